@@ -1,0 +1,105 @@
+import { optionType } from '../errors.js'
+import { Document, type DocumentLike } from './document.js'
+import type { NdArray } from './ndarray.js'
+
+/**
+ * An array of documents: all that arrays have, and access by id, columns, traversal, `save` and `load`.
+ * `map`, `filter`, `slice` and the like give plain arrays, whose items need not be documents.
+ *
+ * @typeParam D the documents' type
+ */
+export class DocumentArray<D extends Document<any> = Document> extends Array<D> {
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array
+  }
+
+  /** @param likes documents, which are taken as they are, or what documents can be made from */
+  constructor(likes?: Iterable<DocumentLike<any>>) {
+    super()
+    if (likes !== undefined) this.extend(likes)
+  }
+
+  /** @param id the id of a document in this array @returns the first document with it */
+  get(id: string): D | undefined {
+    const at = this.#index?.get(id)
+    if (at !== undefined && this[at]?.id === id) return this[at]
+    // The index is a guess: whoever changes the array does not tell it.
+    this.#index = new Map()
+    for (let i = this.length - 1; i >= 0; i--) this.#index.set(this[i]!.id, i)
+    return this[this.#index.get(id) ?? -1]
+  }
+
+  /** Adds one document and returns it. */
+  append(like: DocumentLike): D {
+    const document = Document.from(like) as D
+    this.push(document)
+    return document
+  }
+
+  /** Adds all documents. Unlike `push(...likes)`, takes any number of them. */
+  extend(likes: Iterable<DocumentLike>): this {
+    for (const like of likes) this.push(Document.from(like) as D)
+    return this
+  }
+
+  /** The texts, in order; `''` for a document without. */
+  get texts(): string[] {
+    return this.map((document) => document.text)
+  }
+
+  get embeddings(): (NdArray | undefined)[] {
+    return this.map((document) => document.embedding)
+  }
+
+  get contents(): (string | Uint8Array | NdArray | undefined)[] {
+    return this.map((document) => document.content)
+  }
+
+  /**
+   * The documents at the end of a path, depth first: `c` goes to the chunks, `m` to the matches, `r` stays (Jina's traversal paths).
+   * Several paths are separated by commas: `'r,cm'` is the documents themselves, then the matches of their chunks.
+   */
+  *traverse(paths: string): Generator<Document> {
+    for (const path of paths.split(',')) yield* walk(this, path.trim())
+  }
+
+  /** What {@link traverse} gives, as an array. */
+  traverseFlat(paths: string): DocumentArray {
+    return new DocumentArray(this.traverse(paths))
+  }
+
+  /** Copies of the documents: see {@link Document.clone}. */
+  clone(): DocumentArray<D> {
+    const copy = new DocumentArray<D>()
+    for (let i = 0; i < this.length; i++) copy.push(this[i]!.clone() as D)
+    return copy
+  }
+
+  /** Unites with other versions of these documents, by id: see {@link Document.merge}. Unknown ids come behind, in their order. */
+  merge(others: Iterable<D>): this {
+    const known = new Map<string, D>()
+    for (const document of this) if (!known.has(document.id)) known.set(document.id, document)
+    for (const other of others) {
+      const mine = known.get(other.id)
+      if (mine !== undefined) mine.merge(other)
+      else {
+        known.set(other.id, other)
+        this.push(other)
+      }
+    }
+    return this
+  }
+
+  // Not enumerable, and made only for who asks by id.
+  #index: Map<string, number> | undefined
+}
+
+function* walk(documents: Iterable<Document>, path: string): Generator<Document> {
+  const step = path[0]
+  if (step === undefined) yield* documents
+  else if (step === 'r') yield* walk(documents, path.slice(1))
+  else if (step === 'c' || step === 'm') {
+    const field = step === 'c' ? 'chunks' : 'matches'
+    for (const document of documents) if (document.has(field)) yield* walk(document[field], path.slice(1))
+  } else throw optionType('paths', `made of 'c' (chunks), 'm' (matches), 'r' (the documents) and commas`, path)
+}

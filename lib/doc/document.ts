@@ -1,0 +1,469 @@
+import { DocumentError, show } from '../errors.js'
+import { DocumentArray } from './array.js'
+import { newId } from './id.js'
+import { copyJson, fromBase64, isPlainObject, toBase64 } from './json.js'
+import { isTypedArray, type NdArray, type NdArrayInit, toNdArray, toNested } from './ndarray.js'
+
+/** What a document is tagged with, when its type says no more: JSON values by name. */
+export type Tags = Record<string, any>
+
+/** A score under its name, as rankers leave it in `scores` and evaluators in `evaluations`. */
+export interface NamedScore {
+  value: number
+  opName?: string
+  description?: string
+  refId?: string
+}
+
+/** The fields of a document, as an object literal or parsed JSON gives them. All are optional. */
+export interface DocumentInit<T extends object = Tags> {
+  /** Unique; made up when missing, and only once somebody reads it. */
+  id?: string | undefined
+  /** Content as text. A document has one content: text, blob or tensor. */
+  text?: string | undefined
+  /** Content as bytes; base64 text in JSON. */
+  blob?: Uint8Array | string | undefined
+  /** Content as a tensor. */
+  tensor?: NdArrayInit | undefined
+  /** Content as whichever its type says. */
+  content?: string | Uint8Array | NdArrayInit | undefined
+  /** The vector that stands for the content. */
+  embedding?: NdArrayInit | undefined
+  uri?: string | undefined
+  mimeType?: string | undefined
+  tags?: T | undefined
+  weight?: number | undefined
+  /** Parts of this document. */
+  chunks?: Iterable<DocumentLike> | undefined
+  /** Documents found for this one. */
+  matches?: Iterable<DocumentLike> | undefined
+  scores?: Record<string, NamedScore | number> | undefined
+  evaluations?: Record<string, NamedScore | number> | undefined
+  parentId?: string | undefined
+  /** Depth in the tree of chunks. */
+  granularity?: number | undefined
+  /** Depth in the chain of matches. */
+  adjacency?: number | undefined
+  modality?: string | undefined
+  offset?: number | undefined
+  location?: readonly number[] | undefined
+}
+
+/** What a {@link Document} can be made from: fields, a text, bytes (a blob), any other typed array or `{ data, shape }` (a tensor). */
+export type DocumentLike<T extends object = Tags> = Document<T> | DocumentInit<T> | string | TypedOrTensor
+type TypedOrTensor = Exclude<NdArrayInit, readonly unknown[]>
+
+/** Fields that most documents do not have, in one object that most documents do not make. */
+interface More {
+  embedding?: NdArray | undefined
+  uri?: string | undefined
+  mimeType?: string | undefined
+  weight?: number | undefined
+  chunks?: DocumentArray | undefined
+  matches?: DocumentArray | undefined
+  scores?: Record<string, NamedScore> | undefined
+  evaluations?: Record<string, NamedScore> | undefined
+  parentId?: string | undefined
+  granularity?: number | undefined
+  adjacency?: number | undefined
+  modality?: string | undefined
+  offset?: number | undefined
+  location?: readonly number[] | undefined
+}
+
+/**
+ * The unit that travels through a Flow: one content, an embedding, tags, and documents found for it or cut from it.
+ * The fields are those of Jina's DocumentProto (docarray 0.21).
+ *
+ * Fields are validated when set. Bytes and tensors are shared with who gave them, tags are copied one level deep.
+ * A field of an init object or of JSON that a document does not have becomes a tag, as in Jina; `snake_case` names are understood.
+ *
+ * @typeParam T the type of `tags`
+ * @throws DocumentError (`ERR_DOCUMENT`) that names the field
+ *
+ * @example
+ * new Document({ text: 'a gloss', tags: { lang: 'en' } })
+ * Document.from('a gloss')
+ */
+export class Document<T extends object = Tags> {
+  #id: string | undefined
+  #content: string | Uint8Array | NdArray | undefined
+  #tags: T | undefined
+  #more: More | undefined
+
+  constructor(init?: DocumentInit<T>) {
+    if (init === undefined) return
+    // One pass over what is there: most documents have one to three of the twenty fields.
+    for (const key in init) {
+      const value = init[key as keyof DocumentInit<T>] as any
+      if (value === undefined || value === null) continue
+      switch (key) {
+        case 'text':
+          this.#content = string(key, value)
+          break
+        case 'id':
+          this.#id = string(key, value)
+          break
+        case 'tags':
+          if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, 'an object', value)
+          this.#tags = this.#tags === undefined ? { ...value } : { ...this.#tags, ...value }
+          break
+        default:
+          this.#set(key, value)
+      }
+    }
+  }
+
+  /** The document itself, or a new one from what is not yet a document. */
+  static from<T extends object = Tags>(like: DocumentLike<T>): Document<T> {
+    if (like instanceof Document) return like
+    if (typeof like === 'string') {
+      const document = new Document<T>()
+      document.#content = like
+      return document
+    }
+    if (like instanceof Uint8Array) return new Document<T>({ blob: like })
+    if (isTypedArray(like)) return new Document<T>({ tensor: like })
+    if (typeof like !== 'object' || like === null || Array.isArray(like)) {
+      throw new DocumentError('ERR_DOCUMENT', `A document is made from an object with its fields, a text, bytes or a typed array, not from ${show(like)}`)
+    }
+    if (isTypedArray((like as NdArray).data) && Array.isArray((like as NdArray).shape)) return new Document<T>({ tensor: like as NdArray })
+    if (!isPlainObject(like) && typeof (like as { then?: unknown }).then === 'function') {
+      throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
+    }
+    return new Document<T>(like as DocumentInit<T>)
+  }
+
+  get id(): string {
+    this.#id ??= newId()
+    return this.#id
+  }
+
+  set id(value: string) {
+    this.#id = string('id', value)
+  }
+
+  /** The content if it is text, otherwise `''`. Setting it replaces a blob or tensor. */
+  get text(): string {
+    return typeof this.#content === 'string' ? this.#content : ''
+  }
+
+  set text(value: string | undefined) {
+    this.#content = value === undefined ? this.#without('string') : string('text', value)
+  }
+
+  /** The content if it is bytes. Setting it replaces a text or tensor. */
+  get blob(): Uint8Array | undefined {
+    return this.#content instanceof Uint8Array ? this.#content : undefined
+  }
+
+  set blob(value: Uint8Array | string | undefined) {
+    if (value === undefined) this.#content = this.#without('blob')
+    else if (typeof value === 'string') this.#content = fromBase64(value, 'blob')
+    else if (value instanceof Uint8Array) this.#content = value
+    else throw invalid('blob', 'a Uint8Array', value)
+  }
+
+  /** The content if it is a tensor. Setting it replaces a text or blob. */
+  get tensor(): NdArray | undefined {
+    return typeof this.#content === 'object' && !(this.#content instanceof Uint8Array) ? this.#content : undefined
+  }
+
+  set tensor(value: NdArrayInit | undefined) {
+    this.#content = value === undefined ? this.#without('tensor') : toNdArray(value, 'tensor')
+  }
+
+  /** Text, bytes or tensor, whichever there is. What it is set to decides which: a text, a Uint8Array, any other tensor. */
+  get content(): string | Uint8Array | NdArray | undefined {
+    return this.#content
+  }
+
+  set content(value: string | Uint8Array | NdArrayInit | undefined) {
+    this.#content = value === undefined || typeof value === 'string' || value instanceof Uint8Array ? value : toNdArray(value, 'content')
+  }
+
+  /** Which content there is. */
+  get contentType(): 'text' | 'blob' | 'tensor' | undefined {
+    if (this.#content === undefined) return undefined
+    return typeof this.#content === 'string' ? 'text' : this.#content instanceof Uint8Array ? 'blob' : 'tensor'
+  }
+
+  get tags(): T {
+    this.#tags ??= {} as T
+    return this.#tags
+  }
+
+  set tags(value: T) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid('tags', 'an object', value)
+    this.#tags = value
+  }
+
+  get embedding(): NdArray | undefined {
+    return this.#more?.embedding
+  }
+
+  set embedding(value: NdArrayInit | undefined) {
+    this.#own.embedding = value === undefined ? undefined : toNdArray(value, 'embedding')
+  }
+
+  get uri(): string | undefined {
+    return this.#more?.uri
+  }
+
+  set uri(value: string | undefined) {
+    this.#own.uri = optional('uri', value, string)
+  }
+
+  get mimeType(): string | undefined {
+    return this.#more?.mimeType
+  }
+
+  set mimeType(value: string | undefined) {
+    this.#own.mimeType = optional('mimeType', value, string)
+  }
+
+  get weight(): number | undefined {
+    return this.#more?.weight
+  }
+
+  set weight(value: number | undefined) {
+    this.#own.weight = optional('weight', value, number)
+  }
+
+  get chunks(): DocumentArray {
+    return (this.#own.chunks ??= new DocumentArray())
+  }
+
+  set chunks(value: Iterable<DocumentLike>) {
+    this.#own.chunks = new DocumentArray(documents('chunks', value))
+  }
+
+  get matches(): DocumentArray {
+    return (this.#own.matches ??= new DocumentArray())
+  }
+
+  set matches(value: Iterable<DocumentLike>) {
+    this.#own.matches = new DocumentArray(documents('matches', value))
+  }
+
+  get scores(): Record<string, NamedScore> {
+    return (this.#own.scores ??= {})
+  }
+
+  set scores(value: Record<string, NamedScore | number>) {
+    this.#own.scores = named('scores', value)
+  }
+
+  get evaluations(): Record<string, NamedScore> {
+    return (this.#own.evaluations ??= {})
+  }
+
+  set evaluations(value: Record<string, NamedScore | number>) {
+    this.#own.evaluations = named('evaluations', value)
+  }
+
+  get parentId(): string | undefined {
+    return this.#more?.parentId
+  }
+
+  set parentId(value: string | undefined) {
+    this.#own.parentId = optional('parentId', value, string)
+  }
+
+  get granularity(): number {
+    return this.#more?.granularity ?? 0
+  }
+
+  set granularity(value: number) {
+    this.#own.granularity = natural('granularity', value)
+  }
+
+  get adjacency(): number {
+    return this.#more?.adjacency ?? 0
+  }
+
+  set adjacency(value: number) {
+    this.#own.adjacency = natural('adjacency', value)
+  }
+
+  get modality(): string | undefined {
+    return this.#more?.modality
+  }
+
+  set modality(value: string | undefined) {
+    this.#own.modality = optional('modality', value, string)
+  }
+
+  get offset(): number | undefined {
+    return this.#more?.offset
+  }
+
+  set offset(value: number | undefined) {
+    this.#own.offset = optional('offset', value, number)
+  }
+
+  get location(): readonly number[] | undefined {
+    return this.#more?.location
+  }
+
+  set location(value: readonly number[] | undefined) {
+    if (value !== undefined && !(Array.isArray(value) && value.every((at) => typeof at === 'number'))) throw invalid('location', 'a list of numbers', value)
+    this.#own.location = value
+  }
+
+  /** Whether there are chunks or matches, without making empty arrays for the question. */
+  has(field: 'chunks' | 'matches'): boolean {
+    return (this.#more?.[field]?.length ?? 0) > 0
+  }
+
+  /** A copy that can be changed without the other seeing it, with the same id. Bytes and tensors are shared: replace them, do not write into them. */
+  clone(): Document<T> {
+    const copy = new Document<T>()
+    copy.#id = this.id
+    copy.#content = this.#content
+    if (this.#tags !== undefined) copy.#tags = copyJson(this.#tags)
+    const more = this.#more
+    if (more !== undefined) {
+      copy.#more = { ...more }
+      if (more.chunks !== undefined) copy.#more.chunks = more.chunks.clone()
+      if (more.matches !== undefined) copy.#more.matches = more.matches.clone()
+      if (more.scores !== undefined) copy.#more.scores = copyJson(more.scores)
+      if (more.evaluations !== undefined) copy.#more.evaluations = copyJson(more.evaluations)
+    }
+    return copy
+  }
+
+  /**
+   * Takes over what this document lacks from another version of it (Jina's reduce): empty fields are filled, tags united with
+   * its own first, chunks and matches united by id, recursively. Ids and what is already set stay.
+   */
+  merge(other: Document<T>): this {
+    this.#content ??= other.#content
+    if (other.#tags !== undefined) this.#tags = { ...other.#tags, ...this.#tags } as T
+    const theirs = other.#more
+    if (theirs === undefined) return this
+    const mine = this.#own as Record<string, unknown>
+    for (const [field, value] of Object.entries(theirs)) {
+      if (value === undefined) continue
+      if (value instanceof DocumentArray) mine[field] = ((mine[field] ??= new DocumentArray()) as DocumentArray).merge(value)
+      else if (field === 'scores' || field === 'evaluations') mine[field] = { ...value, ...(mine[field] as object) }
+      else mine[field] ??= value
+    }
+    return this
+  }
+
+  /** The fields that are set, for JSON: bytes as base64, tensors as nested lists. */
+  toJSON(): Record<string, unknown> {
+    const json: Record<string, unknown> = { id: this.id }
+    const { contentType } = this
+    if (contentType === 'text') json.text = this.#content
+    else if (contentType === 'blob') json.blob = toBase64(this.#content as Uint8Array)
+    else if (contentType === 'tensor') json.tensor = toNested(this.#content as NdArray)
+    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) json.tags = this.#tags
+    for (const [field, value] of Object.entries(this.#more ?? {})) {
+      if (value === undefined) continue
+      if (field === 'embedding') json.embedding = toNested(value)
+      else if (typeof value !== 'object' || (value instanceof DocumentArray ? value.length : Object.keys(value).length) > 0) json[field] = value
+    }
+    return json
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
+    const fields: Record<string, unknown> = { id: this.id }
+    const { contentType } = this
+    if (contentType !== undefined) fields[contentType] = this.#content
+    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) fields.tags = this.#tags
+    Object.assign(fields, this.#more)
+    return inspect === undefined ? fields : `Document ${inspect(fields, options)}`
+  }
+
+  get #own(): More {
+    this.#more ??= {}
+    return this.#more
+  }
+
+  #without(type: 'string' | 'blob' | 'tensor'): string | Uint8Array | NdArray | undefined {
+    return this.contentType === (type === 'string' ? 'text' : type) ? undefined : this.#content
+  }
+
+  #set(key: string, value: any): void {
+    const field = FIELDS[key] ?? ALIASES[key]
+    if (field !== undefined) (this as any)[field] = value
+    else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a field or tag named __proto__')
+    else (this.tags as Tags)[key] = value
+  }
+}
+
+const NAMES = [
+  'blob',
+  'tensor',
+  'content',
+  'embedding',
+  'uri',
+  'mimeType',
+  'weight',
+  'chunks',
+  'matches',
+  'scores',
+  'evaluations',
+  'parentId',
+  'granularity',
+  'adjacency',
+  'modality',
+  'offset',
+  'location',
+] as const
+const FIELDS: Record<string, string | undefined> = Object.assign(Object.create(null), Object.fromEntries(NAMES.map((name) => [name, name])))
+/** Names of Jina's JSON (docarray 0.x) and of its 2.x documents that differ from ours. */
+const ALIASES: Record<string, string | undefined> = Object.assign(Object.create(null), {
+  mime_type: 'mimeType',
+  parent_id: 'parentId',
+  buffer: 'blob',
+})
+
+function invalid(field: string, expected: string, value: unknown): DocumentError {
+  return new DocumentError('ERR_DOCUMENT', `${field} must be ${expected}, not ${show(value)}`)
+}
+
+function string(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(field, 'a string', value)
+  return value
+}
+
+function number(field: string, value: unknown): number {
+  if (typeof value !== 'number') throw invalid(field, 'a number', value)
+  return value
+}
+
+function natural(field: string, value: unknown): number {
+  if (!Number.isInteger(value) || (value as number) < 0) throw invalid(field, 'an integer ≥ 0', value)
+  return value as number
+}
+
+function optional<V>(field: string, value: V | undefined, check: (field: string, value: unknown) => V): V | undefined {
+  return value === undefined ? undefined : check(field, value)
+}
+
+function documents(field: string, value: unknown): Iterable<DocumentLike> {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw invalid(field, 'a list of documents', value)
+  return value as Iterable<DocumentLike>
+}
+
+function named(field: string, value: Record<string, NamedScore | number>): Record<string, NamedScore> {
+  if (!isPlainObject(value)) throw invalid(field, 'an object of scores by name', value)
+  const scores: Record<string, NamedScore> = {}
+  for (const [name, score] of Object.entries(value)) {
+    if (name === '__proto__') throw new DocumentError('ERR_DOCUMENT', `${field} cannot have a score named __proto__`)
+    if (typeof score === 'number') scores[name] = { value: score }
+    else {
+      const { value, opName, op_name, description, refId, ref_id } = (score ?? {}) as unknown as Record<string, any>
+      scores[name] = { value: number(`${field}.${name}.value`, value) }
+      Object.assign(scores[name], defined({ opName: opName ?? op_name, description, refId: refId ?? ref_id }))
+    }
+  }
+  return scores
+}
+
+function defined(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
+}

@@ -1,0 +1,73 @@
+import { DocumentError, show } from '../errors.js'
+
+export type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array
+
+/** Numbers in rows of rows, as JSON writes a tensor. */
+export type NestedList = readonly (number | NestedList)[]
+
+/** A dense tensor: `data` holds its elements in row-major order, `shape` its dimensions. The dtype is that of the typed array. */
+export interface NdArray {
+  readonly data: TypedArray
+  readonly shape: readonly number[]
+}
+
+/** What a `tensor` or an `embedding` can be given as: a typed array alone is one-dimensional; lists become Float64, as numpy reads JSON. */
+export type NdArrayInit = NdArray | TypedArray | NestedList
+
+export function isTypedArray(value: unknown): value is TypedArray {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView)
+}
+
+/**
+ * Makes an {@link NdArray}; binary data is shared, not copied.
+ * @param field named by errors
+ * @throws DocumentError if the value is no tensor, ragged, or its shape does not fit its length
+ */
+export function toNdArray(value: NdArrayInit, field = 'tensor'): NdArray {
+  if (isTypedArray(value)) return { data: value, shape: [value.length] }
+  if (Array.isArray(value)) return fromNested(value, field)
+  const { data, shape } = (typeof value === 'object' && value !== null ? value : {}) as Partial<NdArray>
+  if (!isTypedArray(data) || !Array.isArray(shape))
+    throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or nested lists of numbers, not ${show(value)}`)
+  const length = shape.reduce((product, size) => product * (Number.isInteger(size) && size >= 0 ? size : NaN), 1)
+  if (length !== data.length) throw new DocumentError('ERR_DOCUMENT', `${field} has ${data.length} elements, which do not fill the shape [${shape.join(', ')}]`)
+  return value as NdArray
+}
+
+/** A tensor as nested lists, for JSON. 64-bit integers become numbers. */
+export function toNested({ data, shape }: NdArray): NestedList | number {
+  let at = 0
+  const rows = (dimension: number): NestedList | number =>
+    dimension === shape.length ? Number(data[at++]) : Array.from({ length: shape[dimension]! }, () => rows(dimension + 1))
+  return rows(0)
+}
+
+function fromNested(list: NestedList, field: string): NdArray {
+  const shape: number[] = []
+  for (let level: unknown = list; Array.isArray(level); level = level[0]) shape.push(level.length)
+  const data = new Float64Array(shape.reduce((product, size) => product * size, 1))
+  let at = 0
+  const fill = (level: unknown, dimension: number): void => {
+    if (dimension === shape.length) {
+      if (typeof level !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
+      data[at++] = level
+      return
+    }
+    if (!Array.isArray(level) || level.length !== shape[dimension])
+      throw new DocumentError('ERR_DOCUMENT', `${field} must have rows of one length: ${shape[dimension]} in dimension ${dimension}`)
+    for (const inner of level) fill(inner, dimension + 1)
+  }
+  fill(list, 0)
+  return { data, shape }
+}

@@ -1,0 +1,133 @@
+/** What every error of sluice has: a stable `code`, and a message that says what to do. */
+export interface Coded extends Error {
+  readonly code: string
+}
+
+/** The base of sluice's own errors. `cause` keeps what lies below. */
+export class SluiceError extends Error implements Coded {
+  readonly code: string
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+
+  static {
+    // On the prototype: an own property would be printed with every error.
+    Object.defineProperty(SluiceError.prototype, 'name', {
+      configurable: true,
+      get(this: SluiceError) {
+        return this.constructor.name
+      },
+    })
+  }
+}
+
+/** The graph of a Flow cannot be built, or not now: `ERR_FLOW_OPEN`, `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`, `ERR_NEED_SINGLE`, `ERR_NAME_TAKEN`, `ERR_NAME_INVALID`, `ERR_USES_INVALID`. */
+export class FlowBuildError extends SluiceError {}
+
+/** The Flow is not in the state the call needs: `ERR_FLOW_NOT_OPEN`, `ERR_FLOW_CLOSED`. */
+export class FlowStateError extends SluiceError {}
+
+/** Something given as a document is none, or cannot be read as one: `ERR_DOCUMENT`. */
+export class DocumentError extends SluiceError {}
+
+/** An input of `post()` that cannot be taken: `ERR_INPUT`. */
+export class InputError extends SluiceError {}
+
+/** A place in a file that cannot be read: `ERR_PARSE`. `line` and `column` start at 1. */
+export class ParseError extends SluiceError {
+  readonly file: string | undefined
+  readonly line: number
+  readonly column: number | undefined
+
+  constructor(reason: string, place: { file?: string | undefined; line: number; column?: number | undefined }, options?: { cause?: unknown }) {
+    const { file, line, column } = place
+    super('ERR_PARSE', `${file ?? 'input'}:${line}${column === undefined ? '' : `:${column}`}: ${reason}`, options)
+    this.file = file
+    this.line = line
+    this.column = column
+  }
+}
+
+/** An Executor failed to answer (`ERR_EXECUTOR`), to answer in a form that has a meaning (`ERR_EXECUTOR_RESULT`), or to open (`ERR_EXECUTOR_OPEN`). `cause` is what it threw. */
+export class ExecutorError extends SluiceError {
+  readonly executor: string
+  readonly endpoint: string | undefined
+  readonly requestId: string | undefined
+
+  constructor(
+    code: 'ERR_EXECUTOR' | 'ERR_EXECUTOR_RESULT' | 'ERR_EXECUTOR_OPEN' | 'ERR_EXECUTOR_BINDING',
+    message: string,
+    where: { executor: string; endpoint?: string | undefined; requestId?: string | undefined; cause?: unknown },
+  ) {
+    super(code, message, 'cause' in where ? { cause: where.cause } : undefined)
+    this.executor = where.executor
+    this.endpoint = where.endpoint
+    this.requestId = where.requestId
+  }
+}
+
+/** `onDone`, `onError` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
+export class CallbackError extends SluiceError {
+  readonly callback: string
+
+  constructor(callback: string, requestId: string, cause: unknown) {
+    super('ERR_CALLBACK', `${callback} threw for request ${requestId}: ${say(cause)}. Catch it there, or set continueOnError to log it and go on`, { cause })
+    this.callback = callback
+  }
+}
+
+/** A configuration that cannot be used: `ERR_CONFIG`. */
+export class ConfigError extends SluiceError {
+  readonly file: string | undefined
+  readonly line: number | undefined
+  readonly key: string | undefined
+
+  constructor(reason: string, where: { file?: string | undefined; line?: number | undefined; key?: string | undefined }, options?: { cause?: unknown }) {
+    const { file, line, key } = where
+    super('ERR_CONFIG', `${file ?? 'configuration'}${line === undefined ? '' : `:${line}`}: ${key === undefined ? '' : `${key}: `}${reason}`, options)
+    this.file = file
+    this.line = line
+    this.key = key
+  }
+}
+
+/** An option of the wrong type: `ERR_OPTION_TYPE`. A TypeError, as the platform's own. */
+export class OptionTypeError extends TypeError implements Coded {
+  readonly code = 'ERR_OPTION_TYPE'
+}
+
+/** An option of the right type out of its range: `ERR_OPTION_RANGE`. A RangeError, as the platform's own. */
+export class OptionRangeError extends RangeError implements Coded {
+  readonly code = 'ERR_OPTION_RANGE'
+}
+
+for (const own of [OptionTypeError, OptionRangeError]) Object.defineProperty(own.prototype, 'name', { value: own.name, configurable: true, writable: true })
+
+export function optionType(name: string, expected: string, given: unknown): OptionTypeError {
+  return new OptionTypeError(`${name} must be ${expected}, not ${show(given)}`)
+}
+
+export function optionRange(name: string, expected: string, given: unknown): OptionRangeError {
+  return new OptionRangeError(`${name} must be ${expected}, not ${show(given)}`)
+}
+
+/** A value as a message may name it: short, on one line, and without running code of the value. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
+  if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  const name = Object.getPrototypeOf(value)?.constructor?.name
+  return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
+}
+
+/** What was thrown, in one line. Anything can be thrown, also what throws again when looked at. */
+export function say(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message || thrown.name : show(thrown)
+  } catch {
+    return 'something that cannot be shown'
+  }
+}

@@ -1,0 +1,233 @@
+import { DocumentArray } from './doc/array.js'
+import { Document, type DocumentLike, type Tags } from './doc/document.js'
+import { isPlainObject } from './doc/json.js'
+import { ExecutorError, show } from './errors.js'
+import type { Parameters } from './options.js'
+import type { Peer } from './peer.js'
+import type { Request } from './request/request.js'
+import { bindings, DEFAULT_ENDPOINT, rebind } from './requests.js'
+
+/**
+ * What a method of an Executor gets: everything about one request. Take what you need, `({ docs, signal }) => …`;
+ * what is not taken is not made.
+ *
+ * @typeParam T the type of the documents' tags
+ * @typeParam P the type of the parameters
+ */
+export class Call<T extends object = Tags, P extends object = Parameters> {
+  readonly #request: Request
+  readonly #names: readonly string[]
+  #parameters: P | undefined
+
+  constructor(request: Request, names: readonly string[]) {
+    this.#request = request
+    this.#names = names
+  }
+
+  /** The documents: change them, add to them, or return others. */
+  get docs(): DocumentArray<Document<T>> {
+    return this.#request.docs as DocumentArray<any>
+  }
+
+  /** The parameters as this executor sees them. Its own copy. */
+  get parameters(): P {
+    this.#parameters ??= this.#request.header.parametersFor(this.#names) as P
+    return this.#parameters
+  }
+
+  /** At a join: the documents of each branch, in the order of `needs`. */
+  get docsMatrix(): DocumentArray<Document<T>>[] | undefined {
+    return this.#request.branches?.map(({ docs }) => docs as DocumentArray<any>)
+  }
+
+  /** At a join: the documents by the executor they come from. */
+  get docsMap(): Record<string, DocumentArray<Document<T>>> | undefined {
+    return this.#request.branches && Object.fromEntries(this.#request.branches.map(({ executor, docs }) => [executor, docs as DocumentArray<any>]))
+  }
+
+  /** Aborts when nobody wants the answer any more. Hand it to what you call. */
+  get signal(): AbortSignal {
+    return this.#request.scope.signal
+  }
+
+  get endpoint(): string {
+    return this.#request.header.execEndpoint
+  }
+
+  get requestId(): string {
+    return this.#request.id
+  }
+}
+
+/**
+ * What a method of an Executor may return: nothing (the documents were changed in place), documents (they replace those of
+ * the request), or a plain object, which is not touched and goes to `response.parameters.__results__` under the executor's name.
+ */
+export type Answer =
+  | void
+  | undefined
+  | null
+  | Document<any>
+  | Iterable<DocumentLike<any>>
+  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | void>
+  | Record<string, unknown>
+
+/** A function that is an Executor for every endpoint. */
+export type ExecutorFunction<T extends object = Tags, P extends object = Parameters> = (call: Call<T, P>) => Answer | Promise<Answer>
+
+/** What an Executor is called and what it is for. */
+export interface Metas {
+  /** Another name for `parameters: { name: { … } }`. Default: the class's name. */
+  name?: string
+  description?: string
+  /** The folder below which the executor has its own. */
+  workspace?: string
+}
+
+/** What a Flow tells a new Executor. */
+export interface ExecutorInit<Config extends object = Record<string, unknown>> {
+  /** Its name in the Flow. */
+  name?: string
+  /** `usesWith`: what the class is configured with. */
+  config?: Config
+  metas?: Metas
+  /** `usesRequests`: methods by endpoint, over the class's own bindings. */
+  requests?: Record<string, string>
+  /** Which of several replicas it is, from 0. */
+  shardId?: number
+  workspace?: string | undefined
+}
+
+/**
+ * Handles documents: extend it, and bind methods to endpoints with {@link requests} or `static requests = { '/index': 'index' }`.
+ *
+ * @typeParam Config the type of `this.config`, given by `usesWith`
+ *
+ * @example
+ * class Tokenize extends Executor<{ stem: boolean }> {
+ *   ⁠@requests('/index')
+ *   index({ docs }: Call) {
+ *     for (const doc of docs) doc.tags.tokens = split(doc.text, this.config.stem)
+ *   }
+ * }
+ */
+export class Executor<Config extends object = Record<string, unknown>> implements Peer {
+  /** The name in the Flow. */
+  readonly name: string
+  readonly config: Config
+  readonly metas: Metas
+  readonly shardId: number
+  readonly #base: string | undefined
+  readonly #names: readonly string[]
+  readonly #methods = new Map<string, ExecutorFunction<any, any>>()
+
+  /** @throws ExecutorError (`ERR_EXECUTOR_BINDING`) when an endpoint is bound to something that is not a method */
+  constructor(init: ExecutorInit<Config> = {}) {
+    const type = new.target
+    this.name = init.name ?? type.name
+    this.config = init.config ?? ({} as Config)
+    this.metas = { name: type.name || this.name, ...init.metas }
+    this.shardId = init.shardId ?? 0
+    this.#base = init.metas?.workspace ?? init.workspace
+    this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
+    for (const [endpoint, method] of rebind(bindings(type), init.requests ?? {})) {
+      const found = (this as any)[method]
+      if (typeof found !== 'function') {
+        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${type.name}.${method}, which is not a method`, {
+          executor: this.name,
+          endpoint,
+        })
+      }
+      this.#methods.set(endpoint, found)
+    }
+  }
+
+  /** Prepares for requests: connections, models, files. Called once before the first; when it fails, the Flow does not open. */
+  open(): void | Promise<void> {}
+
+  /** Undoes {@link open}. Called once, after the last request, also when another executor failed to open. */
+  close(): void | Promise<void> {}
+
+  /**
+   * The executor's own folder, `<workspace>/<name>/<shardId>`, made when the Flow opens.
+   * @throws ExecutorError (`ERR_EXECUTOR_BINDING`) when neither the Flow nor the executor was given a workspace
+   */
+  get workspace(): string {
+    if (this.#base === undefined) {
+      throw new ExecutorError(
+        'ERR_EXECUTOR_BINDING',
+        `${this.name} has no workspace: give one to the Flow (workspace) or to the executor (usesMetas: { workspace })`,
+        { executor: this.name },
+      )
+    }
+    return `${this.#base}/${this.name}/${this.shardId}`
+  }
+
+  /** Whether a workspace was given. */
+  get hasWorkspace(): boolean {
+    return this.#base !== undefined
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#methods.has(endpoint) || this.#methods.has(DEFAULT_ENDPOINT)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
+    if (method === undefined) return
+    const answer = method.call(this, new Call(request, this.#names))
+    if (typeof (answer as PromiseLike<Answer>)?.then === 'function') return (answer as Promise<Answer>).then((answer) => this.#take(answer, request))
+    return this.#take(answer as Answer, request)
+  }
+
+  #take(answer: Answer, request: Request): void | Promise<void> {
+    if (answer === undefined || answer === null || answer === request.docs) return
+    if (answer instanceof Document) request.docs = new DocumentArray([answer])
+    else if (typeof answer !== 'object') throw this.#refuse(show(answer), request)
+    else if (Symbol.asyncIterator in answer) return this.#collect(answer as AsyncIterable<DocumentLike>, request)
+    else if (Symbol.iterator in answer) request.docs = this.#documents(answer as Iterable<DocumentLike>, request)
+    else if (isPlainObject(answer)) request.answer(this.name, answer)
+    else throw this.#refuse(show(answer), request)
+  }
+
+  async #collect(answers: AsyncIterable<DocumentLike | Iterable<DocumentLike> | void>, request: Request): Promise<void> {
+    const docs = new DocumentArray()
+    for await (const answer of answers) {
+      if (answer === undefined || answer === null) continue
+      const several = typeof answer === 'object' && Symbol.iterator in answer && !ArrayBuffer.isView(answer)
+      docs.extend(this.#documents(several ? (answer as Iterable<DocumentLike>) : [answer as DocumentLike], request))
+    }
+    request.docs = docs
+  }
+
+  #documents(answer: Iterable<DocumentLike>, request: Request): DocumentArray {
+    if (answer instanceof DocumentArray) return answer
+    try {
+      return new DocumentArray(answer)
+    } catch (cause) {
+      throw this.#refuse(`${show(answer)} (${(cause as Error).message})`, request, cause)
+    }
+  }
+
+  #refuse(what: string, request: Request, cause?: unknown): ExecutorError {
+    const { execEndpoint } = request.header
+    return new ExecutorError(
+      'ERR_EXECUTOR_RESULT',
+      `${this.name} returned ${what} for ${execEndpoint}: return nothing, documents, or a plain object for parameters.__results__`,
+      { executor: this.name, endpoint: execEndpoint, requestId: request.id, cause: cause ?? new TypeError(`Not an answer: ${what}`) },
+    )
+  }
+}
+
+/** The class for a function that takes every endpoint. */
+export function executorOf(fn: ExecutorFunction<any, any>): typeof Executor {
+  const type = class extends Executor<any> {
+    static requests = { [DEFAULT_ENDPOINT]: 'run' }
+    run(call: Call): unknown {
+      return fn(call)
+    }
+  }
+  // `uses: () => …` would call it "uses"; the name in the Flow says more.
+  Object.defineProperty(type, 'name', { value: '' })
+  return type as unknown as typeof Executor
+}

@@ -1,0 +1,321 @@
+import type { Document, Tags } from './doc/document.js'
+import { ExecutorError, FlowBuildError, FlowStateError, say } from './errors.js'
+import { Executor, type ExecutorFunction, executorOf } from './executor.js'
+import { type AddOptions, checkAddOptions, checkFlowOptions, type ExecutorClass, type FlowOptions, type Needs } from './flow-options.js'
+import { connect, GATEWAY, type Graph, type Step, sort } from './graph/graph.js'
+import { walk } from './graph/walk.js'
+import { node } from './host.js'
+import { closeAll, openAll, type Part } from './lifecycle.js'
+import type { PostOptions } from './options.js'
+import type { Peer } from './peer.js'
+import type { Inputs } from './post/inputs.js'
+import { type Post, post } from './post/post.js'
+import type { Request } from './request/request.js'
+import { Flatten } from './stream/flatten.js'
+
+const NAME = /^[A-Za-z_][\w-]*$/
+const CLOSE_TIMEOUT = 10_000
+
+type State = 'closed' | 'opening' | 'open' | 'closing'
+type Added = Step & { readonly options: AddOptions }
+
+/**
+ * A graph of Executors that documents stream through.
+ *
+ * Build it with {@link add}, open it, and {@link post} to it as often and as concurrently as you like. Building is lazy: executors
+ * are made by {@link open}, anew each time. While it is open it cannot be changed.
+ *
+ * @typeParam Names the names that `needs` may use, collected by `add`. `new Flow<string>()` leaves them unchecked until `open()`
+ *
+ * @example
+ * await using flow = await new Flow()
+ *   .add({ name: 'tokenize', uses: Tokenize, usesWith: { stem: true } })
+ *   .add({ name: 'store', uses: async ({ docs }) => save(docs) })
+ *   .open()
+ * for await (const response of flow.post('/index', documents)) console.log(response.docs.texts)
+ */
+export class Flow<Names extends string = never> implements Peer, AsyncDisposable {
+  readonly name: string
+  readonly options: Readonly<FlowOptions>
+  readonly #steps: Added[] = []
+  #state: State = 'closed'
+  #graph: Graph | undefined
+  #executors: Part[] = []
+  /** What is being done to open or close it, so that everybody who asks waits for the same. */
+  #opening: Promise<this> | undefined
+  #closing: Promise<void> | undefined
+  readonly #running = new Set<Request>()
+  #idle: (() => void) | undefined
+
+  /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
+  constructor(options: FlowOptions = {}) {
+    this.options = { ...checkFlowOptions(options) }
+    this.name = options.name ?? 'flow'
+  }
+
+  /** Whether it takes requests. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** The executors' names, in the order they were added. */
+  get executors(): readonly string[] {
+    return this.#steps.map(({ name }) => name)
+  }
+
+  // ── building ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Adds an executor behind the last one, or behind those in `needs`.
+   * @throws FlowBuildError `ERR_FLOW_OPEN`, `ERR_NAME_INVALID`, `ERR_NAME_TAKEN`
+   */
+  add<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
+    options: AddOptions<Name, Names, Uses> = {},
+  ): Flow<Names | Name> {
+    checkAddOptions(options)
+    if (this.#state !== 'closed')
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
+    const name: string = options.name ?? this.#freeName('executor')
+    if (!NAME.test(name) || name === GATEWAY)
+      throw new FlowBuildError(
+        'ERR_NAME_INVALID',
+        `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not the word ${GATEWAY}`,
+      )
+    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Give this one another name`)
+    const last = this.#steps.at(-1)?.name ?? GATEWAY
+    const needs: readonly string[] = options.needs === undefined ? [last] : typeof options.needs === 'string' ? [options.needs] : [...options.needs]
+    if (new Set(needs).size !== needs.length)
+      throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
+    this.#steps.push({ name, needs, join: options.join ?? 'concat', options: options as AddOptions })
+    return this as Flow<Names | Name>
+  }
+
+  /**
+   * Adds an executor that waits for several others and unites their documents. Without `uses`, it does only that.
+   * @throws FlowBuildError `ERR_NEED_SINGLE` for fewer than two, and those of {@link add}
+   */
+  needs<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
+    needs: readonly Needs<Names>[],
+    options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
+  ): Flow<Names | Name> {
+    if (!Array.isArray(needs) || needs.length < 2)
+      throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
+    return this.add<Name, Uses>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
+  }
+
+  /** Adds an executor that waits for all that nobody needs yet. */
+  needsAll<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
+    options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
+  ): Flow<Names | Name> {
+    const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
+    const loose = this.#steps.map(({ name }) => name).filter((name) => !needed.has(name)) as Needs<Names>[]
+    return loose.length < 2 ? this.add(options) : this.needs(loose, options)
+  }
+
+  #has(name: string): boolean {
+    return this.#steps.some((step) => step.name === name)
+  }
+
+  #freeName(stem: string): string {
+    let at = stem === 'joiner' ? 0 : this.#steps.length
+    if (stem === 'joiner' && !this.#has(stem)) return stem
+    while (this.#has(`${stem}${at}`)) at++
+    return `${stem}${at}`
+  }
+
+  // ── life ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes the executors and opens them side by side. Open already, it stays so.
+   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again
+   */
+  async open(): Promise<this> {
+    await this.#closing
+    this.#opening ??= this.#start().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #start(): Promise<this> {
+    if (this.#state === 'open') return this
+    const steps = sort(this.#steps)
+    this.#state = 'opening'
+    try {
+      const executors = steps.map((step) => this.#make(step))
+      await openAll(executors)
+      this.#executors = executors
+      this.#graph = connect(
+        steps.map((step, index) => ({ ...step, peer: executors[index]! })),
+        this.options.join ?? 'concat',
+      )
+      this.#state = 'open'
+      return this
+    } catch (error) {
+      this.#state = 'closed'
+      throw error
+    }
+  }
+
+  #make({ name, options }: Added): Executor & Part {
+    const { uses = passThrough, usesWith, usesMetas, usesRequests, workspace = this.options.workspace } = options
+    const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
+    const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
+    try {
+      const executor = new type({ name, config: { ...usesWith }, metas: usesMetas, requests: usesRequests, workspace })
+      if (!executor.hasWorkspace) return executor
+      const open = executor.open.bind(executor)
+      executor.open = async () => {
+        await (await node('fs/promises')).mkdir(executor.workspace, { recursive: true })
+        await open()
+      }
+      return executor
+    } catch (cause) {
+      throw cause instanceof ExecutorError
+        ? cause
+        : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
+    }
+  }
+
+  /**
+   * Takes no more requests, lets those in the executors finish (for `closeTimeout` at most; then their `signal` aborts), and closes
+   * the executors, the last first. A second call waits for the first.
+   * @throws what an executor's `close()` threw, after all were closed
+   */
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => {})
+    if (this.#state === 'open') {
+      this.#state = 'closing'
+      this.#closing = this.#stop()
+    }
+    await this.#closing
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#drain()
+      await closeAll(this.#executors)
+    } finally {
+      this.#executors = []
+      this.#graph = undefined
+      this.#state = 'closed'
+      this.#closing = undefined
+    }
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#running.size === 0) return
+    const drained = new Promise<void>((resolve) => {
+      this.#idle = resolve
+    })
+    const { delay } = await import('abort-controller-x')
+    const timer = new AbortController()
+    const late = delay(timer.signal, this.options.closeTimeout ?? CLOSE_TIMEOUT).catch(() => {})
+    await Promise.race([drained, late])
+    timer.abort()
+    this.#idle = undefined
+    for (const { scope } of this.#running) scope.abort(this.#refusal())
+    this.#running.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /**
+   * Keeps the Flow open until SIGINT, SIGTERM or `signal`, then closes it and resolves. A second SIGINT or SIGTERM ends the process at once.
+   */
+  async block(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { untilStopped } = await import('./block.js')
+    await untilStopped(options.signal, () => this.close())
+  }
+
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends documents to the executors bound to an endpoint, and hands back responses as they complete.
+   * Lazy: nothing is read before the first response is asked for.
+   *
+   * @param on the endpoint, by custom with a slash: `'/index'`
+   * @param inputs see {@link Inputs}
+   * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; TypeError or RangeError for options
+   */
+  post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions = {}): Post<T> {
+    if (this.#state !== 'open') throw this.#refusal()
+    return post<T>(
+      this,
+      on,
+      inputs,
+      options.prefetch === undefined && this.options.prefetch !== undefined ? { ...options, prefetch: this.options.prefetch } : options,
+    )
+  }
+
+  /** `post('/index', …)` */
+  index<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+    return this.post<T>('/index', inputs, options)
+  }
+
+  /** `post('/search', …)` */
+  search<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+    return this.post<T>('/search', inputs, options)
+  }
+
+  /** `post('/update', …)` */
+  update<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+    return this.post<T>('/update', inputs, options)
+  }
+
+  /** `post('/delete', …)` */
+  delete<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+    return this.post<T>('/delete', inputs, options)
+  }
+
+  /**
+   * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
+   * Failed responses, if `continueOnError` or `onError` lets them pass, give none.
+   *
+   * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
+   */
+  transform<T extends object = Tags>(on: string, options?: PostOptions): (source: Inputs<any>) => AsyncIterableIterator<Document<T>> {
+    return (source) => new Flatten(this.post<T>(on, source, options), (response) => (response.error === undefined ? response.docs : []))
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  handle(request: Request): void | Promise<void> {
+    if (this.#state !== 'open') throw this.#refusal()
+    const route = request.arrive(GATEWAY)
+    this.#running.add(request)
+    const leave = (): void => {
+      route.leave()
+      this.#running.delete(request)
+      if (this.#running.size === 0) this.#idle?.()
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = walk(this.#graph!, request)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (pending === undefined) return leave()
+    return pending.then(leave, (error) => {
+      leave()
+      throw error
+    })
+  }
+
+  #refusal(): FlowStateError {
+    if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing and takes no more requests`)
+    return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await using flow = await new Flow().add(…).open()`)
+  }
+}
+
+/** The Flow under its other name: every Flow is asynchronous here. */
+export const AsyncFlow = Flow
+export type AsyncFlow<Names extends string = never> = Flow<Names>
+
+/** What an executor without `uses` does. */
+function passThrough(): void {}

@@ -1,0 +1,82 @@
+import { FlowBuildError } from '../errors.js'
+import type { Peer } from '../peer.js'
+
+/** The start and the end of every Flow. */
+export const GATEWAY = 'gateway'
+
+/** How a node with several needs unites their documents: one after the other, or by id. */
+export type Join = 'concat' | 'merge'
+
+/** One executor's place in the graph, as it was added. */
+export interface Step {
+  readonly name: string
+  readonly needs: readonly string[]
+  readonly join: Join
+}
+
+/** A place with who is there, and the ways in and out as the walk takes them. */
+export interface Node extends Step {
+  readonly peer: Peer
+  /** For each need: which node it is (-1 the gateway), and which of its copies comes here. */
+  readonly ways: readonly { from: number; copy: number }[]
+  /** How many copies of its outcome are needed. */
+  readonly copies: number
+}
+
+/** A graph that can be walked: nodes after all they need, and what the gateway hands in and awaits. */
+export interface Graph {
+  readonly nodes: readonly Node[]
+  /** Copies of the incoming request. */
+  readonly copies: number
+  /** The ways that end at the gateway. */
+  readonly leaves: readonly { from: number; copy: number; name: string }[]
+  readonly join: Join
+  /** One way in, one way out, no forks: the walk is a loop. */
+  readonly chain: boolean
+}
+
+/**
+ * Puts steps in an order in which each comes after its needs.
+ * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`
+ */
+export function sort<S extends Step>(steps: readonly S[]): S[] {
+  const byName = new Map(steps.map((step) => [step.name, step]))
+  const sorted = new Set<S>()
+  const visit = (step: S, path: readonly string[]): void => {
+    if (sorted.has(step)) return
+    if (path.includes(step.name)) {
+      const cycle = [...path.slice(path.indexOf(step.name)), step.name].join(' → ')
+      throw new FlowBuildError('ERR_NEED_CYCLE', `These executors need each other in a circle: ${cycle}. Take one of the needs out`)
+    }
+    for (const need of step.needs) {
+      if (need === GATEWAY) continue
+      const needed = byName.get(need)
+      if (needed === undefined)
+        throw new FlowBuildError(
+          'ERR_NEED_UNKNOWN',
+          `${step.name} needs ${need}, which is not in the Flow. There are: ${[GATEWAY, ...byName.keys()].join(', ')}`,
+        )
+      visit(needed, [...path, step.name])
+    }
+    sorted.add(step)
+  }
+  for (const step of steps) visit(step, [])
+  return [...sorted]
+}
+
+/** Makes sorted steps walkable. */
+export function connect(steps: readonly (Step & { peer: Peer })[], join: Join): Graph {
+  const at = new Map(steps.map(({ name }, index) => [name, index]))
+  const copies = new Array<number>(steps.length + 1).fill(0)
+  // The gateway stands at -1, and its count in the last place.
+  const way = (need: string): { from: number; copy: number } => {
+    const from = at.get(need) ?? -1
+    const slot = from === -1 ? steps.length : from
+    return { from, copy: copies[slot]!++ }
+  }
+  const ways = steps.map(({ needs }) => needs.map(way))
+  const leaves = steps.flatMap(({ name }, from) => (copies[from] === 0 ? [{ name, ...way(name) }] : []))
+  const nodes = steps.map((step, index) => ({ ...step, ways: ways[index]!, copies: copies[index]! }))
+  const chain = nodes.every(({ ways, copies }, index) => ways.length === 1 && copies === 1 && ways[0]!.from === index - 1) && leaves.length <= 1
+  return { nodes, copies: copies[steps.length]!, leaves, join, chain }
+}

@@ -1,0 +1,20 @@
+import { DocumentArray } from '../doc/array.js'
+import type { Request } from '../request/request.js'
+import type { Join } from './graph.js'
+
+/**
+ * Unites branches in the order of `names`, whatever order they arrived in. The parts were copied at the fork, so they can be used up.
+ * `concat` puts their documents one after the other; `merge` unites them by id (Jina's reduce, but in a fixed order).
+ */
+export function join(parts: readonly Request[], names: readonly string[], how: Join): Request {
+  const branches = parts.map(({ docs }, index) => ({ executor: names[index]!, docs }))
+  const docs = new DocumentArray()
+  for (const part of parts) {
+    if (how === 'merge') docs.merge(part.docs)
+    else for (const document of part.docs) docs.push(document)
+  }
+  const joined = parts[0]!.fork(docs)
+  joined.branches = branches
+  for (const part of parts) for (const [executor, result] of Object.entries(part.results ?? {})) joined.answer(executor, result)
+  return joined
+}

@@ -1,0 +1,9 @@
+/**
+ * A module of Node, when it is needed. The name is a variable to bundlers, so that a bundle for browsers does not look for it.
+ */
+export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promises')>
+export function node(name: 'fs'): Promise<typeof import('node:fs')>
+export function node(name: string): Promise<unknown> {
+  const specifier = `node:${name}`
+  return import(specifier)
+}

@@ -1,0 +1,30 @@
+/** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
+export { DocumentArray } from './doc/array.js'
+export { Document, type DocumentInit, type DocumentLike, type NamedScore, type Tags } from './doc/document.js'
+export type { NdArray, NdArrayInit, NestedList, TypedArray } from './doc/ndarray.js'
+export {
+  CallbackError,
+  type Coded,
+  ConfigError,
+  DocumentError,
+  ExecutorError,
+  FlowBuildError,
+  FlowStateError,
+  InputError,
+  OptionRangeError,
+  OptionTypeError,
+  ParseError,
+  SluiceError,
+} from './errors.js'
+export { type Answer, type Call, Executor, type ExecutorFunction, type ExecutorInit, type Metas } from './executor.js'
+export { AsyncFlow, Flow } from './flow.js'
+export type { AddOptions, ExecutorClass, FlowOptions, Needs } from './flow-options.js'
+export type { Join } from './graph/graph.js'
+export { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type Parameters, type PostOptions } from './options.js'
+export type { Peer } from './peer.js'
+export type { Documents, Inputs } from './post/inputs.js'
+export type { Post } from './post/post.js'
+export type { Request } from './request/request.js'
+export type { Response, Status } from './request/response.js'
+export type { Route } from './request/route.js'
+export { requests } from './requests.js'

@@ -1,0 +1,156 @@
+import batch from 'it-batch'
+import { DocumentArray } from '../doc/array.js'
+import type { Document } from '../doc/document.js'
+import { Coalesce } from '../stream/coalesce.js'
+import { document, type Source, source } from './inputs.js'
+
+type Batches = Iterable<DocumentArray> | AsyncIterable<DocumentArray>
+
+/**
+ * A stage: inputs become batches of `size` documents. In all cases, documents that came before a failure go out before it.
+ * @param idle milliseconds after which an async source counts as idle, and a batch goes out that is not full
+ */
+export function batches(size: number, idle?: number): (inputs: unknown) => Batches {
+  const documents = size >= 1 ? size : Infinity
+  return (inputs) => gather(source(inputs), documents, idle)
+}
+
+function gather(from: Source, size: number, idle: number | undefined): Batches {
+  switch (from.kind) {
+    case 'nothing':
+      return [new DocumentArray()]
+    case 'one':
+      return [new DocumentArray([from.document])]
+    case 'array':
+      return { [Symbol.iterator]: () => new Slices(from.items, size) }
+    case 'sync':
+      return { [Symbol.iterator]: () => new Batched(from.items, size) }
+    case 'async': {
+      let position = 0
+      return new Coalesce(
+        from.items,
+        size,
+        (item) => document(item, position++),
+        () => new DocumentArray(),
+        idle,
+      )
+    }
+    case 'later':
+      return { [Symbol.asyncIterator]: () => new Later(from.open, (inputs) => gather(source(inputs), size, idle)) }
+  }
+}
+
+/** Arrays are cut, which is cheaper than iterating. */
+class Slices implements Iterator<DocumentArray> {
+  #at = 0
+  #failure: { reason: unknown } | undefined
+
+  constructor(
+    readonly items: readonly unknown[],
+    readonly size: number,
+  ) {}
+
+  next(): IteratorResult<DocumentArray> {
+    if (this.#failure !== undefined) throw this.#failure.reason
+    const { items } = this
+    if (this.#at >= items.length) return { done: true, value: undefined }
+    const docs = new DocumentArray()
+    const end = Math.min(this.#at + this.size, items.length)
+    try {
+      for (; this.#at < end; this.#at++) docs.push(document(items[this.#at], this.#at))
+    } catch (reason) {
+      if (docs.length === 0) throw reason
+      this.#failure = { reason }
+    }
+    return { done: false, value: docs }
+  }
+}
+
+/** Other iterables go through it-batch, which drops its last batch when the source fails: so the source does not seem to. */
+class Batched implements Iterator<DocumentArray> {
+  readonly #documents: Checked
+  readonly #batches: Iterator<Document[]>
+
+  constructor(items: Iterable<unknown>, size: number) {
+    this.#documents = new Checked(items)
+    this.#batches = batch(this.#documents, size)
+  }
+
+  next(): IteratorResult<DocumentArray> {
+    const step = this.#batches.next()
+    if (!step.done) return { done: false, value: new DocumentArray(step.value) }
+    if (this.#documents.failure !== undefined) throw this.#documents.failure.reason
+    return { done: true, value: undefined }
+  }
+
+  return(): IteratorReturnResult<undefined> {
+    // A generator that was never started would not close what it was to read; there is nothing open then.
+    this.#batches.return?.()
+    return { done: true, value: undefined }
+  }
+}
+
+/** The documents of an iterable, which ends where the iterable fails. */
+class Checked implements IterableIterator<Document> {
+  failure: { reason: unknown } | undefined
+  readonly #items: Iterable<unknown>
+  #iterator: Iterator<unknown> | undefined
+  #position = 0
+
+  constructor(items: Iterable<unknown>) {
+    this.#items = items
+  }
+
+  next(): IteratorResult<Document> {
+    let reading = true
+    try {
+      this.#iterator ??= this.#items[Symbol.iterator]()
+      const step = this.#iterator.next()
+      if (step.done) return { done: true, value: undefined }
+      reading = false
+      return { done: false, value: document(step.value, this.#position++) }
+    } catch (reason) {
+      this.failure = { reason }
+      if (!reading) this.return()
+      return { done: true, value: undefined }
+    }
+  }
+
+  return(): IteratorReturnResult<undefined> {
+    this.#iterator?.return?.()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+}
+
+/** Batches of inputs that are only known once they are asked for. */
+class Later implements AsyncIterator<DocumentArray> {
+  readonly #open: () => unknown
+  readonly #gather: (inputs: unknown) => Batches
+  #iterator: Iterator<DocumentArray> | AsyncIterator<DocumentArray> | undefined
+  #over = false
+
+  constructor(open: () => unknown, gather: (inputs: unknown) => Batches) {
+    this.#open = open
+    this.#gather = gather
+  }
+
+  async next(): Promise<IteratorResult<DocumentArray>> {
+    if (this.#iterator === undefined && !this.#over) {
+      const inputs = await this.#open()
+      if (this.#over) return { done: true, value: undefined }
+      const batches = this.#gather(inputs)
+      this.#iterator = Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]()
+    }
+    return this.#over ? { done: true, value: undefined } : this.#iterator!.next()
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#over = true
+    await this.#iterator?.return?.()
+    return { done: true, value: undefined }
+  }
+}

@@ -1,0 +1,72 @@
+import { CallbackError } from '../errors.js'
+import type { PostOptions } from '../options.js'
+import type { Response } from '../request/response.js'
+
+/**
+ * Calls a post's callbacks for one response after the other, in the order in which the responses are handed on:
+ * that of the inputs when `resultsInOrder`, of completion otherwise.
+ */
+export class Callbacks {
+  readonly #options: PostOptions
+  /** Settles when the last one in the queue has left it. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(options: PostOptions) {
+    this.#options = options
+  }
+
+  /** A place in the queue: from the start of a request when order matters, else from its completion. */
+  turn(): Turn {
+    const queue = () => {
+      const before = this.#last
+      let leave!: () => void
+      this.#last = new Promise((resolve) => {
+        leave = resolve
+      })
+      return { before, leave }
+    }
+    return new Turn(this.#options.resultsInOrder === true ? queue() : undefined, queue, (response) => this.#call(response))
+  }
+
+  async #call(response: Response): Promise<void> {
+    const { onDone, onError, onAlways, continueOnError } = this.#options
+    const { error } = response
+    let failure: CallbackError | undefined
+    const run = async (name: string, callback: () => unknown): Promise<void> => {
+      try {
+        await callback()
+      } catch (cause) {
+        const thrown = new CallbackError(name, response.requestId, cause)
+        if (continueOnError) console.error(`sluice: ${thrown.message}`)
+        failure ??= thrown
+      }
+    }
+    if (error === undefined) await run('onDone', () => onDone?.(response))
+    else await run('onError', () => onError?.(response, error))
+    await run('onAlways', () => onAlways?.(response))
+    if (failure !== undefined && !continueOnError) throw failure
+  }
+}
+
+class Turn {
+  #place: { before: Promise<void>; leave: () => void } | undefined
+
+  constructor(
+    place: { before: Promise<void>; leave: () => void } | undefined,
+    readonly queue: () => { before: Promise<void>; leave: () => void },
+    readonly call: (response: Response) => Promise<void>,
+  ) {
+    this.#place = place
+  }
+
+  /** Waits for those before, then calls back. */
+  async take(response: Response): Promise<void> {
+    this.#place ??= this.queue()
+    await this.#place.before
+    await this.call(response)
+  }
+
+  leave(): void {
+    this.#place?.leave()
+  }
+}

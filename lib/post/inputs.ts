@@ -1,0 +1,59 @@
+import { Document, type DocumentLike, type Tags } from '../doc/document.js'
+import { isPlainObject } from '../doc/json.js'
+import { InputError, say, show } from '../errors.js'
+
+/** Documents, or what documents are made from: one, several, or as many as come. */
+export type Documents<T extends object = Tags> = DocumentLike<T> | Iterable<DocumentLike<T>> | AsyncIterable<DocumentLike<T>>
+
+/**
+ * What `post()` takes: {@link Documents}, or a function that returns (a promise of) them and is called when the first response
+ * is asked for. Nothing, and one request without documents goes out; an empty iterable, and none does.
+ */
+export type Inputs<T extends object = Tags> = Documents<T> | (() => Documents<T> | undefined | Promise<Documents<T> | undefined>) | undefined
+
+/** Inputs, sorted by how they are read. */
+export type Source =
+  | { kind: 'nothing' }
+  | { kind: 'one'; document: Document }
+  | { kind: 'array'; items: readonly unknown[] }
+  | { kind: 'sync'; items: Iterable<unknown> }
+  | { kind: 'async'; items: AsyncIterable<unknown> }
+  | { kind: 'later'; open: () => unknown }
+
+/** @throws InputError (`ERR_INPUT`) for what is neither a document nor an iterable of them */
+export function source(inputs: unknown): Source {
+  if (inputs === undefined || inputs === null) return { kind: 'nothing' }
+  if (typeof inputs === 'function') return { kind: 'later', open: inputs as () => unknown }
+  if (typeof inputs === 'string' || inputs instanceof Document || ArrayBuffer.isView(inputs)) return { kind: 'one', document: document(inputs, 0) }
+  if (typeof inputs === 'object') {
+    if (Array.isArray(inputs)) return { kind: 'array', items: inputs }
+    if (typeof (inputs as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function') return { kind: 'async', items: inputs as AsyncIterable<unknown> }
+    if (typeof (inputs as Iterable<unknown>)[Symbol.iterator] === 'function') return { kind: 'sync', items: inputs as Iterable<unknown> }
+    if (typeof (inputs as PromiseLike<unknown>).then === 'function') return { kind: 'later', open: () => inputs }
+    if (isPlainObject(inputs)) return { kind: 'one', document: document(inputs, 0) }
+  }
+  throw new InputError(
+    'ERR_INPUT',
+    `post() takes a document, an iterable or async iterable of documents, a function that returns one, or nothing; not ${show(inputs)}`,
+  )
+}
+
+/** How many documents will come, where that can be known. */
+export function countOf(inputs: unknown): number | undefined {
+  const { length, size } = (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Document) ? inputs : {}) as {
+    length?: unknown
+    size?: unknown
+  }
+  if (ArrayBuffer.isView(inputs)) return 1
+  return typeof length === 'number' ? length : typeof size === 'number' ? size : undefined
+}
+
+/** @throws InputError (`ERR_INPUT`) that says which input is no document */
+export function document(input: unknown, position: number): Document {
+  if (input instanceof Document) return input
+  try {
+    return Document.from(input as DocumentLike)
+  } catch (cause) {
+    throw new InputError('ERR_INPUT', `Input ${position} of post() is not a document: ${say(cause)}`, { cause })
+  }
+}

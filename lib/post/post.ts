@@ -1,0 +1,98 @@
+import { pipe } from 'it-pipe'
+import { DocumentArray } from '../doc/array.js'
+import type { Document, Tags } from '../doc/document.js'
+import { optionType } from '../errors.js'
+import { checkPostOptions, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
+import type { Peer } from '../peer.js'
+import { snapshot } from '../request/parameters.js'
+import { Header } from '../request/request.js'
+import type { Response } from '../request/response.js'
+import { answers } from './answers.js'
+import { batches } from './batches.js'
+import { countOf, type Inputs } from './inputs.js'
+import { watch } from './watch.js'
+
+/**
+ * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests on the way.
+ * Nothing is read before the first response is asked for.
+ *
+ * @throws TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call
+ */
+export function post<T extends object = Tags>(peer: Peer, on: string, inputs: Inputs<any>, options: PostOptions = {}): Post<T> {
+  if (typeof on !== 'string') throw optionType('The endpoint of post()', "a string such as '/index'", on)
+  const {
+    parameters = {},
+    targetExecutor,
+    requestSize = DEFAULT_REQUEST_SIZE,
+    prefetch = DEFAULT_PREFETCH,
+    flushAfter,
+    showProgress,
+  } = checkPostOptions(options)
+  const header = new Header(on, snapshot(parameters), targetExecutor)
+  const stages = pipe(
+    () => inputs,
+    batches(requestSize, flushAfter),
+    answers(peer, header, prefetch === 0 ? Infinity : prefetch, options),
+    showProgress ? watch(countOf(inputs), requestSize) : same,
+  )
+  return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
+}
+
+function same<V>(value: V): V {
+  return value
+}
+
+// Where the platform has async iterator helpers, a post has them too.
+const Base = ((globalThis as { AsyncIterator?: unknown }).AsyncIterator ?? Object) as new () => object
+
+/**
+ * The responses of one `post()`, as they come: iterate it once, with `for await`.
+ *
+ * @typeParam T the type of the documents' tags
+ */
+export class Post<T extends object = Tags> extends Base implements AsyncIterableIterator<Response<T>>, AsyncDisposable {
+  readonly #responses: AsyncIterableIterator<Response<T>>
+
+  constructor(responses: AsyncIterableIterator<Response<T>>) {
+    super()
+    this.#responses = responses
+  }
+
+  next(): Promise<IteratorResult<Response<T>>> {
+    return this.#responses.next()
+  }
+
+  /** Stops: closes the inputs, tells the executors, and waits for the inputs to be closed. `break` in a loop calls it. */
+  return(value?: unknown): Promise<IteratorResult<Response<T>>> {
+    return this.#responses.return!(value)
+  }
+
+  /** All responses at once. They stay in memory together, which streaming avoids. */
+  async toArray(): Promise<Response<T>[]> {
+    const all: Response<T>[] = []
+    for await (const response of this) all.push(response)
+    return all
+  }
+
+  /** The documents of all responses, in one array. They stay in memory together, which streaming avoids. */
+  async docs(): Promise<DocumentArray<Document<T>>> {
+    const all = new DocumentArray<Document<T>>()
+    for await (const response of this) for (const document of response.docs) all.push(document)
+    return all
+  }
+
+  /** Runs to the end, for those who only need the callbacks or what the executors do. @returns how many responses there were */
+  async drain(): Promise<number> {
+    let count = 0
+    for await (const _ of this) count++
+    return count
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+}

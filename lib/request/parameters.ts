@@ -1,0 +1,33 @@
+import { copyJson, isPlainObject } from '../doc/json.js'
+import { optionType } from '../errors.js'
+import type { Parameters } from '../options.js'
+
+/** Reserved by Jina for what executors return as plain objects. */
+export const RESULTS = '__results__'
+
+/** A copy of a caller's parameters that nobody else can change. */
+export function snapshot(parameters: Parameters): Parameters {
+  if (Object.hasOwn(parameters, '__proto__')) throw optionType('parameters', 'without a key named __proto__', '__proto__')
+  const { [RESULTS]: _, ...own } = copyJson({ ...parameters })
+  return own
+}
+
+/**
+ * The parameters as one executor sees them (Jina 3.x): the general ones, over them `name__param`, over these `{ name: { … } }`.
+ * Keys that address an executor by underscores are taken out for all.
+ *
+ * @param names what the executor goes by, the strongest last
+ */
+export function parametersFor(parameters: Parameters, names: readonly string[]): Parameters {
+  const seen: Parameters = {}
+  const special: Parameters = {}
+  for (const key of Object.keys(parameters)) {
+    const at = key.lastIndexOf('__')
+    if (at > 0 && at < key.length - 2) {
+      if (names.includes(key.slice(0, at))) special[key.slice(at + 2)] = copyJson(parameters[key])
+    } else seen[key] = copyJson(parameters[key])
+  }
+  Object.assign(seen, special)
+  for (const name of names) if (Object.hasOwn(parameters, name) && isPlainObject(parameters[name])) Object.assign(seen, copyJson(parameters[name]))
+  return seen
+}

@@ -1,0 +1,97 @@
+import type { DocumentArray } from '../doc/array.js'
+import { newId } from '../doc/id.js'
+import type { Parameters } from '../options.js'
+import type { Scope } from '../stream/scope.js'
+import { parametersFor } from './parameters.js'
+import { Route } from './route.js'
+import { type Target, target } from './target.js'
+
+/** What all requests of one post have in common. */
+export class Header {
+  readonly execEndpoint: string
+  readonly parameters: Parameters
+  readonly targetExecutor: string | undefined
+  readonly #empty: boolean
+  #target: Target | Promise<Target> | undefined
+
+  /** @param parameters taken over, not copied */
+  constructor(execEndpoint: string, parameters: Parameters, targetExecutor?: string) {
+    this.execEndpoint = execEndpoint
+    this.parameters = parameters
+    this.targetExecutor = targetExecutor
+    this.#empty = Object.keys(parameters).length === 0
+    if (targetExecutor) this.#target = target(targetExecutor)
+  }
+
+  /** Whether an executor is meant. A promise, once, when the pattern is still being compiled. */
+  targets(executor: string): boolean | Promise<boolean> {
+    if (this.#target === undefined) return true
+    if (typeof this.#target === 'function') return this.#target(executor)
+    return this.#target.then((target) => {
+      this.#target = target
+      return target(executor)
+    })
+  }
+
+  /** A copy of the parameters for one executor: what it changes, nobody else sees. */
+  parametersFor(names: readonly string[]): Parameters {
+    return this.#empty ? {} : parametersFor(this.parameters, names)
+  }
+}
+
+/**
+ * One batch of documents on its way: walks from executor to executor, and collects what they answer.
+ * An executor changes or replaces `docs`; at a fork the branches get copies.
+ */
+export class Request {
+  readonly header: Header
+  docs: DocumentArray
+  /** Where the request has been, the gateway first. Branches write into one list. */
+  readonly routes: Route[]
+  /** What executors returned as plain objects, by executor. */
+  results: Record<string, unknown> | undefined
+  /** At a join: the documents of each branch, in the order of `needs`. */
+  branches: { executor: string; docs: DocumentArray }[] | undefined
+  /** Tells the executors to stop. */
+  readonly scope: Scope
+  readonly #origin: Request | undefined
+  #id: string | undefined
+
+  constructor(header: Header, docs: DocumentArray, scope: Scope, origin?: Request) {
+    this.header = header
+    this.docs = docs
+    this.scope = scope
+    this.routes = origin?.routes ?? []
+    this.#origin = origin
+  }
+
+  /** 32 hex digits, made up when first read. */
+  get id(): string {
+    if (this.#origin !== undefined) return this.#origin.id
+    this.#id ??= newId()
+    return this.#id
+  }
+
+  set id(id: string) {
+    this.#id = id
+  }
+
+  /** Notes the arrival somewhere. */
+  arrive(place: string): Route {
+    const route = new Route(place)
+    this.routes.push(route)
+    return route
+  }
+
+  answer(executor: string, result: unknown): void {
+    this.results ??= {}
+    Object.defineProperty(this.results, executor, { value: result, enumerable: true, configurable: true, writable: true })
+  }
+
+  /** The same request on another way, with these documents. */
+  fork(docs: DocumentArray, scope: Scope = this.scope): Request {
+    const fork = new Request(this.header, docs, scope, this.#origin ?? this)
+    if (this.results !== undefined) fork.results = { ...this.results }
+    return fork
+  }
+}

@@ -1,0 +1,95 @@
+import type { DocumentArray } from '../doc/array.js'
+import type { Document, Tags } from '../doc/document.js'
+import { ExecutorError, say } from '../errors.js'
+import type { Parameters } from '../options.js'
+import { RESULTS } from './parameters.js'
+import type { Request } from './request.js'
+import type { Route } from './route.js'
+
+/** How a request ended (Jina's StatusProto). */
+export interface Status {
+  code: 'SUCCESS' | 'ERROR'
+  description: string
+  exception?: {
+    /** The class of what was thrown. */
+    name: string
+    args: string[]
+    /** Stack lines, the cause's included. They stay in this process unless a gateway is told to send them. */
+    stacks: string[]
+    /** The executor's name in the Flow. */
+    executor: string
+  }
+}
+
+/**
+ * What comes back for a request.
+ *
+ * @typeParam T the type of the documents' tags
+ */
+export class Response<T extends object = Tags> {
+  readonly docs: DocumentArray<Document<T>>
+  readonly routes: readonly Route[]
+  /** What failed, when `status.code` is `'ERROR'`. */
+  readonly error: Error | undefined
+  readonly #request: Request
+  #status: Status | undefined
+
+  constructor(request: Request, error?: Error) {
+    this.#request = request
+    this.docs = request.docs as DocumentArray<any>
+    this.routes = request.routes
+    this.error = error
+  }
+
+  /** 32 hex digits. */
+  get requestId(): string {
+    return this.#request.id
+  }
+
+  get header(): { requestId: string; execEndpoint: string; targetExecutor: string | undefined; status: Status } {
+    const { execEndpoint, targetExecutor } = this.#request.header
+    return { requestId: this.requestId, execEndpoint, targetExecutor, status: this.status }
+  }
+
+  /** The request's parameters, and under `__results__` what executors returned as plain objects, by executor. */
+  get parameters(): Parameters {
+    return { ...this.#request.header.parameters, [RESULTS]: this.#request.results ?? {} }
+  }
+
+  /** Jina's other name for the documents. */
+  get data(): { docs: DocumentArray<Document<T>> } {
+    return { docs: this.docs }
+  }
+
+  get status(): Status {
+    this.#status ??= statusOf(this.error)
+    return this.#status
+  }
+
+  toJSON(): object {
+    const { header, parameters, routes, docs } = this
+    return { header, parameters, routes, data: docs }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
+    const { requestId, status, parameters, routes, docs } = this
+    const shown = { requestId, execEndpoint: this.#request.header.execEndpoint, status: status.code, parameters, routes, docs }
+    return inspect === undefined ? shown : `Response ${inspect(shown, options)}`
+  }
+}
+
+export function statusOf(error: Error | undefined): Status {
+  if (error === undefined) return { code: 'SUCCESS', description: '' }
+  const thrown = error instanceof ExecutorError && error.cause !== undefined ? error.cause : error
+  const isError = thrown instanceof Error
+  return {
+    code: 'ERROR',
+    description: error.message,
+    exception: {
+      name: isError ? thrown.name : typeof thrown,
+      args: [say(thrown)],
+      stacks: isError && typeof thrown.stack === 'string' ? thrown.stack.split('\n') : [],
+      executor: error instanceof ExecutorError ? error.executor : '',
+    },
+  }
+}

@@ -1,0 +1,38 @@
+import type { Status } from './response.js'
+
+/** One stop of a request. */
+export class Route {
+  /** The executor's name in the Flow, or `gateway`. */
+  readonly executor: string
+  /** Set when the stop failed. */
+  status: Status | undefined
+  readonly #start: number
+  #end: number | undefined
+
+  constructor(executor: string) {
+    this.executor = executor
+    this.#start = Date.now()
+  }
+
+  get startTime(): Date {
+    return new Date(this.#start)
+  }
+
+  /** When it went on; missing while it has not. */
+  get endTime(): Date | undefined {
+    return this.#end === undefined ? undefined : new Date(this.#end)
+  }
+
+  leave(): void {
+    this.#end = Date.now()
+  }
+
+  toJSON(): object {
+    const { executor, startTime, endTime, status } = this
+    return { executor, startTime, ...(endTime && { endTime }), ...(status && { status }) }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
+    return this.toJSON()
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Something that can be told to stop, and what is under it: a post, a request, an attempt.
+ * An `AbortSignal` costs more than most requests do, so one is made only for who asks for it.
+ */
+export class Scope {
+  #parent: Scope | undefined
+  #children: Set<Scope> | undefined
+  #controller: AbortController | undefined
+  #aborted = false
+  #reason: unknown
+
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  get reason(): unknown {
+    return this.#reason
+  }
+
+  /** Aborts when this scope is told to stop. Made on the first read. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  /** Tells this scope and all below it to stop. Only the first reason counts. */
+  abort(reason: unknown): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    this.#reason = reason
+    this.#controller?.abort(reason)
+    for (const child of this.#children ?? []) child.abort(reason)
+    this.close()
+  }
+
+  /** A scope below this one; `close()` it when its work is over. */
+  child(): Scope {
+    const child = new Scope()
+    if (this.#aborted) child.abort(this.#reason)
+    else {
+      child.#parent = this
+      this.#children ??= new Set()
+      this.#children.add(child)
+    }
+    return child
+  }
+
+  /** Lets go of the parent. The signal stays as it is. */
+  close(): void {
+    const parent = this.#parent
+    this.#parent = undefined
+    if (parent !== undefined) parent.#children?.delete(this)
+  }
+}

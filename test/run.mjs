@@ -1,0 +1,56 @@
+// Runs every suite in a process of its own, two at a time, and counts what they report.
+//   node test/run.mjs [part of a path …]
+// uvu passes silently when a suite forgets `.run()` or a promise never settles. Here each file must print its totals, all
+// of them passed, and end by itself in time.
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const TIME = 120_000
+const wanted = process.argv.slice(2)
+const files = readdirSync('test', { recursive: true })
+  .map((file) => join('test', String(file)))
+  .filter((file) => file.endsWith('.ts') && /from 'uvu'/.test(readFileSync(file, 'utf8')))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort()
+
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const broken = []
+
+async function run(file) {
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
+  let output = ''
+  child.stdout.on('data', (data) => (output += data))
+  child.stderr.on('data', (data) => (output += data))
+  const timer = setTimeout(() => child.kill('SIGKILL'), TIME)
+  const [code, signal] = await new Promise((resolve) => child.on('close', (...end) => resolve(end)))
+  clearTimeout(timer)
+  const count = (label) => [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].reduce((sum, [, n]) => sum + Number(n), 0)
+  const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(count)
+  const problem =
+    signal !== null
+      ? `did not end within ${TIME / 1000} s`
+      : code !== 0
+        ? `ended with ${code}`
+        : total === 0
+          ? 'reported no test: is .run() missing?'
+          : total !== passed
+            ? 'did not pass'
+            : undefined
+  totals.passed += passed
+  totals.failed += total - passed + (problem !== undefined && total === passed ? 1 : 0)
+  totals.skipped += skipped
+  if (problem !== undefined) broken.push(file)
+  console.log(problem === undefined ? `  ok  ${file} (${passed})` : `FAIL  ${file} ${problem}\n${output}`)
+  for (const [, note] of output.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
+}
+
+const queue = [...files]
+await Promise.all(
+  [0, 1].map(async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file)
+  }),
+)
+if (broken.length > 0) console.log(`\nBroken:\n${broken.map((file) => `  ${file}`).join('\n')}`)
+console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`)
+process.exitCode = totals.failed > 0 || files.length === 0 ? 1 : 0
