@@ -182,7 +182,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
 
   #take(answer: Answer, request: Request): void | Promise<void> {
     if (answer === undefined || answer === null || answer === request.docs) return
-    if (answer instanceof Document) request.docs = new DocumentArray([answer])
+    if (answer instanceof Document) request.docs = DocumentArray.from([answer])
     else if (typeof answer !== 'object') throw this.#refuse(show(answer), request)
     else if (Symbol.asyncIterator in answer) return this.#collect(answer as AsyncIterable<DocumentLike>, request)
     else if (Symbol.iterator in answer) request.docs = this.#documents(answer as Iterable<DocumentLike>, request)
@@ -203,7 +203,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   #documents(answer: Iterable<DocumentLike>, request: Request): DocumentArray {
     if (answer instanceof DocumentArray) return answer
     try {
-      return new DocumentArray(answer)
+      return DocumentArray.from(answer)
     } catch (cause) {
       throw this.#refuse(`${show(answer)} (${(cause as Error).message})`, request, cause)
     }

@@ -10,6 +10,7 @@ import type { PostOptions } from './options.js'
 import type { Peer } from './peer.js'
 import type { Inputs } from './post/inputs.js'
 import { type Post, post } from './post/post.js'
+import { Inside } from './request/inside.js'
 import type { Request } from './request/request.js'
 import { Flatten } from './stream/flatten.js'
 
@@ -44,8 +45,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
   #closing: Promise<void> | undefined
-  readonly #running = new Set<Request>()
-  #idle: (() => void) | undefined
+  readonly #inside = new Inside()
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
   constructor(options: FlowOptions = {}) {
@@ -204,18 +204,13 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   }
 
   async #drain(): Promise<void> {
-    if (this.#running.size === 0) return
-    const drained = new Promise<void>((resolve) => {
-      this.#idle = resolve
-    })
+    if (this.#inside.size === 0) return
     const { delay } = await import('abort-controller-x')
     const timer = new AbortController()
     const late = delay(timer.signal, this.options.closeTimeout ?? CLOSE_TIMEOUT).catch(() => {})
-    await Promise.race([drained, late])
+    await Promise.race([this.#inside.whenEmpty(), late])
     timer.abort()
-    this.#idle = undefined
-    for (const { scope } of this.#running) scope.abort(this.#refusal())
-    this.#running.clear()
+    for (const { scope } of this.#inside) scope.abort(this.#refusal())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -287,11 +282,10 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   handle(request: Request): void | Promise<void> {
     if (this.#state !== 'open') throw this.#refusal()
     const route = request.arrive(GATEWAY)
-    this.#running.add(request)
+    this.#inside.enter(request)
     const leave = (): void => {
-      route.leave()
-      this.#running.delete(request)
-      if (this.#running.size === 0) this.#idle?.()
+      route.leave(request.time)
+      this.#inside.leave(request)
     }
     let pending: void | Promise<void>
     try {

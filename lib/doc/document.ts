@@ -235,7 +235,7 @@ export class Document<T extends object = Tags> {
   }
 
   set chunks(value: Iterable<DocumentLike>) {
-    this.#own.chunks = new DocumentArray(documents('chunks', value))
+    this.#own.chunks = DocumentArray.from(documents('chunks', value))
   }
 
   get matches(): DocumentArray {
@@ -243,7 +243,7 @@ export class Document<T extends object = Tags> {
   }
 
   set matches(value: Iterable<DocumentLike>) {
-    this.#own.matches = new DocumentArray(documents('matches', value))
+    this.#own.matches = DocumentArray.from(documents('matches', value))
   }
 
   get scores(): Record<string, NamedScore> {

@@ -11,10 +11,11 @@ export function join(parts: readonly Request[], names: readonly string[], how: J
   const docs = new DocumentArray()
   for (const part of parts) {
     if (how === 'merge') docs.merge(part.docs)
-    else for (const document of part.docs) docs.push(document)
+    else docs.extend(part.docs)
   }
   const joined = parts[0]!.fork(docs)
   joined.branches = branches
+  joined.time = Math.max(...parts.map(({ time }) => time))
   for (const part of parts) for (const [executor, result] of Object.entries(part.results ?? {})) joined.answer(executor, result)
   return joined
 }

@@ -17,7 +17,7 @@ export function walk(graph: Graph, request: Request): void | Promise<void> {
 function walkChain(nodes: readonly Node[], request: Request): void | Promise<void> {
   for (let at = 0; at < nodes.length; at++) {
     const pending = visit(nodes[at]!, request)
-    if (pending !== undefined) return resume(nodes, at, pending, request)
+    if (pending !== undefined) return at === nodes.length - 1 ? pending : resume(nodes, at, pending, request)
   }
 }
 
@@ -56,6 +56,7 @@ async function walkBranches(graph: Graph, request: Request): Promise<void> {
             graph.join,
           )
     request.docs = end.docs
+    request.time = end.time
     request.results = end.results
   } catch (error) {
     scope.abort(error)
@@ -85,9 +86,9 @@ function handle(node: Node, request: Request): void | Promise<void> {
   const route = request.arrive(node.name)
   try {
     const pending = node.peer.handle(request)
-    if (pending === undefined) return route.leave()
+    if (pending === undefined) return request.leave(route)
     return pending.then(
-      () => route.leave(),
+      () => request.leave(route),
       (thrown) => {
         throw failure(node, request, route, thrown)
       },
@@ -109,6 +110,6 @@ function failure(node: Node, request: Request, route: Route, thrown: unknown): E
           cause: thrown,
         })
   route.status = statusOf(error)
-  route.leave()
+  request.leave(route)
   return error
 }

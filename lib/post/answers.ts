@@ -25,43 +25,47 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
   const { onDone, onError, onAlways } = options
   const callbacks = onDone || onError || onAlways ? new Callbacks(options) : undefined
 
+  const done = (request: Request): Response => new Response(request)
   const fail = (request: Request, error: unknown): Response => {
     // Only an executor's failure is an answer; anything else (the Flow closed, for instance) concerns all requests.
     if (!(error instanceof ExecutorError)) throw error
     return new Response(request, error)
   }
-  const finish = (response: Response): Response => {
-    if (response.error !== undefined && !lenient) throw response.error
+  /** The last word on a response that failed, which without callbacks is said at once. */
+  const judge = (response: Response): Response => {
+    if (!lenient && response.error !== undefined) throw response.error
     return response
   }
-  const ask = (request: Request): Response | Promise<Response> => {
-    try {
-      const pending = peer.handle(request)
-      if (pending === undefined) return new Response(request)
-      return pending.then(
-        () => new Response(request),
-        (error) => fail(request, error),
-      )
-    } catch (error) {
-      return fail(request, error)
-    }
-  }
 
-  if (callbacks === undefined) {
-    if (lenient) return (docs, work) => ask(new Request(header, docs, work as Scope))
-    return (docs, work) => {
-      const response = ask(new Request(header, docs, work as Scope))
-      return response instanceof Response ? finish(response) : response.then(finish)
-    }
-  }
+  if (callbacks === undefined) return (docs, work) => ask(peer, new Request(header, docs, work as Scope), done, (request, error) => judge(fail(request, error)))
   return async (docs, work) => {
     const turn = callbacks.turn()
     try {
-      const response = await ask(new Request(header, docs, work as Scope))
+      const response = await ask(peer, new Request(header, docs, work as Scope), done, fail)
       await turn.take(response)
-      return finish(response)
+      return judge(response)
     } finally {
       turn.leave()
     }
   }
+}
+
+/** Has a peer handle a request, and answers at once when it does. */
+function ask(
+  peer: Peer,
+  request: Request,
+  done: (request: Request) => Response,
+  fail: (request: Request, error: unknown) => Response,
+): Response | Promise<Response> {
+  let pending: void | Promise<void>
+  try {
+    pending = peer.handle(request)
+  } catch (error) {
+    return fail(request, error)
+  }
+  if (pending === undefined) return done(request)
+  return pending.then(
+    () => done(request),
+    (error) => fail(request, error),
+  )
 }

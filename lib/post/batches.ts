@@ -20,7 +20,7 @@ function gather(from: Source, size: number, idle: number | undefined): Batches {
     case 'nothing':
       return [new DocumentArray()]
     case 'one':
-      return [new DocumentArray([from.document])]
+      return [DocumentArray.from([from.document])]
     case 'array':
       return { [Symbol.iterator]: () => new Slices(from.items, size) }
     case 'sync':
@@ -54,13 +54,17 @@ class Slices implements Iterator<DocumentArray> {
     if (this.#failure !== undefined) throw this.#failure.reason
     const { items } = this
     if (this.#at >= items.length) return { done: true, value: undefined }
-    const docs = new DocumentArray()
-    const end = Math.min(this.#at + this.size, items.length)
-    try {
-      for (; this.#at < end; this.#at++) docs.push(document(items[this.#at], this.#at))
-    } catch (reason) {
-      if (docs.length === 0) throw reason
-      this.#failure = { reason }
+    const count = Math.min(this.size, items.length - this.#at)
+    const docs = new DocumentArray(count)
+    for (let i = 0; i < count; i++, this.#at++) {
+      try {
+        docs[i] = document(items[this.#at], this.#at)
+      } catch (reason) {
+        if (i === 0) throw reason
+        this.#failure = { reason }
+        docs.length = i
+        break
+      }
     }
     return { done: false, value: docs }
   }
@@ -78,7 +82,7 @@ class Batched implements Iterator<DocumentArray> {
 
   next(): IteratorResult<DocumentArray> {
     const step = this.#batches.next()
-    if (!step.done) return { done: false, value: new DocumentArray(step.value) }
+    if (!step.done) return { done: false, value: DocumentArray.from(step.value) }
     if (this.#documents.failure !== undefined) throw this.#documents.failure.reason
     return { done: true, value: undefined }
   }

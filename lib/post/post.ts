@@ -77,7 +77,7 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
   /** The documents of all responses, in one array. They stay in memory together, which streaming avoids. */
   async docs(): Promise<DocumentArray<Document<T>>> {
     const all = new DocumentArray<Document<T>>()
-    for await (const response of this) for (const document of response.docs) all.push(document)
+    for await (const response of this) all.extend(response.docs)
     return all
   }
 

@@ -9,9 +9,10 @@ export class Route {
   readonly #start: number
   #end: number | undefined
 
-  constructor(executor: string) {
+  /** @param start milliseconds since the epoch */
+  constructor(executor: string, start: number) {
     this.executor = executor
-    this.#start = Date.now()
+    this.#start = start
   }
 
   get startTime(): Date {
@@ -23,8 +24,8 @@ export class Route {
     return this.#end === undefined ? undefined : new Date(this.#end)
   }
 
-  leave(): void {
-    this.#end = Date.now()
+  leave(end: number): void {
+    this.#end = end
   }
 
   toJSON(): object {

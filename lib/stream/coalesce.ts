@@ -5,7 +5,7 @@ const IDLE = Symbol('idle')
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.
  * What a source gave before it fails comes out before the error. `return()` reaches the source at once, also during a read.
  */
-export class Coalesce<T, B extends { push(item: T): unknown; readonly length: number }> implements AsyncIterableIterator<B> {
+export class Coalesce<T, B extends { [at: number]: T; readonly length: number }> implements AsyncIterableIterator<B> {
   readonly #source: AsyncIterable<unknown>
   readonly #size: number
   readonly #convert: (item: any) => T
@@ -39,7 +39,7 @@ export class Coalesce<T, B extends { push(item: T): unknown; readonly length: nu
         if (step === IDLE) break
         if (typeof step !== 'object' || step === null) throw new TypeError(`The source gave ${String(step)} where an iterator result is due`)
         if (step.done) this.#over = true
-        else if (!this.#over) batch.push(this.#item(step.value))
+        else if (!this.#over) batch[batch.length] = this.#item(step.value)
       }
     } catch (reason) {
       this.#over = true
