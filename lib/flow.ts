@@ -53,6 +53,16 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     this.name = options.name ?? 'flow'
   }
 
+  /**
+   * Reads a Flow from a YAML file: `jtype: Flow`, `with` its options, `executors` what {@link add} takes. Modules in `uses` are looked
+   * for in the folder of the file.
+   * @throws ConfigError (`ERR_CONFIG`) that names file, line and key
+   */
+  static async loadConfig(file: string): Promise<Flow<string>> {
+    const { loadFlow } = await import('./config/flow.js')
+    return loadFlow(file, (options) => new Flow<string>(options))
+  }
+
   /** Whether it takes requests. */
   get isOpen(): boolean {
     return this.#state === 'open'
@@ -129,8 +139,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * Makes the executors and opens them side by side. Open already, it stays so.
    * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again
    */
-  async open(): Promise<this> {
-    await this.#closing
+  open(): Promise<this> {
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined
     })
@@ -138,6 +147,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   }
 
   async #start(): Promise<this> {
+    await this.#closing?.catch(() => {})
     if (this.#state === 'open') return this
     const steps = sort(this.#steps)
     this.#state = 'opening'
@@ -183,7 +193,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * @throws what an executor's `close()` threw, after all were closed
    */
   async close(): Promise<void> {
-    await this.#opening?.catch(() => {})
+    if (this.#opening !== undefined) await this.#opening.catch(() => {})
     if (this.#state === 'open') {
       this.#state = 'closing'
       this.#closing = this.#stop()

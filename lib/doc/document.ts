@@ -339,14 +339,14 @@ export class Document<T extends object = Tags> {
    */
   merge(other: Document<T>): this {
     this.#content ??= other.#content
-    if (other.#tags !== undefined) this.#tags = { ...other.#tags, ...this.#tags } as T
+    if (other.#tags !== undefined) this.#tags = { ...this.#tags, ...other.#tags, ...this.#tags } as T
     const theirs = other.#more
     if (theirs === undefined) return this
     const mine = this.#own as Record<string, unknown>
     for (const [field, value] of Object.entries(theirs)) {
       if (value === undefined) continue
       if (value instanceof DocumentArray) mine[field] = ((mine[field] ??= new DocumentArray()) as DocumentArray).merge(value)
-      else if (field === 'scores' || field === 'evaluations') mine[field] = { ...value, ...(mine[field] as object) }
+      else if (field === 'scores' || field === 'evaluations') mine[field] = { ...(mine[field] as object), ...value, ...(mine[field] as object) }
       else mine[field] ??= value
     }
     return this

@@ -1,0 +1,340 @@
+import { mkdtemp, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Call, Document, DocumentArray, Executor, ExecutorError, Flow, requests } from '../lib/index.js'
+import { within } from './support/within.js'
+
+const open = (uses: any, options: object = {}) => new Flow().add({ name: 'only', uses, ...options }).open()
+const result = async (flow: Flow<any>, on: string) => (await flow.post(on, 'x').toArray())[0]!.parameters.__results__.only
+
+class Base extends Executor {
+  @requests('/bar')
+  bar(): object {
+    return { bar: 1 }
+  }
+
+  @requests(['/a', '/b'])
+  several({ endpoint }: Call): object {
+    return { several: endpoint }
+  }
+
+  @requests()
+  rest(): object {
+    return { rest: 1 }
+  }
+}
+
+test('E1: methods answer the endpoints they are bound to, one of them all others', async () => {
+  await using flow = await open(Base)
+  assert.equal(await result(flow, '/bar'), { bar: 1 })
+  assert.equal(await result(flow, '/a'), { several: '/a' })
+  assert.equal(await result(flow, '/b'), { several: '/b' })
+  assert.equal(await result(flow, '/else'), { rest: 1 })
+})
+
+test('E1: a bare @requests is the default too', async () => {
+  class Bare extends Executor {
+    @requests
+    all(): object {
+      return { all: 1 }
+    }
+  }
+  await using flow = await open(Bare)
+  assert.equal(await result(flow, '/x'), { all: 1 })
+})
+
+test('E1: static requests bind without decorators', async () => {
+  class Plain extends Executor {
+    static requests = { '/bar': 'foo', '/default': 'rest' }
+    foo(): object {
+      return { foo: 1 }
+    }
+    rest(): object {
+      return { rest: 1 }
+    }
+  }
+  await using flow = await open(Plain)
+  assert.equal(await result(flow, '/bar'), { foo: 1 })
+  assert.equal(await result(flow, '/x'), { rest: 1 })
+})
+
+test('E1: bindings are inherited; an overriding method keeps them, a binding of the subclass wins', async () => {
+  class Derived extends Base {
+    override bar(): object {
+      return { bar: 2 }
+    }
+
+    @requests('/a')
+    mine(): object {
+      return { mine: 1 }
+    }
+  }
+  await using flow = await open(Derived)
+  assert.equal(await result(flow, '/bar'), { bar: 2 })
+  assert.equal(await result(flow, '/a'), { mine: 1 })
+  assert.equal(await result(flow, '/b'), { several: '/b' })
+  await using base = await open(Base)
+  assert.equal(await result(base, '/a'), { several: '/a' })
+})
+
+test('E1: with no matching endpoint and no default, the request passes untouched and the route does not name it', async () => {
+  class Narrow extends Executor {
+    @requests('/only')
+    only({ docs }: Call): void {
+      docs.length = 0
+    }
+  }
+  await using flow = await open(Narrow)
+  const [response] = await flow.post('/other', 'x').toArray()
+  assert.equal(response!.docs.texts, ['x'])
+  assert.equal(
+    response!.routes.map(({ executor }) => executor),
+    ['gateway'],
+  )
+})
+
+test('E1: functions are executors: plain, asynchronous, generators and async generators', async () => {
+  const kinds: any[] = [
+    ({ docs }: Call) => docs.map((doc) => `${doc.text}!`),
+    async ({ docs }: Call) => docs.map((doc) => `${doc.text}!`),
+    function* ({ docs }: Call) {
+      for (const doc of docs) yield `${doc.text}!`
+    },
+    async function* ({ docs }: Call) {
+      for (const doc of docs) yield `${doc.text}!`
+    },
+  ]
+  for (const uses of kinds) {
+    await using flow = await open(uses)
+    assert.equal((await flow.post('/', ['a', 'b']).docs()).texts, ['a!', 'b!'])
+  }
+})
+
+test('E1: an endpoint bound to what is no method does not open', async () => {
+  class Wrong extends Executor {
+    static requests = { '/x': 'nowhere' }
+  }
+  try {
+    await open(Wrong)
+    assert.unreachable()
+  } catch (error: any) {
+    assert.ok(error instanceof ExecutorError)
+    assert.is(error.code, 'ERR_EXECUTOR_BINDING')
+    assert.match(error.message, /\/x is bound to Wrong\.nowhere/)
+  }
+  assert.throws(() => requests(5 as any), /endpoint/)
+})
+
+test('E2, E5: usesWith is the config, usesMetas the metas, usesRequests re-binds', async () => {
+  class Configured extends Executor<{ bar: number }> {
+    @requests()
+    all(): object {
+      return { bar: this.config.bar, name: this.name, metas: this.metas, shard: this.shardId }
+    }
+
+    other(): object {
+      return { other: 1 }
+    }
+  }
+  await using flow = await open(Configured, { usesWith: { bar: 123 }, usesMetas: { description: 'mine' }, usesRequests: { '/index': 'other' } })
+  assert.equal(await result(flow, '/x'), { bar: 123, name: 'only', metas: { name: 'Configured', description: 'mine' }, shard: 0 })
+  assert.equal(await result(flow, '/index'), { other: 1 })
+})
+
+test('E5: a method that usesRequests binds loses its former endpoints', async () => {
+  await using flow = await open(Base, { usesRequests: { '/new': 'bar' } })
+  assert.equal(await result(flow, '/new'), { bar: 1 })
+  assert.equal(await result(flow, '/bar'), { rest: 1 })
+})
+
+test('E3: nothing keeps the documents, documents replace them, a plain object is a result', async () => {
+  const answers: [any, string[], any][] = [
+    [undefined, ['x'], undefined],
+    [null, ['x'], undefined],
+    [new Document({ text: 'y' }), ['y'], undefined],
+    [DocumentArray.from(['y', 'z']), ['y', 'z'], undefined],
+    [['y', { text: 'z' }], ['y', 'z'], undefined],
+    [new Set(['y']), ['y'], undefined],
+    [[], [], undefined],
+    [{ count: 1 }, ['x'], { count: 1 }],
+    [Object.assign(Object.create(null), { count: 1 }), ['x'], { count: 1 }],
+  ]
+  for (const [answer, texts, expected] of answers) {
+    await using flow = await open(() => answer)
+    const [response] = await flow.post('/', 'x').toArray()
+    assert.equal(response!.docs.texts, texts)
+    assert.equal(expected && { ...response!.parameters.__results__.only }, expected)
+  }
+})
+
+test('E3, R54: anything else is an error that names the executor', async () => {
+  for (const answer of [5, 'text', true, Symbol('s'), new Date(), new Map([[1, 2]]), [5], () => 1]) {
+    for (const uses of [() => answer, async () => answer]) {
+      await using flow = await open(uses)
+      try {
+        await flow.post('/x', 'x').drain()
+        assert.unreachable(String(answer))
+      } catch (error: any) {
+        assert.is(error.code, 'ERR_EXECUTOR_RESULT', String(answer))
+        assert.match(error.message, /^only returned .* for \/x: return nothing, documents, or a plain object/)
+        assert.is(error.executor, 'only')
+        assert.ok(error.cause instanceof Error)
+      }
+    }
+  }
+})
+
+test('E3: a method gets documents, parameters, endpoint, request id and signal', async () => {
+  let call: any
+  await using flow = await open((given: Call) => {
+    call = given
+  })
+  const [response] = await flow.post('/x', 'x', { parameters: { a: 1 } }).toArray()
+  assert.equal(call.docs.texts, ['x'])
+  assert.equal(call.parameters, { a: 1 })
+  assert.is(call.endpoint, '/x')
+  assert.is(call.requestId, response!.requestId)
+  assert.ok(call.signal instanceof AbortSignal)
+  assert.is(call.docsMatrix, undefined)
+  assert.is(call.docsMap, undefined)
+})
+
+test('R47, R48: whatever an executor throws arrives as the cause', async () => {
+  const circular: any = {}
+  circular.self = circular
+  const hostile = {
+    get message(): string {
+      throw new Error('getter')
+    },
+    toString(): string {
+      throw new Error('toString')
+    },
+  }
+  for (const thrown of [new Error('e'), 'text', 5, null, undefined, circular, hostile, Object.create(null), Symbol('s')]) {
+    for (const uses of [
+      () => {
+        throw thrown
+      },
+      async () => {
+        throw thrown
+      },
+    ]) {
+      await using flow = await open(uses)
+      try {
+        await within(1000, flow.post('/', 'x').drain())
+        assert.unreachable()
+      } catch (error: any) {
+        assert.is(error.code, 'ERR_EXECUTOR')
+        assert.is(error.cause, thrown)
+      }
+      const [response] = await flow.post('/', 'x', { continueOnError: true }).toArray()
+      assert.is(response!.status.code, 'ERROR')
+      assert.ok(typeof JSON.stringify(response!.status) === 'string')
+    }
+  }
+})
+
+test('E6: opened once before the first request, closed once after the last, in reverse order', async () => {
+  const log: string[] = []
+  const logging = (name: string) =>
+    class extends Executor {
+      override async open(): Promise<void> {
+        log.push(`open ${name}`)
+      }
+      override async close(): Promise<void> {
+        log.push(`close ${name}`)
+      }
+      @requests()
+      all(): void {
+        log.push(`call ${name}`)
+      }
+    }
+  const flow = await new Flow()
+    .add({ uses: logging('a') })
+    .add({ uses: logging('b') })
+    .open()
+  await flow.post('/', 'x').drain()
+  await Promise.all([flow.close(), flow.close()])
+  await flow.close()
+  assert.equal(log, ['open a', 'open b', 'call a', 'call b', 'close b', 'close a'])
+})
+
+test('E6, R55: when one fails to open, those that did are closed in reverse order, and the error names it', async () => {
+  const log: string[] = []
+  const part = (name: string, failing = false) =>
+    class extends Executor {
+      override async open(): Promise<void> {
+        await new Promise((resolve) => setImmediate(resolve))
+        if (failing) throw new RangeError('no model')
+        log.push(`open ${name}`)
+      }
+      override close(): void {
+        log.push(`close ${name}`)
+      }
+    }
+  const flow = new Flow()
+    .add({ name: 'a', uses: part('a') })
+    .add({ name: 'b', uses: part('b', true) })
+    .add({ name: 'c', uses: part('c') })
+  try {
+    await flow.open()
+    assert.unreachable()
+  } catch (error: any) {
+    assert.is(error.code, 'ERR_EXECUTOR_OPEN')
+    assert.is(error.executor, 'b')
+    assert.match(error.message, /b did not open: no model/)
+    assert.ok(error.cause instanceof RangeError)
+  }
+  assert.equal(log, ['open a', 'open c', 'close c', 'close a'])
+  assert.not(flow.isOpen)
+})
+
+test('E6, R55: a constructor that throws leaves no half-open flow', async () => {
+  class Broken extends Executor {
+    constructor(init: object) {
+      super(init)
+      throw new Error('constructor')
+    }
+  }
+  const flow = new Flow().add({ name: 'b', uses: Broken })
+  try {
+    await flow.open()
+    assert.unreachable()
+  } catch (error: any) {
+    assert.is(error.code, 'ERR_EXECUTOR_OPEN')
+    assert.match(error.message, /b could not be made: constructor/)
+  }
+  assert.not(flow.isOpen)
+})
+
+test('E6: each executor has its own folder in the workspace', async () => {
+  const base = await mkdtemp(join(tmpdir(), 'sluice-'))
+  class Storing extends Executor {
+    @requests()
+    async all(): Promise<object> {
+      return { workspace: this.workspace, isDirectory: (await stat(this.workspace)).isDirectory() }
+    }
+  }
+  await using flow = await new Flow({ workspace: base })
+    .add({ name: 'a', uses: Storing })
+    .add({ name: 'b', uses: Storing, workspace: join(base, 'own') })
+    .add({ name: 'c', uses: Storing, usesMetas: { workspace: join(base, 'metas') } })
+    .open()
+  const [response] = await flow.post('/', 'x').toArray()
+  assert.equal(response!.parameters.__results__, {
+    a: { workspace: `${base}/a/0`, isDirectory: true },
+    b: { workspace: `${base}/own/b/0`, isDirectory: true },
+    c: { workspace: `${base}/metas/c/0`, isDirectory: true },
+  })
+  await using bare = await open(Storing)
+  try {
+    await bare.post('/', 'x').drain()
+    assert.unreachable()
+  } catch (error: any) {
+    assert.match(error.message, /only has no workspace: give one to the Flow/)
+  }
+})
+
+test.run()

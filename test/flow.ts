@@ -1,0 +1,484 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { AsyncFlow, type Call, Document, Executor, Flow, FlowBuildError } from '../lib/index.js'
+import { deferred } from './support/deferred.js'
+import { within } from './support/within.js'
+
+const mark =
+  (mark: string) =>
+  ({ docs }: Call) => {
+    for (const doc of docs) doc.text += mark
+  }
+
+function refuses(build: () => unknown, code: string, pattern: RegExp): void {
+  assert.throws(build, (error: any) => {
+    assert.ok(error instanceof FlowBuildError, String(error))
+    assert.is(error.code, code)
+    assert.match(error.message, pattern)
+    return true
+  })
+}
+
+async function doesNotOpen(flow: Flow<any>, code: string, pattern: RegExp): Promise<void> {
+  try {
+    await flow.open()
+    assert.unreachable()
+  } catch (error: any) {
+    assert.is(error.code, code, String(error))
+    assert.match(error.message, pattern)
+  }
+  assert.not(flow.isOpen)
+}
+
+test('F1: built lazily, opened by await using, closed at the end of the block', async () => {
+  let made = 0
+  class Made extends Executor {
+    constructor(init: object) {
+      super(init)
+      made++
+    }
+  }
+  const built = new Flow().add({ uses: Made })
+  assert.is(made, 0)
+  {
+    await using flow = await built.open()
+    assert.is(made, 1)
+    assert.ok(flow.isOpen)
+    assert.is(flow, built)
+  }
+  assert.not(built.isOpen)
+})
+
+test('F1: an open Flow cannot be changed; a closed one can, and opened again', async () => {
+  const flow = new Flow().add({ uses: mark('a') })
+  await flow.open()
+  refuses(() => flow.add(), 'ERR_FLOW_OPEN', /is open and cannot be changed\. Close it first/)
+  refuses(() => flow.needsAll(), 'ERR_FLOW_OPEN', /Close it first/)
+  await flow.close()
+  flow.add({ uses: mark('b') })
+  await using again = await flow.open()
+  assert.equal((await again.post('/', '-').docs()).texts, ['-ab'])
+})
+
+test('F1: open() of an open Flow, and while it opens, is the same opening', async () => {
+  let opened = 0
+  class Counting extends Executor {
+    override open(): void {
+      opened++
+    }
+  }
+  const flow = new Flow().add({ uses: Counting })
+  await Promise.all([flow.open(), flow.open()])
+  await flow.open()
+  assert.is(opened, 1)
+  await flow.close()
+  await flow.open()
+  assert.is(opened, 2)
+  await flow.close()
+})
+
+test('F3: a chain of add() runs in order, with default names', async () => {
+  const flow = new Flow()
+    .add({ uses: mark('a') })
+    .add({ uses: mark('b') })
+    .add()
+    .add({ uses: mark('c') })
+  assert.equal(flow.executors, ['executor0', 'executor1', 'executor2', 'executor3'])
+  await using opened = await flow.open()
+  assert.equal((await opened.post('/', '-').docs()).texts, ['-abc'])
+})
+
+test('F3, E9: branches get copies, and join one after the other in the order of needs', async () => {
+  await using flow = await new Flow()
+    .add({ name: 'p1', needs: 'gateway', uses: mark('1') })
+    .add({ name: 'p2', needs: 'gateway', uses: mark('2') })
+    .needs(['p2', 'p1'], { name: 'r1', uses: mark('!') })
+    .open()
+  const docs = await flow
+    .post(
+      '/',
+      ['a', 'b', 'c'].map((text) => new Document({ text })),
+    )
+    .docs()
+  assert.equal(docs.texts, ['a2!', 'b2!', 'c2!', 'a1!', 'b1!', 'c1!'])
+  assert.is(docs[0]!.id, docs[3]!.id)
+})
+
+test('E9, R36: the order of a join does not depend on who is first', async () => {
+  for (const slow of ['p1', 'p2']) {
+    const door = deferred<void>()
+    const branch =
+      (name: string) =>
+      async ({ docs }: Call) => {
+        if (name === slow) await door.promise
+        else setImmediate(() => door.resolve())
+        for (const doc of docs) doc.tags[name] = true
+        for (const doc of docs) doc.tags.by = name
+      }
+    for (const join of ['concat', 'merge'] as const) {
+      await using flow = await new Flow()
+        .add({ name: 'p1', needs: 'gateway', uses: branch('p1') })
+        .add({ name: 'p2', needs: 'gateway', uses: branch('p2') })
+        .needsAll({ name: 'all', join })
+        .open()
+      const docs = await within(1000, flow.post('/', ['a', 'b']).docs())
+      if (join === 'concat') {
+        assert.equal(
+          docs.map(({ text, tags }) => [text, tags]),
+          [
+            ['a', { p1: true, by: 'p1' }],
+            ['b', { p1: true, by: 'p1' }],
+            ['a', { p2: true, by: 'p2' }],
+            ['b', { p2: true, by: 'p2' }],
+          ],
+        )
+      } else {
+        assert.equal(
+          docs.map(({ text, tags }) => [text, tags]),
+          [
+            ['a', { p1: true, p2: true, by: 'p1' }],
+            ['b', { p1: true, p2: true, by: 'p1' }],
+          ],
+        )
+      }
+    }
+  }
+})
+
+test('E9: a join sees the branches apart, by order and by name', async () => {
+  let call: Call | undefined
+  await using flow = await new Flow()
+    .add({ name: 'p1', needs: 'gateway', uses: () => [{ text: 'one' }] })
+    .add({ name: 'p2', needs: 'gateway', uses: () => [{ text: 'two' }, { text: 'three' }] })
+    .needsAll({
+      uses: (given) => {
+        call = given
+      },
+    })
+    .open()
+  await flow.post('/', 'x').drain()
+  assert.equal(
+    call!.docsMatrix!.map(({ texts }) => texts),
+    [['one'], ['two', 'three']],
+  )
+  assert.equal(Object.fromEntries(Object.entries(call!.docsMap!).map(([name, { texts }]) => [name, texts])), { p1: ['one'], p2: ['two', 'three'] })
+})
+
+test('F3: every leaf is awaited, and results of all executors come back', async () => {
+  const door = deferred<void>()
+  let finished = false
+  await using flow = await new Flow()
+    .add({ name: 'head', uses: () => ({ n: 0 }) })
+    .add({ name: 'left', needs: 'head', uses: () => ({ n: 1 }) })
+    .add({
+      name: 'right',
+      needs: 'head',
+      uses: async () => {
+        await door.promise
+        finished = true
+        return { n: 2 }
+      },
+    })
+    .open()
+  const pending = flow.post('/', 'x').toArray()
+  setImmediate(() => door.resolve())
+  const [response] = await within(1000, pending)
+  assert.ok(finished)
+  assert.equal(response!.parameters.__results__, { head: { n: 0 }, left: { n: 1 }, right: { n: 2 } })
+  assert.equal(response!.docs.texts, ['x', 'x'])
+  assert.equal(response!.routes.map(({ executor }) => executor).sort(), ['gateway', 'head', 'left', 'right'])
+})
+
+test('E9: a Flow that ends in several executors can merge by id', async () => {
+  await using flow = await new Flow({ join: 'merge' })
+    .add({ name: 'left', needs: 'gateway', uses: ({ docs }) => void docs[0]!.matches.append('l') })
+    .add({ name: 'right', needs: 'gateway', uses: ({ docs }) => void docs[0]!.matches.append('r') })
+    .open()
+  const docs = await flow.post('/', 'x').docs()
+  assert.is(docs.length, 1)
+  assert.equal(docs[0]!.matches.texts, ['l', 'r'])
+})
+
+test('R53: one branch fails: no hang, the error names it, the other branch is told to stop', async () => {
+  const told = deferred<unknown>()
+  const started = deferred<void>()
+  await using flow = await new Flow({ closeTimeout: 0 })
+    .add({
+      name: 'hangs',
+      needs: 'gateway',
+      uses: async ({ signal }) => {
+        signal.addEventListener('abort', () => told.resolve(signal.reason))
+        started.resolve()
+        await new Promise(() => {})
+      },
+    })
+    .add({
+      name: 'fails',
+      needs: 'gateway',
+      uses: async () => {
+        await started.promise
+        throw new Error('no')
+      },
+    })
+    .needsAll({ name: 'never', uses: () => assert.unreachable() })
+    .open()
+  const error: any = await within(
+    1000,
+    flow
+      .post('/', 'x')
+      .drain()
+      .catch((error) => error),
+  )
+  assert.is(error.executor, 'fails')
+  assert.is(await within(1000, told.promise), error)
+})
+
+test('R53, R57: failures of several branches are one error and none unhandled', async () => {
+  let unhandled = 0
+  const count = (): void => void unhandled++
+  process.on('unhandledRejection', count)
+  const failing = async () => {
+    throw new Error('no')
+  }
+  await using flow = await new Flow()
+    .add({ needs: 'gateway', uses: failing })
+    .add({ needs: 'gateway', uses: failing })
+    .add({ needs: 'gateway', uses: failing })
+    .needsAll()
+    .open()
+  const responses = await flow.post('/', ['a', 'b', 'c'], { requestSize: 1, continueOnError: true }).toArray()
+  assert.equal(
+    responses.map(({ status }) => status.code),
+    ['ERROR', 'ERROR', 'ERROR'],
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', count)
+  assert.is(unhandled, 0)
+})
+
+test('R82: what cannot be a graph is refused, and the executors named', async () => {
+  refuses(() => new Flow().add({ name: 'a' }).add({ name: 'a' }), 'ERR_NAME_TAKEN', /called a/)
+  for (const name of ['gateway', '__proto__ x', '1a', '', 'a b', 'a/b']) refuses(() => new Flow().add({ name }), 'ERR_NAME_INVALID', /cannot be called/)
+  refuses(() => new Flow().add({ name: 'a' }).needs(['a']), 'ERR_NEED_SINGLE', /two executors or more/)
+  refuses(() => new Flow<string>().add({ name: 'a' }).add({ name: 'b', needs: ['a', 'a'] }), 'ERR_NAME_TAKEN', /twice/)
+  await doesNotOpen(new Flow<string>().add({ name: 'a', needs: 'b' }), 'ERR_NEED_UNKNOWN', /a needs b, which is not in the Flow\. There are: gateway, a/)
+  await doesNotOpen(new Flow<string>().add({ name: 'a', needs: 'a' }), 'ERR_NEED_CYCLE', /a → a/)
+  await doesNotOpen(new Flow<string>().add({ name: 'a', needs: 'c' }).add({ name: 'b' }).add({ name: 'c' }), 'ERR_NEED_CYCLE', /a → c → b → a/)
+})
+
+test('F3: needs may name an executor that is added later', async () => {
+  await using flow = await new Flow<string>()
+    .add({ name: 'b', needs: 'a', uses: mark('b') })
+    .add({ name: 'a', needs: 'gateway', uses: mark('a') })
+    .open()
+  assert.equal((await flow.post('/', '-').docs()).texts, ['-ab'])
+})
+
+test('R82: an executor called __proto__ is an executor like any other', async () => {
+  await using flow = await new Flow().add({ name: '__proto__', uses: () => ({ n: 1 }) }).open()
+  const [response] = await flow.post('/', 'x').toArray()
+  assert.equal(Object.entries(response!.parameters.__results__), [['__proto__', { n: 1 }]])
+  assert.is(({} as any).n, undefined)
+})
+
+test('R83: an empty Flow passes documents through', async () => {
+  await using flow = await new Flow().open()
+  const [response] = await flow.post('/', ['a', 'b']).toArray()
+  assert.equal(response!.docs.texts, ['a', 'b'])
+  assert.equal(
+    response!.routes.map(({ executor }) => executor),
+    ['gateway'],
+  )
+})
+
+test('F8: options of the Flow and of add() are checked at the call', () => {
+  const refused: [() => unknown, string][] = [
+    [() => new Flow({ prefetch: 1.5 }), 'prefetch'],
+    [() => new Flow({ closeTimeout: -1 }), 'closeTimeout'],
+    [() => new Flow({ join: 'zip' as any }), 'join'],
+    [() => new Flow({ port: 80 } as any), 'port'],
+    [() => new Flow().add({ uses: 'x' as any }), 'uses'],
+    [() => new Flow().add({ usesWith: 5 as any }), 'usesWith'],
+    [() => new Flow().add({ needs: [] }), 'needs'],
+    [() => new Flow().add({ use: () => {} } as any), 'use'],
+  ]
+  for (const [build, name] of refused) assert.throws(build, (error: any) => /^ERR_OPTION/.test(error.code) && error.message.includes(name))
+})
+
+test('F8: AsyncFlow is the same class', () => {
+  assert.is(AsyncFlow, Flow)
+})
+
+test('R137: close() lets requests in the executors finish, then closes them; nothing new is taken meanwhile', async () => {
+  const inside = deferred<void>()
+  const door = deferred<void>()
+  const log: string[] = []
+  class Slow extends Executor {
+    static requests = { '/': 'all' }
+    async all(): Promise<void> {
+      inside.resolve()
+      await door.promise
+      log.push('finished')
+    }
+    override close(): void {
+      log.push('closed')
+    }
+  }
+  const flow = await new Flow().add({ uses: Slow }).open()
+  const post = flow.post('/', ['a', 'b'], { requestSize: 1, prefetch: 1 })
+  const pending = post.next()
+  await inside.promise
+  const closing = flow.close()
+  assert.throws(() => flow.post('/'), /is closing/)
+  door.resolve()
+  await within(1000, closing)
+  assert.equal(log, ['finished', 'closed'])
+  assert.is((await pending).value.status.code, 'SUCCESS')
+  const error: any = await post.next().catch((error) => error)
+  assert.match(error.code, /ERR_FLOW/)
+})
+
+test('R137: closeTimeout ends the wait for executors that hang, and tells them', async () => {
+  const told = deferred<unknown>()
+  const flow = await new Flow({ closeTimeout: 5 })
+    .add({
+      uses: async ({ signal }) => {
+        signal.addEventListener('abort', () => told.resolve(signal.reason))
+        await new Promise(() => {})
+      },
+    })
+    .open()
+  const post = flow.post('/', 'x')
+  post.next().catch(() => {})
+  await within(1000, flow.close())
+  assert.is(((await within(1000, told.promise)) as any).code, 'ERR_FLOW_CLOSED')
+})
+
+test('R137: close() from within an executor is one shutdown', async () => {
+  let closed = 0
+  let flow!: Flow<any>
+  class Closing extends Executor {
+    static requests = { '/': 'all' }
+    async all(): Promise<void> {
+      flow.close()
+    }
+    override close(): void {
+      closed++
+    }
+  }
+  flow = await new Flow().add({ uses: Closing }).open()
+  assert.is((await within(1000, flow.post('/', 'x').toArray())).length, 1)
+  await within(1000, flow.close())
+  assert.is(closed, 1)
+})
+
+test('R137: close() while it opens closes what was opened', async () => {
+  const door = deferred<void>()
+  let closed = 0
+  class Opening extends Executor {
+    override open(): Promise<void> {
+      return door.promise
+    }
+    override close(): void {
+      closed++
+    }
+  }
+  const flow = new Flow().add({ uses: Opening })
+  const opening = flow.open()
+  const closing = flow.close()
+  door.resolve()
+  await within(1000, Promise.all([opening, closing]))
+  assert.is(closed, 1)
+  assert.not(flow.isOpen)
+})
+
+test('E6: all executors are closed, whatever some throw', async () => {
+  const log: string[] = []
+  const part = (name: string, failing: boolean) =>
+    class extends Executor {
+      override close(): void {
+        log.push(name)
+        if (failing) throw new Error(name)
+      }
+    }
+  const one = await new Flow()
+    .add({ uses: part('a', false) })
+    .add({ uses: part('b', true) })
+    .open()
+  await one.close().then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.message, 'b'),
+  )
+  assert.equal(log, ['b', 'a'])
+  assert.not(one.isOpen)
+  const two = await new Flow()
+    .add({ uses: part('a', true) })
+    .add({ uses: part('b', true) })
+    .open()
+  await two.close().then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.errors.length, 2),
+  )
+})
+
+test('R70: opened and closed a thousand times, nothing stays', async () => {
+  const flow = new Flow().add({ uses: mark('a') })
+  const before = process.getActiveResourcesInfo().length
+  for (let i = 0; i < 1000; i++) {
+    await flow.open()
+    await flow.post('/', 'x').drain()
+    await flow.close()
+  }
+  assert.ok(process.getActiveResourcesInfo().length <= before + 1)
+})
+
+test('F6: block() ends by a signal of the caller, and closes the Flow', async () => {
+  const flow = await new Flow().add().open()
+  const controller = new AbortController()
+  const blocking = flow.block({ signal: controller.signal })
+  controller.abort()
+  await within(1000, blocking)
+  assert.not(flow.isOpen)
+  assert.is(process.listenerCount('SIGINT'), 0)
+})
+
+for (const [signal, twice] of [
+  ['SIGTERM', false],
+  ['SIGINT', false],
+  ['SIGTERM', true],
+] as const) {
+  test(`F6, R72, R136: block() drains on ${signal}${twice ? ', and a second one ends the process' : ' and the process ends with 0'}`, async () => {
+    const script = `
+      import { Flow } from '${new URL('../lib/index.ts', import.meta.url).href}'
+      const flow = await new Flow({ closeTimeout: 60_000 }).add({ uses: async () => {
+        console.log('inside')
+        await new Promise((resolve) => process.stdin.once('data', resolve))
+      } }).open()
+      process.on('newListener', (name) => name === 'SIGTERM' && setImmediate(() =>
+        flow.post('/', 'x').drain().then((count) => console.log('answered', count))))
+      await flow.block()
+      console.log('closed')
+      process.exit()`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (data) => {
+      output += data
+      if (data.includes('inside')) {
+        child.kill(signal)
+        // The second one is only second when the first was seen; the kernel keeps the order but not two of a kind.
+        if (twice) setImmediate(() => child.kill(signal === 'SIGTERM' ? 'SIGINT' : 'SIGTERM'))
+        else child.stdin.write('go')
+      }
+    })
+    const [code] = await within(20_000, once(child, 'close'))
+    if (twice) assert.ok(code === 130 || code === 143, `exit code ${code}`)
+    else {
+      assert.is(code, 0)
+      assert.match(output, /inside\s+answered 1\s+closed/)
+    }
+  })
+}
+
+test.run()

@@ -1,0 +1,114 @@
+// The house keeps its order: who may import whom, what the front door loads, and that no suite passes by accident.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { transformSync } from 'esbuild'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+/** Rooms from the ground up. A file imports from its own room and from below; types may come from anywhere. */
+const FLOORS: readonly (readonly string[])[] = [
+  ['errors', 'host'],
+  ['stream'],
+  ['doc'],
+  ['options', 'request', 'requests', 'peer'],
+  ['graph', 'executor', 'lifecycle'],
+  ['post', 'flow-options'],
+  ['config'],
+  ['block'],
+  ['flow'],
+  ['graphql'],
+  ['index', 'cli'],
+]
+
+const sources = readdirSync('lib', { recursive: true })
+  .map(String)
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll('\\', '/').replace(/\.ts$/, ''))
+
+interface Import {
+  readonly to: string
+  readonly lazy: boolean
+}
+
+/** What a file imports once types are erased. */
+function importsOf(file: string): Import[] {
+  const { code } = transformSync(readFileSync(`lib/${file}.ts`, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022' })
+  const found = [...code.matchAll(/^(?:import|export)\b[^'"]*?\bfrom\s*"([^"]+)"|^import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"/gm)]
+  return found.map(([, from, bare, lazy]) => {
+    const to = (from ?? bare ?? lazy)!
+    return { to: to.startsWith('.') ? normalize(join(dirname(file), to)).replace(/\.js$/, '') : to, lazy: lazy !== undefined }
+  })
+}
+
+const graph = new Map(sources.map((file) => [file, importsOf(file)]))
+const room = (file: string): string => file.split('/')[0]!
+const floor = (file: string): number => FLOORS.findIndex((rooms) => rooms.includes(room(file)))
+
+test('every room has its floor', () => {
+  for (const file of sources) assert.ok(floor(file) >= 0, `${file} is in no room of the plan`)
+})
+
+test('imports look down, never up', () => {
+  for (const [file, imports] of graph) {
+    for (const { to, lazy } of imports) {
+      if (!graph.has(to) || room(to) === room(file)) continue
+      // A lazy import opens a room on demand: the Flow may ask for one above or beside it, as it does for its configuration.
+      assert.ok(floor(to) < floor(file) || lazy, `${file} imports ${to}, which is not below it`)
+    }
+  }
+})
+
+test('no circles, but for the document that holds arrays of documents', () => {
+  const done = new Set<string>()
+  const visit = (file: string, path: string[]): void => {
+    if (done.has(file)) return
+    const at = path.indexOf(file)
+    if (at >= 0) {
+      const circle = path.slice(at).sort().join(' ')
+      if (circle !== 'doc/array doc/document') assert.unreachable(`${path.slice(at).join(' → ')} → ${file}`)
+      return
+    }
+    for (const { to, lazy } of graph.get(file) ?? []) if (!lazy && graph.has(to)) visit(to, [...path, file])
+    done.add(file)
+  }
+  for (const file of sources) visit(file, [])
+})
+
+/** Everything that is loaded with a file. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  for (const { to, lazy } of graph.get(file) ?? []) if (!lazy) loadedWith(to, seen)
+  return seen
+}
+
+test('the front doors load no module of Node and no heavy room', () => {
+  for (const door of ['index', 'doc/index', 'stream/index']) {
+    const outside = [...loadedWith(door)].filter((name) => !graph.has(name))
+    for (const name of outside) assert.ok(['it-pipe', 'it-batch', 'it-parallel'].includes(name), `${door} loads ${name}`)
+    assert.not([...loadedWith(door)].some((name) => /^(graphql|cli|config)\//.test(name)))
+  }
+})
+
+test('every entry of the package is there', async () => {
+  const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'))
+  for (const [entry, target] of Object.entries<any>(exports)) {
+    for (const path of typeof target === 'string' ? [target] : [target.default]) assert.ok(existsSync(path), `${entry}: ${path}`)
+    if (typeof target !== 'string') assert.ok(Object.keys(await import(`../${target.default}`)).length > 0, entry)
+  }
+  for (const path of Object.values<string>(bin)) assert.match(readFileSync(path, 'utf8'), /^#!\/usr\/bin\/env node\n/)
+})
+
+const suites = readdirSync('test', { recursive: true })
+  .map((file) => join('test', String(file)))
+  .filter((file) => file.endsWith('.ts') && /from 'uvu'/.test(readFileSync(file, 'utf8')))
+
+test('every suite runs, and all of it', () => {
+  for (const file of suites) {
+    const text = readFileSync(file, 'utf8')
+    assert.match(text, /^\w+\.run\(\)$/m, `${file} does not call .run()`)
+    assert.not.match(text, /\.(only|skip)\(/, `${file} leaves tests out`)
+  }
+})
+
+test.run()

@@ -1,0 +1,173 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CallbackError, Flow, type Response } from '../../lib/index.js'
+import { deferred } from '../support/deferred.js'
+import { within } from '../support/within.js'
+
+const open = () =>
+  new Flow()
+    .add({
+      name: 'only',
+      uses: ({ docs }) => {
+        if (docs[0]!.text === 'bad') throw new Error('no')
+      },
+    })
+    .open()
+
+const name = (response: Response): string => response.docs.texts[0]!
+
+test('P7: onDone or onError, then onAlways, awaited, before the response is handed on', async () => {
+  await using flow = await open()
+  const log: string[] = []
+  const slowly = async (entry: string): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    log.push(entry)
+  }
+  for await (const response of flow.post('/', ['a', 'bad', 'c'], {
+    requestSize: 1,
+    resultsInOrder: true,
+    onDone: (response) => slowly(`done ${name(response)}`),
+    onError: (response, error) => slowly(`error ${name(response)} ${error.message.slice(-2)}`),
+    onAlways: (response) => slowly(`always ${name(response)}`),
+  })) {
+    const entry = `received ${name(response)}`
+    assert.ok(log.includes(`always ${name(response)}`), 'called before it is handed on')
+    log.push(entry)
+  }
+  assert.equal(
+    log.filter((entry) => !entry.startsWith('received')),
+    ['done a', 'always a', 'error bad no', 'always bad', 'done c', 'always c'],
+  )
+})
+
+test('P7: callbacks run in the order in which responses are handed on, one at a time', async () => {
+  for (const resultsInOrder of [true, false]) {
+    const first = deferred<void>()
+    await using flow = await new Flow()
+      .add({
+        uses: async ({ docs }) => {
+          if (docs[0]!.text === '0') await first.promise
+        },
+      })
+      .open()
+    const called: string[] = []
+    let inside = 0
+    const received: string[] = []
+    const run = (async () => {
+      for await (const response of flow.post('/', ['0', '1', '2', '3'], {
+        requestSize: 1,
+        resultsInOrder,
+        onDone: async (response) => {
+          assert.is(++inside, 1)
+          await new Promise((resolve) => setImmediate(resolve))
+          inside--
+          called.push(name(response))
+        },
+      })) {
+        received.push(name(response))
+        if (received.length === 3 && !resultsInOrder) first.resolve()
+      }
+    })()
+    if (resultsInOrder) first.resolve()
+    await within(2000, run)
+    assert.equal(called, resultsInOrder ? ['0', '1', '2', '3'] : ['1', '2', '3', '0'])
+    assert.equal(received, called)
+  }
+})
+
+test('P8, R52: a callback that throws ends the iteration once; onAlways still runs; the inputs are closed', async () => {
+  await using flow = await open()
+  for (const throwing of ['onDone', 'onAlways'] as const) {
+    const log: string[] = []
+    let closed = 0
+    const inputs = function* () {
+      try {
+        for (;;) yield 'a'
+      } finally {
+        closed++
+      }
+    }
+    let error: any
+    try {
+      await flow
+        .post('/', inputs, {
+          requestSize: 1,
+          prefetch: 1,
+          onDone: () => {
+            log.push('done')
+            if (throwing === 'onDone') throw new Error('callback')
+          },
+          onAlways: () => {
+            log.push('always')
+            if (throwing === 'onAlways') throw new Error('callback')
+          },
+        })
+        .drain()
+    } catch (caught) {
+      error = caught
+    }
+    assert.ok(error instanceof CallbackError)
+    assert.is(error.code, 'ERR_CALLBACK')
+    assert.is(error.callback, throwing)
+    assert.match(error.message, new RegExp(`^${throwing} threw for request [0-9a-f]{32}: callback`))
+    assert.equal(log, ['done', 'always'])
+    assert.is(closed, 1)
+  }
+})
+
+test('P8: responses that finished before a callback threw are delivered before its error', async () => {
+  await using flow = await open()
+  const seen: string[] = []
+  try {
+    for await (const response of flow.post('/', ['0', '1', '2', '3'], {
+      requestSize: 1,
+      onDone: (response) => {
+        if (name(response) === '2') throw new Error('callback')
+      },
+    })) {
+      seen.push(name(response))
+    }
+    assert.unreachable()
+  } catch (error) {
+    assert.ok(error instanceof CallbackError)
+  }
+  assert.equal(seen, ['0', '1'])
+})
+
+test('P8: with continueOnError, a callback that throws is logged and the stream goes on', async () => {
+  await using flow = await open()
+  const logged: string[] = []
+  const { error } = console
+  console.error = (message: string) => void logged.push(message)
+  try {
+    const count = await flow
+      .post('/', ['a', 'bad', 'c'], {
+        requestSize: 1,
+        continueOnError: true,
+        onDone: () => {
+          throw new Error('mine')
+        },
+      })
+      .drain()
+    assert.is(count, 3)
+  } finally {
+    console.error = error
+  }
+  assert.is(logged.length, 2)
+  assert.match(logged[0]!, /onDone threw .*mine/)
+})
+
+test('P8: without onError, onAlways still sees the response that ends the iteration', async () => {
+  await using flow = await open()
+  const always: string[] = []
+  let error: any
+  try {
+    await flow.post('/', ['bad'], { onAlways: (response) => always.push(response.status.code) }).drain()
+  } catch (caught) {
+    error = caught
+  }
+  assert.is(error.code, 'ERR_EXECUTOR')
+  assert.equal(always, ['ERROR'])
+})
+
+test.run()

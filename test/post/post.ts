@@ -1,0 +1,582 @@
+import { ReadableStream } from 'node:stream/web'
+import { pipe } from 'it-pipe'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Call, Document, DocumentArray, ExecutorError, Flow, FlowStateError, InputError, type PostOptions, type Response } from '../../lib/index.js'
+import { deferred } from '../support/deferred.js'
+import { within } from '../support/within.js'
+
+const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => `d${i}`)
+
+/** An open Flow of one executor. */
+const flowOf = (uses: (call: Call) => any, options = {}): Promise<Flow<'only'>> => new Flow(options).add({ name: 'only', uses }).open() as Promise<Flow<'only'>>
+
+async function fails(run: () => unknown, code: string, pattern?: RegExp): Promise<any> {
+  try {
+    await within(5000, Promise.resolve().then(run))
+  } catch (error) {
+    assert.is((error as any).code, code, String(error))
+    if (pattern) assert.match((error as Error).message, pattern)
+    return error
+  }
+  assert.unreachable(`expected ${code}`)
+}
+
+test('D5: inputs of every kind arrive as documents', async () => {
+  await using flow = await flowOf(() => {})
+  const bytes = new Uint8Array([1, 2])
+  const text = async (inputs: any) => (await flow.post('/', inputs).docs()).texts
+  assert.equal(await text('one'), ['one'])
+  assert.equal(await text(new Document({ text: 'one' })), ['one'])
+  assert.equal(await text({ text: 'one' }), ['one'])
+  assert.equal((await flow.post('/', bytes).docs())[0]!.blob, bytes)
+  assert.equal((await flow.post('/', new Float32Array([1])).docs())[0]!.tensor!.shape, [1])
+  assert.equal(await text(['a', { text: 'b' }, new Document({ text: 'c' })]), ['a', 'b', 'c'])
+  assert.equal(await text(DocumentArray.from(['a', 'b'])), ['a', 'b'])
+  assert.equal(await text(new Set(['a', 'b'])), ['a', 'b'])
+  const generator = function* () {
+    yield* ['a', 'b']
+  }
+  const asynchronous = async function* () {
+    yield* ['a', 'b']
+  }
+  for (const inputs of [
+    generator,
+    generator(),
+    asynchronous,
+    asynchronous(),
+    () => ['a', 'b'],
+    async () => ['a', 'b'],
+    Promise.resolve(['a', 'b']),
+    ReadableStream.from(['a', 'b']),
+  ]) {
+    assert.equal(await text(inputs), ['a', 'b'])
+  }
+  const { Readable } = await import('node:stream')
+  assert.equal(await text(Readable.from(['a', 'b'])), ['a', 'b'])
+  assert.equal((await flow.post('/').toArray()).length, 1)
+  assert.equal((await flow.post('/', () => undefined).toArray()).length, 1)
+  assert.equal(await flow.post('/', []).drain(), 0)
+  assert.equal(await flow.post('/', asynchronous, { requestSize: 1 }).drain(), 2)
+})
+
+test('D5: what is no document is refused, and says where it stands', async () => {
+  await using flow = await flowOf(() => {})
+  await fails(() => flow.post('/', 5 as any).next(), 'ERR_INPUT', /not 5/)
+  await fails(() => flow.post('/', ['a', 5 as any]).drain(), 'ERR_INPUT', /Input 1 .*not from 5/)
+  await fails(() => flow.post('/', [Promise.resolve('a') as any]).drain(), 'ERR_INPUT', /await it/)
+  await fails(() => flow.post('/', [['nested'] as any]).drain(), 'ERR_INPUT', /Input 0/)
+  await fails(() => flow.post('/', () => 5 as any).drain(), 'ERR_INPUT')
+})
+
+test('D5, R8: documents before a bad one, or before a failure of the source, still arrive', async () => {
+  await using flow = await flowOf(() => {})
+  const bad = ['a', 'b', 'c', 5 as any, 'e']
+  const failing = function* () {
+    yield* ['a', 'b', 'c']
+    throw new Error('source')
+  }
+  const failingAsync = async function* () {
+    yield* failing()
+  }
+  const sources: [string, any][] = [
+    ['array', bad],
+    ['set', new Set(bad)],
+    [
+      'async',
+      (async function* () {
+        yield* bad
+      })(),
+    ],
+    ['generator', failing],
+    ['generator object', failing()],
+    ['async generator', failingAsync],
+    ['async generator object', failingAsync()],
+  ]
+  for (const [name, inputs] of sources) {
+    const arrived: string[] = []
+    let error: any
+    try {
+      for await (const response of flow.post('/', inputs, { requestSize: 2 })) arrived.push(...response.docs.texts)
+    } catch (caught) {
+      error = caught
+    }
+    assert.equal(arrived.sort(), ['a', 'b', 'c'], name)
+    assert.ok(error instanceof InputError || error.message === 'source', name)
+  }
+})
+
+test('R1, R5: a source whose item is no document is closed once', async () => {
+  await using flow = await flowOf(() => {})
+  for (const asynchronous of [false, true]) {
+    let closed = 0
+    const iterator = {
+      next: () => ({ done: false, value: 5 }),
+      return: () => {
+        closed++
+        return { done: true, value: undefined }
+      },
+    }
+    const source = asynchronous
+      ? { [Symbol.asyncIterator]: () => ({ next: async () => iterator.next(), return: async () => iterator.return() }) }
+      : { [Symbol.iterator]: () => iterator }
+    await fails(() => flow.post('/', source as any).drain(), 'ERR_INPUT')
+    assert.is(closed, 1)
+  }
+})
+
+test('P1: the four verbs post to their endpoints', async () => {
+  await using flow = await flowOf(({ endpoint }) => ({ endpoint }))
+  for (const verb of ['index', 'search', 'update', 'delete'] as const) {
+    const [response] = await flow[verb]('x').toArray()
+    assert.equal(response!.parameters.__results__, { only: { endpoint: `/${verb}` } })
+  }
+})
+
+test('P2: nothing is read before the first response is asked for', async () => {
+  await using flow = await flowOf(() => {})
+  let read = 0
+  const post = flow.post('/', function* () {
+    read++
+    yield 'a'
+  })
+  await Promise.resolve()
+  assert.is(read, 0)
+  await post.next()
+  assert.is(read, 1)
+})
+
+test('P2: responses come as they complete, or in order when asked', async () => {
+  for (const resultsInOrder of [false, true]) {
+    const first = deferred<void>()
+    await using flow = await flowOf(async ({ docs }) => {
+      if (docs[0]!.text === 'd0') await first.promise
+    })
+    const post = flow.post('/', texts(3), { requestSize: 1, resultsInOrder })
+    const one = post.next()
+    if (!resultsInOrder) assert.equal((await within(1000, one)).value.docs.texts, ['d1'])
+    first.resolve()
+    const rest = await within(1000, post.toArray())
+    const order = [(await one).value as Response, ...rest].map((response) => response.docs.texts[0])
+    assert.equal(order, resultsInOrder ? ['d0', 'd1', 'd2'] : ['d1', 'd2', 'd0'])
+  }
+})
+
+test('P2, R16: iterated again, a post is over', async () => {
+  await using flow = await flowOf(() => {})
+  const post = flow.post('/', texts(3), { requestSize: 1 })
+  assert.is(await post.drain(), 3)
+  assert.is(await post.drain(), 0)
+})
+
+test('P3: 100 documents at 10 give ten requests; 0 or less puts all in one', async () => {
+  await using flow = await flowOf(() => {})
+  const sizes = async (inputs: any, requestSize?: number) =>
+    (await flow.post('/', inputs, { requestSize, resultsInOrder: true }).toArray()).map(({ docs }) => docs.length)
+  for (const inputs of [texts(100), new Set(texts(100)), ReadableStream.from(texts(100))]) assert.equal(await sizes(inputs, 10), Array(10).fill(10))
+  for (const inputs of [texts(25), new Set(texts(25)), ReadableStream.from(texts(25))]) assert.equal(await sizes(inputs, 10), [10, 10, 5])
+  for (const size of [0, -1, Infinity]) assert.equal(await sizes(texts(250), size), [250])
+  assert.equal(await sizes(texts(250)), [100, 100, 50])
+})
+
+test('P4, R22–R24: never more than prefetch requests between the input and the consumer, and all of them used', async () => {
+  for (const prefetch of [1, 3, 16]) {
+    await using flow = await flowOf(async () => {}, { prefetch })
+    let taken = 0
+    let received = 0
+    let peak = 0
+    const inputs = async function* () {
+      for (;;) {
+        taken++
+        peak = Math.max(peak, taken - received)
+        yield 'x'
+      }
+    }
+    for await (const _ of flow.post('/', inputs, { requestSize: 1 })) {
+      received++
+      // A consumer that is away for a while: the input must not run ahead.
+      if (received % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (received === 500) break
+    }
+    assert.is(peak, prefetch)
+  }
+})
+
+test('P4: the option of a post wins over the Flow’s; 0 removes the bound', async () => {
+  const door = deferred<void>()
+  let running = 0
+  await using flow = await flowOf(
+    async () => {
+      running++
+      await door.promise
+    },
+    { prefetch: 2 },
+  )
+  const count = async (options: PostOptions): Promise<number> => {
+    running = 0
+    const post = flow.post('/', texts(40), { requestSize: 1, ...options })
+    const pending = post.next()
+    await new Promise((resolve) => setImmediate(resolve))
+    const seen = running
+    await post.return()
+    await pending
+    return seen
+  }
+  assert.is(await count({}), 2)
+  assert.is(await count({ prefetch: 5 }), 5)
+  assert.is(await count({ prefetch: 0 }), 40)
+  door.resolve()
+})
+
+test('P5, E7: parameters are a copy, per request and per executor', async () => {
+  const seen: Record<string, any> = {}
+  await using flow = await new Flow()
+    .add({ name: 'a', uses: ({ parameters }) => void (seen.a = parameters) })
+    .add({ name: 'my-executor-1', uses: ({ parameters }) => void (seen.b = parameters) })
+    .open()
+  const parameters = { param: 5, deep: { list: [1] }, 'my-executor-1': { param: 10 }, a__param: 7, 'my-executor-1__other': 1, none__of: 'yours' }
+  const [response] = await flow.post('/', undefined, { parameters }).toArray()
+  assert.is(seen.a.param, 7)
+  assert.is(seen.b.param, 10)
+  assert.is(seen.b.other, 1)
+  assert.not('a__param' in seen.b)
+  assert.not('none__of' in seen.a)
+  assert.equal(response!.parameters, { ...parameters, __results__: {} })
+  seen.a.deep.list.push(2)
+  assert.equal(seen.b.deep.list, [1])
+  assert.equal(parameters.deep.list, [1])
+})
+
+test('R81: parameters named as prototypes harm nobody', async () => {
+  await using flow = await flowOf(({ parameters }) => ({ seen: Object.keys(parameters) }))
+  await fails(() => flow.post('/', 'x', { parameters: JSON.parse('{"__proto__": {"polluted": 1}}') }), 'ERR_OPTION_TYPE')
+  for (const parameters of [
+    JSON.parse('{"only__constructor": {"x": 1}, "only": {"__proto__": {"polluted": 1}}}'),
+    JSON.parse('{"a": {"__proto__": {"polluted": 1}}}'),
+  ]) {
+    await flow.post('/', 'x', { parameters }).drain()
+    assert.is(({} as any).polluted, undefined)
+  }
+})
+
+test('P6, R85: targetExecutor matches the start of names, in linear time', async () => {
+  const calls: string[] = []
+  const note = (name: string) => () => void calls.push(name)
+  await using flow = await new Flow()
+    .add({ name: 'foo', uses: note('foo') })
+    .add({ name: 'foo_bar', uses: note('foo_bar') })
+    .add({ name: 'baz', uses: note('baz') })
+    .open()
+  const hit = async (targetExecutor: string): Promise<string[]> => {
+    calls.length = 0
+    await flow.post('/', texts(2), { targetExecutor, requestSize: 1, resultsInOrder: true, prefetch: 1 }).drain()
+    return [...new Set(calls)]
+  }
+  assert.equal(await hit('foo'), ['foo', 'foo_bar'])
+  assert.equal(await hit('ba*'), ['baz'])
+  assert.equal(await hit('foo$|baz'), ['foo', 'baz'])
+  assert.equal(await hit('oo'), [])
+  const started = performance.now()
+  assert.equal(await hit('(a+)+$'), [])
+  await using slow = await new Flow().add({ name: `${'a'.repeat(60)}_`, uses: () => {} }).open()
+  await slow.post('/', 'x', { targetExecutor: '^(a+)+$' }).drain()
+  assert.ok(performance.now() - started < 2000)
+  await fails(() => flow.post('/', 'x', { targetExecutor: '(' }).drain(), 'ERR_OPTION_RANGE', /targetExecutor/)
+})
+
+test('P8, R51: the first failure ends the iteration, after what had finished, with an error that names executor, endpoint and request', async () => {
+  const boom = new TypeError('boom')
+  let calls = 0
+  const door = deferred<void>()
+  const told = deferred<unknown>()
+  await using flow = await flowOf(
+    async ({ docs, signal }) => {
+      calls++
+      const [{ text } = { text: '' }] = docs
+      if (text === 'd2') {
+        await door.promise
+        throw boom
+      }
+      if (text === 'd3') {
+        signal.addEventListener('abort', () => told.resolve(signal.reason))
+        await new Promise(() => {})
+      }
+    },
+    { closeTimeout: 0 },
+  )
+  const post = flow.post('/index', texts(20), { requestSize: 1, prefetch: 4 })
+  assert.equal((await post.next()).value.docs.texts, ['d0'])
+  await new Promise((resolve) => setImmediate(resolve))
+  door.resolve()
+  const seen: string[] = []
+  const error = await fails(
+    async () => {
+      for await (const response of post) seen.push(response.docs.texts[0]!)
+    },
+    'ERR_EXECUTOR',
+    /^only failed at \/index for request [0-9a-f]{32}: boom$/,
+  )
+  assert.ok(error instanceof ExecutorError)
+  assert.is(error.cause, boom)
+  assert.is(error.executor, 'only')
+  assert.is(error.endpoint, '/index')
+  assert.equal(seen, ['d1', 'd4'])
+  assert.is((await within(1000, told.promise)) instanceof ExecutorError, true)
+  const before = calls
+  assert.equal(await post.next(), { done: true, value: undefined })
+  assert.is(calls, before)
+})
+
+test('P8: with continueOnError or onError, failed responses are handed on and the stream goes on', async () => {
+  await using flow = await flowOf(({ docs }) => {
+    if (docs[0]!.text === 'd1') throw new RangeError('no')
+  })
+  const errors: string[] = []
+  for (const options of [{ continueOnError: true }, { onError: (_: Response, error: Error) => errors.push(error.message) }]) {
+    const responses = await flow.post('/', texts(3), { requestSize: 1, resultsInOrder: true, ...options }).toArray()
+    assert.equal(
+      responses.map(({ status }) => status.code),
+      ['SUCCESS', 'ERROR', 'SUCCESS'],
+    )
+    const { status, routes } = responses[1]!
+    assert.match(status.description, /only failed at \/ .*: no/)
+    assert.is(status.exception!.name, 'RangeError')
+    assert.equal(status.exception!.args, ['no'])
+    assert.is(status.exception!.executor, 'only')
+    assert.is(routes[1]!.status!.code, 'ERROR')
+  }
+  assert.is(errors.length, 1)
+})
+
+test('P12, R37–R41: a signal ends the iteration with its reason and tells the executors', async () => {
+  const told = deferred<unknown>()
+  const inside = deferred<void>()
+  await using flow = await flowOf(async ({ signal }) => {
+    inside.resolve()
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  flow.post('/', 'x')
+  const controller = new AbortController()
+  let closed = 0
+  const inputs = async function* () {
+    try {
+      for (;;) yield 'x'
+    } finally {
+      closed++
+    }
+  }
+  const post = flow.post('/', inputs, { signal: controller.signal, requestSize: 1 })
+  const pending = post.next()
+  await within(1000, inside.promise)
+  controller.abort('stop')
+  told.resolve('seen')
+  assert.is(
+    await within(
+      1000,
+      pending.catch((reason) => reason),
+    ),
+    'stop',
+  )
+  assert.equal(await post.next(), { done: true, value: undefined })
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(closed, 1)
+  const late = flow.post('/', inputs, { signal: AbortSignal.abort('early') })
+  assert.is(await late.next().catch((reason) => reason), 'early')
+  assert.is(closed, 1)
+})
+
+test('P12: break closes the inputs once, waits for that, and tells the executors', async () => {
+  const told: unknown[] = []
+  await using flow = await flowOf(async ({ docs, signal }) => {
+    if (docs[0]!.text === 'd0') return
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(void told.push(signal.reason.name))))
+  })
+  let closed = 0
+  const inputs = {
+    *[Symbol.iterator]() {
+      try {
+        yield* texts(100)
+      } finally {
+        closed++
+      }
+    },
+  }
+  for await (const _ of flow.post('/', inputs, { requestSize: 1, prefetch: 4 })) break
+  assert.is(closed, 1)
+  assert.equal(told, ['AbortError', 'AbortError', 'AbortError'])
+})
+
+test('P11: posts run side by side with each other and with other jobs', async () => {
+  const doors = [deferred<void>(), deferred<void>()]
+  await using flow = await flowOf(async ({ docs }) => {
+    await doors[Number(docs[0]!.text)]!.promise
+  })
+  const first = flow.post('/', '0').docs()
+  const second = flow.post('/', '1').docs()
+  const heavy = (async () => {
+    doors[1]!.resolve()
+    await second
+    doors[0]!.resolve()
+    return 'done'
+  })()
+  const [[found], job] = await within(1000, Promise.all([first, heavy]))
+  assert.is(found!.text, '0')
+  assert.is(job, 'done')
+})
+
+test('P13: a response has its id, header, parameters, routes, docs and status', async () => {
+  await using flow = await new Flow()
+    .add({ name: 'one', uses: () => {} })
+    .add({ name: 'two', uses: () => ({ n: 2 }) })
+    .open()
+  const before = Date.now()
+  const [response] = await flow.post('/x', ['a'], { parameters: { p: 1 }, targetExecutor: 'one|two' }).toArray()
+  assert.match(response!.requestId, /^[0-9a-f]{32}$/)
+  assert.is(response!.requestId, response!.header.requestId)
+  assert.is(response!.header.execEndpoint, '/x')
+  assert.is(response!.header.targetExecutor, 'one|two')
+  assert.equal(response!.parameters, { p: 1, __results__: { two: { n: 2 } } })
+  assert.equal(
+    response!.routes.map(({ executor }) => executor),
+    ['gateway', 'one', 'two'],
+  )
+  for (const { startTime, endTime } of response!.routes) assert.ok(before <= +startTime && +startTime <= +endTime! && +endTime! <= Date.now())
+  assert.is(response!.data.docs, response!.docs)
+  assert.equal(response!.status, { code: 'SUCCESS', description: '' })
+  const json = JSON.parse(JSON.stringify(response))
+  assert.is(json.data.docs === undefined ? json.data[0].text : json.data.docs[0].text, 'a')
+})
+
+test('P14: transform() is a step of an it-pipe pipeline', async () => {
+  await using upper = await flowOf(({ docs }) => {
+    for (const doc of docs) doc.text = doc.text.toUpperCase()
+  })
+  await using twice = await flowOf(({ docs }) => docs.flatMap((doc) => [doc.text, doc.text]))
+  const out: string[] = []
+  await pipe(
+    (async function* () {
+      yield* texts(3)
+    })(),
+    upper.transform('/', { requestSize: 1, resultsInOrder: true }),
+    twice.transform('/', { requestSize: 2, resultsInOrder: true }),
+    async (documents) => {
+      for await (const { text } of documents) out.push(text)
+    },
+  )
+  assert.equal(out, ['D0', 'D0', 'D1', 'D1', 'D2', 'D2'])
+})
+
+test('flushAfter: a request that is not full goes out when the source idles, and only then', async () => {
+  await using flow = await flowOf(() => {})
+  const more = deferred<void>()
+  const inputs = async function* () {
+    yield 'a'
+    yield 'b'
+    await more.promise
+    yield 'c'
+  }
+  const post = flow.post('/', inputs, { requestSize: 10, flushAfter: 5 })
+  assert.equal((await within(1000, post.next())).value.docs.texts, ['a', 'b'])
+  more.resolve()
+  assert.equal((await within(1000, post.next())).value.docs.texts, ['c'])
+  assert.is((await post.next()).done, true)
+})
+
+test('R20: a ping-pong client gets each answer before it gives the next document', async () => {
+  await using flow = await flowOf(() => {})
+  let door = deferred<void>()
+  const inputs = async function* () {
+    for (let i = 0; i < 5; i++) {
+      yield `${i}`
+      await door.promise
+    }
+  }
+  const seen: string[] = []
+  await within(
+    3000,
+    (async () => {
+      for await (const response of flow.post('/', inputs, { requestSize: 100, flushAfter: 0 })) {
+        seen.push(...response.docs.texts)
+        const opened = door
+        door = deferred<void>()
+        opened.resolve()
+      }
+    })(),
+  )
+  assert.equal(seen, ['0', '1', '2', '3', '4'])
+})
+
+test('F2: post() outside of open() says what to do', async () => {
+  const flow = new Flow().add({ uses: () => {} })
+  assert.throws(
+    () => flow.post('/'),
+    (error: any) => error instanceof FlowStateError && error.code === 'ERR_FLOW_NOT_OPEN' && /Open it first/.test(error.message),
+  )
+  await flow.open()
+  const post = flow.post('/', 'x')
+  await flow.close()
+  assert.throws(() => flow.post('/'), /not open/)
+  await fails(() => post.next(), 'ERR_FLOW_NOT_OPEN')
+})
+
+test('R86: options are checked at the call', async () => {
+  await using flow = await flowOf(() => {})
+  const refused: [any, string][] = [
+    [{ requestSize: Number.NaN }, 'ERR_OPTION_RANGE'],
+    [{ requestSize: 1.5 }, 'ERR_OPTION_RANGE'],
+    [{ requestSize: '10' }, 'ERR_OPTION_TYPE'],
+    [{ requestSize: null }, 'ERR_OPTION_TYPE'],
+    [{ prefetch: -1 }, 'ERR_OPTION_RANGE'],
+    [{ prefetch: Number.NaN }, 'ERR_OPTION_RANGE'],
+    [{ prefetch: 2.5 }, 'ERR_OPTION_RANGE'],
+    [{ prefetch: '4' }, 'ERR_OPTION_TYPE'],
+    [{ flushAfter: -1 }, 'ERR_OPTION_RANGE'],
+    [{ flushAfter: Infinity }, 'ERR_OPTION_RANGE'],
+    [{ signal: {} }, 'ERR_OPTION_TYPE'],
+    [{ onDone: 1 }, 'ERR_OPTION_TYPE'],
+    [{ parameters: [] }, 'ERR_OPTION_TYPE'],
+    [{ targetExecutor: /x/ }, 'ERR_OPTION_TYPE'],
+    [{ continueOnError: 'yes' }, 'ERR_OPTION_TYPE'],
+    [{ request_size: 10 }, 'ERR_OPTION_TYPE'],
+  ]
+  for (const [options, code] of refused) {
+    assert.throws(
+      () => flow.post('/', 'x', options),
+      (error: any) =>
+        error.code === code && error instanceof (code === 'ERR_OPTION_TYPE' ? TypeError : RangeError) && error.message.includes(Object.keys(options)[0]!),
+      JSON.stringify(options),
+    )
+  }
+  assert.throws(() => flow.post(undefined as any), /endpoint/)
+  assert.is(await flow.post('/', texts(3), { requestSize: 1e12 }).drain(), 1)
+})
+
+test('R21: documents travel by reference: an executor changes the very document that was given', async () => {
+  await using flow = await flowOf(({ docs }) => {
+    for (const doc of docs) doc.tags.seen = true
+  })
+  const document = new Document({ text: 'a' })
+  const init = { text: 'b', tags: { own: 1 } }
+  const docs = await flow.post('/', [document, init]).docs()
+  assert.is(docs[0], document)
+  assert.is(document.tags.seen, true)
+  assert.equal(init, { text: 'b', tags: { own: 1 } })
+})
+
+test('await using closes a post that was begun', async () => {
+  await using flow = await flowOf(() => {})
+  let closed = 0
+  {
+    await using post = flow.post('/', function* () {
+      try {
+        for (;;) yield 'x'
+      } finally {
+        closed++
+      }
+    })
+    await post.next()
+  }
+  assert.is(closed, 1)
+})
+
+test.run()
