@@ -1,20 +1,24 @@
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
-/** As shells report an end by a signal. */
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 /**
  * Waits for SIGINT, SIGTERM or `signal`, then for `close`. Listeners are gone when it returns.
- * While it closes, one more SIGINT or SIGTERM ends the process at once, with 130 or 143.
+ * While it closes, one more SIGINT or SIGTERM ends the process at once, as if nobody had listened: shells see 130 or 143.
  */
 export async function untilStopped(signal: AbortSignal | undefined, close: () => Promise<void>): Promise<void> {
-  let stop!: () => void
-  const stopped = new Promise<void>((resolve) => {
-    stop = resolve
+  let resolve!: () => void
+  const stopped = new Promise<void>((settle) => {
+    resolve = settle
   })
-  let closing = false
+  let stopping = false
+  const stop = (): void => {
+    stopping = true
+    resolve()
+  }
   const onSignal = (name: (typeof SIGNALS)[number]): void => {
-    if (closing) process.exit(EXIT_CODES[name])
-    stop()
+    if (!stopping) return stop()
+    // Not process.exit(), which waits for a write that is stuck.
+    for (const name of SIGNALS) process.off(name, onSignal)
+    process.kill(process.pid, name)
   }
   // Waiting for a signal alone does not keep a process alive.
   const alive = setInterval(() => {}, 0x7fffffff)
@@ -23,7 +27,6 @@ export async function untilStopped(signal: AbortSignal | undefined, close: () =>
   if (signal?.aborted) stop()
   try {
     await stopped
-    closing = true
     await close()
   } finally {
     clearInterval(alive)

@@ -50,7 +50,8 @@ export interface AddOptions<
   workspace?: string | undefined
 }
 
-const FLOW: Record<keyof FlowOptions, (name: string, value: any) => void> = {
+/** What checks each option of a Flow. */
+export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) => void> = {
   name: string,
   prefetch: count,
   workspace: string,
@@ -58,7 +59,8 @@ const FLOW: Record<keyof FlowOptions, (name: string, value: any) => void> = {
   closeTimeout: milliseconds,
 }
 
-const ADD: Record<keyof AddOptions, (name: string, value: any) => void> = {
+/** What checks each option of `add()`. */
+export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => void> = {
   name: string,
   uses: callback,
   usesWith: object,
@@ -71,12 +73,12 @@ const ADD: Record<keyof AddOptions, (name: string, value: any) => void> = {
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkFlowOptions(options: FlowOptions): FlowOptions {
-  return check('Flow', options, FLOW)
+  return check('Flow', options, FLOW_RULES)
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
-  return check('add()', options, ADD)
+  return check('add()', options, ADD_RULES)
 }
 
 function join(name: string, value: unknown): void {

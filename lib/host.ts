@@ -3,7 +3,14 @@
  */
 export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promises')>
 export function node(name: 'fs'): Promise<typeof import('node:fs')>
+export function node(name: 'path'): Promise<typeof import('node:path')>
+export function node(name: 'url'): Promise<typeof import('node:url')>
 export function node(name: string): Promise<unknown> {
   const specifier = `node:${name}`
   return import(specifier)
+}
+
+/** A package that needs Node, hidden from bundlers in the same way. */
+export function packageOfNode(name: 'tinyglobby'): Promise<typeof import('tinyglobby')> {
+  return import(name)
 }

@@ -8,9 +8,9 @@ import * as assert from 'uvu/assert'
 /** Rooms from the ground up. A file imports from its own room and from below; types may come from anywhere. */
 const FLOORS: readonly (readonly string[])[] = [
   ['errors', 'host'],
-  ['stream'],
+  ['options', 'stream'],
   ['doc'],
-  ['options', 'request', 'requests', 'peer'],
+  ['request', 'requests', 'peer'],
   ['graph', 'executor', 'lifecycle'],
   ['post', 'flow-options'],
   ['config'],

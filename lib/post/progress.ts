@@ -1,6 +1,146 @@
 import type { Response } from '../request/response.js'
+
+/** Where progress is shown: `process.stderr`, or what has its shape. */
+export interface ProgressOutput {
+  write(text: string): unknown
+  /** A line that can be drawn again and again; elsewhere only the last line is written. */
+  isTTY?: boolean | undefined
+  /** Width in characters. Default 80. */
+  columns?: number | undefined
+}
+
+/** How a post ended: all answered, with an error, or because its consumer stopped reading. */
+export type ProgressEnd = 'done' | 'failed' | 'stopped'
+
+/** Milliseconds between two drawings: fast enough to look alive, slow enough to cost nothing. */
+const INTERVAL = 100
+const BAR = 24
+const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+const ERASE = '\r\x1b[K'
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+
+/** Who draws on which output. Posts that run side by side share a terminal but not its line: the others write their last line only. */
+const drawing = new WeakMap<ProgressOutput, Progress>()
+
+/**
+ * Shows on stderr how a post moves: requests, documents per second, elapsed time, and the time left when the length is known.
+ * A bar (a spinner without a known length) where stderr is a terminal, and one plain line at the end in any case.
+ * The cursor is never hidden, so that nothing needs repair when the process is killed. Without a stderr, as in a browser, it is silent.
+ *
+ * `NO_COLOR` takes the colours away, `TERM=dumb` the bar.
+ */
 export class Progress {
-  constructor(readonly expected: number | undefined) {}
-  count(_r: Response): void {}
-  stop(_h: 'done' | 'failed' | 'stopped'): void {}
+  readonly #expected: number | undefined
+  readonly #output: ProgressOutput | undefined
+  readonly #draws: boolean
+  readonly #colors: boolean
+  readonly #start = performance.now()
+  #timer: ReturnType<typeof setInterval> | undefined
+  #drawn = this.#start
+  #frame = 0
+  #requests = 0
+  #documents = 0
+  #failed = 0
+
+  /** @param expected how many requests will come, when that is known */
+  constructor(expected?: number, output: ProgressOutput | undefined = stderr()) {
+    const env = globalThis.process?.env ?? {}
+    this.#expected = expected
+    this.#output = output
+    this.#draws = output?.isTTY === true && env.TERM !== 'dumb'
+    this.#colors = !env.NO_COLOR
+    if (!this.#draws) return
+    // A slow request is seen to run, too. The timer keeps no process alive.
+    this.#timer = setInterval(() => this.#draw(), INTERVAL)
+    this.#timer.unref?.()
+  }
+
+  /** Counts a response and its documents. */
+  count(response: Pick<Response, 'docs' | 'error'>): void {
+    this.#requests++
+    this.#documents += response.docs.length
+    if (response.error !== undefined) this.#failed++
+    // Timers starve while executors compute without a pause.
+    if (this.#draws && performance.now() - this.#drawn >= INTERVAL) this.#draw()
+  }
+
+  /** Takes the bar away and writes the last line. Further calls do nothing. */
+  stop(how: ProgressEnd): void {
+    if (this.#output === undefined || this.#drawn === Infinity) return
+    this.#drawn = Infinity
+    clearInterval(this.#timer)
+    // The others' bars are drawn over by this line, and come back with their next drawing.
+    this.#output.write(`${this.#draws ? ERASE : ''}${this.#last(how)}\n`)
+    if (drawing.get(this.#output) === this) drawing.delete(this.#output)
+  }
+
+  #draw(): void {
+    const output = this.#output!
+    if (drawing.has(output) && drawing.get(output) !== this) return
+    drawing.set(output, this)
+    this.#drawn = performance.now()
+    output.write(`\r${this.#line((output.columns || 80) - 1)}\x1b[K`)
+  }
+
+  #line(width: number): string {
+    const { expected, seconds, rate } = this.#state()
+    const known = expected !== undefined && expected > 0
+    const part = known ? Math.min(this.#requests / expected, 1) : 0
+    const left = known && this.#requests > 0 ? (seconds / this.#requests) * Math.max(expected - this.#requests, 0) : undefined
+    const facts = [
+      known ? `${whole.format(this.#requests)}/${whole.format(expected)} requests` : plural(this.#requests, 'request'),
+      this.#failed > 0 ? `${whole.format(this.#failed)} failed` : undefined,
+      plural(this.#documents, 'document'),
+      `${whole.format(rate)} docs/s`,
+      clock(seconds),
+      left === undefined ? undefined : `ETA ${clock(left)}`,
+    ].filter((fact) => fact !== undefined)
+    const head = known ? `${percent(part)} ` : `${SPINNER[this.#frame++ % SPINNER.length]} `
+    // In a narrow terminal the bar goes first, then the facts from the end: a line that wraps cannot be drawn over.
+    const room = width - head.length - facts.join(' · ').length - 1
+    const bar = known && room >= BAR ? `${this.#bar(part)} ` : ''
+    while (facts.length > 1 && head.length + facts.join(' · ').length > width) facts.pop()
+    const text = facts.join(' · ').slice(0, Math.max(width - head.length, 0))
+    return known ? `${bar}${head}${text}` : `${this.#paint(36, head)}${text}`
+  }
+
+  #bar(part: number): string {
+    const done = Math.round(part * BAR)
+    return this.#paint(36, '━'.repeat(done)) + this.#paint(90, '─'.repeat(BAR - done))
+  }
+
+  #last(how: ProgressEnd): string {
+    const { seconds, rate } = this.#state()
+    const failed = this.#failed > 0 ? `, ${whole.format(this.#failed)} failed` : ''
+    const counts = `${plural(this.#requests, 'request')}${failed}, ${plural(this.#documents, 'document')}`
+    return `${how}: ${counts} in ${seconds.toFixed(1)} s (${whole.format(rate)} docs/s)`
+  }
+
+  #state(): { expected: number | undefined; seconds: number; rate: number } {
+    const seconds = (performance.now() - this.#start) / 1000
+    return { expected: this.#expected, seconds, rate: seconds > 0 ? this.#documents / seconds : 0 }
+  }
+
+  #paint(color: number, text: string): string {
+    return this.#colors && text !== '' ? `\x1b[${color}m${text}\x1b[39m` : text
+  }
+}
+
+function stderr(): ProgressOutput | undefined {
+  return globalThis.process?.stderr
+}
+
+function plural(count: number, noun: string): string {
+  return `${whole.format(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function percent(part: number): string {
+  return `${Math.floor(part * 100)}%`.padStart(4)
+}
+
+/** `0:07`, `12:34`, `1:02:03` */
+function clock(seconds: number): string {
+  const s = Math.round(seconds)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
 }

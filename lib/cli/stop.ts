@@ -1,0 +1,32 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** What a job is told by signals: the first asks it to finish what it has begun, the second ends the process at once. */
+export class Stop {
+  /** Aborts at the first signal, with its name as the reason. */
+  readonly signal: AbortSignal
+  readonly #controller = new AbortController()
+
+  constructor() {
+    this.signal = this.#controller.signal
+    for (const name of SIGNALS) process.on(name, this.#on)
+  }
+
+  /** The name of the signal that asked to stop, if one did. */
+  get by(): string | undefined {
+    return this.signal.aborted ? String(this.signal.reason) : undefined
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of SIGNALS) process.off(name, this.#on)
+  }
+
+  readonly #on = (name: NodeJS.Signals): void => {
+    if (!this.signal.aborted) {
+      process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}sluice: ${name}: finishing what is under way; once more to end at once\n`)
+      return this.#controller.abort(name)
+    }
+    // By the signal itself, which the shell reports as 130, or 143: exit() would wait for a file operation that is blocked.
+    process.removeAllListeners(name)
+    process.kill(process.pid, name)
+  }
+}

@@ -1,0 +1,43 @@
+import { InvalidArgumentError } from 'commander'
+import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../errors.js'
+
+/** The command line makes no sense: exit code 2. */
+export class Usage extends Error {}
+
+/** A whole number, as an option's value. */
+export function integer(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isSafeInteger(value)) throw new InvalidArgumentError('It is a whole number.')
+  return value
+}
+
+/** A JSON object, as an option's value. */
+export function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`It is not JSON: ${say(error)}.`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InvalidArgumentError(`It is a JSON object, such as '{"top": 5}'.`)
+  return value as Record<string, unknown>
+}
+
+/** Runs `fn`, and takes what it says of options for what it is here: a remark on the command line. */
+export function asUsage<R>(fn: () => R): R {
+  try {
+    return fn()
+  } catch (error) {
+    throw error instanceof OptionTypeError || error instanceof OptionRangeError ? new Usage(error.message, { cause: error }) : error
+  }
+}
+
+/** An error for a person at a terminal: what happened and, where an executor failed, where in its code. */
+export function explain(error: unknown): string {
+  // A Flow that fails to close after something else failed.
+  if (error instanceof Error && 'suppressed' in error) return `${explain(error.suppressed)}\n${explain((error as Error & { error?: unknown }).error)}`
+  const { cause } = error instanceof ExecutorError ? error : { cause: undefined }
+  const stack =
+    cause instanceof Error && typeof cause.stack === 'string' ? cause.stack.split('\n').filter((line) => /^\s+at /.test(line) && !/node:/.test(line)) : []
+  return [say(error), ...stack.slice(0, 4)].join('\n')
+}

@@ -1,0 +1,295 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { within } from '../support/within.js'
+
+const TIME = 20_000
+const folder = mkdtempSync(join(tmpdir(), 'sluice-run-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+function write(name: string, text: string): string {
+  const file = join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
+
+const sluice = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
+write('package.json', '{ "type": "module" }')
+write(
+  'executors.mjs',
+  `import { Executor } from ${sluice}
+  const say = (text) => process.stderr.write(text + '\\n')
+  const signalled = () => new Promise((go) => ['SIGINT', 'SIGTERM'].map((name) => process.once(name, go)))
+  export default ({ docs, parameters }) => { for (const doc of docs) doc.text = doc.text.toUpperCase() + (parameters.end ?? '') }
+  export const picky = ({ docs }) => { for (const doc of docs) if (doc.text === 'bad') throw new Error('will not') }
+  export const patient = async ({ docs }) => { say('handling ' + docs.texts); await signalled() }
+  export const stuck = () => { say('handling'); return new Promise(() => {}) }
+  let handled = 0
+  export const large = ({ docs }) => { for (const doc of docs) { doc.text = 'x'.repeat(100_000); say('handled ' + ++handled) } }
+  export class Slow extends Executor {
+    async open() { say('opening'); const busy = setInterval(() => {}, 1e6); await signalled(); clearInterval(busy) }
+    close() { say('closed') }
+  }`,
+)
+const flow = (uses: string, name = 'flow'): string => write(`${name}.yml`, `jtype: Flow\nexecutors:\n  - { name: step, uses: ./executors.mjs${uses} }\n`)
+const upper = flow('', 'upper')
+const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n')
+
+/** A run of the real command, whose output can be waited for. */
+class Run {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly end: Promise<{ code: number | null; signal: string | null }>
+  stdout = ''
+  stderr = ''
+  #wake: (() => void) | undefined
+
+  constructor(args: string[], { paused = false } = {}) {
+    this.child = spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...args])
+    const take = (name: 'stdout' | 'stderr') => (data: Buffer) => {
+      this[name] += data
+      this.#wake?.()
+    }
+    if (!paused) this.child.stdout.on('data', take('stdout'))
+    this.child.stderr.on('data', take('stderr'))
+    // Whoever ends early leaves input unread.
+    this.child.stdin.on('error', () => {})
+    this.end = new Promise((resolve) => this.child.on(paused ? 'exit' : 'close', (code, signal) => resolve({ code, signal })))
+  }
+
+  /** Resolves when the output has this text. */
+  has(name: 'stdout' | 'stderr', text: string): Promise<void> {
+    const seen = new Promise<void>((resolve, reject) => {
+      const look = (): void => (this[name].includes(text) ? resolve() : undefined)
+      this.#wake = look
+      look()
+      this.end.then(() => reject(new Error(`ended without ${text}\n${this.stderr}`)))
+    })
+    return within(TIME, seen)
+  }
+
+  get texts(): string {
+    return json(this.stdout)
+      .map(({ text }) => text)
+      .join(' ')
+  }
+}
+
+function json(lines: string): any[] {
+  return lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+}
+
+async function run(args: string[], input = ''): Promise<Run & { code: number | null }> {
+  const run = new Run(['run', ...args])
+  run.child.stdin.end(input)
+  const { code, signal } = await within(TIME, run.end)
+  assert.is(signal, null, run.stderr)
+  return Object.assign(run, { code })
+}
+
+test('T1 from a file to a file, with a last line of progress', async () => {
+  const output = join(folder, 'out.ndjson')
+  const { code, stdout, stderr } = await run([upper, '--on', '/index', '--input', three, '--output', output])
+  assert.is(code, 0, stderr)
+  assert.is(stdout, '')
+  assert.equal(
+    json(readFileSync(output, 'utf8')).map(({ text }) => text),
+    ['A', 'B', 'C'],
+  )
+  assert.match(stderr, /^done: 1 request, 3 documents in \d+\.\d s \([\d,]+ docs\/s\)\n$/)
+})
+
+test('T1 from stdin to stdout, silent when asked', async () => {
+  const { code, texts, stderr } = await run([upper, '--no-progress'], '{"text":"a","lang":"en"}\n{"text":"b"}\n')
+  assert.is(code, 0, stderr)
+  assert.is(texts, 'A B')
+  assert.is(stderr, '')
+})
+
+test('T1 lines and CSV, by extension and when told', async () => {
+  const [lines, told, csv] = await Promise.all([
+    run([upper, '-i', write('in.txt', 'one\ntwo\n')]),
+    run([upper, '--input-format', 'lines'], 'one\ntwo\n'),
+    run([upper, '-i', write('in.csv', 'id,text,lang\n1,"uno, due",it\n')]),
+  ])
+  assert.is(lines.texts, 'ONE TWO')
+  assert.is(told.texts, 'ONE TWO')
+  assert.equal(json(csv.stdout), [{ id: '1', text: 'UNO, DUE', tags: { lang: 'it' } }])
+})
+
+test('T1 whole responses, request size, parameters, order, target', async () => {
+  const [whole, other] = await Promise.all([
+    run([upper, '-i', three, '--responses', '--in-order', '--request-size', '2', '--prefetch', '1', '--parameters', '{"end":"!"}']),
+    run([upper, '-i', three, '--target-executor', 'other']),
+  ])
+  const responses = json(whole.stdout)
+  assert.equal(
+    responses.map(({ data }) => data.map(({ text }: { text: string }) => text)),
+    [['A!', 'B!'], ['C!']],
+  )
+  assert.is(responses[0].parameters.end, '!')
+  assert.is(responses[0].header.status.code, 'SUCCESS')
+  assert.is(other.texts, 'a b c')
+})
+
+test('T1 a module that exports a Flow, or a function that returns one', async () => {
+  const make = `new Flow().add({ uses: ({ docs }) => { for (const doc of docs) doc.text += '.' } })`
+  const runs = await Promise.all([
+    run([write('a.ts', `import { Flow } from ${sluice}\nconst made: Flow<any> = ${make}\nexport default made`), '-i', three]),
+    run([write('b.mjs', `import { Flow } from ${sluice}\nexport const flow = async () => ${make}`), '-i', three]),
+  ])
+  for (const { code, texts, stderr } of runs) {
+    assert.is(code, 0, stderr)
+    assert.is(texts, 'a. b. c.')
+  }
+})
+
+const wrong: [string, string[], number, RegExp][] = [
+  ['an unknown command', ['rum'], 2, /unknown command 'rum'[\s\S]*run/],
+  ['no flow', ['run'], 2, /missing required argument 'flow'/],
+  ['an unknown option', ['run', upper, '--inptu', three], 2, /unknown option '--inptu'[\s\S]*--input/],
+  ['R86 a size that is no number', ['run', upper, '--request-size', 'x'], 2, /--request-size.*whole number/],
+  ['R86 a fractional size', ['run', upper, '--request-size', '1.5'], 2, /--request-size.*whole number/],
+  ['R86 a negative prefetch', ['run', upper, '--prefetch', '-1', '-i', three], 2, /prefetch must be an integer ≥ 0, not -1/],
+  ['parameters that are no JSON', ['run', upper, '--parameters', '{a:1}'], 2, /--parameters.*not JSON/],
+  ['parameters that are no object', ['run', upper, '--parameters', '[]'], 2, /--parameters.*JSON object/],
+  ['R81 __proto__ among parameters', ['run', upper, '--parameters', '{"__proto__":{}}', '-i', three], 2, /__proto__/],
+  ['a format that does not exist', ['run', upper, '--input-format', 'xml'], 2, /Allowed choices are lines, ndjson, csv/],
+  ['a format that cannot be told', ['run', upper, '-i', write('in.dat', '')], 2, /--input-format/],
+  ['one file for input and output', ['run', upper, '-i', three, '-o', three], 2, /input and output at once/],
+  ['an input that is not there', ['run', upper, '-i', join(folder, 'no.txt')], 1, /no\.txt cannot be read/],
+  ['an output that cannot be written', ['run', upper, '-i', three, '-o', join(folder, 'no/out')], 1, /out cannot be written/],
+  ['a flow that is not there', ['run', join(folder, 'no.yml')], 1, /no\.yml: cannot be opened/],
+  ['a flow of another kind', ['run', three], 1, /a Flow is read from \.yml/],
+  ['a bad flow', ['run', write('bad.yml', 'jtype: Flow\nexecutor: []\n')], 1, /bad\.yml:2: executor: .*Did you mean executors\?/],
+  ['a module without a Flow', ['run', write('none.mjs', 'export const x = 1')], 1, /export the Flow as default/],
+  ['a module with something else', ['run', write('five.mjs', 'export default 5')], 1, /it exports 5/],
+  ['a module that throws', ['run', write('throws.mjs', 'throw new Error("on import")')], 1, /throws\.mjs: cannot be imported: on import/],
+  ['a broken line', ['run', upper, '-i', write('broken.ndjson', '{"text":"a"}\n{"text":\n')], 1, /broken\.ndjson:2/],
+]
+
+test('R72 a wrong command line ends with 2, a failure with 1; both say why', async () => {
+  const queue = [...wrong]
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [what, args, expected, message] = next
+      const run = new Run(args)
+      run.child.stdin.end()
+      const { code } = await within(TIME, run.end)
+      assert.match(run.stderr, message, what)
+      assert.is(code, expected, `${what}: ${run.stderr}`)
+      assert.not.match(run.stderr, /\n\s+at .*node_modules/, what)
+    }
+  }
+  await Promise.all([worker(), worker()])
+  assert.is(readFileSync(three, 'utf8').length, 39, 'the input is untouched')
+})
+
+test('R72 --help and --version end with 0', async () => {
+  const [help, version] = [new Run(['run', '--help']), new Run(['--version'])]
+  assert.is((await within(TIME, help.end)).code, 0)
+  assert.match(help.stdout, /--continue-on-error[\s\S]*Exit codes:/)
+  assert.is((await within(TIME, version.end)).code, 0)
+  assert.is(version.stdout.trim(), JSON.parse(readFileSync('package.json', 'utf8')).version)
+})
+
+test('R72 a request that fails ends the run with 1, and what was finished is written', async () => {
+  const picky = flow('#picky', 'picky')
+  const input = write('picky.txt', 'a\nbad\nc\n')
+  const [strict, lenient] = await Promise.all([
+    run([picky, '-i', input, '--request-size', '1', '--prefetch', '1']),
+    run([picky, '-i', input, '--request-size', '1', '--continue-on-error']),
+  ])
+  assert.is(strict.code, 1)
+  assert.is(strict.texts, 'a')
+  assert.match(strict.stderr, /step failed.*will not[\s\S]*executors\.mjs/)
+  assert.match(strict.stderr, /failed: 1 request, /)
+  assert.is(lenient.code, 1)
+  assert.is(lenient.texts, 'a c')
+  assert.match(lenient.stderr, /request \w{32} failed: .*will not/)
+})
+
+test('a Flow that cannot start leaves an earlier output alone', async () => {
+  const output = write('earlier.ndjson', 'earlier')
+  const { code } = await run([write('nothing.yml', 'jtype: Flow\nexecutors: [{ uses: ./nothing.mjs }]\n'), '-i', three, '-o', output])
+  assert.is(code, 1)
+  assert.is(readFileSync(output, 'utf8'), 'earlier')
+})
+
+test('P4 an output that nobody reads holds up the reading', async () => {
+  const count = 400
+  const child = new Run(['run', flow('#large', 'large'), '--input-format', 'lines', '--request-size', '1', '--prefetch', '2', '--no-progress'], {
+    paused: true,
+  })
+  child.child.stdin.end('line\n'.repeat(count))
+  const handled = (): number => child.stderr.split('\n').length - 1
+  await child.has('stderr', 'handled 1\n')
+  // Still for a while is all that can be seen of what waits.
+  for (let before = -1; before !== handled(); ) {
+    before = handled()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  assert.ok(handled() < 20, `${handled()} of ${count} were handled while nobody read`)
+  child.child.stdout.resume()
+  assert.is((await within(TIME, child.end)).code, 0)
+  assert.is(handled(), count)
+})
+
+test('an output that is closed early ends the run quietly', async () => {
+  const child = new Run(['run', flow('#large', 'closed'), '--input-format', 'lines', '--request-size', '1', '--no-progress'])
+  child.child.stdin.write('line\n'.repeat(1000))
+  await child.has('stdout', '\n')
+  child.child.stdout.destroy()
+  assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+  assert.match(child.stderr, /^(handled \d+\n)*$/)
+})
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`R133 ${signal} stops the reading; what was read is answered and written, and the exit code is 0`, async () => {
+    const child = new Run(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--no-progress'])
+    child.child.stdin.write('a\nb\n')
+    await child.has('stderr', 'handling a,b')
+    child.child.kill(signal)
+    assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+    assert.is(child.texts, 'a b')
+    assert.match(child.stderr, new RegExp(`${signal}: finishing.*\n(.*\n)*.*stopped by ${signal}: 2 documents were read and answered`))
+  })
+
+  test(`R136 ${signal} while the Flow starts: it is closed, and nothing is read`, async () => {
+    const child = new Run(['run', flow('#Slow', 'slow'), '--input-format', 'lines', '--no-progress'])
+    child.child.stdin.write('a\n')
+    await child.has('stderr', 'opening')
+    child.child.kill(signal)
+    assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+    assert.is(child.stdout, '')
+    assert.match(child.stderr, /0 documents[\s\S]*closed/)
+  })
+
+  test(`R136 ${signal} twice ends a run that hangs`, async () => {
+    const child = new Run(['run', flow('#stuck', 'stuck'), '--input-format', 'lines', '--request-size', '1'])
+    child.child.stdin.write('a\n')
+    await child.has('stderr', 'handling')
+    child.child.kill(signal)
+    await child.has('stderr', 'finishing')
+    child.child.kill(signal)
+    assert.equal(await within(TIME, child.end), { code: null, signal })
+  })
+}
+
+test('R136 a second signal gets through while the output is blocked', async () => {
+  const child = new Run(['run', flow('#large', 'blocked'), '--input-format', 'lines', '--request-size', '1'], { paused: true })
+  child.child.stdin.write('line\n'.repeat(50))
+  await child.has('stderr', 'handled 5\n')
+  child.child.kill('SIGINT')
+  await child.has('stderr', 'finishing')
+  child.child.kill('SIGINT')
+  assert.equal(await within(TIME, child.end), { code: null, signal: 'SIGINT' })
+})
+
+test.run()

@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+const TIME = 60_000
+const tsx = import.meta.resolve('tsx')
+const examples = resolve('examples')
+// They write where they are started.
+const cwd = mkdtempSync(join(tmpdir(), 'sluice-examples-'))
+process.on('exit', () => rmSync(cwd, { recursive: true, force: true }))
+
+/** Runs to the end. @throws when the exit code is not 0 */
+function run(args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, args, { cwd, timeout: TIME, env: { ...process.env, NO_COLOR: '1' } })
+}
+
+function script(name: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return run(['--import', tsx, join(examples, name, 'main.ts'), ...args])
+}
+
+/** How each example is run, and what it must say. */
+const stories: Record<string, () => Promise<void>> = {
+  async graphql() {
+    const { stdout } = await script('graphql')
+    assert.match(stdout, /"matches": \[/)
+  },
+
+  async run() {
+    const folder = join(examples, 'run')
+    const { stdout } = await run([resolve('dist/cli/main.js'), 'run', join(folder, 'flow.yml'), '--on', '/label', '--input', join(folder, 'tickets.ndjson')])
+    const labels = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.equal(labels[0], {
+      id: 't-1',
+      text: 'I was charged twice, please send the refund to [address]',
+      tags: { lang: 'en', topic: 'billing', urgent: false },
+    })
+    assert.equal(
+      labels.map(({ tags }) => [tags.topic, tags.urgent]),
+      [
+        ['billing', false],
+        ['login', true],
+        ['other', false],
+      ],
+    )
+  },
+
+  async wordnet() {
+    const first = await script('wordnet', '--limit', '3000')
+    assert.match(first.stderr, /^done: 3 requests, 3,000 documents in /m)
+    assert.match(first.stdout, /fear of spiders\n( +\d+\.\d\d {2}.+\n){3}/)
+    assert.match(first.stdout, /score: \{ value: \d/)
+    const again = await script('wordnet', '--keep')
+    assert.is(again.stderr, '')
+    assert.is(again.stdout, first.stdout.replace('\nIndexing WordNet\n', ''), 'the index is kept, and answers the same')
+  },
+}
+
+test('every example is run here', () => {
+  assert.equal(readdirSync(examples).sort(), Object.keys(stories).sort())
+})
+
+for (const [name, story] of Object.entries(stories)) test(`the example ${name}`, story)
+
+test.run()
