@@ -1,7 +1,15 @@
 /** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
 export { DocumentArray } from './doc/array.js'
 export { Document, type DocumentInit, type DocumentLike, type NamedScore, type Tags } from './doc/document.js'
+export { type FromCsvOptions, fromCsv } from './doc/from/csv.js'
+export { type FromFilesOptions, fromFiles } from './doc/from/files.js'
+export { fromLines } from './doc/from/lines.js'
+export { type FromNdarrayOptions, fromNdarray, type Rows } from './doc/from/ndarray.js'
+export { fromNdjson } from './doc/from/ndjson.js'
+export type { FromOptions } from './doc/from/options.js'
+export type { TextSource } from './doc/from/source.js'
 export type { NdArray, NdArrayInit, NestedList, TypedArray } from './doc/ndarray.js'
+export type { Format, LoadOptions, SaveOptions, SaveTarget } from './doc/save.js'
 export {
   CallbackError,
   type Coded,

@@ -1,6 +1,8 @@
 import { optionType } from '../errors.js'
 import { Document, type DocumentLike, type Tags } from './document.js'
+import type { TextSource } from './from/source.js'
 import type { NdArray } from './ndarray.js'
+import type { LoadOptions, SaveOptions, SaveTarget } from './save.js'
 
 /**
  * An array of documents: all that arrays have, and access by id, columns, traversal, `save` and `load`.
@@ -22,15 +24,16 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
     return new DocumentArray().extend(likes)
   }
 
-  /** @param id the id of a document in this array @returns the first document with it */
+  /** @param id the id of a document in this array @returns a document with it; the first, unless the array was changed since it was last asked */
   get(id: string): D | undefined {
     const at = indexes.get(this)?.get(id)
     if (at !== undefined && this[at]?.id === id) return this[at]
-    // The index is a guess: whoever changes the array does not tell it.
+    // The index is a guess: whoever changes the array does not tell it. A new one is made only where it finds something.
+    if (!this.some((document) => document.id === id)) return undefined
     const index = new Map<string, number>()
     for (let i = this.length - 1; i >= 0; i--) index.set(this[i]!.id, i)
     indexes.set(this, index)
-    return this[index.get(id) ?? -1]
+    return this[index.get(id)!]
   }
 
   /** Adds one document and returns it. */
@@ -62,9 +65,15 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
   /**
    * The documents at the end of a path, depth first: `c` goes to the chunks, `m` to the matches, `r` stays (Jina's traversal paths).
    * Several paths are separated by commas: `'r,cm'` is the documents themselves, then the matches of their chunks.
+   * @throws OptionTypeError (`ERR_OPTION_TYPE`) for a path with anything else in it
    */
-  *traverse(paths: string): Generator<Document> {
-    for (const path of paths.split(',')) yield* walk(this, path.trim())
+  traverse(paths: string): Generator<Document> {
+    const list = String(paths)
+      .split(',')
+      .map((path) => path.trim())
+    const wrong = list.find((path) => !/^[cmr]*$/.test(path))
+    if (wrong !== undefined) throw optionType('paths', `made of 'c' (chunks), 'm' (matches), 'r' (the documents) and commas`, wrong)
+    return walkAll(this, list)
   }
 
   /** What {@link traverse} gives, as an array. */
@@ -93,17 +102,49 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
     }
     return this
   }
+
+  /**
+   * Writes the documents as NDJSON, one a line, or as a JSON array. A path is written whole, over what was there; a stream is
+   * written to and left open, so that the next save goes on behind it.
+   *
+   * @param target a path, a `file:` URL, a Node `Writable` or a `WritableStream` of bytes
+   * @param options `format`: `'ndjson'` or `'json'`; by default, `.json` is JSON, all others and streams NDJSON
+   * @throws rejects with the platform's error when writing fails, with DocumentError for tags that are no JSON
+   *
+   * @example
+   * await flow.post('/', inputs, { onAlways: (response) => response.docs.save(stream) }).drain()
+   */
+  async save(target: SaveTarget, options?: SaveOptions): Promise<void> {
+    const { save } = await import('./save.js')
+    return save(this, target, options)
+  }
+
+  /**
+   * Reads what {@link save} wrote, or any other NDJSON or JSON array of documents, into memory. To stream it, see `fromNdjson`.
+   *
+   * @param source a path, a `file:` URL, a stream, or an iterable of chunks
+   * @param options `format` as in {@link save}; `onInvalid` and, for NDJSON, `maxLength` as in `fromNdjson`
+   * @throws rejects with ParseError that names file, line and column; in a JSON array, the position of what is no document
+   */
+  static async load(source: TextSource, options?: LoadOptions): Promise<DocumentArray> {
+    const { load } = await import('./save.js')
+    return load(source, options)
+  }
 }
 
 /** Positions by id, for the arrays that were asked. A field would cost every array, and arrays are made by the million. */
 const indexes = new WeakMap<DocumentArray<any>, Map<string, number>>()
 
+function* walkAll(documents: Iterable<Document>, paths: readonly string[]): Generator<Document> {
+  for (const path of paths) yield* walk(documents, path)
+}
+
 function* walk(documents: Iterable<Document>, path: string): Generator<Document> {
   const step = path[0]
   if (step === undefined) yield* documents
   else if (step === 'r') yield* walk(documents, path.slice(1))
-  else if (step === 'c' || step === 'm') {
+  else {
     const field = step === 'c' ? 'chunks' : 'matches'
     for (const document of documents) if (document.has(field)) yield* walk(document[field], path.slice(1))
-  } else throw optionType('paths', `made of 'c' (chunks), 'm' (matches), 'r' (the documents) and commas`, path)
+  }
 }

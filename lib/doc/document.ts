@@ -17,7 +17,7 @@ export interface NamedScore {
 
 /** The fields of a document, as an object literal or parsed JSON gives them. All are optional. */
 export interface DocumentInit<T extends object = Tags> {
-  /** Unique; made up when missing, and only once somebody reads it. */
+  /** Unique; made up when missing or `''`, and only once somebody reads it. */
   id?: string | undefined
   /** Content as text. A document has one content: text, blob or tensor. */
   text?: string | undefined
@@ -93,6 +93,8 @@ export class Document<T extends object = Tags> {
 
   constructor(init?: DocumentInit<T>) {
     if (init === undefined) return
+    if (typeof init !== 'object' || init instanceof Document)
+      throw invalid('The argument of new Document()', 'an object with its fields (Document.from() takes more)', init)
     // One pass over what is there: most documents have one to three of the twenty fields.
     for (const key in init) {
       const value = init[key as keyof DocumentInit<T>] as any
@@ -102,7 +104,7 @@ export class Document<T extends object = Tags> {
           this.#content = string(key, value)
           break
         case 'id':
-          this.#id = string(key, value)
+          this.#id = string(key, value) || undefined
           break
         case 'tags':
           if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, 'an object', value)
@@ -128,8 +130,11 @@ export class Document<T extends object = Tags> {
       throw new DocumentError('ERR_DOCUMENT', `A document is made from an object with its fields, a text, bytes or a typed array, not from ${show(like)}`)
     }
     if (isTypedArray((like as NdArray).data) && Array.isArray((like as NdArray).shape)) return new Document<T>({ tensor: like as NdArray })
-    if (!isPlainObject(like) && typeof (like as { then?: unknown }).then === 'function') {
-      throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
+    if (!isPlainObject(like)) {
+      if (typeof (like as { then?: unknown }).then === 'function')
+        throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
+      if (Symbol.iterator in like || Symbol.asyncIterator in like || ArrayBuffer.isView(like) || like instanceof ArrayBuffer)
+        throw new DocumentError('ERR_DOCUMENT', `A document is made from one thing with its fields, not from ${show(like)}`)
     }
     return new Document<T>(like as DocumentInit<T>)
   }
@@ -140,7 +145,7 @@ export class Document<T extends object = Tags> {
   }
 
   set id(value: string) {
-    this.#id = string('id', value)
+    this.#id = string('id', value) || undefined
   }
 
   /** The content if it is text, otherwise `''`. Setting it replaces a blob or tensor. */
@@ -334,11 +339,12 @@ export class Document<T extends object = Tags> {
   }
 
   /**
-   * Takes over what this document lacks from another version of it (Jina's reduce): empty fields are filled, tags united with
-   * its own first, chunks and matches united by id, recursively. Ids and what is already set stay.
+   * Takes over what this document lacks from another version of it (Jina's reduce): empty fields are filled, tags and scores
+   * united with its own first, chunks and matches united by id, recursively. Ids and what is already set stay; as in protobuf,
+   * `''`, `0` and an empty list count as not set.
    */
   merge(other: Document<T>): this {
-    this.#content ??= other.#content
+    if (isEmpty(this.#content)) this.#content = other.#content ?? this.#content
     if (other.#tags !== undefined) this.#tags = { ...this.#tags, ...other.#tags, ...this.#tags } as T
     const theirs = other.#more
     if (theirs === undefined) return this
@@ -347,7 +353,7 @@ export class Document<T extends object = Tags> {
       if (value === undefined) continue
       if (value instanceof DocumentArray) mine[field] = ((mine[field] ??= new DocumentArray()) as DocumentArray).merge(value)
       else if (field === 'scores' || field === 'evaluations') mine[field] = { ...(mine[field] as object), ...value, ...(mine[field] as object) }
-      else mine[field] ??= value
+      else if (isEmpty(mine[field])) mine[field] = value
     }
     return this
   }
@@ -444,6 +450,10 @@ function optional<V>(field: string, value: V | undefined, check: (field: string,
   return value === undefined ? undefined : check(field, value)
 }
 
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === '' || value === 0 || (Array.isArray(value) && value.length === 0)
+}
+
 function documents(field: string, value: unknown): Iterable<DocumentLike> {
   if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw invalid(field, 'a list of documents', value)
   return value as Iterable<DocumentLike>
@@ -457,8 +467,11 @@ function named(field: string, value: Record<string, NamedScore | number>): Recor
     if (typeof score === 'number') scores[name] = { value: score }
     else {
       const { value, opName, op_name, description, refId, ref_id } = (score ?? {}) as unknown as Record<string, any>
-      scores[name] = { value: number(`${field}.${name}.value`, value) }
-      Object.assign(scores[name], defined({ opName: opName ?? op_name, description, refId: refId ?? ref_id }))
+      const at = `${field}.${name}`
+      scores[name] = { value: number(`${at}.value`, value) }
+      const texts = defined({ opName: opName ?? op_name, description, refId: refId ?? ref_id })
+      for (const [field, text] of Object.entries(texts)) string(`${at}.${field}`, text)
+      Object.assign(scores[name], texts)
     }
   }
   return scores

@@ -1,4 +1,12 @@
 /** What travels through a Flow. */
 export { DocumentArray } from './array.js'
 export { Document, type DocumentInit, type DocumentLike, type NamedScore, type Tags } from './document.js'
+export { type FromCsvOptions, fromCsv } from './from/csv.js'
+export { type FromFilesOptions, fromFiles } from './from/files.js'
+export { fromLines } from './from/lines.js'
+export { type FromNdarrayOptions, fromNdarray, type Rows } from './from/ndarray.js'
+export { fromNdjson } from './from/ndjson.js'
+export type { FromOptions } from './from/options.js'
+export type { TextSource } from './from/source.js'
 export type { NdArray, NdArrayInit, NestedList, TypedArray } from './ndarray.js'
+export type { Format, LoadOptions, SaveOptions, SaveTarget } from './save.js'

@@ -37,6 +37,8 @@ export function isTypedArray(value: unknown): value is TypedArray {
 export function toNdArray(value: NdArrayInit, field = 'tensor'): NdArray {
   if (isTypedArray(value)) return { data: value, shape: [value.length] }
   if (Array.isArray(value)) return fromNested(value, field)
+  // What toNested makes of a tensor without dimensions.
+  if (typeof value === 'number') return { data: Float64Array.of(value), shape: [] }
   const { data, shape } = (typeof value === 'object' && value !== null ? value : {}) as Partial<NdArray>
   if (!isTypedArray(data) || !Array.isArray(shape))
     throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or nested lists of numbers, not ${show(value)}`)
@@ -53,20 +55,31 @@ export function toNested({ data, shape }: NdArray): NestedList | number {
   return rows(0)
 }
 
+// As numpy has it. Lists from the network can be nested so deep that following them would exhaust the stack.
+const MAX_DIMENSIONS = 64
+
 function fromNested(list: NestedList, field: string): NdArray {
   const shape: number[] = []
-  for (let level: unknown = list; Array.isArray(level); level = level[0]) shape.push(level.length)
+  for (let level: unknown = list; Array.isArray(level); level = level[0]) {
+    if (shape.length === MAX_DIMENSIONS) throw new DocumentError('ERR_DOCUMENT', `${field} must have at most ${MAX_DIMENSIONS} dimensions`)
+    shape.push(level.length)
+  }
+  // All rows are measured before room is made: a few kilobytes of ragged lists could otherwise ask for gigabytes.
+  const measure = (level: unknown, dimension: number): void => {
+    if (!Array.isArray(level) || level.length !== shape[dimension])
+      throw new DocumentError('ERR_DOCUMENT', `${field} must have rows of one length: ${shape[dimension]} in dimension ${dimension}`)
+    if (dimension + 1 < shape.length) for (const inner of level) measure(inner, dimension + 1)
+  }
+  measure(list, 0)
   const data = new Float64Array(shape.reduce((product, size) => product * size, 1))
   let at = 0
   const fill = (level: unknown, dimension: number): void => {
-    if (dimension === shape.length) {
-      if (typeof level !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
-      data[at++] = level
+    if (dimension < shape.length) {
+      for (const inner of level as unknown[]) fill(inner, dimension + 1)
       return
     }
-    if (!Array.isArray(level) || level.length !== shape[dimension])
-      throw new DocumentError('ERR_DOCUMENT', `${field} must have rows of one length: ${shape[dimension]} in dimension ${dimension}`)
-    for (const inner of level) fill(inner, dimension + 1)
+    if (typeof level !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
+    data[at++] = level
   }
   fill(list, 0)
   return { data, shape }

@@ -1,0 +1,350 @@
+import { inspect } from 'node:util'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Document, DocumentArray, DocumentError, type DocumentInit } from '../../lib/index.js'
+
+const full = (): DocumentInit => ({
+  id: 'a',
+  text: 'some text',
+  embedding: [0.5, -1],
+  uri: 'file:///a',
+  mimeType: 'text/plain',
+  tags: { lang: 'en', deep: { list: [1, { two: 2 }] } },
+  weight: 0.25,
+  chunks: [{ id: 'chunk', text: 'some' }],
+  matches: [{ id: 'match', scores: { cos: 0.9 } }],
+  scores: { cos: { value: 0.5, opName: 'cosine', description: 'how near', refId: 'q' } },
+  evaluations: { ndcg: 1 },
+  parentId: 'p',
+  granularity: 1,
+  adjacency: 2,
+  modality: 'text',
+  offset: 3.5,
+  location: [1, 2.5],
+})
+
+/** The same fields as `full()`, as a document gives them back. */
+const read = (document: Document): object => ({ ...document.toJSON(), content: document.content, contentType: document.contentType })
+
+const refused = (init: unknown, field: string): void =>
+  assert.throws(
+    () => Document.from(init as any),
+    (error: any) => error instanceof DocumentError && error.code === 'ERR_DOCUMENT' && error.message.startsWith(field),
+    `${field} of ${inspect(init)}`,
+  )
+
+test('D1: every field comes back as it was given', () => {
+  const document = new Document(full())
+  const { chunks, matches, embedding, evaluations, scores, ...plain } = full()
+  for (const [field, value] of Object.entries(plain)) assert.equal((document as any)[field], value, field)
+  assert.equal(document.embedding, { data: Float64Array.of(0.5, -1), shape: [2] })
+  assert.equal(document.scores, scores)
+  assert.equal(document.evaluations, { ndcg: { value: 1 } })
+  assert.instance(document.chunks, DocumentArray)
+  assert.equal(document.chunks.texts, ['some'])
+  assert.equal(document.matches[0]!.scores, { cos: { value: 0.9 } })
+})
+
+test('D1: every field can be set, and unset', () => {
+  const document: any = new Document()
+  for (const [field, value] of Object.entries(full())) document[field] = value
+  assert.equal(JSON.stringify(document), JSON.stringify(new Document(full())))
+  for (const field of ['text', 'embedding', 'uri', 'mimeType', 'weight', 'parentId', 'modality', 'offset', 'location']) document[field] = undefined
+  assert.equal(Object.keys(document.toJSON()).sort(), ['adjacency', 'chunks', 'evaluations', 'granularity', 'id', 'matches', 'scores', 'tags'])
+})
+
+test('D1: what is missing has a harmless default', () => {
+  const document = new Document()
+  assert.equal([document.text, document.blob, document.tensor, document.content, document.contentType], ['', undefined, undefined, undefined, undefined])
+  assert.equal([document.tags, document.scores, document.evaluations, [...document.chunks], [...document.matches]], [{}, {}, {}, [], []])
+  assert.equal([document.granularity, document.adjacency, document.weight, document.embedding], [0, 0, undefined, undefined])
+  assert.equal(document.toJSON(), { id: document.id })
+})
+
+test('D1: a document is made from fields, text, bytes, a typed array or a tensor', () => {
+  const bytes = Uint8Array.of(1)
+  const floats = Float32Array.of(1, 2)
+  const tensor = { data: floats, shape: [1, 2] }
+  assert.is(Document.from('').contentType, 'text')
+  assert.is(Document.from('a').text, 'a')
+  assert.is(Document.from(bytes).blob, bytes)
+  assert.is(Document.from(floats).tensor!.data, floats)
+  assert.is(Document.from(tensor).tensor, tensor)
+  assert.is(Document.from({ text: 'a' }).text, 'a')
+  assert.is(Document.from(Object.assign(Object.create(null), { text: 'a' })).text, 'a')
+  class Row {
+    text = 'a'
+  }
+  assert.is(Document.from(new Row()).text, 'a')
+  const document = new Document()
+  assert.is(Document.from(document), document)
+})
+
+test('D1: what is no document is refused, and not taken for an empty one', () => {
+  const wrong = [
+    null,
+    undefined,
+    5,
+    true,
+    5n,
+    Symbol('a'),
+    () => {},
+    [],
+    [{}],
+    new Map(),
+    new Set(['a']),
+    new ArrayBuffer(4),
+    new DataView(new ArrayBuffer(4)),
+    Promise.resolve({}),
+  ]
+  for (const value of wrong)
+    assert.throws(
+      () => Document.from(value as any),
+      (error: unknown) => error instanceof DocumentError,
+      inspect(value),
+    )
+  assert.throws(() => Document.from(Promise.resolve({}) as any), /await it/)
+  for (const value of ['text', 5, new Document({ text: 'a' })]) assert.throws(() => new Document(value as any), /an object with its fields/)
+})
+
+test('D1: there is one content, whichever was set last', () => {
+  const document = new Document({ text: 'a' })
+  document.blob = Uint8Array.of(1)
+  assert.equal([document.text, document.contentType], ['', 'blob'])
+  document.tensor = [1, 2]
+  assert.equal([document.blob, document.contentType], [undefined, 'tensor'])
+  document.text = 'b'
+  assert.equal([document.tensor, document.contentType, document.content], [undefined, 'text', 'b'])
+  document.blob = undefined
+  document.tensor = undefined
+  assert.is(document.text, 'b', 'unsetting another content leaves this one')
+  document.text = undefined
+  assert.is(document.content, undefined)
+})
+
+test('D1: content is set by its type', () => {
+  const document = new Document({ content: 'a' })
+  assert.is(document.text, 'a')
+  document.content = Uint8Array.of(1)
+  assert.is(document.contentType, 'blob')
+  document.content = Float32Array.of(1)
+  assert.is(document.contentType, 'tensor')
+  document.content = [[1]]
+  assert.equal(document.tensor!.shape, [1, 1])
+  document.content = undefined
+  assert.is(document.contentType, undefined)
+})
+
+test("D1: Jina's names are understood, null is nothing", () => {
+  const document = new Document({ mime_type: 'a/b', parent_id: 'p', buffer: 'AQ==', weight: null, tags: null, id: null } as any)
+  assert.equal([document.mimeType, document.parentId, [...document.blob!], document.weight, document.tags], ['a/b', 'p', [1], undefined, {}])
+})
+
+test('D1, R97: unknown keys become tags, in whatever order they come', () => {
+  assert.equal(new Document({ prop: 1, tags: { a: 2 }, other: { b: 3 } } as any).tags, { prop: 1, a: 2, other: { b: 3 } })
+})
+
+test('D1: tags are copied one level deep, bytes and tensors are shared', () => {
+  const tags = { a: 1, deep: { b: 2 } }
+  const document = new Document({ tags })
+  document.tags.a = 5
+  assert.is(tags.a, 1)
+  assert.is(document.tags.deep, tags.deep)
+  const embedding = Float32Array.of(1)
+  assert.is(new Document({ embedding }).embedding!.data, embedding)
+})
+
+test('R98: a wrong field is refused by its name', () => {
+  for (const field of ['id', 'text', 'uri', 'mimeType', 'parentId', 'modality']) refused({ [field]: 5 }, `${field} must be a string, not 5`)
+  for (const field of ['weight', 'offset']) refused({ [field]: '5' }, `${field} must be a number, not "5"`)
+  for (const field of ['granularity', 'adjacency'])
+    for (const value of [-1, 1.5, NaN, Infinity, '1']) refused({ [field]: value }, `${field} must be an integer`)
+  for (const field of ['chunks', 'matches']) for (const value of ['text', 5, {}]) refused({ [field]: value }, `${field} must be a list of documents`)
+  for (const field of ['scores', 'evaluations']) {
+    for (const value of [5, [], 'a', new Map()]) refused({ [field]: value }, `${field} must be an object of scores`)
+    for (const value of [{}, null, 'a', { value: '1' }]) refused({ [field]: { cos: value } }, `${field}.cos.value must be a number`)
+    refused({ [field]: { cos: { value: 1, op_name: 5 } } }, `${field}.cos.opName must be a string`)
+  }
+  for (const value of [5, 'a', []]) refused({ tags: value }, 'tags must be an object')
+  for (const value of [5, {}, ['a'], 'a']) refused({ location: value }, 'location must be a list of numbers')
+  for (const value of ['?', 'A', 5, {}, [1]]) refused({ blob: value }, 'blob must be')
+  for (const field of ['tensor', 'embedding', 'content']) for (const value of [{}, true, ['a'], [[1], [1, 2]]]) refused({ [field]: value }, field)
+  const document = new Document({ text: 'kept' })
+  assert.throws(() => {
+    document.text = 5 as any
+  }, /text must be a string/)
+  assert.throws(() => {
+    document.tags = null as any
+  }, /tags must be/)
+  assert.is(document.text, 'kept')
+})
+
+test('R81: keys that name prototypes are data or refused, and pollute nothing', () => {
+  const bad = '{"polluted":true}'
+  refused(JSON.parse(`{"__proto__":${bad}}`), 'A document cannot have')
+  refused({ scores: JSON.parse('{"__proto__":{"value":1}}') }, 'scores cannot have')
+  const json = `{"id":"a","constructor":${bad},"prototype":${bad},"toString":1,"tags":{"__proto__":${bad},"deep":{"__proto__":${bad}}},"scores":{"constructor":1},"chunks":[{"tags":{"__proto__":${bad}}}]}`
+  const document = new Document(JSON.parse(json))
+  const copies = [
+    document,
+    document.clone(),
+    new Document({ id: 'a' }).merge(document),
+    document.clone().merge(document.clone()),
+    new Document(JSON.parse(JSON.stringify(document))),
+  ]
+  for (const copy of copies) {
+    const tags: any = copy.tags
+    assert.is(tags.polluted, undefined)
+    assert.is(tags.deep.polluted, undefined)
+    assert.is(Object.getPrototypeOf(tags), Object.prototype)
+    assert.is(Object.getPrototypeOf(tags.deep), Object.prototype)
+    assert.equal(Object.getOwnPropertyDescriptor(tags, '__proto__')?.value, { polluted: true })
+    assert.equal([tags.constructor, tags.toString], [{ polluted: true }, 1])
+    assert.is((copy.chunks[0]!.tags as any).polluted, undefined)
+    assert.equal(copy.scores.constructor as any, { value: 1 })
+  }
+  for (const fresh of [{}, [], new Document(), new DocumentArray()] as any[]) assert.is(fresh.polluted, undefined)
+})
+
+test('E9: a clone has the same id and shares nothing that is changed in place', () => {
+  const document = new Document<any>({ ...full(), id: undefined, text: undefined, blob: Uint8Array.of(1) })
+  const before = JSON.stringify(document)
+  const copy = document.clone()
+  assert.is(JSON.stringify(copy), before)
+  assert.is(copy.blob, document.blob, 'bytes are shared')
+  assert.is(copy.embedding, document.embedding)
+  copy.tags.lang = 'fr'
+  copy.tags.deep.list[1].two = 3
+  copy.tags.deep.list.push(4)
+  copy.scores.cos!.value = 0
+  copy.scores.more = { value: 1 }
+  copy.evaluations.ndcg!.value = 0
+  copy.chunks[0]!.text = 'other'
+  copy.chunks.append('another')
+  copy.matches[0]!.scores.cos!.value = 0
+  copy.matches.pop()
+  copy.text = 'text'
+  copy.uri = 'x'
+  copy.embedding = [9]
+  copy.id = 'other'
+  assert.is(JSON.stringify(document), before)
+})
+
+test("E9: merge fills what is empty, and leaves what is set: Jina's reduce", () => {
+  const left = new Document<any>({
+    id: 'a',
+    text: 'left',
+    uri: '',
+    weight: 0,
+    tags: { a: 1, both: 'left' },
+    scores: { cos: 1 },
+    matches: [{ id: 'm1' }, { id: 'm2', text: '' }],
+  })
+  const right = new Document<any>({
+    ...full(),
+    tags: { b: 2, both: 'right' },
+    scores: { cos: 2, dot: 3 },
+    matches: [{ id: 'm3' }, { id: 'm2', text: 'found' }, { id: 'm1', uri: 'u' }],
+  })
+  assert.is(left.merge(right), left)
+  assert.equal([left.id, left.text, left.uri, left.weight, left.granularity], ['a', 'left', 'file:///a', 0.25, 1])
+  assert.equal(left.tags, { a: 1, b: 2, both: 'left' })
+  assert.equal(left.scores, { cos: { value: 1 }, dot: { value: 3 } })
+  assert.equal(
+    left.matches.map(({ id, text, uri }) => [id, text, uri]),
+    [
+      ['m1', '', 'u'],
+      ['m2', 'found', undefined],
+      ['m3', '', undefined],
+    ],
+  )
+  assert.equal(left.chunks.texts, ['some'])
+  assert.is(new Document({ text: '' }).merge(new Document({ blob: Uint8Array.of(1) })).contentType, 'blob')
+  assert.is(new Document({ text: 'a' }).merge(new Document({ blob: Uint8Array.of(1) })).contentType, 'text')
+})
+
+const name = fc.string({ minLength: 1, maxLength: 8 }).filter((text) => text !== '__proto__')
+const numbers = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
+const score = fc.record({ value: numbers, opName: fc.string(), description: fc.string(), refId: fc.string() }, { requiredKeys: ['value'] })
+const content = fc.oneof(
+  fc.string({ unit: 'binary' }).map((text) => ({ text })),
+  fc.uint8Array().map((blob) => ({ blob })),
+  fc.array(numbers).map((tensor) => ({ tensor })),
+  fc.constant({}),
+)
+const { document: arbitrary } = fc.letrec<{ document: DocumentInit; documents: DocumentInit[] }>((tie) => ({
+  documents: fc.array(tie('document'), { maxLength: 2, depthIdentifier: 'documents' }),
+  document: fc
+    .tuple(
+      content,
+      fc.record(
+        {
+          id: name,
+          embedding: fc.array(numbers, { maxLength: 3 }),
+          uri: fc.string(),
+          mimeType: fc.string(),
+          tags: fc.dictionary(name, fc.jsonValue({ maxDepth: 1 })),
+          weight: numbers,
+          scores: fc.dictionary(name, score, { maxKeys: 2 }),
+          evaluations: fc.dictionary(name, score, { maxKeys: 2 }),
+          parentId: fc.string(),
+          granularity: fc.nat(),
+          adjacency: fc.nat(),
+          modality: fc.string(),
+          offset: numbers,
+          location: fc.array(numbers, { maxLength: 3 }),
+          chunks: fc.oneof({ depthIdentifier: 'documents', maxDepth: 2 }, fc.constant([]), tie('documents')),
+          matches: fc.oneof({ depthIdentifier: 'documents', maxDepth: 2 }, fc.constant([]), tie('documents')),
+        },
+        { requiredKeys: ['id'] },
+      ),
+    )
+    .map(([content, fields]) => ({ ...content, ...fields }) as DocumentInit),
+}))
+
+test('D1: any document survives JSON', () => {
+  fc.assert(
+    fc.property(arbitrary, (init) => {
+      const document = new Document(init)
+      const json = JSON.stringify(document)
+      const again = new Document(JSON.parse(json))
+      assert.is(JSON.stringify(again), JSON.stringify(document.clone()), 'a copy says the same')
+      assert.equal(JSON.parse(JSON.stringify(again)), JSON.parse(json))
+      assert.is(again.contentType, document.contentType)
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('E9: merging is deterministic, and a second time changes nothing', () => {
+  fc.assert(
+    fc.property(arbitrary, arbitrary, (a, b) => {
+      const merged = () => new Document({ ...a, id: 'x' }).merge(new Document({ ...b, id: 'x' }))
+      const json = JSON.stringify(merged())
+      assert.is(JSON.stringify(merged()), json)
+      const again = JSON.stringify(merged().merge(new Document({ ...b, id: 'x' })))
+      assert.equal(JSON.parse(again), JSON.parse(json))
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('D1: JSON has base64 for bytes, nested lists for tensors, and nothing that is not set', () => {
+  assert.equal(new Document({ id: 'a', blob: Uint8Array.of(1, 2, 3) }).toJSON(), { id: 'a', blob: 'AQID' })
+  assert.equal(new Document({ id: 'a', tensor: { data: Float32Array.of(1, 2), shape: [1, 2] } }).toJSON(), { id: 'a', tensor: [[1, 2]] })
+  assert.equal(new Document({ id: 'a', tags: {}, chunks: [], scores: {}, uri: undefined }).toJSON(), { id: 'a' })
+  assert.equal(read(new Document({ id: 'a', tensor: { data: Float32Array.of(7), shape: [] } })), {
+    id: 'a',
+    tensor: 7,
+    content: { data: Float32Array.of(7), shape: [] },
+    contentType: 'tensor',
+  })
+})
+
+test('a document prints what it holds', () => {
+  assert.is(inspect(new Document({ id: 'a', text: 'hello', tags: { n: 1 } })), "Document { id: 'a', text: 'hello', tags: { n: 1 } }")
+  assert.is(inspect(new Document({ id: 'a', weight: 1 })), "Document { id: 'a', weight: 1 }")
+})
+
+test.run()
