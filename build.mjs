@@ -6,6 +6,7 @@ import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { buildGraphiQL } from './lib/graphql/graphiql/build.mjs'
 
 const quick = process.argv.includes('--quick')
 const sources = readdirSync('lib', { recursive: true })
@@ -16,6 +17,7 @@ const sources = readdirSync('lib', { recursive: true })
 if (!quick) rmSync('dist', { recursive: true, force: true })
 await build({ entryPoints: sources, outdir: 'dist', format: 'esm', platform: 'neutral', target: 'es2022', sourcemap: false, logLevel: 'warning' })
 chmodSync('dist/cli/main.js', 0o755)
+await buildGraphiQL('dist/graphql/graphiql')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', 'tsconfig.build.json'], { stdio: 'inherit' })

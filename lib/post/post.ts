@@ -1,4 +1,4 @@
-import { pipe } from 'it-pipe'
+import { rawPipe } from 'it-pipe'
 import { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
 import { optionType } from '../errors.js'
@@ -29,7 +29,7 @@ export function post<T extends object = Tags>(peer: Peer, on: string, inputs: In
     showProgress,
   } = checkPostOptions(options)
   const header = new Header(on, snapshot(parameters), targetExecutor)
-  const stages = pipe(
+  const stages = rawPipe(
     () => inputs,
     batches(requestSize, flushAfter),
     answers(peer, header, prefetch === 0 ? Infinity : prefetch, options),

@@ -1,0 +1,99 @@
+import type { IncomingMessage } from 'node:http'
+import { refusal } from './errors.js'
+import { inspectJson, MAX_NESTING } from './json.js'
+
+/** What a request came on, under Node. */
+export interface Connection {
+  readonly req?: IncomingMessage & { readonly body?: unknown }
+}
+
+/**
+ * The body of a request, parsed. Reads no further than `limit` bytes.
+ * @throws GraphQLError with status 413 when there is more, 400 when it is no JSON object, or one nested too deep
+ */
+export async function readJson(request: globalThis.Request, { req }: Connection, limit: number): Promise<object> {
+  // A framework has read it.
+  const json = req?.body !== undefined ? await request.json() : parse(await readText(request, req, limit))
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw refusal(400, 'BAD_REQUEST', 'The body must be a JSON object with a query; a list of operations is not taken')
+  return json
+}
+
+async function readText(request: globalThis.Request, req: IncomingMessage | undefined, limit: number): Promise<string> {
+  const length = request.headers.get('content-length')
+  // One that says it is too large is refused at its first bytes, on the same way as one that does not say it.
+  const most = Number(length) > limit ? 0 : limit
+  const chunks = req === undefined ? await fromStream(request.body, most) : await fromSocket(req, most)
+  if (chunks === undefined)
+    throw refusal(413, 'REQUEST_ENTITY_TOO_LARGE', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(join(chunks))
+  } catch {
+    throw refusal(400, 'BAD_REQUEST', 'The body is not UTF-8')
+  }
+}
+
+function parse(text: string): unknown {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw refusal(400, 'BAD_REQUEST', 'The body is not JSON')
+  }
+  // Every level takes two characters, so a short text need not be looked at.
+  if (text.length > 2 * MAX_NESTING) inspectJson(json, (reason) => refusal(400, 'BAD_REQUEST', `The body ${reason}`))
+  return json
+}
+
+/** How long a client that sends too much has to read that it does: closed at once, it would see a broken pipe instead. */
+const GRACE = 1000
+
+/** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */
+function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    const settle = (act: () => void) => {
+      req.off('data', take).off('end', end).off('close', gone).off('error', gone)
+      act()
+    }
+    const take = (chunk: Uint8Array) => {
+      size += chunk.length
+      chunks.push(chunk)
+      if (size <= limit) return
+      req.pause()
+      const { socket } = req
+      const timer = setTimeout(() => socket.destroy(), GRACE)
+      socket.once('close', () => clearTimeout(timer))
+      settle(() => resolve(undefined))
+    }
+    const end = () => settle(() => resolve(chunks))
+    const gone = () => settle(() => reject(refusal(400, 'BAD_REQUEST', 'The body ended early')))
+    req.on('data', take).on('end', end).on('close', gone).on('error', gone)
+  })
+}
+
+async function fromStream(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array[] | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = body?.getReader()
+  for (let step = await reader?.read(); step !== undefined && !step.done; step = await reader!.read()) {
+    size += step.value.length
+    chunks.push(step.value)
+    if (size <= limit) continue
+    reader!.cancel().catch(() => {})
+    return undefined
+  }
+  return chunks
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 1) return chunks[0]!
+  const all = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  return all
+}

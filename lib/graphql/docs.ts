@@ -1,0 +1,115 @@
+import type { Document } from '../doc/document.js'
+import type { Parameters, PostOptions } from '../options.js'
+import type { Peer } from '../peer.js'
+import { type Post, post } from '../post/post.js'
+import type { Response } from '../request/response.js'
+import { graphQLError, refusal } from './errors.js'
+import { isPreflighted } from './gate.js'
+import { type Data, documents } from './input.js'
+import type { Settings } from './options.js'
+
+/** What resolvers get to know of the HTTP request. */
+export interface Context {
+  readonly request: globalThis.Request
+}
+
+interface Arguments {
+  readonly data?: Data
+  readonly targetExecutor?: string | null
+  readonly parameters?: unknown
+  readonly execEndpoint: string
+}
+
+interface StreamArguments extends Arguments {
+  readonly requestSize?: number | null
+  readonly resultsInOrder?: boolean | null
+}
+
+/** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
+export function docs(peer: Peer, { onError }: Settings): (root: unknown, args: Arguments, context: Context) => Promise<readonly Document[]> {
+  return async (_root, args, context) => {
+    try {
+      const [response] = await send(peer, args, context, { requestSize: 0 }).toArray()
+      // None for `data: []`, which sends nothing.
+      return response?.docs ?? []
+    } catch (error) {
+      throw explain(error, context, onError)
+    }
+  }
+}
+
+/** Subscribes to `docs`: a failed response is one with another status, and the stream goes on. */
+export function streamDocs(
+  peer: Peer,
+  { onError, prefetch }: Settings,
+): (root: unknown, args: StreamArguments, context: Context) => AsyncIterableIterator<Response> {
+  return (_root, args, context) => {
+    const heard = (response: Response) => {
+      if (response.error !== undefined) graphQLError(response.error, onError)
+      return response
+    }
+    try {
+      const { requestSize, resultsInOrder } = args
+      const responses = send(peer, args, context, {
+        requestSize: requestSize ?? undefined,
+        resultsInOrder: resultsInOrder ?? undefined,
+        prefetch,
+        continueOnError: true,
+      })
+      return new Heard(responses, heard, (error) => explain(error, context, onError))
+    } catch (error) {
+      throw explain(error, context, onError)
+    }
+  }
+}
+
+function send(peer: Peer, { data, targetExecutor, parameters, execEndpoint }: Arguments, { request }: Context, options: PostOptions): Post {
+  // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
+  if (request.method === 'GET' && !isPreflighted(request))
+    throw refusal(403, 'FORBIDDEN', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
+  return post(peer, execEndpoint, documents(data), {
+    ...options,
+    parameters: (parameters ?? undefined) as Parameters | undefined,
+    targetExecutor: targetExecutor ?? undefined,
+    signal: request.signal,
+  })
+}
+
+function explain(error: unknown, { request }: Context, report: (error: unknown) => void): unknown {
+  // Nobody reads it, and nothing went wrong here.
+  if (request.signal.aborted) return refusal(499, 'ABORTED', 'The client went away')
+  return graphQLError(error, report)
+}
+
+/**
+ * Responses as a resolver hands them on. By hand and not as a generator, which could not be closed while it waits: so a client that
+ * leaves stops the executors at once.
+ */
+class Heard implements AsyncIterableIterator<Response> {
+  readonly #responses: Post
+  readonly #each: (response: Response) => Response
+  readonly #explain: (error: unknown) => unknown
+
+  constructor(responses: Post, each: (response: Response) => Response, explain: (error: unknown) => unknown) {
+    this.#responses = responses
+    this.#each = each
+    this.#explain = explain
+  }
+
+  async next(): Promise<IteratorResult<Response>> {
+    try {
+      const step = await this.#responses.next()
+      return step.done ? step : { done: false, value: this.#each(step.value) }
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  return(): Promise<IteratorResult<Response>> {
+    return this.#responses.return()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}

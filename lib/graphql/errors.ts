@@ -1,0 +1,48 @@
+import { GraphQLError } from 'graphql'
+import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../errors.js'
+
+/**
+ * What a client may know of an error; the rest goes to `report`. Messages are the errors' own, stacks and causes stay here.
+ *
+ * | error | `extensions` |
+ * |---|---|
+ * | ExecutorError | `code` (`ERR_EXECUTOR`, …), `executor`, `endpoint`, `requestId` |
+ * | DocumentError, InputError, errors of options | `code: 'BAD_USER_INPUT'`, `reason` with the error's own code; status 400 |
+ * | FlowStateError | `code: 'SERVICE_UNAVAILABLE'`, `reason`; status 503 |
+ *
+ * Anything else is reported and comes out masked.
+ */
+export function graphQLError(error: unknown, report: (error: unknown) => void): unknown {
+  if (error instanceof GraphQLError) return error
+  if (error instanceof ExecutorError) {
+    report(error)
+    const { code, executor, endpoint, requestId } = error
+    return new GraphQLError(publicMessage(error), { extensions: { code, executor, endpoint, requestId } })
+  }
+  if (error instanceof DocumentError || error instanceof InputError || error instanceof OptionTypeError || error instanceof OptionRangeError)
+    return new GraphQLError(error.message, { extensions: { code: 'BAD_USER_INPUT', reason: error.code, http: { status: 400 } } })
+  if (error instanceof FlowStateError)
+    return new GraphQLError(error.message, { extensions: { code: 'SERVICE_UNAVAILABLE', reason: error.code, http: { status: 503 } } })
+  return error
+}
+
+/** An error's message without the places on this machine that the platform wrote into it: of files, only the name stays. */
+export function publicMessage(error: Error): string {
+  let message = error.message.replace(/file:\/\/\S+/g, (url) => nameOf(url))
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    for (const key of ['path', 'dest'] as const) {
+      const path = (at as { path?: unknown; dest?: unknown })[key]
+      if (typeof path === 'string' && /[/\\]/.test(path)) message = message.replaceAll(path, nameOf(path))
+    }
+  }
+  return message
+}
+
+function nameOf(path: string): string {
+  return path.split(/[/\\]/).at(-1) ?? ''
+}
+
+/** A refusal with a status of its own. */
+export function refusal(status: number, code: string, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, http: { status } } })
+}

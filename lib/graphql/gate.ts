@@ -1,0 +1,62 @@
+import type { Plugin } from 'graphql-yoga'
+import { type Connection, readJson } from './body.js'
+import type { Settings } from './options.js'
+import { Page } from './page.js'
+
+/**
+ * What is decided before GraphQL is: the path, the page, and which bodies are read.
+ *
+ * Only `application/json` is: a browser asks before it sends that to another origin, while it sends forms and plain text for any page.
+ */
+export function gate({ path, graphiql, maxBodyBytes }: Settings): Plugin {
+  const page = graphiql ? new Page(path) : undefined
+  return {
+    async onRequest({ request, fetchAPI, endResponse }) {
+      const { pathname, query } = target(request.url)
+      if (pathname !== path && pathname !== `${path}/`) return endResponse(plain(fetchAPI, 404, `Nothing here. GraphQL is at ${path}\n`))
+      const answer = page && request.method === 'GET' ? await page.answer(query, request.headers, fetchAPI) : undefined
+      if (answer !== undefined) endResponse(answer)
+    },
+    onRequestParse({ request, serverContext, setRequestParser, endResponse, fetchAPI }) {
+      if (request.method !== 'POST') return
+      const encoding = request.headers.get('content-encoding')
+      if (!isJson(request.headers.get('content-type')) || (encoding !== null && encoding !== 'identity')) {
+        const message = 'Send the operation as application/json, not compressed: { "query": "…", "variables": { … } }'
+        return endResponse(
+          new fetchAPI.Response(JSON.stringify({ errors: [{ message, extensions: { code: 'UNSUPPORTED_MEDIA_TYPE' } }] }), {
+            status: 415,
+            headers: { 'content-type': 'application/json; charset=utf-8' },
+          }),
+        )
+      }
+      setRequestParser((request) => readJson(request, serverContext as Connection, maxBodyBytes))
+    },
+  }
+}
+
+/**
+ * Whether no page of another origin can have sent a request without being asked about it first: it has a header for which browsers
+ * ask, or the browser itself says that the page is ours.
+ */
+export function isPreflighted({ headers }: globalThis.Request): boolean {
+  return (
+    Boolean(headers.get('x-graphql-require-preflight') || headers.get('apollo-require-preflight') || headers.get('x-requested-with')) ||
+    isJson(headers.get('content-type')) ||
+    headers.get('sec-fetch-site') === 'same-origin'
+  )
+}
+
+function isJson(type: string | null): boolean {
+  return type !== null && /^\s*application\/json\s*(;|$)/i.test(type)
+}
+
+function target(url: string): { pathname: string; query: string } {
+  // By hand: a URL object costs more than most of what is done with it.
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const mark = url.indexOf('?', start)
+  return { pathname: url.slice(start, mark === -1 ? undefined : mark), query: mark === -1 ? '' : url.slice(mark + 1) }
+}
+
+function plain(fetchAPI: { Response: typeof globalThis.Response }, status: number, text: string): globalThis.Response {
+  return new fetchAPI.Response(text, { status, headers: { 'content-type': 'text/plain; charset=utf-8' } })
+}

@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { createYoga, type Plugin } from 'graphql-yoga'
+import { say } from '../errors.js'
+import type { Peer } from '../peer.js'
+import { allowOrigins } from './cors.js'
+import { gate } from './gate.js'
+import { limitOperations } from './limits.js'
+import { type GraphQLOptions, type Settings, settings } from './options.js'
+import { ParseCache, parseWithin } from './parse.js'
+import { createSchema } from './schema.js'
+
+/** GraphQL over HTTP, for any server. */
+export interface GraphQLHandler {
+  /** For `http.createServer(handler)`, Express and their like. */
+  (req: IncomingMessage, res: ServerResponse): Promise<void>
+  /** For servers that speak in the platform's Request and Response: Bun, Deno, Next.js. */
+  fetch(request: globalThis.Request): Promise<globalThis.Response>
+}
+
+/**
+ * Offers a Flow, or any other peer, as GraphQL: `docs` as a mutation and a query with Jina's schema, and as a subscription that streams
+ * responses as server-sent events. A client that leaves stops the executors.
+ *
+ * Safe by default: only JSON bodies, which no page of another origin can send unasked; no CORS grant; no batches; limits on bodies and
+ * operations, see {@link GraphQLOptions}; no stack goes over the wire. It opens no port: listen on `127.0.0.1` unless others shall reach it.
+ *
+ * @param peer opened and closed by its owner
+ * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option
+ *
+ * @example
+ * createServer(createGraphQL(flow)).listen(4000, '127.0.0.1')
+ * Bun.serve({ fetch: createGraphQL(flow).fetch })
+ * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
+ */
+export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQLHandler {
+  const all = settings(options)
+  const onError = heard(all.onError)
+  const yoga = createYoga({
+    schema: createSchema(peer, { ...all, onError }),
+    graphqlEndpoint: all.path,
+    plugins: plugins(all),
+    parserAndValidationCache: { documentCache: new ParseCache(), errorCache: new ParseCache(), validationCache: true },
+    logging: { debug() {}, info() {}, warn() {}, error: (error) => onError((error as { originalError?: unknown })?.originalError ?? error) },
+    maskedErrors: { isDev: false },
+    // Ours, or not wanted: the body is limited where it is read, which costs a third of reading it through another stream.
+    maxRequestBodySize: false,
+    batching: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    multipart: false,
+  })
+  return Object.assign(async (req: IncomingMessage, res: ServerResponse) => yoga(req, res), {
+    fetch: async (request: globalThis.Request) => yoga.fetch(request),
+  })
+}
+
+/** graphql's own execution. Yoga's copies all variables first, which is a tenth of a request with many documents. */
+const engine: Plugin = {
+  onExecute({ setExecuteFn }) {
+    setExecuteFn(execute)
+    return { onExecuteDone: ({ result }) => refuse(result) }
+  },
+  onSubscribe({ setSubscribeFn }) {
+    setSubscribeFn(subscribe)
+    return { onSubscribeResult: ({ result }) => refuse(result) }
+  },
+}
+
+/** Without data nothing was run: the variables do not fit, which is for the client to know. */
+function refuse(result: unknown): void {
+  const { data, errors } = result as { data?: unknown; errors?: readonly GraphQLError[] }
+  if (data !== undefined) return
+  for (const { extensions } of errors ?? []) {
+    extensions.code ??= 'BAD_USER_INPUT'
+    extensions.http ??= { status: 400 }
+  }
+}
+
+function plugins(settings: Settings): Plugin[] {
+  const list = [engine, gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
+  if (settings.cors !== false) list.unshift(allowOrigins(settings.cors))
+  if (!settings.introspection) list.push({ onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) })
+  return list
+}
+
+/** A listener that throws must not change what the client gets. */
+function heard(onError: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    try {
+      onError(error)
+    } catch (thrown) {
+      console.error(`sluice/graphql: onError threw: ${say(thrown)}`)
+    }
+  }
+}

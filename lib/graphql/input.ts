@@ -1,0 +1,79 @@
+import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
+import { Document, type DocumentInit, type NamedScore } from '../doc/document.js'
+import { InputError, say } from '../errors.js'
+import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
+
+const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))
+
+const NamedScoreInput = new GraphQLInputObjectType({
+  name: 'NamedScoreInput',
+  fields: { value: { type: GraphQLFloat }, opName: { type: GraphQLString }, description: { type: GraphQLString }, refId: { type: GraphQLString } },
+})
+
+const NamedScoreItemInput = new GraphQLInputObjectType({
+  name: 'NamedScoreItemInput',
+  fields: { name: { type: new GraphQLNonNull(GraphQLString) }, score: { type: new GraphQLNonNull(NamedScoreInput) } },
+})
+
+/** A document as clients send it: all fields may be missing, and it has one content at most. */
+export const StrawberryDocumentInput: GraphQLInputObjectType = new GraphQLInputObjectType({
+  name: 'StrawberryDocumentInput',
+  fields: () => ({
+    id: { type: GraphQLString },
+    parentId: { type: GraphQLString },
+    granularity: { type: GraphQLInt },
+    adjacency: { type: GraphQLInt },
+    blob: { type: Base64 },
+    tensor: { type: NdArrayScalar },
+    mimeType: { type: GraphQLString },
+    text: { type: GraphQLString },
+    weight: { type: GraphQLFloat },
+    uri: { type: GraphQLString },
+    tags: { type: JSONScalar },
+    offset: { type: GraphQLFloat },
+    location: { type: list(GraphQLFloat) },
+    embedding: { type: NdArrayScalar },
+    modality: { type: GraphQLString },
+    evaluations: { type: list(NamedScoreItemInput) },
+    scores: { type: list(NamedScoreItemInput) },
+    chunks: { type: list(StrawberryDocumentInput) },
+    matches: { type: list(StrawberryDocumentInput) },
+  }),
+})
+
+type Items = readonly { name: string; score: NamedScore }[]
+type Given = { readonly [field: string]: unknown } & {
+  readonly scores?: Items | null
+  readonly evaluations?: Items | null
+  readonly chunks?: readonly Given[] | null
+  readonly matches?: readonly Given[] | null
+}
+
+/** The `data` of a `docs` field. */
+export type Data = readonly Given[] | null | undefined
+
+/**
+ * Documents from the `data` of a `docs` field.
+ * @throws InputError (`ERR_INPUT`) that names the document and its field: `data[0].chunks[2].blob must be …`
+ */
+export function documents(data: Data): Document[] | undefined {
+  return data?.map((given, at) => document(given, `data[${at}]`))
+}
+
+function document(given: Given, path: string): Document {
+  const { scores, evaluations, chunks, matches, ...fields } = given
+  const init: DocumentInit = fields
+  if (scores) init.scores = byName(scores)
+  if (evaluations) init.evaluations = byName(evaluations)
+  if (chunks) init.chunks = chunks.map((chunk, at) => document(chunk, `${path}.chunks[${at}]`))
+  if (matches) init.matches = matches.map((match, at) => document(match, `${path}.matches[${at}]`))
+  try {
+    return new Document(init)
+  } catch (cause) {
+    throw new InputError('ERR_INPUT', `${path}.${say(cause)}`, { cause })
+  }
+}
+
+function byName(items: Items): Record<string, NamedScore> {
+  return Object.fromEntries(items.map(({ name, score }) => [name, score]))
+}

@@ -1,0 +1,107 @@
+import { optionRange, optionType } from '../errors.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag } from '../options.js'
+
+/** Who may read the answers from a page of another origin. */
+export interface CorsOptions {
+  /** Exact origins such as `'https://app.example'`, or `'*'` for all. */
+  origins: '*' | readonly string[]
+  /** Whether browsers send cookies along. Not possible with `'*'`. Default `false`. */
+  credentials?: boolean | undefined
+}
+
+/** What {@link createGraphQL} can be told. */
+export interface GraphQLOptions {
+  /** Where it answers; everything else is 404. Default `'/graphql'`, as in Jina. */
+  path?: string | undefined
+  /** Serve the GraphiQL page to browsers. Default `true`, unless `NODE_ENV` is `production`. */
+  graphiql?: boolean | undefined
+  /** Answer questions about the schema. Default `true`, unless `NODE_ENV` is `production`. GraphiQL needs it to complete and explain. */
+  introspection?: boolean | undefined
+  /** Default `false`: no page of another origin may read answers. */
+  cors?: false | CorsOptions | undefined
+  /** Bytes of a request's body. Default 4 MiB, as gRPC's limit of a message. Beyond it, 413, and the rest is not read. */
+  maxBodyBytes?: number | undefined
+  /** Tokens of a GraphQL text. Default 10,000: parsed and refused in some milliseconds. Documents sent as variables do not count. */
+  maxTokens?: number | undefined
+  /** Levels of fields. Default 12: matches of chunks of matches, with their scores, take 7. Introspection is not counted. */
+  maxDepth?: number | undefined
+  /** Aliases, counted where fragments are used. Default 30: each alias of `docs` is a request. */
+  maxAliases?: number | undefined
+  /** Selected fields, repeated ones too, counted where fragments are used. Default 1,000: a document has 19. */
+  maxFields?: number | undefined
+  /** Directives, counted where fragments are used. Default 50. */
+  maxDirectives?: number | undefined
+  /** Requests of one subscription between its documents and the client, as in `post()`. Default 16; 0 removes the bound. */
+  prefetch?: number | undefined
+  /**
+   * Hears what went wrong on this side, with causes and stacks, which never go over the wire: failed executors and unexpected errors,
+   * but not what clients did wrong. Default: `console.error`.
+   */
+  onError?: ((error: unknown) => void) | undefined
+}
+
+/** All options, with their defaults. */
+export type Settings = { [K in keyof Required<GraphQLOptions>]: Exclude<GraphQLOptions[K], undefined> }
+
+/** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
+export function settings(options: GraphQLOptions): Settings {
+  const given = Object.fromEntries(Object.entries(check('createGraphQL()', options, RULES)).filter(([, value]) => value !== undefined))
+  const open = globalThis.process?.env.NODE_ENV !== 'production'
+  return {
+    path: '/graphql',
+    graphiql: open,
+    introspection: open,
+    cors: false,
+    maxBodyBytes: 4 * 1024 * 1024,
+    maxTokens: 10_000,
+    maxDepth: 12,
+    maxAliases: 30,
+    maxFields: 1000,
+    maxDirectives: 50,
+    prefetch: DEFAULT_PREFETCH,
+    onError: (error) => console.error('sluice/graphql:', error),
+    ...given,
+  }
+}
+
+const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = {
+  path,
+  graphiql: flag,
+  introspection: flag,
+  cors,
+  maxBodyBytes: limit,
+  maxTokens: limit,
+  maxDepth: limit,
+  maxAliases: count,
+  maxFields: limit,
+  maxDirectives: count,
+  prefetch: count,
+  onError: callback,
+}
+
+function limit(name: string, value: unknown): void {
+  count(name, value)
+  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity for no limit', value)
+}
+
+function path(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw optionType(name, 'a string', value)
+  if (!/^\/[\w./~-]*$/.test(value)) throw optionRange(name, "a path such as '/graphql', of letters, digits and ._~-/", value)
+}
+
+function cors(name: string, value: unknown): void {
+  if (value === false) return
+  if (typeof value !== 'object' || value === null) throw optionType(name, 'false, or { origins }', value)
+  const { origins, credentials } = check(name, value as CorsOptions, { origins: originsOf, credentials: flag })
+  if (origins === undefined) throw optionType(`${name}.origins`, "'*' or a list of origins", origins)
+  if (origins === '*' && credentials)
+    throw optionRange(`${name}.credentials`, "false with origins '*': name the origins that may use the user's session", credentials)
+}
+
+function originsOf(name: string, value: unknown): void {
+  if (value === '*') return
+  if (!Array.isArray(value) || value.length === 0) throw optionType(`cors.${name}`, "'*' or a list of origins", value)
+  for (const origin of value)
+    if (typeof origin !== 'string' || !URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw optionRange(`cors.${name}`, "origins such as 'https://app.example', without a path", origin)
+}

@@ -1,0 +1,103 @@
+import {
+  GraphQLEnumType,
+  type GraphQLFieldConfig,
+  GraphQLFloat,
+  GraphQLInt,
+  GraphQLList,
+  GraphQLNonNull,
+  type GraphQLNullableType,
+  GraphQLObjectType,
+  type GraphQLOutputType,
+  GraphQLString,
+} from 'graphql'
+import type { Document, NamedScore } from '../doc/document.js'
+import type { Response, Status } from '../request/response.js'
+import type { Route } from '../request/route.js'
+import { publicMessage } from './errors.js'
+import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
+
+const required = <T extends GraphQLNullableType>(type: T) => new GraphQLNonNull(type)
+const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))
+const field = <S>(type: GraphQLOutputType, resolve?: (source: S) => unknown): GraphQLFieldConfig<S, unknown> => (resolve ? { type, resolve } : { type })
+
+const NamedScoreType = new GraphQLObjectType<NamedScore>({
+  name: 'NamedScore',
+  fields: { value: field(GraphQLFloat), opName: field(GraphQLString), description: field(GraphQLString), refId: field(GraphQLString) },
+})
+
+const NamedScoreItem = new GraphQLObjectType<{ name: string; score: NamedScore }>({
+  name: 'NamedScoreItem',
+  description: 'A score under its name.',
+  fields: { name: field(required(GraphQLString)), score: field(required(NamedScoreType)) },
+})
+
+const NONE: readonly never[] = []
+const items = (scores: Record<string, NamedScore>) => Object.keys(scores).map((name) => ({ name, score: scores[name] }))
+
+/** A document. What its accessors give is what is sent, without a detour over JSON; only what is asked for is read. */
+export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Document>({
+  name: 'StrawberryDocument',
+  description: 'A document: one content (text, blob or tensor), an embedding, tags, and the documents found for it or cut from it.',
+  fields: () => ({
+    id: field(GraphQLString),
+    parentId: field(GraphQLString),
+    granularity: field(GraphQLInt),
+    adjacency: field(GraphQLInt),
+    blob: field(Base64),
+    tensor: field(NdArrayScalar),
+    mimeType: field(GraphQLString),
+    text: field(GraphQLString, (document) => (document.contentType === 'text' ? document.text : null)),
+    weight: field(GraphQLFloat),
+    uri: field(GraphQLString),
+    tags: field(JSONScalar),
+    offset: field(GraphQLFloat),
+    location: field(list(GraphQLFloat)),
+    embedding: field(NdArrayScalar),
+    modality: field(GraphQLString),
+    evaluations: field(list(NamedScoreItem), ({ evaluations }) => items(evaluations)),
+    scores: field(list(NamedScoreItem), ({ scores }) => items(scores)),
+    // Asking first spares most documents two empty arrays.
+    chunks: field(list(StrawberryDocument), (document) => (document.has('chunks') ? document.chunks : NONE)),
+    matches: field(list(StrawberryDocument), (document) => (document.has('matches') ? document.matches : NONE)),
+  }),
+})
+
+const ExceptionType = new GraphQLObjectType<NonNullable<Status['exception']>>({
+  name: 'Exception',
+  description: 'What an executor threw.',
+  fields: { name: field(required(GraphQLString)), executor: field(required(GraphQLString)) },
+})
+
+const StatusType = new GraphQLObjectType<Response>({
+  name: 'Status',
+  description: 'How a request ended.',
+  fields: {
+    code: field(required(new GraphQLEnumType({ name: 'StatusCode', values: { SUCCESS: {}, ERROR: {} } })), ({ status }) => status.code),
+    description: field(required(GraphQLString), ({ error }) => (error === undefined ? '' : publicMessage(error))),
+    exception: field(ExceptionType, ({ status }) => status.exception),
+  },
+})
+
+const RouteType = new GraphQLObjectType<Route>({
+  name: 'Route',
+  description: 'One stop of a request; times in ISO 8601.',
+  fields: {
+    executor: field(required(GraphQLString)),
+    startTime: field(required(GraphQLString), ({ startTime }) => startTime.toISOString()),
+    endTime: field(GraphQLString, ({ endTime }) => endTime?.toISOString()),
+  },
+})
+
+/** One response of a subscription. */
+export const DocsResponse = new GraphQLObjectType<Response>({
+  name: 'DocsResponse',
+  description: 'What comes back for one request of a subscription.',
+  fields: {
+    requestId: field(required(GraphQLString)),
+    execEndpoint: field(required(GraphQLString), ({ header }) => header.execEndpoint),
+    docs: field(required(list(StrawberryDocument))),
+    parameters: field(required(JSONScalar)),
+    status: field(required(StatusType), (response) => response),
+    routes: field(required(list(RouteType))),
+  },
+})

@@ -1,0 +1,93 @@
+import { node } from '../host.js'
+
+interface Asset {
+  readonly type: string
+  /** `undefined` when it was not built. */
+  readonly body: Promise<Uint8Array | undefined>
+}
+
+const TYPES: Record<string, string> = { 'graphiql.js': 'text/javascript; charset=utf-8', 'graphiql.css': 'text/css; charset=utf-8' }
+
+/** Nothing comes from, goes to, or frames the page but its own server. GraphiQL sets styles from code, and its fonts are in its style sheet. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** To be copied: the server writes a response's length into what it is given. */
+const HEADERS = { 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' }
+
+type FetchAPI = { readonly Response: typeof globalThis.Response }
+
+/** GraphiQL, from files of this package: `build.mjs` bundles it, and no content network is asked. */
+export class Page {
+  readonly #assets = new Map<string, Asset>()
+  readonly #html: string
+
+  constructor(path: string) {
+    this.#html = html(path)
+  }
+
+  /** The page for a browser that opens the path, or one of its two files; nothing for what is a GraphQL request. */
+  async answer(query: string, headers: Headers, { Response }: FetchAPI): Promise<globalThis.Response | undefined> {
+    const parameters = new URLSearchParams(query)
+    if (parameters.has('query')) return undefined
+    const name = parameters.get('asset')
+    if (name === null) {
+      if (!headers.get('accept')?.includes('text/html')) return undefined
+      const built = (await this.#asset('graphiql.js').body) !== undefined
+      return new Response(built ? this.#html : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
+    }
+    const asset = Object.hasOwn(TYPES, name) ? this.#asset(name) : undefined
+    const body = await asset?.body
+    if (asset === undefined || body === undefined) return new Response('No such asset\n', { status: 404, headers: { ...HEADERS } })
+    return new Response(body as Uint8Array<ArrayBuffer>, { headers: { ...HEADERS, 'content-type': asset.type, 'cache-control': 'max-age=3600' } })
+  }
+
+  #asset(name: string): Asset {
+    let asset = this.#assets.get(name)
+    if (asset === undefined) {
+      asset = { type: TYPES[name]!, body: read(name) }
+      this.#assets.set(name, asset)
+    }
+    return asset
+  }
+}
+
+async function read(name: string): Promise<Uint8Array | undefined> {
+  try {
+    const { readFile } = await node('fs/promises')
+    // In a variable, as a bundler would take `new URL('…', import.meta.url)` for a file of its own.
+    const here = import.meta.url
+    return await readFile(new URL(`./graphiql/${name}`, here))
+  } catch {
+    return undefined
+  }
+}
+
+function html(path: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>GraphiQL · sluice</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="${path}?asset=graphiql.css">
+<style>html, body, #graphiql { height: 100%; margin: 0 }</style>
+</head>
+<body>
+<div id="graphiql"></div>
+<script src="${path}?asset=graphiql.js"></script>
+</body>
+</html>
+`
+}
+
+const MISSING = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>GraphiQL · sluice</title></head>
+<body>
+<h1>GraphiQL is not built</h1>
+<p>This server runs from a source checkout. <code>node build.mjs</code> builds the page; GraphQL itself works at this address, by POST.</p>
+</body>
+</html>
+`

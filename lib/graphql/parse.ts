@@ -1,0 +1,53 @@
+import { type DocumentNode, Lexer, parse, Source, TokenKind } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+import { refusal } from './errors.js'
+import { MAX_NESTING } from './json.js'
+
+/** Longer texts have their documents in them and will not come again; remembered, they would fill the memory. */
+const LONGEST = 10_000
+const MOST = 500
+
+/** Parses GraphQL texts within limits: looks at the tokens first, as the parser recurses into every bracket. */
+export function parseWithin(maxTokens: number): Plugin {
+  return {
+    onParse({ setParseFn }) {
+      setParseFn((source: string | Source, options?: object) => {
+        const text = typeof source === 'string' ? new Source(source) : source
+        inspect(text, maxTokens)
+        return parse(text, options)
+      })
+    },
+  }
+}
+
+function inspect(source: Source, maxTokens: number): void {
+  const lexer = new Lexer(source)
+  let tokens = 0
+  let depth = 0
+  for (let { kind } = lexer.advance(); kind !== TokenKind.EOF; { kind } = lexer.advance()) {
+    if (++tokens > maxTokens) throw refusal(400, 'GRAPHQL_LIMIT', `The operation has more than ${maxTokens} tokens. Send documents as variables`)
+    if (kind === TokenKind.BRACE_L || kind === TokenKind.BRACKET_L || kind === TokenKind.PAREN_L) {
+      if (++depth > MAX_NESTING) throw refusal(400, 'GRAPHQL_LIMIT', `The operation is nested deeper than ${MAX_NESTING} levels`)
+    } else if (kind === TokenKind.BRACE_R || kind === TokenKind.BRACKET_R || kind === TokenKind.PAREN_R) depth--
+  }
+}
+
+/** What parsing gave for the last few hundred texts: documents, or errors. */
+export class ParseCache<V extends DocumentNode | Error> {
+  readonly #entries = new Map<string, V>()
+
+  get(text: string): V | undefined {
+    const found = text.length > LONGEST ? undefined : this.#entries.get(text)
+    if (found !== undefined) {
+      this.#entries.delete(text)
+      this.#entries.set(text, found)
+    }
+    return found
+  }
+
+  set(text: string, value: V): void {
+    if (text.length > LONGEST) return
+    if (this.#entries.size === MOST) this.#entries.delete(this.#entries.keys().next().value!)
+    this.#entries.set(text, value)
+  }
+}

@@ -1,0 +1,104 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Call } from '../../lib/executor.js'
+import { Flow } from '../../lib/flow.js'
+import { createGraphQL } from '../../lib/graphql/index.js'
+import { deferred } from '../support/deferred.js'
+import { serve } from '../support/graphql.js'
+import { events } from '../support/sse.js'
+import { within } from '../support/within.js'
+
+/** An executor that says when it was called, and when its signal aborts; it never answers by itself. */
+function hanging() {
+  const called = deferred<void>()
+  const aborted = deferred<number>()
+  const uses = ({ signal }: Call) => {
+    called.resolve()
+    return new Promise<void>((_, reject) =>
+      signal.addEventListener('abort', () => {
+        aborted.resolve(performance.now())
+        reject(signal.reason)
+      }),
+    )
+  }
+  return { called: called.promise, aborted: aborted.promise, uses }
+}
+
+for (const operation of ['mutation', 'query', 'subscription'])
+  test(`R43: a client that leaves a ${operation} reaches the executor's signal within 100 ms`, async () => {
+    const { called, aborted, uses } = hanging()
+    await using flow = await new Flow().add({ uses }).open()
+    await using server = await serve(flow)
+    const client = new AbortController()
+    const selection = operation === 'subscription' ? '{ docs { id } }' : '{ id }'
+    const accept = operation === 'subscription' ? 'text/event-stream' : 'application/json'
+    const answer = fetch(server.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept },
+      body: JSON.stringify({ query: `${operation} { docs(data: { text: "x" }) ${selection} }` }),
+      signal: client.signal,
+    }).then((response) => response.text())
+    answer.catch(() => {})
+    await within(2000, called)
+    const left = performance.now()
+    client.abort()
+    const took = (await within(1000, aborted)) - left
+    assert.ok(took < 100, `${took} ms`)
+    // It is no error: nobody is told of one, also once everything is over.
+    await server.ask('{ __typename }')
+    assert.equal(server.reported, [])
+  })
+
+test('R43: a client that leaves after the first response of a subscription stops the other requests', async () => {
+  const { called, aborted, uses } = hanging()
+  await using flow = await new Flow().add({ uses: (call) => (call.docs[0]!.text === 'first' ? undefined : uses(call)) }).open()
+  await using server = await serve(flow)
+  const client = new AbortController()
+  const response = await fetch(server.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    body: JSON.stringify({ query: 'subscription { docs(data: [{ text: "first" }, { text: "second" }], requestSize: 1) { docs { text } } }' }),
+    signal: client.signal,
+  })
+  const stream = events(response)
+  const first = await within(2000, stream.next())
+  assert.equal(first.value?.data, { data: { docs: { docs: [{ text: 'first' }] } } })
+  await within(2000, called)
+  client.abort()
+  await within(1000, aborted)
+})
+
+test("R43: the signal of a Request reaches the executor's, without a server", async () => {
+  const { called, aborted, uses } = hanging()
+  await using flow = await new Flow().add({ uses }).open()
+  const client = new AbortController()
+  const answer = createGraphQL(flow).fetch(
+    new Request('http://localhost/graphql', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'mutation { docs(data: { text: "x" }) { id } }' }),
+      signal: client.signal,
+    }),
+  )
+  answer.catch(() => {})
+  await within(2000, called)
+  client.abort()
+  await within(1000, aborted)
+})
+
+test('R43: a thousand requests leave no listener behind and no warning', async () => {
+  const warnings: Error[] = []
+  const warn = (warning: Error) => warnings.push(warning)
+  process.on('warning', warn)
+  await using flow = await new Flow().add({ uses: () => {} }).open()
+  const { fetch } = createGraphQL(flow)
+  const { signal } = new AbortController()
+  const body = JSON.stringify({ query: 'mutation { docs(data: { text: "x" }) { text } }' })
+  for (let i = 0; i < 1000; i++)
+    await (await fetch(new Request('http://localhost/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body, signal }))).text()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', warn)
+  assert.equal(warnings, [])
+})
+
+test.run()

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Flow } from '../../lib/flow.js'
+import { serve } from '../support/graphql.js'
+import { within } from '../support/within.js'
+
+const CHROMIUM = '/usr/bin/chromium'
+const html = { method: 'GET', headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } }
+
+// The page as it is published: from dist/, where the build has put its files.
+async function published() {
+  const { createGraphQL } = await import(new URL('../../dist/graphql/index.js', import.meta.url).href)
+  const { Flow } = await import(new URL('../../dist/index.js', import.meta.url).href)
+  const flow = await new Flow()
+    .add({
+      name: 'find',
+      uses: ({ docs }: any) => {
+        for (const doc of docs) doc.matches.append({ text: doc.text.toUpperCase(), scores: { cosine: 0.5 } })
+      },
+    })
+    .open()
+  const server = createServer(createGraphQL(flow))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await flow.close()
+    },
+  }
+}
+
+test('R131: a browser gets the page, whose policy lets it load nothing from elsewhere', async () => {
+  await using server = await published()
+  const page = await fetch(server.url, html)
+  assert.is(page.status, 200)
+  assert.match(page.headers.get('content-type')!, 'text/html')
+  const policy = page.headers.get('content-security-policy')!
+  assert.match(policy, "default-src 'none'; script-src 'self';")
+  assert.match(policy, "frame-ancestors 'none'")
+  assert.not.match(policy, /https?:|\*/)
+  const text = await page.text()
+  assert.not.match(text, /https?:\/\//)
+  for (const [, asset] of text.matchAll(/(?:src|href)="(\/[^"]*)"/g)) {
+    const response = await fetch(new URL(asset!, server.url))
+    assert.is(response.status, 200)
+    assert.match(response.headers.get('content-type')!, /text\/(javascript|css)/)
+    assert.ok((await response.arrayBuffer()).byteLength > 100_000)
+  }
+  assert.is((await fetch(`${server.url}?asset=../index.js`)).status, 404)
+  assert.is((await fetch(`${server.url}?asset=constructor`)).status, 404)
+  assert.is(await (await fetch(server.url, html)).text(), text)
+})
+
+test('R131: without its files the page says how to build them', async () => {
+  await using flow = await new Flow().open()
+  await using server = await serve(flow)
+  const { status, text } = await server.send(html)
+  assert.is(status, 200)
+  assert.match(text, 'node build.mjs')
+})
+
+test('R131: the page can be switched off', async () => {
+  await using flow = await new Flow().open()
+  await using server = await serve(flow, { graphiql: false })
+  const { text } = await server.send(html)
+  assert.not.match(text, '<html')
+  assert.is((await server.send(html, '?asset=graphiql.js')).text.includes('<html'), false)
+})
+
+test('R131: in Chromium the page runs a mutation and a subscription, and asks nobody but its server', async () => {
+  if (!existsSync(CHROMIUM)) return console.log(`skipped: no Chromium at ${CHROMIUM}`)
+  const { chromium } = await import('playwright-core')
+  await using server = await published()
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 720 } })
+    const asked: string[] = []
+    const complaints: string[] = []
+    page.on('request', (request) => asked.push(request.url()))
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    await page.goto(server.url)
+    const run = page.locator('.graphiql-execute-button')
+    const result = page.locator('.result-window')
+    await run.waitFor({ timeout: 20_000 })
+
+    await run.click()
+    await result.getByText('"ABCD"', { exact: true }).waitFor({ timeout: 10_000 })
+
+    await page.evaluate(() => {
+      const editor = (document.querySelector('.graphiql-query-editor .CodeMirror') as any).CodeMirror
+      editor.setValue('subscription { docs(data: [{ text: "one" }, { text: "two" }], requestSize: 1, resultsInOrder: true) { docs { matches { text } } } }')
+    })
+    await run.click()
+    await result.getByText('"TWO"', { exact: true }).waitFor({ timeout: 10_000 })
+    // It is over, so the button runs again and does not stop.
+    await page.getByRole('button', { name: /execute query/i }).waitFor({ timeout: 10_000 })
+
+    await page.getByRole('button', { name: /documentation explorer/i }).click()
+    await page.getByText('Subscription', { exact: true }).first().waitFor({ timeout: 10_000 })
+    if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT })
+
+    const { host } = new URL(server.url)
+    assert.equal(
+      asked.filter((url) => !url.startsWith('data:') && new URL(url).host !== host),
+      [],
+    )
+    assert.equal(complaints, [])
+  } finally {
+    await within(10_000, browser.close())
+  }
+})
+
+test.run()
