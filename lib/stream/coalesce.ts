@@ -1,9 +1,12 @@
+import { later, overdue } from './turn.js'
+
 /** Told by {@link Coalesce} when nothing came for a while. */
 const IDLE = Symbol('idle')
 
 /**
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.
  * What a source gave before it fails comes out before the error. `return()` reaches the source at once, also during a read.
+ * A source that is always ready steps aside for timers and sockets now and then, however large the batch.
  */
 export class Coalesce<T, B extends { [at: number]: T; readonly length: number }> implements AsyncIterableIterator<B> {
   readonly #source: AsyncIterable<unknown>
@@ -14,6 +17,8 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
   #iterator: AsyncIterator<unknown> | undefined
   /** A read that outlived its batch, because the source idled. */
   #reading: Promise<IteratorResult<unknown>> | undefined
+  /** Ends a wait for the source. */
+  #wake: (() => void) | undefined
   #over = false
   #failure: { reason: unknown } | undefined
 
@@ -33,17 +38,19 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
   async next(): Promise<IteratorResult<B>> {
     const batch = this.#batch()
     try {
-      this.#iterator ??= this.#source[Symbol.asyncIterator]()
       while (!this.#over && batch.length < this.#size) {
+        this.#iterator ??= this.#source[Symbol.asyncIterator]()
         const step = this.#idle === undefined ? await this.#iterator.next() : await this.#readOrIdle(batch.length > 0)
         if (step === IDLE) break
         if (typeof step !== 'object' || step === null) throw new TypeError(`The source gave ${String(step)} where an iterator result is due`)
-        if (step.done) this.#over = true
+        if (step.done) this.#end()
         else if (!this.#over) batch[batch.length] = this.#item(step.value)
+        if (overdue()) await new Promise<void>(later)
       }
     } catch (reason) {
-      this.#over = true
-      this.#failure = { reason }
+      // After return() nobody asks what became of the source.
+      if (!this.#over) this.#failure = { reason }
+      this.#end()
     }
     if (batch.length > 0) return { done: false, value: batch }
     const failure = this.#failure
@@ -53,9 +60,11 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#over = true
+    const iterator = this.#iterator
+    this.#end()
     this.#failure = undefined
-    await this.#iterator?.return?.()
+    this.#wake?.()
+    await iterator?.return?.()
     return { done: true, value: undefined }
   }
 
@@ -63,28 +72,37 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
     return this
   }
 
+  /** Nothing more is read, and the source is no longer ours to close. */
+  #end(): void {
+    this.#over = true
+    this.#iterator = undefined
+  }
+
   #item(value: unknown): T {
     try {
       return this.#convert(value)
     } catch (error) {
       // Nobody will read on, so nobody else closes the source. What that throws is not the news.
-      Promise.resolve(this.#iterator?.return?.()).catch(() => {})
+      const iterator = this.#iterator
+      ;(async () => iterator?.return?.())().catch(() => {})
       throw error
     }
   }
 
   async #readOrIdle(begun: boolean): Promise<IteratorResult<unknown> | typeof IDLE> {
-    this.#reading ??= this.#iterator!.next()
+    const reading = (this.#reading ??= Promise.resolve(this.#iterator!.next()))
     let timer: ReturnType<typeof setTimeout> | undefined
     try {
       const idle = new Promise<typeof IDLE>((resolve) => {
+        this.#wake = () => resolve(IDLE)
         if (begun) timer = setTimeout(resolve, this.#idle, IDLE)
       })
-      const step = await Promise.race([this.#reading, idle])
+      const step = await Promise.race([reading, idle])
       if (step !== IDLE) this.#reading = undefined
       return step
     } finally {
       clearTimeout(timer)
+      this.#wake = undefined
     }
   }
 }

@@ -1,4 +1,5 @@
 import { optionRange, optionType } from '../errors.js'
+import { Ear } from './ear.js'
 import { Fifo } from './fifo.js'
 import { Scope } from './scope.js'
 import { later, overdue } from './turn.js'
@@ -23,12 +24,20 @@ export interface InFlightOptions {
  * "received by the consumer", at any microtask.
  *
  * Lazy: the source is opened by the first `next()`, and read ahead of the consumer only as far as `limit` allows.
- * - A source that fails: what is in flight is delivered, then the error.
- * - An item that fails: results finished before it are delivered, then its error; the others are told by `work.signal`.
+ * - A source that fails: what is in flight is delivered, then the error. An item that fails in the meantime is left out.
+ * - An item that fails: results finished before it are delivered, when ordered in the order of their items, then its error,
+ *   once the source is closed; the others are told by `work.signal`.
  * - `break` or `return()`: settles at once, closes the source once, and waits for that unless the source is busy with a read.
- * - `signal`: pending `next()`s reject with its reason.
+ *   A source that ended or failed by itself is not closed.
+ * - `signal`: pending `next()`s reject with its reason, without waiting for anything; with none pending, the next one does.
+ *   Results nobody received are dropped.
+ * - An iterable of promises is awaited as `for await` does it, but one that waits does not hold up those behind.
  *
- * Always-ready work steps aside for timers and sockets now and then.
+ * A result counts as received when the continuation of a consumer that awaits it at once has run. One that calls `next()`
+ * several times before it awaits is counted right when it then awaits the results in order.
+ *
+ * Always-ready work steps aside for timers and sockets now and then. An iterator that is dropped half-way can be collected,
+ * also under a signal that lives on; its source is then not closed, as with any iterator.
  *
  * @param source any iterable or async iterable. Its `next()` is never called while another call of it is pending
  * @param fn gets an item, and a {@link Work} whose `signal` is made when first read. Its result is awaited
@@ -38,7 +47,7 @@ export interface InFlightOptions {
  * for await (const page of inFlight(urls, (url, { signal }) => fetch(url, { signal }), { limit: 8 })) …
  */
 export function inFlight<T, R>(
-  source: Iterable<T> | AsyncIterable<T>,
+  source: Iterable<T | PromiseLike<T>> | AsyncIterable<T>,
   fn: (item: T, work: Work) => R | PromiseLike<R>,
   options: InFlightOptions,
 ): AsyncIterableIterator<R> & AsyncDisposable {
@@ -51,7 +60,7 @@ export function inFlight<T, R>(
   if (!(limit >= 1) || (limit !== Infinity && !Number.isInteger(limit))) throw optionRange('limit', 'an integer ≥ 1 or Infinity', limit)
   if (typeof ordered !== 'boolean') throw optionType('ordered', 'a boolean', ordered)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionType('signal', 'an AbortSignal', signal)
-  return new InFlight(source, fn, limit, ordered, signal)
+  return new InFlight(source as Iterable<T> | AsyncIterable<T>, fn, limit, ordered, signal)
 }
 
 /** Where the iteration stands; it only moves forward. */
@@ -62,12 +71,15 @@ const enum Phase {
   Open,
   /** The source ended or failed: what is in flight is still delivered. */
   Draining,
+  /** An item threw at once: the next microtask fails it, behind what finished before it. */
+  Breaking,
   /** An item failed: what finished before it is still delivered, while the source closes. */
   Failing,
   /** Nothing comes any more but `end`. */
   Over,
 }
 
+/** A `next()` that waits. */
 interface Waiter<R> {
   resolve(result: IteratorResult<R>): void
   reject(reason: unknown): void
@@ -86,6 +98,7 @@ const enum State {
 }
 
 const ready: Promise<void> = Promise.resolve()
+const { then } = Promise.prototype
 
 class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private readonly source: Iterable<T> | AsyncIterable<T>
@@ -97,6 +110,8 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private phase: Phase = Phase.Fresh
   private iterator: Iterator<T> | AsyncIterator<T> | undefined
   private async = false
+  /** Reading runs code of the source, which may come back here, also before it answers. */
+  private foreign = true
 
   // Never both non-empty, but for the turn in which results step aside for timers.
   private readonly results = new Fifo<R>()
@@ -108,11 +123,11 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private held = 0
   private running = 0
   private reading = false
-  private pumping = false
   private aside = false
   /** Said once, after the last result. A box, because `undefined` can be thrown too. */
   private end: { reason: unknown } | undefined
   private closing: Promise<unknown> | undefined
+  private ear: Ear | undefined
 
   constructor(
     source: Iterable<T> | AsyncIterable<T>,
@@ -132,7 +147,11 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     if (this.phase === Phase.Fresh) this.open()
     if (this.waiting.length === 0 && !this.aside) {
       if (this.results.length > 0) {
-        if (this.phase === Phase.Open || !overdue()) return Promise.resolve(this.hand())
+        if (this.phase === Phase.Open || !overdue()) {
+          const result = this.hand()
+          if (this.phase === Phase.Draining) this.endIfDrained()
+          return Promise.resolve(result)
+        }
         this.stepAside()
       } else if (this.phase === Phase.Over) return this.takeEnd()
     }
@@ -144,7 +163,11 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     while (this.waiting.length > 0) this.waiting.shift().resolve({ done: true, value: undefined })
     this.stop(new DOMException('The consumer stopped reading', 'AbortError'))
     this.end = undefined
-    return this.closing === undefined ? Promise.resolve(result) : this.closing.then(() => result)
+    const closing = this.closing
+    if (closing === undefined) return Promise.resolve(result)
+    // What the source throws as it closes is said once.
+    this.closing = closing.catch(ignore)
+    return closing.then(() => result)
   }
 
   [Symbol.asyncIterator](): this {
@@ -161,11 +184,8 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     const result = { done: false as const, value: this.results.shift() }
     if (this.phase === Phase.Open && this.limit !== Infinity) {
       this.handed++
-      if (!this.hopping) {
-        this.hopping = true
-        ready.then(this.hop)
-      }
-    } else if (this.phase === Phase.Draining) this.endIfDrained()
+      if (!this.confirming && this.held === this.limit) this.confirm()
+    }
     return result
   }
 
@@ -202,19 +222,27 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     return end === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(end.reason)
   }
 
-  // A result counts as received when the consumer's own continuation has run. That is two microtasks after it
-  // was handed over: by the first, its continuation is queued; by the second, it has run.
+  // A result counts as received when the consumer's own continuation has run. One that awaits its result at once runs
+  // two microtasks after it was handed over: by the first, its continuation is queued; by the second, it has run. One
+  // that asked several times before it awaits runs once a microtask. So, from the second on, one result is confirmed in
+  // each; and nothing is counted while there is room anyway.
   private handed = 0
-  private confirming = 0
-  private hopping = false
+  private confirmable = false
+  private confirming = false
 
-  private readonly hop = (): void => {
-    this.held -= this.confirming
-    this.handed -= this.confirming
-    this.confirming = this.handed
-    this.hopping = this.handed > 0
-    if (this.hopping) ready.then(this.hop)
-    this.pump()
+  private confirm(): void {
+    this.confirming = true
+    ready.then(this.onMicrotask)
+  }
+
+  private readonly onMicrotask = (): void => {
+    if (this.confirmable) {
+      this.held--
+      this.handed--
+    }
+    this.confirmable = this.confirming = this.handed > 0
+    if (this.confirming) ready.then(this.onMicrotask)
+    if (!this.reading) this.pump()
   }
 
   // ── the source's side ──────────────────────────────────────────────────────────────────────────────────
@@ -228,55 +256,51 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       return
     }
     this.phase = Phase.Open
-    signal?.addEventListener('abort', this.onAbort)
+    if (signal !== undefined) this.ear = new Ear(signal, this, this.waiting, this.scope)
     try {
       const open = (this.source as AsyncIterable<T>)[Symbol.asyncIterator]
       this.async = open !== undefined && open !== null
       if (this.async) this.iterator = open.call(this.source)
-      else this.iterator = Array.isArray(this.source) ? new ArrayReader(this.source) : (this.source as Iterable<T>)[Symbol.iterator]()
+      else if (isPlainArray(this.source)) {
+        this.foreign = false
+        this.iterator = new ArrayReader(this.source)
+      } else this.iterator = (this.source as Iterable<T>)[Symbol.iterator]()
     } catch (error) {
       return this.sourceOver({ reason: error })
     }
-    this.pump()
+    // Opening ran the source's code, which may have ended it all.
+    if (this.phase === Phase.Open) this.pump()
+    else this.close()
   }
 
   /** Takes items while there is room. */
   private pump(): void {
-    if (this.pumping || this.phase !== Phase.Open) return
-    this.pumping = true
-    try {
-      while (this.phase === Phase.Open && !this.reading && !this.aside && this.held < this.limit) {
-        if (overdue()) this.stepAside()
-        else this.read()
+    while (this.phase === Phase.Open && !this.reading && !this.aside) {
+      if (this.held === this.limit) {
+        if (!this.confirming && this.handed > 0) this.confirm()
+        return
       }
-    } finally {
-      this.pumping = false
+      if (overdue()) this.stepAside()
+      else this.read()
     }
   }
 
   private read(): void {
     this.held++
+    if (this.foreign) this.reading = true
+    let step: IteratorResult<T>
     try {
-      const step = this.iterator!.next()
-      if (this.async) {
-        this.reading = true
-        adopt(step as PromiseLike<IteratorResult<T>>).then(this.onStep, this.onReadFailed)
-      } else this.take(step as IteratorResult<T>)
+      const answer = this.iterator!.next()
+      if (this.async) return adopt(answer as PromiseLike<IteratorResult<T>>, this.onStep, this.onReadFailed)
+      step = answer as IteratorResult<T>
     } catch (error) {
-      this.held--
-      this.sourceOver({ reason: error })
+      return this.onReadFailed(error)
     }
+    this.take(step)
   }
 
   private readonly onStep = (step: IteratorResult<T>): void => {
-    this.reading = false
-    if (this.phase !== Phase.Open) return
-    try {
-      this.take(step)
-    } catch (error) {
-      this.held--
-      this.sourceOver({ reason: error })
-    }
+    this.take(step)
     this.pump()
   }
 
@@ -286,19 +310,29 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.sourceOver({ reason })
   }
 
-  /** @throws what the source did wrong, never what `fn` did */
   private take(step: IteratorResult<T>): void {
-    if (typeof step !== 'object' || step === null) throw new TypeError(`The source gave ${String(step)} where an iterator result is due`)
-    if (step.done) {
-      this.held--
-      this.sourceOver(undefined)
-    } else this.start(step.value)
+    if (this.foreign) this.reading = false
+    let item: T
+    try {
+      if ((typeof step !== 'object' && typeof step !== 'function') || step === null) {
+        throw new TypeError(`The source gave ${String(step)} where an iterator result is due`)
+      }
+      if (step.done) {
+        this.held--
+        return this.sourceOver(undefined)
+      }
+      item = step.value
+    } catch (error) {
+      return this.onReadFailed(error)
+    }
+    if (this.phase === Phase.Open) this.start(item)
+    else this.close()
   }
 
   private sourceOver(end: { reason: unknown } | undefined): void {
+    this.iterator = undefined
     if (this.phase !== Phase.Open) return
     this.phase = Phase.Draining
-    this.iterator = undefined
     this.end = end
     this.settle()
   }
@@ -315,19 +349,30 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     let place: Place<R> | undefined
     if (this.order !== undefined) this.order.push((place = { state: State.Running, value: undefined }))
     let result: R | PromiseLike<R>
+    let pending: boolean
     try {
       // An iterable of promises is read as `for await` reads it, but does not hold up the items behind.
-      result = !this.async && isThenable(item) ? (item as PromiseLike<T>).then((value) => this.fn(value, this.scope)) : this.fn(item, this.scope)
+      result = !this.async && isThenable(item) ? Promise.resolve(item as PromiseLike<T>).then((value) => this.call(value)) : this.fn(item, this.scope)
+      pending = isThenable(result)
     } catch (error) {
-      return this.failed(error, place)
+      if (this.phase === Phase.Open) this.phase = Phase.Breaking
+      result = Promise.reject(error)
+      pending = true
     }
-    if (!isThenable(result)) this.done(result as R, place)
-    else if (place !== undefined) {
-      adopt(result).then(
+    if (!pending) this.done(result as R, place)
+    else if (place === undefined) adopt(result as PromiseLike<R>, this.onDone, this.onFailed)
+    else {
+      adopt(
+        result as PromiseLike<R>,
         (value) => this.done(value, place),
         (reason) => this.failed(reason, place),
       )
-    } else adopt(result).then(this.onDone, this.onFailed)
+    }
+  }
+
+  /** For an item that was a promise: when it is there, nobody may want it any more. */
+  private call(item: T): R | PromiseLike<R> {
+    return this.phase >= Phase.Failing ? (undefined as R) : this.fn(item, this.scope)
   }
 
   private readonly onDone = (value: R): void => this.done(value, undefined)
@@ -383,7 +428,7 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────
 
-  private readonly onAbort = (): void => {
+  readonly onAbort = (): void => {
     const { reason } = this.signal!
     this.end = this.waiting.length > 0 ? undefined : { reason }
     while (this.waiting.length > 0) this.waiting.shift().reject(reason)
@@ -405,22 +450,25 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   private over(): void {
     this.phase = Phase.Over
-    this.signal?.removeEventListener('abort', this.onAbort)
+    this.ear?.close()
     this.settle()
   }
 
   /** Closes the source, once. Leaves a promise in `closing` if there is something to wait for. */
   private close(): void {
-    const iterator = this.iterator
+    const { iterator, reading } = this
+    // A source cannot be closed from within its own next(); `take()` comes back here when it is out.
+    if (reading && !this.async) return
     this.iterator = undefined
-    if (typeof iterator?.return !== 'function') return
     try {
-      const closed = iterator.return()
+      const close = iterator?.return
+      if (typeof close !== 'function') return
+      const closed: unknown = (close as (this: unknown) => unknown).call(iterator)
       if (!isThenable(closed)) return
-      const closing = adopt(closed as PromiseLike<unknown>)
+      const closing = Promise.resolve(closed)
       closing.catch(ignore)
       // A generator answers return() only after the read it is busy with, which may never end.
-      if (!this.reading) this.closing = closing
+      if (!reading) this.closing = closing
     } catch (error) {
       this.closing = Promise.reject(error)
       this.closing.catch(ignore)
@@ -449,6 +497,13 @@ function isThenable(value: unknown): value is PromiseLike<any> {
   return (typeof value === 'object' || typeof value === 'function') && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }
 
-function adopt<T>(value: PromiseLike<T>): Promise<T> {
-  return value instanceof Promise ? value : Promise.resolve(value)
+/** `then` as `await` does it: whatever the promise makes of its own `then`, one of the two is called, once, and later. */
+function adopt<T>(value: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
+  const promise = Promise.resolve(value)
+  if (promise.then === then) promise.then(done, failed)
+  else then.call(promise, done as (value: unknown) => void, failed)
+}
+
+function isPlainArray(source: Iterable<any> | AsyncIterable<any>): source is readonly any[] {
+  return Array.isArray(source) && source[Symbol.iterator] === Array.prototype[Symbol.iterator]
 }

@@ -1,10 +1,12 @@
+import { Fifo } from './fifo.js'
+
 // Work that is always ready runs from microtask to microtask, and no timer, socket or signal gets its turn.
 // So loops ask here, and go on after a turn of the event loop once this one has lasted long enough.
 
 /** Milliseconds after which a loop steps aside: well below the 50 that people and probes notice. */
 const TURN = 10
-/** Looking at the clock costs as much as a third of a ready item, so most questions do not: */
-const MOST_UNSEEN = 64
+/** Looking at the clock costs as much as a third of a ready item, so most questions do not; yet steps may become slow between two looks. */
+const MOST_UNSEEN = 32
 
 let began = 0
 let looked = 0
@@ -18,7 +20,7 @@ export function overdue(): boolean {
   const now = performance.now()
   if (began === 0) {
     began = now
-    later(rewind)
+    wake()
   }
   // A look every half millisecond or so: often enough for items that take long, rare enough for those that do not.
   if (now - looked > 1) look = 1
@@ -27,9 +29,30 @@ export function overdue(): boolean {
   return now - began > TURN
 }
 
-/** Runs `task` in a coming turn of the event loop, when timers and sockets had theirs. */
-export const later: (task: () => void) => void = typeof setImmediate === 'function' ? (task) => void setImmediate(task) : (task) => void setTimeout(task, 0)
+/** Runs `task` in a coming turn of the event loop, when timers and sockets had theirs. Tasks take turns, and must not throw. */
+export function later(task: () => void): void {
+  tasks.push(task)
+  wake()
+}
 
-function rewind(): void {
+const tasks = new Fifo<() => void>()
+let woken = false
+
+const defer: (run: () => void) => void = typeof setImmediate === 'function' ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0)
+
+function wake(): void {
+  if (woken) return
+  woken = true
+  defer(run)
+}
+
+/** A turn. All tasks start in it, to go on side by side; but after one that uses it up, the others come first in the next. */
+function run(): void {
+  woken = false
   began = 0
+  look = 1
+  if (tasks.length === 0) return
+  began = performance.now()
+  for (let due = tasks.length; due > 0 && performance.now() - began <= TURN; due--) tasks.shift()()
+  wake()
 }
