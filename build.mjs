@@ -1,21 +1,32 @@
-// Builds dist/: JavaScript file by file, as in lib/, so that what a room imports when it opens is found beside it.
+// Builds dist/: a file per entry of the package, what they share in chunks beside them, and what opens on demand in chunks of its own.
 //   node build.mjs          everything, with declarations
 //   node build.mjs --quick  JavaScript only: enough to run
 import { execFileSync } from 'node:child_process'
-import { chmodSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/graphql/graphiql/build.mjs'
 
 const quick = process.argv.includes('--quick')
-const sources = readdirSync('lib', { recursive: true })
-  .map(String)
-  .filter((file) => file.endsWith('.ts'))
-  .map((file) => join('lib', file))
+const entries = ['index', 'doc/index', 'stream/index', 'graphql/index', 'cli/main']
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
-await build({ entryPoints: sources, outdir: 'dist', format: 'esm', platform: 'neutral', target: 'es2022', sourcemap: false, logLevel: 'warning' })
+else rmSync('dist/rooms', { recursive: true, force: true })
+await build({
+  entryPoints: entries.map((entry) => `lib/${entry}.ts`),
+  outdir: 'dist',
+  outbase: 'lib',
+  bundle: true,
+  splitting: true,
+  packages: 'external',
+  chunkNames: 'rooms/[name]-[hash]',
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  external: ['node:*'],
+  logLevel: 'warning',
+})
 chmodSync('dist/cli/main.js', 0o755)
 await buildGraphiQL('dist/graphql/graphiql')
 if (!quick) {

@@ -1,4 +1,3 @@
-import parallel from 'it-parallel'
 import { ExecutorError, say } from './errors.js'
 
 /** Something with a name that is opened before use and closed after. */
@@ -23,6 +22,7 @@ export async function openAll(parts: readonly Part[]): Promise<void> {
       failure ??= new ExecutorError('ERR_EXECUTOR_OPEN', `${part.name} did not open: ${say(cause)}`, { executor: part.name, cause })
     }
   })
+  const { default: parallel } = await import('it-parallel')
   for await (const _ of parallel(tasks)) {
     // All of them, also after a failure: what is still opening could not be closed.
   }

@@ -25,7 +25,7 @@ for (const [index, code] of blocks.entries()) {
     const { stdout } = await run(process.execPath, ['--import', 'tsx', file], { timeout: 30_000 })
     // What a comment behind console.log promises must be printed.
     for (const [, promised] of code.matchAll(/console\.log\(.*\) \/\/ (.+)$/gm)) {
-      const flat = (text: string): string => text.replace(/\s+/g, ' ').trim()
+      const flat = (text: string): string => text.replace(/\s+/g, '')
       assert.ok(flat(stdout).includes(flat(promised!)), `expected ${promised} in:\n${stdout}`)
     }
   })

@@ -1,75 +1,15 @@
 import { DocumentError, show } from '../errors.js'
 import { DocumentArray } from './array.js'
+import { type DocumentInit, documents, FIELDS, invalid, isEmpty, type More, type NamedScore, named, PLAIN, string, type Tags } from './fields.js'
 import { newId } from './id.js'
 import { copyJson, fromBase64, isPlainObject, toBase64 } from './json.js'
 import { isTypedArray, type NdArray, type NdArrayInit, toNdArray, toNested } from './ndarray.js'
 
-/** What a document is tagged with, when its type says no more: JSON values by name. */
-export type Tags = Record<string, any>
-
-/** A score under its name, as rankers leave it in `scores` and evaluators in `evaluations`. */
-export interface NamedScore {
-  value: number
-  opName?: string
-  description?: string
-  refId?: string
-}
-
-/** The fields of a document, as an object literal or parsed JSON gives them. All are optional. */
-export interface DocumentInit<T extends object = Tags> {
-  /** Unique; made up when missing or `''`, and only once somebody reads it. */
-  id?: string | undefined
-  /** Content as text. A document has one content: text, blob or tensor. */
-  text?: string | undefined
-  /** Content as bytes; base64 text in JSON. */
-  blob?: Uint8Array | string | undefined
-  /** Content as a tensor. */
-  tensor?: NdArrayInit | undefined
-  /** Content as whichever its type says. */
-  content?: string | Uint8Array | NdArrayInit | undefined
-  /** The vector that stands for the content. */
-  embedding?: NdArrayInit | undefined
-  uri?: string | undefined
-  mimeType?: string | undefined
-  tags?: T | undefined
-  weight?: number | undefined
-  /** Parts of this document. */
-  chunks?: Iterable<DocumentLike> | undefined
-  /** Documents found for this one. */
-  matches?: Iterable<DocumentLike> | undefined
-  scores?: Record<string, NamedScore | number> | undefined
-  evaluations?: Record<string, NamedScore | number> | undefined
-  parentId?: string | undefined
-  /** Depth in the tree of chunks. */
-  granularity?: number | undefined
-  /** Depth in the chain of matches. */
-  adjacency?: number | undefined
-  modality?: string | undefined
-  offset?: number | undefined
-  location?: readonly number[] | undefined
-}
+export type { DocumentInit, NamedScore, Tags } from './fields.js'
 
 /** What a {@link Document} can be made from: fields, a text, bytes (a blob), any other typed array or `{ data, shape }` (a tensor). */
 export type DocumentLike<T extends object = Tags> = Document<T> | DocumentInit<T> | string | TypedOrTensor
 type TypedOrTensor = Exclude<NdArrayInit, readonly unknown[]>
-
-/** Fields that most documents do not have, in one object that most documents do not make. */
-interface More {
-  embedding?: NdArray | undefined
-  uri?: string | undefined
-  mimeType?: string | undefined
-  weight?: number | undefined
-  chunks?: DocumentArray | undefined
-  matches?: DocumentArray | undefined
-  scores?: Record<string, NamedScore> | undefined
-  evaluations?: Record<string, NamedScore> | undefined
-  parentId?: string | undefined
-  granularity?: number | undefined
-  adjacency?: number | undefined
-  modality?: string | undefined
-  offset?: number | undefined
-  location?: readonly number[] | undefined
-}
 
 /**
  * The unit that travels through a Flow: one content, an embedding, tags, and documents found for it or cut from it.
@@ -90,6 +30,18 @@ export class Document<T extends object = Tags> {
   #content: string | Uint8Array | NdArray | undefined
   #tags: T | undefined
   #more: More | undefined
+
+  declare uri: string | undefined
+  declare mimeType: string | undefined
+  declare weight: number | undefined
+  declare parentId: string | undefined
+  /** Depth in the tree of chunks. Default 0. */
+  declare granularity: number
+  /** Depth in the chain of matches. Default 0. */
+  declare adjacency: number
+  declare modality: string | undefined
+  declare offset: number | undefined
+  declare location: readonly number[] | undefined
 
   constructor(init?: DocumentInit<T>) {
     if (init === undefined) return
@@ -211,30 +163,6 @@ export class Document<T extends object = Tags> {
     this.#own.embedding = value === undefined ? undefined : toNdArray(value, 'embedding')
   }
 
-  get uri(): string | undefined {
-    return this.#more?.uri
-  }
-
-  set uri(value: string | undefined) {
-    this.#own.uri = optional('uri', value, string)
-  }
-
-  get mimeType(): string | undefined {
-    return this.#more?.mimeType
-  }
-
-  set mimeType(value: string | undefined) {
-    this.#own.mimeType = optional('mimeType', value, string)
-  }
-
-  get weight(): number | undefined {
-    return this.#more?.weight
-  }
-
-  set weight(value: number | undefined) {
-    this.#own.weight = optional('weight', value, number)
-  }
-
   get chunks(): DocumentArray {
     return (this.#own.chunks ??= new DocumentArray())
   }
@@ -265,55 +193,6 @@ export class Document<T extends object = Tags> {
 
   set evaluations(value: Record<string, NamedScore | number>) {
     this.#own.evaluations = named('evaluations', value)
-  }
-
-  get parentId(): string | undefined {
-    return this.#more?.parentId
-  }
-
-  set parentId(value: string | undefined) {
-    this.#own.parentId = optional('parentId', value, string)
-  }
-
-  get granularity(): number {
-    return this.#more?.granularity ?? 0
-  }
-
-  set granularity(value: number) {
-    this.#own.granularity = natural('granularity', value)
-  }
-
-  get adjacency(): number {
-    return this.#more?.adjacency ?? 0
-  }
-
-  set adjacency(value: number) {
-    this.#own.adjacency = natural('adjacency', value)
-  }
-
-  get modality(): string | undefined {
-    return this.#more?.modality
-  }
-
-  set modality(value: string | undefined) {
-    this.#own.modality = optional('modality', value, string)
-  }
-
-  get offset(): number | undefined {
-    return this.#more?.offset
-  }
-
-  set offset(value: number | undefined) {
-    this.#own.offset = optional('offset', value, number)
-  }
-
-  get location(): readonly number[] | undefined {
-    return this.#more?.location
-  }
-
-  set location(value: readonly number[] | undefined) {
-    if (value !== undefined && !(Array.isArray(value) && value.every((at) => typeof at === 'number'))) throw invalid('location', 'a list of numbers', value)
-    this.#own.location = value
   }
 
   /** Whether there are chunks or matches, without making empty arrays for the question. */
@@ -383,6 +262,20 @@ export class Document<T extends object = Tags> {
     return inspect === undefined ? fields : `Document ${inspect(fields, options)}`
   }
 
+  static {
+    for (const [field, { check, unset }] of Object.entries(PLAIN)) {
+      Object.defineProperty(Document.prototype, field, {
+        configurable: true,
+        get(this: Document) {
+          return this.#more?.[field as keyof More] ?? unset
+        },
+        set(this: Document, value: unknown) {
+          ;(this.#own as Record<string, unknown>)[field] = value === undefined ? undefined : check(field, value)
+        },
+      })
+    }
+  }
+
   get #own(): More {
     this.#more ??= {}
     return this.#more
@@ -393,90 +286,9 @@ export class Document<T extends object = Tags> {
   }
 
   #set(key: string, value: any): void {
-    const field = FIELDS[key] ?? ALIASES[key]
+    const field = FIELDS.get(key)
     if (field !== undefined) (this as any)[field] = value
     else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a field or tag named __proto__')
     else (this.tags as Tags)[key] = value
   }
-}
-
-const NAMES = [
-  'blob',
-  'tensor',
-  'content',
-  'embedding',
-  'uri',
-  'mimeType',
-  'weight',
-  'chunks',
-  'matches',
-  'scores',
-  'evaluations',
-  'parentId',
-  'granularity',
-  'adjacency',
-  'modality',
-  'offset',
-  'location',
-] as const
-const FIELDS: Record<string, string | undefined> = Object.assign(Object.create(null), Object.fromEntries(NAMES.map((name) => [name, name])))
-/** Names of Jina's JSON (docarray 0.x) and of its 2.x documents that differ from ours. */
-const ALIASES: Record<string, string | undefined> = Object.assign(Object.create(null), {
-  mime_type: 'mimeType',
-  parent_id: 'parentId',
-  buffer: 'blob',
-})
-
-function invalid(field: string, expected: string, value: unknown): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `${field} must be ${expected}, not ${show(value)}`)
-}
-
-function string(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw invalid(field, 'a string', value)
-  return value
-}
-
-function number(field: string, value: unknown): number {
-  if (typeof value !== 'number') throw invalid(field, 'a number', value)
-  return value
-}
-
-function natural(field: string, value: unknown): number {
-  if (!Number.isInteger(value) || (value as number) < 0) throw invalid(field, 'an integer ≥ 0', value)
-  return value as number
-}
-
-function optional<V>(field: string, value: V | undefined, check: (field: string, value: unknown) => V): V | undefined {
-  return value === undefined ? undefined : check(field, value)
-}
-
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === '' || value === 0 || (Array.isArray(value) && value.length === 0)
-}
-
-function documents(field: string, value: unknown): Iterable<DocumentLike> {
-  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw invalid(field, 'a list of documents', value)
-  return value as Iterable<DocumentLike>
-}
-
-function named(field: string, value: Record<string, NamedScore | number>): Record<string, NamedScore> {
-  if (!isPlainObject(value)) throw invalid(field, 'an object of scores by name', value)
-  const scores: Record<string, NamedScore> = {}
-  for (const [name, score] of Object.entries(value)) {
-    if (name === '__proto__') throw new DocumentError('ERR_DOCUMENT', `${field} cannot have a score named __proto__`)
-    if (typeof score === 'number') scores[name] = { value: score }
-    else {
-      const { value, opName, op_name, description, refId, ref_id } = (score ?? {}) as unknown as Record<string, any>
-      const at = `${field}.${name}`
-      scores[name] = { value: number(`${at}.value`, value) }
-      const texts = defined({ opName: opName ?? op_name, description, refId: refId ?? ref_id })
-      for (const [field, text] of Object.entries(texts)) string(`${at}.${field}`, text)
-      Object.assign(scores[name], texts)
-    }
-  }
-  return scores
-}
-
-function defined(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
 }

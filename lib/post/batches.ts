@@ -81,10 +81,14 @@ class Batched implements Iterator<DocumentArray> {
   }
 
   next(): IteratorResult<DocumentArray> {
-    const step = this.#batches.next()
-    if (!step.done) return { done: false, value: DocumentArray.from(step.value) }
-    if (this.#documents.failure !== undefined) throw this.#documents.failure.reason
-    return { done: true, value: undefined }
+    const { done, value } = this.#batches.next()
+    if (done) {
+      if (this.#documents.failure !== undefined) throw this.#documents.failure.reason
+      return { done, value: undefined }
+    }
+    const docs = new DocumentArray(value.length)
+    for (let i = 0; i < value.length; i++) docs[i] = value[i] as Document
+    return { done: false, value: docs }
   }
 
   return(): IteratorReturnResult<undefined> {
@@ -94,10 +98,11 @@ class Batched implements Iterator<DocumentArray> {
   }
 }
 
-/** The documents of an iterable, which ends where the iterable fails. */
+/** The documents of an iterable, which ends where the iterable fails. For it-batch alone, which is done with a step before it asks for the next. */
 class Checked implements IterableIterator<Document> {
   failure: { reason: unknown } | undefined
   readonly #items: Iterable<unknown>
+  readonly #step = { done: false, value: undefined as unknown as Document }
   #iterator: Iterator<unknown> | undefined
   #position = 0
 
@@ -109,20 +114,29 @@ class Checked implements IterableIterator<Document> {
     let reading = true
     try {
       this.#iterator ??= this.#items[Symbol.iterator]()
-      const step = this.#iterator.next()
-      if (step.done) return { done: true, value: undefined }
-      reading = false
-      return { done: false, value: document(step.value, this.#position++) }
+      const { done, value } = this.#iterator.next()
+      if (!done) {
+        reading = false
+        this.#step.value = document(value, this.#position++)
+        return this.#step
+      }
     } catch (reason) {
       this.failure = { reason }
-      if (!reading) this.return()
-      return { done: true, value: undefined }
+      if (!reading) this.#close()
     }
+    return { done: true, value: undefined }
   }
 
   return(): IteratorReturnResult<undefined> {
     this.#iterator?.return?.()
     return { done: true, value: undefined }
+  }
+
+  /** After an item that is no document. What closing throws is not the news. */
+  #close(): void {
+    try {
+      this.#iterator?.return?.()
+    } catch {}
   }
 
   [Symbol.iterator](): this {

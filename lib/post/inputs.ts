@@ -38,16 +38,6 @@ export function source(inputs: unknown): Source {
   )
 }
 
-/** How many documents will come, where that can be known. */
-export function countOf(inputs: unknown): number | undefined {
-  const { length, size } = (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Document) ? inputs : {}) as {
-    length?: unknown
-    size?: unknown
-  }
-  if (ArrayBuffer.isView(inputs)) return 1
-  return typeof length === 'number' ? length : typeof size === 'number' ? size : undefined
-}
-
 /** @throws InputError (`ERR_INPUT`) that says which input is no document */
 export function document(input: unknown, position: number): Document {
   if (input instanceof Document) return input

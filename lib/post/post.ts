@@ -9,7 +9,7 @@ import { Header } from '../request/request.js'
 import type { Response } from '../request/response.js'
 import { answers } from './answers.js'
 import { batches } from './batches.js'
-import { countOf, type Inputs } from './inputs.js'
+import type { Inputs } from './inputs.js'
 import { watch } from './watch.js'
 
 /**
@@ -33,7 +33,7 @@ export function post<T extends object = Tags>(peer: Peer, on: string, inputs: In
     () => inputs,
     batches(requestSize, flushAfter),
     answers(peer, header, prefetch === 0 ? Infinity : prefetch, options),
-    showProgress ? watch(countOf(inputs), requestSize) : same,
+    showProgress ? watch(inputs, requestSize) : same,
   )
   return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
 }

@@ -1,3 +1,4 @@
+import { Document } from '../doc/document.js'
 import type { Response } from '../request/response.js'
 
 /** Where progress is shown: `process.stderr`, or what has its shape. */
@@ -11,6 +12,17 @@ export interface ProgressOutput {
 
 /** How a post ended: all answered, with an error, or because its consumer stopped reading. */
 export type ProgressEnd = 'done' | 'failed' | 'stopped'
+
+/** How many requests will come of inputs, where that can be known: of what has a length, or is one document. */
+export function expected(inputs: unknown, requestSize: number): number | undefined {
+  const { length, size } = (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Document) ? inputs : {}) as {
+    length?: unknown
+    size?: unknown
+  }
+  const count = ArrayBuffer.isView(inputs) || typeof inputs === 'string' || inputs instanceof Document ? 1 : (length ?? size)
+  if (typeof count !== 'number') return undefined
+  return requestSize >= 1 ? Math.ceil(count / requestSize) : Math.min(count, 1)
+}
 
 /** Milliseconds between two drawings: fast enough to look alive, slow enough to cost nothing. */
 const INTERVAL = 100

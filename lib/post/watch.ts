@@ -2,28 +2,26 @@ import type { Response } from '../request/response.js'
 import type { Progress } from './progress.js'
 
 /** A stage: responses pass through, and a progress bar counts them. */
-export function watch(documents: number | undefined, requestSize: number): (responses: AsyncIterableIterator<Response>) => AsyncIterableIterator<Response> {
-  const requests = documents === undefined ? undefined : requestSize >= 1 ? Math.ceil(documents / requestSize) : Math.min(documents, 1)
-  return (responses) => new Watched(responses, requests)
+export function watch(inputs: unknown, requestSize: number): (responses: AsyncIterableIterator<Response>) => AsyncIterableIterator<Response> {
+  return (responses) => new Watched(responses, inputs, requestSize)
 }
 
 class Watched implements AsyncIterableIterator<Response> {
-  readonly #responses: AsyncIterableIterator<Response>
-  readonly #expected: number | undefined
   #progress: Progress | undefined
 
-  constructor(responses: AsyncIterableIterator<Response>, expected: number | undefined) {
-    this.#responses = responses
-    this.#expected = expected
-  }
+  constructor(
+    readonly responses: AsyncIterableIterator<Response>,
+    readonly inputs: unknown,
+    readonly requestSize: number,
+  ) {}
 
   async next(): Promise<IteratorResult<Response>> {
     if (this.#progress === undefined) {
-      const { Progress } = await import('./progress.js')
-      this.#progress ??= new Progress(this.#expected)
+      const { expected, Progress } = await import('./progress.js')
+      this.#progress ??= new Progress(expected(this.inputs, this.requestSize))
     }
     try {
-      const step = await this.#responses.next()
+      const step = await this.responses.next()
       if (step.done) this.#progress.stop('done')
       else this.#progress.count(step.value)
       return step
@@ -35,7 +33,7 @@ class Watched implements AsyncIterableIterator<Response> {
 
   return(value?: unknown): Promise<IteratorResult<Response>> {
     this.#progress?.stop('stopped')
-    return this.#responses.return!(value)
+    return this.responses.return!(value)
   }
 
   [Symbol.asyncIterator](): this {

@@ -98,6 +98,8 @@ const enum State {
 }
 
 const ready: Promise<void> = Promise.resolve()
+/** Node's, and its kin's: runs a callback when all microtasks have run. */
+const tick = (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process?.nextTick
 const { then } = Promise.prototype
 
 class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
@@ -110,8 +112,9 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private phase: Phase = Phase.Fresh
   private iterator: Iterator<T> | AsyncIterator<T> | undefined
   private async = false
-  /** Reading runs code of the source, which may come back here, also before it answers. */
-  private foreign = true
+  /** A source that is an array is read by its index. */
+  private array: readonly T[] | undefined
+  private index = 0
 
   // Never both non-empty, but for the turn in which results step aside for timers.
   private readonly results = new Fifo<R>()
@@ -222,26 +225,41 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     return end === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(end.reason)
   }
 
-  // A result counts as received when the consumer's own continuation has run. One that awaits its result at once runs
-  // two microtasks after it was handed over: by the first, its continuation is queued; by the second, it has run. One
-  // that asked several times before it awaits runs once a microtask. So, from the second on, one result is confirmed in
-  // each; and nothing is counted while there is room anyway.
+  // A result counts as received when the consumer's own continuation has run. Nothing is counted while there is room.
+  //
+  // In microtasks: a consumer that awaits its result at once runs two after it was handed over; by the first, its
+  // continuation is queued; by the second, it has run. One that asked several times before it awaits runs once a
+  // microtask. So, from the second on, one result is confirmed in each.
+  //
+  // In ticks, where there are any: when a microtask sets a tick, all that follows from what was handed before runs ahead
+  // of it. After one more microtask, so has what other ticks began.
   private handed = 0
-  private confirmable = false
+  private ripe = 0
   private confirming = false
 
   private confirm(): void {
     this.confirming = true
-    ready.then(this.onMicrotask)
+    ready.then(inTicks(this.limit) ? () => tick!(this.onTick) : this.onMicrotask)
   }
 
   private readonly onMicrotask = (): void => {
-    if (this.confirmable) {
-      this.held--
-      this.handed--
-    }
-    this.confirmable = this.confirming = this.handed > 0
+    this.held -= this.ripe
+    this.handed -= this.ripe
+    this.confirming = this.handed > 0
+    this.ripe = this.confirming ? 1 : 0
     if (this.confirming) ready.then(this.onMicrotask)
+    if (!this.reading) this.pump()
+  }
+
+  private readonly onTick = (): void => {
+    this.ripe = this.handed
+    ready.then(this.onTicked)
+  }
+
+  private readonly onTicked = (): void => {
+    this.held -= this.ripe
+    this.handed -= this.ripe
+    this.confirming = false
     if (!this.reading) this.pump()
   }
 
@@ -261,10 +279,8 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       const open = (this.source as AsyncIterable<T>)[Symbol.asyncIterator]
       this.async = open !== undefined && open !== null
       if (this.async) this.iterator = open.call(this.source)
-      else if (isPlainArray(this.source)) {
-        this.foreign = false
-        this.iterator = new ArrayReader(this.source)
-      } else this.iterator = (this.source as Iterable<T>)[Symbol.iterator]()
+      else if (isPlainArray(this.source)) this.array = this.source
+      else this.iterator = (this.source as Iterable<T>)[Symbol.iterator]()
     } catch (error) {
       return this.sourceOver({ reason: error })
     }
@@ -281,13 +297,21 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
         return
       }
       if (overdue()) this.stepAside()
+      else if (this.array !== undefined) this.readArray(this.array)
       else this.read()
     }
   }
 
+  /** Without an iterator, which nobody could tell but by the time it takes. */
+  private readArray(array: readonly T[]): void {
+    if (this.index >= array.length) return this.sourceOver(undefined)
+    this.held++
+    this.start(array[this.index++] as T)
+  }
+
   private read(): void {
     this.held++
-    if (this.foreign) this.reading = true
+    this.reading = true
     let step: IteratorResult<T>
     try {
       const answer = this.iterator!.next()
@@ -311,7 +335,7 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   }
 
   private take(step: IteratorResult<T>): void {
-    if (this.foreign) this.reading = false
+    this.reading = false
     let item: T
     try {
       if ((typeof step !== 'object' && typeof step !== 'function') || step === null) {
@@ -476,21 +500,6 @@ class InFlight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   }
 }
 
-/** Reads an array as its own iterator would, into one result for all items. */
-class ArrayReader<T> implements Iterator<T> {
-  private readonly step = { done: false, value: undefined as T }
-  private index = 0
-
-  constructor(private readonly array: readonly T[]) {}
-
-  next(): IteratorResult<T> {
-    const { step, array } = this
-    if (this.index < array.length) step.value = array[this.index++] as T
-    else step.done = true
-    return step
-  }
-}
-
 function ignore(): void {}
 
 function isThenable(value: unknown): value is PromiseLike<any> {
@@ -499,9 +508,14 @@ function isThenable(value: unknown): value is PromiseLike<any> {
 
 /** `then` as `await` does it: whatever the promise makes of its own `then`, one of the two is called, once, and later. */
 function adopt<T>(value: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
-  const promise = Promise.resolve(value)
-  if (promise.then === then) promise.then(done, failed)
-  else then.call(promise, done as (value: unknown) => void, failed)
+  // Nearly always a promise of the platform, which needs none of the precautions.
+  if ((value as Promise<T>).constructor === Promise && value.then === then) void value.then(done, failed)
+  else then.call(Promise.resolve(value), done as (value: unknown) => void, failed)
+}
+
+/** Confirming many results in one tick is cheaper than one by one; for few it is dearer, and for a great many they would come in waves. */
+function inTicks(limit: number): boolean {
+  return tick !== undefined && limit >= 8 && limit <= 64
 }
 
 function isPlainArray(source: Iterable<any> | AsyncIterable<any>): source is readonly any[] {
