@@ -1,7 +1,7 @@
 import { DocumentArray } from './doc/array.js'
 import { Document, type DocumentLike, type Tags } from './doc/document.js'
 import { isPlainObject } from './doc/json.js'
-import { ExecutorError, show } from './errors.js'
+import { ExecutorError, say, show } from './errors.js'
 import type { Parameters } from './options.js'
 import type { Peer } from './peer.js'
 import type { Request } from './request/request.js'
@@ -17,11 +17,13 @@ import { bindings, DEFAULT_ENDPOINT, rebind } from './requests.js'
 export class Call<T extends object = Tags, P extends object = Parameters> {
   readonly #request: Request
   readonly #names: readonly string[]
+  readonly #branches: Request['branches']
   #parameters: P | undefined
 
   constructor(request: Request, names: readonly string[]) {
     this.#request = request
     this.#names = names
+    this.#branches = request.branches
   }
 
   /** The documents: change them, add to them, or return others. */
@@ -37,12 +39,12 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
 
   /** At a join: the documents of each branch, in the order of `needs`. */
   get docsMatrix(): DocumentArray<Document<T>>[] | undefined {
-    return this.#request.branches?.map(({ docs }) => docs as DocumentArray<any>)
+    return this.#branches?.map(({ docs }) => docs as DocumentArray<any>)
   }
 
   /** At a join: the documents by the executor they come from. */
   get docsMap(): Record<string, DocumentArray<Document<T>>> | undefined {
-    return this.#request.branches && Object.fromEntries(this.#request.branches.map(({ executor, docs }) => [executor, docs as DocumentArray<any>]))
+    return this.#branches && Object.fromEntries(this.#branches.map(({ executor, docs }) => [executor, docs as DocumentArray<any>]))
   }
 
   /** Aborts when nobody wants the answer any more. Hand it to what you call. */
@@ -126,9 +128,9 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const type = new.target
     this.name = init.name ?? type.name
     this.config = init.config ?? ({} as Config)
-    this.metas = { name: type.name || this.name, ...init.metas }
+    this.metas = { name: type.name || this.name, ...(type as { metas?: Metas }).metas, ...init.metas }
     this.shardId = init.shardId ?? 0
-    this.#base = init.metas?.workspace ?? init.workspace
+    this.#base = this.metas.workspace ?? init.workspace
     this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
     for (const [endpoint, method] of rebind(bindings(type), init.requests ?? {})) {
       const found = (this as any)[method]
@@ -176,7 +178,8 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
     if (method === undefined) return
     const answer = method.call(this, new Call(request, this.#names))
-    if (typeof (answer as PromiseLike<Answer>)?.then === 'function') return (answer as Promise<Answer>).then((answer) => this.#take(answer, request))
+    if (typeof (answer as PromiseLike<Answer>)?.then === 'function')
+      return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#take(answer, request))
     return this.#take(answer as Answer, request)
   }
 
@@ -184,29 +187,24 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     if (answer === undefined || answer === null || answer === request.docs) return
     if (answer instanceof Document) request.docs = DocumentArray.from([answer])
     else if (typeof answer !== 'object') throw this.#refuse(show(answer), request)
-    else if (Symbol.asyncIterator in answer) return this.#collect(answer as AsyncIterable<DocumentLike>, request)
+    else if (Symbol.asyncIterator in answer)
+      return import('./yields.js').then(({ collect }) => collect(answer as AsyncIterable<DocumentLike>, request, (likes) => this.#documents(likes, request)))
     else if (Symbol.iterator in answer) request.docs = this.#documents(answer as Iterable<DocumentLike>, request)
     else if (isPlainObject(answer)) request.answer(this.name, answer)
     else throw this.#refuse(show(answer), request)
   }
 
-  async #collect(answers: AsyncIterable<DocumentLike | Iterable<DocumentLike> | void>, request: Request): Promise<void> {
-    const docs = new DocumentArray()
-    for await (const answer of answers) {
-      if (answer === undefined || answer === null) continue
-      const several = typeof answer === 'object' && Symbol.iterator in answer && !ArrayBuffer.isView(answer)
-      docs.extend(this.#documents(several ? (answer as Iterable<DocumentLike>) : [answer as DocumentLike], request))
-    }
-    request.docs = docs
-  }
-
   #documents(answer: Iterable<DocumentLike>, request: Request): DocumentArray {
     if (answer instanceof DocumentArray) return answer
-    try {
-      return DocumentArray.from(answer)
-    } catch (cause) {
-      throw this.#refuse(`${show(answer)} (${(cause as Error).message})`, request, cause)
+    const docs = new DocumentArray()
+    for (const like of answer) {
+      try {
+        docs.append(like)
+      } catch (cause) {
+        throw this.#refuse(`${show(answer)} (${say(cause)})`, request, cause)
+      }
     }
+    return docs
   }
 
   #refuse(what: string, request: Request, cause?: unknown): ExecutorError {

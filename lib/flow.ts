@@ -1,12 +1,12 @@
 import type { Document, Tags } from './doc/document.js'
-import { ExecutorError, FlowBuildError, FlowStateError, say } from './errors.js'
+import { ExecutorError, FlowBuildError, FlowStateError, say, show } from './errors.js'
 import { Executor, type ExecutorFunction, executorOf } from './executor.js'
 import { type AddOptions, checkAddOptions, checkFlowOptions, type ExecutorClass, type FlowOptions, type Needs } from './flow-options.js'
-import { connect, GATEWAY, type Graph, type Step, sort } from './graph/graph.js'
-import { walk } from './graph/walk.js'
+import { connect, GATEWAY, type Step, sort } from './graph/graph.js'
+import { type Walk, walkOf } from './graph/walk.js'
 import { node } from './host.js'
 import { closeAll, openAll, type Part } from './lifecycle.js'
-import type { PostOptions } from './options.js'
+import { checkPostOptions, type PostOptions } from './options.js'
 import type { Peer } from './peer.js'
 import type { Inputs } from './post/inputs.js'
 import { type Post, post } from './post/post.js'
@@ -40,12 +40,12 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   readonly options: Readonly<FlowOptions>
   readonly #steps: Added[] = []
   #state: State = 'closed'
-  #graph: Graph | undefined
+  #walk: Walk | undefined
   #executors: Part[] = []
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
   #closing: Promise<void> | undefined
-  readonly #inside = new Inside()
+  #inside = new Inside()
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
   constructor(options: FlowOptions = {}) {
@@ -113,13 +113,17 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     return this.add<Name, Uses>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
   }
 
-  /** Adds an executor that waits for all that nobody needs yet. */
+  /**
+   * Adds an executor that waits for all that nobody needs yet.
+   * @throws FlowBuildError as {@link add} does
+   */
   needsAll<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
     options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
   ): Flow<Names | Name> {
     const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
     const loose = this.#steps.map(({ name }) => name).filter((name) => !needed.has(name)) as Needs<Names>[]
-    return loose.length < 2 ? this.add(options) : this.needs(loose, options)
+    if (loose.length > 1) return this.needs(loose, options)
+    return this.add<Name, Uses>(loose.length === 0 ? options : { ...options, needs: loose })
   }
 
   #has(name: string): boolean {
@@ -151,14 +155,16 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     if (this.#state === 'open') return this
     const steps = sort(this.#steps)
     this.#state = 'opening'
+    this.#inside = new Inside()
     try {
       const executors = steps.map((step) => this.#make(step))
-      await openAll(executors)
-      this.#executors = executors
-      this.#graph = connect(
+      const graph = connect(
         steps.map((step, index) => ({ ...step, peer: executors[index]! })),
         this.options.join ?? 'concat',
       )
+      this.#walk = await walkOf(graph)
+      await openAll(executors)
+      this.#executors = executors
       this.#state = 'open'
       return this
     } catch (error) {
@@ -170,6 +176,9 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   #make({ name, options }: Added): Executor & Part {
     const { uses = passThrough, usesWith, usesMetas, usesRequests, workspace = this.options.workspace } = options
     const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
+    if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
+      throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)
+    }
     const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
     try {
       const executor = new type({ name, config: { ...usesWith }, metas: usesMetas, requests: usesRequests, workspace })
@@ -207,7 +216,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
       await closeAll(this.#executors)
     } finally {
       this.#executors = []
-      this.#graph = undefined
+      this.#walk = undefined
       this.#state = 'closed'
       this.#closing = undefined
     }
@@ -251,7 +260,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
       this,
       on,
       inputs,
-      options.prefetch === undefined && this.options.prefetch !== undefined ? { ...options, prefetch: this.options.prefetch } : options,
+      options?.prefetch === undefined && this.options.prefetch !== undefined ? { ...options, prefetch: this.options.prefetch } : options,
     )
   }
 
@@ -281,7 +290,8 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */
-  transform<T extends object = Tags>(on: string, options?: PostOptions): (source: Inputs<any>) => AsyncIterableIterator<Document<T>> {
+  transform<T extends object = Tags>(on: string, options: PostOptions = {}): (source: Inputs<any>) => AsyncIterableIterator<Document<T>> {
+    checkPostOptions(options)
     return (source) => new Flatten(this.post<T>(on, source, options), (response) => (response.error === undefined ? response.docs : []))
   }
 
@@ -292,14 +302,17 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   handle(request: Request): void | Promise<void> {
     if (this.#state !== 'open') throw this.#refusal()
     const route = request.arrive(GATEWAY)
-    this.#inside.enter(request)
+    const inside = this.#inside
+    const visit = inside.enter(request)
     const leave = (): void => {
       route.leave(request.time)
-      this.#inside.leave(request)
+      // When a branch failed, others may still run: they are in here until they are done.
+      if (request.unfinished === undefined) inside.leave(visit)
+      else request.unfinished.then(() => inside.leave(visit))
     }
     let pending: void | Promise<void>
     try {
-      pending = walk(this.#graph!, request)
+      pending = this.#walk!(request)
     } catch (error) {
       leave()
       throw error

@@ -10,7 +10,7 @@ const marked = new WeakMap<Function, readonly string[]>()
 /**
  * Binds a method of an Executor to endpoints (a standard, TC39 decorator).
  * `@requests('/index')`, `@requests(['/index', '/update'])`; `@requests()` and `@requests` take every endpoint that no other method takes.
- * Bindings are inherited; a subclass that overrides the method keeps them.
+ * Bindings are inherited; a subclass that overrides the method keeps them. A decorator that replaces the method stands below this one.
  *
  * @throws TypeError (`ERR_OPTION_TYPE`) for an endpoint that is not a string, or a target that is not a method
  */
@@ -25,8 +25,9 @@ export function requests(on: unknown = DEFAULT_ENDPOINT, context?: ClassMethodDe
 }
 
 function mark(method: Function, context: ClassMethodDecoratorContext, endpoints: readonly string[]): void {
-  if (context.kind !== 'method' || context.static || context.private) throw optionType('@requests', 'on a public method', String(context.name))
-  marked.set(method, endpoints)
+  if (context.kind !== 'method' || context.static || context.private || typeof context.name === 'symbol')
+    throw optionType('@requests', 'on a public method', String(context.name))
+  marked.set(method, [...(marked.get(method) ?? []), ...endpoints])
 }
 
 /**

@@ -45,6 +45,37 @@ test('E1: a bare @requests is the default too', async () => {
   assert.equal(await result(flow, '/x'), { all: 1 })
 })
 
+test('E1: a method takes all endpoints of several decorators', async () => {
+  class Twice extends Executor {
+    @requests('/a')
+    @requests('/b')
+    all({ endpoint }: Call): object {
+      return { endpoint }
+    }
+  }
+  await using flow = await open(Twice)
+  assert.equal(await result(flow, '/a'), { endpoint: '/a' })
+  assert.equal(await result(flow, '/b'), { endpoint: '/b' })
+})
+
+test('E3: what can be awaited is awaited, also when it is no promise of the platform', async () => {
+  const thenable = { then: (resolve: (answer: object) => void) => void setImmediate(() => resolve({ n: 1 })) }
+  await using flow = await open(() => thenable as any)
+  assert.equal(await result(flow, '/'), { n: 1 })
+  await using failing = await open(() => ({ then: (_: unknown, reject: (error: Error) => void) => void setImmediate(() => reject(new Error('no'))) }) as any)
+  const error: any = await failing
+    .post('/', 'x')
+    .drain()
+    .catch((error) => error)
+  assert.is(error.cause.message, 'no')
+})
+
+test('R82: a class that is no Executor does not open', async () => {
+  class Other {}
+  const error: any = await open(Other).catch((error: unknown) => error)
+  assert.is(error.code, 'ERR_USES_INVALID')
+})
+
 test('E1: static requests bind without decorators', async () => {
   class Plain extends Executor {
     static requests = { '/bar': 'foo', '/default': 'rest' }

@@ -258,6 +258,51 @@ test('R53, R57: failures of several branches are one error and none unhandled', 
   assert.is(unhandled, 0)
 })
 
+test('R53, R137: close() waits for what other branches still do after one failed', async () => {
+  const door = deferred<void>()
+  const log: string[] = []
+  class Slow extends Executor {
+    static requests = { '/': 'all' }
+    async all(): Promise<void> {
+      await door.promise
+      log.push('finished')
+    }
+    override close(): void {
+      log.push('closed')
+    }
+  }
+  const flow = await new Flow()
+    .add({ name: 'slow', needs: 'gateway', uses: Slow })
+    .add({
+      name: 'fails',
+      needs: 'gateway',
+      uses: async () => {
+        throw new Error('no')
+      },
+    })
+    .open()
+  await within(
+    1000,
+    flow
+      .post('/', 'x')
+      .drain()
+      .catch(() => {}),
+  )
+  const closing = flow.close()
+  door.resolve()
+  await within(1000, closing)
+  assert.equal(log, ['finished', 'closed'])
+})
+
+test('F3: needsAll() with one loose executor comes behind that one', async () => {
+  await using flow = await new Flow<string>()
+    .add({ name: 'a', needs: 'b', uses: mark('a') })
+    .add({ name: 'b', needs: 'gateway', uses: mark('b') })
+    .needsAll({ name: 'end', uses: mark('!') })
+    .open()
+  assert.equal((await flow.post('/', '-').docs()).texts, ['-ba!'])
+})
+
 test('R82: what cannot be a graph is refused, and the executors named', async () => {
   refuses(() => new Flow().add({ name: 'a' }).add({ name: 'a' }), 'ERR_NAME_TAKEN', /called a/)
   for (const name of ['gateway', '__proto__ x', '1a', '', 'a b', 'a/b']) refuses(() => new Flow().add({ name }), 'ERR_NAME_INVALID', /cannot be called/)

@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['options', 'stream'],
   ['doc'],
   ['request', 'requests', 'peer'],
-  ['graph', 'executor', 'lifecycle'],
+  ['graph', 'executor', 'yields', 'lifecycle'],
   ['post', 'flow-options'],
   ['config'],
   ['block'],

@@ -45,7 +45,8 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
 
   /** Adds all documents. Unlike `push(...likes)`, takes any number of them. */
   extend(likes: Iterable<DocumentLike>): this {
-    for (const like of likes) this[this.length] = Document.from(like) as D
+    // An array may be this one, which would never end.
+    for (const like of Array.isArray(likes) ? likes.slice() : likes) this[this.length] = Document.from(like) as D
     return this
   }
 

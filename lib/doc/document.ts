@@ -59,8 +59,8 @@ export class Document<T extends object = Tags> {
           this.#id = string(key, value) || undefined
           break
         case 'tags':
-          if (typeof value !== 'object' || Array.isArray(value)) throw invalid(key, 'an object', value)
-          this.#tags = this.#tags === undefined ? { ...value } : { ...this.#tags, ...value }
+          if (!isPlainObject(value)) throw invalid(key, 'an object', value)
+          this.#tags = { ...this.#tags, ...(value as T) }
           break
         default:
           this.#set(key, value)
@@ -85,7 +85,7 @@ export class Document<T extends object = Tags> {
     if (!isPlainObject(like)) {
       if (typeof (like as { then?: unknown }).then === 'function')
         throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
-      if (Symbol.iterator in like || Symbol.asyncIterator in like || ArrayBuffer.isView(like) || like instanceof ArrayBuffer)
+      if (Symbol.iterator in like || Symbol.asyncIterator in like || [ArrayBuffer, DataView, Date, Error].some((type) => like instanceof type))
         throw new DocumentError('ERR_DOCUMENT', `A document is made from one thing with its fields, not from ${show(like)}`)
     }
     return new Document<T>(like as DocumentInit<T>)

@@ -19,7 +19,8 @@ export function copyJson<T>(value: T): T {
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  // The end of the chain, of whatever realm.
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/

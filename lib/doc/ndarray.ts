@@ -78,8 +78,10 @@ function fromNested(list: NestedList, field: string): NdArray {
       for (const inner of level as unknown[]) fill(inner, dimension + 1)
       return
     }
-    if (typeof level !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
-    data[at++] = level
+    // JSON has no NaN and no Infinity, and writes null for both.
+    const number = level === null ? Number.NaN : level
+    if (typeof number !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
+    data[at++] = number
   }
   fill(list, 0)
   return { data, shape }

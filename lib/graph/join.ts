@@ -10,7 +10,8 @@ export function join(parts: readonly Request[], names: readonly string[], how: J
   const branches = parts.map(({ docs }, index) => ({ executor: names[index]!, docs }))
   const docs = new DocumentArray()
   for (const part of parts) {
-    if (how === 'merge') docs.merge(part.docs)
+    // Into copies: what a branch gave is still to be seen as it was.
+    if (how === 'merge') docs.merge(part.docs.clone())
     else docs.extend(part.docs)
   }
   const joined = parts[0]!.fork(docs)

@@ -6,7 +6,6 @@ import { type Header, Request } from '../request/request.js'
 import { Response } from '../request/response.js'
 import { inFlight, type Work } from '../stream/in-flight.js'
 import type { Scope } from '../stream/scope.js'
-import { Callbacks } from './callbacks.js'
 
 /** A stage: batches become responses, with at most `limit` of them under way. */
 export function answers(
@@ -23,9 +22,7 @@ export function answers(
 function answerer(peer: Peer, header: Header, options: PostOptions): (docs: DocumentArray, work: Work) => Response | Promise<Response> {
   const lenient = options.continueOnError === true || options.onError !== undefined
   const { onDone, onError, onAlways } = options
-  const callbacks = onDone || onError || onAlways ? new Callbacks(options) : undefined
 
-  const done = (request: Request): Response => new Response(request)
   const fail = (request: Request, error: unknown): Response => {
     // Only an executor's failure is an answer; anything else (the Flow closed, for instance) concerns all requests.
     if (!(error instanceof ExecutorError)) throw error
@@ -37,12 +34,23 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
     return response
   }
 
-  if (callbacks === undefined) return (docs, work) => ask(peer, new Request(header, docs, work as Scope), done, (request, error) => judge(fail(request, error)))
+  if (onDone === undefined && onError === undefined && onAlways === undefined) {
+    return (docs, work) => ask(peer, new Request(header, docs, work as Scope), (request, error) => judge(fail(request, error)))
+  }
+
+  let callbacks: Promise<import('./callbacks.js').Callbacks> | undefined
   return async (docs, work) => {
-    const turn = callbacks.turn()
+    const scope = work as Scope
+    // One promise for all, so that they take their turns in the order in which they ask.
+    callbacks ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options))
+    const turn = (await callbacks).turn()
     try {
-      const response = await ask(peer, new Request(header, docs, work as Scope), done, fail)
-      await turn.take(response)
+      const response = await ask(peer, new Request(header, docs, scope), fail)
+      // Nobody gets the response any more, so nobody is called back for it.
+      if (scope.aborted) throw scope.reason
+      // What ends it all does not wait for those before.
+      const last = !lenient && response.error !== undefined
+      await (last ? turn.call(response) : turn.take(response, scope))
       return judge(response)
     } finally {
       turn.leave()
@@ -51,21 +59,17 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
 }
 
 /** Has a peer handle a request, and answers at once when it does. */
-function ask(
-  peer: Peer,
-  request: Request,
-  done: (request: Request) => Response,
-  fail: (request: Request, error: unknown) => Response,
-): Response | Promise<Response> {
+function ask(peer: Peer, request: Request, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
   let pending: void | Promise<void>
   try {
-    pending = peer.handle(request)
+    const preparing = request.header.prepare()
+    pending = preparing === undefined ? peer.handle(request) : preparing.then(() => peer.handle(request))
   } catch (error) {
     return fail(request, error)
   }
-  if (pending === undefined) return done(request)
+  if (pending === undefined) return new Response(request)
   return pending.then(
-    () => done(request),
+    () => new Response(request),
     (error) => fail(request, error),
   )
 }

@@ -22,8 +22,10 @@ function gather(from: Source, size: number, idle: number | undefined): Batches {
     case 'one':
       return [DocumentArray.from([from.document])]
     case 'array':
+      if (Math.min(size, from.items.length) > LARGE) return gather({ kind: 'async', items: slowly(from.items) }, size, idle)
       return { [Symbol.iterator]: () => new Slices(from.items, size) }
     case 'sync':
+      if (size > LARGE) return gather({ kind: 'async', items: slowly(from.items) }, size, idle)
       return { [Symbol.iterator]: () => new Batched(from.items, size) }
     case 'async': {
       let position = 0
@@ -38,6 +40,14 @@ function gather(from: Source, size: number, idle: number | undefined): Batches {
     case 'later':
       return { [Symbol.asyncIterator]: () => new Later(from.open, (inputs) => gather(source(inputs), size, idle)) }
   }
+}
+
+/** Documents in a batch that would hold up timers and sockets if it were made at a stretch. */
+const LARGE = 50_000
+
+/** Read as an async source is, which steps aside now and then. */
+async function* slowly(items: Iterable<unknown>): AsyncGenerator<unknown> {
+  yield* items
 }
 
 /** Arrays are cut, which is cheaper than iterating. */

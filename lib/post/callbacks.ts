@@ -1,6 +1,7 @@
 import { CallbackError } from '../errors.js'
 import type { PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
+import type { Scope } from '../stream/scope.js'
 
 /**
  * Calls a post's callbacks for one response after the other, in the order in which the responses are handed on:
@@ -44,7 +45,10 @@ export class Callbacks {
     if (error === undefined) await run('onDone', () => onDone?.(response))
     else await run('onError', () => onError?.(response, error))
     await run('onAlways', () => onAlways?.(response))
-    if (failure !== undefined && !continueOnError) throw failure
+    if (failure === undefined || continueOnError) return
+    // A failed executor ends the iteration anyway, and is the better reason.
+    if (error !== undefined && onError === undefined) console.error(`sluice: ${failure.message}`)
+    else throw failure
   }
 }
 
@@ -59,10 +63,11 @@ class Turn {
     this.#place = place
   }
 
-  /** Waits for those before, then calls back. */
-  async take(response: Response): Promise<void> {
+  /** Waits for those before, then calls back, unless nobody will get the response any more. */
+  async take(response: Response, scope: Scope): Promise<void> {
     this.#place ??= this.queue()
     await this.#place.before
+    if (scope.aborted) throw scope.reason
     await this.call(response)
   }
 

@@ -1,5 +1,5 @@
-import { Document } from '../doc/document.js'
 import type { Response } from '../request/response.js'
+import { source } from './inputs.js'
 
 /** Where progress is shown: `process.stderr`, or what has its shape. */
 export interface ProgressOutput {
@@ -13,15 +13,15 @@ export interface ProgressOutput {
 /** How a post ended: all answered, with an error, or because its consumer stopped reading. */
 export type ProgressEnd = 'done' | 'failed' | 'stopped'
 
-/** How many requests will come of inputs, where that can be known: of what has a length, or is one document. */
+/** How many requests will come of inputs, where that can be known: of one document, an array, or what says its size. */
 export function expected(inputs: unknown, requestSize: number): number | undefined {
-  const { length, size } = (typeof inputs === 'object' && inputs !== null && !(inputs instanceof Document) ? inputs : {}) as {
-    length?: unknown
-    size?: unknown
-  }
-  const count = ArrayBuffer.isView(inputs) || typeof inputs === 'string' || inputs instanceof Document ? 1 : (length ?? size)
+  const from = source(inputs)
+  let count: unknown = 1
+  if (from.kind === 'array') count = from.items.length
+  else if (from.kind === 'sync') count = (from.items as { size?: unknown }).size
+  else if (from.kind !== 'one' && from.kind !== 'nothing') return undefined
   if (typeof count !== 'number') return undefined
-  return requestSize >= 1 ? Math.ceil(count / requestSize) : Math.min(count, 1)
+  return requestSize >= 1 && requestSize !== Infinity ? Math.ceil(count / requestSize) : Math.min(count, 1)
 }
 
 /** Milliseconds between two drawings: fast enough to look alive, slow enough to cost nothing. */

@@ -1,11 +1,15 @@
 import type { Request } from './request.js'
 
-/**
- * The requests that are inside a Flow now. A list through the requests themselves: a Set would give each of them a hash,
- * which costs more than the rest of a short visit.
- */
+/** A request's place in the register. */
+export interface Visit {
+  readonly request: Request
+  before: Visit | undefined
+  after: Visit | undefined
+}
+
+/** The requests that are inside a Flow now. A linked list: a Set would give each of them a hash, which costs more than the rest of a short visit. */
 export class Inside {
-  #first: Request | undefined
+  #first: Visit | undefined
   #size = 0
   #empty: (() => void) | undefined
 
@@ -13,19 +17,18 @@ export class Inside {
     return this.#size
   }
 
-  enter(request: Request): void {
-    request.after = this.#first
-    if (this.#first !== undefined) this.#first.before = request
-    this.#first = request
+  enter(request: Request): Visit {
+    const visit: Visit = { request, before: undefined, after: this.#first }
+    if (this.#first !== undefined) this.#first.before = visit
+    this.#first = visit
     this.#size++
+    return visit
   }
 
-  leave(request: Request): void {
-    const { before, after } = request
+  leave({ before, after }: Visit): void {
     if (before !== undefined) before.after = after
     else this.#first = after
     if (after !== undefined) after.before = before
-    request.before = request.after = undefined
     if (--this.#size === 0) this.#empty?.()
   }
 
@@ -39,6 +42,6 @@ export class Inside {
   }
 
   *[Symbol.iterator](): Generator<Request> {
-    for (let request = this.#first; request !== undefined; request = request.after) yield request
+    for (let visit = this.#first; visit !== undefined; visit = visit.after) yield visit.request
   }
 }

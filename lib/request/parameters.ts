@@ -1,5 +1,5 @@
 import { copyJson, isPlainObject } from '../doc/json.js'
-import { optionType } from '../errors.js'
+import { optionRange, optionType } from '../errors.js'
 import type { Parameters } from '../options.js'
 
 /** Reserved by Jina for what executors return as plain objects. */
@@ -8,8 +8,13 @@ export const RESULTS = '__results__'
 /** A copy of a caller's parameters that nobody else can change. */
 export function snapshot(parameters: Parameters): Parameters {
   if (Object.hasOwn(parameters, '__proto__')) throw optionType('parameters', 'without a key named __proto__', '__proto__')
-  const { [RESULTS]: _, ...own } = copyJson({ ...parameters })
-  return own
+  try {
+    const { [RESULTS]: _, ...own } = copyJson({ ...parameters })
+    return own
+  } catch (cause) {
+    if (cause instanceof RangeError) throw optionRange('parameters', 'JSON, which cannot contain itself', parameters)
+    throw cause
+  }
 }
 
 /**
@@ -19,15 +24,18 @@ export function snapshot(parameters: Parameters): Parameters {
  * @param names what the executor goes by, the strongest last
  */
 export function parametersFor(parameters: Parameters, names: readonly string[]): Parameters {
-  const seen: Parameters = {}
+  // Underscores stand for the hyphens too, which Python's keywords cannot have.
+  const meant = new Set(names.flatMap((name) => [name, name.replaceAll('-', '_')]))
+  let seen: Parameters = {}
   const special: Parameters = {}
   for (const key of Object.keys(parameters)) {
     const at = key.lastIndexOf('__')
     if (at > 0 && at < key.length - 2) {
-      if (names.includes(key.slice(0, at))) special[key.slice(at + 2)] = copyJson(parameters[key])
+      if (meant.has(key.slice(0, at))) special[key.slice(at + 2)] = copyJson(parameters[key])
     } else seen[key] = copyJson(parameters[key])
   }
-  Object.assign(seen, special)
-  for (const name of names) if (Object.hasOwn(parameters, name) && isPlainObject(parameters[name])) Object.assign(seen, copyJson(parameters[name]))
+  // By spreading, which makes a key named __proto__ a key like others.
+  seen = { ...seen, ...special }
+  for (const name of names) if (Object.hasOwn(parameters, name) && isPlainObject(parameters[name])) seen = { ...seen, ...copyJson(parameters[name]) }
   return seen
 }

@@ -12,7 +12,7 @@ export class Header {
   readonly parameters: Parameters
   readonly targetExecutor: string | undefined
   readonly #empty: boolean
-  #target: Target | Promise<Target> | undefined
+  #target: Target | undefined
 
   /** @param parameters taken over, not copied */
   constructor(execEndpoint: string, parameters: Parameters, targetExecutor?: string) {
@@ -20,17 +20,22 @@ export class Header {
     this.parameters = parameters
     this.targetExecutor = targetExecutor
     this.#empty = Object.keys(parameters).length === 0
-    if (targetExecutor) this.#target = target(targetExecutor)
   }
 
-  /** Whether an executor is meant. A promise, once, when the pattern is still being compiled. */
-  targets(executor: string): boolean | Promise<boolean> {
-    if (this.#target === undefined) return true
-    if (typeof this.#target === 'function') return this.#target(executor)
-    return this.#target.then((target) => {
-      this.#target = target
-      return target(executor)
-    })
+  /** Understands the pattern, which may have to be compiled first. To be called, and awaited if it is a promise, before `targets()`. */
+  prepare(): void | Promise<void> {
+    if (this.#target !== undefined || !this.targetExecutor) return
+    const found = target(this.targetExecutor)
+    if (typeof found === 'function') this.#target = found
+    else
+      return found.then((target) => {
+        this.#target = target
+      })
+  }
+
+  /** Whether an executor is meant. */
+  targets(executor: string): boolean {
+    return this.#target?.(executor) ?? true
   }
 
   /** A copy of the parameters for one executor: what it changes, nobody else sees. */
@@ -56,9 +61,8 @@ export class Request {
   readonly scope: Scope
   /** When it last came or went somewhere, in milliseconds since the epoch. Reading the clock once for an end and the next start saves half the readings. */
   time = 0
-  /** Neighbours in the register of what is inside a Flow: see Inside. */
-  before: Request | undefined
-  after: Request | undefined
+  /** What still runs in other branches after one failed. */
+  unfinished: Promise<unknown> | undefined
   readonly #origin: Request | undefined
   #id: string | undefined
 

@@ -1,5 +1,6 @@
 import type { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
+import { copyJson } from '../doc/json.js'
 import { ExecutorError, say } from '../errors.js'
 import type { Parameters } from '../options.js'
 import { RESULTS } from './parameters.js'
@@ -53,7 +54,7 @@ export class Response<T extends object = Tags> {
 
   /** The request's parameters, and under `__results__` what executors returned as plain objects, by executor. */
   get parameters(): Parameters {
-    return { ...this.#request.header.parameters, [RESULTS]: this.#request.results ?? {} }
+    return { ...copyJson(this.#request.header.parameters), [RESULTS]: this.#request.results ?? {} }
   }
 
   /** Jina's other name for the documents. */

@@ -10,6 +10,13 @@ interface Pending {
   shift(): { reject(reason: unknown): void }
 }
 
+/** One listener for all who listen to a signal: from eleven on, the platform would warn of a leak. */
+const hearing = /* @__PURE__ */ new WeakMap<AbortSignal, Set<Ear>>()
+
+function onAbort(this: AbortSignal): void {
+  for (const ear of [...(hearing.get(this) ?? [])]) ear.hear()
+}
+
 /** Iterators nobody can reach any more, and so nobody will close. */
 const dropped = /* @__PURE__ */ new FinalizationRegistry<Ear>((ear) => ear.onDropped())
 
@@ -43,11 +50,16 @@ export class Ear {
       aging = true
       later(age)
     }
-    signal.addEventListener('abort', this)
+    let ears = hearing.get(signal)
+    if (ears === undefined) {
+      ears = new Set()
+      hearing.set(signal, ears)
+      signal.addEventListener('abort', onAbort)
+    }
+    ears.add(this)
   }
 
-  /** What the signal calls. */
-  handleEvent(): void {
+  hear(): void {
     const iterator = this.iterator ?? this.weak?.deref()
     if (iterator !== undefined) return iterator.onAbort()
     const { reason } = this.signal
@@ -59,7 +71,10 @@ export class Ear {
   close(): void {
     if (!young.delete(this)) dropped.unregister(this)
     this.iterator = undefined
-    this.signal.removeEventListener('abort', this)
+    const ears = hearing.get(this.signal)
+    if (!ears?.delete(this) || ears.size > 0) return
+    hearing.delete(this.signal)
+    this.signal.removeEventListener('abort', onAbort)
   }
 
   weaken(): void {

@@ -37,7 +37,7 @@ test('R98: what is no tensor is refused by the name of the field', () => {
   refused([[1], 2], /rows of one length/)
   refused([1, [2]], /numbers only, not an array of 1/)
   refused([1, '2'], /numbers only, not "2"/)
-  refused([1, null], /numbers only, not null/)
+  refused([1, undefined], /numbers only, not undefined/)
   refused([1, 2n], /numbers only/)
   refused({ data: [1, 2], shape: [2] }, /typed array/)
   refused({ data: new Float32Array(4), shape: [3] }, /4 elements, which do not fill the shape \[3\]/)

@@ -170,4 +170,41 @@ test('P8: without onError, onAlways still sees the response that ends the iterat
   assert.equal(always, ['ERROR'])
 })
 
+test('P7: after the iteration ended, nobody is called back', async () => {
+  const called: string[] = []
+  const door = deferred<void>()
+  await using flow = await new Flow()
+    .add({
+      uses: async ({ docs }) => {
+        if (docs[0]!.text !== '0') await door.promise
+      },
+    })
+    .open()
+  for await (const _ of flow.post('/', ['0', '1', '2'], { requestSize: 1, onAlways: (response) => called.push(name(response)) })) break
+  door.resolve()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(called, ['0'])
+})
+
+test('P8: a failure ends the iteration without waiting for the callbacks of those before it', async () => {
+  const door = deferred<void>()
+  await using flow = await new Flow({ closeTimeout: 0 })
+    .add({
+      uses: async ({ docs }) => {
+        if (docs[0]!.text === '0') await door.promise
+        if (docs[0]!.text === 'bad') throw new Error('no')
+      },
+    })
+    .open()
+  const error: any = await within(
+    1000,
+    flow
+      .post('/', ['0', 'bad'], { requestSize: 1, resultsInOrder: true, onDone: () => {} })
+      .drain()
+      .catch((error) => error),
+  )
+  assert.is(error.code, 'ERR_EXECUTOR')
+  door.resolve()
+})
+
 test.run()

@@ -466,6 +466,95 @@ test('P14: transform() is a step of an it-pipe pipeline', async () => {
   assert.equal(out, ['D0', 'D0', 'D1', 'D1', 'D2', 'D2'])
 })
 
+test('P6, R57, R84: a pattern that is no pattern fails the post that is iterated, and nothing else', async () => {
+  let unhandled = 0
+  const count = (): void => void unhandled++
+  process.on('unhandledRejection', count)
+  await using flow = await new Flow().open()
+  flow.post('/', 'x', { targetExecutor: '(' })
+  await fails(() => flow.post('/', 'x', { targetExecutor: '(' }).drain(), 'ERR_OPTION_RANGE', /targetExecutor/)
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', count)
+  assert.is(unhandled, 0)
+})
+
+test('P12, R51: after break, executors that were not reached are not started', async () => {
+  const door = deferred<void>()
+  const inside = deferred<void>()
+  let reached = 0
+  await using flow = await new Flow()
+    .add({
+      uses: async () => {
+        inside.resolve()
+        await door.promise
+      },
+    })
+    .add({ uses: () => void reached++ })
+    .open()
+  const post = flow.post('/', 'x')
+  const pending = post.next()
+  await inside.promise
+  await post.return()
+  door.resolve()
+  await pending
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(reached, 0)
+})
+
+test('P13: what a consumer does to the parameters of a response, no other sees', async () => {
+  await using flow = await flowOf(({ parameters }) => ({ top: parameters.ranker.top }))
+  for await (const { parameters } of flow.post('/', texts(3), { requestSize: 1, prefetch: 1, parameters: { ranker: { top: 9 } } })) {
+    assert.is(parameters.__results__.only.top, 9)
+    parameters.ranker.top = 1
+  }
+})
+
+test('E7: underscores stand for the hyphens of a name too', async () => {
+  let seen: any
+  await using flow = await new Flow()
+    .add({
+      name: 'my-executor-1',
+      uses: ({ parameters }) => {
+        seen = parameters
+      },
+    })
+    .open()
+  await flow.post('/', undefined, { parameters: { param: 5, my_executor_1__param: 7 } }).drain()
+  assert.equal(seen, { param: 7 })
+})
+
+test('R31: documents that all go into one request do not hold timers back', async () => {
+  await using flow = await flowOf(() => {})
+  const documents = Array.from({ length: 300_000 }, () => ({ text: 'x' }))
+  // A collection of the heap, or a busy machine, may cost more than 50 ms, but not each time.
+  let longest = Infinity
+  for (let tries = 0; tries < 3 && longest >= 50; tries++) {
+    longest = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 1)
+    await flow.post('/', documents, { requestSize: 0 }).drain()
+    clearInterval(timer)
+  }
+  assert.ok(longest < 50, `${longest.toFixed(0)} ms`)
+})
+
+test('R42: a signal that many posts share gets one listener', async () => {
+  let warnings = 0
+  const count = (): void => void warnings++
+  process.on('warning', count)
+  await using flow = await flowOf(() => {})
+  const { signal } = new AbortController()
+  const posts = Array.from({ length: 20 }, () => flow.post('/', texts(3), { requestSize: 1, signal }))
+  await Promise.all(posts.map((post) => post.next()))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(warnings, 0)
+  assert.equal(await Promise.all(posts.map((post) => post.drain())), Array(20).fill(2))
+  process.off('warning', count)
+})
+
 test('flushAfter: a request that is not full goes out when the source idles, and only then', async () => {
   await using flow = await flowOf(() => {})
   const more = deferred<void>()

@@ -1,0 +1,51 @@
+import type { Request } from '../request/request.js'
+import type { Graph, Node } from './graph.js'
+import { join } from './join.js'
+import { visit } from './walk.js'
+
+/** Every node starts when all it needs is there. A failure tells the other branches to stop, and does not wait for them. */
+export async function walkBranches(graph: Graph, request: Request): Promise<void> {
+  const scope = request.scope.child()
+  const outcomes: Promise<Request[]>[] = []
+  const start = copies(request.fork(request.docs, scope), graph.copies)
+  const arrive = async ({ from, copy }: { from: number; copy: number }): Promise<Request> => (from === -1 ? start : await outcomes[from]!)[copy]!
+  const run = async (node: Node): Promise<Request[]> => {
+    const parts = await Promise.all(node.ways.map(arrive))
+    const branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
+    const pending = visit(node, branch)
+    if (pending !== undefined) await pending
+    branch.branches = undefined
+    return copies(branch, node.copies)
+  }
+  try {
+    for (const node of graph.nodes) outcomes.push(run(node))
+    // All outcomes are looked at together, so that a second failure is not an unhandled one.
+    await Promise.all(outcomes)
+    const ends = await Promise.all(graph.leaves.map(arrive))
+    const end =
+      ends.length === 1
+        ? ends[0]!
+        : join(
+            ends,
+            graph.leaves.map(({ name }) => name),
+            graph.join,
+          )
+    request.docs = end.docs
+    request.time = end.time
+    request.results = end.results
+  } catch (error) {
+    scope.abort(error)
+    request.time = Date.now()
+    request.unfinished = Promise.allSettled(outcomes)
+    throw error
+  } finally {
+    scope.close()
+  }
+}
+
+/** A request for each way out: the first goes on itself, the others are copies, made before anybody changes it. */
+function copies(request: Request, count: number): Request[] {
+  const all = [request]
+  for (let i = 1; i < count; i++) all.push(request.fork(request.docs.clone()))
+  return all
+}
