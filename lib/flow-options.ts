@@ -1,7 +1,7 @@
 import { optionRange, optionType } from './errors.js'
 import type { Executor, ExecutorFunction, Metas } from './executor.js'
 import type { Join } from './graph/graph.js'
-import { callback, check, count, milliseconds, object, string } from './options.js'
+import { callback, check, count, flag, milliseconds, object, string } from './options.js'
 
 /** What a Flow can be told when it is made. */
 export interface FlowOptions {
@@ -15,6 +15,8 @@ export interface FlowOptions {
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
   closeTimeout?: number | undefined
+  /** Told of failures in floating executors, which no response can tell. Default: console.error. */
+  onBackgroundError?: ((error: Error) => void) | undefined
 }
 
 /** A class that extends Executor. */
@@ -48,6 +50,8 @@ export interface AddOptions<
   join?: Join | undefined
   /** The folder below which it has its own. Default: the Flow's. */
   workspace?: string | undefined
+  /** No response waits for it, and the next `add()` comes behind the one before. What fails in it goes to `onBackgroundError`. Default `false`. */
+  floating?: boolean | undefined
 }
 
 /** What checks each option of a Flow. */
@@ -57,6 +61,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   workspace: string,
   join,
   closeTimeout: milliseconds,
+  onBackgroundError: callback,
 }
 
 /** What checks each option of `add()`. */
@@ -69,6 +74,7 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   needs,
   join,
   workspace: string,
+  floating: flag,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */

@@ -2,6 +2,7 @@ import type { Document, Tags } from './doc/document.js'
 import { ExecutorError, FlowBuildError, FlowStateError, say, show } from './errors.js'
 import { Executor, type ExecutorFunction, executorOf } from './executor.js'
 import { type AddOptions, checkAddOptions, checkFlowOptions, type ExecutorClass, type FlowOptions, type Needs } from './flow-options.js'
+import type { Background } from './graph/background.js'
 import { connect, GATEWAY, type Step, sort } from './graph/graph.js'
 import { type Walk, walkOf } from './graph/walk.js'
 import { node } from './host.js'
@@ -15,7 +16,6 @@ import type { Request } from './request/request.js'
 import { Flatten } from './stream/flatten.js'
 
 const NAME = /^[A-Za-z_][\w-]*$/
-const CLOSE_TIMEOUT = 10_000
 
 type State = 'closed' | 'opening' | 'open' | 'closing'
 type Added = Step & { readonly options: AddOptions }
@@ -41,6 +41,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   readonly #steps: Added[] = []
   #state: State = 'closed'
   #walk: Walk | undefined
+  #background: Background | undefined
   #executors: Part[] = []
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
@@ -92,11 +93,11 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
         `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not the word ${GATEWAY}`,
       )
     if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Give this one another name`)
-    const last = this.#steps.at(-1)?.name ?? GATEWAY
+    const last = this.#steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
     const needs: readonly string[] = options.needs === undefined ? [last] : typeof options.needs === 'string' ? [options.needs] : [...options.needs]
     if (new Set(needs).size !== needs.length)
       throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
-    this.#steps.push({ name, needs, join: options.join ?? 'concat', options: options as AddOptions })
+    this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: options as AddOptions })
     return this as Flow<Names | Name>
   }
 
@@ -121,7 +122,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
   ): Flow<Names | Name> {
     const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
-    const loose = this.#steps.map(({ name }) => name).filter((name) => !needed.has(name)) as Needs<Names>[]
+    const loose = this.#steps.filter(({ name, floating }) => !floating && !needed.has(name)).map(({ name }) => name) as Needs<Names>[]
     if (loose.length > 1) return this.needs(loose, options)
     return this.add<Name, Uses>(loose.length === 0 ? options : { ...options, needs: loose })
   }
@@ -158,9 +159,12 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     this.#inside = new Inside()
     try {
       const executors = steps.map((step) => this.#make(step))
+      const floats = steps.some(({ floating }) => floating)
+      this.#background = floats ? new (await import('./graph/background.js')).Background(this.options.onBackgroundError) : undefined
       const graph = connect(
         steps.map((step, index) => ({ ...step, peer: executors[index]! })),
         this.options.join ?? 'concat',
+        this.#background,
       )
       this.#walk = await walkOf(graph)
       await openAll(executors)
@@ -223,13 +227,9 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   }
 
   async #drain(): Promise<void> {
-    if (this.#inside.size === 0) return
-    const { delay } = await import('abort-controller-x')
-    const timer = new AbortController()
-    const late = delay(timer.signal, this.options.closeTimeout ?? CLOSE_TIMEOUT).catch(() => {})
-    await Promise.race([this.#inside.whenEmpty(), late])
-    timer.abort()
-    for (const { scope } of this.#inside) scope.abort(this.#refusal())
+    if (this.#inside.size === 0 && !this.#background?.size) return
+    const { drain } = await import('./drain.js')
+    await drain(this.#inside, this.#background, this.options.closeTimeout, this.#refusal())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['graph', 'executor', 'yields', 'lifecycle'],
   ['post', 'flow-options'],
   ['config'],
-  ['block'],
+  ['block', 'drain'],
   ['flow'],
   ['graphql'],
   ['index', 'cli'],

@@ -5,22 +5,31 @@ import { visit } from './walk.js'
 
 /** Every node starts when all it needs is there. A failure tells the other branches to stop, and does not wait for them. */
 export async function walkBranches(graph: Graph, request: Request): Promise<void> {
+  const { background } = graph
   const scope = request.scope.child()
   const outcomes: Promise<Request[]>[] = []
+  const waited: Promise<Request[]>[] = []
   const start = copies(request.fork(request.docs, scope), graph.copies)
   const arrive = async ({ from, copy }: { from: number; copy: number }): Promise<Request> => (from === -1 ? start : await outcomes[from]!)[copy]!
   const run = async (node: Node): Promise<Request[]> => {
     const parts = await Promise.all(node.ways.map(arrive))
-    const branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
+    let branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
+    // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
+    if (node.floating) branch = branch.detach(background!.scope)
     const pending = visit(node, branch)
     if (pending !== undefined) await pending
     branch.branches = undefined
     return copies(branch, node.copies)
   }
   try {
-    for (const node of graph.nodes) outcomes.push(run(node))
+    for (const node of graph.nodes) {
+      const outcome = run(node)
+      outcomes.push(outcome)
+      if (node.floating) background!.add(outcome)
+      else waited.push(outcome)
+    }
     // All outcomes are looked at together, so that a second failure is not an unhandled one.
-    await Promise.all(outcomes)
+    await Promise.all(waited)
     const ends = await Promise.all(graph.leaves.map(arrive))
     const end =
       ends.length === 1
@@ -36,7 +45,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
   } catch (error) {
     scope.abort(error)
     request.time = Date.now()
-    request.unfinished = Promise.allSettled(outcomes)
+    request.unfinished = Promise.allSettled(waited)
     throw error
   } finally {
     scope.close()

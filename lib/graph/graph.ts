@@ -1,5 +1,6 @@
 import { FlowBuildError } from '../errors.js'
 import type { Peer } from '../peer.js'
+import type { Background } from './background.js'
 
 /** The start and the end of every Flow. */
 export const GATEWAY = 'gateway'
@@ -12,6 +13,8 @@ export interface Step {
   readonly name: string
   readonly needs: readonly string[]
   readonly join: Join
+  /** No response waits for it, nor for what only needs it. */
+  readonly floating: boolean
 }
 
 /** A place with who is there, and the ways in and out as the walk takes them. */
@@ -33,6 +36,8 @@ export interface Graph {
   readonly join: Join
   /** One way in, one way out, no forks: the walk is a loop. */
   readonly chain: boolean
+  /** Where floating executors run, if there are any. */
+  readonly background: Background | undefined
 }
 
 /**
@@ -64,8 +69,16 @@ export function sort<S extends Step>(steps: readonly S[]): S[] {
   return [...sorted]
 }
 
-/** Makes sorted steps walkable. */
-export function connect(steps: readonly (Step & { peer: Peer })[], join: Join): Graph {
+/** Makes sorted steps walkable. What needs a floating step floats with it. */
+export function connect(given: readonly (Step & { peer: Peer })[], join: Join, background: Background | undefined): Graph {
+  const afloat = new Set<string>()
+  const steps = given.map((step) => {
+    const floating = step.floating || step.needs.some((need) => afloat.has(need))
+    if (floating) afloat.add(step.name)
+    return { ...step, floating }
+  })
+  // A leaf is where the last executor stands that a response waits for, be there others afloat behind it.
+  const isLeaf = ({ name, floating }: Step): boolean => !floating && !steps.some((step) => !step.floating && step.needs.includes(name))
   const at = new Map(steps.map(({ name }, index) => [name, index]))
   const copies = new Array<number>(steps.length + 1).fill(0)
   // The gateway stands at -1, and its count in the last place.
@@ -75,8 +88,11 @@ export function connect(steps: readonly (Step & { peer: Peer })[], join: Join): 
     return { from, copy: copies[slot]!++ }
   }
   const ways = steps.map(({ needs }) => needs.map(way))
-  const leaves = steps.flatMap(({ name }, from) => (copies[from] === 0 ? [{ name, ...way(name) }] : []))
+  const leaves = steps.flatMap((step) => (isLeaf(step) ? [{ name: step.name, ...way(step.name) }] : []))
+  // When all float, what comes in goes out.
+  if (leaves.length === 0 && steps.length > 0) leaves.push({ name: GATEWAY, ...way(GATEWAY) })
   const nodes = steps.map((step, index) => ({ ...step, ways: ways[index]!, copies: copies[index]! }))
-  const chain = nodes.every(({ ways, copies }, index) => ways.length === 1 && copies === 1 && ways[0]!.from === index - 1) && leaves.length <= 1
-  return { nodes, copies: copies[steps.length]!, leaves, join, chain }
+  const chain =
+    nodes.every(({ ways, copies }, index) => ways.length === 1 && copies === 1 && ways[0]!.from === index - 1) && leaves.length <= 1 && afloat.size === 0
+  return { nodes, copies: copies[steps.length]!, leaves, join, chain, background }
 }

@@ -107,8 +107,20 @@ export class Request {
   /** The same request on another way, with these documents. */
   fork(docs: DocumentArray, scope: Scope = this.scope): Request {
     const fork = new Request(this.header, docs, scope, this.#origin ?? this)
-    fork.time = this.time
-    if (this.results !== undefined) fork.results = { ...this.results }
-    return fork
+    return this.#lend(fork)
+  }
+
+  /** The same request for work that outlives this one: its routes and its end are its own. */
+  detach(scope: Scope): Request {
+    const detached = new Request(this.header, this.docs, scope)
+    detached.id = this.id
+    detached.branches = this.branches
+    return this.#lend(detached)
+  }
+
+  #lend(other: Request): Request {
+    other.time = this.time
+    if (this.results !== undefined) other.results = { ...this.results }
+    return other
   }
 }
