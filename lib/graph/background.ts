@@ -20,13 +20,14 @@ export class Background {
     return this.#pending.size
   }
 
-  /** Looks after a piece of work. */
+  /** Keeps a piece of work until it is done, however it ends. */
   add(work: Promise<unknown>): void {
-    const pending: Promise<void> = work.then(() => {}, this.fail).finally(() => this.#pending.delete(pending))
+    const pending: Promise<void> = work.then(ignore, ignore).finally(() => this.#pending.delete(pending))
     this.#pending.add(pending)
   }
 
-  readonly fail = (error: unknown): void => {
+  /** Reports what failed. */
+  fail(error: unknown): void {
     try {
       this.#report(error as Error)
     } catch (thrown) {
@@ -39,3 +40,5 @@ export class Background {
     while (this.#pending.size > 0) await Promise.all(this.#pending)
   }
 }
+
+function ignore(): void {}

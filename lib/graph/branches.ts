@@ -16,8 +16,14 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     let branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
     // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
     if (node.floating) branch = branch.detach(background!.scope)
-    const pending = visit(node, branch)
-    if (pending !== undefined) await pending
+    try {
+      const pending = visit(node, branch)
+      if (pending !== undefined) await pending
+    } catch (error) {
+      // Its own failure only: what it waited for in vain is told by others.
+      if (node.floating) background!.fail(error)
+      throw error
+    }
     branch.branches = undefined
     return copies(branch, node.copies)
   }

@@ -109,6 +109,60 @@ test('floating: a consumer that leaves does not stop it; close() does when its t
   assert.ok(signal.aborted)
 })
 
+test('floating: what others fail at, or a consumer that leaves, is no failure of what floats behind', async () => {
+  const reports: unknown[] = []
+  const inside = deferred<void>()
+  const door = deferred<void>()
+  const flow = await new Flow({ onBackgroundError: (error) => reports.push(error) })
+    .add({
+      name: 'head',
+      uses: async ({ docs }) => {
+        if (docs[0]!.text === 'bad') throw new Error('no')
+        inside.resolve()
+        await door.promise
+      },
+    })
+    .add({ name: 'log', floating: true })
+    .add({ name: 'more', needs: 'log' })
+    .open()
+  const error: any = await within(
+    1000,
+    flow
+      .post('/', 'bad')
+      .drain()
+      .catch((error) => error),
+  )
+  assert.is(error.executor, 'head')
+  const post = flow.post('/', 'good')
+  const pending = post.next()
+  await inside.promise
+  await post.return()
+  door.resolve()
+  await pending
+  await within(1000, flow.close())
+  assert.equal(reports, [])
+})
+
+test('floating: a failure is reported once, not again for what floats behind it', async () => {
+  const reports: any[] = []
+  const flow = await new Flow({ onBackgroundError: (error) => reports.push(error) })
+    .add({
+      name: 'log',
+      floating: true,
+      uses: () => {
+        throw new Error('disk')
+      },
+    })
+    .add({ name: 'more', needs: 'log' })
+    .open()
+  await flow.post('/', 'x').drain()
+  await within(1000, flow.close())
+  assert.equal(
+    reports.map(({ executor }) => executor),
+    ['log'],
+  )
+})
+
 test('floating: a Flow of floating executors only gives back what came in', async () => {
   let calls = 0
   await using flow = await new Flow()
