@@ -1,7 +1,10 @@
 import { optionRange, optionType } from './errors.js'
 import type { Executor, ExecutorFunction, Metas } from './executor.js'
-import type { Join } from './graph/graph.js'
-import { callback, check, count, flag, milliseconds, object, string } from './options.js'
+import type { DynamicBatching } from './graph/batched.js'
+import type { Join, Step } from './graph/graph.js'
+import type { Polling } from './graph/polling.js'
+import type { Condition } from './graph/query.js'
+import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
 
 /** What a Flow can be told when it is made. */
 export interface FlowOptions {
@@ -11,6 +14,8 @@ export interface FlowOptions {
   prefetch?: number | undefined
   /** The folder below which executors get their own, `<workspace>/<name>/<shardId>`. Default none: an executor that asks for one fails. */
   workspace?: string | undefined
+  /** What every executor finds in `this.env`, under what it was given itself. Texts by name. Default none. */
+  env?: Readonly<Record<string, string>> | undefined
   /** How documents of several last executors are united: one after the other (`'concat'`, the default), or by id (`'merge'`). */
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
@@ -22,24 +27,49 @@ export interface FlowOptions {
 /** A class that extends Executor. */
 export type ExecutorClass<Config extends object = any> = new (...args: any[]) => Executor<Config>
 
+/** An Executor as a configuration describes it. */
+export interface ExecutorConfig {
+  /** The name under which a module exports it. Default `default`. */
+  jtype?: string | undefined
+  /** The module, or the modules, of which one exports it. `py_modules` in YAML. */
+  modules?: string | readonly string[] | undefined
+  /** `usesWith`, `usesMetas`, `usesRequests` of this executor; those given to `add()` win, key by key. */
+  with?: object | undefined
+  metas?: Metas | undefined
+  requests?: Record<string, string> | undefined
+}
+
+/** Everything that can be an executor of a Flow. */
+export type Uses = ExecutorClass | ExecutorFunction | string | ExecutorConfig
+
 /** The configuration that a class, or a function, is made with. */
 type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config> ? Config : never
 
 /** What `needs` may name: executors added before, those that were added without a name, and the gateway. */
 export type Needs<Names extends string> = Names | 'gateway' | `executor${number}`
 
+/** When a failed request is tried again. */
+export interface Retries {
+  /** How often, after the first attempt. An integer ≥ 0. */
+  attempts: number
+  /** Milliseconds before the second attempt; each further wait is twice as long, up to `maxDelay`, less a random part of up to a half. Default 100. */
+  delay?: number | undefined
+  /** Milliseconds no wait exceeds. Default 5000. */
+  maxDelay?: number | undefined
+}
+
 /** One executor of a Flow. */
-export interface AddOptions<
-  Name extends string = string,
-  Names extends string = string,
-  Uses extends ExecutorClass | ExecutorFunction = ExecutorClass | ExecutorFunction,
-> {
+export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> {
   /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
   name?: Name | undefined
-  /** An Executor class, of which the Flow makes an instance when it opens, or a function. Default: documents pass through. */
-  uses?: Uses | undefined
+  /**
+   * An Executor class, of which the Flow makes an instance when it opens; a function; `'./module.js#Export'` or
+   * `'npm:package@version#Export'`; the file name or the text of an executor's YAML, or what such YAML says as an object.
+   * Paths start at the folder the process runs in. Default: documents pass through.
+   */
+  uses?: U | undefined
   /** `this.config` of the instance. */
-  usesWith?: ([ConfigOf<Uses>] extends [never] ? object : ConfigOf<Uses>) | undefined
+  usesWith?: ([ConfigOf<U>] extends [never] ? object : ConfigOf<U>) | undefined
   /** Over the class's own `metas`. */
   usesMetas?: Metas | undefined
   /** Methods by endpoint, over the class's own bindings. */
@@ -50,8 +80,44 @@ export interface AddOptions<
   join?: Join | undefined
   /** The folder below which it has its own. Default: the Flow's. */
   workspace?: string | undefined
+  /** `this.env`, over the Flow's. Texts by name. */
+  env?: Readonly<Record<string, string>> | undefined
   /** No response waits for it, and the next `add()` comes behind the one before. What fails in it goes to `onBackgroundError`. Default `false`. */
   floating?: boolean | undefined
+  /** How many instances there are, each with its own `shardId` and workspace. An integer from 1 to 1000. Default 1. */
+  parallel?: number | undefined
+  /** Jina's other name for `parallel`. */
+  replicas?: number | undefined
+  /** Jina's other name for `parallel`. */
+  shards?: number | undefined
+  /**
+   * Which replicas a request goes to, for all endpoints or by endpoint, `'*'` being all others. `'ANY'`, the default: the one that is
+   * likely to answer first. `'ALL'`: every one, and their answers are united by id. `'ALL_ASYNC'`: every one, and the first answer goes on.
+   */
+  polling?: Polling | Lowercase<Polling> | Readonly<Record<string, Polling | Lowercase<Polling>>> | undefined
+  /**
+   * The most requests that one replica handles at once; others wait, for whichever replica is free first. Default Infinity: `prefetch`
+   * bounds each post already, and asynchronous methods are made to overlap. Set 1 for what must not.
+   */
+  concurrency?: number | undefined
+  /** Only documents for which this holds go there; the others pass by, and keep their places. A function, or a query such as `{ tags__lang: { $eq: 'en' } }`. */
+  when?: Condition | undefined
+  /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
+  dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
+  /** Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Default: no end. */
+  timeout?: number | undefined
+  /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
+  retries?: number | Retries | undefined
+  /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
+  signal?: AbortSignal | undefined
+}
+
+/** A Flow as it was built, for whoever draws it or writes it down. */
+export interface Plan {
+  readonly name: string
+  readonly options: Readonly<FlowOptions>
+  /** In the order they were added. `needs` is complete here; `options` are as they were given. */
+  readonly steps: readonly (Step & { readonly options: AddOptions })[]
 }
 
 /** What checks each option of a Flow. */
@@ -59,6 +125,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   name: string,
   prefetch: count,
   workspace: string,
+  env: texts,
   join,
   closeTimeout: milliseconds,
   onBackgroundError: callback,
@@ -67,14 +134,25 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
 /** What checks each option of `add()`. */
 export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => void> = {
   name: string,
-  uses: callback,
+  uses,
   usesWith: object,
   usesMetas: object,
   usesRequests: object,
   needs,
   join,
   workspace: string,
+  env: texts,
   floating: flag,
+  parallel: replicas,
+  replicas,
+  shards: replicas,
+  polling,
+  concurrency: some,
+  when,
+  dynamicBatching: object,
+  timeout: milliseconds,
+  retries,
+  signal: abortSignal,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
@@ -95,4 +173,37 @@ function needs(name: string, value: unknown): void {
   const list = Array.isArray(value) ? value : [value]
   if (!list.every((need) => typeof need === 'string')) throw optionType(name, 'a name or a list of names', value)
   if (list.length === 0) throw optionRange(name, "at least one name; 'gateway' stands for the input", value)
+}
+
+function uses(name: string, value: unknown): void {
+  if (typeof value !== 'function' && typeof value !== 'string') object(name, value)
+}
+
+function when(name: string, value: unknown): void {
+  if (typeof value !== 'function') object(name, value)
+}
+
+function texts(name: string, value: unknown): void {
+  object(name, value)
+  for (const [key, text] of Object.entries(value as object)) string(`${name}.${key}`, text)
+}
+
+function replicas(name: string, value: unknown): void {
+  count(name, value)
+  if (!((value as number) >= 1 && (value as number) <= 1000)) throw optionRange(name, 'an integer from 1 to 1000', value)
+}
+
+function some(name: string, value: unknown): void {
+  count(name, value)
+  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)
+}
+
+function polling(name: string, value: unknown): void {
+  for (const one of typeof value === 'object' ? Object.values(value ?? {}) : [value])
+    if (!/^(any|all|all_async)$/i.test(String(one))) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
+}
+
+function retries(name: string, value: unknown): void {
+  if (typeof value === 'number') count(name, value)
+  else check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
 }

@@ -111,6 +111,6 @@ function size(name: string, value: unknown): void {
     throw optionRange(name, 'an integer, or 0 or less for all documents in one request', value)
 }
 
-function abortSignal(name: string, value: unknown): void {
+export function abortSignal(name: string, value: unknown): void {
   if (!(value instanceof AbortSignal)) throw optionType(name, 'an AbortSignal', value)
 }
