@@ -50,14 +50,18 @@ export class ParseError extends SluiceError {
   }
 }
 
-/** An Executor failed to answer (`ERR_EXECUTOR`), to answer in a form that has a meaning (`ERR_EXECUTOR_RESULT`), or to open (`ERR_EXECUTOR_OPEN`). `cause` is what it threw. */
+/**
+ * An Executor failed to answer (`ERR_EXECUTOR`), in its time (`ERR_EXECUTOR_TIMEOUT`), in a form that has a meaning
+ * (`ERR_EXECUTOR_RESULT`), or to open (`ERR_EXECUTOR_OPEN`); or its methods or its folder are not what they are said to be
+ * (`ERR_EXECUTOR_BINDING`). `cause` is what it threw.
+ */
 export class ExecutorError extends SluiceError {
   readonly executor: string
   readonly endpoint: string | undefined
   readonly requestId: string | undefined
 
   constructor(
-    code: 'ERR_EXECUTOR' | 'ERR_EXECUTOR_RESULT' | 'ERR_EXECUTOR_OPEN' | 'ERR_EXECUTOR_BINDING',
+    code: 'ERR_EXECUTOR' | 'ERR_EXECUTOR_TIMEOUT' | 'ERR_EXECUTOR_RESULT' | 'ERR_EXECUTOR_OPEN' | 'ERR_EXECUTOR_BINDING',
     message: string,
     where: { executor: string; endpoint?: string | undefined; requestId?: string | undefined; cause?: unknown },
   ) {

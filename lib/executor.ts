@@ -98,6 +98,8 @@ export interface ExecutorInit<Config extends object = Record<string, unknown>> {
   /** Which of several replicas it is, from 0. */
   shardId?: number
   workspace?: string | undefined
+  /** `this.env`. */
+  env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -118,7 +120,10 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   readonly name: string
   readonly config: Config
   readonly metas: Metas
+  /** Which of several replicas it is, from 0. */
   readonly shardId: number
+  /** The environment it was given: the Flow's `env`, and its own over it. Not `process.env`. */
+  readonly env: Readonly<Record<string, string>>
   readonly #base: string | undefined
   readonly #names: readonly string[]
   readonly #methods = new Map<string, ExecutorFunction<any, any>>()
@@ -130,6 +135,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     this.config = init.config ?? ({} as Config)
     this.metas = { name: type.name || this.name, ...(type as { metas?: Metas }).metas, ...init.metas }
     this.shardId = init.shardId ?? 0
+    this.env = init.env ?? {}
     this.#base = this.metas.workspace ?? init.workspace
     this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
     for (const [endpoint, method] of rebind(bindings(type), init.requests ?? {})) {

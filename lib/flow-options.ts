@@ -2,7 +2,7 @@ import { optionRange, optionType } from './errors.js'
 import type { Executor, ExecutorFunction, Metas } from './executor.js'
 import type { DynamicBatching } from './graph/batched.js'
 import type { Join, Step } from './graph/graph.js'
-import type { Polling } from './graph/polling.js'
+import type { PollingOption } from './graph/polling.js'
 import type { Condition } from './graph/query.js'
 import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
 
@@ -94,13 +94,16 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * Which replicas a request goes to, for all endpoints or by endpoint, `'*'` being all others. `'ANY'`, the default: the one that is
    * likely to answer first. `'ALL'`: every one, and their answers are united by id. `'ALL_ASYNC'`: every one, and the first answer goes on.
    */
-  polling?: Polling | Lowercase<Polling> | Readonly<Record<string, Polling | Lowercase<Polling>>> | undefined
+  polling?: PollingOption | undefined
   /**
    * The most requests that one replica handles at once; others wait, for whichever replica is free first. Default Infinity: `prefetch`
    * bounds each post already, and asynchronous methods are made to overlap. Set 1 for what must not.
    */
   concurrency?: number | undefined
-  /** Only documents for which this holds go there; the others pass by, and keep their places. A function, or a query such as `{ tags__lang: { $eq: 'en' } }`. */
+  /**
+   * Only documents for which this holds go there, and to what comes behind it on that way; other branches are not concerned. At the end,
+   * documents stand in the order of the input. A function, or a query such as `{ tags__lang: { $eq: 'en' } }`. As in Jina 3.
+   */
   when?: Condition | undefined
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined

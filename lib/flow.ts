@@ -1,24 +1,19 @@
 import type { Document, Tags } from './doc/document.js'
-import { ExecutorError, FlowBuildError, FlowStateError, say, show } from './errors.js'
-import { Executor, type ExecutorFunction, executorOf } from './executor.js'
-import { type AddOptions, checkAddOptions, checkFlowOptions, type ExecutorClass, type FlowOptions, type Needs } from './flow-options.js'
-import type { Background } from './graph/background.js'
-import { connect, GATEWAY, type Step, sort } from './graph/graph.js'
-import { type Walk, walkOf } from './graph/walk.js'
-import { node } from './host.js'
-import { closeAll, openAll, type Part } from './lifecycle.js'
+import { FlowBuildError, FlowStateError } from './errors.js'
+import type { ExecutorFunction } from './executor.js'
+import { type AddOptions, checkAddOptions, checkFlowOptions, type FlowOptions, type Needs, type Plan, type Uses } from './flow-options.js'
+import { GATEWAY } from './graph/gateway.js'
 import { checkPostOptions, type PostOptions } from './options.js'
 import type { Peer } from './peer.js'
 import type { Inputs } from './post/inputs.js'
 import { type Post, post } from './post/post.js'
-import { Inside } from './request/inside.js'
 import type { Request } from './request/request.js'
+import type { Running } from './running.js'
 import { Flatten } from './stream/flatten.js'
 
 const NAME = /^[A-Za-z_][\w-]*$/
 
 type State = 'closed' | 'opening' | 'open' | 'closing'
-type Added = Step & { readonly options: AddOptions }
 
 /**
  * A graph of Executors that documents stream through.
@@ -38,15 +33,12 @@ type Added = Step & { readonly options: AddOptions }
 export class Flow<Names extends string = never> implements Peer, AsyncDisposable {
   readonly name: string
   readonly options: Readonly<FlowOptions>
-  readonly #steps: Added[] = []
+  readonly #steps: Plan['steps'][number][] = []
   #state: State = 'closed'
-  #walk: Walk | undefined
-  #background: Background | undefined
-  #executors: Part[] = []
+  #running: Running | undefined
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
   #closing: Promise<void> | undefined
-  #inside = new Inside()
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
   constructor(options: FlowOptions = {}) {
@@ -74,15 +66,18 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     return this.#steps.map(({ name }) => name)
   }
 
+  /** The Flow as it was built. */
+  get plan(): Plan {
+    return { name: this.name, options: this.options, steps: [...this.#steps] }
+  }
+
   // ── building ───────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Adds an executor behind the last one, or behind those in `needs`.
    * @throws FlowBuildError `ERR_FLOW_OPEN`, `ERR_NAME_INVALID`, `ERR_NAME_TAKEN`
    */
-  add<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
-    options: AddOptions<Name, Names, Uses> = {},
-  ): Flow<Names | Name> {
+  add<const Name extends string = never, U extends Uses = ExecutorFunction>(options: AddOptions<Name, Names, U> = {}): Flow<Names | Name> {
     checkAddOptions(options)
     if (this.#state !== 'closed')
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
@@ -105,26 +100,24 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * Adds an executor that waits for several others and unites their documents. Without `uses`, it does only that.
    * @throws FlowBuildError `ERR_NEED_SINGLE` for fewer than two, and those of {@link add}
    */
-  needs<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
+  needs<const Name extends string = never, U extends Uses = ExecutorFunction>(
     needs: readonly Needs<Names>[],
-    options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
+    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
   ): Flow<Names | Name> {
     if (!Array.isArray(needs) || needs.length < 2)
       throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
-    return this.add<Name, Uses>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
+    return this.add<Name, U>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
   }
 
   /**
    * Adds an executor that waits for all that nobody needs yet.
    * @throws FlowBuildError as {@link add} does
    */
-  needsAll<const Name extends string = never, Uses extends ExecutorClass | ExecutorFunction = ExecutorFunction>(
-    options: Omit<AddOptions<Name, Names, Uses>, 'needs'> = {},
-  ): Flow<Names | Name> {
+  needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(options: Omit<AddOptions<Name, Names, U>, 'needs'> = {}): Flow<Names | Name> {
     const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
     const loose = this.#steps.filter(({ name, floating }) => !floating && !needed.has(name)).map(({ name }) => name) as Needs<Names>[]
     if (loose.length > 1) return this.needs(loose, options)
-    return this.add<Name, Uses>(loose.length === 0 ? options : { ...options, needs: loose })
+    return this.add<Name, U>(loose.length === 0 ? options : { ...options, needs: loose })
   }
 
   #has(name: string): boolean {
@@ -154,49 +147,15 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   async #start(): Promise<this> {
     await this.#closing?.catch(() => {})
     if (this.#state === 'open') return this
-    const steps = sort(this.#steps)
     this.#state = 'opening'
-    this.#inside = new Inside()
     try {
-      const executors = steps.map((step) => this.#make(step))
-      const floats = steps.some(({ floating }) => floating)
-      this.#background = floats ? new (await import('./graph/background.js')).Background(this.options.onBackgroundError) : undefined
-      const graph = connect(
-        steps.map((step, index) => ({ ...step, peer: executors[index]! })),
-        this.options.join ?? 'concat',
-        this.#background,
-      )
-      this.#walk = await walkOf(graph)
-      await openAll(executors)
-      this.#executors = executors
+      const { Running } = await import('./running.js')
+      this.#running = await Running.start(this.plan)
       this.#state = 'open'
       return this
     } catch (error) {
       this.#state = 'closed'
       throw error
-    }
-  }
-
-  #make({ name, options }: Added): Executor & Part {
-    const { uses = passThrough, usesWith, usesMetas, usesRequests, workspace = this.options.workspace } = options
-    const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
-    if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
-      throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)
-    }
-    const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
-    try {
-      const executor = new type({ name, config: { ...usesWith }, metas: usesMetas, requests: usesRequests, workspace })
-      if (!executor.hasWorkspace) return executor
-      const open = executor.open.bind(executor)
-      executor.open = async () => {
-        await (await node('fs/promises')).mkdir(executor.workspace, { recursive: true })
-        await open()
-      }
-      return executor
-    } catch (cause) {
-      throw cause instanceof ExecutorError
-        ? cause
-        : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
     }
   }
 
@@ -216,20 +175,12 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
 
   async #stop(): Promise<void> {
     try {
-      await this.#drain()
-      await closeAll(this.#executors)
+      await this.#running!.close(this.options.closeTimeout, this.#refusal())
     } finally {
-      this.#executors = []
-      this.#walk = undefined
+      this.#running = undefined
       this.#state = 'closed'
       this.#closing = undefined
     }
-  }
-
-  async #drain(): Promise<void> {
-    if (this.#inside.size === 0 && !this.#background?.size) return
-    const { drain } = await import('./drain.js')
-    await drain(this.#inside, this.#background, this.options.closeTimeout, this.#refusal())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -301,27 +252,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
 
   handle(request: Request): void | Promise<void> {
     if (this.#state !== 'open') throw this.#refusal()
-    const route = request.arrive(GATEWAY)
-    const inside = this.#inside
-    const visit = inside.enter(request)
-    const leave = (): void => {
-      route.leave(request.time)
-      // When a branch failed, others may still run: they are in here until they are done.
-      if (request.unfinished === undefined) inside.leave(visit)
-      else request.unfinished.then(() => inside.leave(visit))
-    }
-    let pending: void | Promise<void>
-    try {
-      pending = this.#walk!(request)
-    } catch (error) {
-      leave()
-      throw error
-    }
-    if (pending === undefined) return leave()
-    return pending.then(leave, (error) => {
-      leave()
-      throw error
-    })
+    return this.#running!.handle(request)
   }
 
   #refusal(): FlowStateError {
@@ -333,6 +264,3 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
 /** The Flow under its other name: every Flow is asynchronous here. */
 export const AsyncFlow = Flow
 export type AsyncFlow<Names extends string = never> = Flow<Names>
-
-/** What an executor without `uses` does. */
-function passThrough(): void {}

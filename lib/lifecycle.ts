@@ -5,6 +5,8 @@ export interface Part {
   readonly name: string
   open(): void | Promise<void>
   close(): void | Promise<void>
+  /** The Flow closes, so nothing is worth waiting for any more. */
+  hurry?(): void
 }
 
 /**

@@ -1,18 +1,39 @@
 import { DocumentArray } from './doc/array.js'
-import type { DocumentLike } from './doc/document.js'
+import type { Document, DocumentLike } from './doc/document.js'
 import type { Request } from './request/request.js'
+import { Response } from './request/response.js'
 
-/** Takes all that an async generator yields as the documents of one answer. */
-export async function collect(
-  answers: AsyncIterable<DocumentLike | Iterable<DocumentLike> | void>,
-  request: Request,
-  documents: (likes: Iterable<DocumentLike>) => DocumentArray,
-): Promise<void> {
-  const docs = new DocumentArray()
+/** What an async generator may yield: documents, or nothing, after changing those it was given. */
+type Yield = DocumentLike | Iterable<DocumentLike> | void
+
+/**
+ * Takes what an async generator yields as one answer, and hands each piece on at once as a partial response.
+ *
+ * The whole answer is all that was yielded; a document yielded again replaces its former version, by id. A generator that yielded
+ * no document leaves those of the request. The next piece is asked for when the last was taken, and not at all when nobody wants the
+ * answer any more.
+ *
+ * @param documents makes documents of what is one or several, or throws what says that it is not
+ */
+export async function collect(answers: AsyncIterable<Yield>, request: Request, documents: (likes: Iterable<DocumentLike>) => DocumentArray): Promise<void> {
+  const { scope } = request
+  const all = new Map<string, Document>()
+  // Leaving the loop closes the generator.
   for await (const answer of answers) {
-    if (answer === undefined || answer === null) continue
-    const several = typeof answer === 'object' && Symbol.iterator in answer && !ArrayBuffer.isView(answer)
-    docs.extend(documents(several ? (answer as Iterable<DocumentLike>) : [answer as DocumentLike]))
+    if (scope.aborted) throw scope.reason
+    let { docs } = request
+    if (answer !== undefined && answer !== null) {
+      docs = documents(isSeveral(answer) ? answer : [answer])
+      for (const document of docs) all.set(document.id, document)
+    }
+    if (request.emit === undefined) continue
+    // A copy goes out, as the generator goes on with the documents.
+    await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
+    if (scope.aborted) throw scope.reason
   }
-  request.docs = docs
+  if (all.size > 0) request.docs = DocumentArray.from(all.values())
+}
+
+function isSeveral(answer: DocumentLike | Iterable<DocumentLike>): answer is Iterable<DocumentLike> {
+  return typeof answer === 'object' && Symbol.iterator in answer && !ArrayBuffer.isView(answer)
 }

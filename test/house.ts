@@ -7,14 +7,14 @@ import * as assert from 'uvu/assert'
 
 /** Rooms from the ground up. A file imports from its own room and from below; types may come from anywhere. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors', 'host'],
+  ['errors', 'host', 'nearest'],
   ['options', 'stream'],
   ['doc'],
   ['request', 'requests', 'peer'],
   ['graph', 'executor', 'yields', 'lifecycle'],
   ['post', 'flow-options'],
-  ['config'],
-  ['block', 'drain'],
+  ['config', 'draw', 'deployment'],
+  ['block', 'running'],
   ['flow'],
   ['graphql'],
   ['index', 'cli'],

@@ -68,6 +68,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   const output = new Output(options.output)
   let failed = 0
   for await (const response of responses) {
+    if (response.partial && !options.responses) continue
     if (response.error !== undefined) {
       failed++
       process.stderr.write(`sluice: request ${response.requestId} failed: ${explain(response.error)}\n`)

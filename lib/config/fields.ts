@@ -1,5 +1,5 @@
 import { ConfigError, OptionRangeError, OptionTypeError, show } from '../errors.js'
-import { nearest } from './nearest.js'
+import { nearest } from '../nearest.js'
 import type { Parsed } from './yaml.js'
 
 /** An object of a configuration whose keys are known, in camelCase or snake_case. Its errors say file, line and key. */

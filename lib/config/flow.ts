@@ -1,8 +1,8 @@
 import { ConfigError, FlowBuildError, say, show } from '../errors.js'
 import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions } from '../flow-options.js'
 import { node } from '../host.js'
+import { nearest } from '../nearest.js'
 import { Fields } from './fields.js'
-import { nearest } from './nearest.js'
 import { usesOf } from './uses.js'
 import { parseYaml } from './yaml.js'
 

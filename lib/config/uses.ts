@@ -1,10 +1,10 @@
 import { show } from '../errors.js'
 import { Executor } from '../executor.js'
 import type { AddOptions } from '../flow-options.js'
+import { nearest } from '../nearest.js'
 import { object, string } from '../options.js'
 import type { Fields } from './fields.js'
 import { findModule, importFile } from './module.js'
-import { nearest } from './nearest.js'
 
 type Uses = Pick<AddOptions, 'uses' | 'usesWith' | 'usesMetas' | 'usesRequests'>
 

@@ -15,13 +15,13 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     const parts = await Promise.all(node.ways.map(arrive))
     let branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
     // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
-    if (node.floating) branch = branch.detach(background!.scope)
+    if (node.floating) branch = branch.detach(background.scope)
     try {
       const pending = visit(node, branch)
       if (pending !== undefined) await pending
     } catch (error) {
       // Its own failure only: what it waited for in vain is told by others.
-      if (node.floating) background!.fail(error)
+      if (node.floating) background.fail(error)
       throw error
     }
     branch.branches = undefined
@@ -31,7 +31,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     for (const node of graph.nodes) {
       const outcome = run(node)
       outcomes.push(outcome)
-      if (node.floating) background!.add(outcome)
+      if (node.floating) background.add(outcome)
       else waited.push(outcome)
     }
     // All outcomes are looked at together, so that a second failure is not an unhandled one.
@@ -45,13 +45,12 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
             graph.leaves.map(({ name }) => name),
             graph.join,
           )
-    request.docs = end.docs
+    request.adopt(end)
     request.time = end.time
-    request.results = end.results
   } catch (error) {
     scope.abort(error)
     request.time = Date.now()
-    request.unfinished = Promise.allSettled(waited)
+    request.linger(Promise.allSettled(waited))
     throw error
   } finally {
     scope.close()

@@ -1,9 +1,7 @@
 import { FlowBuildError } from '../errors.js'
-import type { Peer } from '../peer.js'
+import type { Handler } from '../peer.js'
 import type { Background } from './background.js'
-
-/** The start and the end of every Flow. */
-export const GATEWAY = 'gateway'
+import { GATEWAY } from './gateway.js'
 
 /** How a node with several needs unites their documents: one after the other, or by id. */
 export type Join = 'concat' | 'merge'
@@ -19,7 +17,7 @@ export interface Step {
 
 /** A place with who is there, and the ways in and out as the walk takes them. */
 export interface Node extends Step {
-  readonly peer: Peer
+  readonly peer: Handler
   /** For each need: which node it is (-1 the gateway), and which of its copies comes here. */
   readonly ways: readonly { from: number; copy: number }[]
   /** How many copies of its outcome are needed. */
@@ -36,8 +34,8 @@ export interface Graph {
   readonly join: Join
   /** One way in, one way out, no forks: the walk is a loop. */
   readonly chain: boolean
-  /** Where floating executors run, if there are any. */
-  readonly background: Background | undefined
+  /** Where floating executors run. */
+  readonly background: Background
 }
 
 /**
@@ -70,7 +68,7 @@ export function sort<S extends Step>(steps: readonly S[]): S[] {
 }
 
 /** Makes sorted steps walkable. What needs a floating step floats with it. */
-export function connect(given: readonly (Step & { peer: Peer })[], join: Join, background: Background | undefined): Graph {
+export function connect(given: readonly (Step & Pick<Node, 'peer'>)[], join: Join, background: Background): Graph {
   const afloat = new Set<string>()
   const steps = given.map((step) => {
     const floating = step.floating || step.needs.some((need) => afloat.has(need))

@@ -29,9 +29,8 @@ interface StreamArguments extends Arguments {
 export function docs(peer: Peer, { onError }: Settings): (root: unknown, args: Arguments, context: Context) => Promise<readonly Document[]> {
   return async (_root, args, context) => {
     try {
-      const [response] = await send(peer, args, context, { requestSize: 0 }).toArray()
       // None for `data: []`, which sends nothing.
-      return response?.docs ?? []
+      return await send(peer, args, context, { requestSize: 0 }).docs()
     } catch (error) {
       throw explain(error, context, onError)
     }

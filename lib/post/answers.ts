@@ -4,7 +4,7 @@ import type { PostOptions } from '../options.js'
 import type { Peer } from '../peer.js'
 import { type Header, Request } from '../request/request.js'
 import { Response } from '../request/response.js'
-import { inFlight, type Work } from '../stream/in-flight.js'
+import { type Emit, inFlight, type Work } from '../stream/in-flight.js'
 import type { Scope } from '../stream/scope.js'
 
 /** A stage: batches become responses, with at most `limit` of them under way. */
@@ -19,7 +19,7 @@ export function answers(
   return (batches) => inFlight(batches, answer, { limit, ordered, signal })
 }
 
-function answerer(peer: Peer, header: Header, options: PostOptions): (docs: DocumentArray, work: Work) => Response | Promise<Response> {
+function answerer(peer: Peer, header: Header, options: PostOptions): (docs: DocumentArray, work: Work, emit: Emit<Response>) => Response | Promise<Response> {
   const lenient = options.continueOnError === true || options.onError !== undefined
   const { onDone, onError, onAlways } = options
 
@@ -35,17 +35,21 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
   }
 
   if (onDone === undefined && onError === undefined && onAlways === undefined) {
-    return (docs, work) => ask(peer, new Request(header, docs, work as Scope), (request, error) => judge(fail(request, error)))
+    return (docs, work, emit) => ask(peer, new Request(header, docs, work as Scope), emit, (request, error) => judge(fail(request, error)))
   }
 
   let callbacks: Promise<import('./callbacks.js').Callbacks> | undefined
-  return async (docs, work) => {
+  return async (docs, work, emit) => {
     const scope = work as Scope
     // One promise for all, so that they take their turns in the order in which they ask.
     callbacks ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options))
     const turn = (await callbacks).turn()
     try {
-      const response = await ask(peer, new Request(header, docs, scope), fail)
+      const called = async (part: Response): Promise<void> => {
+        await turn.part(part, scope)
+        await emit(part)
+      }
+      const response = await ask(peer, new Request(header, docs, scope), called, fail)
       // Nobody gets the response any more, so nobody is called back for it.
       if (scope.aborted) throw scope.reason
       // What ends it all does not wait for those before.
@@ -59,7 +63,8 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
 }
 
 /** Has a peer handle a request, and answers at once when it does. */
-function ask(peer: Peer, request: Request, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
+function ask(peer: Peer, request: Request, emit: Emit<Response>, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
+  request.emit = emit
   let pending: void | Promise<void>
   try {
     const preparing = request.header.prepare()

@@ -52,12 +52,18 @@ export class Callbacks {
   }
 }
 
+/** A place in the queue. */
+interface Place {
+  readonly before: Promise<void>
+  leave(): void
+}
+
 class Turn {
-  #place: { before: Promise<void>; leave: () => void } | undefined
+  #place: Place | undefined
 
   constructor(
-    place: { before: Promise<void>; leave: () => void } | undefined,
-    readonly queue: () => { before: Promise<void>; leave: () => void },
+    place: Place | undefined,
+    readonly queue: () => Place,
     readonly call: (response: Response) => Promise<void>,
   ) {
     this.#place = place
@@ -69,6 +75,18 @@ class Turn {
     await this.#place.before
     if (scope.aborted) throw scope.reason
     await this.call(response)
+  }
+
+  /** The same for a partial response: in order, within the turn of its request; else, it takes a turn of its own. */
+  async part(response: Response, scope: Scope): Promise<void> {
+    const place = this.#place ?? this.queue()
+    try {
+      await place.before
+      if (scope.aborted) throw scope.reason
+      await this.call(response)
+    } finally {
+      if (place !== this.#place) place.leave()
+    }
   }
 
   leave(): void {

@@ -74,17 +74,17 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
     return all
   }
 
-  /** The documents of all responses, in one array. They stay in memory together, which streaming avoids. */
+  /** The documents of all responses, in one array; partial ones left out, since the last of their request repeats them. They stay in memory together, which streaming avoids. */
   async docs(): Promise<DocumentArray<Document<T>>> {
     const all = new DocumentArray<Document<T>>()
-    for await (const response of this) all.extend(response.docs)
+    for await (const response of this) if (!response.partial) all.extend(response.docs)
     return all
   }
 
-  /** Runs to the end, for those who only need the callbacks or what the executors do. @returns how many responses there were */
+  /** Runs to the end, for those who only need the callbacks or what the executors do. @returns how many requests were answered */
   async drain(): Promise<number> {
     let count = 0
-    for await (const _ of this) count++
+    for await (const { partial } of this) if (!partial) count++
     return count
   }
 

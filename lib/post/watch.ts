@@ -23,7 +23,7 @@ class Watched implements AsyncIterableIterator<Response> {
     try {
       const step = await this.responses.next()
       if (step.done) this.#progress.stop('done')
-      else this.#progress.count(step.value)
+      else if (!step.value.partial) this.#progress.count(step.value)
       return step
     } catch (error) {
       this.#progress.stop('failed')

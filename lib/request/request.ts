@@ -1,8 +1,10 @@
 import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
 import type { Parameters } from '../options.js'
+import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
 import { parametersFor } from './parameters.js'
+import type { Response } from './response.js'
 import { Route } from './route.js'
 import { type Target, target } from './target.js'
 
@@ -61,8 +63,12 @@ export class Request {
   readonly scope: Scope
   /** When it last came or went somewhere, in milliseconds since the epoch. Reading the clock once for an end and the next start saves half the readings. */
   time = 0
-  /** What still runs in other branches after one failed. */
+  /** What still runs though the request is done with: other branches after one failed, attempts that took too long. */
   unfinished: Promise<unknown> | undefined
+  /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */
+  emit: Emit<Response> | undefined
+  /** How many partial answers there were. */
+  emitted = 0
   readonly #origin: Request | undefined
   #id: string | undefined
 
@@ -72,6 +78,11 @@ export class Request {
     this.scope = scope
     this.routes = origin?.routes ?? []
     this.#origin = origin
+  }
+
+  /** The request that this one is a branch, a part or an attempt of, or itself. */
+  get whole(): Request {
+    return this.#origin ?? this
   }
 
   /** 32 hex digits, made up when first read. */
@@ -104,10 +115,24 @@ export class Request {
     Object.defineProperty(this.results, executor, { value: result, enumerable: true, configurable: true, writable: true })
   }
 
+  /** Something goes on when the request is done with; who closes the Flow waits for it. */
+  linger(work: Promise<unknown>): void {
+    const { whole } = this
+    whole.unfinished = Promise.allSettled([whole.unfinished, work])
+  }
+
   /** The same request on another way, with these documents. */
   fork(docs: DocumentArray, scope: Scope = this.scope): Request {
-    const fork = new Request(this.header, docs, scope, this.#origin ?? this)
+    const fork = new Request(this.header, docs, scope, this.whole)
+    fork.emit = this.emit
+    fork.branches = this.branches
     return this.#lend(fork)
+  }
+
+  /** Takes over what a fork came to. */
+  adopt({ docs, results }: Request): void {
+    this.docs = docs
+    this.results = results
   }
 
   /** The same request for work that outlives this one: its routes and its end are its own. */

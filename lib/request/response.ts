@@ -32,11 +32,17 @@ export class Response<T extends object = Tags> {
   readonly routes: readonly Route[]
   /** What failed, when `status.code` is `'ERROR'`. */
   readonly error: Error | undefined
+  /** Whether more follows for the same request: an executor that yields hands on what it has so far. The last response of a request has it all. */
+  readonly partial: boolean
+  readonly #ordinal: number | undefined
   readonly #request: Request
   #status: Status | undefined
 
-  constructor(request: Request, error?: Error) {
+  /** @param ordinal given for a partial response */
+  constructor(request: Request, error?: Error, ordinal?: number) {
     this.#request = request
+    this.#ordinal = ordinal
+    this.partial = ordinal !== undefined
     this.docs = request.docs as DocumentArray<any>
     this.routes = request.routes
     this.error = error
@@ -45,6 +51,11 @@ export class Response<T extends object = Tags> {
   /** 32 hex digits. */
   get requestId(): string {
     return this.#request.id
+  }
+
+  /** Which of the responses to its request this is, from 0. */
+  get ordinal(): number {
+    return this.#ordinal ?? this.#request.emitted
   }
 
   get header(): { requestId: string; execEndpoint: string; targetExecutor: string | undefined; status: Status } {
@@ -69,12 +80,20 @@ export class Response<T extends object = Tags> {
 
   toJSON(): object {
     const { header, parameters, routes, docs } = this
-    return { header, parameters, routes, data: docs }
+    return { header, parameters, routes, data: docs, ...(this.partial && { partial: true, ordinal: this.ordinal }) }
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
     const { requestId, status, parameters, routes, docs } = this
-    const shown = { requestId, execEndpoint: this.#request.header.execEndpoint, status: status.code, parameters, routes, docs }
+    const shown = {
+      requestId,
+      ...(this.partial && { partial: true }),
+      execEndpoint: this.#request.header.execEndpoint,
+      status: status.code,
+      parameters,
+      routes,
+      docs,
+    }
     return inspect === undefined ? shown : `Response ${inspect(shown, options)}`
   }
 }

@@ -9,6 +9,12 @@ export interface Work {
   readonly signal: AbortSignal
 }
 
+/**
+ * Hands a part of a result to the consumer, ahead of the result itself. Resolves when the consumer took it, or when nobody will;
+ * so who awaits it makes the next part no sooner than the last was taken.
+ */
+export type Emit<R> = (part: R) => Promise<void>
+
 /** Where the iteration stands; it only moves forward. */
 const enum Phase {
   /** Nobody asked for anything yet: nothing is open. */
@@ -35,6 +41,16 @@ interface Waiter<R> {
 interface Place<R> {
   state: State
   value: R | undefined
+  /** What was emitted while others were before it. */
+  parts: Part<R>[] | undefined
+}
+
+/** A part of a result among the results: it leaves no place for another item. */
+class Part<R> {
+  constructor(
+    readonly value: R,
+    readonly taken: () => void,
+  ) {}
 }
 
 const enum State {
@@ -51,7 +67,7 @@ const { then } = Promise.prototype
 /** The iteration behind `inFlight()`: what is where, and what may happen next. Its promises stand there. */
 export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private readonly source: Iterable<T> | AsyncIterable<T>
-  private readonly fn: (item: T, work: Work) => R | PromiseLike<R>
+  private readonly fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
   private readonly limit: number
   private readonly signal: AbortSignal | undefined
   private readonly scope = new Scope()
@@ -64,10 +80,12 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private index = 0
 
   // Never both non-empty, but for the turn in which results step aside for timers.
-  private readonly results = new Fifo<R>()
+  private readonly results = new Fifo<R | Part<R>>()
   private readonly waiting = new Fifo<Waiter<R>>()
   /** Only when ordered: the items in flight, oldest first. */
   private readonly order: Fifo<Place<R>> | undefined
+  /** The parts that nobody took yet, once there were any. */
+  private parts: Set<Part<R>> | undefined
 
   /** Taken from the source, or being taken, and not yet received. Never above `limit`. */
   private held = 0
@@ -81,7 +99,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   constructor(
     source: Iterable<T> | AsyncIterable<T>,
-    fn: (item: T, work: Work) => R | PromiseLike<R>,
+    fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>,
     limit: number,
     ordered: boolean,
     signal: AbortSignal | undefined,
@@ -131,7 +149,13 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   // ── the consumer's side ────────────────────────────────────────────────────────────────────────────────
 
   private hand(): IteratorResult<R> {
-    const result = { done: false as const, value: this.results.shift() }
+    const value = this.results.shift()
+    if (this.parts !== undefined && value instanceof Part) {
+      this.parts.delete(value)
+      value.taken()
+      return { done: false, value: value.value }
+    }
+    const result = { done: false as const, value: value as R }
     if (this.phase === Phase.Open && this.limit !== Infinity) {
       this.handed++
       if (!this.confirming && this.held === this.limit) this.confirm()
@@ -318,12 +342,15 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   private start(item: T): void {
     this.running++
     let place: Place<R> | undefined
-    if (this.order !== undefined) this.order.push((place = { state: State.Running, value: undefined }))
+    if (this.order !== undefined) this.order.push((place = { state: State.Running, value: undefined, parts: undefined }))
     let result: R | PromiseLike<R>
     let pending: boolean
     try {
       // An iterable of promises is read as `for await` reads it, but does not hold up the items behind.
-      result = !this.async && isThenable(item) ? Promise.resolve(item as PromiseLike<T>).then((value) => this.call(value)) : this.fn(item, this.scope)
+      result =
+        !this.async && isThenable(item)
+          ? Promise.resolve(item as PromiseLike<T>).then((value) => this.call(value, place))
+          : this.fn(item, this.scope, this.emitter(place))
       pending = isThenable(result)
     } catch (error) {
       if (this.phase === Phase.Open) this.phase = Phase.Breaking
@@ -342,8 +369,34 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   }
 
   /** For an item that was a promise: when it is there, nobody may want it any more. */
-  private call(item: T): R | PromiseLike<R> {
-    return this.phase >= Phase.Failing ? (undefined as R) : this.fn(item, this.scope)
+  private call(item: T, place: Place<R> | undefined): R | PromiseLike<R> {
+    return this.phase >= Phase.Failing ? (undefined as R) : this.fn(item, this.scope, this.emitter(place))
+  }
+
+  /** One for all items, unless their places matter. */
+  private emitter(place: Place<R> | undefined): Emit<R> {
+    return place === undefined ? this.emit : (part) => this.emit(part, place)
+  }
+
+  private readonly emit = (value: R, place?: Place<R>): Promise<void> => {
+    if (this.phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
+    return new Promise((taken) => {
+      const part = new Part(value, taken)
+      this.parts ??= new Set()
+      this.parts.add(part)
+      if (place === undefined || place === this.order!.peek()) this.results.push(part)
+      else {
+        place.parts ??= []
+        place.parts.push(part)
+      }
+      if (this.waiting.length > 0 && !this.aside) this.settle()
+    })
+  }
+
+  /** Nobody waits for those who take parts any more. */
+  private release(): void {
+    for (const part of this.parts ?? []) part.taken()
+    this.parts?.clear()
   }
 
   private readonly onDone = (value: R): void => this.done(value, undefined)
@@ -362,10 +415,17 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   /** Moves what is done at the head of the order to the results. */
   private advance(): void {
-    for (let head = this.order?.peek(); head !== undefined && head.state !== State.Running; head = this.order!.peek()) {
+    for (let head = this.order?.peek(); head !== undefined; head = this.order!.peek()) {
+      if (head.parts !== undefined) this.handParts(head)
+      if (head.state === State.Running) return
       this.order!.shift()
       if (head.state === State.Done) this.results.push(head.value as R)
     }
+  }
+
+  private handParts(place: Place<R>): void {
+    for (const part of place.parts ?? []) this.results.push(part)
+    place.parts = undefined
   }
 
   private readonly onFailed = (reason: unknown): void => this.failed(reason, undefined)
@@ -385,8 +445,11 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.end = { reason }
     while (this.order !== undefined && this.order.length > 0) {
       const finished = this.order.shift()
-      if (finished.state === State.Done) this.results.push(finished.value as R)
+      if (finished.state !== State.Done) continue
+      this.handParts(finished)
+      this.results.push(finished.value as R)
     }
+    this.release()
     this.scope.abort(reason)
     this.close()
     if (this.closing === undefined) this.over()
@@ -415,6 +478,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.order?.clear()
     this.over()
     if (!opened) return
+    this.release()
     this.scope.abort(reason)
     this.close()
   }

@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../errors.js'
-import { Flight, type Work } from './flight.js'
+import { type Emit, Flight, type Work } from './flight.js'
 
-export type { Work } from './flight.js'
+export type { Emit, Work } from './flight.js'
 
 export interface InFlightOptions {
   /** The most items between the source and the consumer, an integer ≥ 1 or Infinity. */
@@ -24,6 +24,8 @@ export interface InFlightOptions {
  *   A source that ended or failed by itself is not closed.
  * - `signal`: pending `next()`s reject with its reason, without waiting for anything; with none pending, the next one does.
  *   Results nobody received are dropped.
+ * - `emit(part)` hands on a part of a result ahead of it, when ordered behind all items before; it takes no place of the bound, and is
+ *   to be awaited, and called before the item is done.
  * - An iterable of promises is awaited as `for await` does it, but one that waits does not hold up those behind.
  *
  * A result counts as received when the continuation of a consumer that awaits it at once has run. One that calls `next()`
@@ -33,7 +35,7 @@ export interface InFlightOptions {
  * also under a signal that lives on; its source is then not closed, as with any iterator.
  *
  * @param source any iterable or async iterable. Its `next()` is never called while another call of it is pending
- * @param fn gets an item, and a {@link Work} whose `signal` is made when first read. Its result is awaited
+ * @param fn gets an item, a {@link Work} whose `signal` is made when first read, and an {@link Emit}. Its result is awaited
  * @throws TypeError or RangeError (codes `ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call, for options or arguments that are not valid
  *
  * @example
@@ -41,7 +43,7 @@ export interface InFlightOptions {
  */
 export function inFlight<T, R>(
   source: Iterable<T | PromiseLike<T>> | AsyncIterable<T>,
-  fn: (item: T, work: Work) => R | PromiseLike<R>,
+  fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>,
   options: InFlightOptions,
 ): AsyncIterableIterator<R> & AsyncDisposable {
   const { limit, ordered = false, signal } = options ?? {}

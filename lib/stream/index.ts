@@ -1,2 +1,2 @@
 /** Tools for async iterables that know nothing of documents. */
-export { type InFlightOptions, inFlight, type Work } from './in-flight.js'
+export { type Emit, type InFlightOptions, inFlight, type Work } from './in-flight.js'

@@ -4,7 +4,7 @@
  */
 export class Scope {
   #parent: Scope | undefined
-  #children: Set<Scope> | undefined
+  #children: Set<{ abort(reason: unknown): void }> | undefined
   #controller: AbortController | undefined
   #aborted = false
   #reason: unknown
@@ -46,6 +46,17 @@ export class Scope {
       this.#children.add(child)
     }
     return child
+  }
+
+  /** Calls `abort` when this scope is told to stop, at once if it was. @returns lets go of it */
+  watch(abort: (reason: unknown) => void): () => void {
+    const child = { abort }
+    if (this.#aborted) abort(this.#reason)
+    else {
+      this.#children ??= new Set()
+      this.#children.add(child)
+    }
+    return () => this.#children?.delete(child)
   }
 
   /** Lets go of the parent. The signal stays as it is. */

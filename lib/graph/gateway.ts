@@ -1,0 +1,2 @@
+/** The start and the end of every Flow. */
+export const GATEWAY = 'gateway'

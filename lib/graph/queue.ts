@@ -1,0 +1,171 @@
+import { DocumentArray } from '../doc/array.js'
+import type { Document } from '../doc/document.js'
+import { ExecutorError } from '../errors.js'
+import type { Handler } from '../peer.js'
+import { Request } from '../request/request.js'
+import { Scope } from '../stream/scope.js'
+import type { DynamicBatching } from './batched.js'
+
+/** As in Jina. */
+const TIMEOUT = 10_000
+
+/** A request whose documents wait, or are being handled, in one batch or several. */
+interface Ticket {
+  readonly request: Request
+  /** What became of each of its documents. */
+  readonly answers: DocumentArray
+  /** Documents without an answer. */
+  left: number
+  /** Nobody waits for it any more. */
+  over: boolean
+  readonly batches: Set<Batch>
+  settle(error?: { reason: unknown }): void
+}
+
+/** A document of a request on its way through a batch. */
+interface Item {
+  readonly ticket: Ticket
+  readonly at: number
+  readonly document: Document
+  readonly weight: number
+}
+
+/** What the executor is called with. */
+interface Batch {
+  readonly items: readonly Item[]
+  readonly scope: Scope
+  done: Promise<void> | undefined
+}
+
+/** Documents of requests that may share a batch. */
+export class Queue {
+  readonly #name: string
+  readonly #handler: Handler
+  readonly #size: number
+  readonly #timeout: number
+  readonly #flushAll: boolean
+  readonly #weigh: (document: Document) => number
+  readonly #onEmpty: () => void
+  #items: Item[] = []
+  #weight = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    name: string,
+    handler: Handler,
+    { preferredBatchSize, timeout = TIMEOUT, flushAll = false, weight = () => 1 }: DynamicBatching,
+    onEmpty: () => void,
+  ) {
+    this.#name = name
+    this.#handler = handler
+    this.#size = preferredBatchSize
+    this.#timeout = timeout
+    this.#flushAll = flushAll
+    this.#weigh = weight
+    this.#onEmpty = onEmpty
+  }
+
+  /** Settles when all documents of the request have their answers, or the first batch with one of them has failed. */
+  add(request: Request): Promise<void> {
+    const weights = request.docs.map((document) => this.#weigh(document))
+    return new Promise((resolve, reject) => {
+      const ticket: Ticket = {
+        request,
+        answers: new DocumentArray(request.docs.length),
+        left: request.docs.length,
+        over: false,
+        batches: new Set(),
+        settle: (failure) => {
+          if (ticket.over) return
+          ticket.over = true
+          unwatch()
+          if (failure === undefined) resolve()
+          else reject(failure.reason)
+        },
+      }
+      const unwatch = request.scope.watch((reason) => this.#leave(ticket, reason))
+      request.docs.forEach((document, at) => {
+        this.#items.push({ ticket, at, document, weight: weights[at]! })
+        this.#weight += weights[at]!
+      })
+      if (this.#weight >= this.#size) this.#send(false)
+      if (this.#items.length > 0) this.#timer ??= setTimeout(() => this.flush(), this.#timeout)
+    })
+  }
+
+  /** Sends all that waits. */
+  flush(): void {
+    this.#send(true)
+  }
+
+  /** A request is no longer wanted: its documents do not go out, and a batch of which nothing is wanted stops. */
+  #leave(ticket: Ticket, reason: unknown): void {
+    ticket.settle({ reason })
+    this.#items = this.#items.filter((item) => item.ticket !== ticket)
+    this.#weight = this.#items.reduce((sum, { weight }) => sum + weight, 0)
+    for (const { items, scope, done } of ticket.batches) {
+      if (items.every((item) => item.ticket.over)) scope.abort(reason)
+      if (done !== undefined) ticket.request.linger(done)
+    }
+    if (this.#items.length === 0) this.#rest()
+  }
+
+  /** @param all also what does not fill a batch */
+  #send(all: boolean): void {
+    while (this.#items.length > 0 && (all || this.#weight >= this.#size)) {
+      let count = 0
+      let weight = 0
+      while (count < this.#items.length && (this.#flushAll || weight < this.#size)) weight += this.#items[count++]!.weight
+      const items = this.#items.splice(0, count)
+      this.#weight -= weight
+      const batch: Batch = { items, scope: new Scope(), done: undefined }
+      batch.done = this.#run(batch)
+    }
+    this.#rest()
+    // What is left is what came last, and waits from now on.
+    if (this.#items.length > 0) this.#timer = setTimeout(() => this.flush(), this.#timeout)
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#items.length === 0) this.#onEmpty()
+  }
+
+  async #run(batch: Batch): Promise<void> {
+    const tickets = new Set(batch.items.map(({ ticket }) => ticket))
+    for (const ticket of tickets) ticket.batches.add(batch)
+    const docs = DocumentArray.from(batch.items.map(({ document }) => document))
+    const request = new Request(batch.items[0]!.ticket.request.header, docs, batch.scope)
+    try {
+      await this.#handler.handle(request)
+      if (request.docs.length !== batch.items.length) throw this.#mismatch(batch, request)
+      this.#deal(batch, request)
+    } catch (reason) {
+      for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, reason)
+    } finally {
+      for (const ticket of tickets) ticket.batches.delete(batch)
+    }
+  }
+
+  /** Deals the answer back, document by document; plain objects go to all. */
+  #deal({ items }: Batch, { docs, results = {} }: Request): void {
+    items.forEach(({ ticket, at }, index) => {
+      ticket.answers[at] = docs[index]!
+      if (--ticket.left > 0 || ticket.over) return
+      ticket.request.docs = ticket.answers
+      ticket.settle()
+    })
+    for (const { ticket } of items) for (const [executor, result] of Object.entries(results)) ticket.request.answer(executor, result)
+  }
+
+  #mismatch({ items }: Batch, { docs, header: { execEndpoint }, id }: Request): ExecutorError {
+    const reason = `${this.#name} answered a batch of ${items.length} documents with ${docs.length} at ${execEndpoint}`
+    return new ExecutorError('ERR_EXECUTOR_RESULT', `${reason}. With dynamicBatching, it must return as many as it was given, in their order`, {
+      executor: this.#name,
+      endpoint: execEndpoint,
+      requestId: id,
+      cause: new TypeError(reason),
+    })
+  }
+}

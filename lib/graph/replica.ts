@@ -1,0 +1,51 @@
+import type { Handler } from '../peer.js'
+import type { Request } from '../request/request.js'
+
+/** How much the last answer counts in the estimate of a replica's time: a slow spell is noticed, and forgotten, within some ten answers. */
+const WEIGHT = 0.2
+/** Milliseconds after which an estimate is worth half: a replica that was slow gets another chance. */
+const HALF_LIFE = 5000
+
+/** One of several instances, and how busy it is. */
+export class Replica {
+  readonly #handler: Handler
+  /** Requests it handles now. */
+  load = 0
+  /** Milliseconds an answer took lately. */
+  #time = 0
+  #measured = 0
+
+  constructor(handler: Handler) {
+    this.#handler = handler
+  }
+
+  /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
+  cost(now: number): number {
+    const time = this.load > 0 || this.#time < 1 ? this.#time : this.#time / 2 ** ((now - this.#measured) / HALF_LIFE)
+    return (this.load + 1) * (time + 1)
+  }
+
+  /** @param done called when it is free again, before the answer is heard of */
+  handle(request: Request, now: number, done: () => void): void | Promise<void> {
+    this.load++
+    const leave = (): void => {
+      this.load--
+      const end = Date.now()
+      this.#time += (end - now - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
+      this.#measured = end
+      done()
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#handler.handle(request)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (pending === undefined) return leave()
+    return pending.then(leave, (error) => {
+      leave()
+      throw error
+    })
+  }
+}

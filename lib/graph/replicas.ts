@@ -1,0 +1,157 @@
+import parallel from 'it-parallel'
+import type { Handler } from '../peer.js'
+import type { Request } from '../request/request.js'
+import { Fifo } from '../stream/fifo.js'
+import type { Scope } from '../stream/scope.js'
+import type { Background } from './background.js'
+import { united } from './join.js'
+import { type PollingOption, pollingFor } from './polling.js'
+import { Replica } from './replica.js'
+
+interface Settings {
+  /** The most requests that one replica handles at once. */
+  readonly concurrency: number
+  readonly polling: PollingOption | undefined
+  /** Where those go on that nobody waits for. */
+  readonly background: Background
+}
+
+/** Several instances of one executor, that answer as one. */
+export class Replicas implements Handler {
+  readonly #handlers: readonly Handler[]
+  readonly #replicas: readonly Replica[]
+  readonly #settings: Settings
+  /** Those who wait for a replica: for any (in the last place), or for one of them. Never non-empty while one that would do is free. */
+  readonly #queues: readonly Fifo<{ readonly since: number; start(replica: Replica): void }>[]
+  #asked = 0
+
+  constructor(handlers: readonly Handler[], settings: Settings) {
+    this.#handlers = handlers
+    this.#replicas = handlers.map((handler) => new Replica(handler))
+    this.#settings = settings
+    this.#queues = [...handlers, undefined].map(() => new Fifo())
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#handlers[0]!.accepts(endpoint)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const polling = this.#replicas.length === 1 ? 'ANY' : pollingFor(this.#settings.polling, request.header.execEndpoint)
+    if (polling === 'ANY') return this.#ask(request, this.#replicas.length)
+    return polling === 'ALL' ? this.#askAll(request) : this.#askFirst(request)
+  }
+
+  /** All answer, each with documents of its own. One that fails tells the others to stop, and does not wait for them. */
+  async #askAll(request: Request): Promise<void> {
+    const scope = request.scope.child()
+    const parts = this.#copies(request, scope)
+    const answers: Promise<void>[] = []
+    const ask = async (part: Request, at: number): Promise<void> => {
+      if (scope.aborted) throw scope.reason
+      await this.#ask(part, at)
+    }
+    const tasks = parts.map((part, at) => () => {
+      const answer = ask(part, at)
+      answers.push(answer)
+      return answer
+    })
+    try {
+      for await (const _ of parallel(tasks)) {
+        // In the order in which they come; they are united in that of the replicas.
+      }
+      request.docs = united(parts, 'merge')
+      parts.forEach(({ results = {} }, at) => {
+        for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
+      })
+    } catch (error) {
+      scope.abort(error)
+      request.linger(Promise.allSettled(answers))
+      throw error
+    } finally {
+      scope.close()
+    }
+  }
+
+  /** The first who answers is heard; the others go on, and what fails in them is reported. When all fail, the first failure is the answer. */
+  async #askFirst(request: Request): Promise<void> {
+    const { background } = this.#settings
+    const scope = background.scope.child()
+    // Until there is an answer, whoever does not want it any more stops them all.
+    const unwatch = request.scope.watch((reason) => scope.abort(reason))
+    const parts = this.#copies(request, scope)
+    let heard = false
+    const answers = parts.map(async (part, at) => {
+      // Several would tell half of their stories at once.
+      part.emit = undefined
+      try {
+        await this.#ask(part, at)
+      } catch (error) {
+        if (heard) background.fail(error)
+        throw error
+      }
+      heard = true
+      return part
+    })
+    const all = Promise.allSettled(answers).then((outcomes) => {
+      scope.close()
+      return outcomes
+    })
+    background.add(all)
+    try {
+      const { docs, results = {} } = await Promise.any(answers)
+      request.docs = docs
+      for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
+    } catch {
+      const failures = (await all).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+      for (const failure of failures.slice(1)) if (failure !== failures[0]) background.fail(failure)
+      throw failures[0]
+    } finally {
+      unwatch()
+    }
+  }
+
+  /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
+  #copies(request: Request, scope: Scope): Request[] {
+    const copies = this.#replicas.map((_, at) => request.fork(at === 0 ? request.docs : request.docs.clone(), scope))
+    for (const copy of copies) copy.results = undefined
+    return copies
+  }
+
+  /** @param at which replica; as many as there are stands for any */
+  #ask(request: Request, at: number): void | Promise<void> {
+    const now = Date.now()
+    const replica = at === this.#replicas.length ? this.#best(now) : this.#replicas[at]!
+    if (replica.load < this.#settings.concurrency) return replica.handle(request, now, () => this.#next(replica))
+    return new Promise((resolve, reject) => {
+      const start = (replica: Replica): void => {
+        // While it waited, everybody may have lost interest.
+        if (request.scope.aborted) reject(request.scope.reason)
+        else (async () => replica.handle(request, Date.now(), () => this.#next(replica)))().then(resolve, reject)
+      }
+      this.#queues[at]!.push({ since: this.#asked++, start })
+    })
+  }
+
+  /** The one that is free, if any is, and likely to answer first. */
+  #best(now: number): Replica {
+    const { concurrency } = this.#settings
+    let best = this.#replicas[0]!
+    let least = Infinity
+    for (const replica of this.#replicas) {
+      const cost = replica.load < concurrency ? replica.cost(now) : Infinity
+      if (cost < least) [best, least] = [replica, cost]
+    }
+    return best
+  }
+
+  /** Gives a replica that is free to whoever waited longest for it. */
+  #next(replica: Replica): void {
+    const own = this.#queues[this.#replicas.indexOf(replica)]!
+    const any = this.#queues[this.#replicas.length]!
+    while (replica.load < this.#settings.concurrency && own.length + any.length > 0) {
+      const first = own.length === 0 || (any.length > 0 && any.peek()!.since < own.peek()!.since) ? any : own
+      first.shift().start(replica)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { delay } from 'abort-controller-x'
+import { type Deployment, deploy } from './deployment.js'
+import type { Plan } from './flow-options.js'
+import { Background } from './graph/background.js'
+import { GATEWAY } from './graph/gateway.js'
+import { connect, sort } from './graph/graph.js'
+import { type Walk, walkOf } from './graph/walk.js'
+import { closeAll, openAll, type Part } from './lifecycle.js'
+import { Inside } from './request/inside.js'
+import type { Request } from './request/request.js'
+
+/** A third of what Kubernetes allows. */
+const CLOSE_TIMEOUT = 10_000
+
+/** A Flow that is open: its executors, and how requests walk through them. */
+export class Running {
+  readonly #walk: Walk
+  readonly #parts: readonly Part[]
+  readonly #background: Background
+  readonly #inside = new Inside()
+
+  private constructor(walk: Walk, parts: readonly Part[], background: Background) {
+    this.#walk = walk
+    this.#parts = parts
+    this.#background = background
+  }
+
+  /**
+   * Makes the executors of a Flow and opens them side by side.
+   * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
+   */
+  static async start({ options, steps }: Plan): Promise<Running> {
+    const sorted = sort(steps)
+    const background = new Background(options.onBackgroundError)
+    const deployments: Deployment[] = []
+    for (const step of sorted) deployments.push(await deploy(step, options, background))
+    const graph = connect(
+      sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
+      options.join ?? 'concat',
+      background,
+    )
+    const parts = deployments.flatMap(({ parts }) => parts)
+    let walk = await walkOf(graph)
+    if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('./graph/selection.js')).inOrder(walk)
+    await openAll(parts)
+    return new Running(walk, parts, background)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const route = request.arrive(GATEWAY)
+    const inside = this.#inside
+    const visit = inside.enter(request)
+    const leave = (): void => {
+      route.leave(request.time)
+      // When a branch failed, others may still run: they are in here until they are done.
+      if (request.unfinished === undefined) inside.leave(visit)
+      else request.unfinished.then(() => inside.leave(visit))
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#walk(request)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (pending === undefined) return leave()
+    return pending.then(leave, (error) => {
+      leave()
+      throw error
+    })
+  }
+
+  /**
+   * Waits for what is under way, tells it to stop when its time is up, and closes the executors, the last first.
+   * @param timeout milliseconds. Default 10 000
+   * @param reason what those are told that are not done in time
+   * @throws what an executor's `close()` threw, after all were closed
+   */
+  async close(timeout: number = CLOSE_TIMEOUT, reason: Error): Promise<void> {
+    for (const part of this.#parts) part.hurry?.()
+    if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(timeout, reason)
+    await closeAll(this.#parts)
+  }
+
+  async #drain(timeout: number, reason: Error): Promise<void> {
+    const timer = new AbortController()
+    const late = delay(timer.signal, timeout).catch(() => {})
+    const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
+    await Promise.race([done, late])
+    timer.abort()
+    for (const { scope } of this.#inside) scope.abort(reason)
+    this.#background.scope.abort(reason)
+  }
+}
