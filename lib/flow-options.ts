@@ -40,7 +40,7 @@ export interface ExecutorConfig {
 }
 
 /** Everything that can be an executor of a Flow. */
-export type Uses = ExecutorClass | ExecutorFunction | string | ExecutorConfig
+export type Uses = ExecutorClass | ExecutorFunction<any, any> | string | ExecutorConfig
 
 /** The configuration that a class, or a function, is made with. */
 type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config> ? Config : never

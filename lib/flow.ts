@@ -1,4 +1,5 @@
-import type { Document, Tags } from './doc/document.js'
+import type { Document } from './doc/document.js'
+import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoints.js'
 import { FlowBuildError, FlowStateError } from './errors.js'
 import type { ExecutorFunction } from './executor.js'
 import { type AddOptions, checkAddOptions, checkFlowOptions, type FlowOptions, type Needs, type Plan, type Uses } from './flow-options.js'
@@ -22,6 +23,7 @@ type State = 'closed' | 'opening' | 'open' | 'closing'
  * are made by {@link open}, anew each time. While it is open it cannot be changed.
  *
  * @typeParam Names the names that `needs` may use, collected by `add`. `new Flow<string>()` leaves them unchecked until `open()`
+ * @typeParam Endpoints what executors say of parameters and tags, by endpoint, collected by `add`
  *
  * @example
  * await using flow = await new Flow()
@@ -30,7 +32,7 @@ type State = 'closed' | 'opening' | 'open' | 'closing'
  *   .open()
  * for await (const response of flow.post('/index', documents)) console.log(response.docs.texts)
  */
-export class Flow<Names extends string = never> implements Peer, AsyncDisposable {
+export class Flow<Names extends string = never, Endpoints = never> implements Peer, AsyncDisposable {
   readonly name: string
   readonly options: Readonly<FlowOptions>
   readonly #steps: Plan['steps'][number][] = []
@@ -77,7 +79,9 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * Adds an executor behind the last one, or behind those in `needs`.
    * @throws FlowBuildError `ERR_FLOW_OPEN`, `ERR_NAME_INVALID`, `ERR_NAME_TAKEN`
    */
-  add<const Name extends string = never, U extends Uses = ExecutorFunction>(options: AddOptions<Name, Names, U> = {}): Flow<Names | Name> {
+  add<const Name extends string = never, U extends Uses = ExecutorFunction>(
+    options: AddOptions<Name, Names, U> = {},
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
     checkAddOptions(options)
     if (this.#state !== 'closed')
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
@@ -93,7 +97,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
     if (new Set(needs).size !== needs.length)
       throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
     this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: options as AddOptions })
-    return this as Flow<Names | Name>
+    return this as unknown as Flow<Names | Name, Endpoints | EndpointsOf<Name, U>>
   }
 
   /**
@@ -103,7 +107,7 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
   needs<const Name extends string = never, U extends Uses = ExecutorFunction>(
     needs: readonly Needs<Names>[],
     options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
-  ): Flow<Names | Name> {
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
     if (!Array.isArray(needs) || needs.length < 2)
       throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
     return this.add<Name, U>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
@@ -113,7 +117,9 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * Adds an executor that waits for all that nobody needs yet.
    * @throws FlowBuildError as {@link add} does
    */
-  needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(options: Omit<AddOptions<Name, Names, U>, 'needs'> = {}): Flow<Names | Name> {
+  needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(
+    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
     const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
     const loose = this.#steps.filter(({ name, floating }) => !floating && !needed.has(name)).map(({ name }) => name) as Needs<Names>[]
     if (loose.length > 1) return this.needs(loose, options)
@@ -205,45 +211,57 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
    * @param inputs see {@link Inputs}
    * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; TypeError or RangeError for options
    */
-  post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions = {}): Post<T> {
+  post<T extends object = Inferred, const On extends string = string>(
+    on: On,
+    inputs?: Inputs<any>,
+    options: PostOptions<ParametersFor<Endpoints, On>> = {},
+  ): Post<TagsFor<T, Endpoints, On>> {
     if (this.#state !== 'open') throw this.#refusal()
-    return post<T>(
-      this,
-      on,
-      inputs,
-      options?.prefetch === undefined && this.options.prefetch !== undefined ? { ...options, prefetch: this.options.prefetch } : options,
-    )
+    const { prefetch } = this.options
+    return post(this, on, inputs, options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options)
   }
 
   /** `post('/index', …)` */
-  index<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
-    return this.post<T>('/index', inputs, options)
+  index<T extends object = Inferred>(inputs?: Inputs<any>, options?: PostOptions<ParametersFor<Endpoints, '/index'>>): Post<TagsFor<T, Endpoints, '/index'>> {
+    return this.post<T, '/index'>('/index', inputs, options)
   }
 
   /** `post('/search', …)` */
-  search<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
-    return this.post<T>('/search', inputs, options)
+  search<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/search'>>,
+  ): Post<TagsFor<T, Endpoints, '/search'>> {
+    return this.post<T, '/search'>('/search', inputs, options)
   }
 
   /** `post('/update', …)` */
-  update<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
-    return this.post<T>('/update', inputs, options)
+  update<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/update'>>,
+  ): Post<TagsFor<T, Endpoints, '/update'>> {
+    return this.post<T, '/update'>('/update', inputs, options)
   }
 
   /** `post('/delete', …)` */
-  delete<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
-    return this.post<T>('/delete', inputs, options)
+  delete<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/delete'>>,
+  ): Post<TagsFor<T, Endpoints, '/delete'>> {
+    return this.post<T, '/delete'>('/delete', inputs, options)
   }
 
   /**
    * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
-   * Failed responses, if `continueOnError` or `onError` lets them pass, give none.
+   * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones.
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */
-  transform<T extends object = Tags>(on: string, options: PostOptions = {}): (source: Inputs<any>) => AsyncIterableIterator<Document<T>> {
+  transform<T extends object = Inferred, const On extends string = string>(
+    on: On,
+    options: PostOptions<ParametersFor<Endpoints, On>> = {},
+  ): (source: Inputs<any>) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
     checkPostOptions(options)
-    return (source) => new Flatten(this.post<T>(on, source, options), (response) => (response.error === undefined ? response.docs : []))
+    return (source) => new Flatten(this.post<T, On>(on, source, options), ({ error, partial, docs }) => (error === undefined && !partial ? docs : []))
   }
 
   accepts(): boolean {
@@ -263,4 +281,4 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
 
 /** The Flow under its other name: every Flow is asynchronous here. */
 export const AsyncFlow = Flow
-export type AsyncFlow<Names extends string = never> = Flow<Names>
+export type AsyncFlow<Names extends string = never, Endpoints = never> = Flow<Names, Endpoints>

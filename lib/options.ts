@@ -13,13 +13,17 @@ export const DEFAULT_PREFETCH = 16
 /** Documents in a request, unless told otherwise: as in Jina. */
 export const DEFAULT_REQUEST_SIZE = 100
 
-/** What `post()` can be told beside its endpoint and inputs. */
-export interface PostOptions {
+/**
+ * What `post()` can be told beside its endpoint and inputs.
+ *
+ * @typeParam P the type of the parameters
+ */
+export interface PostOptions<P extends object = Parameters> {
   /**
    * For the executors, by JSON semantics; copied at the call. `{ top: 5, ranker: { top: 9 } }` and `ranker__top: 9` mean
    * something for one executor only; the object form wins over the underscored one, and both over the general one.
    */
-  parameters?: Parameters | undefined
+  parameters?: P | undefined
   /** Only executors whose name starts with a match of this pattern (RE2 syntax, linear time) handle the requests; they pass the others untouched. */
   targetExecutor?: string | undefined
   /** Documents in a request. Default 100; 0 or less puts all in one request. */
@@ -62,7 +66,7 @@ const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
 /**
  * @throws TypeError (`ERR_OPTION_TYPE`) for an option of the wrong type or an unknown one, RangeError (`ERR_OPTION_RANGE`) for one out of range
  */
-export function checkPostOptions(options: PostOptions): PostOptions {
+export function checkPostOptions<O extends PostOptions<any>>(options: O): O {
   return check('post()', options, POST)
 }
 

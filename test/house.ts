@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['doc'],
   ['request', 'requests', 'peer'],
   ['graph', 'executor', 'yields', 'lifecycle'],
-  ['post', 'flow-options'],
+  ['post', 'flow-options', 'endpoints'],
   ['config', 'draw', 'deployment'],
   ['block', 'running'],
   ['flow'],

@@ -76,3 +76,62 @@ export const lang: string = document.tags.lang
 document.tags.language
 document.embedding = new Float32Array(3)
 export const shape: readonly number[] | undefined = document.embedding?.shape
+
+// ── what executors say of their endpoints ──────────────────────────────────────────────────────────────────
+
+class Search extends Executor {
+  static requests = { '/search': 'search', '/default': 'other' } as const
+  search({ docs, parameters }: Call<{ score: number }, { top: number; lang?: 'de' | 'en' }>): void {
+    docs.length = parameters.top
+  }
+  other(_: Call<{ seen: boolean }, { deep: boolean }>): void {}
+}
+const rank = ({ parameters }: Call<{ rank: number }, { factor?: number }>): void => void parameters.factor
+const said = new Flow().add({ name: 'find', uses: Search, parallel: 2, polling: { '/search': 'all', '*': 'ANY' } }).add({ uses: rank })
+
+// E7: parameters are known by endpoint; others may be there, for executors that do not say
+said.post('/search', 'x', { parameters: { top: 5, factor: 2, anything: [] } })
+said.search('x', { parameters: { lang: 'de', find: { top: 9 } } })
+said.post('/other', 'x', { parameters: { deep: true } })
+// @ts-expect-error: top is a number
+said.post('/search', 'x', { parameters: { top: 'five' } })
+// @ts-expect-error: lang is de or en
+said.search('x', { parameters: { lang: 'fr' } })
+// @ts-expect-error: so it is for one executor
+said.search('x', { parameters: { find: { top: 'nine' } } })
+// @ts-expect-error: factor is a number for every endpoint
+said.post('/other', 'x', { parameters: { factor: 'two' } })
+// @ts-expect-error: all others have deep
+said.transform('/other', { parameters: { deep: 1 } })
+// What executors do not say, and endpoints that are not known, are free
+said.post('/search' as string, 'x', { parameters: { top: 'five' } })
+new Flow().add({ uses: Tokenize }).post('/index', 'x', { parameters: { top: 'five' } })
+
+// D1: the tags of documents flow through executors that say them, unless the call names others
+export const found: Promise<DocumentArray<Document<{ score: number; rank: number }>>> = said.search('x').docs()
+export const others: Promise<DocumentArray<Document<{ seen: boolean; rank: number }>>> = said.post('/other', 'x').docs()
+export const named: Promise<DocumentArray<Document<{ mine: string }>>> = said.search<{ mine: string }>('x').docs()
+for await (const { docs } of said.search('x')) {
+  const score: number = docs[0]!.tags.score
+  // @ts-expect-error: nobody leaves such a tag
+  docs[0]!.tags.sore
+  void score
+}
+for await (const { docs } of new Flow().add({ uses: Tokenize }).search('x')) docs[0]!.tags.anything
+
+// ── options of executors ───────────────────────────────────────────────────────────────────────────────────
+
+new Flow({ env: { A: 'b' } })
+  .add({ name: 'a', parallel: 3, polling: 'ALL_ASYNC', concurrency: 2, timeout: 100, retries: { attempts: 2, delay: 10 }, signal: AbortSignal.timeout(1) })
+  .add({ when: ({ tags }) => tags.lang === 'en', dynamicBatching: { preferredBatchSize: 8, weight: (doc) => doc.text.length } })
+  .add({ when: { tags__lang: { $in: ['de', 'en'] } }, dynamicBatching: { '/index': { preferredBatchSize: 8 } }, floating: true })
+  .add({ uses: './executor.js#Export', usesWith: { any: 'thing' } })
+  .add({ uses: { jtype: 'Export', modules: './executor.js', with: { any: 'thing' } } })
+// @ts-expect-error: no such polling
+new Flow().add({ polling: 'some' })
+// @ts-expect-error: a size is needed
+new Flow().add({ dynamicBatching: { timeout: 5 } })
+// @ts-expect-error: texts only
+new Flow().add({ env: { A: 1 } })
+// @ts-expect-error: a condition says yes or no
+new Flow().add({ when: () => 'maybe' })

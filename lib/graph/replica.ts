@@ -13,7 +13,8 @@ export class Replica {
   load = 0
   /** Milliseconds an answer took lately. */
   #time = 0
-  #measured = 0
+  /** When it last answered, or had nothing to do before. */
+  #heard = 0
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -21,18 +22,21 @@ export class Replica {
 
   /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
   cost(now: number): number {
-    const time = this.load > 0 || this.#time < 1 ? this.#time : this.#time / 2 ** ((now - this.#measured) / HALF_LIFE)
+    const silence = now - this.#heard
+    // Nobody knows how long an answer takes that is not there yet, but it takes longer than until now.
+    const time = this.load > 0 ? Math.max(this.#time, silence) : this.#time / 2 ** (silence / HALF_LIFE)
     return (this.load + 1) * (time + 1)
   }
 
   /** @param done called when it is free again, before the answer is heard of */
   handle(request: Request, now: number, done: () => void): void | Promise<void> {
-    this.load++
+    const isNew = this.#heard === 0
+    if (this.load++ === 0) this.#heard = now
     const leave = (): void => {
       this.load--
       const end = Date.now()
-      this.#time += (end - now - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
-      this.#measured = end
+      this.#time += (end - now - this.#time) * (isNew ? 1 : WEIGHT)
+      this.#heard = end
       done()
     }
     let pending: void | Promise<void>
