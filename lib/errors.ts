@@ -72,6 +72,25 @@ export class ExecutorError extends SluiceError {
   }
 }
 
+/**
+ * Something is wrong between a client and a server; `address` says which. `ERR_UNREACHABLE`: nobody answers there. `ERR_DISCONNECTED`: it
+ * stopped answering. `ERR_TIMEOUT`: not in time. `ERR_TLS`: who answers is not who it should be. `ERR_TOO_LARGE`: a message over a limit.
+ * `ERR_PROTOCOL`: who answers speaks another language, or of another place. `ERR_REFUSED`: it does not want to, and says why.
+ */
+export class ConnectionError extends SluiceError {
+  readonly address: string
+
+  constructor(
+    code: 'ERR_UNREACHABLE' | 'ERR_DISCONNECTED' | 'ERR_TIMEOUT' | 'ERR_TLS' | 'ERR_TOO_LARGE' | 'ERR_PROTOCOL' | 'ERR_REFUSED',
+    address: string,
+    reason: string,
+    options?: { cause?: unknown },
+  ) {
+    super(code, `${address}: ${reason}`, options)
+    this.address = address
+  }
+}
+
 /** `onDone`, `onError` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
 export class CallbackError extends SluiceError {
   readonly callback: string

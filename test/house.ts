@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['request', 'requests', 'peer'],
   ['graph', 'executor', 'yields', 'lifecycle'],
   ['post', 'flow-options', 'endpoints'],
-  ['config', 'draw', 'deployment'],
+  ['config', 'draw', 'wire', 'deployment'],
   ['block', 'running'],
   ['flow'],
   ['graphql'],

@@ -1,0 +1,131 @@
+import { DocumentArray } from '../doc/array.js'
+import { ExecutorError } from '../errors.js'
+import type { Parameters } from '../options.js'
+import type { Handler } from '../peer.js'
+import { RESULTS, snapshot } from '../request/parameters.js'
+import { Header, Request } from '../request/request.js'
+import { Response, type Status } from '../request/response.js'
+import { Route } from '../request/route.js'
+import type { Scope } from '../stream/scope.js'
+
+/** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
+export interface Stop {
+  readonly executor: string
+  readonly startTime: number
+  readonly endTime?: number | undefined
+  readonly status?: Status | undefined
+}
+
+/** What wires carry, both ways: Jina's DataRequestProto, in every dialect. */
+export interface Message {
+  /** 32 hex digits when we made it; any text when others did. Empty when they gave none. */
+  readonly requestId: string
+  readonly execEndpoint: string | undefined
+  readonly targetExecutor: string | undefined
+  readonly status: Status | undefined
+  /** With `__results__` in them, on the way back. */
+  readonly parameters: Parameters
+  readonly routes: readonly Stop[]
+  readonly docs: DocumentArray
+  /** Given for a partial answer: which one it is, from 0. */
+  readonly ordinal?: number | undefined
+}
+
+/** A request as it goes out. */
+export function outgoing(request: Request): Message {
+  const { execEndpoint, targetExecutor, parameters } = request.header
+  return { requestId: request.id, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs: request.docs }
+}
+
+/** A response as it goes back. */
+export function answerOf(response: Response): Message {
+  const { requestId, parameters, docs, routes, partial, ordinal, status } = response
+  const { execEndpoint, targetExecutor } = response.header
+  return {
+    requestId,
+    execEndpoint,
+    targetExecutor,
+    status,
+    parameters,
+    routes: routes.map(({ executor, startTime, endTime, status }) => ({
+      executor,
+      startTime: startTime.getTime(),
+      endTime: endTime?.getTime(),
+      status,
+    })),
+    docs,
+    ordinal: partial ? ordinal : undefined,
+  }
+}
+
+/**
+ * Has a peer answer what came in.
+ * @param partial gets partial answers; without it, there are none
+ * @throws what is wrong with the message (codes `ERR_OPTION_*`, `ERR_DOCUMENT`), or with the peer (`ERR_FLOW_CLOSED`, for instance). What an
+ * executor failed at is an answer, with the status ERROR
+ */
+export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+  const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
+  const request = new Request(header, message.docs, scope)
+  if (message.requestId !== '') request.id = message.requestId
+  if (partial !== undefined) request.emit = (response) => partial(answerOf(response))
+  try {
+    await header.prepare()
+    await peer.handle(request)
+    return answerOf(new Response(request))
+  } catch (error) {
+    if (!(error instanceof ExecutorError)) throw error
+    return answerOf(new Response(request, error))
+  }
+}
+
+/**
+ * Takes what came back for a request, as its executors' own.
+ * @throws ExecutorError for an answer with the status ERROR
+ */
+export function take(request: Request, { docs, parameters, routes, status }: Message): void {
+  request.docs = docs
+  const results: unknown = parameters[RESULTS]
+  if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
+  for (const { executor, startTime, endTime, status } of routes) {
+    // Where we came in ourselves, we know it better.
+    if (executor === 'gateway' && request.routes.some((route) => route.executor === 'gateway')) continue
+    const route = new Route(executor, startTime)
+    if (endTime !== undefined) route.leave(endTime)
+    route.status = status
+    request.routes.push(route)
+  }
+  if (status?.code === 'ERROR') throw remoteFailure(request, status)
+}
+
+/** A partial answer that came back for a request, as a response to hand on. */
+export function partOf(request: Request, message: Message): Response {
+  const part = request.fork(message.docs)
+  const results: unknown = message.parameters[RESULTS]
+  if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
+  return new Response(part, undefined, request.whole.emitted++)
+}
+
+/** What an executor elsewhere failed at. `cause` is an Error with its name, message and stack, as far as they were sent. */
+function remoteFailure(request: Request, { description, exception }: Status): ExecutorError {
+  const cause = new Error(exception?.args[0] ?? description)
+  Object.defineProperty(cause, 'name', { value: exception?.name ?? 'Error', configurable: true, writable: true })
+  cause.stack = exception?.stacks.length ? exception.stacks.join('\n') : `${cause.name}: ${cause.message}`
+  const executor = exception?.executor ?? ''
+  const { execEndpoint } = request.header
+  return new ExecutorError('ERR_EXECUTOR', description, { executor, endpoint: execEndpoint, requestId: request.id, cause })
+}
+
+/** A message without documents, of one's own making. */
+export function emptyMessage(given: Partial<Message>): Message {
+  return {
+    requestId: '',
+    execEndpoint: undefined,
+    targetExecutor: undefined,
+    status: undefined,
+    parameters: {},
+    routes: [],
+    docs: new DocumentArray(),
+    ...given,
+  }
+}
