@@ -116,6 +116,16 @@ export class ConfigError extends SluiceError {
   }
 }
 
+/** A package that sluice uses only where it is there is not there, or does not work here: `ERR_DEPENDENCY`. `dependency` is its name, `cause` what importing it threw. */
+export class DependencyError extends SluiceError {
+  readonly dependency: string
+
+  constructor(dependency: string, message: string, options?: { cause?: unknown }) {
+    super('ERR_DEPENDENCY', message, options)
+    this.dependency = dependency
+  }
+}
+
 /** An option of the wrong type: `ERR_OPTION_TYPE`. A TypeError, as the platform's own. */
 export class OptionTypeError extends TypeError implements Coded {
   readonly code = 'ERR_OPTION_TYPE'

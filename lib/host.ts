@@ -11,6 +11,8 @@ export function node(name: string): Promise<unknown> {
 }
 
 /** A package that needs Node, hidden from bundlers in the same way. */
-export function packageOfNode(name: 'tinyglobby'): Promise<typeof import('tinyglobby')> {
+export function packageOfNode(name: 'tinyglobby'): Promise<typeof import('tinyglobby')>
+export function packageOfNode(name: '@resvg/resvg-js'): Promise<typeof import('@resvg/resvg-js')>
+export function packageOfNode(name: string): Promise<unknown> {
   return import(name)
 }
