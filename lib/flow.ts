@@ -1,4 +1,5 @@
 import type { Document } from './doc/document.js'
+import type { PlotOptions } from './draw/index.js'
 import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoints.js'
 import { FlowBuildError, FlowStateError } from './errors.js'
 import type { ExecutorFunction } from './executor.js'
@@ -71,6 +72,22 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   /** The Flow as it was built. */
   get plan(): Plan {
     return { name: this.name, options: this.options, steps: [...this.#steps] }
+  }
+
+  /**
+   * Draws it, open or not, into a file: `.svg`, `.png` (which needs the optional package `@resvg/resvg-js`) or `.mmd` (Mermaid).
+   * @returns the SVG, or the Mermaid text, also when there is no file
+   * @throws FlowBuildError as {@link open} does; DependencyError (`ERR_DEPENDENCY`); TypeError or RangeError for options
+   */
+  async plot(file?: string, options?: PlotOptions): Promise<string> {
+    const { plot } = await import('./draw/index.js')
+    return plot(this.plan, file, options)
+  }
+
+  /** For notebooks, which show it as a picture. */
+  async [Symbol.for('Jupyter.display')](): Promise<Record<string, string>> {
+    const { display } = await import('./draw/index.js')
+    return display(this.plan)
   }
 
   // ── building ───────────────────────────────────────────────────────────────────────────────────────────

@@ -10,10 +10,13 @@ export type { FromOptions } from './doc/from/options.js'
 export type { TextSource } from './doc/from/source.js'
 export type { NdArray, NdArrayInit, NestedList, TypedArray } from './doc/ndarray.js'
 export type { Format, LoadOptions, SaveOptions, SaveTarget } from './doc/save.js'
+export type { Direction, PlotOptions, Theme } from './draw/index.js'
 export {
   CallbackError,
   type Coded,
   ConfigError,
+  ConnectionError,
+  DependencyError,
   DocumentError,
   ExecutorError,
   FlowBuildError,

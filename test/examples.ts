@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -27,6 +27,11 @@ const stories: Record<string, () => Promise<void>> = {
   async graphql() {
     const { stdout } = await script('graphql')
     assert.match(stdout, /"matches": \[/)
+  },
+
+  async plot() {
+    await script('plot', 'flow.svg')
+    assert.is(readFileSync(join(cwd, 'flow.svg'), 'utf8'), readFileSync(resolve('docs/flow.svg'), 'utf8'))
   },
 
   async run() {

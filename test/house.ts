@@ -86,7 +86,7 @@ test('the front doors load no module of Node and no heavy room', () => {
   for (const door of ['index', 'doc/index', 'stream/index']) {
     const outside = [...loadedWith(door)].filter((name) => !graph.has(name))
     for (const name of outside) assert.ok(['it-pipe', 'it-batch', 'it-parallel'].includes(name), `${door} loads ${name}`)
-    assert.not([...loadedWith(door)].some((name) => /^(graphql|cli|config)\//.test(name)))
+    assert.not([...loadedWith(door)].some((name) => /^(graphql|cli|config|draw|wire)\//.test(name)))
   }
 })
 
