@@ -5,6 +5,7 @@ import type { Join, Step } from './graph/graph.js'
 import type { PollingOption } from './graph/polling.js'
 import type { Condition } from './graph/query.js'
 import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
+import type { ClientTls } from './wire/wire.js'
 
 /** What a Flow can be told when it is made. */
 export interface FlowOptions {
@@ -113,6 +114,18 @@ export interface AddOptions<Name extends string = string, Names extends string =
   retries?: number | Retries | undefined
   /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
   signal?: AbortSignal | undefined
+  /** It runs elsewhere, at `host` and `port`, and is neither started nor stopped here. Default `false`. */
+  external?: boolean | undefined
+  /** Where an external executor is: `'grpc://10.0.0.5:51000'`, or a name. Several are replicas: those that cannot be reached are passed over. */
+  host?: string | readonly string[] | undefined
+  /** The port of an external executor, where its host does not say it; one for all hosts, or one for each. */
+  port?: number | readonly number[] | undefined
+  /** What an external executor speaks, where its host does not say it. Default `'grpc'`. */
+  protocol?: 'grpc' | 'http' | 'websocket' | undefined
+  /** How an external executor is spoken to in private: see the Client's `tls`. Default `false`. */
+  tls?: boolean | ClientTls | undefined
+  /** Headers, or gRPC metadata, for an external executor. */
+  headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** A Flow as it was built, for whoever draws it or writes it down. */
@@ -156,6 +169,12 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   timeout: milliseconds,
   retries,
   signal: abortSignal,
+  external: flag,
+  host: each(string),
+  port: each(count),
+  protocol: string,
+  tls: (name, value) => typeof value === 'boolean' || object(name, value),
+  headers: texts,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
@@ -170,6 +189,12 @@ export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<
 
 function join(name: string, value: unknown): void {
   if (value !== 'concat' && value !== 'merge') throw optionRange(name, "'concat' or 'merge'", value)
+}
+
+function each(rule: (name: string, value: any) => void): (name: string, value: unknown) => void {
+  return (name, value) => {
+    for (const one of Array.isArray(value) ? value : [value]) rule(name, one)
+  }
 }
 
 function needs(name: string, value: unknown): void {

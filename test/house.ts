@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['graph', 'executor', 'yields', 'lifecycle'],
   ['post', 'flow-options', 'endpoints'],
   ['config', 'draw', 'wire', 'deployment'],
+  ['client'],
   ['block', 'running'],
   ['flow'],
   ['graphql'],

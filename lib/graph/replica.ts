@@ -1,3 +1,4 @@
+import { ConnectionError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 
@@ -5,6 +6,9 @@ import type { Request } from '../request/request.js'
 const WEIGHT = 0.2
 /** Milliseconds after which an estimate is worth half: a replica that was slow gets another chance. */
 const HALF_LIFE = 5000
+
+/** Milliseconds in which nobody asks one who could not be reached, if there are others. */
+const RESPITE = 2000
 
 /** One of several instances, and how busy it is. */
 export class Replica {
@@ -15,6 +19,8 @@ export class Replica {
   #time = 0
   /** When it last answered, or had nothing to do before. */
   #heard = 0
+  /** When it last could not be reached. */
+  #lost = -Infinity
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -22,6 +28,8 @@ export class Replica {
 
   /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
   cost(now: number): number {
+    // Still the better choice than nobody.
+    if (now - this.#lost < RESPITE) return Number.MAX_SAFE_INTEGER - RESPITE + (now - this.#lost)
     const silence = now - this.#heard
     // Nobody knows how long an answer takes that is not there yet, but it takes longer than until now.
     const time = this.load > 0 ? Math.max(this.#time, silence) : this.#time / 2 ** (silence / HALF_LIFE)
@@ -48,6 +56,7 @@ export class Replica {
     }
     if (pending === undefined) return leave()
     return pending.then(leave, (error) => {
+      if (error instanceof ConnectionError) this.#lost = Date.now()
       leave()
       throw error
     })

@@ -1,0 +1,84 @@
+import { OptionTypeError, optionRange, optionType } from '../errors.js'
+
+export type Protocol = 'grpc' | 'http' | 'websocket'
+
+/** Where a server is, and how to speak to it. */
+export interface Address {
+  readonly protocol: Protocol
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+}
+
+/** What may be said of it in words, in place of a scheme and a port in the host. */
+export interface AddressOptions {
+  host?: string | undefined
+  port?: number | undefined
+  protocol?: Protocol | 'ws' | Uppercase<Protocol> | undefined
+  tls?: boolean | object | undefined
+}
+
+const SCHEMES: Record<string, { protocol: Protocol; tls?: true }> = {
+  grpc: { protocol: 'grpc' },
+  http: { protocol: 'http' },
+  ws: { protocol: 'websocket' },
+  websocket: { protocol: 'websocket' },
+  grpcs: { protocol: 'grpc', tls: true },
+  https: { protocol: 'http', tls: true },
+  wss: { protocol: 'websocket', tls: true },
+  websockets: { protocol: 'websocket', tls: true },
+}
+
+/** What is said first by most: no scheme means gRPC (as in Jina), no host this machine, no port 80, or 443 with TLS. */
+const DEFAULTS = { protocol: 'grpc', host: '127.0.0.1' } as const
+
+/**
+ * Understands `grpc://my.host:1234`, `my.host:1234`, `my.host`, each with what is said in words beside it.
+ * @throws TypeError (`ERR_OPTION_TYPE`) for what is said twice, even when it is the same; RangeError (`ERR_OPTION_RANGE`) for what is no address
+ */
+export function addressOf({ host: written, port, protocol, tls }: AddressOptions): Address {
+  if (written !== undefined && typeof written !== 'string') throw optionType('host', 'a string', written)
+  const [, scheme, rest = ''] = /^(?:([a-z]+):\/\/)?(.*?)\/?$/i.exec(written ?? '')!
+  const known = scheme === undefined ? undefined : Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase()] : undefined
+  if (scheme !== undefined && known === undefined)
+    throw optionRange(
+      'host',
+      `an address that starts with one of ${Object.keys(SCHEMES)
+        .map((name) => `${name}://`)
+        .join(', ')}`,
+      written,
+    )
+  const [, name, , digits] = /^(\[[\da-f:.]+\]|[^:/[\]\s]*)(:(\d+))?$/i.exec(rest) ?? []
+  if (name === undefined) throw optionRange('host', 'a name or an IP address, with a port behind a colon if it has one', written)
+  once('port', digits, port, written)
+  once('protocol', scheme, protocol, written)
+  if (known?.tls) once('tls', `${scheme}://`, tls, written)
+  const number = port ?? (digits === undefined ? undefined : Number(digits))
+  if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65_535)) throw optionRange('port', 'an integer from 1 to 65535', number)
+  const secure = known?.tls === true || (tls !== undefined && tls !== false)
+  return {
+    protocol: known?.protocol ?? protocolOf(protocol) ?? DEFAULTS.protocol,
+    host: name === '' ? DEFAULTS.host : name,
+    port: number ?? (secure ? 443 : 80),
+    tls: secure,
+  }
+}
+
+/** @returns as the rooms of the wires are called */
+export function protocolOf(given: unknown): Protocol | undefined {
+  if (given === undefined) return undefined
+  const protocol = typeof given === 'string' ? given.toLowerCase() : ''
+  if (protocol === 'ws') return 'websocket'
+  if (protocol !== 'grpc' && protocol !== 'http' && protocol !== 'websocket') throw optionRange('protocol', "'grpc', 'http' or 'websocket'", given)
+  return protocol
+}
+
+/** An address in one word, as wires take it. */
+export function written({ protocol, host, port, tls }: Address, scheme: string = protocol === 'websocket' ? 'ws' : protocol): string {
+  return `${scheme}${tls ? 's' : ''}://${host}:${port}`
+}
+
+function once(name: string, inHost: string | undefined, inWords: unknown, host: string | undefined): void {
+  if (inHost === undefined || inWords === undefined) return
+  throw new OptionTypeError(`${name} is given twice: as ${inHost} in the host ${JSON.stringify(host)}, and as the option ${name}. Keep one of them`)
+}
