@@ -176,6 +176,11 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     return this.#base !== undefined
   }
 
+  /** What its methods are bound to; `/default` is everything else. */
+  get endpoints(): readonly string[] {
+    return [...this.#methods.keys()]
+  }
+
   accepts(endpoint: string): boolean {
     return this.#methods.has(endpoint) || this.#methods.has(DEFAULT_ENDPOINT)
   }

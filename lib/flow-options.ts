@@ -1,5 +1,6 @@
 import { optionRange, optionType } from './errors.js'
 import type { Executor, ExecutorFunction, Metas } from './executor.js'
+import type { GatewayOptions } from './gateway/options.js'
 import type { DynamicBatching } from './graph/batched.js'
 import type { Join, Step } from './graph/graph.js'
 import type { PollingOption } from './graph/polling.js'
@@ -7,10 +8,15 @@ import type { Condition } from './graph/query.js'
 import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
 import type { ClientTls } from './wire/wire.js'
 
-/** What a Flow can be told when it is made. */
-export interface FlowOptions {
+/**
+ * What a Flow can be told when it is made. With `protocol`, `port` or `graphql`, `open()` serves it as well: see {@link GatewayOptions} for those,
+ * and all that goes with them.
+ */
+export interface FlowOptions extends GatewayOptions {
   /** What the Flow is called in messages. Default `'flow'`. */
   name?: string | undefined
+  /** Jina 2's name for `port`. */
+  portExpose?: GatewayOptions['port']
   /** The most requests of one post between its input and its consumer. Default 16; 0 removes the bound. A post's own `prefetch` wins. */
   prefetch?: number | undefined
   /** The folder below which executors get their own, `<workspace>/<name>/<shardId>`. Default none: an executor that asks for one fails. */
@@ -145,6 +151,24 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   join,
   closeTimeout: milliseconds,
   onBackgroundError: callback,
+  // What a gateway is told, it checks when it starts; here, that it is no other word.
+  protocol: free,
+  port: each(count),
+  portExpose: each(count),
+  host: string,
+  tls: object,
+  cors: free,
+  graphql: free,
+  title: string,
+  description: string,
+  noDebugEndpoints: flag,
+  noCrudEndpoints: flag,
+  exposeEndpoints: object,
+  maxMessageBytes: count,
+  timeout: milliseconds,
+  exposeStacks: flag,
+  drainDelay: milliseconds,
+  onError: callback,
 }
 
 /** What checks each option of `add()`. */
@@ -190,6 +214,8 @@ export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<
 function join(name: string, value: unknown): void {
   if (value !== 'concat' && value !== 'merge') throw optionRange(name, "'concat' or 'merge'", value)
 }
+
+function free(): void {}
 
 function each(rule: (name: string, value: any) => void): (name: string, value: unknown) => void {
   return (name, value) => {

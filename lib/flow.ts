@@ -64,6 +64,11 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
     return this.#state === 'open'
   }
 
+  /** Where clients reach it while it is open, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. Empty unless it is served. */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#running?.addresses ?? {}
+  }
+
   /** The executors' names, in the order they were added. */
   get executors(): readonly string[] {
     return this.#steps.map(({ name }) => name)
@@ -212,10 +217,14 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
 
   /**
    * Keeps the Flow open until SIGINT, SIGTERM or `signal`, then closes it and resolves. A second SIGINT or SIGTERM ends the process at once.
+   * @param options `before`: what to do, and await, before it closes
    */
-  async block(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async block(options: { signal?: AbortSignal; before?: () => unknown } = {}): Promise<void> {
     const { untilStopped } = await import('./block.js')
-    await untilStopped(options.signal, () => this.close())
+    await untilStopped(options.signal, async () => {
+      await options.before?.()
+      await this.close()
+    })
   }
 
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
@@ -279,6 +288,11 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   ): (source: Inputs<any>) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
     checkPostOptions(options)
     return (source) => new Flatten(this.post<T, On>(on, source, options), ({ error, partial, docs }) => (error === undefined && !partial ? docs : []))
+  }
+
+  /** What its executors are bound to, while it is open; `/default` is all that is not named. */
+  get endpoints(): readonly string[] {
+    return this.#running?.endpoints ?? []
   }
 
   accepts(): boolean {

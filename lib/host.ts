@@ -4,6 +4,9 @@
 export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promises')>
 export function node(name: 'fs'): Promise<typeof import('node:fs')>
 export function node(name: 'path'): Promise<typeof import('node:path')>
+export function node(name: 'net'): Promise<typeof import('node:net')>
+export function node(name: 'tls'): Promise<typeof import('node:tls')>
+export function node(name: 'http'): Promise<typeof import('node:http')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
 export function node(name: string): Promise<unknown> {
   const specifier = `node:${name}`

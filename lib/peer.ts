@@ -4,6 +4,8 @@ import type { Request } from './request/request.js'
 export interface Handler {
   /** Whether it has anything to do for an endpoint; if not, requests pass it by. */
   accepts(endpoint: string): boolean
+  /** The endpoints it has something to do for, where it knows; `/default` is all others. */
+  readonly endpoints?: readonly string[] | undefined
   /** Returns nothing when it is done at once, which spares everybody a promise. */
   handle(request: Request): void | Promise<void>
 }

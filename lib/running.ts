@@ -1,11 +1,13 @@
 import { delay } from 'abort-controller-x'
 import { type Deployment, deploy } from './deployment.js'
-import type { Plan } from './flow-options.js'
+import type { FlowOptions, Plan } from './flow-options.js'
+import type { Gateway } from './gateway/gateway.js'
 import { Background } from './graph/background.js'
 import { GATEWAY } from './graph/gateway.js'
 import { connect, sort } from './graph/graph.js'
 import { type Walk, walkOf } from './graph/walk.js'
 import { closeAll, openAll, type Part } from './lifecycle.js'
+import type { Peer } from './peer.js'
 import { Inside } from './request/inside.js'
 import type { Request } from './request/request.js'
 
@@ -13,11 +15,12 @@ import type { Request } from './request/request.js'
 const CLOSE_TIMEOUT = 10_000
 
 /** A Flow that is open: its executors, and how requests walk through them. */
-export class Running {
+export class Running implements Peer {
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   readonly #background: Background
   readonly #inside = new Inside()
+  #gateway: Gateway | undefined
 
   private constructor(walk: Walk, parts: readonly Part[], background: Background) {
     this.#walk = walk
@@ -29,7 +32,7 @@ export class Running {
    * Makes the executors of a Flow and opens them side by side.
    * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
    */
-  static async start({ options, steps }: Plan): Promise<Running> {
+  static async start({ name, options, steps }: Plan): Promise<Running> {
     const sorted = sort(steps)
     const background = new Background(options.onBackgroundError)
     const deployments: Deployment[] = []
@@ -43,8 +46,37 @@ export class Running {
     let walk = await walkOf(graph)
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('./graph/selection.js')).inOrder(walk)
     await openAll(parts)
-    return new Running(walk, parts, background)
+    const running = new Running(walk, parts, background)
+    if (options.protocol === undefined && options.port === undefined && options.portExpose === undefined && !options.graphql) return running
+    try {
+      await running.#serve(name, options)
+      return running
+    } catch (error) {
+      await running.close(0, error as Error).catch(() => {})
+      throw error
+    }
   }
+
+  async #serve(name: string, { portExpose, port = portExpose, graphql, protocol = graphql ? 'http' : undefined, ...options }: FlowOptions): Promise<void> {
+    const { Gateway, only } = await import('./gateway/gateway.js')
+    this.#gateway = await Gateway.serve(this, only({ title: name, ...options, port, graphql, protocol }))
+  }
+
+  /** Where clients reach it, by protocol. */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#gateway?.addresses ?? {}
+  }
+
+  /** What any of its executors is bound to. */
+  get endpoints(): readonly string[] {
+    return [...new Set(this.#parts.flatMap((part) => (part as Partial<Peer>).endpoints ?? []))]
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  open(): void {}
 
   handle(request: Request): void | Promise<void> {
     const route = request.arrive(GATEWAY)
@@ -76,7 +108,8 @@ export class Running {
    * @param reason what those are told that are not done in time
    * @throws what an executor's `close()` threw, after all were closed
    */
-  async close(timeout: number = CLOSE_TIMEOUT, reason: Error): Promise<void> {
+  async close(timeout: number = CLOSE_TIMEOUT, reason: Error = new Error('closed')): Promise<void> {
+    await this.#gateway?.close(timeout)
     for (const part of this.#parts) part.hurry?.()
     if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(timeout, reason)
     await closeAll(this.#parts)

@@ -18,6 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['block', 'running'],
   ['flow'],
   ['graphql'],
+  ['gateway'],
   ['index', 'cli'],
 ]
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { runCommand } from './run.js'
+import { pingCommand } from './ping.js'
+import { clientCommand, runCommand } from './run.js'
+import { executorCommand, flowCommand } from './serve.js'
 import { explain, Usage } from './usage.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const program = new Command('sluice')
-  .description('Streams documents through a Flow of Executors.')
+  .description('Streams documents through a Flow of Executors, and serves it to others.')
   .version(version, '-v, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .helpCommand(false)
@@ -16,6 +18,10 @@ const program = new Command('sluice')
   .exitOverride()
   .addHelpText('after', '\nEach command has a --help of its own, with examples.')
   .addCommand(runCommand())
+  .addCommand(flowCommand())
+  .addCommand(executorCommand())
+  .addCommand(clientCommand())
+  .addCommand(pingCommand())
 for (const command of program.commands) command.copyInheritedSettings(program)
 
 // Whoever reads the messages may leave early; the job goes on.

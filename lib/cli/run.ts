@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
@@ -6,9 +6,9 @@ import { flowOf } from './flow-file.js'
 import { FORMATS, type Format, Input } from './input.js'
 import { Output } from './output.js'
 import { Stop } from './stop.js'
-import { asUsage, explain, integer, jsonObject, Usage } from './usage.js'
+import { asUsage, explain, integer, jsonObject, pair, Usage } from './usage.js'
 
-interface RunOptions {
+interface StreamOptions {
   on: string
   input: string
   inputFormat?: Format
@@ -23,12 +23,59 @@ interface RunOptions {
   progress: boolean
 }
 
+/** What posts documents: a Flow, or a Client. */
+interface Poster extends AsyncDisposable {
+  post(on: string, inputs: Input, options: PostOptions): AsyncIterable<Response>
+}
+
 /** `sluice run`: documents from a file or stdin through a Flow to a file or stdout. */
 export function runCommand(): Command {
-  return new Command('run')
-    .summary('stream a file of documents through a Flow')
-    .description('Streams documents from a file, or stdin, through a Flow, and writes those that come out as NDJSON: one JSON document a line.')
-    .argument('<flow>', 'a YAML file, or a module (.ts, .js) that exports a Flow, or a function returning one, as default or by the name flow')
+  return streaming(
+    new Command('run')
+      .summary('stream a file of documents through a Flow')
+      .description('Streams documents from a file, or stdin, through a Flow, and writes those that come out as NDJSON: one JSON document a line.')
+      .argument('<flow>', 'a YAML file, or a module (.ts, .js) that exports a Flow, or a function returning one, as default or by the name flow'),
+    "the Flow's",
+    `
+Examples:
+  $ sluice run flow.yml --on /index --input docs.ndjson --output results.ndjson
+  $ cat lines.txt | sluice run flow.js --input-format lines | head -1
+  $ NODE_OPTIONS='--import tsx' sluice run flow.ts -i docs.csv    # TypeScript, where Node itself does not read it (before 22.18)
+`,
+  ).action((file: string, options: StreamOptions) => stream(async () => (await flowOf(file)).open(), options))
+}
+
+/** `sluice client`: the same, through a server. */
+export function clientCommand(): Command {
+  return streaming(
+    new Command('client')
+      .summary('stream a file of documents through a Flow that is served elsewhere')
+      .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.')
+      .argument('<address>', 'grpc://, http:// or ws:// (with an s for TLS), host and port: grpc://127.0.0.1:51000')
+      .option('--header <name=value>', 'a header, or gRPC metadata; as often as needed', pair, {})
+      .option('--timeout <ms>', 'milliseconds in which each request must be answered', integer)
+      .option('--max-attempts <n>', 'how often a request is sent when the server is not there, or goes away', integer)
+      .option('--tls-ca <file>', 'whom to trust, as PEM'),
+    '16',
+    `
+Examples:
+  $ sluice client grpc://127.0.0.1:51000 --on /index --input docs.ndjson --output results.ndjson
+  $ echo '{"text": "hello"}' | sluice client http://127.0.0.1:8080 --on /search
+`,
+  ).action((address: string, options: StreamOptions & { header: Record<string, string>; timeout?: number; maxAttempts?: number; tlsCa?: string }) =>
+    stream(async () => {
+      const { header: headers, timeout, maxAttempts, tlsCa } = options
+      const ca = tlsCa === undefined ? undefined : await readFile(tlsCa)
+      // A scheme says that there is TLS; in words, only whom to trust.
+      const { Client } = await import('../client/client.js')
+      const plain = ca === undefined ? address : address.replace(/^(grpc|http|ws)s:/i, '$1:')
+      return asUsage(() => new Client(plain, { headers, timeout, maxAttempts, tls: ca && { ca } }))
+    }, options),
+  )
+}
+
+function streaming(command: Command, prefetch: string, examples: string): Command {
+  return command
     .option('--on <endpoint>', 'the endpoint to send them to', '/')
     .option('-i, --input <file>', 'where documents come from; - is stdin', '-')
     .addOption(new Option('--input-format <format>', 'how they are written (default: by .txt, .ndjson, .jsonl, .csv; ndjson for stdin)').choices(FORMATS))
@@ -37,33 +84,27 @@ export function runCommand(): Command {
     .option('--parameters <json>', 'parameters for the executors, such as \'{"top": 5}\'', jsonObject)
     .option('--target-executor <pattern>', 'only executors whose name starts with a match handle the documents')
     .option('--request-size <n>', `documents in a request; 0 puts all in one (default: ${DEFAULT_REQUEST_SIZE})`, integer)
-    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}, or the Flow's)`, integer)
+    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}, or ${prefetch})`, integer)
     .option('--in-order', 'write results in the order of the input, not as they complete')
     .option('--continue-on-error', 'go on when a request fails: say so, write the others, and end with exit code 1')
     .option('--no-progress', 'no progress on stderr')
     .addHelpText(
       'after',
-      `
-Examples:
-  $ sluice run flow.yml --on /index --input docs.ndjson --output results.ndjson
-  $ cat lines.txt | sluice run flow.js --input-format lines | head -1
-  $ NODE_OPTIONS='--import tsx' sluice run flow.ts -i docs.csv    # TypeScript, where Node itself does not read it (before 22.18)
-
+      `${examples}
 Ctrl-C (SIGINT), SIGTERM and SIGHUP stop the reading; what was read is answered and written. Once more ends at once.
 
 Exit codes:
   0  all that was read is written, also after a signal     1  something failed
   130, 143  ended at once by a second signal               2  the command line makes no sense`,
     )
-    .action(run)
 }
 
-async function run(file: string, options: RunOptions): Promise<void> {
+async function stream(through: () => Promise<Poster>, options: StreamOptions): Promise<void> {
   if (options.output !== '-' && (await same(options.input, options.output))) throw new Usage(`${options.output} cannot be input and output at once`)
   using stop = new Stop()
   const input = await Input.open(options.input, options.inputFormat, stop.signal)
-  await using flow = await (await flowOf(file)).open()
-  const responses = asUsage(() => flow.post(options.on, input, postOptions(options)))
+  await using poster = await through()
+  const responses = asUsage(() => poster.post(options.on, input, postOptions(options)))
   // Opened last: a Flow that cannot start leaves earlier results alone.
   const output = new Output(options.output)
   let failed = 0
@@ -81,7 +122,7 @@ async function run(file: string, options: RunOptions): Promise<void> {
   if (failed > 0) process.exitCode = 1
 }
 
-function postOptions(options: RunOptions): PostOptions {
+function postOptions(options: StreamOptions): PostOptions {
   const { parameters, targetExecutor, requestSize, prefetch, inOrder, continueOnError, progress, output } = options
   return {
     parameters,

@@ -11,6 +11,18 @@ export function integer(text: string): number {
   return value
 }
 
+/** `name=value`, as one of several values of an option. */
+export function pair(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('It is name=value.')
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+/** A list with commas, as an option's value. */
+export function list(text: string): string[] {
+  return text.split(',').map((item) => item.trim())
+}
+
 /** A JSON object, as an option's value. */
 export function jsonObject(text: string): Record<string, unknown> {
   let value: unknown

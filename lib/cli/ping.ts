@@ -1,0 +1,44 @@
+import { Command } from 'commander'
+import { Client } from '../client/client.js'
+import { asUsage, integer } from './usage.js'
+
+interface PingOptions {
+  attempts: number
+  timeout: number
+}
+
+/** `sluice ping`: is a Flow, or an Executor, ready? */
+export function pingCommand(): Command {
+  return new Command('ping')
+    .summary('ask a Flow, or an Executor, whether it is ready')
+    .description('Asks a server whether its Flow, with all its executors, is ready.')
+    .argument('<address>', 'grpc://, http:// or ws:// (with an s for TLS), host and port: grpc://127.0.0.1:51000')
+    .option('--attempts <n>', 'how often to ask, a second apart, before giving up', integer, 1)
+    .option('--timeout <ms>', 'milliseconds to wait for each answer', integer, 3000)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ sluice ping grpc://127.0.0.1:51000
+  $ sluice ping http://127.0.0.1:8080 --attempts 30 && ./start-jobs.sh
+
+Exit codes:
+  0  it is ready     1  it is not, or nobody answers     2  the command line makes no sense`,
+    )
+    .action(ping)
+}
+
+async function ping(address: string, { attempts, timeout }: PingOptions): Promise<void> {
+  await using client = asUsage(() => new Client(address, { timeout, connectTimeout: timeout }))
+  for (let attempt = 1; ; attempt++) {
+    const start = performance.now()
+    if (await client.isFlowReady({ timeout })) {
+      process.stdout.write(`${address} is ready (${(performance.now() - start).toFixed(0)} ms)\n`)
+      return
+    }
+    if (attempt >= attempts) break
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+  }
+  process.stderr.write(`sluice: ${address} is not ready${attempts > 1 ? `, asked ${attempts} times` : ''}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,103 @@
+import type { AddressOptions, Protocol } from '../client/address.js'
+import { protocolOf } from '../client/address.js'
+import { optionRange, optionType } from '../errors.js'
+import type { CorsOptions, GraphQLOptions } from '../graphql/index.js'
+import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
+import type { ServerTls } from '../wire/wire.js'
+
+/** How a Flow is served. */
+export interface GatewayOptions {
+  /** What is spoken, one or several: `'grpc'` (the default, as in Jina), `'http'`, `'websocket'`. */
+  protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
+  /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
+  port?: number | readonly number[] | undefined
+  /** The address to listen at. Default `127.0.0.1`: nobody but this machine. `0.0.0.0` and `::` are everybody who can reach it. */
+  host?: string | undefined
+  /** Key and certificate. Default: none, everything goes in the open. */
+  tls?: ServerTls | undefined
+  /** Which pages of other origins may call it: a list of origins, or `true` for all. Default: none. */
+  cors?: boolean | CorsOptions | undefined
+  /** GraphQL at `/graphql`, where HTTP is spoken; `true`, or how. Default `false`. */
+  graphql?: boolean | GraphQLOptions | undefined
+  /** What the service is called in its documentation. Default: the Flow's name. */
+  title?: string | undefined
+  description?: string | undefined
+  /** Leaves out `/post`, `/status` and `/dry_run`. Default `false`. */
+  noDebugEndpoints?: boolean | undefined
+  /** Leaves out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
+  noCrudEndpoints?: boolean | undefined
+  /** Endpoints of executors with a path of their own. */
+  exposeEndpoints?: Readonly<Record<string, { path?: string; methods?: readonly string[]; summary?: string; tags?: readonly string[] }>> | undefined
+  /** The most requests of one connection or stream between its wire and the executors. Default 16. */
+  prefetch?: number | undefined
+  /** Bytes of one message or body, unpacked. Default 100 MiB; what is larger is refused. */
+  maxMessageBytes?: number | undefined
+  /** Milliseconds in which a request must be answered; then its executors are told to stop. Default: no end. */
+  timeout?: number | undefined
+  /** Whether clients get to see stacks of executors' errors. Default `false`: they stay in the process. */
+  exposeStacks?: boolean | undefined
+  /** Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0. */
+  drainDelay?: number | undefined
+  /** Told of what is wrong with a server itself, not with a request. Default: console.error. */
+  onError?: ((error: Error) => void) | undefined
+}
+
+/** What checks each option of a gateway. */
+export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: any) => void> = {
+  protocol: (_, value) => void protocols(value),
+  port: (name, value) => {
+    for (const one of [value].flat()) {
+      count(name, one)
+      if (one > 65_535) throw optionRange(name, 'an integer from 0 to 65535', one)
+    }
+  },
+  host: string,
+  tls: object,
+  cors: (name, value) => typeof value === 'boolean' || object(name, value),
+  graphql: (name, value) => typeof value === 'boolean' || object(name, value),
+  title: string,
+  description: string,
+  noDebugEndpoints: flag,
+  noCrudEndpoints: flag,
+  exposeEndpoints: object,
+  prefetch: count,
+  maxMessageBytes: count,
+  timeout: milliseconds,
+  exposeStacks: flag,
+  drainDelay: milliseconds,
+  onError: callback,
+}
+
+/** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
+export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
+  check('Gateway', options, GATEWAY_RULES)
+  if (options.tls !== undefined && (options.tls.key === undefined) !== (options.tls.cert === undefined))
+    throw optionType('tls', 'a key with its cert: { key, cert }', options.tls)
+  return options
+}
+
+/** Which protocols are spoken at which port: those with the same port share it. */
+export function plan({ protocol = 'grpc', port = 0 }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+  const spoken = protocols(protocol)
+  const given = [port].flat()
+  if (given.length > 1 && given.length !== spoken.length) {
+    throw optionRange('port', `one number, or one for each protocol (${spoken.join(', ')})`, given)
+  }
+  const ports: { port: number; protocols: Protocol[] }[] = []
+  spoken.forEach((protocol, at) => {
+    const number = given[at] ?? given[0]!
+    // 0 given several times means several ports.
+    const shared = ports.find((other) => other.port === number && (number !== 0 || given.length === 1))
+    if (shared === undefined) ports.push({ port: number, protocols: [protocol] })
+    else shared.protocols.push(protocol)
+  })
+  return ports
+}
+
+function protocols(given: unknown): Protocol[] {
+  const all = [given].flat().map((one) => protocolOf(one)!)
+  if (all.length === 0) throw optionRange('protocol', 'at least one of grpc, http, websocket', given)
+  const twice = all.find((one, at) => all.indexOf(one) !== at)
+  if (twice !== undefined) throw optionRange('protocol', 'a list that names each protocol once', twice)
+  return all
+}

@@ -1,0 +1,157 @@
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import type { Protocol } from '../client/address.js'
+import { node } from '../host.js'
+import type { Peer } from '../peer.js'
+import type { GatewayOptions } from './options.js'
+
+/** Milliseconds in which whoever connects must say which protocol it speaks. */
+const FIRST_BYTES = 10_000
+
+/** What a protocol brings to a port. */
+interface Speaker {
+  /** It answers that it is not ready, and goes on. */
+  unready(): void
+  drain(): Promise<void>
+  close(): Promise<void> | void
+}
+
+/** One port, behind which protocols are told apart by what clients say first: HTTP/2 is gRPC, the rest HTTP, of which some become WebSockets. */
+export class Port {
+  readonly addresses: Readonly<Record<string, string>>
+  readonly port: number
+  readonly #server: NetServer
+  readonly #speakers: readonly Speaker[]
+  readonly #sockets: Set<Socket>
+
+  private constructor(addresses: Readonly<Record<string, string>>, port: number, server: NetServer, speakers: readonly Speaker[], sockets: Set<Socket>) {
+    this.addresses = addresses
+    this.port = port
+    this.#server = server
+    this.#speakers = speakers
+    this.#sockets = sockets
+  }
+
+  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: GatewayOptions): Promise<Port> {
+    const { host = '127.0.0.1', tls } = options
+    const speakers: Speaker[] = []
+    let grpc: ((socket: Socket) => void) | undefined
+    let http: HttpServer | undefined
+    if (protocols.includes('grpc')) {
+      const { createGrpc } = await import('../wire/grpc/serve.js')
+      const speaker = createGrpc(peer, options)
+      speakers.push(speaker)
+      grpc = (socket) => speaker.inject(socket)
+    }
+    if (protocols.includes('http') || protocols.includes('websocket')) {
+      const { createServer } = await node('http')
+      const listener = protocols.includes('http') ? await httpListener(peer, options, speakers) : undefined
+      http = createServer(
+        listener ?? ((_, response) => void response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end('This port speaks WebSocket.')),
+      )
+      if (protocols.includes('websocket')) {
+        const { attach } = await import('../wire/websocket/serve.js')
+        speakers.push(attach(http, peer, options))
+      }
+    }
+    const sockets = new Set<Socket>()
+    const hand = (socket: Socket, isHttp2: boolean): void => {
+      if (isHttp2 && grpc !== undefined) grpc(socket)
+      else if (http !== undefined) http.emit('connection', socket)
+      else socket.destroy()
+    }
+    const server = tls === undefined ? await plain(hand) : await secure(tls, grpc !== undefined, http !== undefined, hand)
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        server.on('error', (error) => options.onError?.(error))
+        resolve()
+      })
+    })
+    const taken = (server.address() as AddressInfo).port
+    const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+    const schemes: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws' }
+    const addresses = Object.fromEntries(protocols.map((protocol) => [protocol, `${schemes[protocol]}${tls === undefined ? '' : 's'}://${shown}:${taken}`]))
+    return new Port(addresses, taken, server, speakers, sockets)
+  }
+
+  unready(): void {
+    for (const speaker of this.#speakers) speaker.unready()
+  }
+
+  async drain(): Promise<void> {
+    this.#server.close()
+    await Promise.all(this.#speakers.map((speaker) => speaker.drain()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#speakers.map((speaker) => speaker.close()))
+    const closed = new Promise<void>((resolve) => (this.#server.listening ? this.#server.close(() => resolve()) : resolve()))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+}
+
+/** HTTP's own routes, and GraphQL's. */
+async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<(request: IncomingMessage, response: ServerResponse) => void> {
+  const { createHttp } = await import('../wire/http/serve.js')
+  const http = createHttp(peer, options)
+  speakers.push(http)
+  if (!options.graphql) return http.listener
+  const { createGraphQL } = await import('../graphql/index.js')
+  const cors = options.cors === true ? { origins: '*' as const } : options.cors || undefined
+  const graphql = createGraphQL(peer, { prefetch: options.prefetch, ...(cors && { cors }), ...(typeof options.graphql === 'object' && options.graphql) })
+  return (request, response) => {
+    const path = request.url?.split('?', 1)[0]
+    if (path === '/graphql' || path?.startsWith('/graphql/')) void graphql(request, response)
+    else http.listener(request, response)
+  }
+}
+
+async function plain(hand: (socket: Socket, isHttp2: boolean) => void): Promise<NetServer> {
+  const { createServer } = await node('net')
+  return createServer((socket) => {
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES)
+    socket.on('error', ignore)
+    socket.once('close', () => clearTimeout(timer))
+    socket.once('data', (chunk: Buffer) => {
+      clearTimeout(timer)
+      socket.pause()
+      socket.unshift(chunk)
+      socket.off('error', ignore)
+      // HTTP/2 begins with PRI, which is no method of HTTP/1.
+      hand(socket, chunk.subarray(0, 3).toString('latin1') === 'PRI')
+      process.nextTick(() => socket.resume())
+    })
+  })
+}
+
+async function secure(
+  { key, cert, ca }: NonNullable<GatewayOptions['tls']>,
+  grpc: boolean,
+  http: boolean,
+  hand: (socket: Socket, isHttp2: boolean) => void,
+): Promise<NetServer> {
+  const { createServer } = await node('tls')
+  // Who speaks both, as browsers do, wants HTTP/1: HTTP/2 is for gRPC alone.
+  const choose = ({ protocols }: { protocols: string[] }): string | undefined =>
+    http && protocols.includes('http/1.1') ? 'http/1.1' : grpc && protocols.includes('h2') ? 'h2' : undefined
+  const options = {
+    key: pem(key),
+    cert: pem(cert),
+    ...(ca !== undefined && { ca: pem(ca), requestCert: true, rejectUnauthorized: true }),
+    ALPNCallback: choose,
+  }
+  return createServer(options as object, (socket) => hand(socket, socket.alpnProtocol === 'h2'))
+}
+
+function pem(given: string | Uint8Array): string | Buffer {
+  return typeof given === 'string' ? given : Buffer.from(given)
+}
+
+function ignore(): void {}
