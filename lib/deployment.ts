@@ -48,19 +48,17 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   return { peer, parts }
 }
 
+type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
+
 /** The options, with the class or function in `uses`, wherever it came from. */
-async function resolved({ name, options }: Plan['steps'][number]): Promise<AddOptions & { uses: ExecutorClass | ExecutorFunction }> {
+async function resolved({ name, options }: Plan['steps'][number]): Promise<Resolved> {
   const { uses = passThrough } = options
   if (typeof uses === 'function') return { ...options, uses }
-  throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}`)
+  const { resolveUses } = await import('./config/resolve.js')
+  return (await resolveUses(name, options)) as Resolved
 }
 
-function instance(
-  name: string,
-  shardId: number,
-  { uses, usesWith, usesMetas, usesRequests, workspace, env }: AddOptions & { uses: ExecutorClass | ExecutorFunction },
-  flow: FlowOptions,
-): Executor {
+function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
   const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
   if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
     throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)

@@ -5,6 +5,8 @@ export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promis
 export function node(name: 'fs'): Promise<typeof import('node:fs')>
 export function node(name: 'path'): Promise<typeof import('node:path')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
+export function node(name: 'os'): Promise<typeof import('node:os')>
+export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
 export function node(name: string): Promise<unknown> {
   const specifier = `node:${name}`
   return import(specifier)
