@@ -2,7 +2,7 @@
 //   node build.mjs          everything, with declarations
 //   node build.mjs --quick  JavaScript only: enough to run
 import { execFileSync } from 'node:child_process'
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
@@ -29,7 +29,23 @@ await build({
 })
 chmodSync('dist/cli/main.js', 0o755)
 await buildGraphiQL('dist/graphql/graphiql')
+await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+}
+
+/** The JSON Schema of a Flow's YAML, as the loader's own tables say it. */
+async function writeSchema(file) {
+  const { outputFiles } = await build({
+    entryPoints: ['lib/config/schema.ts'],
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    external: ['node:*'],
+    packages: 'external',
+    write: false,
+  })
+  const { flowSchema } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`)
+  writeFileSync(file, JSON.stringify(flowSchema()))
 }

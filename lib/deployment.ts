@@ -76,7 +76,8 @@ type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
 async function resolved({ name, options }: Plan['steps'][number]): Promise<Resolved> {
   const { uses = passThrough } = options
   if (typeof uses === 'function') return { ...options, uses }
-  throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}`)
+  const { resolveUses } = await import('./config/resolve.js')
+  return (await resolveUses(name, options)) as Resolved
 }
 
 function instances({ name }: Plan['steps'][number], options: Resolved, flow: FlowOptions): Executor[] {

@@ -101,17 +101,24 @@ export class CallbackError extends SluiceError {
   }
 }
 
-/** A configuration that cannot be used: `ERR_CONFIG`. */
+/** A configuration that cannot be used: `ERR_CONFIG`. `line` and `column` start at 1. */
 export class ConfigError extends SluiceError {
   readonly file: string | undefined
   readonly line: number | undefined
+  readonly column: number | undefined
   readonly key: string | undefined
 
-  constructor(reason: string, where: { file?: string | undefined; line?: number | undefined; key?: string | undefined }, options?: { cause?: unknown }) {
-    const { file, line, key } = where
-    super('ERR_CONFIG', `${file ?? 'configuration'}${line === undefined ? '' : `:${line}`}: ${key === undefined ? '' : `${key}: `}${reason}`, options)
+  constructor(
+    reason: string,
+    where: { file?: string | undefined; line?: number | undefined; column?: number | undefined; key?: string | undefined },
+    options?: { cause?: unknown },
+  ) {
+    const { file, line, column, key } = where
+    const at = line === undefined ? '' : column === undefined ? `:${line}` : `:${line}:${column}`
+    super('ERR_CONFIG', `${file ?? 'configuration'}${at}: ${key === undefined ? '' : `${key}: `}${reason}`, options)
     this.file = file
     this.line = line
+    this.column = column
     this.key = key
   }
 }

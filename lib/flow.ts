@@ -1,3 +1,5 @@
+import type { LoadConfigOptions } from './config/reading.js'
+import type { SaveConfigOptions } from './config/save.js'
 import type { Document } from './doc/document.js'
 import type { PlotOptions } from './draw/index.js'
 import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoints.js'
@@ -50,13 +52,23 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   }
 
   /**
-   * Reads a Flow from a YAML file: `jtype: Flow`, `with` its options, `executors` what {@link add} takes. Modules in `uses` are looked
-   * for in the folder of the file.
-   * @throws ConfigError (`ERR_CONFIG`) that names file, line and key
+   * Reads a Flow from YAML: a file's path or `file:` URL, or the text itself. Files of Jina 2 and 3 load, or say what has no meaning here;
+   * `docs/yaml.md` lists the keys. Paths in it start at its folder.
+   * @throws ConfigError (`ERR_CONFIG`) that names file, line, column and key
    */
-  static async loadConfig(file: string): Promise<Flow<string>> {
+  static async loadConfig(from: string | URL, options: LoadConfigOptions = {}): Promise<Flow<string>> {
     const { loadFlow } = await import('./config/flow.js')
-    return loadFlow(file, (options) => new Flow<string>(options))
+    return loadFlow(from, (told) => new Flow<string>(told), options)
+  }
+
+  /**
+   * Writes it down as YAML that {@link loadConfig} reads, into a file if one is named.
+   * @returns the YAML
+   * @throws ConfigError (`ERR_CONFIG`) for what cannot be written: classes and functions that come from no module, by the executor's name
+   */
+  async saveConfig(file?: string, options: SaveConfigOptions = {}): Promise<string> {
+    const { saveFlow } = await import('./config/save.js')
+    return saveFlow(this.plan, file, options)
   }
 
   /** Whether it takes requests. */

@@ -8,6 +8,8 @@ export function node(name: 'net'): Promise<typeof import('node:net')>
 export function node(name: 'tls'): Promise<typeof import('node:tls')>
 export function node(name: 'http'): Promise<typeof import('node:http')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
+export function node(name: 'os'): Promise<typeof import('node:os')>
+export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
 export function node(name: string): Promise<unknown> {
   const specifier = `node:${name}`
   return import(specifier)

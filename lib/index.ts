@@ -1,4 +1,6 @@
 /** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
+export type { LoadConfigOptions } from './config/reading.js'
+export type { SaveConfigOptions } from './config/save.js'
 export { DocumentArray } from './doc/array.js'
 export { Document, type DocumentInit, type DocumentLike, type NamedScore, type Tags } from './doc/document.js'
 export { type FromCsvOptions, fromCsv } from './doc/from/csv.js'

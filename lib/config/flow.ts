@@ -1,22 +1,28 @@
-import { ConfigError, FlowBuildError, say, show } from '../errors.js'
-import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions } from '../flow-options.js'
-import { node } from '../host.js'
-import { nearest } from '../nearest.js'
-import { Fields } from './fields.js'
-import { usesOf } from './uses.js'
-import { parseYaml } from './yaml.js'
-
-/** Far above what people write, far below what takes a second to read. */
-const MAX_BYTES = 1 << 20
+import { FlowBuildError, show } from '../errors.js'
+import { ADD_RULES, FLOW_RULES, type FlowOptions } from '../flow-options.js'
+import { GATEWAY } from '../graph/gateway.js'
+import type { Step } from '../graph/graph.js'
+import { EXECUTOR_KEYS } from './executor-keys.js'
+import { Fields, type Reading } from './fields.js'
+import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, INHERITED, ROOT_KEYS } from './flow-keys.js'
+import { findFile } from './module.js'
+import { checkNeeds } from './needs.js'
+import { Notices } from './notices.js'
+import { type LoadConfigOptions, readingOf } from './reading.js'
+import { sourceOf } from './source.js'
+import { isDeployment, type ReadStep, stepOf } from './steps.js'
+import type { UsesPlace } from './uses.js'
 
 /** What a configuration is built into: a Flow. */
 interface Buildable {
   readonly executors: readonly string[]
-  add(options: AddOptions): unknown
+  // A Flow's own types depend on what was added before.
+  add(options: any): unknown
+  needsAll(options: any): unknown
 }
 
 /**
- * Reads a Flow from a YAML file:
+ * Reads a Flow from YAML, as Jina 2.x and 3.x write it: see docs/yaml.md.
  *
  *     jtype: Flow
  *     with: { prefetch: 8 }
@@ -25,57 +31,112 @@ interface Buildable {
  *         uses: ./executors.js#Tokenize
  *         uses_with: { stem: true }
  *
- * `with` takes the options of a Flow, each of `executors` (or `pods`) those of `add()`; names may be in snake_case. `uses` is a module
- * in the folder of the file or below, and its export (`default` when none is named), or `{ jtype, modules, with, metas, requests }`.
- *
+ * @param from a path, a `file:` URL, or the YAML itself, told by its line breaks
  * @param make makes the empty Flow
- * @throws ConfigError (`ERR_CONFIG`) that names file, line and key
+ * @throws ConfigError (`ERR_CONFIG`) that names file, line, column and key
  */
-export async function loadFlow<F extends Buildable>(file: string, make: (options: FlowOptions) => F): Promise<F> {
-  const { dirname } = await node('path')
-  const parsed = await parseYaml(await read(file), file, ['!Flow'])
-  const root = new Fields(parsed, file, parsed.value, 'a Flow', ['jtype', 'version', 'with', 'executors', 'pods'], { line: 1 })
-  const type = parsed.tag ?? root.get('jtype')
-  if (type !== 'Flow' && type !== '!Flow') throw root.error('jtype', `a Flow starts with jtype: Flow${type === undefined ? '' : `, not with ${show(type)}`}`)
-
-  const options = root.fields('with', 'a Flow', Object.keys(FLOW_RULES))
-  options?.check(FLOW_RULES)
-  const flow = make({ ...options?.all })
-
-  if (root.get('pods') !== undefined && root.get('executors') !== undefined) throw root.error('pods', 'another name for executors. Give one of them')
-  const steps = root.list(root.get('pods') === undefined ? 'executors' : 'pods', 'an executor', Object.keys(ADD_RULES))
-  for (const step of steps) {
-    step.check({ ...ADD_RULES, uses: () => {} })
-    const options = { ...step.all, ...(await usesOf(step, dirname(file))) }
-    try {
-      flow.add(options)
-    } catch (error) {
-      throw error instanceof FlowBuildError ? step.error('name', error.message, error) : error
-    }
-  }
-  // Names may be needed before they are given, so this waits for the last.
-  const names = [...flow.executors, 'gateway']
-  for (const step of steps) {
-    const missing = [(step.get('needs') as string | string[] | undefined) ?? []].flat().find((need) => !names.includes(need))
-    if (missing === undefined) continue
-    const near = nearest(missing, names)
-    throw step.error('needs', `there is no executor called ${missing}. ${near === undefined ? `There are ${names.join(', ')}` : `Did you mean ${near}?`}`)
-  }
+export async function loadFlow<F extends Buildable>(from: string | URL, make: (options: FlowOptions) => F, options: LoadConfigOptions = {}): Promise<F> {
+  const { text, file, folder } = await sourceOf(from)
+  const notices = new Notices(options.onNotice)
+  const reading = await readingOf(text, { file }, options, notices)
+  const { parsed } = reading
+  const value = parsed.value as object
+  const tag = typeof value === 'object' && value !== null ? parsed.tag(value) : undefined
+  const where: UsesPlace = { ...options, folder, file, notices }
+  const flow = tag === 'Deployment' || isDeployment(value) ? await ofDeployment(reading, where, make) : await ofFlow(reading, tag, where, make)
+  notices.flush()
   return flow
 }
 
-async function read(file: string): Promise<string> {
-  const { open } = await node('fs/promises')
-  const handle = await open(file).catch((cause) => {
-    throw new ConfigError(`cannot be opened: ${say(cause)}`, { file }, { cause })
-  })
-  try {
-    const { size } = await handle.stat()
-    if (size > MAX_BYTES) throw new ConfigError(`is larger than ${MAX_BYTES} bytes, which no configuration needs`, { file })
-    return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile())
-  } catch (cause) {
-    throw cause instanceof ConfigError ? cause : new ConfigError(`cannot be read as UTF-8 text: ${say(cause)}`, { file }, { cause })
-  } finally {
-    await handle.close()
+async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undefined, where: UsesPlace, make: (options: FlowOptions) => F): Promise<F> {
+  const start = { file: where.file, line: 1, column: 1 }
+  const root = new Fields(reading, reading.parsed.value, 'a Flow', ROOT_KEYS, start)
+  const type = tag ?? root.get('jtype')
+  if (type !== 'Flow' && type !== '!Flow') throw root.error('jtype', `a Flow starts with jtype: Flow${type === undefined ? '' : `, not with ${show(type)}`}`)
+
+  const own = root.fields('with', 'a Flow', FLOW_KEYS)
+  const { flowOptions, handedDown } = optionsOf(own)
+  const prefetch = root.fields('gateway', 'a gateway', GATEWAY_KEYS)?.get('prefetch')
+  const flow = make({ ...(prefetch === undefined ? {} : { prefetch }), ...flowOptions })
+
+  const { notices } = reading
+  const steps: Step[] = []
+  const read: ReadStep[] = []
+  for (const item of root.list('executors')) {
+    const { fields, folder, file } = await describedBy(item.value, item.place, reading, where)
+    // Jina writes its gateway into the list too.
+    if (fields.get('name') === GATEWAY && fields.get('uses') === undefined) {
+      notices.note('an executor called gateway', 'every Flow has its gateway', fields.place('name'))
+      continue
+    }
+    const step = await stepOf(fields, { ...where, folder, file }, handedDown)
+    add(flow, step, steps)
+    read.push(step)
   }
+  checkNeeds(flow.executors, steps, read)
+  return flow
+}
+
+/** A file of one executor is a Flow of one executor. */
+async function ofDeployment<F extends Buildable>(reading: Reading, where: UsesPlace, make: (options: FlowOptions) => F): Promise<F> {
+  const flow = make({})
+  const fields = deployment(reading, reading.parsed.value, { file: where.file, line: 1, column: 1 })
+  const step = await stepOf(fields, where, {})
+  add(flow, step, [])
+  return flow
+}
+
+function deployment(reading: Reading, value: unknown, place: object): Fields {
+  const root = new Fields(reading, value, 'a Deployment', DEPLOYMENT_KEYS, place)
+  return root.fields('with', 'an executor', EXECUTOR_KEYS) ?? new Fields(reading, {}, 'an executor', EXECUTOR_KEYS, root.place())
+}
+
+/** The description of an executor: here, or in a file of its own. */
+async function describedBy(
+  value: unknown,
+  place: object,
+  reading: Reading,
+  where: UsesPlace,
+): Promise<{ fields: Fields; folder: string; file: string | undefined }> {
+  if (isDeployment(value)) return { fields: deployment(reading, value, place), folder: where.folder, file: where.file }
+  if (typeof value !== 'string' || !/\.(?:ya?ml|jaml)$/i.test(value))
+    return { fields: new Fields(reading, value, 'an executor', EXECUTOR_KEYS, place), folder: where.folder, file: where.file }
+  const { text, file, folder } = await sourceOf(await findFile(value, where.folder, where.allowOutside ?? false, place))
+  const other = await readingOf(text, { file }, where, reading.notices)
+  return { fields: deployment(other, other.parsed.value, { file, line: 1, column: 1 }), folder, file }
+}
+
+/** What the Flow is told, and what it hands down to its executors. */
+function optionsOf(own: Fields | undefined): { flowOptions: FlowOptions; handedDown: Record<string, unknown> } {
+  if (own === undefined) return { flowOptions: {}, handedDown: {} }
+  const flowOptions: Record<string, unknown> = {}
+  const handedDown: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(own.all)) {
+    const isHandedDown = INHERITED.includes(name) && !Object.hasOwn(FLOW_RULES, name)
+    if (isHandedDown) {
+      handedDown[name] = value
+      // Jina's -1 stands for its default, and is sorted out with each executor.
+      if (typeof value !== 'object' && typeof value !== 'string' && value !== -1) own.rule(name, value, ADD_RULES[name as keyof typeof ADD_RULES])
+    } else flowOptions[name] = name === 'env' ? own.texts(name) : name === 'name' || name === 'workspace' ? own.text(name) : value
+  }
+  for (const [name, value] of Object.entries(flowOptions)) own.rule(name, value, FLOW_RULES[name as keyof FlowOptions])
+  return { flowOptions, handedDown }
+}
+
+function add(flow: Buildable, { fields, method, options }: ReadStep, steps: Step[]): void {
+  try {
+    if (method === 'needs_all') flow.needsAll(options)
+    else flow.add(method === 'needs' && options.name === undefined ? { ...options, name: joiner(flow) } : options)
+  } catch (error) {
+    throw error instanceof FlowBuildError ? fields.error('name', error.message, error) : error
+  }
+  const last = steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
+  const needs = options.needs === undefined ? [last] : [options.needs].flat()
+  steps.push({ name: flow.executors.at(-1)!, needs: method === 'needs_all' ? [] : needs, join: 'concat', floating: options.floating ?? false })
+}
+
+function joiner({ executors }: Buildable): string {
+  let name = 'joiner'
+  for (let at = 0; executors.includes(name); at++) name = `joiner${at}`
+  return name
 }

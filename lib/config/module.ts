@@ -1,32 +1,52 @@
-import { ConfigError, say } from '../errors.js'
+import { ConfigError, say, show } from '../errors.js'
+import { Executor, type ExecutorFunction } from '../executor.js'
+import type { ExecutorClass } from '../flow-options.js'
 import { node } from '../host.js'
+import { nearest } from '../nearest.js'
+import type { Place } from './yaml.js'
+
+export type Code = ExecutorClass | ExecutorFunction
+
+/** Addresses that name code which is not a file here. */
+const SCHEME = /^[a-z][a-z\d+.-]+:/i
 
 /**
- * Finds a module file that a configuration names. It lies in the folder of the configuration or below, so that to trust that folder
- * is to trust all that it can run.
+ * Finds a file that a configuration names. It lies in the folder of the configuration or below, so that to trust that folder
+ * is to trust all that it can run; `allowOutside` lifts that for paths and `file:` URLs, and for nothing else.
  *
- * @param specifier a relative path, such as `./executors.js`
- * @throws ConfigError for absolute paths, addresses, `..`, links that lead out, and files that are not there
+ * @param path such as `./executors.js`
+ * @throws ConfigError for addresses, and files that are not there; without `allowOutside`, for absolute paths, `..`, and links that lead out
  */
-export async function findModule(specifier: string, folder: string, where: { file: string; line?: number | undefined; key: string }): Promise<string> {
-  const [{ realpath }, { isAbsolute, relative, resolve }] = await Promise.all([node('fs/promises'), node('path')])
-  if (/^[a-z][a-z\d+.-]*:/i.test(specifier) || isAbsolute(specifier) || specifier.split(/[\\/]/).includes('..')) {
-    throw new ConfigError(`${JSON.stringify(specifier)} leads out of the folder of this file. Name a module in it or below, such as ./executors.js`, where)
-  }
+export async function findFile(path: string, folder: string, allowOutside: boolean, where: Place): Promise<string> {
+  const [{ realpath }, { isAbsolute, relative, resolve }, { fileURLToPath }] = await Promise.all([node('fs/promises'), node('path'), node('url')])
+  const shown = show(path)
+  const isFileUrl = /^file:/i.test(path)
+  if (SCHEME.test(path) && !(isFileUrl && allowOutside))
+    throw new ConfigError(`${shown} leads out of the folder of this file. Name a file in it or below, such as ./executors.js`, where)
+  if (path.includes('\0')) throw new ConfigError(`${shown} is no path`, where)
+  if (!allowOutside && (isAbsolute(path) || /^[\\/]/.test(path) || path.split(/[\\/]/).includes('..')))
+    throw new ConfigError(`${shown} leads out of the folder of this file. Name a file in it or below, such as ./executors.js, or load with allowOutside`, where)
   const home = await realpath(folder)
-  const path = await realpath(resolve(home, specifier)).catch((cause) => {
-    throw new ConfigError(`there is no module ${JSON.stringify(specifier)} beside this file`, where, { cause })
+  let wanted: string
+  try {
+    wanted = isFileUrl ? fileURLToPath(path) : resolve(home, path)
+  } catch (cause) {
+    throw new ConfigError(`${shown} is no file: ${say(cause)}`, where, { cause })
+  }
+  const found = await realpath(wanted).catch((cause) => {
+    throw new ConfigError(`there is no ${shown} in ${home}`, where, { cause })
   })
-  const way = relative(home, path)
-  if (way.startsWith('..') || isAbsolute(way)) throw new ConfigError(`${JSON.stringify(specifier)} is a link that leads out of the folder of this file`, where)
-  return path
+  const way = relative(home, found)
+  if (!allowOutside && (way.startsWith('..') || isAbsolute(way)))
+    throw new ConfigError(`${shown} is a link that leads out of the folder of this file. Load with allowOutside to follow it`, where)
+  return found
 }
 
 /**
  * Imports a module by its path.
  * @throws ConfigError that says what a TypeScript file needs, where the process cannot read it; and what the module threw, as `cause`
  */
-export async function importFile(path: string, where: { file?: string; line?: number | undefined; key?: string } = { file: path }): Promise<object> {
+export async function importFile(path: string, where: Place = { file: path }): Promise<object> {
   const { pathToFileURL } = await node('url')
   try {
     return (await import(pathToFileURL(path).href)) as object
@@ -37,4 +57,25 @@ export async function importFile(path: string, where: { file?: string; line?: nu
         : say(cause)
     throw new ConfigError(`${where.file === path ? '' : `${path} `}cannot be imported: ${reason}`, where, { cause })
   }
+}
+
+/**
+ * The class or function that one of several modules exports.
+ * @param modules by the names that messages call them
+ * @throws ConfigError when none does, and for what is neither
+ */
+export function exportOf(modules: readonly { name: string; module: object }[], name: string, where: Place): { code: Code; at: number } {
+  const at = modules.findIndex(({ module }) => Object.hasOwn(module, name))
+  if (at < 0) {
+    const names = modules.flatMap(({ module }) => Object.keys(module))
+    const near = nearest(name, names)
+    const hint = near === undefined ? `${modules.length > 1 ? 'They export' : 'It exports'} ${names.join(', ') || 'nothing'}` : `Did you mean ${near}?`
+    throw new ConfigError(`${modules.map(({ name }) => name).join(' and ')} ${modules.length > 1 ? 'export' : 'exports'} no ${name}. ${hint}`, where)
+  }
+  const path = modules[at]!.name
+  const found = (modules[at]!.module as Record<string, unknown>)[name]
+  if (typeof found !== 'function') throw new ConfigError(`${name} of ${path} is ${show(found)}: export a class that extends Executor, or a function`, where)
+  if (found !== Executor && !(found.prototype instanceof Executor) && /^class\b/.test(Function.prototype.toString.call(found)))
+    throw new ConfigError(`${name} of ${path} is a class that does not extend the Executor of this sluice. Is another copy installed beside the module?`, where)
+  return { code: found as Code, at }
 }

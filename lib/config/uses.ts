@@ -1,57 +1,153 @@
-import { show } from '../errors.js'
-import { Executor } from '../executor.js'
-import type { AddOptions } from '../flow-options.js'
-import { nearest } from '../nearest.js'
+import { ConfigError, show } from '../errors.js'
+import { Executor, type Metas } from '../executor.js'
+import type { ExecutorConfig, Uses } from '../flow-options.js'
+import type { DynamicBatching } from '../graph/batched.js'
 import { object, string } from '../options.js'
-import type { Fields } from './fields.js'
-import { findModule, importFile } from './module.js'
+import { bindings, rebind } from '../requests.js'
+import { batchingOf } from './batching.js'
+import { METAS_KEYS, USES_KEYS } from './executor-keys.js'
+import { Fields, type Reading } from './fields.js'
+import { given } from './given.js'
+import { type Code, exportOf, findFile, importFile } from './module.js'
+import { Notices } from './notices.js'
+import { packageFile } from './npm.js'
+import { remember } from './origins.js'
+import { type LoadConfigOptions, readingOf, readingOfObject } from './reading.js'
+import { sourceOf } from './source.js'
+import { python, specifierOf } from './specifier.js'
+import type { Place } from './yaml.js'
 
-type Uses = Pick<AddOptions, 'uses' | 'usesWith' | 'usesMetas' | 'usesRequests'>
+/** Where `uses` stands, and how it is to be loaded. */
+export interface UsesPlace extends LoadConfigOptions, Place {
+  /** Where relative paths start. */
+  readonly folder: string
+  /** Modules of which one exports the class, if `uses` is the name of a class only. */
+  readonly modules?: readonly string[] | undefined
+  /** Where these stand. */
+  readonly modulesPlace?: Place | undefined
+  /** Whose notices these are part of. */
+  readonly notices?: Notices | undefined
+  /** What `uses` stands in, if it is an object of a file. */
+  readonly reading?: Reading | undefined
+  /** Whether a variable gave the text, so that it is never read as YAML. */
+  readonly isSubstituted?: boolean | undefined
+}
+
+/** An executor that is ready to be made, and what its own configuration says of it. */
+export interface LoadedUses {
+  readonly uses: Code
+  readonly usesWith?: object
+  readonly usesMetas?: Metas
+  readonly usesRequests?: Record<string, string>
+  readonly dynamicBatching?: DynamicBatching | Record<string, DynamicBatching>
+  readonly workspace?: string
+}
 
 /**
- * What `uses` of an executor stands for: `./executors.js#Tokenize`, or `{ jtype: Tokenize, modules: ./executors.js, with, metas, requests }`,
- * under the executor's own `uses_with`, `uses_metas` and `uses_requests`.
+ * Loads what `uses` names: a class or function as it is; `./module.js#Export`; `npm:package@1.2.3#Export`; a YAML file, its text or its content.
+ * Nothing runs but the modules that are named.
  *
- * @param folder where modules are looked for
  * @throws ConfigError
  */
-export async function usesOf(step: Fields, folder: string): Promise<Uses> {
-  const { uses, usesWith, usesMetas, usesRequests } = step.all
-  if (uses === undefined) return {}
-  if (typeof uses === 'string') {
-    const [path = '', name = 'default'] = uses.split('#', 2)
-    return { uses: await load(step, 'uses', path, name, folder) }
-  }
-  const own = step.fields('uses', 'an executor', ['jtype', 'modules', 'pyModules', 'with', 'metas', 'requests'])!
-  own.check({ jtype: string, with: object, metas: object, requests: object })
-  const key = own.get('pyModules') === undefined ? 'modules' : 'pyModules'
-  const [path, ...others] = [own.get(key) ?? []].flat()
-  if (typeof path !== 'string' || others.length > 0) throw own.error(key, 'name one module here, such as ./executors.js, which exports the class')
-  return {
-    uses: await load(own, key, path, (own.get('jtype') as string | undefined) ?? 'default', folder),
-    ...over('usesWith', own.get('with'), usesWith),
-    ...over('usesMetas', own.get('metas'), usesMetas),
-    ...over('usesRequests', own.get('requests'), usesRequests),
+export async function loadUses(uses: Uses, place: UsesPlace): Promise<LoadedUses> {
+  const notices = place.notices ?? new Notices(place.onNotice)
+  const loaded = await load(uses, { ...place, notices })
+  if (place.notices === undefined) notices.flush()
+  return loaded
+}
+
+type Where = UsesPlace & { readonly notices: Notices }
+
+async function load(uses: unknown, where: Where): Promise<LoadedUses> {
+  if (typeof uses === 'function') return { uses: uses as Code }
+  if (typeof uses === 'object' && uses !== null) return loadConfig(where.reading ?? readingOfObject(uses, where, where.notices), uses, where)
+  if (typeof uses !== 'string' || uses === '') throw new ConfigError(`an executor is named by a text or described by keys, not by ${show(uses)}`, where)
+  const what = specifierOf(uses, where)
+  switch (what.kind) {
+    case 'text': {
+      if (where.isSubstituted) throw new ConfigError('the value of a variable is never read as YAML. Name a file, and put the variables into it', where)
+      const reading = await readingOf(uses, { file: where.file, above: where.line }, where, where.notices)
+      return loadConfig(reading, reading.parsed.value, where)
+    }
+    case 'yaml': {
+      const path = await findFile(what.path, where.folder, where.allowOutside ?? false, where)
+      const { text, file, folder } = await sourceOf(path)
+      const reading = await readingOf(text, { file }, where, where.notices)
+      return loadConfig(reading, reading.parsed.value, { ...where, file, line: undefined, column: undefined, key: undefined, folder })
+    }
+    case 'class':
+      return { uses: await codeOf(where.modules ?? [], what.name, { ...where, ...(where.modules?.length ? where.modulesPlace : {}) }) }
+    default:
+      return { uses: await codeOf([uses], undefined, where) }
   }
 }
 
-async function load(fields: Fields, key: string, path: string, name: string, folder: string): Promise<NonNullable<AddOptions['uses']>> {
-  const module = await importFile(await findModule(path, folder, fields.place(key)), fields.place(key))
-  const found = Object.hasOwn(module, name) ? (module as Record<string, unknown>)[name] : undefined
-  if (found === undefined) {
-    const near = nearest(name, Object.keys(module))
-    throw fields.error(
-      key,
-      `${path} exports no ${name}. ${near === undefined ? `It exports ${Object.keys(module).join(', ') || 'nothing'}` : `Did you mean ${near}?`}`,
+/** What an executor's own YAML says. */
+async function loadConfig(reading: Reading, value: unknown, where: Where): Promise<LoadedUses> {
+  const own = new Fields(reading, value, 'an executor', USES_KEYS, {
+    ...where,
+    ...(typeof value === 'object' && value !== null ? reading.parsed.place(value) : {}),
+  })
+  own.check({ with: object, metas: object, requests: object, jtype: string })
+  const metas = own.fields('metas', 'metas of an executor', METAS_KEYS)
+  const tag = typeof value === 'object' && value !== null ? reading.parsed.tag(value) : undefined
+  const name = tag ?? own.text('jtype')?.replace(/^!/, '')
+  const fields = own.get('modules') === undefined && metas?.get('modules') !== undefined ? metas : own
+  const modules = modulesOf(fields)
+  const at = modules.length > 0 ? fields.place('modules') : name === undefined ? { ...own.place(), key: 'modules' } : own.place('jtype')
+  const uses = await codeOf(modules, name ?? 'default', { ...where, ...at })
+  const requests = own.get('requests') as Record<string, string> | undefined
+  for (const [endpoint, method] of Object.entries(requests ?? {}))
+    if (typeof method !== 'string') throw own.error('requests', `${endpoint} must be bound to the name of a method, not to ${show(method)}`)
+  const bound = uses.prototype instanceof Executor ? rebind(bindings(uses), requests ?? {}) : new Map<string, string>()
+  const { modules: _, ...usesMetas }: Record<string, unknown> = metas?.all ?? {}
+  for (const key of ['name', 'description', 'workspace']) if (metas?.get(key) !== undefined) usesMetas[key] = metas.text(key)
+  return {
+    uses,
+    ...(own.get('with') === undefined ? {} : { usesWith: own.get('with') as object }),
+    ...(Object.keys(usesMetas).length === 0 ? {} : { usesMetas: usesMetas as Metas }),
+    ...(requests === undefined ? {} : { usesRequests: requests }),
+    ...given('dynamicBatching', batchingOf(own, 'dynamicBatching', bound)),
+    ...given('workspace', own.text('workspace')),
+  }
+}
+
+/** The modules that a configuration names, as a list. */
+export function modulesOf(fields: Fields): string[] {
+  const modules = [(fields.get('modules') as ExecutorConfig['modules']) ?? []].flat()
+  for (const module of modules)
+    if (typeof module !== 'string' || module === '') throw fields.error('modules', `a module is named by its path, not by ${show(module)}`)
+  return modules as string[]
+}
+
+/** Classes that a file may name without a module: they pass documents through. */
+const NO_CLASS = ['BaseExecutor', 'Executor']
+
+/** @param name the export; without it, what the one module names behind its # */
+async function codeOf(modules: readonly string[], name: string | undefined, where: Where): Promise<Code> {
+  if (modules.length === 0) {
+    if (name !== undefined && NO_CLASS.includes(name)) return Executor
+    throw new ConfigError(
+      `no module is named${name === undefined ? '' : ` that exports ${name}`}. Name one under modules, such as ./executors.js, or write uses: ./executors.js#${name ?? 'Name'}`,
+      where,
     )
   }
-  if (typeof found !== 'function') throw fields.error(key, `${name} of ${path} is ${show(found)}: export a class that extends Executor, or a function`)
-  if (!(found.prototype instanceof Executor) && /^class\b/.test(Function.prototype.toString.call(found))) {
-    throw fields.error(key, `${name} of ${path} is a class that does not extend the Executor of this sluice. Is another copy installed beside the module?`)
+  const imported: { name: string; module: object; origin: string; export: string | undefined }[] = []
+  for (const text of modules) {
+    const what = specifierOf(text, where)
+    if (what.kind === 'npm') {
+      const path = await packageFile(what, where.folder, where.allowInstall, where)
+      const origin = `npm:${what.package}${what.version === undefined ? '' : `@${what.version}`}`
+      imported.push({ name: origin, module: await importFile(path, where), origin, export: text.includes('#') ? what.name : undefined })
+    } else if (what.kind === 'module' || what.kind === 'class') {
+      const path = await findFile(what.kind === 'module' ? what.path : text, where.folder, where.allowOutside ?? false, where)
+      if (/\.py$/i.test(path)) throw python(text, where)
+      const named = what.kind === 'module' ? what.name : undefined
+      imported.push({ name: text.replace(/#.*$/, ''), module: await importFile(path, where), origin: path, export: named })
+    } else throw new ConfigError(`${show(text)} is no module. Name one such as ./executors.js`, where)
   }
-  return found as NonNullable<AddOptions['uses']>
-}
-
-function over(name: keyof Uses, base: unknown, top: unknown): Uses {
-  return base === undefined ? {} : { [name]: { ...base, ...(top as object | undefined) } }
+  const wanted = (name === 'default' ? undefined : name) ?? imported[0]!.export ?? 'default'
+  const { code, at } = exportOf(imported, wanted, where)
+  remember(code, { module: imported[at]!.origin, name: wanted })
+  return code
 }

@@ -1,60 +1,87 @@
-import type { Alias, Document, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
+import type { Alias, Document, LineCounter, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { ConfigError } from '../errors.js'
+import { isAmbiguous } from './ambiguous.js'
 
 /** Deeper than any configuration, far from the end of the stack. */
-const DEPTH = 100
+export const DEPTH = 100
 /** Values that aliases may add to those written out: much reuse, no explosion. */
 const REPEATED = 10_000
 
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])
+/** Names that mean something else than data to JavaScript. */
+export const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 const TAGS = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`))
+/** Jina's name for a class, before its fields: `!Flow`, `!MyExecutor`. */
+const CLASS_TAG = /^![A-Za-z_]\w*$/
+/** How deep `uses` of an executor stands: inside of the Flow, the list and the executor. */
+const USES_DEPTH = 3
 
-/** Plain scalars that Python's YAML 1.1 and today's YAML 1.2 read as different values. */
-const AMBIGUOUS = [
-  /^(?:yes|no)$/i, // true and false, or texts
-  /^[-+]?0[\d_]+$/, // octal, or decimal
-  /^[-+]?0[ob]/, // a text or octal; binary or a text
-  /^[-+]?[\d.][\d.]*_[\d._]*$/, // a number, or a text
-  /^[-+]?\d+(?::[0-5]?\d)+(?:\.\d*)?$/, // base 60, or a text
-  /^[-+]?(?:\d+e[-+]?\d+|[\d.]+e\d+)$/i, // a text, or a number
-  /^\d{4}-\d\d?-\d\d?(?:[Tt ].*)?$/, // a date, or a text
-]
+/** What its errors mean here, where they say it in terms of the parser. */
+const REASONS: Readonly<Record<string, string>> = {
+  RESOURCE_EXHAUSTION: `nested deeper than ${DEPTH}`,
+  MULTIPLE_DOCS: 'a second document starts here, after ---. Keep one in a file',
+  TAB_AS_INDENT: 'a tab stands before a key. Indent with spaces',
+}
+
+/** Where something stands, as errors take it. */
+export interface Place {
+  readonly file?: string | undefined
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+  readonly key?: string | undefined
+}
 
 /** A value of a YAML file, and where its parts stand. */
 export interface Parsed {
   readonly value: unknown
-  /** The tag of the whole, such as `!Flow`. */
-  readonly tag: string | undefined
-  /** The line, from 1, of an object or array, or of one of its entries. */
-  line(of: object, key?: string | number): number | undefined
+  /** The class that an object is tagged with, without its `!`: the whole, or `uses` of an executor. */
+  tag(of: object): string | undefined
+  /** Where an object or array stands, or one of its entries. */
+  place(of: object, key?: string | number): Place
+  /** The text of a number or a truth value, as it is written there. */
+  source(of: object, key: string | number): string | undefined
+}
+
+interface Entry {
+  readonly at: number
+  readonly source?: string | undefined
+}
+
+/** Where a text comes from. */
+export interface Origin {
+  readonly file: string | undefined
+  /** Lines of that file above it, if it is a part of one: its columns are not those of the file then. */
+  readonly above?: number | undefined
 }
 
 /**
- * Reads YAML 1.2 into JSON values. Refused, with the line: more than one document, keys given twice or that are not text, `__proto__`,
- * `constructor` and `prototype` as keys, merge keys, tags that are not YAML's own, aliases that contain themselves or explode,
- * nesting deeper than 100, and values that YAML 1.1 reads otherwise.
+ * Reads YAML 1.2 into JSON values. Refused, with the place: more than one document, keys given twice or that are not text, `__proto__`,
+ * `constructor` and `prototype` as keys, merge keys, tags that are neither YAML's own nor a class of Jina's where one may stand,
+ * aliases that contain themselves or explode, nesting deeper than 100, and values that YAML 1.1 reads otherwise.
  *
- * @param tags what the whole may be tagged with
  * @throws ConfigError (`ERR_CONFIG`)
  */
-export async function parseYaml(text: string, file: string, tags: readonly string[]): Promise<Parsed> {
+export async function parseYaml(text: string, { file, above }: Origin): Promise<Parsed> {
   const { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } = await import('yaml')
-  const lines = new LineCounter()
+  const lines: LineCounter = new LineCounter()
   // Its own check of keys is quadratic: seconds for 20 000 keys.
   const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, prettyErrors: false }) as Document.Parsed
-  const places = new WeakMap<object, Map<string | number, number>>()
+  const entries = new WeakMap<object, Map<string | number, Entry>>()
+  const tags = new WeakMap<object, string>()
   const anchors = new Map<string, Node>()
   const open = new Set<Node>()
   /** The alias that is being followed, the outermost of several: where the reader of a message would look. */
   let following: { at: number | undefined; key: string | undefined } | undefined
   let repeated = 0
 
-  const lineAt = (offset: number | undefined): number => lines.linePos(offset ?? 0).line || 1
+  const placeAt = (offset: number | undefined): { line: number; column: number | undefined } => {
+    const { line, col } = lines.linePos(offset ?? 0)
+    return { line: (line || 1) + (above ?? 0), column: above === undefined ? col || 1 : undefined }
+  }
   const fail = (reason: string, at: number | undefined, key?: string): never => {
-    throw new ConfigError(reason, { file, line: lineAt(at), key })
+    throw new ConfigError(reason, { file, ...placeAt(at), key })
   }
   const [error] = document.errors
-  if (error !== undefined) fail(error.code === 'RESOURCE_EXHAUSTION' ? `nested deeper than ${DEPTH}` : firstLine(error.message), error.pos[0])
+  if (error !== undefined) fail(REASONS[error.code] ?? firstLine(error.message), error.pos[0])
 
   const read = (node: Node | null, key?: string): unknown => {
     if (node === null) return null
@@ -63,14 +90,21 @@ export async function parseYaml(text: string, file: string, tags: readonly strin
     if (isAlias(node)) return follow(node, key)
     const { anchor, tag } = node as Scalar | YAMLMap | YAMLSeq
     if (anchor !== undefined) anchors.set(anchor, node)
-    if (tag !== undefined && !TAGS.has(tag) && !(node === document.contents && tags.includes(tag))) {
-      fail(`the tag ${tag} is not read. Known: ${tags.join(', ') || 'none'}`, at, key)
-    }
-    if (isScalar(node)) return scalar(node, key)
+    const named = tag !== undefined && !TAGS.has(tag)
+    const empty = isScalar(node) && node.source === ''
+    if (named && !(CLASS_TAG.test(tag) && (isMap(node) || empty) && (node === document.contents || (key === 'uses' && open.size === USES_DEPTH))))
+      fail(`the tag ${tag} is not read. Take it out`, at, key)
+    if (isScalar(node)) return named ? tagged({}, tag, at) : scalar(node, key)
     if (open.size === DEPTH) fail(`nested deeper than ${DEPTH}`, at, key)
     open.add(node)
     const value = isMap(node) ? map(node) : isSeq(node) ? seq(node, key) : fail('not a value', at, key)
     open.delete(node)
+    return named ? tagged(value as object, tag, at) : value
+  }
+
+  const tagged = (value: object, tag: string, at: number | undefined): object => {
+    tags.set(value, tag.slice(1))
+    if (!entries.has(value)) entries.set(value, new Map([['', { at: at ?? 0 }]]))
     return value
   }
 
@@ -86,43 +120,57 @@ export async function parseYaml(text: string, file: string, tags: readonly strin
   }
 
   const scalar = (node: Scalar, key: string | undefined): unknown => {
-    if (node.type === 'PLAIN' && node.tag === undefined && AMBIGUOUS.some((form) => form.test(node.source ?? ''))) {
-      fail(`${node.source} means different things in YAML 1.1 and 1.2: quote it for a text, or write true, false or a decimal number`, node.range?.[0], key)
-    }
-    return node.value
+    const { value, source = '' } = node
+    if (node.type === 'PLAIN' && node.tag === undefined && isAmbiguous(source))
+      fail(`${source} means different things in YAML 1.1 and 1.2: quote it for a text, or write true, false or a decimal number`, node.range?.[0], key)
+    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && !/[.e]/i.test(source))
+      fail(`${source} is more than a number can hold exactly. Quote it for a text`, node.range?.[0], key)
+    return value
+  }
+
+  const entry = (node: Node | null, at: number | undefined): Entry => {
+    const number = isScalar(node) && (typeof node.value === 'number' || typeof node.value === 'boolean')
+    return number ? { at: at ?? 0, source: (node as Scalar).source } : { at: at ?? 0 }
   }
 
   const map = (node: YAMLMap): object => {
     const value: Record<string, unknown> = {}
-    const place = new Map<string, number>()
+    const own = new Map<string, Entry>()
     for (const pair of node.items as Pair<Node, Node | null>[]) {
       const at = pair.key?.range?.[0] ?? node.range?.[0]
       const name = isScalar(pair.key) ? pair.key.value : undefined
       if (typeof name !== 'string') return fail('a key must be text. Quote it', at)
       if (FORBIDDEN.has(name)) fail('this name cannot be a key', at, name)
-      if (name === '<<') fail('merge keys are not read. Write the keys out', at, name)
-      if (place.has(name)) fail(`given twice, first on line ${place.get(name)}`, at, name)
-      place.set(name, lineAt(at))
+      if (name === '<<' && (pair.key as Scalar).type === 'PLAIN') fail('merge keys are not read. Write the keys out', at, name)
+      const before = own.get(name)
+      if (before !== undefined) fail(`given twice, first on line ${placeAt(before.at).line}`, at, name)
+      own.set(name, entry(pair.value, at))
       value[name] = read(pair.value, name)
     }
-    places.set(value, place.set('', lineAt(node.range?.[0])))
+    entries.set(value, own.set('', { at: node.range?.[0] ?? 0 }))
     return value
   }
 
   const seq = (node: YAMLSeq, key: string | undefined): unknown[] => {
-    const place = new Map<string | number, number>([['', lineAt(node.range?.[0])]])
+    const own = new Map<string | number, Entry>([['', { at: node.range?.[0] ?? 0 }]])
     const value = (node.items as Node[]).map((item, index) => {
-      place.set(index, lineAt(item?.range?.[0]))
+      own.set(index, entry(item, item?.range?.[0]))
       return read(item, key)
     })
-    places.set(value, place)
+    entries.set(value, own)
     return value
   }
 
+  const value = read(document.contents)
   return {
-    value: read(document.contents),
-    tag: document.contents?.tag,
-    line: (of, key = '') => places.get(of)?.get(key) ?? places.get(of)?.get(''),
+    value,
+    tag: (of) => tags.get(of),
+    place: (of, key = '') => {
+      const own = entries.get(of)
+      const found = own?.get(key) ?? own?.get('')
+      return { file, ...(found === undefined ? {} : placeAt(found.at)), ...(typeof key === 'string' && key !== '' ? { key } : {}) }
+    },
+    source: (of, key) => entries.get(of)?.get(key)?.source,
   }
 }
 

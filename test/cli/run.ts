@@ -167,7 +167,7 @@ const wrong: [string, string[], number, RegExp][] = [
   ['an output that cannot be written', ['run', upper, '-i', three, '-o', join(folder, 'no/out')], 1, /out cannot be written/],
   ['a flow that is not there', ['run', join(folder, 'no.yml')], 1, /no\.yml: cannot be opened/],
   ['a flow of another kind', ['run', three], 1, /a Flow is read from \.yml/],
-  ['a bad flow', ['run', write('bad.yml', 'jtype: Flow\nexecutor: []\n')], 1, /bad\.yml:2: executor: .*Did you mean executors\?/],
+  ['a bad flow', ['run', write('bad.yml', 'jtype: Flow\nexecutor: []\n')], 1, /bad\.yml:2:1: executor: .*Did you mean executors\?/],
   ['a module without a Flow', ['run', write('none.mjs', 'export const x = 1')], 1, /export the Flow as default/],
   ['a module with something else', ['run', write('five.mjs', 'export default 5')], 1, /it exports 5/],
   ['a module that throws', ['run', write('throws.mjs', 'throw new Error("on import")')], 1, /throws\.mjs: cannot be imported: on import/],

@@ -1,0 +1,15 @@
+/** Plain scalars that Python's YAML 1.1 and today's YAML 1.2 read as different values. */
+const AMBIGUOUS = [
+  /^(?:yes|no)$/i, // true and false, or texts
+  /^[-+]?0[\d_]+$/, // octal, or decimal
+  /^[-+]?0[ob]/, // a text or octal; binary or a text
+  /^[-+]?[\d.][\d.]*_[\d._]*$/, // a number, or a text
+  /^[-+]?\d+(?::[0-5]?\d)+(?:\.\d*)?$/, // base 60, or a text
+  /^[-+]?(?:\d+e[-+]?\d+|[\d.]+e\d+)$/i, // a text, or a number
+  /^\d{4}-\d\d?-\d\d?(?:[Tt ].*)?$/, // a date, or a text
+]
+
+/** Whether a plain scalar must be quoted to mean the same everywhere. */
+export function isAmbiguous(source: string): boolean {
+  return AMBIGUOUS.some((form) => form.test(source))
+}

@@ -1,0 +1,98 @@
+import { ADD_RULES } from '../flow-options.js'
+import { EXECUTOR_IGNORED, METAS_IGNORED } from './jina-keys.js'
+import { ANY, alias, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, type Schema, TEXT, TEXTS, TIME, VERSION, WHOLE } from './keys.js'
+
+const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
+const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
+const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
+const MODULES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT, minItems: 1 }] }
+
+/** How batches of one endpoint are put together. */
+export const BATCHING_KEYS: Keys = {
+  preferredBatchSize: option({ type: 'integer', minimum: 1 }, 'A batch goes out as soon as it holds so many documents.'),
+  timeout: option(TIME, 'Milliseconds that the oldest document waits at most for its batch to fill. Default 10 000.'),
+  flushAll: option(FLAG, 'Hand over all that is queued when a batch goes out. Default false.'),
+  weight: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+  useDynamicBatching: option(FLAG, 'false turns batching off for this endpoint.'),
+  ...ignored('documents count by their number. In code, weight counts otherwise', 'customMetric useCustomMetric'),
+}
+
+/** When a failed request is tried again. */
+export const RETRIES_KEYS: Keys = {
+  attempts: option(WHOLE, 'How often, after the first attempt.'),
+  delay: option(TIME, 'Milliseconds before the second attempt; each further wait is twice as long. Default 100.'),
+  maxDelay: option(TIME, 'Milliseconds no wait exceeds. Default 5000.'),
+}
+
+/** What `metas` says of an executor. */
+export const METAS_KEYS: Keys = {
+  name: option(TEXT, 'Another name for parameters that are meant for this executor. Default: the class’s name.'),
+  description: option(TEXT, 'What it is for.'),
+  workspace: option(TEXT, 'The folder below which it has its own.'),
+  url: option(TEXT, 'Where to read more. Found in metas of the executor.'),
+  keywords: option({ type: 'array', items: TEXT }, 'Found in metas of the executor.'),
+  modules: option(MODULES, 'As modules of the executor.'),
+  pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
+  ...METAS_IGNORED,
+}
+
+/** What describes the executor itself: in a file of its own, as text, or as the object under `uses`. */
+export const USES_KEYS: Keys = {
+  jtype: option(TEXT, 'The name under which a module exports the class. Default default.'),
+  modules: option(MODULES, 'The module, or the modules, of which one exports the class. From the folder of this file.'),
+  pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
+  with: option(OBJECT, 'What the class is configured with: config of the executor.'),
+  metas: option(OBJECT, 'What the executor is called and what it is for.'),
+  requests: option({ type: 'object', additionalProperties: TEXT }, 'Methods by endpoint, over the class’s own bindings.'),
+  dynamicBatching: option(OBJECT, 'Unites the documents of several requests into batches: by endpoint or method, or for all.'),
+  workspace: option(TEXT, 'The folder below which it has its own.'),
+  version: option(VERSION, 'The version of the format, as Jina writes it: 1.'),
+}
+
+/** What editors are told of the options of an executor. */
+const OPTIONS: Keys = {
+  name: option({ type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_-]*$' }, 'Unique in the Flow. Default executor0, executor1, … by position.'),
+  uses: option(
+    { oneOf: [TEXT, OBJECT] },
+    'A module and its export (./executors.js#Name), an npm package (npm:name@1.2.3#Name), a YAML file, its text, or its content.',
+  ),
+  usesWith: option(OBJECT, 'What the class is configured with, over with of its own.'),
+  usesMetas: option(OBJECT, 'Over metas of its own.'),
+  usesRequests: option({ type: 'object', additionalProperties: TEXT }, 'Methods by endpoint, over requests of its own.'),
+  needs: option(NAMES, 'Whose documents it gets. Default: those of the executor before; gateway means the input.'),
+  join: option(JOIN, 'How documents of several needs are united: concat (default), or merge by id.'),
+  workspace: option(TEXT, 'The folder below which it has its own. Default: the Flow’s.'),
+  env: option(TEXTS, 'What it finds in its env, over the Flow’s.'),
+  floating: option(FLAG, 'No response waits for it, and the next executor comes behind the one before. Default false.'),
+  parallel: option(COPIES, 'How many instances there are. Default 1.'),
+  replicas: option(COPIES, 'Another name for parallel.'),
+  shards: option(COPIES, 'Another name for parallel.'),
+  polling: option(
+    { oneOf: [POLL, { type: 'object', additionalProperties: POLL }, JSON_TEXT] },
+    'Which instances a request goes to: ANY (default), ALL or ALL_ASYNC, or one of them by endpoint.',
+  ),
+  concurrency: option({ type: 'number', minimum: 1 }, 'The most requests that one instance handles at once. Default: no bound.'),
+  when: option(OBJECT, 'Only documents for which this query holds go there: { tags__lang: { $eq: en } }.'),
+  dynamicBatching: option(OBJECT, 'Unites the documents of several requests into batches: for all endpoints, or by endpoint.'),
+  timeout: option({ type: 'number', minimum: -1, maximum: 0x7fffffff }, 'Milliseconds that one attempt at a request may take. Default: no end.'),
+  retries: option(
+    { oneOf: [{ type: 'integer' }, OBJECT] },
+    'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.',
+  ),
+  signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
+}
+
+const known: Keys = Object.fromEntries(Object.keys(ADD_RULES).map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of add().')]))
+
+/** Keys of one executor of a Flow. */
+export const EXECUTOR_KEYS: Keys = {
+  ...Object.fromEntries(Object.entries(EXECUTOR_IGNORED).filter(([name]) => !Object.hasOwn(known, name))),
+  ...known,
+  modules: option(MODULES, 'The module that exports the class that uses names.'),
+  pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
+  usesDynamicBatching: alias('dynamicBatching', OBJECT),
+  timeoutSend: alias('timeout', OPTIONS.timeout!.schema),
+  noReduce: option(FLAG, 'true: documents of several needs come one after the other, as they do by default (join: concat).'),
+  disableReduce: alias('noReduce', FLAG),
+  method: option({ enum: ['add', 'needs', 'needs_all'] }, 'needs_all: this one waits for all that nobody needs yet. Default add.'),
+}

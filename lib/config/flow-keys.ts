@@ -1,0 +1,61 @@
+import { FLOW_RULES } from '../flow-options.js'
+import { EXECUTOR_KEYS } from './executor-keys.js'
+import { FLOW_IGNORED } from './jina-keys.js'
+import { ANY, alias, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+
+/** What editors are told of the options of a Flow. */
+const OPTIONS: Keys = {
+  name: option(TEXT, 'What the Flow is called in messages. Default flow.'),
+  prefetch: option({ type: 'number', minimum: 0 }, 'The most requests of one post between its input and its consumer. Default 16; 0 removes the bound.'),
+  workspace: option(TEXT, 'The folder below which executors get their own. Default none.'),
+  env: option(TEXTS, 'What every executor finds in its env, under what it was given itself.'),
+  join: option(JOIN, 'How documents of several last executors are united: concat (default), or merge by id.'),
+  closeTimeout: option(TIME, 'Milliseconds that close() gives requests to finish. Default 10 000.'),
+  onBackgroundError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+}
+
+/** Options of an executor that a Flow hands down to all that do not say otherwise, as Jina 3.x does. */
+export const INHERITED = ['parallel', 'replicas', 'shards', 'polling', 'concurrency', 'timeout', 'timeoutSend', 'retries']
+
+const handedDown: Keys = Object.fromEntries(
+  INHERITED.map((name) => [name, { ...EXECUTOR_KEYS[name]!, about: `For every executor that does not say otherwise. ${EXECUTOR_KEYS[name]!.about}` }]),
+)
+
+// What the Flow knows by now wins over the table of what it does not.
+const known: Keys = Object.fromEntries(Object.keys(FLOW_RULES).map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of the Flow.')]))
+
+/** Keys of `with` of a Flow. */
+export const FLOW_KEYS: Keys = { ...known, ...handedDown, ...without(FLOW_IGNORED, known) }
+
+/** Keys of `gateway` of a Flow. */
+export const GATEWAY_KEYS: Keys = {
+  ...FLOW_IGNORED,
+  name: option(TEXT, 'The gateway is always called gateway.'),
+  prefetch: OPTIONS.prefetch!,
+  usesWith: FLOW_IGNORED.uses!,
+}
+
+/** Keys of the whole file. */
+export const ROOT_KEYS: Keys = {
+  jtype: option({ enum: ['Flow', '!Flow'] }, 'Flow: that this file describes a Flow.'),
+  version: option(VERSION, 'The version of the format, as Jina writes it: 1.'),
+  with: option(OBJECT, 'The options of the Flow.'),
+  executors: option({ type: 'array' }, 'The executors, in the order in which they are added.'),
+  pods: alias('executors', { type: 'array' }, 'What Jina 2.x calls executors.'),
+  deployments: alias('executors', { type: 'array' }, 'What Jina 3.x also calls executors.'),
+  gateway: option(OBJECT, 'What Jina 3.x says of the server before the Flow. Its prefetch is the Flow’s.'),
+  jcloud: FLOW_IGNORED.jcloud!,
+}
+
+/** Keys of a file that describes one executor alone. */
+export const DEPLOYMENT_KEYS: Keys = {
+  jtype: option({ enum: ['Deployment', '!Deployment'] }, 'Deployment: that this file describes one executor.'),
+  version: ROOT_KEYS.version!,
+  with: option(OBJECT, 'The executor, by the keys that it has in a Flow.'),
+  jcloud: FLOW_IGNORED.jcloud!,
+  gateway: refused(OBJECT, 'a file of one executor has no gateway'),
+}
+
+function without(keys: Keys, others: Keys): Keys {
+  return Object.fromEntries(Object.entries(keys).filter(([name]) => !Object.hasOwn(others, name)))
+}

@@ -1,0 +1,68 @@
+import { FLAG, ignored, type Keys, NAMES, OBJECT, refused, TEXT } from './keys.js'
+
+const LOGS = 'nothing is logged here but what fails'
+const CONTAINERS = 'executors run in this process and not in containers'
+const PROCESSES = 'executors run in this process'
+const PORTS = 'executors run in this process and need no ports'
+const ROUTING = 'requests find their way without it'
+const SERVING = 'a file describes the graph; what serves it is told in code'
+const METRICS = 'no metrics or traces are exported'
+const CLOUD = 'nothing is deployed to a cluster or cloud'
+const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
+const CLIENT = 'this is an option of post()'
+
+/** Keys of Jina 2.x and 3.x that Flows and executors share, and that have no meaning here. */
+const SHARED: Keys = {
+  ...ignored(LOGS, 'logConfig quiet quietError quietRemoteLogs suppressRootLogging logId logserver'),
+  ...ignored(METRICS, 'monitoring portMonitoring tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort'),
+  ...ignored(
+    PROCESSES,
+    'runtime runtimeBackend runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
+      'extraSearchPaths shardId peaId peaRole podRole deploymentRole native allowConcurrent readOnly onErrorStrategy memoryHwm dumpPath numPart',
+  ),
+  ...ignored(PORTS, 'hostIn hostOut portIn portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'),
+  ...ignored(ROUTING, 'staticRoutingTable routingTable dynamicRouting dynamicRoutingIn dynamicRoutingOut noDynamicRouting connectToPredecessor connectionList'),
+  ...ignored(
+    ROUTING,
+    'usesBeforeAddress usesAfterAddress grpcDataRequests scheduling deploymentsAddresses deploymentsMetadata graphDescription graphConditions',
+  ),
+  ...ignored(CLOUD, 'jcloud k8sNamespace k8sConnectionPool k8sNoConnectionPool k8sUsesInit k8sMountPath k8sInitContainerCommand k8sCustomResourceDir'),
+  ...ignored(CLOUD, 'infrastructure imagePullSecrets envFromSecret provider providerEndpoint'),
+  ...ignored(HUB, 'installRequirements forceUpdate force preferPlatform pullLatest'),
+  ...ignored(CONTAINERS, 'gpus volumes dockerKwargs entrypoint disableAutoVolume runsInDocker'),
+  ...ignored(
+    'documents stay in this process and are neither compressed nor converted',
+    'compression outputArrayType grpcServerOptions grpcChannelOptions grpcMetadata',
+  ),
+  ...ignored('nothing is sent to another machine', 'uploadFiles portJinad disableRemote exposePublic'),
+}
+
+/** Keys of `with` of a Flow, and of its gateway. */
+export const FLOW_IGNORED: Keys = {
+  ...SHARED,
+  ...ignored(SERVING, 'protocol protocols port ports portExpose host tls cors title description noDebugEndpoints noCrudEndpoints exposeEndpoints restApi'),
+  ...ignored(SERVING, 'exposeGraphqlEndpoint uvicornKwargs sslCertfile sslKeyfile proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
+  ...ignored(CLIENT, 'showProgress continueOnError returnResults returnResponses requestSize asyncio prefetchOnRecv resultsInOrder'),
+  ...ignored('a Flow adds no executors that inspect others', 'inspect'),
+  uses: refused(TEXT, 'a gateway of your own cannot be a part of a Flow here. Write a server around the Flow, in code'),
+}
+
+/** Keys of an executor of a Flow. */
+export const EXECUTOR_IGNORED: Keys = {
+  ...SHARED,
+  ...ignored(PORTS, 'port ports portExpose protocol protocols tls sslCertfile sslKeyfile'),
+  external: refused(FLAG, 'an executor that runs elsewhere cannot be reached from a file yet'),
+  host: refused(NAMES, 'an executor on another machine cannot be reached from a file yet. Take host out to run it here', ['0.0.0.0', '127.0.0.1', 'localhost']),
+  peasHosts: refused(OBJECT, 'replicas on other machines cannot be reached yet'),
+  usesBefore: refused(TEXT, 'add an executor of its own before this one, and name it in needs'),
+  usesAfter: refused(TEXT, 'add an executor of its own behind this one'),
+  stateful: refused(FLAG, 'replicas do not agree on a common state here'),
+  raftConfiguration: refused(OBJECT, 'replicas do not agree on a common state here'),
+}
+
+/** Keys of `metas` that say nothing to an executor here. */
+export const METAS_IGNORED: Keys = {
+  ...ignored(PROCESSES, 'readOnly onGpu runtimeBackend peaId podId shardId replicaId rootWorkspace rootNaming peaWorkspace separatedWorkspace workspaceId'),
+  ...ignored('it belonged to Jina 1', 'batchSize maxSnapshot isTrained isUpdated warnUnnamed warnUnamed dumpPath identity compress refDir'),
+  ...ignored(CONTAINERS, 'image platform version license vendor avatar kind type'),
+}

@@ -1,0 +1,124 @@
+import { ConfigError, say } from '../errors.js'
+import { node } from '../host.js'
+import { type Installed, type Manifest, moduleOf } from './package-module.js'
+import type { LoadConfigOptions } from './reading.js'
+import type { Specifier } from './specifier.js'
+import type { Place } from './yaml.js'
+
+type PackageName = Extract<Specifier, { kind: 'npm' }>
+
+/**
+ * The module file of a package: one that is installed where Node would look from `folder`, or one in the cache, which is installed there with consent.
+ * Install scripts do not run. No network is used for what is there.
+ *
+ * @throws ConfigError without consent, when npm fails, and for a package that has no module to import
+ */
+export async function packageFile(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<string> {
+  const { join } = await node('path')
+  const label = wanted.version === undefined ? wanted.package : `${wanted.package}@${wanted.version}`
+  const home = join(await cacheFolder(allowInstall), label.replace('/', '+'))
+  const found = (await installedFrom(folder, wanted)) ?? (await installedIn(home, wanted))
+  if (found !== undefined) return moduleOf(found, label, where)
+  if (!allowInstall)
+    throw new ConfigError(
+      `${label} is not installed. Run npm install ${label}, or load with allowInstall: true to have it installed for sluice, without its install scripts`,
+      where,
+    )
+  await install(label, home, where)
+  const installed = await installedIn(home, wanted)
+  if (installed === undefined) throw new ConfigError(`${label} was installed into ${home}, but is not there`, where)
+  return moduleOf(installed, label, where)
+}
+
+/** Where packages are kept that were installed with consent. */
+async function cacheFolder(allowInstall: LoadConfigOptions['allowInstall']): Promise<string> {
+  const [{ join, resolve }, { homedir }] = await Promise.all([node('path'), node('os')])
+  if (typeof allowInstall === 'object' && allowInstall.cache !== undefined) return resolve(allowInstall.cache)
+  const { platform, env } = process
+  if (platform === 'win32') return join(env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'sluice', 'Cache')
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'sluice')
+  return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice')
+}
+
+/** Looks into `node_modules` of a folder and of those above it. */
+async function installedFrom(folder: string, wanted: PackageName): Promise<Installed | undefined> {
+  const { dirname, resolve } = await node('path')
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const found = await installedIn(at, wanted)
+    if (found !== undefined || at === dirname(at)) return found
+  }
+}
+
+async function installedIn(home: string, wanted: PackageName): Promise<Installed | undefined> {
+  const [{ readFile }, { join }] = await Promise.all([node('fs/promises'), node('path')])
+  const folder = join(home, 'node_modules', wanted.package)
+  try {
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
+    return wanted.version === undefined || manifest.version === wanted.version ? { folder, manifest } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Runs npm without a shell. The package finds this sluice beside it, and not a copy of its own, whose classes would be others. */
+async function install(label: string, home: string, where: Place): Promise<void> {
+  const [{ mkdir, mkdtemp, rename, rm }, { spawn }, { dirname }] = await Promise.all([node('fs/promises'), node('child_process'), node('path')])
+  await mkdir(dirname(home), { recursive: true })
+  // Beside its place, and then moved there as a whole: nobody finds half a package, and of two at the same time one is kept.
+  const draft = await mkdtemp(`${home}.`)
+  try {
+    const [command, ...before] = await npm()
+    const flags = [
+      'install',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--legacy-peer-deps',
+      '--no-global',
+      '--no-package-lock',
+      '--prefix',
+      draft,
+      '--',
+      label,
+    ]
+    const child = spawn(command!, [...before, ...flags], { cwd: draft, stdio: ['ignore', 'ignore', 'pipe'] })
+    let output = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-2000)
+    })
+    const end = await new Promise<string>((resolve) => {
+      child.on('error', (error) => resolve(say(error)))
+      child.on('close', (code, signal) => resolve(code === 0 ? '' : `npm ended with ${code ?? signal}`))
+    })
+    if (end !== '') throw new ConfigError(`${label} could not be installed: ${[end, output.trim()].filter(Boolean).join('\n')}`, where)
+    await linkSluice(draft)
+    await rename(draft, home).catch(() => {})
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
+}
+
+/** npm as a script beside Node, where it is: Windows starts no npm.cmd without a shell. */
+async function npm(): Promise<string[]> {
+  const [{ access }, { dirname, join }] = await Promise.all([node('fs/promises'), node('path')])
+  const bin = dirname(process.execPath)
+  for (const script of [join(bin, 'node_modules/npm/bin/npm-cli.js'), join(bin, '../lib/node_modules/npm/bin/npm-cli.js')]) {
+    const isThere = await access(script).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return [process.execPath, script]
+  }
+  return ['npm']
+}
+
+async function linkSluice(home: string): Promise<void> {
+  const [{ readFile, symlink }, { dirname, join }, { fileURLToPath }] = await Promise.all([node('fs/promises'), node('path'), node('url')])
+  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
+    const manifest = await readFile(join(at, 'package.json'), 'utf8').catch(() => '{}')
+    if ((JSON.parse(manifest) as Manifest).name !== 'sluice') continue
+    // One that is there already was made by a load at the same time.
+    await symlink(at, join(home, 'node_modules', 'sluice'), 'junction').catch(() => {})
+    return
+  }
+}

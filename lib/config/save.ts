@@ -1,0 +1,134 @@
+import { ConfigError, say, show } from '../errors.js'
+import { Executor } from '../executor.js'
+import { ADD_RULES, type AddOptions, FLOW_RULES, type Plan } from '../flow-options.js'
+import { node } from '../host.js'
+import { originOf } from './origins.js'
+import { specifierOf } from './specifier.js'
+import { plain, toYaml } from './write.js'
+import { parseYaml } from './yaml.js'
+
+/** How a Flow is written down. */
+export interface SaveConfigOptions {
+  /** Write paths that lead out of the file's folder, too, which only `loadConfig(file, { allowOutside: true })` follows. Default `false`. */
+  readonly allowOutside?: boolean | undefined
+}
+
+/** Options whose own keys are Jina's too, so they are written as Jina writes them. */
+const NESTED = ['dynamicBatching', 'retries']
+
+/**
+ * Writes a Flow down as YAML, which `loadConfig` reads as the same Flow. Values that came from variables are written as they are by now.
+ *
+ * @param file where to write it to. Modules are named by their way from its folder; without a file, from the folder that the process runs in
+ * @returns the YAML
+ * @throws ConfigError for what cannot be written: functions, and classes that were not loaded from a module
+ */
+export async function saveFlow(plan: Plan, file?: string, { allowOutside = false }: SaveConfigOptions = {}): Promise<string> {
+  const { dirname, resolve } = await node('path')
+  const folder = file === undefined ? resolve('.') : dirname(resolve(file))
+  const refuse = (path: string, what: string): ConfigError => new ConfigError(`${plan.name} cannot be written down: ${path} is ${what}`, { file })
+  const options = optionsOf(plan.options, Object.keys(FLOW_RULES), '', refuse)
+  const executors: unknown[] = []
+  for (const { name, options: given } of plan.steps) {
+    const { uses, ...rest } = given
+    const written = await usesOf(uses, name, { folder, allowOutside, file })
+    const own = optionsOf(rest, Object.keys(ADD_RULES), `${name}.`, refuse)
+    executors.push({ ...own, ...(written === undefined ? {} : { uses: written }) })
+  }
+  const text = await toYaml({ jtype: 'Flow', version: '1', ...(Object.keys(options).length === 0 ? {} : { with: options }), executors })
+  if (file !== undefined) {
+    const { writeFile } = await node('fs/promises')
+    await writeFile(file, text).catch((cause) => {
+      throw new ConfigError(`cannot be written: ${say(cause)}`, { file }, { cause })
+    })
+  }
+  return text
+}
+
+function optionsOf(given: object, names: readonly string[], path: string, refuse: (path: string, what: string) => Error): Record<string, unknown> {
+  const options: Record<string, unknown> = {}
+  for (const name of names) {
+    const value = (given as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    const copy = plain(value, path + name, (path, what) => refuse(path, `${what}, which is given in code only`))
+    options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy) : copy
+  }
+  return options
+}
+
+/** Keys of settings in snake_case. Endpoints are left as they are. */
+function snakeKeys(value: object): object {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, given]) => [
+      key.startsWith('/') ? key : snake(key),
+      typeof given === 'object' && given !== null ? snakeKeys(given) : given,
+    ]),
+  )
+}
+
+function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+interface Target {
+  readonly folder: string
+  readonly allowOutside: boolean
+  readonly file: string | undefined
+}
+
+/** What stands for an executor in a file there. */
+async function usesOf(uses: AddOptions['uses'], name: string, target: Target): Promise<unknown> {
+  const refuse = (reason: string): ConfigError => new ConfigError(`${name} cannot be written down: ${reason}`, { file: target.file, key: 'uses' })
+  if (uses === undefined) return undefined
+  if (uses === Executor) return 'BaseExecutor'
+  if (typeof uses === 'function') {
+    const origin = originOf(uses as never)
+    if (origin === undefined) throw refuse(`it uses ${show(uses)}, which was given in code. Export it from a module, and write uses: './module.js#Export'`)
+    return `${origin.module.startsWith('npm:') ? origin.module : await wayTo(origin.module, target, refuse)}#${origin.name}`
+  }
+  if (typeof uses === 'object') return configOf(uses as Record<string, unknown>, target, refuse)
+  const what = specifierOf(uses, { file: target.file, key: 'uses' })
+  switch (what.kind) {
+    case 'npm':
+    case 'class':
+      return uses
+    case 'text': {
+      const { value, tag } = await parseYaml(uses, { file: `uses of ${name}` })
+      const own = typeof value === 'object' && value !== null ? tag(value) : undefined
+      return toYaml(await configOf({ ...(own === undefined ? {} : { jtype: own }), ...(value as object) }, target, refuse), true)
+    }
+    case 'yaml':
+      return wayTo(what.path, target, refuse)
+    default:
+      return `${await wayTo(what.path, target, refuse)}${what.name === undefined ? '' : `#${what.name}`}`
+  }
+}
+
+/** An executor's own configuration, with its modules named from there. */
+async function configOf(config: Record<string, unknown>, target: Target, refuse: (reason: string) => ConfigError): Promise<unknown> {
+  const copy = plain(config, 'uses', (path, what) => refuse(`${path} is ${what}`)) as Record<string, unknown>
+  for (const [holder, key] of [
+    [copy, 'modules'],
+    [copy, 'pyModules'],
+    [copy, 'py_modules'],
+    [copy.metas, 'modules'],
+    [copy.metas, 'pyModules'],
+    [copy.metas, 'py_modules'],
+  ] as const) {
+    if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, key)) continue
+    const fields = holder as Record<string, unknown>
+    const modules = await Promise.all([fields[key]].flat().map((path) => (/^npm:/i.test(String(path)) ? path : wayTo(String(path), target, refuse))))
+    fields[key] = Array.isArray(fields[key]) ? modules : modules[0]
+  }
+  return copy
+}
+
+/** The way from the file's folder to a module, as `loadConfig` follows it. */
+async function wayTo(path: string, { folder, allowOutside }: Target, refuse: (reason: string) => ConfigError): Promise<string> {
+  const [{ isAbsolute, relative, resolve }, { realpath }, { fileURLToPath }] = await Promise.all([node('path'), node('fs/promises'), node('url')])
+  const real = async (path: string): Promise<string> => realpath(path).catch(() => path)
+  const way = relative(await real(folder), await real(/^file:/i.test(path) ? fileURLToPath(path) : resolve(path))).replaceAll('\\', '/')
+  if (!way.startsWith('..') && !isAbsolute(way)) return `./${way}`
+  if (!allowOutside) throw refuse(`its module ${path} lies outside of ${folder}. Save the Flow beside it or above, or save and load with allowOutside`)
+  return way
+}

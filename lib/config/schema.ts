@@ -1,0 +1,72 @@
+import { BATCHING_KEYS, EXECUTOR_KEYS, METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
+import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from './flow-keys.js'
+import { type Keys, type Schema, TEXT } from './keys.js'
+
+/** A value that a variable gives, whatever it is in the end. */
+const REFERENCE: Schema = { type: 'string', pattern: '\\$(?:\\{|[A-Za-z_])' }
+const YAML_FILE: Schema = { type: 'string', pattern: '\\.(?:[Yy][Aa]?[Mm][Ll]|[Jj][Aa][Mm][Ll])$' }
+
+/**
+ * The JSON Schema (2020-12) of the YAML that `loadConfig` reads, for editors: each key in snake_case and camelCase, with what it is for.
+ * It knows names and types; that names in `needs` exist, or modules, only loading tells.
+ */
+export function flowSchema(): Schema {
+  const list = { type: 'array', items: { anyOf: [YAML_FILE, ref('executor'), ref('deployment')] } }
+  const lists = { executors: list, pods: list, deployments: list }
+  const batching = { dynamicBatching: ref('dynamicBatching'), usesDynamicBatching: ref('dynamicBatching') }
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'A Flow of sluice',
+    anyOf: [ref('flow'), ref('deployment')],
+    $defs: {
+      flow: objectOf('flow', ROOT_KEYS, { with: ref('options'), gateway: ref('gateway'), ...lists }),
+      options: objectOf('options', FLOW_KEYS, { retries: ref('retries') }),
+      gateway: objectOf('gateway', GATEWAY_KEYS),
+      deployment: { ...objectOf('deployment', DEPLOYMENT_KEYS, { with: ref('executor') }), required: ['jtype'] },
+      executor: objectOf('executor', EXECUTOR_KEYS, { uses: { oneOf: [TEXT, ref('uses')] }, usesMetas: ref('metas'), retries: ref('retries'), ...batching }),
+      uses: objectOf('uses', USES_KEYS, { metas: ref('metas'), ...batching }),
+      metas: objectOf('metas', METAS_KEYS),
+      retries: { oneOf: [{ type: 'integer' }, ref('retrying')] },
+      retrying: { ...objectOf('retrying', RETRIES_KEYS), required: ['attempts'] },
+      dynamicBatching: { oneOf: [{ allOf: [ref('batching'), { anyOf: required('preferredBatchSize') }] }, BATCHES] },
+      batching: objectOf('batching', BATCHING_KEYS),
+    },
+  }
+}
+
+/** Batches by endpoint. */
+const BATCHES: Schema = { type: 'object', propertyNames: { not: { pattern: '^preferred(?:_b|B)atch' } }, additionalProperties: ref('batching') }
+
+function ref(name: string): Schema {
+  return { $ref: `#/$defs/${name}` }
+}
+
+/**
+ * @param at its name among the definitions
+ * @param own what a key's value is, where the table says only that it is an object
+ */
+function objectOf(at: string, keys: Keys, own: Readonly<Record<string, Schema>> = {}): Schema {
+  const properties: Record<string, Schema> = {}
+  for (const [name, key] of Object.entries(keys)) {
+    if (key.code) continue
+    const { about, schema, ignored, refused, unless = [], as } = key
+    const value = own[name] ?? schema
+    const wanted = refused === undefined ? value : { enum: [null, false, '', ...unless] }
+    const [spelling, ...others] = spellings(name)
+    properties[spelling!] = {
+      description: about,
+      ...(Object.keys(wanted).length === 0 ? {} : { anyOf: [wanted, { type: 'null' }, REFERENCE] }),
+      ...(ignored !== undefined || as !== undefined ? { deprecated: true } : {}),
+    }
+    for (const other of others) properties[other] = ref(`${at}/properties/${spelling}`)
+  }
+  return { type: 'object', properties, additionalProperties: false }
+}
+
+function spellings(name: string): string[] {
+  return [...new Set([name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name])]
+}
+
+function required(name: string): Schema[] {
+  return spellings(name).map((spelling) => ({ required: [spelling] }))
+}

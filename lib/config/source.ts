@@ -1,0 +1,54 @@
+import { ConfigError, say } from '../errors.js'
+import { node } from '../host.js'
+
+/** A thousand executors, and what is read in a fifth of a second: more is a mistake, or meant to keep somebody busy. */
+const MAX_BYTES = 128 << 10
+
+/** A configuration to be read. */
+export interface Source {
+  readonly text: string
+  /** Its name in messages; none for text that was given as such. */
+  readonly file: string | undefined
+  /** Where its relative paths start. */
+  readonly folder: string
+}
+
+/**
+ * The text of a configuration.
+ * @param from a path, a `file:` URL, or the text itself, which is told by its line breaks
+ * @throws ConfigError for files that cannot be opened, are too large, or are no UTF-8 text
+ */
+export async function sourceOf(from: string | URL): Promise<Source> {
+  const [{ dirname, resolve }, { fileURLToPath }] = await Promise.all([node('path'), node('url')])
+  if (typeof from === 'string' && /[\r\n]/.test(from)) {
+    if (from.length > MAX_BYTES) throw new ConfigError(`is larger than ${MAX_BYTES} characters, which no configuration needs`, {})
+    return { text: from, file: undefined, folder: resolve('.') }
+  }
+  let file = String(from)
+  if (/^[a-z][a-z\d+.-]+:/i.test(file)) {
+    if (!/^file:/i.test(file)) throw new ConfigError('is not read: name a file by its path or its file: URL', { file })
+    try {
+      file = fileURLToPath(file)
+    } catch (cause) {
+      throw new ConfigError(`is no file: ${say(cause)}`, { file }, { cause })
+    }
+  }
+  return { text: await read(file), file, folder: dirname(resolve(file)) }
+}
+
+async function read(file: string): Promise<string> {
+  const { open } = await node('fs/promises')
+  const handle = await open(file).catch((cause) => {
+    throw new ConfigError(`cannot be opened: ${say(cause)}`, { file }, { cause })
+  })
+  try {
+    const stat = await handle.stat()
+    if (!stat.isFile()) throw new ConfigError('is not a file', { file })
+    if (stat.size > MAX_BYTES) throw new ConfigError(`is larger than ${MAX_BYTES} bytes, which no configuration needs`, { file })
+    return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile())
+  } catch (cause) {
+    throw cause instanceof ConfigError ? cause : new ConfigError(`cannot be read as UTF-8 text: ${say(cause)}`, { file }, { cause })
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,121 @@
+import { show } from '../errors.js'
+import { Executor } from '../executor.js'
+import { ADD_RULES, type AddOptions } from '../flow-options.js'
+import { bindings, rebind } from '../requests.js'
+import { batchingOf } from './batching.js'
+import { METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
+import { Fields } from './fields.js'
+import { given } from './given.js'
+import { laidOver } from './resolve.js'
+import { type LoadedUses, loadUses, modulesOf, type UsesPlace } from './uses.js'
+
+/** Names of one thing: how many instances there are. */
+const COPIES = ['parallel', 'replicas', 'shards'] as const
+
+/** An executor as a file describes it. */
+export interface ReadStep {
+  readonly fields: Fields
+  readonly method: 'add' | 'needs' | 'needs_all'
+  readonly options: AddOptions
+}
+
+/**
+ * What `add()` is told for one executor of a file.
+ * @param handedDown what the Flow says for all executors
+ * @throws ConfigError
+ */
+export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Readonly<Record<string, unknown>>): Promise<ReadStep> {
+  const {
+    method = 'add',
+    modules,
+    noReduce,
+    timeout,
+    retries,
+    polling,
+    dynamicBatching,
+    ...rest
+  } = { ...inherited(fields, handedDown), ...fields.all } as Record<string, any>
+  if (!['add', 'needs', 'needs_all'].includes(method))
+    throw fields.error('method', `${show(method)} is no way to add an executor. Known: add, needs, needs_all`)
+  if (method === 'needs' && ![rest.needs].flat()[1]) throw fields.error('method', 'needs waits for two executors or more: name them in needs')
+
+  const metas = fields.fields('usesMetas', 'metas of an executor', METAS_KEYS)
+  if (metas?.get('modules') !== undefined) throw metas.error('modules', 'name modules beside uses, not here')
+  const options: Record<string, unknown> = {
+    ...rest,
+    ...given('name', fields.text('name')),
+    ...given('workspace', fields.text('workspace')),
+    ...given('env', fields.texts('env')),
+    ...given('usesMetas', metas?.all),
+    ...given('timeout', timeout === -1 ? undefined : timeout),
+    ...given('retries', retriesOf(fields, retries)),
+    ...given('polling', pollingOf(fields, polling)),
+  }
+  if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
+  if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
+  copies(fields, options)
+  for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
+  const loaded = await usesOf(fields, where)
+  return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded)) } }
+}
+
+function inherited(fields: Fields, handedDown: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isCounted = COPIES.some((name) => fields.get(name) !== undefined)
+  return Object.fromEntries(Object.entries(handedDown).filter(([name]) => !(isCounted && COPIES.includes(name as 'parallel'))))
+}
+
+async function usesOf(fields: Fields, where: UsesPlace): Promise<LoadedUses | undefined> {
+  const modules = modulesOf(fields)
+  const uses = fields.get('uses')
+  if (uses === undefined) {
+    if (modules.length > 0) throw fields.error('modules', 'uses must say which class of it this is, such as uses: Name')
+    return undefined
+  }
+  const place = { ...where, ...fields.place('uses'), modules, modulesPlace: fields.place('modules'), isSubstituted: fields.isSubstituted('uses') }
+  return loadUses(typeof uses === 'object' ? uses : fields.text('uses')!, { ...place, reading: fields.reading })
+}
+
+/** What the file says of batches replaces what the executor's own YAML says. */
+function batching(fields: Fields, loaded: LoadedUses | undefined): AddOptions['dynamicBatching'] {
+  if (fields.get('dynamicBatching') === undefined) return loaded?.dynamicBatching
+  const uses = loaded?.uses
+  const bound = uses?.prototype instanceof Executor ? rebind(bindings(uses), loaded?.usesRequests ?? {}) : new Map<string, string>()
+  return batchingOf(fields, 'dynamicBatching', bound)
+}
+
+function retriesOf(fields: Fields, retries: unknown): unknown {
+  // Jina's -1 means as many as it likes.
+  if (typeof retries === 'number' && retries < 0) return undefined
+  if (typeof retries !== 'object' || retries === null || Array.isArray(retries)) return retries
+  const own = new Fields(fields.reading, retries, 'retries', RETRIES_KEYS, fields.place('retries'))
+  if (own.get('attempts') === undefined) throw own.error('attempts', 'say how often: attempts: 3')
+  return own.all
+}
+
+function pollingOf(fields: Fields, polling: unknown): unknown {
+  if (typeof polling !== 'string' || !polling.trimStart().startsWith('{')) return polling
+  try {
+    return JSON.parse(polling) as unknown
+  } catch (cause) {
+    throw fields.error('polling', 'this is no JSON. Write it as YAML, an endpoint a line', cause)
+  }
+}
+
+/** Jina multiplies shards by replicas; here there is one number. */
+function copies(fields: Fields, options: Record<string, unknown>): void {
+  const given = COPIES.filter((name) => options[name] !== undefined)
+  const several = given.filter((name) => options[name] !== 1)
+  if (several.length > 1) throw fields.error(several[1]!, `${several.join(' and ')} are names of one number here. Give one of them`)
+  for (const name of given) if (given.length > 1 && name !== (several[0] ?? given[0])) delete options[name]
+  if (options.shards !== undefined && options.shards !== 1 && typeof options.polling !== 'object')
+    fields.reading.notices.note(
+      'the default that Jina 3.x has for shards',
+      "here, ANY holds for every endpoint. Write polling: { /search: ALL, '*': ANY } to ask all shards",
+      fields.place('shards'),
+    )
+}
+
+/** An executor in a list, which may be described in a file of its own or by `jtype: Deployment`. */
+export function isDeployment(value: unknown): value is { jtype: string } {
+  return typeof value === 'object' && value !== null && 'jtype' in value && /^!?Deployment$/.test(String(value.jtype))
+}
