@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/graphql/graphiql/build.mjs'
 
 const quick = process.argv.includes('--quick')
-const entries = ['index', 'doc/index', 'stream/index', 'graphql/index', 'cli/main']
+const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'graphql/index', 'cli/main']
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
 else rmSync('dist/rooms', { recursive: true, force: true })

@@ -1,10 +1,10 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Command } from '../support/command.js'
 import { within } from '../support/within.js'
 
 const TIME = 20_000
@@ -39,44 +39,6 @@ const flow = (uses: string, name = 'flow'): string => write(`${name}.yml`, `jtyp
 const upper = flow('', 'upper')
 const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n')
 
-/** A run of the real command, whose output can be waited for. */
-class Run {
-  readonly child: ChildProcessWithoutNullStreams
-  readonly end: Promise<{ code: number | null; signal: string | null }>
-  stdout = ''
-  stderr = ''
-  #wake: (() => void) | undefined
-
-  constructor(args: string[], { paused = false } = {}) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...args])
-    const take = (name: 'stdout' | 'stderr') => (data: Buffer) => {
-      this[name] += data
-      this.#wake?.()
-    }
-    if (!paused) this.child.stdout.on('data', take('stdout'))
-    this.child.stderr.on('data', take('stderr'))
-    // Whoever ends early leaves input unread.
-    this.child.stdin.on('error', () => {})
-    this.end = new Promise((resolve) => this.child.on(paused ? 'exit' : 'close', (code, signal) => resolve({ code, signal })))
-  }
-
-  /** Resolves when the output has this text. */
-  has(name: 'stdout' | 'stderr', text: string): Promise<void> {
-    const seen = new Promise<void>((resolve, reject) => {
-      const look = (): void => (this[name].includes(text) ? resolve() : undefined)
-      this.#wake = look
-      look()
-      this.end.then(() => reject(new Error(`ended without ${text}\n${this.stderr}`)))
-    })
-    return within(TIME, seen)
-  }
-
-  get texts(): string {
-    return json(this.stdout)
-      .map(({ text }) => text)
-      .join(' ')
-  }
-}
 
 function json(lines: string): any[] {
   return lines
@@ -86,7 +48,7 @@ function json(lines: string): any[] {
 }
 
 async function run(args: string[], input = ''): Promise<Run & { code: number | null }> {
-  const run = new Run(['run', ...args])
+  const run = new Command(['run', ...args])
   run.child.stdin.end(input)
   const { code, signal } = await within(TIME, run.end)
   assert.is(signal, null, run.stderr)
@@ -179,7 +141,7 @@ test('R72 a wrong command line ends with 2, a failure with 1; both say why', asy
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [what, args, expected, message] = next
-      const run = new Run(args)
+      const run = new Command(args)
       run.child.stdin.end()
       const { code } = await within(TIME, run.end)
       assert.match(run.stderr, message, what)
@@ -192,7 +154,7 @@ test('R72 a wrong command line ends with 2, a failure with 1; both say why', asy
 })
 
 test('R72 --help and --version end with 0', async () => {
-  const [help, version] = [new Run(['run', '--help']), new Run(['--version'])]
+  const [help, version] = [new Command(['run', '--help']), new Command(['--version'])]
   assert.is((await within(TIME, help.end)).code, 0)
   assert.match(help.stdout, /--continue-on-error[\s\S]*Exit codes:/)
   assert.is((await within(TIME, version.end)).code, 0)
@@ -224,7 +186,7 @@ test('a Flow that cannot start leaves an earlier output alone', async () => {
 
 test('P4 an output that nobody reads holds up the reading', async () => {
   const count = 400
-  const child = new Run(['run', flow('#large', 'large'), '--input-format', 'lines', '--request-size', '1', '--prefetch', '2', '--no-progress'], {
+  const child = new Command(['run', flow('#large', 'large'), '--input-format', 'lines', '--request-size', '1', '--prefetch', '2', '--no-progress'], {
     paused: true,
   })
   child.child.stdin.end('line\n'.repeat(count))
@@ -242,7 +204,7 @@ test('P4 an output that nobody reads holds up the reading', async () => {
 })
 
 test('an output that is closed early ends the run quietly', async () => {
-  const child = new Run(['run', flow('#large', 'closed'), '--input-format', 'lines', '--request-size', '1', '--no-progress'])
+  const child = new Command(['run', flow('#large', 'closed'), '--input-format', 'lines', '--request-size', '1', '--no-progress'])
   child.child.stdin.write('line\n'.repeat(1000))
   await child.has('stdout', '\n')
   child.child.stdout.destroy()
@@ -252,7 +214,7 @@ test('an output that is closed early ends the run quietly', async () => {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`R133 ${signal} stops the reading; what was read is answered and written, and the exit code is 0`, async () => {
-    const child = new Run(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--no-progress'])
+    const child = new Command(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--no-progress'])
     child.child.stdin.write('a\nb\n')
     await child.has('stderr', 'handling a,b')
     child.child.kill(signal)
@@ -262,7 +224,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 
   test(`R136 ${signal} while the Flow starts: it is closed, and nothing is read`, async () => {
-    const child = new Run(['run', flow('#Slow', 'slow'), '--input-format', 'lines', '--no-progress'])
+    const child = new Command(['run', flow('#Slow', 'slow'), '--input-format', 'lines', '--no-progress'])
     child.child.stdin.write('a\n')
     await child.has('stderr', 'opening')
     child.child.kill(signal)
@@ -272,7 +234,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 
   test(`R136 ${signal} twice ends a run that hangs`, async () => {
-    const child = new Run(['run', flow('#stuck', 'stuck'), '--input-format', 'lines', '--request-size', '1'])
+    const child = new Command(['run', flow('#stuck', 'stuck'), '--input-format', 'lines', '--request-size', '1'])
     child.child.stdin.write('a\n')
     await child.has('stderr', 'handling')
     child.child.kill(signal)
@@ -283,7 +245,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 test('R136 a second signal gets through while the output is blocked', async () => {
-  const child = new Run(['run', flow('#large', 'blocked'), '--input-format', 'lines', '--request-size', '1'], { paused: true })
+  const child = new Command(['run', flow('#large', 'blocked'), '--input-format', 'lines', '--request-size', '1'], { paused: true })
   child.child.stdin.write('line\n'.repeat(50))
   await child.has('stderr', 'handled 5\n')
   child.child.kill('SIGINT')
