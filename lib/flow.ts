@@ -237,13 +237,13 @@ export class Flow<Names extends string = never> implements Peer, AsyncDisposable
 
   /**
    * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
-   * Failed responses, if `continueOnError` or `onError` lets them pass, give none.
+   * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones, which the last of their request repeats.
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */
   transform<T extends object = Tags>(on: string, options: PostOptions = {}): (source: Inputs<any>) => AsyncIterableIterator<Document<T>> {
     checkPostOptions(options)
-    return (source) => new Flatten(this.post<T>(on, source, options), (response) => (response.error === undefined ? response.docs : []))
+    return (source) => new Flatten(this.post<T>(on, source, options), ({ docs, error, partial }) => (error === undefined && !partial ? docs : []))
   }
 
   accepts(): boolean {

@@ -11,9 +11,13 @@ export class Replica {
   readonly #handler: Handler
   /** Requests it handles now. */
   load = 0
+  /** It is being given what waits for it. */
+  dealing = false
   /** Milliseconds an answer took lately. */
   #time = 0
   #measured = 0
+  /** When it last answered, or began when it had nothing to do. */
+  #since = 0
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -21,18 +25,21 @@ export class Replica {
 
   /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
   cost(now: number): number {
-    const time = this.load > 0 || this.#time < 1 ? this.#time : this.#time / 2 ** ((now - this.#measured) / HALF_LIFE)
+    let time = this.#time
+    // One that hangs is never measured.
+    if (this.load > 0) time = Math.max(time, now - this.#since)
+    else if (time >= 1) time /= 2 ** ((now - this.#measured) / HALF_LIFE)
     return (this.load + 1) * (time + 1)
   }
 
   /** @param done called when it is free again, before the answer is heard of */
   handle(request: Request, now: number, done: () => void): void | Promise<void> {
-    this.load++
+    if (this.load++ === 0) this.#since = now
     const leave = (): void => {
       this.load--
       const end = Date.now()
       this.#time += (end - now - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
-      this.#measured = end
+      this.#measured = this.#since = end
       done()
     }
     let pending: void | Promise<void>
