@@ -27,7 +27,7 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   const parts: Part[] = [...executors]
   if (parallel > 1 || concurrency !== Infinity) {
     const { Replicas } = await import('./graph/replicas.js')
-    peer = new Replicas(executors, { concurrency, polling: options.polling, background })
+    peer = new Replicas(executors, { name, concurrency, polling: options.polling, background })
   }
   if (options.timeout !== undefined || options.retries !== undefined || options.signal !== undefined) {
     const { Patient } = await import('./graph/patient.js')

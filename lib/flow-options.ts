@@ -20,7 +20,7 @@ export interface FlowOptions {
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
   closeTimeout?: number | undefined
-  /** Told of failures in floating executors, which no response can tell. Default: console.error. */
+  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: console.error. */
   onBackgroundError?: ((error: Error) => void) | undefined
 }
 
@@ -202,11 +202,15 @@ function some(name: string, value: unknown): void {
 }
 
 function polling(name: string, value: unknown): void {
-  for (const one of typeof value === 'object' ? Object.values(value ?? {}) : [value])
-    if (!/^(any|all|all_async)$/i.test(String(one))) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
+  const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
+  for (const one of given)
+    if (typeof one !== 'string' || !/^(any|all|all_async)$/i.test(one)) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
 }
 
 function retries(name: string, value: unknown): void {
   if (typeof value === 'number') count(name, value)
-  else check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+  else {
+    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+    count(`attempts of ${name}`, (value as Retries).attempts)
+  }
 }

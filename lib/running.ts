@@ -53,8 +53,9 @@ export class Running {
     const leave = (): void => {
       route.leave(request.time)
       // When a branch failed, others may still run: they are in here until they are done.
-      if (request.unfinished === undefined) inside.leave(visit)
-      else request.unfinished.then(() => inside.leave(visit))
+      const finished = request.whenFinished()
+      if (finished === undefined) inside.leave(visit)
+      else finished.then(() => inside.leave(visit))
     }
     let pending: void | Promise<void>
     try {

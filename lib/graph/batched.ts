@@ -68,8 +68,12 @@ export class Batched implements Handler {
     const key = JSON.stringify([execEndpoint, parameters])
     let queue = this.#queues.get(key)
     if (queue === undefined) {
-      queue = new Queue(this.name, this.#handler, batching, () => this.#queues.delete(key))
-      this.#queues.set(key, queue)
+      const own = new Queue(this.name, this.#handler, batching, () => {
+        // It may be told more than once, and another may have taken its place.
+        if (this.#queues.get(key) === own) this.#queues.delete(key)
+      })
+      this.#queues.set(key, own)
+      queue = own
     }
     const answered = queue.add(request)
     if (this.#hurried) queue.flush()

@@ -58,16 +58,25 @@ export class Patient implements Handler {
 
   async handle(request: Request): Promise<void> {
     const { attempts, delay: first, maxDelay } = this.#retries
+    const { emit } = request
+    const tried = new Set<object>()
     for (let attempt = 0; ; attempt++) {
       if (this.#signal?.aborted) throw this.#signal.reason
       const scope = request.scope.child()
-      const trial = request.fork(attempt < attempts ? request.docs.clone() : request.docs, scope)
-      const { emitted } = request.whole
+      const trial = attempt < attempts ? request.copy(scope) : request.fork(request.docs, scope)
+      trial.tried = tried
+      let parted = false
+      trial.emit =
+        emit &&
+        ((part) => {
+          parted = true
+          return emit(part)
+        })
       try {
         await this.#try(trial, scope)
         return request.adopt(trial)
       } catch (error) {
-        const over = attempt === attempts || request.scope.aborted || this.#signal?.aborted || request.whole.emitted > emitted || !isPassing(error)
+        const over = attempt === attempts || request.scope.aborted || this.#signal?.aborted || parted || !isPassing(error)
         if (over) throw error
       } finally {
         scope.close()
@@ -95,7 +104,10 @@ export class Patient implements Handler {
         reject(reason)
       }
       this.#attempts.add(stop)
-      if (this.#timeout !== undefined) timer = setTimeout(() => stop(this.#late(trial)), this.#timeout)
+      if (this.#timeout !== undefined) {
+        timer = setTimeout(() => stop(this.#late(trial)), this.#timeout)
+        scope.watch(() => clearTimeout(timer))
+      }
       pending.then(resolve, reject).finally(leave)
     })
   }

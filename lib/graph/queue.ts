@@ -144,7 +144,12 @@ export class Queue {
     } catch (reason) {
       for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, reason)
     } finally {
-      for (const ticket of tickets) ticket.batches.delete(batch)
+      // An attempt that took too long goes on.
+      const finished = request.whenFinished()
+      for (const ticket of tickets) {
+        ticket.batches.delete(batch)
+        if (finished !== undefined) ticket.request.linger(finished)
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import parallel from 'it-parallel'
+import type { DocumentArray } from '../doc/array.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 import { Fifo } from '../stream/fifo.js'
@@ -7,8 +8,14 @@ import type { Background } from './background.js'
 import { united } from './join.js'
 import { type PollingOption, pollingFor } from './polling.js'
 import { Replica } from './replica.js'
+import { failureOf } from './walk.js'
+
+/** More than any cost. */
+const FAR = 1e12
 
 interface Settings {
+  /** What the executor is called. */
+  readonly name: string
   /** The most requests that one replica handles at once. */
   readonly concurrency: number
   readonly polling: PollingOption | undefined
@@ -60,7 +67,7 @@ export class Replicas implements Handler {
       for await (const _ of parallel(tasks)) {
         // In the order in which they come; they are united in that of the replicas.
       }
-      request.docs = united(parts, 'merge')
+      request.docs = inPlace(parts) ?? united(parts, 'merge')
       parts.forEach(({ results = {} }, at) => {
         for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
       })
@@ -75,37 +82,41 @@ export class Replicas implements Handler {
 
   /** The first who answers is heard; the others go on, and what fails in them is reported. When all fail, the first failure is the answer. */
   async #askFirst(request: Request): Promise<void> {
-    const { background } = this.#settings
+    const { background, name } = this.#settings
     const scope = background.scope.child()
     // Until there is an answer, whoever does not want it any more stops them all.
     const unwatch = request.scope.watch((reason) => scope.abort(reason))
     const parts = this.#copies(request, scope)
     let heard = false
+    /** What failed while there was no answer, first things first. */
+    const failures: unknown[] = []
+    const report = (thrown: unknown): void => background.fail(failureOf(name, request, thrown))
     const answers = parts.map(async (part, at) => {
       // Several would tell half of their stories at once.
       part.emit = undefined
       try {
         await this.#ask(part, at)
       } catch (error) {
-        if (heard) background.fail(error)
+        if (heard) report(error)
+        else failures.push(error)
         throw error
       }
       heard = true
+      failures.splice(0).forEach(report)
       return part
     })
-    const all = Promise.allSettled(answers).then((outcomes) => {
-      scope.close()
-      return outcomes
-    })
+    const all = Promise.allSettled(answers).then(() => scope.close())
     background.add(all)
     try {
       const { docs, results = {} } = await Promise.any(answers)
       request.docs = docs
       for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
     } catch {
-      const failures = (await all).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-      for (const failure of failures.slice(1)) if (failure !== failures[0]) background.fail(failure)
-      throw failures[0]
+      await all
+      const [first, ...others] = failures
+      // What comes of being told to stop is no news.
+      if (!request.scope.aborted) for (const failure of others) if (failure !== first) report(failure)
+      throw first
     } finally {
       unwatch()
     }
@@ -113,7 +124,7 @@ export class Replicas implements Handler {
 
   /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
   #copies(request: Request, scope: Scope): Request[] {
-    const copies = this.#replicas.map((_, at) => request.fork(at === 0 ? request.docs : request.docs.clone(), scope))
+    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : request.copy(scope)))
     for (const copy of copies) copy.results = undefined
     return copies
   }
@@ -121,25 +132,32 @@ export class Replicas implements Handler {
   /** @param at which replica; as many as there are stands for any */
   #ask(request: Request, at: number): void | Promise<void> {
     const now = Date.now()
-    const replica = at === this.#replicas.length ? this.#best(now) : this.#replicas[at]!
-    if (replica.load < this.#settings.concurrency) return replica.handle(request, now, () => this.#next(replica))
+    const replica = at === this.#replicas.length ? this.#best(now, request.tried) : this.#replicas[at]!
+    if (replica.load < this.#settings.concurrency) {
+      request.tried?.add(replica)
+      return replica.handle(request, now, () => this.#next(replica))
+    }
     return new Promise((resolve, reject) => {
+      // While it waits, everybody may lose interest.
+      const unwatch = request.scope.watch(reject)
       const start = (replica: Replica): void => {
-        // While it waited, everybody may have lost interest.
-        if (request.scope.aborted) reject(request.scope.reason)
-        else (async () => replica.handle(request, Date.now(), () => this.#next(replica)))().then(resolve, reject)
+        unwatch()
+        if (request.scope.aborted) return
+        request.tried?.add(replica)
+        ;(async () => replica.handle(request, Date.now(), () => this.#next(replica)))().then(resolve, reject)
       }
       this.#queues[at]!.push({ since: this.#asked++, start })
     })
   }
 
-  /** The one that is free, if any is, and likely to answer first. */
-  #best(now: number): Replica {
+  /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
+  #best(now: number, tried?: Set<object>): Replica {
     const { concurrency } = this.#settings
+    if (tried?.size === this.#replicas.length) tried.clear()
     let best = this.#replicas[0]!
     let least = Infinity
     for (const replica of this.#replicas) {
-      const cost = replica.load < concurrency ? replica.cost(now) : Infinity
+      const cost = replica.load < concurrency ? replica.cost(now) + (tried?.has(replica) ? FAR : 0) : Infinity
       if (cost < least) [best, least] = [replica, cost]
     }
     return best
@@ -149,9 +167,21 @@ export class Replicas implements Handler {
   #next(replica: Replica): void {
     const own = this.#queues[this.#replicas.indexOf(replica)]!
     const any = this.#queues[this.#replicas.length]!
+    // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
+    if (replica.dealing) return
+    replica.dealing = true
     while (replica.load < this.#settings.concurrency && own.length + any.length > 0) {
       const first = own.length === 0 || (any.length > 0 && any.peek()!.since < own.peek()!.since) ? any : own
       first.shift().start(replica)
     }
+    replica.dealing = false
   }
+}
+
+/** The answers of replicas that all kept the documents they were given, united one by one: an id may be there twice. */
+function inPlace([first, ...others]: readonly Request[]): DocumentArray | undefined {
+  const { docs } = first!
+  if (!others.every((other) => other.docs.length === docs.length && other.docs.every(({ id }, at) => id === docs[at]!.id))) return undefined
+  for (const other of others) other.docs.forEach((document, at) => void docs[at]!.merge(document))
+  return docs
 }

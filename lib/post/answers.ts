@@ -45,11 +45,17 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
     callbacks ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options))
     const turn = (await callbacks).turn()
     try {
+      let broken: { reason: unknown } | undefined
       const called = async (part: Response): Promise<void> => {
-        await turn.part(part, scope)
+        await turn.part(part, scope).catch((reason) => {
+          broken ??= { reason }
+          throw reason
+        })
         await emit(part)
       }
       const response = await ask(peer, new Request(header, docs, scope), called, fail)
+      // The executor fails of it, and is not to blame.
+      if (broken !== undefined) throw broken.reason
       // Nobody gets the response any more, so nobody is called back for it.
       if (scope.aborted) throw scope.reason
       // What ends it all does not wait for those before.

@@ -115,7 +115,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     if (this.phase === Phase.Fresh) this.open()
     if (this.waiting.length === 0 && !this.aside) {
       if (this.results.length > 0) {
-        if (this.phase === Phase.Open || !overdue()) {
+        if (!this.mayLast || !overdue()) {
           const result = this.hand()
           if (this.phase === Phase.Draining) this.endIfDrained()
           return Promise.resolve(result)
@@ -166,7 +166,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   /** Answers who waits, in order, as far as there are results; and all of them once nothing more can come. */
   private settle(): void {
     while (this.waiting.length > 0 && this.results.length > 0) {
-      if (this.phase !== Phase.Open && overdue()) return this.stepAside()
+      if (this.mayLast && overdue()) return this.stepAside()
       this.waiting.shift().resolve(this.hand())
     }
     if (this.phase === Phase.Draining) this.endIfDrained()
@@ -178,6 +178,11 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       if (end === undefined) waiter.resolve({ done: true, value: undefined })
       else waiter.reject(end.reason)
     }
+  }
+
+  /** While the source is open, results are no more than the bound, and whoever takes items looks at the clock; parts have no end. */
+  private get mayLast(): boolean {
+    return this.phase !== Phase.Open || this.parts !== undefined
   }
 
   private stepAside(): void {
