@@ -25,13 +25,14 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   const executors = Array.from({ length: parallel }, (_, shardId) => instance(name, shardId, options, flow))
   let peer: Handler = executors[0]!
   const parts: Part[] = [...executors]
-  if (parallel > 1 || concurrency !== Infinity) {
+  const several = parallel > 1 || concurrency !== Infinity
+  if (several) {
     const { Replicas } = await import('./graph/replicas.js')
     peer = new Replicas(executors, { name, concurrency, polling: options.polling, background })
   }
   if (options.timeout !== undefined || options.retries !== undefined || options.signal !== undefined) {
     const { Patient } = await import('./graph/patient.js')
-    const patient = new Patient(name, peer, options)
+    const patient = new Patient(name, peer, options, several)
     parts.push(patient)
     peer = patient
   }

@@ -78,7 +78,7 @@ export interface AddOptions<Name extends string = string, Names extends string =
   needs?: Needs<Names> | readonly Needs<Names>[] | undefined
   /** How documents of several `needs` are united: one after the other in the order of `needs` (`'concat'`, the default), or by id (`'merge'`). */
   join?: Join | undefined
-  /** The folder below which it has its own. Default: the Flow's. */
+  /** The folder below which it has its own. Default: the Flow's. What the class's own `metas` or `usesMetas` say wins. */
   workspace?: string | undefined
   /** `this.env`, over the Flow's. Texts by name. */
   env?: Readonly<Record<string, string>> | undefined
@@ -107,7 +107,10 @@ export interface AddOptions<Name extends string = string, Names extends string =
   when?: Condition | undefined
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
-  /** Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Default: no end. */
+  /**
+   * Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
+   * that for the consumer of partial answers. Default: no end.
+   */
   timeout?: number | undefined
   /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
   retries?: number | Retries | undefined
@@ -165,7 +168,10 @@ export function checkFlowOptions(options: FlowOptions): FlowOptions {
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
-  return check('add()', options, ADD_RULES)
+  check('add()', options, ADD_RULES)
+  const [one, ...others] = [options.parallel, options.replicas, options.shards].filter((count) => count !== undefined)
+  if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards, its other names', one)
+  return options
 }
 
 function join(name: string, value: unknown): void {

@@ -65,9 +65,18 @@ export class Running {
       throw error
     }
     if (pending === undefined) return leave()
-    return pending.then(leave, (error) => {
-      leave()
-      throw error
+    return new Promise((resolve, reject) => {
+      visit.abandon = reject
+      pending.then(
+        () => {
+          leave()
+          resolve()
+        },
+        (error) => {
+          leave()
+          reject(error)
+        },
+      )
     })
   }
 
@@ -89,7 +98,11 @@ export class Running {
     const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
     await Promise.race([done, late])
     timer.abort()
-    for (const { scope } of this.#inside) scope.abort(reason)
+    for (const { request, abandon } of this.#inside) {
+      request.scope.abort(reason)
+      // An executor that does not listen keeps nobody waiting.
+      abandon?.(reason)
+    }
     this.#background.scope.abort(reason)
   }
 }

@@ -35,9 +35,10 @@ export class Batched implements Handler {
     option: DynamicBatching | Readonly<Record<string, DynamicBatching>>,
   ) {
     this.#handler = handler
-    this.#byEndpoint = Object.values(option).every((value) => typeof value === 'object')
-      ? (option as Record<string, DynamicBatching>)
-      : { '*': option as DynamicBatching }
+    this.#byEndpoint =
+      Object.keys(option).length > 0 && Object.values(option).every((value) => typeof value === 'object')
+        ? (option as Record<string, DynamicBatching>)
+        : { '*': option as DynamicBatching }
     for (const [endpoint, batching] of Object.entries(this.#byEndpoint)) {
       const where = `dynamicBatching of ${name}${endpoint === '*' ? '' : ` for ${endpoint}`}`
       check(where, batching, RULES)

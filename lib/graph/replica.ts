@@ -15,6 +15,8 @@ export class Replica {
   readonly #handler: Handler
   /** Requests it handles now. */
   load = 0
+  /** Those of them that nobody waits for any more. */
+  lapsed = 0
   /** It is being given what waits for it. */
   dealing = false
   /** Milliseconds an answer took lately. */

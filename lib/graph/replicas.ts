@@ -2,10 +2,10 @@ import parallel from 'it-parallel'
 import type { DocumentArray } from '../doc/array.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
-import { Fifo } from '../stream/fifo.js'
 import type { Scope } from '../stream/scope.js'
 import type { Background } from './background.js'
 import { united } from './join.js'
+import { Line } from './line.js'
 import { type PollingOption, pollingFor } from './polling.js'
 import { Replica } from './replica.js'
 import { failureOf } from './walk.js'
@@ -29,14 +29,14 @@ export class Replicas implements Handler {
   readonly #replicas: readonly Replica[]
   readonly #settings: Settings
   /** Those who wait for a replica: for any (in the last place), or for one of them. Never non-empty while one that would do is free. */
-  readonly #queues: readonly Fifo<{ readonly since: number; start(replica: Replica): void }>[]
+  readonly #lines: readonly Line[]
   #asked = 0
 
   constructor(handlers: readonly Handler[], settings: Settings) {
     this.#handlers = handlers
     this.#replicas = handlers.map((handler) => new Replica(handler))
     this.#settings = settings
-    this.#queues = [...handlers, undefined].map(() => new Fifo())
+    this.#lines = [...handlers, undefined].map(() => new Line())
   }
 
   accepts(endpoint: string): boolean {
@@ -46,6 +46,7 @@ export class Replicas implements Handler {
   handle(request: Request): void | Promise<void> {
     const polling = this.#replicas.length === 1 ? 'ANY' : pollingFor(this.#settings.polling, request.header.execEndpoint)
     if (polling === 'ANY') return this.#ask(request, this.#replicas.length)
+    request.onStart?.()
     return polling === 'ALL' ? this.#askAll(request) : this.#askFirst(request)
   }
 
@@ -86,7 +87,9 @@ export class Replicas implements Handler {
     const scope = background.scope.child()
     // Until there is an answer, whoever does not want it any more stops them all.
     const unwatch = request.scope.watch((reason) => scope.abort(reason))
-    const parts = this.#copies(request, scope)
+    // Copies for all: those who answer later go on changing theirs.
+    const parts = this.#replicas.map(() => request.copy(scope))
+    for (const part of parts) part.results = undefined
     let heard = false
     /** What failed while there was no answer, first things first. */
     const failures: unknown[] = []
@@ -133,21 +136,31 @@ export class Replicas implements Handler {
   #ask(request: Request, at: number): void | Promise<void> {
     const now = Date.now()
     const replica = at === this.#replicas.length ? this.#best(now, request.tried) : this.#replicas[at]!
-    if (replica.load < this.#settings.concurrency) {
-      request.tried?.add(replica)
-      return replica.handle(request, now, () => this.#next(replica))
-    }
-    return new Promise((resolve, reject) => {
-      // While it waits, everybody may lose interest.
-      const unwatch = request.scope.watch(reject)
-      const start = (replica: Replica): void => {
-        unwatch()
-        if (request.scope.aborted) return
-        request.tried?.add(replica)
-        ;(async () => replica.handle(request, Date.now(), () => this.#next(replica)))().then(resolve, reject)
-      }
-      this.#queues[at]!.push({ since: this.#asked++, start })
+    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, now)
+    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, Date.now()))
+    if (this.#isStuck) this.#lines[at]!.startClocks()
+    return answer
+  }
+
+  #hand(request: Request, replica: Replica, now: number): void | Promise<void> {
+    request.tried?.add(replica)
+    if (request.onStart === undefined) return replica.handle(request, now, () => this.#next(replica))
+    request.onStart()
+    let lapsed = 0
+    const unwatch = request.scope.watch(() => {
+      replica.lapsed += ++lapsed
+      if (this.#isStuck) for (const line of this.#lines) line.startClocks()
     })
+    return replica.handle(request, now, () => {
+      unwatch()
+      replica.lapsed -= lapsed
+      this.#next(replica)
+    })
+  }
+
+  /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
+  get #isStuck(): boolean {
+    return this.#replicas.every(({ load, lapsed }) => lapsed > 0 && lapsed === load)
   }
 
   /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
@@ -165,15 +178,12 @@ export class Replicas implements Handler {
 
   /** Gives a replica that is free to whoever waited longest for it. */
   #next(replica: Replica): void {
-    const own = this.#queues[this.#replicas.indexOf(replica)]!
-    const any = this.#queues[this.#replicas.length]!
+    const own = this.#lines[this.#replicas.indexOf(replica)]!
+    const any = this.#lines[this.#replicas.length]!
     // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
     if (replica.dealing) return
     replica.dealing = true
-    while (replica.load < this.#settings.concurrency && own.length + any.length > 0) {
-      const first = own.length === 0 || (any.length > 0 && any.peek()!.since < own.peek()!.since) ? any : own
-      first.shift().start(replica)
-    }
+    while (replica.load < this.#settings.concurrency && Math.min(own.since, any.since) < Infinity) (any.since < own.since ? any : own).shift(replica)
     replica.dealing = false
   }
 }

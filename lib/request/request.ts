@@ -67,6 +67,8 @@ export class Request {
   emit: Emit<Response> | undefined
   /** How many partial answers there were. */
   emitted = 0
+  /** Told when an executor gets it, if it may have to wait for one. */
+  onStart: (() => void) | undefined
   /** Conditions left no document of those it had. */
   emptied = false
   /** The replicas that former attempts were given to. */

@@ -11,7 +11,8 @@ export interface Work {
 
 /**
  * Hands a part of a result to the consumer, ahead of the result itself. Resolves when the consumer took it, or when nobody will;
- * so who awaits it makes the next part no sooner than the last was taken.
+ * so who awaits it makes the next part no sooner than the last was taken. When ordered, parts of an item that is not the oldest are kept
+ * until it is, and not waited for.
  */
 export type Emit<R> = (part: R) => Promise<void>
 
@@ -385,15 +386,17 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   private readonly emit = (value: R, place?: Place<R>): Promise<void> => {
     if (this.phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
+    this.parts ??= new Set()
+    if (place !== undefined && place !== this.order!.peek()) {
+      // Kept, but not waited for: those before may wait for what this item holds.
+      place.parts ??= []
+      place.parts.push(new Part(value, ignore))
+      return ready
+    }
     return new Promise((taken) => {
       const part = new Part(value, taken)
-      this.parts ??= new Set()
-      this.parts.add(part)
-      if (place === undefined || place === this.order!.peek()) this.results.push(part)
-      else {
-        place.parts ??= []
-        place.parts.push(part)
-      }
+      this.parts!.add(part)
+      this.results.push(part)
       if (this.waiting.length > 0 && !this.aside) this.settle()
     })
   }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type AddOptions, type Call, Document, DocumentArray, Executor, type ExecutorError, Flow } from '../../lib/index.js'
+import { collect } from '../support/collect.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
 import { within } from '../support/within.js'
@@ -499,6 +500,21 @@ test('F8: wrong options are refused when the Flow opens, by the names of executo
 test.after(async () => {
   await turn()
   assert.is(unhandled, 0)
+})
+
+test('F4, R54: an answer in another order is refused: documents would go to those who did not send them', async () => {
+  await using flow = await new Flow().add({ name: 'shuffle', dynamicBatching: { preferredBatchSize: 2 }, uses: ({ docs }) => [...docs].reverse() }).open()
+  const outcomes = await Promise.all(['one', 'two'].map((text) => collect(flow.post('/', { text }))))
+  for (const { error } of outcomes) {
+    assert.is(error.code, 'ERR_EXECUTOR_RESULT')
+    assert.match(error.message, /shuffle answered a batch in another order/)
+  }
+})
+
+test('R54: a weight that is no number is refused, and the executor named', async () => {
+  await using flow = await new Flow().add({ name: 'heavy', dynamicBatching: { preferredBatchSize: 2, weight: () => Number.NaN } }).open()
+  const { error } = await collect(flow.post('/', 'x'))
+  assert.match(error.message, /heavy.*a number ≥ 0/)
 })
 
 test.run()

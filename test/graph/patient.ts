@@ -146,7 +146,7 @@ test('R45: no timer is left when the answer is there, nor when nobody wants it a
   assert.is(timers(), before)
 })
 
-test('F4, R44: the time of an attempt runs in the line before a busy replica too', async () => {
+test('F4, R44: in the line before a replica that does not stop, time runs too', async () => {
   const calls: string[] = []
   const door = deferred<void>()
   const flow = await flowOf(
@@ -161,6 +161,20 @@ test('F4, R44: the time of an attempt runs in the line before a busy replica too
   door.resolve()
   await within(1000, flow.close())
   assert.equal(calls, ['a'], 'nobody wants b any more when its turn comes')
+})
+
+test('F4, R44: in the line before a replica that works, time stands still', async () => {
+  const doors = [deferred<void>(), deferred<void>()]
+  let calls = 0
+  await using flow = await flowOf(() => doors[calls++]!.promise, { timeout: 300, concurrency: 1 })
+  const answered = flow.post('/', ['a', 'b'], { requestSize: 1 }).drain()
+  const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+  // Together more than the time that each has.
+  await wait(200)
+  doors[0]!.resolve()
+  await wait(200)
+  doors[1]!.resolve()
+  assert.is(await within(2000, answered), 2)
 })
 
 // ── retries ──────────────────────────────────────────────────────────────────────────────────────────────

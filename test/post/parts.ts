@@ -624,4 +624,28 @@ test.after(async () => {
   assert.is(unhandled, 0)
 })
 
+test('P2, R38: in order, a generator holds the only place while one before it waits for that', async () => {
+  for (const callbacks of [{}, { onDone() {} }]) {
+    await using flow = await new Flow()
+      .add({ name: 'uneven', uses: ({ docs }) => (docs[0]!.text === '0' ? new Promise<void>((resolve) => setTimeout(resolve, 20)) : undefined) })
+      .add({
+        name: 'gen',
+        concurrency: 1,
+        async *uses({ docs }) {
+          for (const doc of docs) for (const token of 'abc') yield Object.assign(doc, { text: doc.text + token })
+        },
+      })
+      .open()
+    const texts: string[] = []
+    const run = async () => {
+      for await (const { docs } of flow.post('/', ['0', '1', '2'], { requestSize: 1, resultsInOrder: true, ...callbacks })) texts.push(...docs.texts)
+    }
+    await within(5000, run())
+    assert.equal(
+      texts,
+      ['0', '1', '2'].flatMap((n) => [`${n}a`, `${n}ab`, `${n}abc`, `${n}abc`]),
+    )
+  }
+})
+
 test.run()
