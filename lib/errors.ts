@@ -23,7 +23,7 @@ export class SluiceError extends Error implements Coded {
   }
 }
 
-/** The graph of a Flow cannot be built, or not now: `ERR_FLOW_OPEN`, `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`, `ERR_NEED_SINGLE`, `ERR_NAME_TAKEN`, `ERR_NAME_INVALID`, `ERR_USES_INVALID`. */
+/** The graph of a Flow cannot be built, or not now: `ERR_FLOW_OPEN`, `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`, `ERR_NEED_SINGLE`, `ERR_NAME_TAKEN`, `ERR_NAME_INVALID`, `ERR_USES_INVALID`, `ERR_CONDITION_INVALID`. */
 export class FlowBuildError extends SluiceError {}
 
 /** The Flow is not in the state the call needs: `ERR_FLOW_NOT_OPEN`, `ERR_FLOW_CLOSED`. */

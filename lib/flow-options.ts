@@ -27,7 +27,7 @@ export interface FlowOptions extends GatewayOptions {
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
   closeTimeout?: number | undefined
-  /** Told of failures in floating executors, which no response can tell. Default: console.error. */
+  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: console.error. */
   onBackgroundError?: ((error: Error) => void) | undefined
 }
 
@@ -85,7 +85,7 @@ export interface AddOptions<Name extends string = string, Names extends string =
   needs?: Needs<Names> | readonly Needs<Names>[] | undefined
   /** How documents of several `needs` are united: one after the other in the order of `needs` (`'concat'`, the default), or by id (`'merge'`). */
   join?: Join | undefined
-  /** The folder below which it has its own. Default: the Flow's. */
+  /** The folder below which it has its own. Default: the Flow's. What the class's own `metas` or `usesMetas` say wins. */
   workspace?: string | undefined
   /** `this.env`, over the Flow's. Texts by name. */
   env?: Readonly<Record<string, string>> | undefined
@@ -114,7 +114,10 @@ export interface AddOptions<Name extends string = string, Names extends string =
   when?: Condition | undefined
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
-  /** Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Default: no end. */
+  /**
+   * Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
+   * that for the consumer of partial answers. Default: no end.
+   */
   timeout?: number | undefined
   /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
   retries?: number | Retries | undefined
@@ -208,7 +211,10 @@ export function checkFlowOptions(options: FlowOptions): FlowOptions {
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
-  return check('add()', options, ADD_RULES)
+  check('add()', options, ADD_RULES)
+  const [one, ...others] = [options.parallel, options.replicas, options.shards].filter((count) => count !== undefined)
+  if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards, its other names', one)
+  return options
 }
 
 function join(name: string, value: unknown): void {
@@ -253,11 +259,15 @@ function some(name: string, value: unknown): void {
 }
 
 function polling(name: string, value: unknown): void {
-  for (const one of typeof value === 'object' ? Object.values(value ?? {}) : [value])
-    if (!/^(any|all|all_async)$/i.test(String(one))) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
+  const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
+  for (const one of given)
+    if (typeof one !== 'string' || !/^(any|all|all_async)$/i.test(one)) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
 }
 
 function retries(name: string, value: unknown): void {
   if (typeof value === 'number') count(name, value)
-  else check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+  else {
+    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+    count(`attempts of ${name}`, (value as Retries).attempts)
+  }
 }

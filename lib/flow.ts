@@ -290,7 +290,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
 
   /**
    * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
-   * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones.
+   * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones, which the last of their request repeats.
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */

@@ -85,8 +85,9 @@ export class Running implements Peer {
     const leave = (): void => {
       route.leave(request.time)
       // When a branch failed, others may still run: they are in here until they are done.
-      if (request.unfinished === undefined) inside.leave(visit)
-      else request.unfinished.then(() => inside.leave(visit))
+      const finished = request.whenFinished()
+      if (finished === undefined) inside.leave(visit)
+      else finished.then(() => inside.leave(visit))
     }
     let pending: void | Promise<void>
     try {
@@ -96,9 +97,18 @@ export class Running implements Peer {
       throw error
     }
     if (pending === undefined) return leave()
-    return pending.then(leave, (error) => {
-      leave()
-      throw error
+    return new Promise((resolve, reject) => {
+      visit.abandon = reject
+      pending.then(
+        () => {
+          leave()
+          resolve()
+        },
+        (error) => {
+          leave()
+          reject(error)
+        },
+      )
     })
   }
 
@@ -121,7 +131,11 @@ export class Running implements Peer {
     const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
     await Promise.race([done, late])
     timer.abort()
-    for (const { scope } of this.#inside) scope.abort(reason)
+    for (const { request, abandon } of this.#inside) {
+      request.scope.abort(reason)
+      // An executor that does not listen keeps nobody waiting.
+      abandon?.(reason)
+    }
     this.#background.scope.abort(reason)
   }
 }

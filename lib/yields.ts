@@ -17,14 +17,17 @@ type Yield = DocumentLike | Iterable<DocumentLike> | void
  */
 export async function collect(answers: AsyncIterable<Yield>, request: Request, documents: (likes: Iterable<DocumentLike>) => DocumentArray): Promise<void> {
   const { scope } = request
-  const all = new Map<string, Document>()
+  const all = new Map<Document | string, Document>()
+  // Two of those given may have one id, and stay two.
+  const given = new Set(request.docs)
+  const byId = new Map(request.docs.map((document) => [document.id, document]))
   // Leaving the loop closes the generator.
   for await (const answer of answers) {
     if (scope.aborted) throw scope.reason
     let { docs } = request
     if (answer !== undefined && answer !== null) {
       docs = documents(isSeveral(answer) ? answer : [answer])
-      for (const document of docs) all.set(document.id, document)
+      for (const document of docs) all.set(given.has(document) ? document : (byId.get(document.id) ?? document.id), document)
     }
     if (request.emit === undefined) continue
     // A copy goes out, as the generator goes on with the documents.

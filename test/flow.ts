@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AsyncFlow, type Call, Document, Executor, Flow, FlowBuildError } from '../lib/index.js'
 import { deferred } from './support/deferred.js'
+import { turn } from './support/turn.js'
 import { within } from './support/within.js'
 
 const mark =
@@ -411,6 +412,22 @@ test('R137: closeTimeout ends the wait for executors that hang, and tells them',
   post.next().catch(() => {})
   await within(1000, flow.close())
   assert.is(((await within(1000, told.promise)) as any).code, 'ERR_FLOW_CLOSED')
+})
+
+test('R137: close() ends the wait of consumers whose executors do not listen', async () => {
+  const flow = await new Flow({ closeTimeout: 20 }).add({ name: 'deaf', uses: () => new Promise(() => {}) }).open()
+  const answered = flow.post('/', 'x').toArray()
+  answered.catch(() => {})
+  await turn()
+  await within(2000, flow.close())
+  const error: any = await within(
+    1000,
+    answered.then(
+      () => assert.unreachable(),
+      (error) => error,
+    ),
+  )
+  assert.is(error.code, 'ERR_FLOW_CLOSED')
 })
 
 test('R137: close() from within an executor is one shutdown', async () => {

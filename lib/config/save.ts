@@ -51,18 +51,17 @@ function optionsOf(given: object, names: readonly string[], path: string, refuse
     const value = (given as Record<string, unknown>)[name]
     if (value === undefined) continue
     const copy = plain(value, path + name, (path, what) => refuse(path, `${what}, which is given in code only`))
-    options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy) : copy
+    options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy, name === 'dynamicBatching') : copy
   }
   return options
 }
 
-/** Keys of settings in snake_case. Endpoints are left as they are. */
-function snakeKeys(value: object): object {
+/** Keys of settings in snake_case. Endpoints, which have settings of their own, are left as they are. */
+function snakeKeys(value: object, byEndpoint: boolean): object {
   return Object.fromEntries(
-    Object.entries(value).map(([key, given]) => [
-      key.startsWith('/') ? key : snake(key),
-      typeof given === 'object' && given !== null ? snakeKeys(given) : given,
-    ]),
+    Object.entries(value).map(([key, given]) =>
+      typeof given === 'object' && given !== null ? [byEndpoint ? key : snake(key), snakeKeys(given, false)] : [snake(key), given],
+    ),
   )
 }
 

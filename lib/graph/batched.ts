@@ -35,9 +35,10 @@ export class Batched implements Handler {
     option: DynamicBatching | Readonly<Record<string, DynamicBatching>>,
   ) {
     this.#handler = handler
-    this.#byEndpoint = Object.values(option).every((value) => typeof value === 'object')
-      ? (option as Record<string, DynamicBatching>)
-      : { '*': option as DynamicBatching }
+    this.#byEndpoint =
+      Object.keys(option).length > 0 && Object.values(option).every((value) => typeof value === 'object')
+        ? (option as Record<string, DynamicBatching>)
+        : { '*': option as DynamicBatching }
     for (const [endpoint, batching] of Object.entries(this.#byEndpoint)) {
       const where = `dynamicBatching of ${name}${endpoint === '*' ? '' : ` for ${endpoint}`}`
       check(where, batching, RULES)
@@ -68,8 +69,12 @@ export class Batched implements Handler {
     const key = JSON.stringify([execEndpoint, parameters])
     let queue = this.#queues.get(key)
     if (queue === undefined) {
-      queue = new Queue(this.name, this.#handler, batching, () => this.#queues.delete(key))
-      this.#queues.set(key, queue)
+      const own = new Queue(this.name, this.#handler, batching, () => {
+        // It may be told more than once, and another may have taken its place.
+        if (this.#queues.get(key) === own) this.#queues.delete(key)
+      })
+      this.#queues.set(key, own)
+      queue = own
     }
     const answered = queue.add(request)
     if (this.#hurried) queue.flush()

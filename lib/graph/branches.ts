@@ -23,6 +23,10 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
       // Its own failure only: what it waited for in vain is told by others.
       if (node.floating) background.fail(error)
       throw error
+    } finally {
+      // An attempt that took too long goes on.
+      const finished = node.floating ? branch.whenFinished() : undefined
+      if (finished !== undefined) background.add(finished)
     }
     branch.branches = undefined
     return copies(branch, node.copies)

@@ -7,6 +7,7 @@ export function join(parts: readonly Request[], names: readonly string[], how: J
   const branches = parts.map(({ docs }, index) => ({ executor: names[index]!, docs }))
   const joined = parts[0]!.fork(united(how === 'merge' ? parts.map(({ docs }) => ({ docs: docs.clone() })) : parts, how))
   joined.branches = branches
+  joined.emptied = parts.some(({ emptied }) => emptied)
   joined.time = Math.max(...parts.map(({ time }) => time))
   for (const part of parts) for (const [executor, result] of Object.entries(part.results ?? {})) joined.answer(executor, result)
   return joined

@@ -2,6 +2,7 @@ import { delay } from 'abort-controller-x'
 import { ExecutorError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
+import { listen, unlisten } from '../stream/ear.js'
 import type { Scope } from '../stream/scope.js'
 
 /** Milliseconds before the second attempt, and the most before any: as gRPC's clients wait, but for their first second. */
@@ -23,21 +24,25 @@ interface Patience {
  */
 export class Patient implements Handler {
   readonly #handler: Handler
+  /** Whether it says when an attempt starts, as those do with whom it may have to wait. */
+  readonly #tells: boolean
   readonly #timeout: number | undefined
   readonly #retries: { attempts: number; delay: number; maxDelay: number }
   readonly #signal: AbortSignal | undefined
   /** Ends an attempt each. */
   readonly #attempts = new Set<(reason: unknown) => void>()
-  readonly #onAbort = (): void => {
-    for (const stop of [...this.#attempts]) stop(this.#signal!.reason)
-  }
+  /** Ends a wait for the next attempt each. */
+  readonly #waits = new Set<() => void>()
+  #hurried = false
 
   constructor(
     readonly name: string,
     handler: Handler,
     { timeout, retries = 0, signal }: Patience,
+    tells: boolean,
   ) {
     this.#handler = handler
+    this.#tells = tells
     this.#timeout = timeout
     const { attempts, delay = DELAY, maxDelay = MAX_DELAY } = typeof retries === 'number' ? { attempts: retries } : retries
     this.#retries = { attempts, delay, maxDelay }
@@ -45,11 +50,21 @@ export class Patient implements Handler {
   }
 
   open(): void {
-    this.#signal?.addEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) listen(this.#signal, this)
   }
 
   close(): void {
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) unlisten(this.#signal, this)
+  }
+
+  hear(): void {
+    for (const stop of [...this.#attempts]) stop(this.#signal!.reason)
+  }
+
+  /** Whoever waits to try again does so now: the Flow closes. */
+  hurry(): void {
+    this.#hurried = true
+    for (const stop of [...this.#waits]) stop()
   }
 
   accepts(endpoint: string): boolean {
@@ -58,16 +73,25 @@ export class Patient implements Handler {
 
   async handle(request: Request): Promise<void> {
     const { attempts, delay: first, maxDelay } = this.#retries
+    const { emit } = request
+    const tried = new Set<object>()
     for (let attempt = 0; ; attempt++) {
       if (this.#signal?.aborted) throw this.#signal.reason
       const scope = request.scope.child()
-      const trial = request.fork(attempt < attempts ? request.docs.clone() : request.docs, scope)
-      const { emitted } = request.whole
+      const trial = attempt < attempts ? request.copy(scope) : request.fork(request.docs, scope)
+      trial.tried = tried
+      let parted = false
+      trial.emit =
+        emit &&
+        ((part) => {
+          parted = true
+          return emit(part)
+        })
       try {
         await this.#try(trial, scope)
         return request.adopt(trial)
       } catch (error) {
-        const over = attempt === attempts || request.scope.aborted || this.#signal?.aborted || request.whole.emitted > emitted || !isPassing(error)
+        const over = attempt === attempts || request.scope.aborted || this.#signal?.aborted || parted || !isPassing(error)
         if (over) throw error
       } finally {
         scope.close()
@@ -80,12 +104,23 @@ export class Patient implements Handler {
 
   /** One attempt. Settles when it is stopped, whatever the executor does then; who closes the Flow waits for that. */
   #try(trial: Request, scope: Scope): void | Promise<void> {
+    const countdown = this.#timeout === undefined ? undefined : new Countdown(this.#timeout)
+    trial.onStart = countdown && (() => countdown.start())
+    const { emit } = trial
+    // A consumer that takes its time is not the executor's fault.
+    if (countdown !== undefined && emit !== undefined) {
+      trial.emit = async (part) => {
+        countdown.pause()
+        await emit(part)
+        countdown.start()
+      }
+    }
     const pending = this.#handler.handle(trial)
-    if (pending === undefined) return
+    if (pending === undefined) return countdown?.end()
     return new Promise((resolve, reject) => {
-      let timer: ReturnType<typeof setTimeout> | undefined
       const leave = (): void => {
-        clearTimeout(timer)
+        countdown?.end()
+        unwatch?.()
         this.#attempts.delete(stop)
       }
       const stop = (reason: unknown): void => {
@@ -95,7 +130,9 @@ export class Patient implements Handler {
         reject(reason)
       }
       this.#attempts.add(stop)
-      if (this.#timeout !== undefined) timer = setTimeout(() => stop(this.#late(trial)), this.#timeout)
+      const unwatch = countdown && scope.watch(() => countdown.end())
+      if (countdown !== undefined) countdown.onZero = () => stop(this.#late(trial))
+      if (!this.#tells) countdown?.start()
       pending.then(resolve, reject).finally(leave)
     })
   }
@@ -106,8 +143,10 @@ export class Patient implements Handler {
     const stop = (reason?: unknown): void => timer.abort(reason)
     const unwatch = scope.watch(stop)
     this.#attempts.add(stop)
-    await delay(timer.signal, milliseconds).catch(() => {})
+    this.#waits.add(stop)
+    if (!this.#hurried) await delay(timer.signal, milliseconds).catch(() => {})
     this.#attempts.delete(stop)
+    this.#waits.delete(stop)
     unwatch()
     if (scope.aborted) throw scope.reason
   }
@@ -118,6 +157,38 @@ export class Patient implements Handler {
       endpoint: execEndpoint,
       requestId: id,
     })
+  }
+}
+
+/** Time that an attempt has left, while nobody else is waited for. */
+class Countdown {
+  onZero: (() => void) | undefined
+  #left: number
+  #started = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  /** @param milliseconds how long it runs, pauses left out */
+  constructor(milliseconds: number) {
+    this.#left = milliseconds
+  }
+
+  start(): void {
+    if (this.#timer !== undefined || this.#left < 0) return
+    this.#started = performance.now()
+    this.#timer = setTimeout(() => this.onZero?.(), this.#left)
+  }
+
+  pause(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#left = Math.max(0, this.#left - (performance.now() - this.#started))
+  }
+
+  /** It does not run again. */
+  end(): void {
+    this.pause()
+    this.#left = -1
   }
 }
 

@@ -134,6 +134,8 @@ function isThere(value: unknown): boolean {
 function isEqual(value: unknown, other: unknown): boolean {
   if (value === other) return true
   if (typeof value !== 'object' || typeof other !== 'object' || value === null || other === null) return value == null && other == null
+  if (value instanceof Date || other instanceof Date) return Number(value) === Number(other)
+  if (Array.isArray(value) !== Array.isArray(other)) return false
   const keys = Object.keys(value)
   return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && isEqual((value as any)[key], (other as any)[key]))
 }

@@ -1,6 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { ExecutorError } from '../errors.js'
+import { ExecutorError, optionRange } from '../errors.js'
 import type { Handler } from '../peer.js'
 import { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
@@ -68,6 +68,10 @@ export class Queue {
   /** Settles when all documents of the request have their answers, or the first batch with one of them has failed. */
   add(request: Request): Promise<void> {
     const weights = request.docs.map((document) => this.#weigh(document))
+    const wrong = weights.find((weight) => !(weight >= 0))
+    if (wrong !== undefined || weights.some((weight) => typeof weight !== 'number'))
+      throw optionRange(`What weight of ${this.#name} gives`, 'a number ≥ 0', wrong)
+    if (request.scope.aborted) throw request.scope.reason
     return new Promise((resolve, reject) => {
       const ticket: Ticket = {
         request,
@@ -136,15 +140,24 @@ export class Queue {
     const tickets = new Set(batch.items.map(({ ticket }) => ticket))
     for (const ticket of tickets) ticket.batches.add(batch)
     const docs = DocumentArray.from(batch.items.map(({ document }) => document))
+    const ids = docs.map(({ id }) => id)
     const request = new Request(batch.items[0]!.ticket.request.header, docs, batch.scope)
     try {
       await this.#handler.handle(request)
-      if (request.docs.length !== batch.items.length) throw this.#mismatch(batch, request)
+      if (request.docs.length !== ids.length) throw this.#mismatch(request, `a batch of ${ids.length} documents with ${request.docs.length}`)
+      // Where ids stand in another order, documents would go to those who did not send them.
+      const known = new Set(ids)
+      if (request.docs.some(({ id }, at) => id !== ids[at] && known.has(id))) throw this.#mismatch(request, 'a batch in another order')
       this.#deal(batch, request)
     } catch (reason) {
-      for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, reason)
+      for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, of(ticket.request, request, reason))
     } finally {
-      for (const ticket of tickets) ticket.batches.delete(batch)
+      // An attempt that took too long goes on.
+      const finished = request.whenFinished()
+      for (const ticket of tickets) {
+        ticket.batches.delete(batch)
+        if (finished !== undefined) ticket.request.linger(finished)
+      }
     }
   }
 
@@ -159,8 +172,8 @@ export class Queue {
     for (const { ticket } of items) for (const [executor, result] of Object.entries(results)) ticket.request.answer(executor, result)
   }
 
-  #mismatch({ items }: Batch, { docs, header: { execEndpoint }, id }: Request): ExecutorError {
-    const reason = `${this.#name} answered a batch of ${items.length} documents with ${docs.length} at ${execEndpoint}`
+  #mismatch({ header: { execEndpoint }, id }: Request, what: string): ExecutorError {
+    const reason = `${this.#name} answered ${what} at ${execEndpoint}`
     return new ExecutorError('ERR_EXECUTOR_RESULT', `${reason}. With dynamicBatching, it must return as many as it was given, in their order`, {
       executor: this.#name,
       endpoint: execEndpoint,
@@ -168,4 +181,11 @@ export class Queue {
       cause: new TypeError(reason),
     })
   }
+}
+
+/** What a batch failed of, as the failure of one of its requests. */
+function of(request: Request, batch: Request, reason: unknown): unknown {
+  if (!(reason instanceof ExecutorError) || reason.requestId !== batch.id) return reason
+  const { code, message, executor, endpoint, cause } = reason
+  return new ExecutorError(code as 'ERR_EXECUTOR', message.replace(batch.id, request.id), { executor, endpoint, requestId: request.id, cause })
 }

@@ -1,4 +1,3 @@
-import { ConnectionError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 
@@ -7,20 +6,24 @@ const WEIGHT = 0.2
 /** Milliseconds after which an estimate is worth half: a replica that was slow gets another chance. */
 const HALF_LIFE = 5000
 
-/** Milliseconds in which nobody asks one who could not be reached, if there are others. */
-const RESPITE = 2000
+/** Milliseconds that a failure counts at least, as if it had taken so long; each further one doubles that, up to the most. */
+const FAILED = 10
+const MOST = 60_000
 
 /** One of several instances, and how busy it is. */
 export class Replica {
   readonly #handler: Handler
   /** Requests it handles now. */
   load = 0
+  /** Those of them that nobody waits for any more. */
+  lapsed = 0
+  /** It is being given what waits for it. */
+  dealing = false
   /** Milliseconds an answer took lately. */
   #time = 0
-  /** When it last answered, or had nothing to do before. */
-  #heard = 0
-  /** When it last could not be reached. */
-  #lost = -Infinity
+  #measured = 0
+  /** When it last answered, or began when it had nothing to do. */
+  #since = 0
 
   constructor(handler: Handler) {
     this.#handler = handler
@@ -28,36 +31,42 @@ export class Replica {
 
   /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
   cost(now: number): number {
-    // Still the better choice than nobody.
-    if (now - this.#lost < RESPITE) return Number.MAX_SAFE_INTEGER - RESPITE + (now - this.#lost)
-    const silence = now - this.#heard
-    // Nobody knows how long an answer takes that is not there yet, but it takes longer than until now.
-    const time = this.load > 0 ? Math.max(this.#time, silence) : this.#time / 2 ** (silence / HALF_LIFE)
+    let time = this.#time
+    // One that hangs is never measured.
+    if (this.load > 0) time = Math.max(time, now - this.#since)
+    else if (time >= 1) time /= 2 ** ((now - this.#measured) / HALF_LIFE)
     return (this.load + 1) * (time + 1)
   }
 
   /** @param done called when it is free again, before the answer is heard of */
   handle(request: Request, now: number, done: () => void): void | Promise<void> {
-    const isNew = this.#heard === 0
-    if (this.load++ === 0) this.#heard = now
+    if (this.load++ === 0) this.#since = now
     const leave = (): void => {
-      this.load--
       const end = Date.now()
-      this.#time += (end - now - this.#time) * (isNew ? 1 : WEIGHT)
-      this.#heard = end
+      this.#time += (end - now - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
+      free(end)
+    }
+    const fail = (): void => {
+      const end = Date.now()
+      // Who fails at once is not fast.
+      this.#time = Math.min(MOST, Math.max(end - now, 2 * this.#time, FAILED))
+      free(end)
+    }
+    const free = (end: number): void => {
+      this.load--
+      this.#measured = this.#since = end
       done()
     }
     let pending: void | Promise<void>
     try {
       pending = this.#handler.handle(request)
     } catch (error) {
-      leave()
+      fail()
       throw error
     }
     if (pending === undefined) return leave()
     return pending.then(leave, (error) => {
-      if (error instanceof ConnectionError) this.#lost = Date.now()
-      leave()
+      fail()
       throw error
     })
   }

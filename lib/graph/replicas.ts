@@ -1,14 +1,21 @@
 import parallel from 'it-parallel'
+import type { DocumentArray } from '../doc/array.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
-import { Fifo } from '../stream/fifo.js'
 import type { Scope } from '../stream/scope.js'
 import type { Background } from './background.js'
 import { united } from './join.js'
+import { Line } from './line.js'
 import { type PollingOption, pollingFor } from './polling.js'
 import { Replica } from './replica.js'
+import { failureOf } from './walk.js'
+
+/** More than any cost. */
+const FAR = 1e12
 
 interface Settings {
+  /** What the executor is called. */
+  readonly name: string
   /** The most requests that one replica handles at once. */
   readonly concurrency: number
   readonly polling: PollingOption | undefined
@@ -22,14 +29,14 @@ export class Replicas implements Handler {
   readonly #replicas: readonly Replica[]
   readonly #settings: Settings
   /** Those who wait for a replica: for any (in the last place), or for one of them. Never non-empty while one that would do is free. */
-  readonly #queues: readonly Fifo<{ readonly since: number; start(replica: Replica): void }>[]
+  readonly #lines: readonly Line[]
   #asked = 0
 
   constructor(handlers: readonly Handler[], settings: Settings) {
     this.#handlers = handlers
     this.#replicas = handlers.map((handler) => new Replica(handler))
     this.#settings = settings
-    this.#queues = [...handlers, undefined].map(() => new Fifo())
+    this.#lines = [...handlers, undefined].map(() => new Line())
   }
 
   accepts(endpoint: string): boolean {
@@ -39,6 +46,7 @@ export class Replicas implements Handler {
   handle(request: Request): void | Promise<void> {
     const polling = this.#replicas.length === 1 ? 'ANY' : pollingFor(this.#settings.polling, request.header.execEndpoint)
     if (polling === 'ANY') return this.#ask(request, this.#replicas.length)
+    request.onStart?.()
     return polling === 'ALL' ? this.#askAll(request) : this.#askFirst(request)
   }
 
@@ -60,7 +68,7 @@ export class Replicas implements Handler {
       for await (const _ of parallel(tasks)) {
         // In the order in which they come; they are united in that of the replicas.
       }
-      request.docs = united(parts, 'merge')
+      request.docs = inPlace(parts) ?? united(parts, 'merge')
       parts.forEach(({ results = {} }, at) => {
         for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
       })
@@ -75,37 +83,43 @@ export class Replicas implements Handler {
 
   /** The first who answers is heard; the others go on, and what fails in them is reported. When all fail, the first failure is the answer. */
   async #askFirst(request: Request): Promise<void> {
-    const { background } = this.#settings
+    const { background, name } = this.#settings
     const scope = background.scope.child()
     // Until there is an answer, whoever does not want it any more stops them all.
     const unwatch = request.scope.watch((reason) => scope.abort(reason))
-    const parts = this.#copies(request, scope)
+    // Copies for all: those who answer later go on changing theirs.
+    const parts = this.#replicas.map(() => request.copy(scope))
+    for (const part of parts) part.results = undefined
     let heard = false
+    /** What failed while there was no answer, first things first. */
+    const failures: unknown[] = []
+    const report = (thrown: unknown): void => background.fail(failureOf(name, request, thrown))
     const answers = parts.map(async (part, at) => {
       // Several would tell half of their stories at once.
       part.emit = undefined
       try {
         await this.#ask(part, at)
       } catch (error) {
-        if (heard) background.fail(error)
+        if (heard) report(error)
+        else failures.push(error)
         throw error
       }
       heard = true
+      failures.splice(0).forEach(report)
       return part
     })
-    const all = Promise.allSettled(answers).then((outcomes) => {
-      scope.close()
-      return outcomes
-    })
+    const all = Promise.allSettled(answers).then(() => scope.close())
     background.add(all)
     try {
       const { docs, results = {} } = await Promise.any(answers)
       request.docs = docs
       for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
     } catch {
-      const failures = (await all).flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-      for (const failure of failures.slice(1)) if (failure !== failures[0]) background.fail(failure)
-      throw failures[0]
+      await all
+      const [first, ...others] = failures
+      // What comes of being told to stop is no news.
+      if (!request.scope.aborted) for (const failure of others) if (failure !== first) report(failure)
+      throw first
     } finally {
       unwatch()
     }
@@ -113,7 +127,7 @@ export class Replicas implements Handler {
 
   /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
   #copies(request: Request, scope: Scope): Request[] {
-    const copies = this.#replicas.map((_, at) => request.fork(at === 0 ? request.docs : request.docs.clone(), scope))
+    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : request.copy(scope)))
     for (const copy of copies) copy.results = undefined
     return copies
   }
@@ -121,25 +135,42 @@ export class Replicas implements Handler {
   /** @param at which replica; as many as there are stands for any */
   #ask(request: Request, at: number): void | Promise<void> {
     const now = Date.now()
-    const replica = at === this.#replicas.length ? this.#best(now) : this.#replicas[at]!
-    if (replica.load < this.#settings.concurrency) return replica.handle(request, now, () => this.#next(replica))
-    return new Promise((resolve, reject) => {
-      const start = (replica: Replica): void => {
-        // While it waited, everybody may have lost interest.
-        if (request.scope.aborted) reject(request.scope.reason)
-        else (async () => replica.handle(request, Date.now(), () => this.#next(replica)))().then(resolve, reject)
-      }
-      this.#queues[at]!.push({ since: this.#asked++, start })
+    const replica = at === this.#replicas.length ? this.#best(now, request.tried) : this.#replicas[at]!
+    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, now)
+    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, Date.now()))
+    if (this.#isStuck) this.#lines[at]!.startClocks()
+    return answer
+  }
+
+  #hand(request: Request, replica: Replica, now: number): void | Promise<void> {
+    request.tried?.add(replica)
+    if (request.onStart === undefined) return replica.handle(request, now, () => this.#next(replica))
+    request.onStart()
+    let lapsed = 0
+    const unwatch = request.scope.watch(() => {
+      replica.lapsed += ++lapsed
+      if (this.#isStuck) for (const line of this.#lines) line.startClocks()
+    })
+    return replica.handle(request, now, () => {
+      unwatch()
+      replica.lapsed -= lapsed
+      this.#next(replica)
     })
   }
 
-  /** The one that is free, if any is, and likely to answer first. */
-  #best(now: number): Replica {
+  /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
+  get #isStuck(): boolean {
+    return this.#replicas.every(({ load, lapsed }) => lapsed > 0 && lapsed === load)
+  }
+
+  /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
+  #best(now: number, tried?: Set<object>): Replica {
     const { concurrency } = this.#settings
+    if (tried?.size === this.#replicas.length) tried.clear()
     let best = this.#replicas[0]!
     let least = Infinity
     for (const replica of this.#replicas) {
-      const cost = replica.load < concurrency ? replica.cost(now) : Infinity
+      const cost = replica.load < concurrency ? replica.cost(now) + (tried?.has(replica) ? FAR : 0) : Infinity
       if (cost < least) [best, least] = [replica, cost]
     }
     return best
@@ -147,11 +178,20 @@ export class Replicas implements Handler {
 
   /** Gives a replica that is free to whoever waited longest for it. */
   #next(replica: Replica): void {
-    const own = this.#queues[this.#replicas.indexOf(replica)]!
-    const any = this.#queues[this.#replicas.length]!
-    while (replica.load < this.#settings.concurrency && own.length + any.length > 0) {
-      const first = own.length === 0 || (any.length > 0 && any.peek()!.since < own.peek()!.since) ? any : own
-      first.shift().start(replica)
-    }
+    const own = this.#lines[this.#replicas.indexOf(replica)]!
+    const any = this.#lines[this.#replicas.length]!
+    // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
+    if (replica.dealing) return
+    replica.dealing = true
+    while (replica.load < this.#settings.concurrency && Math.min(own.since, any.since) < Infinity) (any.since < own.since ? any : own).shift(replica)
+    replica.dealing = false
   }
+}
+
+/** The answers of replicas that all kept the documents they were given, united one by one: an id may be there twice. */
+function inPlace([first, ...others]: readonly Request[]): DocumentArray | undefined {
+  const { docs } = first!
+  if (!others.every((other) => other.docs.length === docs.length && other.docs.every(({ id }, at) => id === docs[at]!.id))) return undefined
+  for (const other of others) other.docs.forEach((document, at) => void docs[at]!.merge(document))
+  return docs
 }

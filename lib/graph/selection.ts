@@ -20,10 +20,14 @@ export class Selection implements Handler {
 
   handle(request: Request): void | Promise<void> {
     const { docs } = request
+    if (docs.length === 0 && request.emptied) return
     if (docs.length > 0) {
       const chosen = docs.filter(this.holds)
       if (chosen.length < docs.length) request.docs = DocumentArray.from(chosen)
-      if (chosen.length === 0) return
+      if (chosen.length === 0) {
+        request.emptied = true
+        return
+      }
     }
     return this.handler.handle(request)
   }

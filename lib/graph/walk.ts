@@ -45,26 +45,29 @@ export function visit(node: Node, request: Request): void | Promise<void> {
     return pending.then(
       () => request.leave(route),
       (thrown) => {
-        throw failure(node, request, route, thrown)
+        throw failed(node, request, route, thrown)
       },
     )
   } catch (thrown) {
-    throw failure(node, request, route, thrown)
+    throw failed(node, request, route, thrown)
   }
 }
 
-function failure(node: Node, request: Request, route: Route, thrown: unknown): ExecutorError {
-  const { execEndpoint } = request.header
-  const error =
-    thrown instanceof ExecutorError
-      ? thrown
-      : new ExecutorError('ERR_EXECUTOR', `${node.name} failed at ${execEndpoint} for request ${request.id}: ${say(thrown)}`, {
-          executor: node.name,
-          endpoint: execEndpoint,
-          requestId: request.id,
-          cause: thrown,
-        })
+function failed(node: Node, request: Request, route: Route, thrown: unknown): ExecutorError {
+  const error = failureOf(node.name, request, thrown)
   route.status = statusOf(error)
   request.leave(route)
   return error
+}
+
+/** What an executor threw, as the error that names it. */
+export function failureOf(executor: string, request: Request, thrown: unknown): ExecutorError {
+  if (thrown instanceof ExecutorError) return thrown
+  const { execEndpoint } = request.header
+  return new ExecutorError('ERR_EXECUTOR', `${executor} failed at ${execEndpoint} for request ${request.id}: ${say(thrown)}`, {
+    executor,
+    endpoint: execEndpoint,
+    requestId: request.id,
+    cause: thrown,
+  })
 }

@@ -45,15 +45,28 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
     callbacks ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options))
     const turn = (await callbacks).turn()
     try {
-      const called = async (part: Response): Promise<void> => {
-        await turn.part(part, scope)
-        await emit(part)
+      let broken: { reason: unknown } | undefined
+      let parts: Promise<unknown> | undefined
+      const called = (part: Response): Promise<void> => {
+        const hand = async (): Promise<void> => {
+          await turn.part(part, scope)
+          await emit(part)
+        }
+        const handed = parts === undefined ? hand() : parts.then(hand)
+        parts = handed.catch((reason) => {
+          broken ??= { reason }
+        })
+        // Those before may wait for what this request holds.
+        return turn.isNext ? handed : Promise.resolve()
       }
       const response = await ask(peer, new Request(header, docs, scope), called, fail)
-      // Nobody gets the response any more, so nobody is called back for it.
-      if (scope.aborted) throw scope.reason
       // What ends it all does not wait for those before.
       const last = !lenient && response.error !== undefined
+      if (!last) await parts
+      // The executor fails of it, and is not to blame.
+      if (broken !== undefined) throw (broken as { reason: unknown }).reason
+      // Nobody gets the response any more, so nobody is called back for it.
+      if (scope.aborted) throw scope.reason
       await (last ? turn.call(response) : turn.take(response, scope))
       return judge(response)
     } finally {

@@ -60,6 +60,8 @@ interface Place {
 
 class Turn {
   #place: Place | undefined
+  /** Nobody is before it. Without order, nobody ever is. */
+  isNext: boolean
 
   constructor(
     place: Place | undefined,
@@ -67,6 +69,10 @@ class Turn {
     readonly call: (response: Response) => Promise<void>,
   ) {
     this.#place = place
+    this.isNext = place === undefined
+    place?.before.then(() => {
+      this.isNext = true
+    })
   }
 
   /** Waits for those before, then calls back, unless nobody will get the response any more. */

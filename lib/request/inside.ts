@@ -5,6 +5,8 @@ export interface Visit {
   readonly request: Request
   before: Visit | undefined
   after: Visit | undefined
+  /** Ends the wait for its answer. */
+  abandon: ((reason: unknown) => void) | undefined
 }
 
 /** The requests that are inside a Flow now. A linked list: a Set would give each of them a hash, which costs more than the rest of a short visit. */
@@ -18,7 +20,7 @@ export class Inside {
   }
 
   enter(request: Request): Visit {
-    const visit: Visit = { request, before: undefined, after: this.#first }
+    const visit: Visit = { request, before: undefined, after: this.#first, abandon: undefined }
     if (this.#first !== undefined) this.#first.before = visit
     this.#first = visit
     this.#size++
@@ -41,7 +43,7 @@ export class Inside {
     }
   }
 
-  *[Symbol.iterator](): Generator<Request> {
-    for (let visit = this.#first; visit !== undefined; visit = visit.after) yield visit.request
+  *[Symbol.iterator](): Generator<Visit> {
+    for (let visit = this.#first; visit !== undefined; visit = visit.after) yield visit
   }
 }

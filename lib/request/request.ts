@@ -1,4 +1,4 @@
-import type { DocumentArray } from '../doc/array.js'
+import { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
 import type { Parameters } from '../options.js'
 import type { Emit } from '../stream/flight.js'
@@ -63,14 +63,19 @@ export class Request {
   readonly scope: Scope
   /** When it last came or went somewhere, in milliseconds since the epoch. Reading the clock once for an end and the next start saves half the readings. */
   time = 0
-  /** What still runs though the request is done with: other branches after one failed, attempts that took too long. */
-  unfinished: Promise<unknown> | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */
   emit: Emit<Response> | undefined
   /** How many partial answers there were. */
   emitted = 0
+  /** Told when an executor gets it, if it may have to wait for one. */
+  onStart: (() => void) | undefined
+  /** Conditions left no document of those it had. */
+  emptied = false
+  /** The replicas that former attempts were given to. */
+  tried: Set<object> | undefined
   readonly #origin: Request | undefined
   #id: string | undefined
+  #unfinished: Promise<unknown> | undefined
 
   constructor(header: Header, docs: DocumentArray, scope: Scope, origin?: Request) {
     this.header = header
@@ -115,10 +120,23 @@ export class Request {
     Object.defineProperty(this.results, executor, { value: result, enumerable: true, configurable: true, writable: true })
   }
 
-  /** Something goes on when the request is done with; who closes the Flow waits for it. */
+  /** Something goes on when the request is done with: other branches after one failed, attempts that took too long. Who closes the Flow waits for it. */
   linger(work: Promise<unknown>): void {
     const { whole } = this
-    whole.unfinished = Promise.allSettled([whole.unfinished, work])
+    whole.#unfinished = Promise.allSettled([whole.#unfinished, work])
+  }
+
+  /** Resolves when nothing goes on any more, also of what began to linger meanwhile. Nothing, if nothing does. */
+  whenFinished(): Promise<void> | undefined {
+    if (this.#unfinished === undefined) return
+    const wait = async (): Promise<void> => {
+      while (this.#unfinished !== undefined) {
+        const unfinished = this.#unfinished
+        this.#unfinished = undefined
+        await unfinished
+      }
+    }
+    return wait()
   }
 
   /** The same request on another way, with these documents. */
@@ -127,6 +145,19 @@ export class Request {
     fork.emit = this.emit
     fork.branches = this.branches
     return this.#lend(fork)
+  }
+
+  /** The same request on another way, with copies of all documents, also of those that branches brought: what happens to them is not seen here. */
+  copy(scope: Scope): Request {
+    const copy = this.fork(this.docs.clone(), scope)
+    if (this.branches === undefined) return copy
+    // A document that is here and there stays one.
+    const copies = new Map(this.docs.map((document, at) => [document, copy.docs[at]!]))
+    copy.branches = this.branches.map(({ executor, docs }) => ({
+      executor,
+      docs: DocumentArray.from(docs.map((document) => copies.get(document) ?? document.clone())),
+    }))
+    return copy
   }
 
   /** Takes over what a fork came to. */
@@ -145,6 +176,7 @@ export class Request {
 
   #lend(other: Request): Request {
     other.time = this.time
+    other.emptied = this.emptied
     if (this.results !== undefined) other.results = { ...this.results }
     return other
   }

@@ -44,7 +44,8 @@ export class Response<T extends object = Tags> {
     this.#ordinal = ordinal
     this.partial = ordinal !== undefined
     this.docs = request.docs as DocumentArray<any>
-    this.routes = request.routes
+    // More stops follow behind a partial answer.
+    this.routes = ordinal === undefined ? request.routes : [...request.routes]
     this.error = error
   }
 

@@ -11,7 +11,8 @@ export interface Work {
 
 /**
  * Hands a part of a result to the consumer, ahead of the result itself. Resolves when the consumer took it, or when nobody will;
- * so who awaits it makes the next part no sooner than the last was taken.
+ * so who awaits it makes the next part no sooner than the last was taken. When ordered, parts of an item that is not the oldest are kept
+ * until it is, and not waited for.
  */
 export type Emit<R> = (part: R) => Promise<void>
 
@@ -115,7 +116,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     if (this.phase === Phase.Fresh) this.open()
     if (this.waiting.length === 0 && !this.aside) {
       if (this.results.length > 0) {
-        if (this.phase === Phase.Open || !overdue()) {
+        if (!this.mayLast || !overdue()) {
           const result = this.hand()
           if (this.phase === Phase.Draining) this.endIfDrained()
           return Promise.resolve(result)
@@ -166,7 +167,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   /** Answers who waits, in order, as far as there are results; and all of them once nothing more can come. */
   private settle(): void {
     while (this.waiting.length > 0 && this.results.length > 0) {
-      if (this.phase !== Phase.Open && overdue()) return this.stepAside()
+      if (this.mayLast && overdue()) return this.stepAside()
       this.waiting.shift().resolve(this.hand())
     }
     if (this.phase === Phase.Draining) this.endIfDrained()
@@ -178,6 +179,11 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       if (end === undefined) waiter.resolve({ done: true, value: undefined })
       else waiter.reject(end.reason)
     }
+  }
+
+  /** While the source is open, results are no more than the bound, and whoever takes items looks at the clock; parts have no end. */
+  private get mayLast(): boolean {
+    return this.phase !== Phase.Open || this.parts !== undefined
   }
 
   private stepAside(): void {
@@ -380,15 +386,17 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   private readonly emit = (value: R, place?: Place<R>): Promise<void> => {
     if (this.phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
+    this.parts ??= new Set()
+    if (place !== undefined && place !== this.order!.peek()) {
+      // Kept, but not waited for: those before may wait for what this item holds.
+      place.parts ??= []
+      place.parts.push(new Part(value, ignore))
+      return ready
+    }
     return new Promise((taken) => {
       const part = new Part(value, taken)
-      this.parts ??= new Set()
-      this.parts.add(part)
-      if (place === undefined || place === this.order!.peek()) this.results.push(part)
-      else {
-        place.parts ??= []
-        place.parts.push(part)
-      }
+      this.parts!.add(part)
+      this.results.push(part)
       if (this.waiting.length > 0 && !this.aside) this.settle()
     })
   }

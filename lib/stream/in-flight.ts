@@ -24,8 +24,8 @@ export interface InFlightOptions {
  *   A source that ended or failed by itself is not closed.
  * - `signal`: pending `next()`s reject with its reason, without waiting for anything; with none pending, the next one does.
  *   Results nobody received are dropped.
- * - `emit(part)` hands on a part of a result ahead of it, when ordered behind all items before; it takes no place of the bound, and is
- *   to be awaited, and called before the item is done.
+ * - `emit(part)` hands on a part of a result ahead of it, when ordered behind all items before (and kept until then); it takes no place of
+ *   the bound, and is to be awaited, and called before the item is done.
  * - An iterable of promises is awaited as `for await` does it, but one that waits does not hold up those behind.
  *
  * A result counts as received when the continuation of a consumer that awaits it at once has run. One that calls `next()`

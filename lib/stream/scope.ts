@@ -1,3 +1,8 @@
+/** Node's own warning cannot be turned off otherwise. */
+const eventsOfNode = (
+  globalThis as { process?: { getBuiltinModule?: (name: string) => { setMaxListeners(count: number, signal: AbortSignal): void } } }
+).process?.getBuiltinModule?.('node:events')
+
 /**
  * Something that can be told to stop, and what is under it: a post, a request, an attempt.
  * An `AbortSignal` costs more than most requests do, so one is made only for who asks for it.
@@ -21,6 +26,8 @@ export class Scope {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
+      // All requests of a post share it, so that more than a few listeners are no leak.
+      eventsOfNode?.setMaxListeners(0, this.#controller.signal)
       if (this.#aborted) this.#controller.abort(this.#reason)
     }
     return this.#controller.signal

@@ -39,7 +39,6 @@ const flow = (uses: string, name = 'flow'): string => write(`${name}.yml`, `jtyp
 const upper = flow('', 'upper')
 const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n')
 
-
 function json(lines: string): any[] {
   return lines
     .split('\n')

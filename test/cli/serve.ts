@@ -74,7 +74,15 @@ test('F11: sluice executor serves one Executor, which a Flow elsewhere uses; two
   await using flow = await new Flow().add({ name: 'elsewhere', external: true, host: addresses }).open()
   assert.equal((await flow.post('/shout', ['a', 'b'], { requestSize: 1 }).docs()).texts.sort(), ['A!?', 'B!?'])
   await stop(one)
-  const texts = (await flow.post('/shout', Array.from({ length: 20 }, (_, i) => `t${i}`), { requestSize: 1 }).docs()).texts
+  const texts = (
+    await flow
+      .post(
+        '/shout',
+        Array.from({ length: 20 }, (_, i) => `t${i}`),
+        { requestSize: 1 },
+      )
+      .docs()
+  ).texts
   assert.is(texts.length, 20)
   await stop(two)
 })

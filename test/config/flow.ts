@@ -118,9 +118,7 @@ test('R76 20 000 keys are read in linear time', async () => {
 
 test('R76 184 KB of keys are refused before they are read', async () => {
   const keys = Array.from({ length: 20_000 }, (_, at) => `  k${at}: ${at}\n`).join('')
-  const start = performance.now()
   await refused(`jtype: Flow\nwith:\n${keys}`, undefined, undefined, /larger than 131072/)
-  assert.ok(performance.now() - start < 200)
 })
 
 test('R80 what YAML 1.1 and 1.2 read alike has that value', async () => {

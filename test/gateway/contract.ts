@@ -45,7 +45,11 @@ class Actor extends Executor {
   other() {}
 }
 
-const flowOf = () => new Flow({ name: 'story' }).add({ name: 'actor', uses: Actor }).add({ name: 'second', uses: () => {} }).open()
+const flowOf = () =>
+  new Flow({ name: 'story' })
+    .add({ name: 'actor', uses: Actor })
+    .add({ name: 'second', uses: () => {} })
+    .open()
 
 const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' } as const
 
@@ -177,7 +181,15 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
     const answers = await Promise.all(
       Array.from({ length: 10 }, async (_, at) => {
         await using own = new Client(gateway.addresses[protocol]!)
-        return (await own.post('/shout', Array.from({ length: 20 }, (_, i) => `${at}-${i}`), { requestSize: 3 }).docs()).texts.sort()
+        return (
+          await own
+            .post(
+              '/shout',
+              Array.from({ length: 20 }, (_, i) => `${at}-${i}`),
+              { requestSize: 3 },
+            )
+            .docs()
+        ).texts.sort()
       }),
     )
     answers.forEach((texts, at) => {
@@ -241,7 +253,7 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
 
   test('C5: an executor that never answers', async () => {
     assert.is((await failure(gateway.addresses[protocol]!, { timeout: 200 }, '/wait').catch((error) => error)).code ?? '', 'ERR_TIMEOUT')
-  }, )
+  })
 
   test('C5: a server that dies half-way: what was answered is delivered, then the error', async () => {
     const own = await flowOf()

@@ -1,0 +1,22 @@
+import { FlowBuildError, show } from './errors.js'
+import type { AddOptions, Plan } from './flow-options.js'
+import type { Part } from './lifecycle.js'
+import type { Peer } from './peer.js'
+
+/**
+ * A client for each address of an external executor.
+ * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
+ */
+export async function externals({ name, options }: Plan['steps'][number]): Promise<{ peers: Peer[]; parts: Part[]; options: AddOptions }> {
+  const { host, port, protocol, tls, headers, uses } = options
+  if (uses !== undefined) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, so it uses what runs at its address. Take ${show(uses)} out`)
+  const hosts = [host ?? []].flat()
+  const ports = [port ?? []].flat()
+  if (hosts.length === 0 && ports.length === 0) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, but has neither host nor port`)
+  const count = Math.max(hosts.length, ports.length)
+  if ((hosts.length > 1 && hosts.length < count) || (ports.length > 1 && ports.length < count))
+    throw new FlowBuildError('ERR_USES_INVALID', `${name} has ${hosts.length} hosts and ${ports.length} ports. Give one for all, or one for each`)
+  const { Client } = await import('./client/client.js')
+  const peers = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, tls, headers }))
+  return { peers, parts: [], options }
+}
