@@ -11,6 +11,13 @@ export type { DocumentInit, NamedScore, Tags } from './fields.js'
 export type DocumentLike<T extends object = Tags> = Document<T> | DocumentInit<T> | string | TypedOrTensor
 type TypedOrTensor = Exclude<NdArrayInit, readonly unknown[]>
 
+/** For wires: what is set, without making empty fields for the question, and setting it all without checks. */
+export const insides = {} as {
+  tags(document: Document<any>): object | undefined
+  more(document: Document<any>): More | undefined
+  fill(document: Document<any>, id: string | undefined, content: Document['content'], tags: object | undefined, more: More | undefined): void
+}
+
 /**
  * The unit that travels through a Flow: one content, an embedding, tags, and documents found for it or cut from it.
  * The fields are those of Jina's DocumentProto (docarray 0.21).
@@ -223,7 +230,9 @@ export class Document<T extends object = Tags> {
    * `''`, `0` and an empty list count as not set.
    */
   merge(other: Document<T>): this {
-    if (isEmpty(this.#content)) this.#content = other.#content ?? this.#content
+    // Asked for before the rest: one that came over a wire reads its fields when it is.
+    const { content } = other
+    if (isEmpty(this.#content)) this.#content = content ?? this.#content
     if (other.#tags !== undefined) this.#tags = { ...this.#tags, ...other.#tags, ...this.#tags } as T
     const theirs = other.#more
     if (theirs === undefined) return this
@@ -263,6 +272,14 @@ export class Document<T extends object = Tags> {
   }
 
   static {
+    insides.tags = (document) => document.#tags
+    insides.more = (document) => document.#more
+    insides.fill = (document, id, content, tags, more) => {
+      document.#id = id
+      document.#content = content
+      document.#tags = tags
+      document.#more = more
+    }
     for (const [field, { check, unset }] of Object.entries(PLAIN)) {
       Object.defineProperty(Document.prototype, field, {
         configurable: true,

@@ -1,0 +1,8 @@
+import { SluiceError } from '../../errors.js'
+
+/** Bytes that are no message of Jina, or hold what cannot be read here: `ERR_PROTO`. */
+export class ProtoError extends SluiceError {
+  constructor(reason: string, options?: { cause?: unknown }) {
+    super('ERR_PROTO', reason, options)
+  }
+}

@@ -1,0 +1,51 @@
+import type { Status } from '../../request/response.js'
+import type { Message } from '../message.js'
+import type { Reader } from './reader.js'
+import { readStatus, writeStatus } from './status.js'
+import type { Writer } from './writer.js'
+
+// HeaderProto: request_id = 1, status = 2, exec_endpoint = 3, target_executor = 4, timeout = 5; the last three are there or not, also when empty.
+
+/** Ours alone: which partial answer it is, counted from 1. Jina, which has none, passes over it. */
+const PART = 100 * 8
+
+export interface Header {
+  requestId: string
+  execEndpoint: string | undefined
+  targetExecutor: string | undefined
+  status: Status | undefined
+  ordinal: number | undefined
+}
+
+export function newHeader(): Header {
+  return { requestId: '', execEndpoint: undefined, targetExecutor: undefined, status: undefined, ordinal: undefined }
+}
+
+export function readHeader(reader: Reader, end: number, header: Header): void {
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    if (tag === 0x0a) header.requestId = reader.text(end)
+    else if (tag === 0x12) header.status = readStatus(reader, reader.stop(end))
+    else if (tag === 0x1a) header.execEndpoint = reader.text(end)
+    else if (tag === 0x22) header.targetExecutor = reader.text(end)
+    else if (tag === PART) header.ordinal = Math.max(0, reader.uint32() - 1)
+    else reader.skip(tag, end)
+  }
+  reader.done(end)
+}
+
+export function writeHeader(writer: Writer, { requestId, status, execEndpoint, targetExecutor, ordinal }: Message): void {
+  writer.tag(0x0a)
+  const at = writer.open(1)
+  if (requestId !== '') writer.text(0x0a, requestId)
+  if (status !== undefined) {
+    writer.tag(0x12)
+    const inner = writer.open(1)
+    writeStatus(writer, status)
+    writer.close(inner, 1)
+  }
+  if (execEndpoint !== undefined) writer.text(0x1a, execEndpoint)
+  if (targetExecutor !== undefined) writer.text(0x22, targetExecutor)
+  if (ordinal !== undefined) writer.uint32(PART, ordinal + 1)
+  writer.close(at, 1)
+}

@@ -1,0 +1,175 @@
+/**
+ * Jina's messages as protobuf: the bytes of gRPC, and of WebSockets in their binary form. Each function here is one message, whole.
+ *
+ * What Jina's protobuf does not settle:
+ * - Documents are read when somebody asks for a field, and go on as the bytes they came in as long as nobody may have changed them. So what is
+ *   wrong inside of a document (an unknown dtype, for instance) is thrown when it is asked for its fields.
+ * - Blobs are views of the message, and so are tensors whose bytes lie as this machine wants them: whoever keeps one keeps the message.
+ * - Text that is not UTF-8 reads as U+FFFD, half a surrogate pair is written as such. NaN and Infinity in tags and parameters travel; Python refuses them.
+ * - Tags and parameters are JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns, all numbers are doubles.
+ *   A key named `__proto__` is a key like others.
+ * - Half floats become Float32, booleans Uint8, tensors of the other byte order are turned around, sparse ones filled up (to at most 16 MiB).
+ *   What is written is numpy's.
+ * - Fields that nobody knows are skipped in messages, and kept with documents. Where a field stands twice, the last one holds.
+ * - A list has at most 2,097,152 documents, a message at most 100,000 routes: more are refused.
+ * - For documents of docarray ≥ 0.30, see typed.ts.
+ */
+import type { Status } from '../../request/response.js'
+import type { Message } from '../message.js'
+import { readDocument } from './document.js'
+import { type Source, sizeOfUntouched } from './lazy.js'
+import { readMap, readTexts, writeMap } from './map.js'
+import { readMessage, writeMessage } from './message.js'
+import { MAX_DEPTH, Reader } from './reader.js'
+import { readStatus, writeStatus } from './status.js'
+import { readTyped } from './typed.js'
+import { Writer } from './writer.js'
+
+export { ProtoError } from './error.js'
+
+/** Which of docarray's forms documents have: `'v1'` is that of 0.x, which Jina 3 has by default, `'v2'` that of 0.30 and later. Bytes do not tell. */
+export type DocumentModel = 'v1' | 'v2'
+
+export interface EncodeOptions {
+  /** Default `'v1'`. */
+  readonly model?: DocumentModel | undefined
+}
+
+export interface DecodeOptions extends EncodeOptions {
+  /** How deep documents, tags and lists may stand in each other. Default 100. */
+  readonly maxDepth?: number | undefined
+}
+
+/** What JinaInfoProto says of a process. */
+export interface Info {
+  readonly jina: Record<string, string>
+  readonly envs: Record<string, string>
+}
+
+/**
+ * The bytes of a jina.DataRequestProto.
+ * @throws DocumentError (`ERR_DOCUMENT`) for tags or parameters that JSON does not have, or that are nested deeper than 100 levels
+ */
+export function encodeMessage(message: Message, { model = 'v1' }: EncodeOptions = {}): Uint8Array {
+  const size = sizeOfDocuments(message, model)
+  const writer = new Writer(size + 512)
+  writeMessage(writer, message, model, size, false)
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.DataRequestProto, or whose documents are pickled */
+export function decodeMessage(bytes: Uint8Array, options?: DecodeOptions): Message {
+  const source = sourceOf(bytes, options)
+  return readMessage(source, bytes.length, false)
+}
+
+/** The bytes of a jina.DataRequestListProto. */
+export function encodeMessages(messages: readonly Message[], { model = 'v1' }: EncodeOptions = {}): Uint8Array {
+  const sizes = messages.map((message) => sizeOfDocuments(message, model))
+  const writer = new Writer(sizes.reduce((sum, size) => sum + size + 512, 0))
+  messages.forEach((message, i) => {
+    writer.tag(0x0a)
+    const at = writer.open(2)
+    writeMessage(writer, message, model, sizes[i]!, false)
+    writer.close(at, 2)
+  })
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.DataRequestListProto */
+export function decodeMessages(bytes: Uint8Array, options?: DecodeOptions): Message[] {
+  const source = sourceOf(bytes, options)
+  const { reader } = source
+  const messages: Message[] = []
+  while (reader.pos < bytes.length) {
+    const tag = reader.tag()
+    if (tag === 0x0a) messages.push(readMessage(source, reader.stop(bytes.length), false))
+    else reader.skip(tag, bytes.length)
+  }
+  reader.done(bytes.length)
+  return messages
+}
+
+/**
+ * The bytes of a jina.SingleDocumentRequestProto, whose data is one document, or none.
+ * @throws DocumentError (`ERR_DOCUMENT`) for more
+ */
+export function encodeSingle(message: Message, { model = 'v1' }: EncodeOptions = {}): Uint8Array {
+  const size = sizeOfDocuments(message, model)
+  const writer = new Writer(size + 512)
+  writeMessage(writer, message, model, size, true)
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.SingleDocumentRequestProto */
+export function decodeSingle(bytes: Uint8Array, options?: DecodeOptions): Message {
+  return readMessage(sourceOf(bytes, options), bytes.length, true)
+}
+
+/** The bytes of a jina.StatusProto. */
+export function encodeStatus(status: Status): Uint8Array {
+  const writer = new Writer(512)
+  writeStatus(writer, status)
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.StatusProto */
+export function decodeStatus(bytes: Uint8Array): Status {
+  return readStatus(new Reader(bytes, MAX_DEPTH), bytes.length)
+}
+
+/** The bytes of a jina.EndpointsProto. */
+export function encodeEndpoints(endpoints: readonly string[]): Uint8Array {
+  const writer = new Writer(512)
+  for (const endpoint of endpoints) writer.text(0x0a, endpoint)
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.EndpointsProto */
+export function decodeEndpoints(bytes: Uint8Array): string[] {
+  return readTexts(new Reader(bytes, MAX_DEPTH), bytes.length)
+}
+
+/** The bytes of a jina.JinaInfoProto. */
+export function encodeInfo({ jina, envs }: Info): Uint8Array {
+  const writer = new Writer(512)
+  writeMap(writer, 0x0a, jina)
+  writeMap(writer, 0x12, envs)
+  return writer.finish()
+}
+
+/** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.JinaInfoProto */
+export function decodeInfo(bytes: Uint8Array): Info {
+  const reader = new Reader(bytes, MAX_DEPTH)
+  const info: Info = { jina: {}, envs: {} }
+  while (reader.pos < bytes.length) {
+    const tag = reader.tag()
+    if (tag === 0x0a) readMap(reader, reader.stop(bytes.length), info.jina)
+    else if (tag === 0x12) readMap(reader, reader.stop(bytes.length), info.envs)
+    else reader.skip(tag, bytes.length)
+  }
+  reader.done(bytes.length)
+  return info
+}
+
+function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH }: DecodeOptions = {}): Source {
+  return { reader: new Reader(bytes, maxDepth), model, read: model === 'v1' ? readDocument : readTyped }
+}
+
+/** About how many bytes the documents will be. */
+function sizeOfDocuments({ docs }: Message, model: DocumentModel): number {
+  let size = 0
+  for (let i = 0; i < docs.length; i++) {
+    const document = docs[i]!
+    const untouched = sizeOfUntouched(document, model)
+    if (untouched >= 0) size += untouched + 4
+    else {
+      const { content, embedding } = document
+      size +=
+        128 +
+        (content === undefined ? 0 : typeof content === 'string' ? content.length : content instanceof Uint8Array ? content.length : content.data.byteLength)
+      if (embedding !== undefined) size += embedding.data.byteLength + 32
+    }
+  }
+  return size
+}

@@ -1,0 +1,165 @@
+import { Document, insides } from '../../doc/document.js'
+import { handDown } from './foreign.js'
+import type { Reader } from './reader.js'
+import { readText } from './text.js'
+import { sizeOf, type Writer } from './writer.js'
+
+/** Where documents come from that are not read yet. One for all of a message. */
+export interface Source {
+  readonly reader: Reader
+  /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
+  readonly model: 'v1' | 'v2'
+  /**
+   * Fills a document from the bytes between two positions. Returns whether its id was there.
+   * @param id as far as it is known, so that it is not read twice
+   */
+  read(source: Source, document: Document, start: number, end: number, depth: number, id: string): boolean
+}
+
+/** Writes the documents from a position on that are as they came. Returns the position of the first that is not. `tag` takes one byte. */
+export let copyUntouched: (writer: Writer, tag: number, documents: readonly Document<any>[], from: number, model: 'v1' | 'v2') => number
+
+/** How many bytes a document is that is as it came; -1 for others. */
+export let sizeOfUntouched: (document: Document<any>, model: 'v1' | 'v2') => number
+
+/**
+ * A document that came over a wire. It is read from its bytes when somebody asks for a field, and goes on as these bytes as long as nobody
+ * can have changed it: being asked for its id, its text or another plain value does not count, handing out what can be written into does.
+ */
+export class LazyDocument extends Document<any> {
+  /** Gone once the document may differ from its bytes. */
+  #source: Source | undefined
+  readonly #start: number
+  readonly #end: number
+  readonly #depth: number
+  #read = false
+  #id = ''
+
+  constructor(source: Source, start: number, end: number, depth: number) {
+    super()
+    this.#source = source
+    this.#start = start
+    this.#end = end
+    this.#depth = depth
+  }
+
+  /** Before something is given that cannot be changed. */
+  #look(): void {
+    if (this.#read) return
+    const source = this.#source!
+    const named = source.read(source, this, this.#start, this.#end, this.#depth, this.#id)
+    this.#read = true
+    // The id that it will be given is not in the bytes.
+    if (!named) this.#source = undefined
+  }
+
+  /** Before everything else. */
+  #touch(): void {
+    if (this.#source === undefined) return
+    this.#look()
+    this.#source = undefined
+  }
+
+  override get id(): string {
+    if (!this.#read && this.#id === '') this.#name()
+    return super.id
+  }
+
+  override set id(value: string) {
+    this.#touch()
+    super.id = value
+  }
+
+  /** Reads the id alone, where it stands as everybody writes it: first, and short. Joins ask for nothing else. */
+  #name(): void {
+    const { bytes } = this.#source!.reader
+    const start = this.#start + 2
+    const stop = start + bytes[start - 1]!
+    if (this.#source!.model === 'v1' && bytes[start - 2] === 0x0a && start < stop && stop < this.#end && bytes[start - 1]! < 128 && bytes[stop] !== 0x0a)
+      insides.fill(this, (this.#id = readText(bytes, start, stop)), undefined, undefined, undefined)
+    else this.#look()
+  }
+
+  override has(field: 'chunks' | 'matches'): boolean {
+    this.#look()
+    return super.has(field)
+  }
+
+  override clone(): Document<any> {
+    const { id } = this
+    const source = this.#source
+    if (source === undefined) {
+      const copy = super.clone()
+      handDown(this, copy)
+      return copy
+    }
+    const copy = new LazyDocument(source, this.#start, this.#end, this.#depth)
+    insides.fill(copy, id, undefined, undefined, undefined)
+    copy.#id = id
+    return copy
+  }
+
+  override merge(other: Document<any>): this {
+    this.#touch()
+    return super.merge(other)
+  }
+
+  override toJSON(): Record<string, unknown> {
+    this.#touch()
+    return super.toJSON()
+  }
+
+  static {
+    const PLAIN = ['text', 'contentType', 'uri', 'mimeType', 'weight', 'parentId', 'granularity', 'adjacency', 'modality', 'offset']
+    const OPEN = ['blob', 'tensor', 'content', 'tags', 'embedding', 'chunks', 'matches', 'scores', 'evaluations', 'location']
+    for (const field of [...PLAIN, ...OPEN]) {
+      const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, field)!
+      const plain = PLAIN.includes(field)
+      Object.defineProperty(LazyDocument.prototype, field, {
+        configurable: true,
+        get(this: LazyDocument) {
+          if (!plain) this.#touch()
+          else if (!this.#read) this.#look()
+          return get!.call(this)
+        },
+        ...(set && {
+          set(this: LazyDocument, value: unknown) {
+            this.#touch()
+            set.call(this, value)
+          },
+        }),
+      })
+    }
+    const INSPECT = Symbol.for('nodejs.util.inspect.custom')
+    const inspect = (Document.prototype as any)[INSPECT]
+    Object.defineProperty(LazyDocument.prototype, INSPECT, {
+      configurable: true,
+      value(this: LazyDocument, ...rest: unknown[]) {
+        this.#touch()
+        return inspect.apply(this, rest)
+      },
+    })
+
+    // Documents that came behind each other and still stand so are copied in one go.
+    copyUntouched = (writer, tag, documents, from, model) => {
+      for (let at = from; ; ) {
+        const first = documents[at]
+        if (first === undefined || !(#source in first)) return at
+        const source = first.#source
+        if (source === undefined || source.model !== model) return at
+        const { bytes } = source.reader
+        let end = first.#end
+        for (at++; at < documents.length; at++) {
+          const next: Document = documents[at]!
+          if (!(#source in next) || next.#source !== source || bytes[end] !== tag || next.#start - 1 - sizeOf(next.#end - next.#start) !== end) break
+          end = next.#end
+        }
+        writer.need(end - first.#start + 10)
+        writer.raw(tag)
+        writer.raw(first.#end - first.#start)
+        writer.copy(bytes.subarray(first.#start, end))
+      }
+    }
+    sizeOfUntouched = (document, model) => (#source in document && document.#source?.model === model ? document.#end - document.#start : -1)
+  }
+}

@@ -1,0 +1,89 @@
+import { DocumentArray } from '../../doc/array.js'
+import { DocumentError } from '../../errors.js'
+import type { Message, Stop } from '../message.js'
+import { readInto, writeDocuments } from './document.js'
+import { ProtoError } from './error.js'
+import { newHeader, readHeader, writeHeader } from './header.js'
+import type { Source } from './lazy.js'
+import { readRoute, writeRoute } from './route.js'
+import { readStruct, writeStruct } from './struct.js'
+import { writeTyped } from './typed.js'
+import { sizeOf, type Writer } from './writer.js'
+
+// DataRequestProto: header = 1, parameters = 2, routes = 3, data = 4 { docs = 1 { docs = 1 } or docs_bytes = 2 }.
+// SingleDocumentRequestProto is the same, but data = 4 is the one document.
+
+/** The most stops of one message: more than any graph has, and few enough that they cannot fill the memory. */
+const MAX_ROUTES = 100_000
+
+/** @param single whether it is a SingleDocumentRequestProto */
+export function readMessage(source: Source, end: number, single: boolean): Message {
+  const { reader } = source
+  const header = newHeader()
+  const parameters = {}
+  const routes: Stop[] = []
+  const docs = new DocumentArray()
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    if (tag === 0x0a) readHeader(reader, reader.stop(end), header)
+    else if (tag === 0x12) readStruct(reader, reader.stop(end), parameters, 1)
+    else if (tag === 0x1a) {
+      if (routes.length === MAX_ROUTES) throw new ProtoError(`A message has more than ${MAX_ROUTES} routes`)
+      routes.push(readRoute(reader, reader.stop(end)))
+    } else if (tag === 0x22) {
+      if (single) {
+        docs.length = 0
+        readInto(docs, source, end, 1)
+      } else readData(source, reader.stop(end), docs)
+    } else reader.skip(tag, end)
+  }
+  reader.done(end)
+  return { ...header, parameters, routes, docs }
+}
+
+function readData(source: Source, end: number, docs: DocumentArray): void {
+  const { reader } = source
+  let pickled = false
+  while (reader.pos < end) {
+    const tag = reader.tag()
+    if (tag === 0x0a) {
+      pickled = false
+      const stop = reader.stop(end)
+      while (reader.pos < stop) {
+        const tag = reader.tag()
+        if (tag === 0x0a) readInto(docs, source, stop, 1)
+        else reader.skip(tag, stop)
+      }
+      reader.done(stop)
+    } else if (tag === 0x12) {
+      pickled = reader.blob(end).length > 0
+      docs.length = 0
+    } else reader.skip(tag, end)
+  }
+  reader.done(end)
+  if (pickled) throw new ProtoError('The documents came pickled (docs_bytes), which only Python can read: send them as docs')
+}
+
+export function writeMessage(writer: Writer, message: Message, model: Source['model'], size: number, single: boolean): void {
+  const { parameters, routes, docs } = message
+  writeHeader(writer, message)
+  writer.tag(0x12)
+  const at = writer.open(1)
+  writeStruct(writer, parameters, 1)
+  writer.close(at, 1)
+  for (const route of routes) writeRoute(writer, 0x1a, route)
+  const write = model === 'v1' ? writeDocuments : writeTyped
+  if (single) {
+    if (docs.length > 1) throw new DocumentError('ERR_DOCUMENT', `A message of one document cannot carry ${docs.length}`)
+    write(writer, 0x22, docs, 1)
+  } else if (docs.length > 0) {
+    const room = sizeOf(size)
+    writer.tag(0x22)
+    const data = writer.open(room)
+    writer.tag(0x0a)
+    const list = writer.open(room)
+    write(writer, 0x0a, docs, 1)
+    writer.close(list, room)
+    writer.close(data, room)
+  }
+}

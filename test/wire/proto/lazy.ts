@@ -1,0 +1,141 @@
+import { inspect } from 'node:util'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Document, DocumentArray } from '../../../lib/index.js'
+import { emptyMessage } from '../../../lib/wire/message.js'
+import { decodeMessage, encodeMessage, type ProtoError } from '../../../lib/wire/proto/index.js'
+import { plainDocument } from './plain.js'
+
+const docs = (): DocumentArray =>
+  DocumentArray.from([
+    { id: 'a', text: 'first', tags: { n: 1, deep: { list: [1] } }, chunks: [{ id: 'c', text: 'chunk' }] },
+    { id: 'b', embedding: new Float32Array([1, 2]), scores: { cos: 0.5 }, uri: 'file:///b' },
+    { id: 'c', blob: new Uint8Array([1, 2, 3]), location: [1, 2] },
+  ])
+const bytesOf = (docs: DocumentArray): Uint8Array => encodeMessage(emptyMessage({ docs }))
+const wired = (): DocumentArray => decodeMessage(bytesOf(docs())).docs
+const json = (value: unknown): string => JSON.stringify(value)
+
+/** Bytes of a message with one document whose tags are broken behind its id. */
+function broken(): Uint8Array {
+  const bytes = bytesOf(DocumentArray.from([{ id: 'a', tags: { key: 'value' } }]))
+  const at = Buffer.from(bytes).indexOf('key')
+  bytes[at - 1] = 100
+  return bytes
+}
+
+test('C6: documents of a wire are documents', () => {
+  const [a, b, c] = wired() as unknown as [Document, Document, Document]
+  for (const document of [a, b, c]) assert.instance(document, Document)
+  assert.is(Document.from(a), a)
+  assert.equal([a.id, a.text, a.contentType, a.granularity, a.weight, a.uri], ['a', 'first', 'text', 0, undefined, undefined])
+  assert.equal([b.uri, b.has('chunks'), a.has('chunks'), a.chunks.texts], ['file:///b', false, true, ['chunk']])
+  assert.equal([...c.blob!], [1, 2, 3])
+  assert.is(c.blob!.constructor, Uint8Array)
+  assert.equal(json(wired()), json(DocumentArray.from(wired().map((document) => new Document(document.toJSON() as any)))))
+  assert.match(inspect(wired()[0]), /^Document \{\s+id: 'a',\s+text: 'first',\s+tags: \{ n: 1/)
+  assert.equal(wired().get('b')!.scores, { cos: { value: 0.5 } })
+})
+
+test('C6: documents that nobody touches go on as the bytes they came in, wherever they stand', () => {
+  const bytes = bytesOf(docs())
+  // What we would write ourselves is shorter: the number 1 in two bytes is still the number 1.
+  const at = Buffer.from(bytes).indexOf('first') - 1
+  assert.is(bytes[at], 5)
+  const message = decodeMessage(bytes)
+  assert.equal(message.docs.map((document) => [document.id, document.text, document.contentType]).length, 3)
+  assert.ok(Buffer.from(encodeMessage(message)).equals(bytes), 'after reading what cannot be changed')
+  message.docs.reverse()
+  const reversed = decodeMessage(encodeMessage(message)).docs
+  assert.equal(reversed.map(({ id }) => id).join(''), 'cba')
+  assert.is(json([...reversed].reverse()), json(wired()))
+  const mixed = DocumentArray.from([wired()[0]!, { id: 'new' }, ...wired()])
+  assert.is(
+    decodeMessage(bytesOf(mixed))
+      .docs.map(({ id }) => id)
+      .join(' '),
+    'a new a b c',
+  )
+})
+
+test('C6: a document that is broken inside goes on untouched, and throws where its fields are asked for', () => {
+  const [document] = decodeMessage(broken()).docs as unknown as [Document]
+  assert.is(document.id, 'a')
+  for (let i = 0; i < 2; i++)
+    assert.throws(
+      () => document.tags,
+      (error: ProtoError) => error.code === 'ERR_PROTO' && /100 bytes announced where \d+ are left, at byte \d+ of \d+/.test(error.message),
+    )
+  assert.ok(Buffer.from(bytesOf(DocumentArray.from([document]))).equals(broken().slice()), 'its bytes are still what it is')
+})
+
+const changes: Record<string, (document: Document<any>) => void> = {
+  'setting a field': (document) => (document.text = 'other'),
+  'setting the id': (document) => (document.id = 'other'),
+  'writing into tags': (document) => (document.tags.deep.list[0] = 'other'),
+  'writing into a chunk': (document) => (document.chunks[0]!.text = 'other'),
+  'adding a match': (document) => document.matches.append('other'),
+  'adding a score': (document) => (document.scores.other = { value: 1 }),
+  merging: (document) => document.merge(new Document({ id: 'a', uri: 'other' })),
+  'setting another content': (document) => (document.blob = new TextEncoder().encode('other')),
+}
+for (const [name, change] of Object.entries(changes)) {
+  test(`C6: ${name} is not lost`, () => {
+    const message = decodeMessage(bytesOf(docs()))
+    change(message.docs[0]!)
+    const again = decodeMessage(encodeMessage(message)).docs
+    assert.equal(again.map(plainDocument), message.docs.map(plainDocument))
+    assert.match(json([again, again[0]!.blob && Buffer.from(again[0]!.blob).toString()]), /other/)
+  })
+}
+
+test('C6: writing into bytes that a document was handed is not lost', () => {
+  const message = decodeMessage(bytesOf(docs()))
+  message.docs[1]!.embedding!.data[0] = 7
+  ;(message.docs[2]!.content as Uint8Array)[0] = 9
+  const again = decodeMessage(encodeMessage(message)).docs
+  assert.equal([...again[1]!.embedding!.data], [7, 2])
+  assert.equal([...again[2]!.blob!], [9, 2, 3])
+})
+
+test('C6: clones are apart from each other', () => {
+  const [document] = wired()
+  const early = document!.clone()
+  assert.instance(early, Document)
+  document!.tags.n = 'other'
+  const late = document!.clone()
+  late.tags.deep.list.push(2)
+  assert.equal([early.id, early.tags.n, early.tags.deep.list], ['a', 1, [1]])
+  assert.equal([late.id, late.tags.n, document!.tags.deep.list], ['a', 'other', [1]])
+  assert.is(json(wired().clone()), json(wired()))
+})
+
+test('C6: a document without an id is given one, once', () => {
+  const message = decodeMessage(Uint8Array.of(0x22, 6, 0x0a, 4, 0x0a, 2, 0x28, 1))
+  const copy = message.docs[0]!.clone()
+  const { id } = message.docs[0]!
+  assert.match(id, /^[0-9a-f]{32}$/)
+  assert.is(copy.id, id)
+  assert.is(decodeMessage(encodeMessage(message)).docs[0]!.id, id)
+})
+
+test('C6: a document made here takes over what one of a wire has, whoever reads first', () => {
+  const mine = new Document({ id: 'a', text: 'mine' })
+  mine.merge(wired()[0]!)
+  assert.equal([mine.text, mine.tags, mine.chunks.texts], ['mine', { n: 1, deep: { list: [1] } }, ['chunk']])
+  const merged = docs().merge(wired())
+  assert.is(merged.length, 3)
+  assert.is(json(wired().merge(docs())), json(wired()))
+})
+
+test('C6: fields that nobody knows stay with a document, also when it is changed', () => {
+  // Field 20 of Python's documents, and one that nobody has.
+  const foreign = [0xa2, 0x01, 0x03, 0x0a, 0x01, 0x00, 0xa8, 0x1f, 0x01]
+  const document = [0x0a, 0x01, 0x61, ...foreign]
+  const bytes = Uint8Array.of(0x22, document.length + 4, 0x0a, document.length + 2, 0x0a, document.length, ...document)
+  const message = decodeMessage(bytes)
+  message.docs[0]!.text = 'text'
+  for (const docs of [message.docs, message.docs.clone()]) assert.ok(Buffer.from(bytesOf(docs)).includes(Buffer.from(foreign)))
+})
+
+test.run()
