@@ -34,6 +34,8 @@ export class External implements Handler, Part {
 
   async handle(request: Request): Promise<void> {
     const { emitted } = request.whole
+    // Who failed is asked again only when all have.
+    request.tried ??= new Set()
     for (let tries = Math.max(TRIES, this.#clients.length); ; tries--) {
       try {
         return await this.#replicas.handle(request)

@@ -46,7 +46,7 @@ function json(lines: string): any[] {
     .map((line) => JSON.parse(line))
 }
 
-async function run(args: string[], input = ''): Promise<Run & { code: number | null }> {
+async function run(args: string[], input = ''): Promise<Command & { code: number | null }> {
   const run = new Command(['run', ...args])
   run.child.stdin.end(input)
   const { code, signal } = await within(TIME, run.end)

@@ -1,0 +1,61 @@
+import { ExecutorError, FlowBuildError, say, show } from './errors.js'
+import { Executor, type ExecutorFunction, executorOf } from './executor.js'
+import type { AddOptions, ExecutorClass, FlowOptions, Plan } from './flow-options.js'
+import { node } from './host.js'
+
+/**
+ * Makes the instances of an executor: one for each replica.
+ * @throws ConfigError, FlowBuildError (`ERR_USES_INVALID`) for a class or function that cannot be had; ExecutorError (`ERR_EXECUTOR_OPEN`) for what its
+ * constructor throws
+ */
+export async function instances(step: Plan['steps'][number], flow: FlowOptions): Promise<{ peers: Executor[]; parts: Executor[]; options: AddOptions }> {
+  const options = await resolved(step)
+  const { parallel = options.replicas ?? options.shards ?? 1 } = options
+  const peers = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))
+  return { peers, parts: peers, options }
+}
+
+type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
+
+/** The options, with the class or function in `uses`, wherever it came from. */
+async function resolved({ name, options }: Plan['steps'][number]): Promise<Resolved> {
+  const { uses = passThrough } = options
+  if (typeof uses === 'function') return { ...options, uses }
+  const { resolveUses } = await import('./config/resolve.js')
+  return (await resolveUses(name, options)) as Resolved
+}
+
+function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
+  const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
+  if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
+    throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)
+  }
+  const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
+  try {
+    const executor = new type({
+      name,
+      shardId,
+      config: { ...usesWith },
+      metas: usesMetas,
+      requests: usesRequests,
+      workspace: workspace ?? flow.workspace,
+      env: { ...flow.env, ...env },
+    })
+    if (executor.hasWorkspace) giveFolder(executor)
+    return executor
+  } catch (cause) {
+    throw cause instanceof ExecutorError ? cause : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
+  }
+}
+
+/** Its folder is there when it opens. */
+function giveFolder(executor: Executor): void {
+  const open = executor.open.bind(executor)
+  executor.open = async () => {
+    await (await node('fs/promises')).mkdir(executor.workspace, { recursive: true })
+    await open()
+  }
+}
+
+/** What an executor without `uses` does. */
+function passThrough(): void {}
