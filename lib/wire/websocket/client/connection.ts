@@ -1,0 +1,148 @@
+import { ConnectionError } from '../../../errors.js'
+import type { Request } from '../../../request/request.js'
+import type { Scope } from '../../../stream/scope.js'
+import type { Connection } from '../../wire.js'
+import { bytes, type Dialect, json } from '../dialect.js'
+import type { Line } from './line.js'
+import { type ClientSettings, clientSettings, type WebSocketConnectOptions } from './options.js'
+import { open, Stream } from './stream.js'
+import { Turns } from './turns.js'
+
+export type { WebSocketConnectOptions } from './options.js'
+
+/** Milliseconds for which a socket without requests is kept for the next. */
+const IDLE = 1000
+/** Milliseconds in which `isReady()` must have its answer. */
+const READY = 5000
+
+/**
+ * A peer that sends requests to a Flow elsewhere by WebSocket: to `serve()` of this library, or to a gateway of Jina. Nothing is connected
+ * before the first request. Requests of one `post()` share a socket; when nobody waits for their answers any more, it is closed, and the
+ * server tells its executors.
+ *
+ * @param address such as `ws://127.0.0.1:51000`, or `wss://flow.example` by TLS
+ * @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option; in browsers also for `headers` and
+ * certificates, which they do not let through
+ */
+export function connect(address: string, options: WebSocketConnectOptions = {}): Connection {
+  return new WebSocketConnection(clientSettings(address, options))
+}
+
+class WebSocketConnection implements Connection {
+  readonly address: string
+  readonly #dialect: Dialect
+  readonly #turns: Turns | undefined
+  readonly #all = new Set<Stream>()
+  readonly #free = new Map<Stream, ReturnType<typeof setTimeout>>()
+  readonly #of = new WeakMap<Scope, Stream>()
+  #closed = false
+
+  constructor(private readonly settings: ClientSettings) {
+    this.address = settings.address
+    this.#dialect = settings.mode === 'bytes' ? bytes : json
+    this.#turns = settings.mode === 'json' ? new Turns() : undefined
+  }
+
+  open(): void {
+    this.#closed = false
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#closed = true
+    for (const stream of this.#all) {
+      if (stream.isIdle) stream.close()
+      else stream.fail(new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side'))
+    }
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  async handle(request: Request): Promise<void> {
+    const { scope } = request
+    if (this.#closed) throw new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side. Open it again first')
+    if (scope.aborted) throw scope.reason
+    const stream = this.#streamFor(request)
+    try {
+      await stream.ask(request)
+    } finally {
+      if (stream.isIdle) this.#release(stream, scope)
+    }
+  }
+
+  async isReady({ signal, timeout = READY }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
+    const { settings } = this
+    let line: Promise<Line> | undefined
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let leave: (() => void) | undefined
+    try {
+      return await new Promise<boolean>((resolve, reject) => {
+        const no = () => resolve(false)
+        leave = no
+        timer = setTimeout(no, timeout)
+        signal?.addEventListener('abort', no)
+        if (signal?.aborted) return no()
+        line = open(settings.dryRunUrl, settings, {
+          open() {},
+          message: (data) => {
+            try {
+              resolve(this.#dialect.readStatus(data).code === 'SUCCESS')
+            } catch (error) {
+              reject(error)
+            }
+          },
+          closed: no,
+        })
+        line.catch(no)
+      })
+    } catch {
+      return false
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', leave!)
+      line?.then(
+        (line) => line.destroy(),
+        () => {},
+      )
+    }
+  }
+
+  /** The socket of a scope; or, if an answer for the same id is due on it, another one. */
+  #streamFor({ scope, id }: Request): Stream {
+    const own = this.#of.get(scope)
+    if (own !== undefined && !own.over && !own.has(id)) {
+      this.#take(own)
+      return own
+    }
+    const [free] = this.#free.keys()
+    const stream = free ?? new Stream(this.settings, this.#dialect, this.#turns, this.#forget)
+    this.#all.add(stream)
+    this.#take(stream)
+    this.#of.set(scope, stream)
+    stream.release = scope.watch((reason) => stream.fail(reason))
+    return stream
+  }
+
+  #take(stream: Stream): void {
+    clearTimeout(this.#free.get(stream))
+    this.#free.delete(stream)
+  }
+
+  #release(stream: Stream, scope: Scope): void {
+    stream.release?.()
+    stream.release = undefined
+    if (this.#of.get(scope) === stream) this.#of.delete(scope)
+    if (!stream.over && !this.#free.has(stream))
+      this.#free.set(
+        stream,
+        setTimeout(() => stream.close(), IDLE),
+      )
+  }
+
+  readonly #forget = (stream: Stream): void => {
+    this.#take(stream)
+    this.#all.delete(stream)
+  }
+}

@@ -1,0 +1,96 @@
+import { optionRange, optionType } from '../../../errors.js'
+import { check, milliseconds } from '../../../options.js'
+import type { ClientTls, ConnectOptions } from '../../wire.js'
+import { maxMessageBytes } from '../limits.js'
+import type { LineOptions } from './line.js'
+
+/** What a WebSocket client can be told. */
+export interface WebSocketConnectOptions extends ConnectOptions {
+  /** How messages are written. Default `'bytes'` (DataRequestProto): smaller than `'json'`, and without loss. */
+  mode?: 'bytes' | 'json' | undefined
+  /** Milliseconds between pings; a server that gave no sign of life from one to the next is gone. Default 30,000; 0 sends none. Browsers cannot. */
+  pingInterval?: number | undefined
+}
+
+export interface ClientSettings extends LineOptions {
+  readonly mode: 'bytes' | 'json'
+  readonly timeout: number | undefined
+  readonly connectTimeout: number
+  /** Where requests go, and where to ask whether all is up. */
+  readonly url: string
+  readonly dryRunUrl: string
+}
+
+/** Whether sockets are made by `ws`. */
+export const onNode = typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string'
+
+/** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
+export function clientSettings(address: string, options: WebSocketConnectOptions): ClientSettings {
+  const { mode = 'bytes', headers = {}, tls = false, compression, timeout, connectTimeout = 5000, pingInterval = 30_000 } = check('connect()', options, RULES)
+  const url = parse(address, tls !== false)
+  if (!onNode) {
+    if (Object.keys(headers).length > 0) throw optionType('headers', 'left out in browsers, whose WebSockets cannot send them', headers)
+    if (typeof tls === 'object') throw optionType('tls', 'true or false in browsers, which choose whom to trust themselves', tls)
+  }
+  // What must not be in a log is not in an error either.
+  const shown = `${url.protocol}//${url.host}`
+  const path = url.pathname.replace(/\/$/, '')
+  return {
+    address: shown,
+    protocol: mode === 'bytes' ? 'bytes' : undefined,
+    mode,
+    headers: { ...authorization(url), ...headers },
+    tls: typeof tls === 'object' ? tls : {},
+    compression: compression !== undefined,
+    maxMessageBytes: options.maxMessageBytes ?? 100 * 1024 * 1024,
+    pingInterval,
+    timeout,
+    connectTimeout,
+    url: `${shown}${path}/?partial=1`,
+    dryRunUrl: `${shown}${path}/dry_run`,
+  }
+}
+
+function parse(address: string, tls: boolean): URL {
+  if (typeof address !== 'string') throw optionType('The address', "a string such as 'ws://127.0.0.1:51000'", address)
+  const full = address.includes('://') ? address.replace(/^websocket:/, 'ws:') : `${tls ? 'wss' : 'ws'}://${address}`
+  if (!URL.canParse(full) || !/^wss?:/.test(full)) throw optionRange('The address', "one such as 'ws://127.0.0.1:51000' or 'wss://flow.example'", address)
+  const url = new URL(full)
+  if (tls) url.protocol = 'wss:'
+  return url
+}
+
+function authorization({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {}
+  if (!onNode) throw optionType('The address', 'without a name and a password in browsers', 'one with them')
+  return { authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}` }
+}
+
+const RULES: Record<keyof WebSocketConnectOptions, (name: string, value: any) => void> = {
+  mode: oneOf('bytes', 'json'),
+  compression: oneOf('gzip', 'deflate'),
+  tls: clientTls,
+  headers: headersOf,
+  timeout: milliseconds,
+  connectTimeout: milliseconds,
+  pingInterval: milliseconds,
+  maxMessageBytes,
+}
+
+function oneOf(...values: string[]): (name: string, value: unknown) => void {
+  return (name, value) => {
+    if (!values.includes(value as string)) throw optionRange(name, values.map((value) => `'${value}'`).join(' or '), value)
+  }
+}
+
+function clientTls(name: string, value: boolean | ClientTls): void {
+  if (typeof value !== 'boolean' && (typeof value !== 'object' || value === null)) throw optionType(name, 'true, false or { ca, key, cert, serverName }', value)
+}
+
+function headersOf(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw optionType(name, 'an object of texts by name', value)
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw optionType(`${name}.${key}`, 'a string', text)
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key) || /[^\t\x20-\x7e\x80-\xff]/.test(text)) throw optionRange(`${name}.${key}`, 'what a header may be', text)
+  }
+}

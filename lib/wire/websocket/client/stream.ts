@@ -1,0 +1,184 @@
+import { ConnectionError, say } from '../../../errors.js'
+import type { Request } from '../../../request/request.js'
+import { type Message, outgoing, partOf, take } from '../../message.js'
+import type { Dialect } from '../dialect.js'
+import { failureOf, unreachable } from './failures.js'
+import type { Line, LineOptions, Listener } from './line.js'
+import { lineOfNode } from './line-node.js'
+import { lineOfWeb } from './line-web.js'
+import { type ClientSettings, onNode } from './options.js'
+import type { Turns } from './turns.js'
+
+/** Partial answers that may wait for their consumer before no more are read. */
+const PARTS = 8
+
+/** A request whose answer is not there yet. */
+interface Waiting {
+  readonly request: Request
+  resolve(): void
+  reject(reason: unknown): void
+  /** What was handed on last of its partial answers. */
+  tail: Promise<void> | undefined
+}
+
+/** Opens a socket on whatever platform this is. */
+export async function open(url: string, options: LineOptions, listener: Listener): Promise<Line> {
+  return onNode ? lineOfNode(url, options, listener) : lineOfWeb(url, options, listener)
+}
+
+/** A socket and the requests on it, of one scope at a time. */
+export class Stream implements Listener {
+  /** Lets go of the scope that it is for. */
+  release: (() => void) | undefined
+  over = false
+  readonly #pending = new Map<string, Waiting>()
+  readonly #opened: Promise<void>
+  readonly #timer: ReturnType<typeof setTimeout>
+  #begin!: () => void
+  #line: Line | undefined
+  #isOpen = false
+  #parts = 0
+
+  /** @param turns given where answers may not say whose they are */
+  constructor(
+    private readonly settings: ClientSettings,
+    private readonly dialect: Dialect,
+    private readonly turns: Turns | undefined,
+    private readonly onOver: (stream: Stream) => void,
+  ) {
+    const { address, url, connectTimeout } = settings
+    this.#opened = new Promise((resolve) => {
+      this.#begin = resolve
+    })
+    this.#timer = setTimeout(() => this.fail(unreachable(address, `no connection within ${connectTimeout} ms`)), connectTimeout)
+    open(url, settings, this).then(
+      (line) => {
+        if (this.over) line.destroy()
+        else this.#line = line
+      },
+      (error) => this.fail(failureOf(address, error, false)),
+    )
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.size === 0
+  }
+
+  has(id: string): boolean {
+    return this.#pending.has(id)
+  }
+
+  /** Sends a request, and settles with its answer. */
+  ask(request: Request): Promise<void> {
+    const { id } = request
+    const { timeout, address } = this.settings
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const answered = new Promise<void>((resolve, reject) => {
+      const waiting: Waiting = { request, resolve, reject, tail: undefined }
+      this.#pending.set(id, waiting)
+      if (timeout !== undefined)
+        timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), timeout)
+      this.#send(waiting).catch(reject)
+    })
+    return answered.finally(() => {
+      clearTimeout(timer)
+      this.#pending.delete(id)
+      this.turns?.leave(this)
+    })
+  }
+
+  /** Ends it, with what all are told who wait for an answer. The server tells its executors. */
+  fail(reason: unknown): void {
+    if (this.over) return
+    this.over = true
+    clearTimeout(this.#timer)
+    this.#begin()
+    for (const { reject } of this.#pending.values()) reject(reason)
+    this.#line?.destroy()
+    this.onOver(this)
+  }
+
+  /** Ends it where nobody waits for an answer. */
+  close(): void {
+    this.over = true
+    clearTimeout(this.#timer)
+    this.#line?.close()
+    this.onOver(this)
+  }
+
+  // ── what the socket tells ──────────────────────────────────────────────────────────────────────────────
+
+  open(): void {
+    clearTimeout(this.#timer)
+    this.#isOpen = true
+    this.#begin()
+  }
+
+  closed(error: ConnectionError): void {
+    this.fail(error)
+  }
+
+  message(data: Uint8Array | string): void {
+    let message: Message
+    try {
+      message = this.dialect.readAnswer(data)
+    } catch (cause) {
+      return this.fail(new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause }))
+    }
+    const waiting = this.#whose(message.requestId)
+    if (waiting === undefined) return
+    if (message.ordinal !== undefined) return this.#part(waiting, message)
+    if (waiting.tail === undefined) settle(waiting, message)
+    else waiting.tail.then(() => settle(waiting, message), waiting.reject)
+  }
+
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async #send(waiting: Waiting): Promise<void> {
+    if (!this.#isOpen) await this.#opened
+    const turn = this.turns?.enter(this)
+    if (turn !== undefined) await turn
+    const room = this.#line?.room()
+    if (room !== undefined) await room
+    const { request } = waiting
+    // Nobody may wait for it any more.
+    if (this.over || this.#pending.get(request.id) !== waiting) return
+    this.#line!.send(this.dialect.writeRequest(outgoing(request)))
+  }
+
+  #whose(id: string): Waiting | undefined {
+    const waiting = this.#pending.get(id)
+    if (this.turns?.needed !== true) return waiting
+    this.turns.tell(waiting !== undefined)
+    // A server that makes up ids of its own got one request at a time, the oldest.
+    return waiting ?? this.#pending.values().next().value
+  }
+
+  #part(waiting: Waiting, message: Message): void {
+    const { request } = waiting
+    const { emit } = request
+    if (emit === undefined) return
+    const part = partOf(request, message)
+    if (++this.#parts === PARTS) this.#line?.pause(true)
+    const taken = (): void => {
+      if (this.#parts-- === PARTS) this.#line?.pause(false)
+    }
+    waiting.tail = (waiting.tail ?? Promise.resolve()).then(() => emit(part)).finally(taken)
+    waiting.tail.catch(waiting.reject)
+  }
+
+  #late(waiting: Waiting, error: ConnectionError): void {
+    waiting.reject(error)
+    // So that the server stops too, where it has nothing else to do for us; or where its answer could be taken for another's.
+    if (this.#pending.size === 1 || this.turns?.needed) this.fail(error)
+  }
+}
+
+function settle({ request, resolve, reject }: Waiting, message: Message): void {
+  try {
+    take(request, message)
+    resolve()
+  } catch (error) {
+    reject(error)
+  }
+}

@@ -1,0 +1,138 @@
+import { DocumentArray } from '../../doc/array.js'
+import type { Document, DocumentLike } from '../../doc/document.js'
+import { isPlainObject } from '../../doc/json.js'
+import { optionType } from '../../errors.js'
+import type { Status } from '../../request/response.js'
+import type { Message, Stop } from '../message.js'
+
+/** JSON as it came, of which nothing is known. */
+type Json = Record<string, any>
+
+/**
+ * What a client sent, by the keys of Jina's `/post`: `data` (a list, or `{ docs }`), `execEndpoint`, `targetExecutor`, `parameters`,
+ * in camelCase or snake_case; and, which Jina ignores, `requestId`, at the top or in `header`.
+ * @throws errors with a code, for what these must not be
+ */
+export function readRequest(json: Json): Message {
+  const header = isPlainObject(json.header) ? json.header : {}
+  const field = (camel: string, snake: string) => text(camel, json[camel] ?? json[snake] ?? header[camel] ?? header[snake])
+  const parameters = json.parameters ?? {}
+  if (!isPlainObject(parameters)) throw optionType('parameters', 'an object', parameters)
+  return {
+    requestId: requestIdOf(json) ?? '',
+    execEndpoint: field('execEndpoint', 'exec_endpoint'),
+    targetExecutor: field('targetExecutor', 'target_executor'),
+    status: undefined,
+    parameters,
+    routes: [],
+    docs: documents(json.data),
+  }
+}
+
+/** The id that a message has, as far as it has one. */
+export function requestIdOf(json: Json): string | undefined {
+  const header = isPlainObject(json.header) ? json.header : {}
+  const id = json.requestId ?? json.request_id ?? header.requestId ?? header.request_id
+  return typeof id === 'string' && id !== '' ? id : undefined
+}
+
+/** An answer in Jina's form: snake_case, and without what is not set. */
+export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }: Message): string {
+  return JSON.stringify({
+    header: {
+      request_id: requestId,
+      status: status?.code === 'ERROR' ? statusJson(status) : undefined,
+      exec_endpoint: execEndpoint,
+      target_executor: targetExecutor,
+    },
+    parameters,
+    routes: routes.map(({ executor, startTime, endTime, status }) => ({
+      executor,
+      start_time: new Date(startTime).toISOString(),
+      end_time: endTime === undefined ? undefined : new Date(endTime).toISOString(),
+      status: status && statusJson(status),
+    })),
+    data: docs.map(documentJson),
+    partial: ordinal === undefined ? undefined : true,
+    ordinal,
+  })
+}
+
+export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs }: Message): string {
+  return JSON.stringify({
+    header: { request_id: requestId },
+    exec_endpoint: execEndpoint,
+    target_executor: targetExecutor,
+    parameters,
+    data: docs.map(documentJson),
+  })
+}
+
+/** @throws what is wrong with an answer */
+export function readAnswer(json: Json): Message {
+  const header = json.header ?? {}
+  return {
+    requestId: requestIdOf(json) ?? '',
+    execEndpoint: header.exec_endpoint ?? header.execEndpoint ?? undefined,
+    targetExecutor: header.target_executor ?? header.targetExecutor ?? undefined,
+    status: header.status ? readStatus(header.status) : undefined,
+    parameters: json.parameters ?? {},
+    routes: (json.routes ?? []).map(readStop),
+    docs: documents(json.data),
+    ordinal: json.partial === true ? (json.ordinal ?? 0) : undefined,
+  }
+}
+
+/** StatusProto, of which successes need no word. */
+export function statusJson({ code, description, exception }: Status): object {
+  return code === 'SUCCESS' ? {} : { code: 1, description, exception }
+}
+
+export function readStatus(json: Json): Status {
+  const { name = 'Error', args = [], stacks = [], executor = '' } = json.exception ?? {}
+  const failed = json.code === 1 || json.code === 'ERROR'
+  const description = String(json.description ?? '')
+  if (!failed) return { code: 'SUCCESS', description }
+  return { code: 'ERROR', description, exception: { name: String(name), args: args.map(String), stacks: stacks.map(String), executor: String(executor) } }
+}
+
+function readStop(json: Json): Stop {
+  const time = (value: unknown) => (typeof value === 'string' ? Date.parse(value) : undefined)
+  return {
+    executor: String(json.executor),
+    startTime: time(json.start_time ?? json.startTime) ?? 0,
+    endTime: time(json.end_time ?? json.endTime),
+    status: json.status ? readStatus(json.status) : undefined,
+  }
+}
+
+/** A document with the names of Jina's JSON (docarray 0.x). */
+export function documentJson(document: Document): object {
+  const { mimeType, parentId, chunks, matches, scores, evaluations, ...json } = document.toJSON() as Json
+  if (mimeType !== undefined) json.mime_type = mimeType
+  if (parentId !== undefined) json.parent_id = parentId
+  if (chunks !== undefined) json.chunks = chunks.map(documentJson)
+  if (matches !== undefined) json.matches = matches.map(documentJson)
+  if (scores !== undefined) json.scores = named(scores)
+  if (evaluations !== undefined) json.evaluations = named(evaluations)
+  return json
+}
+
+function named(scores: Json): object {
+  return Object.fromEntries(
+    Object.entries(scores).map(([name, { value, opName, description, refId }]) => [name, { value, op_name: opName, description, ref_id: refId }]),
+  )
+}
+
+function documents(data: unknown): DocumentArray {
+  if (data === undefined || data === null) return new DocumentArray()
+  const list = Array.isArray(data) ? data : (data as { docs?: unknown }).docs
+  if (!Array.isArray(list)) throw optionType('data', 'a list of documents, or { docs } with one', data)
+  return DocumentArray.from(list as DocumentLike[])
+}
+
+function text(name: string, value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw optionType(name, 'a string', value)
+  return value
+}

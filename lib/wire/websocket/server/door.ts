@@ -1,0 +1,120 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WebSocket, WebSocketServer } from 'ws'
+import { packageOfNode } from '../../../host.js'
+import type { Handler } from '../../../peer.js'
+import { Scope } from '../../../stream/scope.js'
+import { dryRun } from './dry-run.js'
+import { type Asked, allows, asked, choose } from './handshake.js'
+import { Session } from './session.js'
+import type { Settings } from './settings.js'
+
+/** Milliseconds that a client has to say goodbye when the server closes. */
+const GOODBYE = 500
+
+/** Lets clients in, and keeps account of who is there. */
+export class Door {
+  readonly #sessions = new Set<Session>()
+  readonly #sockets = new Set<WebSocket>()
+  readonly #ticker: ReturnType<typeof setInterval> | undefined
+  #draining = false
+
+  private constructor(
+    private readonly peer: Handler,
+    private readonly settings: Settings,
+    private readonly server: WebSocketServer,
+  ) {
+    if (settings.pingInterval > 0) this.#ticker = setInterval(() => this.#tick(), settings.pingInterval).unref()
+  }
+
+  static async open(peer: Handler, settings: Settings): Promise<Door> {
+    const { WebSocketServer } = await packageOfNode('ws')
+    const server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: settings.maxMessageBytes,
+      handleProtocols: choose,
+      // Without context takeover, a connection keeps no window of its own between messages.
+      perMessageDeflate: settings.compression && { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 },
+    })
+    return new Door(peer, settings, server)
+  }
+
+  /** @returns whether the request was for this place */
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
+    const wanted = asked(request)
+    if (wanted === undefined) return false
+    // Until the connection stands, nobody else listens.
+    stream.on('error', ignore)
+    if (!allows(this.settings.origins, request)) refuse(stream, 403, 'Pages of this origin may not connect')
+    else if (this.#draining) refuse(stream, 503, 'Closing')
+    else
+      this.server.handleUpgrade(request, stream, head, (socket) => {
+        stream.off('error', ignore)
+        this.#enter(socket, stream as Socket, wanted)
+      })
+    return true
+  }
+
+  /** Lets nobody in any more, and resolves when nothing is under way. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    for (const session of this.#sessions) session.drain()
+    await Promise.all([...this.#sessions].map(({ done }) => done))
+  }
+
+  /** Closes all connections, and resolves when they are. */
+  async close(): Promise<void> {
+    this.#draining = true
+    clearInterval(this.#ticker)
+    const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    for (const session of this.#sessions) session.close()
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.terminate()
+    }, GOODBYE)
+    await Promise.all(closed)
+    clearTimeout(late)
+  }
+
+  #enter(socket: WebSocket, stream: Socket, wanted: Asked): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    if (wanted.dryRun) return void this.#dryRun(socket, wanted)
+    const session = new Session(this.peer, socket, stream, wanted, this.settings)
+    this.#sessions.add(session)
+    socket.on('close', () => this.#sessions.delete(session))
+  }
+
+  async #dryRun(socket: WebSocket, { dialect }: Asked): Promise<void> {
+    const scope = new Scope()
+    socket.on('error', ignore)
+    socket.on('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
+    const status = await dryRun(this.peer, scope)
+    if (socket.readyState === socket.OPEN) socket.send(dialect.writeStatus(status))
+    socket.close(1000)
+  }
+
+  /** Asks everybody for a sign of life, and leaves those who gave none since they were last asked. */
+  #tick(): void {
+    for (const session of this.#sessions) {
+      const { bytesRead } = session.stream
+      // Who is not read cannot give a sign; for that, there is the time that a write may take.
+      if (session.seen === bytesRead && !session.paused) session.socket.terminate()
+      else session.socket.ping('', false, ignore)
+      session.seen = session.paused ? -1 : bytesRead
+    }
+  }
+}
+
+function refuse(stream: Duplex, status: 403 | 404 | 503, text: string): void {
+  const name = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
+  stream.end(`HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
+}
+
+export function nothingHere(stream: Duplex): void {
+  stream.on('error', ignore)
+  refuse(stream, 404, 'Nothing here. WebSockets are at / and /dry_run')
+}
+
+function ignore(): void {}

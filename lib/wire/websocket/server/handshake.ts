@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http'
+import { bytes, type Dialect, json } from '../dialect.js'
+
+/** What a client asks for by the address and the headers of its first request. */
+export interface Asked {
+  readonly dryRun: boolean
+  readonly partial: boolean
+  readonly dialect: Dialect
+}
+
+/** @returns undefined for a path where nothing is */
+export function asked({ url = '/', headers }: IncomingMessage): Asked | undefined {
+  const mark = url.indexOf('?')
+  const path = mark === -1 ? url : url.slice(0, mark)
+  if (path !== '/' && path !== '/dry_run') return undefined
+  const partial = mark !== -1 && new URLSearchParams(url.slice(mark + 1)).get('partial') === '1'
+  const chosen = choose(protocols(headers['sec-websocket-protocol']))
+  return { dryRun: path === '/dry_run', partial, dialect: chosen === 'bytes' ? bytes : json }
+}
+
+/**
+ * The subprotocol that is said back: browsers and most libraries leave a server that keeps silent about what they asked for. Jina's gateway
+ * keeps silent, and its client does not mind either way.
+ */
+export function choose(offered: Iterable<string>): 'bytes' | 'json' | false {
+  const all = new Set(offered)
+  // Jina takes several for json.
+  return all.has('json') ? 'json' : all.has('bytes') ? 'bytes' : false
+}
+
+function protocols(header: string | undefined): string[] {
+  return header === undefined ? [] : header.split(',').map((name) => name.trim())
+}
+
+/**
+ * Whether who asks may: no page of another origin can, unless it is named, and who is no browser names no origin. Nor can a page whose name
+ * was bent to a server that listens for this machine only: its host is then not that of this machine.
+ */
+export function allows(origins: '*' | readonly string[], { headers, socket }: IncomingMessage): boolean {
+  const { origin, host } = headers
+  if (origin === undefined || origins === '*' || origins.includes(origin)) return true
+  if (host === undefined || !URL.canParse(origin)) return false
+  const own = new URL(origin)
+  const scheme = 'encrypted' in socket && socket.encrypted ? 'https:' : own.protocol
+  const target = `${scheme}//${host}`
+  if (!URL.canParse(target) || new URL(target).host !== own.host) return false
+  return !isLoopback(socket.localAddress ?? '') || isLoopback(own.hostname)
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|::ffff:127\.\d+\.\d+\.\d+)$/.test(host)
+}

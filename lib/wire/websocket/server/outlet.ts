@@ -1,0 +1,79 @@
+import type { Socket } from 'node:net'
+import type { WebSocket } from 'ws'
+
+/** Bytes that may wait for a client before those that make more have to. */
+const MARK = 256 * 1024
+
+/** Where answers go out: as fast as the client takes them. */
+export class Outlet {
+  #waiting = 0
+  #gathering = false
+  #sending = 0
+  #empty: (() => void) | undefined
+
+  /** @param stalled told when somebody begins to wait, and when nobody does any more */
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly stream: Socket,
+    private readonly stallTimeout: number,
+    private readonly stalled: (stalled: boolean) => void,
+  ) {}
+
+  /** @returns a promise if there is more than enough on the way; it resolves when this has left, or cannot any more */
+  send(data: string | Uint8Array): void | Promise<void> {
+    const { socket } = this
+    if (socket.readyState !== socket.OPEN) return
+    if (socket.bufferedAmount + data.length > MARK) return this.#wait((done) => socket.send(data, done))
+    this.#sending++
+    this.#gather()
+    socket.send(data, this.#sent)
+  }
+
+  /** Resolves when nothing waits to be sent. */
+  async flushed(): Promise<void> {
+    if (this.#sending + this.#waiting === 0) return
+    await new Promise<void>((resolve) => {
+      this.#empty = resolve
+    })
+  }
+
+  /** What is sent in one go goes to the system in one go, too. */
+  #gather(): void {
+    if (this.#gathering) return
+    this.#gathering = true
+    this.stream.cork()
+    process.nextTick(this.#let)
+  }
+
+  readonly #let = (): void => {
+    this.#gathering = false
+    this.stream.uncork()
+  }
+
+  readonly #sent = (): void => {
+    this.#sending--
+    this.#settle()
+  }
+
+  #wait(send: (done: () => void) => void): Promise<void> {
+    if (this.#waiting++ === 0) {
+      this.stalled(true)
+      // The platform's own timer also sees a part of a message leave.
+      this.stream.setTimeout(this.stallTimeout)
+    }
+    return new Promise((resolve) => {
+      send(() => {
+        if (--this.#waiting === 0) {
+          this.stream.setTimeout(0)
+          this.stalled(false)
+        }
+        this.#settle()
+        resolve()
+      })
+    })
+  }
+
+  #settle(): void {
+    if (this.#sending + this.#waiting === 0) this.#empty?.()
+  }
+}

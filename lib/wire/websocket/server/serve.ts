@@ -1,0 +1,100 @@
+import type { Server as HttpServer, IncomingMessage, RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { node } from '../../../host.js'
+import type { Handler } from '../../../peer.js'
+import type { Server } from '../../wire.js'
+import { statusJson } from '../json.js'
+import { Door, nothingHere } from './door.js'
+import { dryRun } from './dry-run.js'
+import { type AttachOptions, settings, type WebSocketServeOptions } from './settings.js'
+
+/** A WebSocket endpoint on an HTTP server that is somebody else's. */
+export interface Attached {
+  /** Lets nobody in any more, and resolves when nothing is under way. */
+  drain(): Promise<void>
+  /** Closes all its connections, and lets go of the server, which goes on. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves a peer by WebSocket, as Jina's gateway does: at `/`, and whether it is ready at `/dry_run`. Messages are JSON in text frames, or
+ * `DataRequestProto` in binary ones for clients that ask for the subprotocol `bytes`. By HTTP, it answers the same two paths.
+ *
+ * @throws OptionTypeError, OptionRangeError that name the option; the platform's error when it cannot listen
+ */
+export async function serve(peer: Handler, options: WebSocketServeOptions = {}): Promise<Server> {
+  const { host = '127.0.0.1', port = 0, tls } = options
+  const set = settings('serve()', options)
+  const listener = answerHttp(peer)
+  // What it costs to hold a connection open without a request is bounded by the platform's own limits, of which this is the loosest.
+  const limits = { headersTimeout: 10_000 }
+  const server: HttpServer = tls
+    ? (await node('https')).createServer({ ...limits, ...credentials(tls), requestCert: tls.ca !== undefined }, listener)
+    : (await node('http')).createServer(limits, listener)
+  const attached = await attachTo(server, peer, set, true)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  server.on('error', set.onError)
+  const { port: bound } = server.address() as AddressInfo
+  return {
+    address: `${tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    port: bound,
+    drain: () => attached.drain(),
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      await attached.close()
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+/**
+ * Serves a peer by WebSocket on a server that answers HTTP. Requests for other paths are left to who else listens for `'upgrade'`, or
+ * refused with 404 if nobody does.
+ *
+ * @throws OptionTypeError, OptionRangeError that name the option
+ */
+export function attach(server: HttpServer, peer: Handler, options: AttachOptions = {}): Promise<Attached> {
+  return attachTo(server, peer, settings('attach()', options), false)
+}
+
+async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeof settings>, own: boolean): Promise<Attached> {
+  const door = await Door.open(peer, set)
+  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    if (!door.upgrade(request, stream, head) && (own || server.listenerCount('upgrade') === 1)) nothingHere(stream)
+  }
+  server.on('upgrade', onUpgrade)
+  return {
+    drain: () => door.drain(),
+    async close() {
+      await door.close()
+      server.off('upgrade', onUpgrade)
+    },
+  }
+}
+
+function credentials({ key, cert, ca }: NonNullable<WebSocketServeOptions['tls']>) {
+  const text = (pem: string | Uint8Array) => (typeof pem === 'string' ? pem : Buffer.from(pem))
+  return { key: text(key), cert: text(cert), ...(ca !== undefined && { ca: text(ca) }) }
+}
+
+/** Health for who cannot speak WebSocket, with the paths of Jina's gateway. */
+function answerHttp(peer: Handler): RequestListener {
+  return async ({ url, method }, response) => {
+    const send = (status: number, body: object) => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(body))
+    }
+    if (method !== 'GET') return send(405, { detail: 'Method Not Allowed' })
+    if (url === '/') return send(200, {})
+    if (url === '/dry_run') return send(200, statusJson(await dryRun(peer)))
+    send(404, { detail: 'Not Found. This is a WebSocket endpoint' })
+  }
+}

@@ -1,0 +1,166 @@
+import type { Socket } from 'node:net'
+import type { RawData, WebSocket } from 'ws'
+import type { Handler } from '../../../peer.js'
+import { statusOf } from '../../../request/response.js'
+import { inFlight } from '../../../stream/in-flight.js'
+import { Scope } from '../../../stream/scope.js'
+import { answer, emptyMessage, type Message } from '../../message.js'
+import { Unfit } from '../dialect.js'
+import { BROKEN, CLOSING, DONE, type Ending, endingOf } from './ending.js'
+import type { Asked } from './handshake.js'
+import { Inbox } from './inbox.js'
+import { Outlet } from './outlet.js'
+import { sealed } from './sealed.js'
+import type { Settings } from './settings.js'
+
+/** Milliseconds between looks for a client whose messages are not read for now: so its leaving is not seen but by writing to it. */
+const PROBE = 40
+
+/** A connection: requests come in, at most `prefetch` of them are inside, answers go out. */
+export class Session {
+  /** Resolves when nothing of it is under way. */
+  readonly done: Promise<void>
+  /** Whether its messages are not read for now. */
+  paused = false
+  /** What its client had sent when it was last looked at. */
+  seen = -1
+  readonly #scope = new Scope()
+  readonly #inbox = new Inbox<Uint8Array | string>((full) => this.#pause(full, this.#stalled))
+  readonly #outlet: Outlet
+  #full = false
+  #stalled = false
+  #ending = DONE
+  #probe: ReturnType<typeof setInterval> | undefined
+
+  constructor(
+    private readonly peer: Handler,
+    readonly socket: WebSocket,
+    readonly stream: Socket,
+    private readonly asked: Asked,
+    private readonly settings: Settings,
+  ) {
+    this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled))
+    socket.on('message', this.#onMessage)
+    // It says with which code it closes, and the client hears it.
+    socket.on('error', () => {})
+    stream.on('timeout', () => socket.terminate())
+    stream.on('close', this.#onClose)
+    socket.on('close', this.#onClose)
+    this.done = this.#run()
+  }
+
+  /** Takes nothing more, and closes when it is through. */
+  drain(): void {
+    if (this.#ending === DONE && !this.#inbox.ended) this.#ending = CLOSING
+    this.#inbox.end(true)
+  }
+
+  /** Closes at once. */
+  close(ending: Ending = CLOSING): void {
+    this.socket.close(ending.code, ending.reason)
+    this.#leave(new DOMException(ending.reason || 'The connection is closing', 'AbortError'))
+  }
+
+  async #run(): Promise<void> {
+    const { prefetch } = this.settings
+    try {
+      const limit = prefetch === 0 ? Infinity : prefetch
+      for await (const _ of inFlight(this.#inbox, this.#answer, { limit, signal: this.#scope.signal })) {
+        // They answer as they are done.
+      }
+      await this.#outlet.flushed()
+      if (!this.#scope.aborted) this.close(this.#ending)
+    } catch (error) {
+      if (this.#scope.aborted) return
+      const ending = endingOf(error)
+      this.close(ending ?? BROKEN)
+      if (ending === undefined) report(this.settings, error)
+    }
+  }
+
+  readonly #answer = async (data: Uint8Array | string): Promise<void> => {
+    let message: Message | undefined
+    try {
+      message = this.asked.dialect.readRequest(data)
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error
+      return this.#send(failure(error.requestId, error.cause))
+    }
+    // The end, which is seen as soon as it comes.
+    if (message === undefined) return
+    await this.#send(await this.#ask(message))
+  }
+
+  async #ask(message: Message): Promise<Message> {
+    // One each: listeners on a signal that outlives the request would pile up.
+    const scope = this.#scope.child()
+    try {
+      return await answer(this.peer, message, scope, this.asked.partial ? this.#send : undefined)
+    } catch (error) {
+      // What is wrong with the request is its answer; anything else concerns the whole connection.
+      const code: unknown = (error as { code?: unknown })?.code
+      if (typeof code === 'string' && /^ERR_(OPTION|DOCUMENT|INPUT|PROTO)/.test(code)) return failure(message.requestId, error)
+      throw error
+    } finally {
+      scope.close()
+    }
+  }
+
+  readonly #send = async (message: Message): Promise<void> => {
+    if (this.#scope.aborted) return
+    const { dialect } = this.asked
+    const shown = this.settings.exposeStacks ? message : sealed(message)
+    let data: string | Uint8Array
+    try {
+      data = dialect.writeAnswer(shown)
+    } catch (error) {
+      // Tags that are no JSON, for instance.
+      data = dialect.writeAnswer(sealed(failure(message.requestId, error)))
+    }
+    await this.#outlet.send(data)
+  }
+
+  readonly #onMessage = (data: RawData, isBinary: boolean): void => {
+    if (this.#inbox.ended) return
+    const item = isBinary ? (data as Buffer) : String(data)
+    // The end is seen ahead of its turn, so that nothing behind it is kept.
+    const isEnd = isBinary ? item.length === 1 && (item as Buffer)[0]! <= 1 : item.length < 16 && /^\s*\{\s*\}\s*$/.test(item as string)
+    if (isEnd && isBinary === (this.asked.dialect.name === 'bytes')) this.#inbox.end()
+    else this.#inbox.push(item)
+  }
+
+  readonly #onClose = (): void => this.#leave(new DOMException('The client left', 'AbortError'))
+
+  #leave(reason: DOMException): void {
+    clearInterval(this.#probe)
+    this.#inbox.end(true)
+    this.#scope.abort(reason)
+  }
+
+  #pause(full: boolean, stalled: boolean): void {
+    this.#full = full
+    this.#stalled = stalled
+    const paused = full || stalled
+    if (paused === this.paused) return
+    this.paused = paused
+    clearInterval(this.#probe)
+    if (!paused) return this.socket.resume()
+    this.socket.pause()
+    // A pong that nobody asked for is not answered: answers would pile up here.
+    this.#probe = setInterval(() => this.socket.readyState === this.socket.OPEN && this.socket.pong('', false, () => {}), PROBE)
+    this.#probe.unref()
+  }
+}
+
+/** What hears of errors must not make more of them. */
+function report({ onError }: Settings, error: unknown): void {
+  try {
+    onError(error as Error)
+  } catch (worse) {
+    console.error('sluice/websocket:', worse)
+  }
+}
+
+function failure(requestId: string, error: unknown): Message {
+  return emptyMessage({ requestId, status: statusOf(error as Error) })
+}
