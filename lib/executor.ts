@@ -5,7 +5,7 @@ import { ExecutorError, say, show } from './errors.js'
 import type { Parameters } from './options.js'
 import type { Peer } from './peer.js'
 import type { Request } from './request/request.js'
-import { bindings, DEFAULT_ENDPOINT, rebind } from './requests.js'
+import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './requests.js'
 
 /**
  * What a method of an Executor gets: everything about one request. Take what you need, `({ docs, signal }) => …`;
@@ -182,7 +182,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   }
 
   accepts(endpoint: string): boolean {
-    return this.#methods.has(endpoint) || this.#methods.has(DEFAULT_ENDPOINT)
+    return this.#methods.has(endpoint) || (this.#methods.has(DEFAULT_ENDPOINT) && endpoint !== DRY_RUN)
   }
 
   handle(request: Request): void | Promise<void> {

@@ -7,6 +7,8 @@ export function node(name: 'path'): Promise<typeof import('node:path')>
 export function node(name: 'net'): Promise<typeof import('node:net')>
 export function node(name: 'tls'): Promise<typeof import('node:tls')>
 export function node(name: 'http'): Promise<typeof import('node:http')>
+export function node(name: 'https'): Promise<typeof import('node:https')>
+export function node(name: 'zlib'): Promise<typeof import('node:zlib')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
 export function node(name: 'os'): Promise<typeof import('node:os')>
 export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
@@ -18,6 +20,7 @@ export function node(name: string): Promise<unknown> {
 /** A package that needs Node, hidden from bundlers in the same way. */
 export function packageOfNode(name: 'tinyglobby'): Promise<typeof import('tinyglobby')>
 export function packageOfNode(name: '@resvg/resvg-js'): Promise<typeof import('@resvg/resvg-js')>
+export function packageOfNode(name: 'ws'): Promise<typeof import('ws')>
 export function packageOfNode(name: string): Promise<unknown> {
   return import(name)
 }

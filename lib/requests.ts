@@ -3,6 +3,9 @@ import { optionType } from './errors.js'
 /** The endpoint of methods that take what no other method takes, as Jina names it. */
 export const DEFAULT_ENDPOINT = '/default'
 
+/** What gateways ask to see whether all executors answer; none of them is bothered with it. */
+export const DRY_RUN = '_jina_dry_run_'
+
 type Method = (this: any, call: any) => unknown
 
 const marked = new WeakMap<Function, readonly string[]>()
