@@ -195,20 +195,23 @@ export class Client implements Peer, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    return connect(written(this.address), this.#http())
+    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes } = this.#options
+    const told = { tls: typeof tls === 'object' ? tls : undefined, headers: { ...metadata, ...headers }, compression, timeout, connectTimeout, maxMessageBytes }
+    // Wires refuse words they do not know, also with nothing behind them.
+    return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }
 
   #http() {
-    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes, fetch } = this.#options
-    return { tls, headers: { ...metadata, ...headers }, compression, timeout, connectTimeout, maxMessageBytes, fetch }
+    const { headers, metadata, timeout, fetch } = this.#options
+    return { headers: { ...metadata, ...headers }, timeout, fetch }
   }
 }
 
 /** The wire's own room, loaded when somebody speaks it. */
 async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection }> {
-  if (protocol === 'http') return import('../wire/http/connect.js')
-  if (protocol === 'websocket') return import('../wire/websocket/connect.js')
+  if (protocol === 'http') return import('../wire/http/client.js')
+  if (protocol === 'websocket') return import('../wire/websocket/client/connection.js')
   if (typeof process !== 'object')
     throw new ConnectionError('ERR_PROTOCOL', written({ protocol, ...address }), 'browsers cannot speak gRPC. Use http:// or ws://')
-  return import('../wire/grpc/connect.js')
+  return import('../wire/grpc/client/connect.js')
 }
