@@ -1,0 +1,119 @@
+import { isPlainObject } from '../../doc/json.js'
+import { ConnectionError, say } from '../../errors.js'
+import type { Request } from '../../request/request.js'
+import type { Status } from '../../request/response.js'
+import { type Message, partOf, type Stop } from '../message.js'
+import { collect, decode } from './body.js'
+import { messageOf, parse } from './read.js'
+import { Refusal } from './refusal.js'
+import type { Received } from './transport.js'
+
+/** For whom an answer is read, and how much of it. */
+export interface Answers {
+  readonly request: Request
+  readonly address: string
+  readonly limit: number
+}
+
+/**
+ * The last answer to a request; partial ones before it are handed on.
+ * @throws ConnectionError `ERR_PROTOCOL` for what is none, `ERR_DISCONNECTED` when it ends before; Refusal with status 413 for one over the limit
+ */
+export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
+  const type = received.header('content-type') ?? ''
+  if (/^application\/json\b/i.test(type)) return answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+  if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
+  for await (const line of linesOf(received.chunks(), answers)) {
+    if (line === '') continue
+    const message = answerOf(line, answers)
+    if (message.ordinal === undefined) return message
+    await answers.request.emit?.(partOf(answers.request, message))
+  }
+  throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
+}
+
+async function* linesOf(chunks: AsyncIterable<Uint8Array>, answers: Answers): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of chunks) {
+    rest += decoder.decode(chunk, { stream: true })
+    let at = 0
+    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', at)) {
+      if (end - at > answers.limit) throw new Refusal(413, '')
+      yield rest.slice(at, end)
+      at = end + 1
+    }
+    rest = rest.slice(at)
+    if (rest.length > answers.limit) throw new Refusal(413, '')
+  }
+}
+
+function decodeText(bytes: Uint8Array, answers: Answers): string {
+  try {
+    return decode(bytes)
+  } catch (error) {
+    throw foreign(answers, say(error))
+  }
+}
+
+function answerOf(text: string, answers: Answers): Message {
+  try {
+    const json = parse(text)
+    if (!isPlainObject(json) || !isPlainObject(json.header)) throw new Refusal(422, 'it answers without a header, so it is no gateway of Jina')
+    const { header, routes, ordinal, partial } = json as Record<string, any>
+    return {
+      ...messageOf(
+        { data: json.data, parameters: json.parameters },
+        textOf(header, 'requestId', 'request_id') ?? '',
+        textOf(header, 'execEndpoint', 'exec_endpoint'),
+      ),
+      targetExecutor: textOf(header, 'targetExecutor', 'target_executor'),
+      status: statusOf(header.status),
+      routes: Array.isArray(routes) ? routes.map(stopOf) : [],
+      ordinal: partial === true && Number.isInteger(ordinal) ? ordinal : undefined,
+    }
+  } catch (error) {
+    throw foreign(answers, say(error))
+  }
+}
+
+function foreign({ address }: Answers, reason: string): ConnectionError {
+  return new ConnectionError('ERR_PROTOCOL', address, reason)
+}
+
+function textOf(json: Record<string, unknown>, camel: string, snake: string): string | undefined {
+  const value = json[camel] ?? json[snake]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** A status, of which Jina leaves out what is not set. */
+export function statusOf(json: any): Status | undefined {
+  if (!isPlainObject(json)) return undefined
+  const { code, description, exception } = json as Record<string, any>
+  if (code !== 1 && code !== 'ERROR') return { code: 'SUCCESS', description: '' }
+  const status: Status = { code: 'ERROR', description: String(description ?? '') }
+  if (isPlainObject(exception)) {
+    const { name, args, stacks, executor } = exception as Record<string, any>
+    status.exception = { name: String(name ?? ''), args: strings(args), stacks: strings(stacks), executor: String(executor ?? '') }
+  }
+  return status
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
+}
+
+function stopOf(json: any): Stop {
+  const { executor, status } = json ?? {}
+  return {
+    executor: String(executor ?? ''),
+    startTime: timeOf(json?.startTime ?? json?.start_time) ?? 0,
+    endTime: timeOf(json?.endTime ?? json?.end_time),
+    status: statusOf(status),
+  }
+}
+
+function timeOf(text: unknown): number | undefined {
+  const time = typeof text === 'string' ? Date.parse(text) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
+}

@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http'
+import type { AgentOptions } from 'node:https'
+import type { Socket } from 'node:net'
+import { ConnectionError } from '../../errors.js'
+import { node } from '../../host.js'
+import { packing } from './body.js'
+import type { Received, Sending, Transport, TransportOptions } from './transport.js'
+
+/** Idle connections are let go before servers do: one closed as it is used again would fail a request. uvicorn, which runs Jina, closes after 5 s. */
+const IDLE = 4000
+
+type Zlib = typeof import('node:zlib')
+
+/** Through Node's own client, which says when a connection stands, and knows certificates. */
+export async function nodeTransport({ url, tls, connectTimeout }: TransportOptions): Promise<Transport> {
+  const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
+  const secure = url.protocol === 'https:'
+  const trust: AgentOptions = {}
+  for (const field of ['ca', 'key', 'cert'] as const) {
+    const pem = tls[field]
+    if (pem !== undefined) trust[field] = typeof pem === 'string' ? pem : Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength)
+  }
+  if (tls.serverName !== undefined) trust.servername = tls.serverName
+  const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE, ...trust }) : new http.Agent({ keepAlive: true, timeout: IDLE })
+  const { request } = secure ? https : http
+
+  const send = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
+    new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+      const req = request(url, { method, agent, headers: { ...headers, ...length } })
+      let timer: ReturnType<typeof setTimeout> | undefined
+      const abort = (): void => {
+        req.destroy(signal.reason instanceof Error ? signal.reason : undefined)
+        reject(signal.reason)
+      }
+      const settle = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', abort)
+      }
+      signal.addEventListener('abort', abort)
+      req.once('socket', (socket: Socket) => {
+        if (!socket.connecting) return
+        const late = (): void => {
+          const reason = `no connection within ${connectTimeout} ms. Is the server up, and is this its address?`
+          req.destroy(new ConnectionError('ERR_UNREACHABLE', url.origin, reason))
+        }
+        timer = setTimeout(late, connectTimeout)
+        socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer))
+      })
+      req.on('error', (error) => {
+        settle()
+        reject(error)
+      })
+      req.once('response', (res: IncomingMessage) => {
+        clearTimeout(timer)
+        res.once('close', settle)
+        resolve(received(res, zlib))
+      })
+      req.end(body)
+    })
+  return { send, close: () => agent.destroy() }
+}
+
+function received(res: IncomingMessage, zlib: Zlib): Received {
+  // Heard by whoever reads; without a listener it would end the process when nobody does.
+  res.on('error', () => {})
+  return {
+    status: res.statusCode!,
+    header(name) {
+      const value = res.headers[name]
+      return Array.isArray(value) ? value[0] : value
+    },
+    chunks() {
+      const kind = packing(res.headers['content-encoding'])
+      if (kind === undefined) return res
+      const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
+      res.once('close', () => {
+        if (!res.complete) unpack.destroy(new Error('The answer ended early'))
+      })
+      return res.pipe(unpack)
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { optionRange, optionType } from '../../errors.js'
+import { check, count, milliseconds, string } from '../../options.js'
+import type { Connection, ConnectOptions } from '../wire.js'
+import { FetchTransport } from './client-fetch.js'
+import { HttpConnection } from './connection.js'
+import type { Transport, TransportOptions } from './transport.js'
+
+/** What `connect()` can be told. */
+export interface ConnectHttpOptions extends ConnectOptions {}
+
+const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => void> = {
+  tls(name, value) {
+    if (typeof value !== 'boolean' && (typeof value !== 'object' || value === null))
+      throw optionType(name, 'true, false, or { ca, key, cert, serverName }', value)
+  },
+  headers,
+  compression(name, value) {
+    if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
+  },
+  timeout: milliseconds,
+  connectTimeout: milliseconds,
+  maxMessageBytes: count,
+}
+
+/**
+ * The other end of Jina's HTTP gateways, of this library or of Python's Jina 3: a peer that sends each request by `POST /post`. Partial
+ * answers come from servers that have them. Nothing is sent before the first request.
+ *
+ * Failures are ConnectionErrors; what an executor failed at is an ExecutorError. Under Node, requests go through Node's own client, which
+ * knows certificates and timeouts; elsewhere through `fetch`, which knows only the platform's certificates.
+ *
+ * @param address such as `https://flow.example:8080`, with a path if it is not at the root
+ * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option
+ */
+export function connect(address: string, options: ConnectHttpOptions = {}): Connection {
+  const { url, transport } = prepare(address, options)
+  return new HttpConnection(url, options, isNode() ? later(transport) : new FetchTransport(transport))
+}
+
+/** For platforms whose only way out is `fetch`. */
+export function connectByFetch(address: string, options: ConnectHttpOptions = {}): Connection {
+  const { url, transport } = prepare(address, options)
+  return new HttpConnection(url, options, new FetchTransport(transport))
+}
+
+function prepare(address: string, options: ConnectHttpOptions): { url: URL; transport: TransportOptions } {
+  string('The address of connect()', address)
+  const { tls = false, connectTimeout = 5000 } = check('connect()', options, CONNECT)
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '')
+    throw optionRange('The address of connect()', "such as 'http://127.0.0.1:8080', or with https", address)
+  if (tls !== false) url.protocol = 'https:'
+  return { url, transport: { tls: typeof tls === 'object' ? tls : {}, connectTimeout, url } }
+}
+
+function isNode(): boolean {
+  return typeof (globalThis as { process?: { versions?: { node?: unknown } } }).process?.versions?.node === 'string'
+}
+
+/** Node's own client, once it is needed. */
+function later(options: TransportOptions): Transport {
+  let loaded: Promise<Transport> | undefined
+  const load = (): Promise<Transport> => {
+    loaded ??= import('./client-node.js').then(({ nodeTransport }) => nodeTransport(options))
+    return loaded
+  }
+  return {
+    send: async (...call) => (await load()).send(...call),
+    close: () => loaded?.then((transport) => transport.close()),
+  }
+}
+
+function headers(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw optionType(name, 'an object of texts by name', value)
+  for (const [header, text] of Object.entries(value)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) throw optionRange(name, 'an object of texts by the name of a header', header)
+    if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
+    // The value may be a secret, so it is not shown.
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text without line ends and other control characters', '…')
+  }
+}

@@ -1,0 +1,53 @@
+/** Something that is due. */
+export interface Deadline {
+  readonly due: number
+  readonly late: () => void
+}
+
+/** Many deadlines and one timer: a timer for every body would cost more than reading most of them. They are kept within a quarter more than their time. */
+export class Deadlines {
+  readonly #time: number
+  readonly #waiting = new Set<Deadline>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  /** @param time milliseconds until what is set is due; 0 is never */
+  constructor(time: number) {
+    this.#time = time
+  }
+
+  set(late: () => void): Deadline {
+    const deadline = { due: performance.now() + this.#time, late }
+    if (this.#time === 0) return deadline
+    this.#waiting.add(deadline)
+    this.#timer ??= this.#start()
+    return deadline
+  }
+
+  clear(deadline: Deadline): void {
+    this.#waiting.delete(deadline)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#waiting.clear()
+  }
+
+  #start(): ReturnType<typeof setTimeout> {
+    const timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        const now = performance.now()
+        for (const deadline of this.#waiting) {
+          // In the order in which they are due.
+          if (deadline.due > now) break
+          this.#waiting.delete(deadline)
+          deadline.late()
+        }
+        if (this.#waiting.size > 0) this.#timer ??= this.#start()
+      },
+      Math.max(1, this.#time / 4),
+    )
+    timer.unref?.()
+    return timer
+  }
+}

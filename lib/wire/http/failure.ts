@@ -1,0 +1,52 @@
+import { ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTypeError, ParseError, SluiceError } from '../../errors.js'
+import { statusOf } from '../../request/response.js'
+import { emptyMessage, type Message } from '../message.js'
+import { invalid, Refusal } from './refusal.js'
+
+/** The service took longer than its `timeout`. */
+export class Late extends Error {
+  constructor(milliseconds: number) {
+    super(`Not answered within ${milliseconds} ms, the timeout of this service`)
+    this.name = 'TimeoutError'
+  }
+}
+
+/** What a client is told of an error, and with which status. */
+export interface Failure {
+  readonly status: number
+  readonly message: Message
+}
+
+/**
+ * What became of a request that has no answer:
+ *
+ * | error | answer |
+ * |---|---|
+ * | Refusal | as it says |
+ * | InputError, ParseError, errors of options | 422, a pattern or range that cannot be used 400; `{ detail: […] }` |
+ * | FlowStateError; a ConnectionError of an executor that is out of reach | 503 with an envelope whose status is ERROR |
+ * | the service's timeout, or one towards an executor | 504 with such an envelope |
+ * | anything else | 500 with such an envelope that says no more; `report` hears it |
+ */
+export function failureOf(error: unknown, about: Partial<Message>, report: (error: Error) => void): Refusal | Failure {
+  if (error instanceof Refusal) return error
+  if (error instanceof OptionRangeError) return new Refusal(400, [{ loc: ['body'], msg: error.message, type: 'value_error' }])
+  if (error instanceof InputError || error instanceof ParseError || error instanceof OptionTypeError) return invalid([], error.message)
+  const status = statusFor(error)
+  if (status !== 500) return { status, message: failed(error as Error, about) }
+  report(error instanceof Error ? error : new Error(String(error), { cause: error }))
+  return { status, message: failed(new SluiceError('ERR_INTERNAL', 'Internal Server Error'), about) }
+}
+
+/** The envelope of an error. */
+export function failed(error: Error, about: Partial<Message>): Message {
+  return emptyMessage({ ...about, docs: emptyMessage({}).docs, routes: [], status: statusOf(error) })
+}
+
+function statusFor(error: unknown): number {
+  if (error instanceof Late) return 504
+  if (error instanceof FlowStateError) return 503
+  if (!(error instanceof ConnectionError)) return 500
+  if (error.code === 'ERR_TIMEOUT') return 504
+  return error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED' ? 503 : 502
+}

@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ConnectionError } from '../../errors.js'
+import { Scope } from '../../stream/scope.js'
+import { collect, decode, join, packing } from './body.js'
+import type { Deadlines } from './deadlines.js'
+import type { Exchange, Headers, Sink } from './exchange.js'
+import { codingOf } from './media.js'
+import { openSink } from './node-reply.js'
+import { malformed, Refusal, tooLarge, unsupported } from './refusal.js'
+
+type Zlib = typeof import('node:zlib')
+
+/** What of Node and of the server an exchange needs. */
+export interface Around {
+  readonly zlib: Zlib
+  readonly deadlines: Deadlines
+  readonly compression: boolean
+}
+
+const LATE = 'The body did not come in time'
+
+/** A request of Node's own server. */
+export class NodeExchange implements Exchange {
+  readonly method: string
+  readonly target: string
+  readonly scope = new Scope()
+  /** Ends an answer that came piece by piece. */
+  finish: (() => void) | undefined
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #around: Around
+
+  constructor(req: IncomingMessage, res: ServerResponse, around: Around) {
+    this.#req = req
+    this.#res = res
+    this.#around = around
+    this.method = req.method!
+    this.target = req.url!
+    res.once('close', () => {
+      if (!res.writableFinished) this.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
+    })
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#req.headers[name]
+    return typeof value === 'string' ? value : value?.[0]
+  }
+
+  text(limit: number): Promise<string> {
+    const packed = packing(this.header('content-encoding'))
+    if (packed === undefined && Number(this.#req.headers['content-length']) > limit) throw tooLarge(limit)
+    return packed === undefined ? this.#plain(limit) : collect(this.chunks(), limit).then(decode)
+  }
+
+  /** By hand: an async iterator around each small body would cost as much as parsing it. */
+  #plain(limit: number): Promise<string> {
+    const req = this.#req
+    return new Promise((resolve, reject) => {
+      const chunks: Uint8Array[] = []
+      let size = 0
+      let over = false
+      // Listeners are left where they are: taking each away again costs more than the promise.
+      const settle = (): boolean => {
+        if (over) return false
+        over = true
+        this.#around.deadlines.clear(deadline)
+        return true
+      }
+      const stop = (reason: Refusal): void => {
+        if (!settle()) return
+        req.pause()
+        reject(reason)
+      }
+      const gone = (): void => stop(malformed('The body ended early'))
+      const deadline = this.#around.deadlines.set(() => stop(new Refusal(408, LATE, { connection: 'close' })))
+      req.on('data', (chunk: Uint8Array) => {
+        if (over) return
+        size += chunk.length
+        chunks.push(chunk)
+        if (size > limit) stop(tooLarge(limit))
+      })
+      req.on('end', () => {
+        if (!settle()) return
+        try {
+          resolve(decode(join(chunks, size)))
+        } catch (error) {
+          reject(error)
+        }
+      })
+      req.on('close', gone)
+    })
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const { zlib } = this.#around
+    const kind = packing(this.header('content-encoding'))
+    if (kind === 'unknown') throw unsupported('Send the body as it is, or packed with gzip, deflate or br')
+    const req = this.#req
+    let source: AsyncIterator<Uint8Array>
+    if (kind === undefined) source = req.iterator({ destroyOnReturn: false })
+    else {
+      const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
+      req.once('close', () => {
+        if (!req.complete) unpack.destroy(malformed('The body ended early'))
+      })
+      source = req.pipe(unpack)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+    }
+    try {
+      for (;;) {
+        const step = await this.#inTime(source.next())
+        if (step.done) return
+        yield step.value
+      }
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      throw malformed(kind === undefined || !req.complete ? 'The body ended early' : `The body is not ${kind}`)
+    } finally {
+      if (kind !== undefined) req.unpipe()
+      req.pause()
+      source.return?.().catch(() => {})
+    }
+  }
+
+  #inTime<V>(next: Promise<V>): Promise<V> {
+    return new Promise((resolve, reject) => {
+      const { deadlines } = this.#around
+      const deadline = deadlines.set(() => reject(new Refusal(408, LATE, { connection: 'close' })))
+      next.then(resolve, reject).finally(() => deadlines.clear(deadline))
+    })
+  }
+
+  open(status: number, headers: Headers): Sink {
+    const { zlib, compression } = this.#around
+    const coding = compression ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
+    const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope)
+    this.finish = finish
+    return sink
+  }
+}

@@ -1,0 +1,150 @@
+import { optionRange, optionType } from '../../errors.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
+import type { ServeOptions } from '../wire.js'
+import { type CorsOptions, corsOption } from './cors.js'
+
+/** Where an endpoint of executors is offered, in place of the same path by POST. */
+export interface ExposedEndpoint {
+  /** Default: the endpoint. */
+  path?: string | undefined
+  /** Default POST. Offer by GET only what changes nothing: any page can make a browser ask for it. */
+  methods?: readonly ('GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE')[] | undefined
+  /** For `/openapi.json`. */
+  summary?: string | undefined
+  description?: string | undefined
+  /** Default `['Customized']`, as in Jina. */
+  tags?: readonly string[] | undefined
+}
+
+/** What the HTTP side of a peer can be told, whoever listens. */
+export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'prefetch' | 'exposeStacks' | 'onError'> {
+  /** Leave out `/post`, `/status` and `/dry_run`. Default `false`. */
+  noDebugEndpoints?: boolean | undefined
+  /** Leave out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
+  noCrudEndpoints?: boolean | undefined
+  /** Further endpoints of executors, by name: `{ '/rank': {} }` offers `/rank` at POST `/rank`. */
+  exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
+  /** Pages of which other origins may ask: `true` is all of them, without cookies. Default `false`. */
+  cors?: boolean | readonly string[] | CorsOptions | undefined
+  /** Of the service, in `/openapi.json` and `/docs`. */
+  title?: string | undefined
+  description?: string | undefined
+  /** Milliseconds after which a request that is not answered is, with 504; its executors are told. Streams have no end. Default: none. */
+  timeout?: number | undefined
+  /** Pack answers from 1 KiB that the client takes packed: gzip, br or deflate. Default `true`. */
+  compression?: boolean | undefined
+}
+
+/** What `serve()` can be told beside. */
+export interface HttpServeOptions extends HttpOptions, ServeOptions {
+  /** Milliseconds in which the headers of a request must be here. Default 30 000. */
+  headersTimeout?: number | undefined
+  /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000. */
+  bodyTimeout?: number | undefined
+}
+
+/** Options with their defaults in place. */
+export interface Settings extends HttpOptions {
+  readonly maxMessageBytes: number
+  readonly prefetch: number
+  readonly exposeStacks: boolean
+  readonly noDebugEndpoints: boolean
+  readonly noCrudEndpoints: boolean
+  readonly compression: boolean
+  readonly title: string
+  readonly description: string
+  readonly onError: (error: Error) => void
+}
+
+const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
+  maxMessageBytes: limit,
+  prefetch: count,
+  exposeStacks: flag,
+  onError: callback,
+  noDebugEndpoints: flag,
+  noCrudEndpoints: flag,
+  exposeEndpoints,
+  cors: corsOption,
+  title: string,
+  description: string,
+  timeout: milliseconds,
+  compression: flag,
+}
+
+const SERVE: Record<keyof HttpServeOptions, (name: string, value: any) => void> = {
+  ...HTTP,
+  host: string,
+  port,
+  tls: object,
+  headersTimeout: milliseconds,
+  bodyTimeout: milliseconds,
+}
+
+/** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
+export function settingsOf(options: HttpOptions): Settings {
+  return settings(check('createHttp()', options, HTTP))
+}
+
+/** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
+export function serveSettingsOf(options: HttpServeOptions): Settings & HttpServeOptions {
+  return { ...options, ...settings(check('serve()', options, SERVE)) }
+}
+
+function settings(options: HttpOptions): Settings {
+  const { maxMessageBytes = 100 * 1024 * 1024, prefetch = DEFAULT_PREFETCH, onError } = options
+  return {
+    ...options,
+    maxMessageBytes,
+    prefetch: prefetch === 0 ? Infinity : prefetch,
+    exposeStacks: options.exposeStacks ?? false,
+    noDebugEndpoints: options.noDebugEndpoints ?? false,
+    noCrudEndpoints: options.noCrudEndpoints ?? false,
+    compression: options.compression ?? true,
+    title: options.title ?? 'sluice',
+    description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
+    onError: heard(onError ?? ((error) => console.error(error))),
+  }
+}
+
+/** A listener that throws must not change what clients get. */
+function heard(onError: (error: Error) => void): (error: unknown) => void {
+  return (error) => {
+    try {
+      onError(error instanceof Error ? error : new Error(String(error)))
+    } catch (thrown) {
+      console.error('onError of the HTTP server threw:', thrown)
+    }
+  }
+}
+
+function limit(name: string, value: unknown): void {
+  count(name, value)
+  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity for no limit', value)
+}
+
+function port(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw optionType(name, 'a number', value)
+  if (!Number.isInteger(value) || value < 0 || value > 65535) throw optionRange(name, 'an integer from 0 to 65535', value)
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+function exposeEndpoints(name: string, value: Record<string, ExposedEndpoint>): void {
+  object(name, value)
+  for (const [endpoint, exposed] of Object.entries(value)) {
+    const at = `${name}[${JSON.stringify(endpoint)}]`
+    check(at, exposed, { path: string, methods, summary: string, description: string, tags: strings })
+    const path = exposed.path ?? endpoint
+    if (!/^\/[\w./~!$&'()*+,;=:@-]*$/.test(path) || /(^|\/)\.\.?(\/|$)/.test(path))
+      throw optionRange(exposed.path === undefined ? `The endpoint ${at}, which is its path,` : `${at}.path`, "a path such as '/rank'", path)
+  }
+}
+
+function methods(name: string, value: unknown): void {
+  strings(name, value)
+  for (const method of value as string[]) if (!METHODS.includes(method)) throw optionRange(name, `a list of ${METHODS.join(', ')}`, method)
+}
+
+function strings(name: string, value: unknown): void {
+  if (!Array.isArray(value) || value.length === 0 || !value.every((item) => typeof item === 'string')) throw optionType(name, 'a list of strings', value)
+}

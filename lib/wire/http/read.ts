@@ -1,0 +1,133 @@
+import { DocumentArray } from '../../doc/array.js'
+import { Document, type DocumentLike } from '../../doc/document.js'
+import { isPlainObject } from '../../doc/json.js'
+import { DocumentError, say } from '../../errors.js'
+import type { Parameters } from '../../options.js'
+import { emptyMessage, type Message } from '../message.js'
+import { invalid, malformed, type Refusal } from './refusal.js'
+
+/** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
+export const MAX_NESTING = 100
+
+/**
+ * The JSON of a text.
+ * @throws Refusal with status 400 when it is none, or nested too deep
+ */
+export function parse(text: string): unknown {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw malformed(text.trim() === '' ? 'A JSON object is due, such as {"data": [{"text": "hello"}]}; the body is empty' : `Not JSON: ${say(error)}`)
+  }
+  // Every level takes two characters, so a short text need not be looked at.
+  if (text.length > 2 * MAX_NESTING && !isFlat(json, 0)) throw malformed(`Nested deeper than ${MAX_NESTING} levels`)
+  return json
+}
+
+function isFlat(value: unknown, depth: number): boolean {
+  if (depth === MAX_NESTING) return false
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i]
+      if (typeof item === 'object' && item !== null && !isFlat(item, depth + 1)) return false
+    }
+    return true
+  }
+  for (const key in value as object) {
+    const inner = (value as Record<string, unknown>)[key]
+    if (typeof inner === 'object' && inner !== null && !isFlat(inner, depth + 1)) return false
+  }
+  return true
+}
+
+/**
+ * A request as bodies say it, in camelCase or snake_case; unknown keys are ignored, as in Jina.
+ * @param endpoint of the route; without it, the body says which
+ * @throws Refusal with status 422 that names the field
+ */
+export function messageOf(json: unknown, requestId: string, endpoint: string | undefined): Message {
+  if (!isPlainObject(json)) throw invalid([], 'value is not a valid dict', 'type_error.dict')
+  const { data, parameters } = json
+  const named = text(json, 'execEndpoint', 'exec_endpoint')
+  return emptyMessage({
+    requestId,
+    execEndpoint: endpoint ?? (named || '/'),
+    targetExecutor: text(json, 'targetExecutor', 'target_executor') || undefined,
+    parameters: parametersOf(parameters),
+    docs: documentsOf(data),
+  })
+}
+
+function text(json: Record<string, unknown>, camel: string, snake: string): string | undefined {
+  const key = json[camel] === undefined || json[camel] === null ? snake : camel
+  const value = json[key]
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw invalid([key], 'str type expected', 'type_error.str')
+  return value
+}
+
+export function parametersOf(value: unknown): Parameters {
+  if (value === undefined || value === null) return {}
+  if (!isPlainObject(value)) throw invalid(['parameters'], 'value is not a valid dict', 'type_error.dict')
+  if (Object.hasOwn(value, '__proto__')) throw invalid(['parameters', '__proto__'], 'no parameter can be named __proto__')
+  return value
+}
+
+/** Documents: a list, `{ docs: [ … ] }` as Jina 2 had it, one alone, or none. */
+function documentsOf(data: unknown): DocumentArray {
+  if (data === undefined || data === null) return new DocumentArray()
+  if (Array.isArray(data)) return list(data, ['data'])
+  if (!isPlainObject(data)) throw invalid(['data'], 'value is not a valid list', 'type_error.list')
+  if (!Object.hasOwn(data, 'docs')) return list([data], ['data'])
+  const { docs } = data
+  if (docs === null) return new DocumentArray()
+  if (!Array.isArray(docs)) throw invalid(['data', 'docs'], 'value is not a valid list', 'type_error.list')
+  return list(docs, ['data', 'docs'])
+}
+
+function list(items: readonly unknown[], loc: readonly (string | number)[]): DocumentArray {
+  const docs = new DocumentArray(items.length)
+  let i = 0
+  try {
+    for (; i < items.length; i++) docs[i] = Document.from(items[i] as DocumentLike)
+  } catch (error) {
+    throw complaint(items[i], [...loc, i], error)
+  }
+  return docs
+}
+
+/**
+ * A document from its JSON, or from a text.
+ * @throws Refusal with status 422 that names the field
+ */
+export function documentOf(json: unknown): Document {
+  try {
+    return Document.from(json as DocumentLike)
+  } catch (error) {
+    throw complaint(json, [], error)
+  }
+}
+
+function complaint(json: unknown, loc: readonly (string | number)[], error: unknown): unknown {
+  return error instanceof DocumentError ? locate(json, loc, error) : error
+}
+
+/** Finds the field that is wrong, maybe in a chunk of a match. Only looked for once something is. */
+function locate(json: unknown, loc: readonly (string | number)[], error: DocumentError): Refusal {
+  if (!isPlainObject(json)) return invalid(loc, 'value is not a valid dict', 'type_error.dict')
+  for (const field of ['chunks', 'matches']) {
+    const inner = json[field]
+    if (!Array.isArray(inner)) continue
+    for (let i = 0; i < inner.length; i++) {
+      try {
+        Document.from(inner[i])
+      } catch (error) {
+        return locate(inner[i], [...loc, field, i], error as DocumentError)
+      }
+    }
+  }
+  const named = /^\w+/.exec(error.message)?.[0] ?? ''
+  const field = Object.keys(json).find((key) => key.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()) === named)
+  return invalid(field === undefined ? loc : [...loc, field], error.message)
+}

@@ -1,0 +1,181 @@
+import { newId } from '../../doc/id.js'
+import type { Handler } from '../../peer.js'
+import { answer, type Message } from '../message.js'
+import { Cors } from './cors.js'
+import type { Exchange, Headers, Reply } from './exchange.js'
+import { failureOf, Late } from './failure.js'
+import { contentOf, formatOf } from './media.js'
+import { openapiOf } from './openapi.js'
+import type { Settings } from './options.js'
+import { asset } from './page.js'
+import { about, dryRun } from './probes.js'
+import { messageOf, parse } from './read.js'
+import { Refusal, unsupported } from './refusal.js'
+import { type Route, routesOf } from './routes.js'
+import { Stream, streamHeaders, whole } from './stream.js'
+import { answerText } from './write.js'
+
+const REQUEST_ID = /^[\w.-]{1,128}$/
+
+/** Answers requests for a peer, on whatever server they came. */
+export class Router {
+  readonly #peer: Handler
+  readonly #settings: Settings
+  readonly #routes = new Map<string, Map<string, Route>>()
+  readonly #cors: Cors | undefined
+  readonly #openapi: string
+  /** Takes nothing new. */
+  draining = false
+
+  constructor(peer: Handler, settings: Settings) {
+    this.#peer = peer
+    this.#settings = settings
+    const routes = routesOf(settings)
+    for (const route of routes) {
+      const methods = this.#routes.get(route.path) ?? new Map<string, Route>()
+      methods.set(route.method, route)
+      this.#routes.set(route.path, methods)
+    }
+    this.#cors = settings.cors ? new Cors(settings.cors) : undefined
+    this.#openapi = JSON.stringify(openapiOf(routes, settings))
+  }
+
+  /** Answers with a reply, or piece by piece, and then with nothing. Never throws. */
+  async answer(exchange: Exchange): Promise<Reply | undefined> {
+    const given = exchange.header('x-request-id')
+    const id = given !== undefined && REQUEST_ID.test(given) ? given : newId()
+    const headers: Headers = { 'content-type': 'application/json', 'x-content-type-options': 'nosniff', 'x-request-id': id }
+    this.#cors?.grant(exchange.header('origin'), headers)
+    try {
+      return await this.#route(exchange, id, headers)
+    } catch (error) {
+      return this.#fail(exchange, error, { requestId: id }, headers)
+    }
+  }
+
+  #fail(exchange: Exchange, error: unknown, about: Partial<Message>, headers: Headers): Reply {
+    // Nobody reads it any more; it is not a failure of ours.
+    const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
+    if (failure instanceof Refusal) return failure.reply(headers)
+    return { status: failure.status, headers, body: answerText(failure.message, this.#settings.exposeStacks) }
+  }
+
+  #route(exchange: Exchange, id: string, headers: Headers): Reply | undefined | Promise<Reply | undefined> {
+    const { method, target } = exchange
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    const methods = this.#routes.get(path) ?? this.#routes.get(decoded(path))
+    if (methods === undefined) throw new Refusal(404, 'Not Found')
+    const route = methods.get(method) ?? (method === 'HEAD' ? methods.get('GET') : undefined)
+    if (route === undefined) return this.#otherwise(exchange, methods, headers)
+    const query = mark === -1 ? '' : target.slice(mark + 1)
+    return route.task === 'work' ? this.#work(route, query, exchange, id, headers) : this.#tell(route, exchange, headers)
+  }
+
+  #otherwise(exchange: Exchange, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
+    const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+    if (exchange.method !== 'OPTIONS') throw new Refusal(405, 'Method Not Allowed', { allow })
+    headers.allow = allow
+    delete headers['content-type']
+    this.#cors?.permit(exchange, allow, headers)
+    return { status: 204, headers, body: '' }
+  }
+
+  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers): Promise<Reply> {
+    headers['cache-control'] = 'no-store'
+    const reply = (body: string, status = 200): Reply => ({ status, headers, body })
+    switch (task) {
+      case 'openapi':
+        return reply(this.#openapi)
+      case 'page': {
+        const { body, headers: more } = asset(path)
+        Object.assign(headers, more)
+        return reply(body)
+      }
+      case 'ready': {
+        const ready = !this.draining && (this.#peer as { isOpen?: boolean }).isOpen !== false
+        return reply(`{"ready":${ready}}`, ready ? 200 : 503)
+      }
+      case 'dryRun':
+        return reply(JSON.stringify(await dryRun(this.#peer, exchange.scope, this.#settings)))
+      case 'status':
+        return reply(JSON.stringify(about()))
+      default:
+        return reply('{}')
+    }
+  }
+
+  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
+    if (this.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(this.#asked(query, exchange), route, exchange, id, headers)
+    const content = contentOf(exchange.header('content-type'))
+    if (content === undefined)
+      throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
+    if (content === 'ndjson') {
+      const { upload } = await import('./streams.js')
+      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers)
+    }
+    return this.#single(parse(await exchange.text(this.#settings.maxMessageBytes)), route, exchange, id, headers)
+  }
+
+  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
+    const format = formatOf(exchange.header('accept')) ?? 'json'
+    const { exposeStacks } = this.#settings
+    const message = messageOf(json, id, route.endpoint)
+    const { execEndpoint, targetExecutor, parameters } = message
+    const about = { requestId: id, execEndpoint, targetExecutor, parameters }
+    const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, exposeStacks)
+    try {
+      const answered = await this.#answer(message, exchange, stream)
+      if (stream?.begun) {
+        await stream.send(answered)
+        await stream.end()
+        return undefined
+      }
+      return { status: 200, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, exposeStacks) }
+    } catch (error) {
+      if (!stream?.begun) return this.#fail(exchange, error, about, headers)
+      const { failLate } = await import('./streams.js')
+      await failLate(stream, error, about, this.#settings, exchange)
+      return undefined
+    }
+  }
+
+  #answer(message: Message, exchange: Exchange, stream: Stream | undefined): Promise<Message> {
+    const { timeout } = this.#settings
+    const { scope } = exchange
+    const work = answer(this.#peer, message, scope, stream && ((part) => stream.send(part)))
+    if (timeout === undefined) return work
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const late = new Late(timeout)
+        reject(late)
+        scope.abort(late)
+      }, timeout)
+      work.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
+  }
+
+  /** What a GET asks for. Pages of other sites can make a browser send one: it says so, and only those are heard that CORS allows. */
+  #asked(query: string, exchange: Exchange): unknown {
+    if (exchange.header('sec-fetch-site') === 'cross-site' && !this.#cors?.allows(exchange.header('origin') ?? ''))
+      throw new Refusal(403, 'A page of another site asks for this, which only this service may')
+    const given = new URLSearchParams(query)
+    const json: Record<string, unknown> = {}
+    for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = parse(given.get(name)!)
+    for (const name of ['targetExecutor', 'target_executor', 'execEndpoint', 'exec_endpoint']) if (given.has(name)) json[name] = given.get(name)
+    return json
+  }
+}
+
+/** @throws Refusal with status 400 for what is no path */
+function decoded(path: string): string {
+  let text: string
+  try {
+    text = decodeURIComponent(path)
+  } catch {
+    throw new Refusal(400, 'The path is not UTF-8')
+  }
+  if (!text.startsWith('/') || text.includes('\0') || /(^|[/\\])\.\.?([/\\]|$)/.test(text)) throw new Refusal(400, 'Not a path of this service')
+  return text
+}

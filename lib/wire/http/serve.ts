@@ -1,0 +1,162 @@
+import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { ConnectionError } from '../../errors.js'
+import { node } from '../../host.js'
+import type { Handler } from '../../peer.js'
+import type { Server } from '../wire.js'
+import { Deadlines } from './deadlines.js'
+import { type Around, NodeExchange } from './node-exchange.js'
+import { write } from './node-reply.js'
+import { type HttpServeOptions, type Settings, serveSettingsOf } from './options.js'
+import { Router } from './router.js'
+
+/** How long a client that is refused before its body came has to read why. Closed at once, it would see a broken pipe instead. */
+const GRACE = 1000
+
+/** Longer than the minute that proxies keep idle connections for: who closes first must not be us. */
+const KEEP_ALIVE = 65_000
+
+/**
+ * Listens with Node's own server: see `createHttp` for what it offers.
+ *
+ * @param peer opened and closed by its owner
+ * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option; the platform's error when the port is taken
+ * or the certificate is none
+ *
+ * @example
+ * const server = await serve(flow, { port: 8080, tls: { key, cert } })
+ */
+export async function serve(peer: Handler, options: HttpServeOptions = {}): Promise<Server> {
+  const settings = serveSettingsOf(options)
+  const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
+  const { host = '127.0.0.1', port = 0, tls, headersTimeout = 30_000, bodyTimeout = 60_000 } = settings
+  const deadlines = new Deadlines(bodyTimeout)
+  const running = new HttpServer(new Router(peer, settings), settings, { zlib, deadlines, compression: settings.compression })
+  const listener = (req: IncomingMessage, res: ServerResponse): void => running.take(req, res)
+  const limits = {
+    headersTimeout,
+    // Of the whole request, which may be an upload without end: bodies have deadlines of their own.
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE,
+    connectionsCheckingInterval: Math.max(1, Math.min(5000, headersTimeout / 4)),
+  }
+  const secure =
+    tls === undefined
+      ? undefined
+      : { key: pem(tls.key), cert: pem(tls.cert), ...(tls.ca !== undefined && { ca: pem(tls.ca), requestCert: true, rejectUnauthorized: true }) }
+  const server = secure === undefined ? http.createServer(limits, listener) : https.createServer({ ...limits, ...secure }, listener)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  running.attach(server)
+  server.on('error', settings.onError)
+  const address = server.address() as { port: number }
+  const shown = host.includes(':') ? `[${host}]` : host
+  return Object.assign(running, { port: address.port, address: `${secure === undefined ? 'http' : 'https'}://${shown}:${address.port}` })
+}
+
+function pem(text: string | Uint8Array): string | Buffer {
+  return typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength)
+}
+
+/** The requests of each connection that are not answered yet. */
+const inside = new WeakMap<Socket, number>()
+
+class HttpServer implements Pick<Server, 'drain' | 'close'> {
+  readonly #router: Router
+  readonly #settings: Settings
+  readonly #around: Around
+  readonly #active = new Set<NodeExchange>()
+  #server: NodeServer | undefined
+  #closing: Promise<void> | undefined
+  #empty: (() => void)[] = []
+
+  constructor(router: Router, settings: Settings, around: Around) {
+    this.#router = router
+    this.#settings = settings
+    this.#around = around
+  }
+
+  attach(server: NodeServer): void {
+    this.#server = server
+  }
+
+  take(req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req
+    const under = (inside.get(socket) ?? 0) + 1
+    inside.set(socket, under)
+    // Without a listener, what a connection dies of would end the process.
+    res.on('error', () => {})
+    req.on('error', () => {})
+    // Answers leave in order, so a client gains nothing by asking ahead; only memory would be lost.
+    if (under > this.#settings.prefetch) {
+      res.writeHead(429, { 'content-type': 'application/json', connection: 'close' }).end('{"detail":"Too many requests ahead on one connection"}')
+      return
+    }
+    const exchange = new NodeExchange(req, res, this.#around)
+    this.#active.add(exchange)
+    res.once('close', () => {
+      inside.set(socket, inside.get(socket)! - 1)
+      this.#left(exchange)
+    })
+    this.#router
+      .answer(exchange)
+      .then((reply) => {
+        if (reply === undefined) exchange.finish?.()
+        else if (!exchange.scope.aborted || !res.destroyed)
+          write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)
+      })
+      .catch((error) => {
+        // Nobody is left to tell, but for the one who runs the server.
+        if (!exchange.scope.aborted) this.#settings.onError(error as Error)
+        res.destroy()
+      })
+      .finally(() => {
+        if (!req.complete && !req.destroyed) stopReading(req, res)
+      })
+  }
+
+  #left(exchange: NodeExchange): void {
+    this.#active.delete(exchange)
+    if (this.#active.size > 0) return
+    for (const resolve of this.#empty) resolve()
+    this.#empty = []
+  }
+
+  async drain(): Promise<void> {
+    this.#router.draining = true
+    if (this.#active.size > 0) await new Promise<void>((resolve) => this.#empty.push(resolve))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#router.draining = true
+    this.#around.deadlines.close()
+    const server = this.#server!
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const exchange of this.#active) exchange.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the server closes'))
+    server.closeAllConnections()
+    await closed
+  }
+}
+
+/** The answer is written, and the body still comes: nothing more of it is read, and the connection ends when the client had time to see why. */
+function stopReading(req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = req
+  const end = setTimeout(() => {
+    if (!req.complete) socket.destroy()
+  }, GRACE)
+  end.unref()
+  // Most often, little is left of it, which Node reads over.
+  res.once('close', () => {
+    if (req.complete) clearTimeout(end)
+  })
+}

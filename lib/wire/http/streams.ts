@@ -1,0 +1,63 @@
+import { ExecutorError } from '../../errors.js'
+import type { Handler, Peer } from '../../peer.js'
+import { post } from '../../post/post.js'
+import { answerOf, type Message } from '../message.js'
+import type { Exchange, Headers, Reply } from './exchange.js'
+import { failed, failureOf } from './failure.js'
+import { formatOf } from './media.js'
+import type { Settings } from './options.js'
+import { Refusal } from './refusal.js'
+import { Stream, streamHeaders } from './stream.js'
+import { documentsOf, uploadOptions } from './upload.js'
+
+/**
+ * Streams documents of an upload through the peer, and the answers back. At most `prefetch` requests are between the two: so a client
+ * that does not read is not read from.
+ */
+export async function upload(
+  peer: Handler,
+  settings: Settings,
+  endpoint: string | undefined,
+  query: string,
+  exchange: Exchange,
+  headers: Headers,
+): Promise<Reply | undefined> {
+  const { execEndpoint, ...options } = uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
+  const format = formatOf(exchange.header('accept')) ?? 'ndjson'
+  if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
+  const on = endpoint ?? (execEndpoint || '/')
+  const stream = new Stream(exchange, format, headers, settings.exposeStacks)
+  const responses = post(peer as Peer, on, () => documentsOf(exchange.chunks(), settings.maxMessageBytes), {
+    ...options,
+    prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
+    signal: exchange.scope.signal,
+  })
+  try {
+    for await (const response of responses) await stream.send(answerOf(response))
+    if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
+    await stream.end()
+  } catch (error) {
+    const about = { requestId: headers['x-request-id']!, execEndpoint: on, targetExecutor: options.targetExecutor, parameters: options.parameters ?? {} }
+    // An executor's failure is an answer; what else goes wrong before there is one has a status of its own.
+    if (!stream.begun && !(error instanceof ExecutorError)) throw error
+    await failLate(stream, error, about, settings, exchange)
+  }
+  return undefined
+}
+
+/** The last line of a stream that went wrong half-way: an envelope with the status ERROR. */
+export async function failLate(stream: Stream, error: unknown, about: Partial<Message>, settings: Settings, exchange: Exchange): Promise<void> {
+  if (exchange.scope.aborted && error === exchange.scope.reason && settings.timeout === undefined) return
+  if (error instanceof ExecutorError) {
+    const { requestId = about.requestId } = error
+    await stream.send(failed(error, { ...about, requestId: requestId ?? '' }))
+  } else {
+    const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : settings.onError)
+    await stream.send(failure instanceof Refusal ? failed(asError(error), about) : failure.message)
+  }
+  await stream.end()
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

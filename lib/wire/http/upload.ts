@@ -1,0 +1,81 @@
+import type { Document } from '../../doc/document.js'
+import { blocksOf } from '../../doc/from/blocks.js'
+import { endOfLine, lineAt } from '../../doc/from/lines.js'
+import { reporter } from '../../doc/from/options.js'
+import { ParseError } from '../../errors.js'
+import { DEFAULT_REQUEST_SIZE, type PostOptions } from '../../options.js'
+import { documentOf, parametersOf, parse } from './read.js'
+import { badOption, Refusal } from './refusal.js'
+
+/** The most documents of an upload in one request: they are in memory together. */
+const MAX_REQUEST_SIZE = 10_000
+
+/** What is said of an upload beside its lines: in the query, or in headers of the same names, as `x-request-size`. */
+export interface UploadOptions extends PostOptions {
+  readonly execEndpoint: string | undefined
+}
+
+/** @throws Refusal with status 422 that names the option */
+export function uploadOptions(query: string, header: (name: string) => string | undefined, prefetch: number): UploadOptions {
+  const given = new URLSearchParams(query)
+  const read = (name: string): string | undefined => {
+    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    return given.get(name) ?? given.get(snake) ?? header(`x-${snake.replaceAll('_', '-')}`) ?? undefined
+  }
+  const number = (name: string, most: number): number | undefined => {
+    const text = read(name)
+    if (text === undefined) return undefined
+    const value = Number(text)
+    if (!/^\d{1,9}$/.test(text) || value < 1 || value > most) throw badOption(name, `an integer from 1 to ${most} is due`)
+    return value
+  }
+  const flag = (name: string): boolean => {
+    const text = read(name) ?? 'false'
+    if (text !== 'true' && text !== 'false') throw badOption(name, 'true or false is due')
+    return text === 'true'
+  }
+  const parameters = read('parameters')
+  return {
+    execEndpoint: read('execEndpoint'),
+    targetExecutor: read('targetExecutor') || undefined,
+    parameters: parameters === undefined ? {} : jsonOption('parameters', parameters),
+    requestSize: number('requestSize', MAX_REQUEST_SIZE) ?? DEFAULT_REQUEST_SIZE,
+    prefetch: Math.min(number('prefetch', 1_000_000) ?? prefetch, prefetch),
+    resultsInOrder: flag('resultsInOrder'),
+    continueOnError: flag('continueOnError'),
+    flushAfter: number('flushAfter', 3_600_000),
+  }
+}
+
+function jsonOption(name: string, text: string): object {
+  try {
+    return parametersOf(parse(text))
+  } catch (error) {
+    if (error instanceof Refusal) throw badOption(name, error.message)
+    throw error
+  }
+}
+
+/**
+ * The documents of an upload, a line each. Reads on when asked to.
+ * @throws ParseError that names line and field, also for one over the limit
+ */
+export async function* documentsOf(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Document> {
+  for await (const { text, line } of blocksOf(chunks, limit, reporter(undefined, undefined))) {
+    for (let at = 0, number = line; at < text.length; number++) {
+      const end = endOfLine(text, at)
+      const json = lineAt(text, at, end)
+      at = end + 1
+      if (json.trim() !== '') yield document(json, number)
+    }
+  }
+}
+
+function document(json: string, line: number): Document {
+  try {
+    return documentOf(parse(json))
+  } catch (error) {
+    if (error instanceof Refusal) throw new ParseError(error.message.replace(/^body[.:]\s*/, ''), { file: undefined, line }, { cause: error })
+    throw error
+  }
+}
