@@ -3,6 +3,7 @@ import { protocolOf } from '../client/address.js'
 import { optionRange, optionType } from '../errors.js'
 import type { CorsOptions, GraphQLOptions } from '../graphql/index.js'
 import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
+import type { ExposedEndpoint } from '../wire/http/index.js'
 import type { ServerTls } from '../wire/wire.js'
 
 /** How a Flow is served. */
@@ -27,7 +28,7 @@ export interface GatewayOptions {
   /** Leaves out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
   noCrudEndpoints?: boolean | undefined
   /** Endpoints of executors with a path of their own. */
-  exposeEndpoints?: Readonly<Record<string, { path?: string; methods?: readonly string[]; summary?: string; tags?: readonly string[] }>> | undefined
+  exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
   /** The most requests of one connection or stream between its wire and the executors. Default 16. */
   prefetch?: number | undefined
   /** Bytes of one message or body, unpacked. Default 100 MiB; what is larger is refused. */

@@ -10,8 +10,8 @@ const FIRST_BYTES = 10_000
 
 /** What a protocol brings to a port. */
 interface Speaker {
-  /** It answers that it is not ready, and goes on. */
-  unready(): void
+  /** It says that it is not ready any more, where it can, and goes on. */
+  unready?(): void
   drain(): Promise<void>
   close(): Promise<void> | void
 }
@@ -38,8 +38,8 @@ export class Port {
     let grpc: ((socket: Socket) => void) | undefined
     let http: HttpServer | undefined
     if (protocols.includes('grpc')) {
-      const { createGrpc } = await import('../wire/grpc/serve.js')
-      const speaker = createGrpc(peer, options)
+      const { createGrpc } = await import('../wire/grpc/server/serve.js')
+      const speaker = createGrpc(peer, { ...common(options), timeout: options.timeout })
       speakers.push(speaker)
       grpc = (socket) => speaker.inject(socket)
     }
@@ -50,8 +50,9 @@ export class Port {
         listener ?? ((_, response) => void response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end('This port speaks WebSocket.')),
       )
       if (protocols.includes('websocket')) {
-        const { attach } = await import('../wire/websocket/serve.js')
-        speakers.push(attach(http, peer, options))
+        const { attach } = await import('../wire/websocket/server/serve.js')
+        const { cors } = options
+        speakers.push(await attach(http, peer, { ...common(options), origins: cors === true ? '*' : cors ? cors.origins : [] }))
       }
     }
     const sockets = new Set<Socket>()
@@ -81,7 +82,7 @@ export class Port {
   }
 
   unready(): void {
-    for (const speaker of this.#speakers) speaker.unready()
+    for (const speaker of this.#speakers) speaker.unready?.()
   }
 
   async drain(): Promise<void> {
@@ -97,19 +98,46 @@ export class Port {
   }
 }
 
+/** What every wire is told. */
+function common({ prefetch, maxMessageBytes, exposeStacks, onError }: GatewayOptions) {
+  return given({ prefetch, maxMessageBytes, exposeStacks, onError })
+}
+
+/** Wires refuse words they do not know, also with nothing behind them. */
+function given<O extends object>(options: O): O {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O
+}
+
 /** HTTP's own routes, and GraphQL's. */
 async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<(request: IncomingMessage, response: ServerResponse) => void> {
-  const { createHttp } = await import('../wire/http/serve.js')
-  const http = createHttp(peer, options)
+  const { createListener } = await import('../wire/http/serve.js')
+  const { cors, title, description, noDebugEndpoints, noCrudEndpoints, exposeEndpoints, timeout } = options
+  const http = await createListener(
+    peer,
+    given({
+      ...common(options),
+      cors,
+      title,
+      description,
+      noDebugEndpoints,
+      noCrudEndpoints,
+      exposeEndpoints,
+      timeout,
+    }),
+  )
   speakers.push(http)
-  if (!options.graphql) return http.listener
+  const listener = (request: IncomingMessage, response: ServerResponse): void => http.take(request, response)
+  if (!options.graphql) return listener
   const { createGraphQL } = await import('../graphql/index.js')
-  const cors = options.cors === true ? { origins: '*' as const } : options.cors || undefined
-  const graphql = createGraphQL(peer, { prefetch: options.prefetch, ...(cors && { cors }), ...(typeof options.graphql === 'object' && options.graphql) })
+  const graphql = createGraphQL(peer, {
+    prefetch: options.prefetch,
+    ...(cors && { cors: cors === true ? { origins: '*' as const } : cors }),
+    ...(typeof options.graphql === 'object' && options.graphql),
+  })
   return (request, response) => {
     const path = request.url?.split('?', 1)[0]
     if (path === '/graphql' || path?.startsWith('/graphql/')) void graphql(request, response)
-    else http.listener(request, response)
+    else listener(request, response)
   }
 }
 

@@ -26,6 +26,8 @@ export class Router {
   readonly #openapi: string
   /** Takes nothing new. */
   draining = false
+  /** It says that it is not ready, and works on. */
+  leaving = false
 
   constructor(peer: Handler, settings: Settings) {
     this.#peer = peer
@@ -93,7 +95,7 @@ export class Router {
         return reply(body)
       }
       case 'ready': {
-        const ready = !this.draining && (this.#peer as { isOpen?: boolean }).isOpen !== false
+        const ready = !this.draining && !this.leaving && (this.#peer as { isOpen?: boolean }).isOpen !== false
         return reply(`{"ready":${ready}}`, ready ? 200 : 503)
       }
       case 'dryRun':

@@ -59,6 +59,20 @@ export async function serve(peer: Handler, options: HttpServeOptions = {}): Prom
   return Object.assign(running, { port: address.port, address: `${secure === undefined ? 'http' : 'https'}://${shown}:${address.port}` })
 }
 
+/**
+ * HTTP for a server that is somebody else's: `take` is its listener.
+ * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option
+ */
+export async function createListener(peer: Handler, options: HttpServeOptions = {}): Promise<HttpServer> {
+  const settings = serveSettingsOf(options)
+  const { bodyTimeout = 60_000 } = settings
+  return new HttpServer(new Router(peer, settings), settings, {
+    zlib: await node('zlib'),
+    deadlines: new Deadlines(bodyTimeout),
+    compression: settings.compression,
+  })
+}
+
 function pem(text: string | Uint8Array): string | Buffer {
   return typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength)
 }
@@ -127,6 +141,11 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
     this.#empty = []
   }
 
+  /** Says that it is not ready any more, and goes on. */
+  unready(): void {
+    this.#router.leaving = true
+  }
+
   async drain(): Promise<void> {
     this.#router.draining = true
     if (this.#active.size > 0) await new Promise<void>((resolve) => this.#empty.push(resolve))
@@ -140,10 +159,10 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
   async #close(): Promise<void> {
     this.#router.draining = true
     this.#around.deadlines.close()
-    const server = this.#server!
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    const server = this.#server
+    const closed = server && new Promise<void>((resolve) => server.close(() => resolve()))
     for (const exchange of this.#active) exchange.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the server closes'))
-    server.closeAllConnections()
+    server?.closeAllConnections()
     await closed
   }
 }

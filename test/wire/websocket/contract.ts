@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
+import { Executor } from '../../../lib/executor.js'
 import { Flow } from '../../../lib/flow.js'
 import { post } from '../../../lib/post/post.js'
 import { attach, connect } from '../../../lib/wire/websocket/index.js'
@@ -16,6 +17,14 @@ const upper = async ({ docs }: any) => {
   for (const doc of docs) doc.text = doc.text.toUpperCase()
 }
 const words = Array.from({ length: 200 }, (_, i) => `word ${i}`)
+
+/** An executor that looks at itself when a gateway asks. */
+class Down extends Executor {
+  static requests = { _jina_dry_run_: 'look' }
+  look() {
+    throw new Error('not up')
+  }
+}
 
 for (const mode of ['bytes', 'json'] as const) {
   test(`C1: ${mode}: a stream of documents goes there and comes back, in order if asked`, async () => {
@@ -185,9 +194,7 @@ for (const mode of ['bytes', 'json'] as const) {
   })
 
   test(`C1: ${mode}: whether a Flow is ready`, async () => {
-    await using it = await serving(({ docs }) => {
-      if (docs.length === 0) throw new Error('not up')
-    })
+    await using it = await serving(Down)
     assert.is(await it.connect({ mode }).isReady(), false)
     await using other = await serving(() => {})
     assert.is(await other.connect({ mode }).isReady(), true)
