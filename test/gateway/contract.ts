@@ -53,7 +53,7 @@ const flowOf = () =>
 
 const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' } as const
 
-for (const protocol of ['http', 'websocket'] as const) {
+for (const protocol of ['grpc', 'http', 'websocket'] as const) {
   const test = suite(`${protocol}`)
   let flow: Flow<any, any>
   let gateway: Gateway
@@ -252,6 +252,7 @@ for (const protocol of ['http', 'websocket'] as const) {
   })
 
   test('C5: an executor that never answers', async () => {
+    Actor.door = deferred()
     await using impatient = new Client(gateway.addresses[protocol]!, { timeout: 200 })
     const { error } = await within(10_000, collect(impatient.post('/wait', ['wait'])))
     assert.instance(error, ConnectionError, String(error))

@@ -4,7 +4,7 @@ import { Flow } from '../../../lib/flow.js'
 import { connect, serve, type WebSocketConnectOptions, type WebSocketServeOptions } from '../../../lib/wire/websocket/index.js'
 
 /** A Flow of one executor, behind a real server on loopback. */
-export async function serving(uses: ((call: any) => unknown) | typeof Executor, options: WebSocketServeOptions = {}) {
+export async function serving(uses: ((call: any) => unknown) | (new (...args: any[]) => Executor), options: WebSocketServeOptions = {}) {
   const flow = await new Flow({ closeTimeout: 100 }).add({ name: 'it', uses: uses as any }).open()
   const reported: Error[] = []
   const server = await serve(flow, { onError: (error) => reported.push(error), ...options })
