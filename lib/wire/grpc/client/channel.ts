@@ -1,0 +1,140 @@
+import { type CallOptions, ChannelCredentials, type ChannelInterface, Client, compressionAlgorithms, connectivityState as State } from '@grpc/grpc-js'
+import { ConnectionError, optionRange, say } from '../../../errors.js'
+import type { Scope } from '../../../stream/scope.js'
+import { METHODS } from '../methods.js'
+import type { ClientSettings } from '../options.js'
+import type { Place } from './address.js'
+import { probe } from './probe.js'
+
+/** The connection to a server, which comes and goes as it is needed. */
+export class Channel {
+  readonly client: Client
+  readonly #channel: ChannelInterface
+  readonly #place: Place
+  readonly #patience: number
+  readonly #keepalive: number
+  #connecting: Promise<void> | undefined
+  #closed = false
+  #users = 0
+  #nudging: ReturnType<typeof setInterval> | undefined
+
+  constructor(place: Place, settings: ClientSettings) {
+    this.#place = place
+    this.#patience = settings.connectTimeout
+    const { host, port, tls } = place
+    const { keepalive, compression } = settings
+    this.#keepalive = keepalive
+    this.client = new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentialsOf(place), {
+      'grpc.max_receive_message_length': settings.maxMessageBytes,
+      'grpc.max_send_message_length': -1,
+      // Whether a request may be sent again, this package does not know: who posts says so by `retries`.
+      'grpc.enable_retries': 0,
+      'grpc.enable_channelz': 0,
+      'grpc.service_config_disable_resolution': 1,
+      // Environment variables do not redirect requests, as in fetch().
+      'grpc.enable_http_proxy': 0,
+      // A connection of its own, which close() closes.
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 5000,
+      ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
+      ...(compression !== undefined && { 'grpc.default_compression_algorithm': compressionAlgorithms[compression] }),
+      ...(tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
+    })
+    this.#channel = this.client.getChannel()
+  }
+
+  /** Whether a connection stands. */
+  get isReady(): boolean {
+    return this.#state() === State.READY
+  }
+
+  /**
+   * Resolves when a connection stands; who asks meanwhile waits for the same.
+   * @throws ConnectionError that says why none does; the reason of the scope, when it is told to stop
+   */
+  ready(scope: Scope): Promise<void> {
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined
+    })
+    const connecting = this.#connecting
+    return new Promise((resolve, reject) => {
+      const unwatch = scope.watch(reject)
+      connecting.then(resolve, reject).finally(unwatch)
+    })
+  }
+
+  /** Connects if it does not yet. A closed channel must not be asked: it would connect again. */
+  #state(): State {
+    return this.#closed ? State.SHUTDOWN : this.#channel.getConnectivityState(true)
+  }
+
+  async #connect(): Promise<void> {
+    const until = Date.now() + this.#patience
+    for (;;) {
+      const state = this.#state()
+      if (state === State.READY) return
+      if (state === State.TRANSIENT_FAILURE) {
+        const fault = await probe(this.#place, Math.max(1, until - Date.now()))
+        if (fault !== undefined) throw fault
+      }
+      if (state === State.SHUTDOWN) throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, 'the connection was closed on this side')
+      await this.#change(state, until)
+      if (Date.now() >= until && !this.isReady)
+        throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)
+    }
+  }
+
+  /**
+   * To be called when a call begins. Servers of gRPC's C core, such as Jina's, take more than two pings without anything else for an
+   * abuse, and hang up; so a long wait is interrupted by a question that they answer. @returns notes the call's end
+   */
+  enter(): () => void {
+    this.#users++
+    if (this.#keepalive > 0 && this.#nudging === undefined) {
+      this.#nudging = setInterval(() => this.#nudge(), this.#keepalive * 2)
+      this.#nudging.unref?.()
+    }
+    let inside = true
+    return () => {
+      if (inside && --this.#users === 0) {
+        clearInterval(this.#nudging)
+        this.#nudging = undefined
+      }
+      inside = false
+    }
+  }
+
+  #nudge(): void {
+    const same = (bytes: Buffer): Buffer => bytes
+    this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: Date.now() + this.#keepalive } as CallOptions, () => {})
+  }
+
+  #change(from: State, until: number): Promise<void> {
+    return new Promise((resolve) => this.#channel.watchConnectivityState(from, until, () => resolve()))
+  }
+
+  close(): void {
+    clearInterval(this.#nudging)
+    this.#nudging = undefined
+    this.#closed = true
+    this.#closeWhenStill(Date.now() + this.#patience)
+  }
+
+  /** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
+  #closeWhenStill(until: number): void {
+    const state = this.#channel.getConnectivityState(false)
+    if (state !== State.CONNECTING || Date.now() >= until) this.client.close()
+    else this.#channel.watchConnectivityState(state, until, () => setImmediate(() => this.#closeWhenStill(until)))
+  }
+}
+
+function credentialsOf({ tls }: Place): ChannelCredentials {
+  if (tls === undefined) return ChannelCredentials.createInsecure()
+  const bytes = (pem: string | Uint8Array | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem))
+  try {
+    return ChannelCredentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert))
+  } catch (cause) {
+    throw optionRange('tls', `certificates and keys as texts in PEM, a key always with its cert (${say(cause)})`, tls)
+  }
+}

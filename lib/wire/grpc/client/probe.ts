@@ -1,0 +1,84 @@
+import type { Socket } from 'node:net'
+import { ConnectionError } from '../../../errors.js'
+import { node } from '../../../host.js'
+import type { Place } from './address.js'
+
+/** What a client of HTTP/2 says first: its preface, and settings without any. */
+const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
+const SETTINGS = 4
+
+/**
+ * Why no connection stands: grpc-js says only that none does. Looks for itself: is anybody there, is it who it should be, does it
+ * speak HTTP/2?
+ * @returns nothing when all is well now
+ */
+export async function probe(place: Place, timeout: number): Promise<ConnectionError | undefined> {
+  const { address, host, port, tls } = place
+  const { connect } = await node('net')
+  const tcp = connect({ host, port, autoSelectFamily: true })
+  let socket: Socket = tcp
+  try {
+    await event(tcp, 'connect', timeout)
+  } catch (cause) {
+    tcp.destroy()
+    return new ConnectionError('ERR_UNREACHABLE', address, `nobody answers there (${textOf(cause)}). See whether the server runs and the address is right`, {
+      cause,
+    })
+  }
+  try {
+    if (tls !== undefined) {
+      const secure = await node('tls')
+      const { isIP } = await node('net')
+      const servername = tls.serverName ?? (isIP(host) ? undefined : host)
+      const given = { ca: tls.ca, key: tls.key, cert: tls.cert, servername } as Record<string, unknown>
+      for (const [name, value] of Object.entries(given)) given[name] = value instanceof Uint8Array ? Buffer.from(value) : value
+      socket = secure.connect({
+        socket: tcp,
+        host,
+        ALPNProtocols: ['h2'],
+        ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+      })
+      await event(socket, 'secureConnect', timeout)
+    }
+    socket.write(HELLO)
+    const answer = (await event(socket, 'data', timeout)) as Buffer
+    if (answer[3] === SETTINGS) return undefined
+    return new ConnectionError('ERR_PROTOCOL', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
+  } catch (cause) {
+    if (cause === LATE) return undefined
+    // With TLS 1.3, a server that wants a certificate says so only after its handshake.
+    if (tls !== undefined)
+      return new ConnectionError(
+        'ERR_TLS',
+        address,
+        `no secure connection: ${textOf(cause)}. See its certificate, and tls.ca, tls.cert and tls.serverName here`,
+        { cause },
+      )
+    return new ConnectionError('ERR_PROTOCOL', address, 'who answers there does not speak gRPC, or wants TLS (grpcs://)', { cause })
+  } finally {
+    socket.destroy()
+    tcp.destroy()
+  }
+}
+
+const LATE = new Error('no answer in time')
+
+/** Waits for an event of a socket. */
+function event(socket: Socket, name: string, timeout: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(LATE), timeout)
+    const settle = (settled: (value: any) => void) => (value: unknown) => {
+      clearTimeout(timer)
+      settled(value)
+    }
+    socket.once(name, settle(resolve))
+    // For good: an error that comes later must have a listener too.
+    socket.on('error', settle(reject))
+    socket.once('close', () => settle(reject)(new Error('the connection was closed')))
+  })
+}
+
+function textOf(cause: unknown): string {
+  const { message, code, errors } = cause as { message?: string; code?: string; errors?: Error[] }
+  return message || errors?.map(({ message }) => message).join(', ') || code || 'no reason given'
+}

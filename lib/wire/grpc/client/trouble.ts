@@ -1,0 +1,59 @@
+import { status as Code, type ServiceError } from '@grpc/grpc-js'
+import { ConnectionError } from '../../../errors.js'
+
+type Trouble = ConstructorParameters<typeof ConnectionError>[0]
+
+/**
+ * What a call ended with, as the one error that all wires have.
+ * @param begun whether the server had answered the call in any way before
+ */
+export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'details'>, begun: boolean): ConnectionError {
+  const { code, details } = error
+  const kind = kindOf(code, details, begun)
+  return new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {
+    cause: error,
+  })
+}
+
+const REASONS: Record<Trouble, string> = {
+  ERR_UNREACHABLE: 'nobody answers there',
+  ERR_DISCONNECTED: 'it stopped answering',
+  ERR_TIMEOUT: 'it did not answer in time',
+  ERR_TLS: 'it is not who it should be',
+  ERR_TOO_LARGE: 'a message is over a limit',
+  ERR_PROTOCOL: 'it is no Flow or Executor that speaks gRPC',
+  ERR_REFUSED: 'it refused',
+}
+
+const ADVICE: Partial<Record<Trouble, string>> = {
+  ERR_TOO_LARGE: '. Send fewer documents in one request (requestSize), or raise maxMessageBytes on both ends',
+  ERR_PROTOCOL: '. See whether address and protocol are right',
+}
+
+function kindOf(code: Code, details: string, begun: boolean): Trouble {
+  switch (code) {
+    case Code.UNAVAILABLE:
+      return begun || /^Connection dropped|ECONN|EPIPE|ETIMEDOUT/.test(details) ? 'ERR_DISCONNECTED' : 'ERR_UNREACHABLE'
+    case Code.NOT_FOUND:
+      return 'ERR_UNREACHABLE'
+    case Code.DEADLINE_EXCEEDED:
+      return 'ERR_TIMEOUT'
+    case Code.RESOURCE_EXHAUSTED:
+      // That is what grpc-js makes of a server that has had enough of a connection.
+      return details.startsWith('Bandwidth exhausted') ? 'ERR_DISCONNECTED' : 'ERR_TOO_LARGE'
+    case Code.UNIMPLEMENTED:
+    case Code.OK:
+      return 'ERR_PROTOCOL'
+    case Code.CANCELLED:
+    case Code.ABORTED:
+    case Code.DATA_LOSS:
+      return 'ERR_DISCONNECTED'
+    case Code.INTERNAL:
+    case Code.UNKNOWN:
+      // What grpc-js itself makes of answers that are none, and of streams that break.
+      if (/HTTP status code|No status information|without gRPC status/.test(details)) return 'ERR_PROTOCOL'
+      return /RST_STREAM|ECONN|EPIPE/.test(details) ? 'ERR_DISCONNECTED' : 'ERR_REFUSED'
+    default:
+      return 'ERR_REFUSED'
+  }
+}

@@ -1,0 +1,55 @@
+/** Where everything is, as Jina names it. */
+export const METHODS = {
+  call: '/jina.JinaRPC/Call',
+  single: '/jina.JinaSingleDataRequestRPC/process_single_data',
+  several: '/jina.JinaDataRequestRPC/process_data',
+  document: '/jina.JinaSingleDocumentRequestRPC/stream_doc',
+  endpoints: '/jina.JinaDiscoverEndpointsRPC/endpoint_discovery',
+  dryRun: '/jina.JinaGatewayDryRunRPC/dry_run',
+  info: '/jina.JinaInfoRPC/_status',
+  taken: '/sluice.Parts/taken',
+  check: '/grpc.health.v1.Health/Check',
+  watch: '/grpc.health.v1.Health/Watch',
+  reflection: '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  reflectionAlpha: '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+} as const
+
+/** `/jina.JinaRPC/Call` → `jina.JinaRPC` */
+export function serviceOf(method: string): string {
+  return method.slice(1, method.lastIndexOf('/'))
+}
+
+/** Those that answer requests: health checks know them by name. */
+export const SERVICES: readonly string[] = [
+  METHODS.call,
+  METHODS.single,
+  METHODS.several,
+  METHODS.document,
+  METHODS.endpoints,
+  METHODS.dryRun,
+  METHODS.info,
+].map(serviceOf)
+
+/** The endpoint that every Executor of Jina has, to see whether requests come through. */
+export const DRY_RUN = '_jina_dry_run_'
+
+/** What clients may say with a call. */
+export const METADATA = {
+  /** The most requests that the server takes before it has answered. */
+  prefetch: '__prefetch__',
+  inOrder: '__results_in_order__',
+  /** `1` asks for partial answers. */
+  partial: 'sluice-partial',
+  /** Makes the server wait with partial answers until the client said that it took those before. */
+  credit: 'sluice-credit',
+  /** On the way back: an executor failed. */
+  isError: 'is-error',
+} as const
+
+/** How many partial answers of one request go out before the client says that it took some. */
+export const WINDOW = 16
+
+/** Messages pass grpc-js as they are: what they mean, our own codec knows. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,123 @@
+import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../../errors.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
+import type { ConnectOptions, ServeOptions } from '../wire.js'
+
+/** How documents are written: as docarray 0.x does it (`v1`), or as docarray 0.30 and later (`v2`). */
+export type DocumentModel = 'v1' | 'v2'
+
+/** What {@link serve} can be told. */
+export interface GrpcServeOptions extends ServeOptions {
+  /** How documents are written on this server. Default `'v1'`, as Jina with docarray 0.21 does. */
+  model?: DocumentModel | undefined
+  /** What `endpoint_discovery` answers. Default: nothing but `/default`, which tells a Jina gateway to send everything. */
+  endpoints?: (() => readonly string[]) | undefined
+  /** Milliseconds between pings; a client that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
+  keepalive?: number | undefined
+}
+
+/** What {@link connect} can be told. */
+export interface GrpcConnectOptions extends ConnectOptions {
+  /** How documents are written there. Default `'v1'`, as Jina with docarray 0.21 does. */
+  model?: DocumentModel | undefined
+  /** One call for each request, in place of a stream for those that belong together: for executors of Jina behind a head. Default `false`. */
+  unary?: boolean | undefined
+  /** Milliseconds between pings while requests are under way; a server that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
+  keepalive?: number | undefined
+}
+
+/** 100 MiB. */
+const MAX_MESSAGE = 100 * 1024 * 1024
+const KEEPALIVE = 30_000
+
+export type ServerSettings = ReturnType<typeof serverSettings>
+export type ClientSettings = ReturnType<typeof clientSettings>
+
+/** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
+export function serverSettings(options: GrpcServeOptions) {
+  const given = check('serve()', options, {
+    host: string,
+    port,
+    tls: serverTls,
+    maxMessageBytes: positive,
+    prefetch: count,
+    exposeStacks: flag,
+    onError: callback,
+    model,
+    endpoints: callback,
+    keepalive: milliseconds,
+  })
+  const { prefetch = DEFAULT_PREFETCH } = given
+  return {
+    host: given.host ?? '127.0.0.1',
+    port: given.port ?? 0,
+    tls: given.tls,
+    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
+    prefetch: prefetch === 0 ? Infinity : prefetch,
+    exposeStacks: given.exposeStacks ?? false,
+    onError: given.onError ?? ((error: Error) => console.error(error)),
+    model: given.model ?? ('v1' as const),
+    endpoints: given.endpoints ?? (() => ['/default']),
+    keepalive: given.keepalive ?? KEEPALIVE,
+  }
+}
+
+/** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
+export function clientSettings(options: GrpcConnectOptions) {
+  const given = check('connect()', options, {
+    tls: (name, value) => (typeof value === 'boolean' ? undefined : object(name, value)),
+    headers,
+    compression,
+    timeout: milliseconds,
+    connectTimeout: milliseconds,
+    maxMessageBytes: positive,
+    model,
+    unary: flag,
+    keepalive: milliseconds,
+  })
+  return {
+    tls: given.tls,
+    headers: given.headers ?? {},
+    compression: given.compression,
+    timeout: given.timeout,
+    connectTimeout: given.connectTimeout ?? 5000,
+    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
+    model: given.model ?? ('v1' as const),
+    unary: given.unary ?? false,
+    keepalive: given.keepalive ?? KEEPALIVE,
+  }
+}
+
+function port(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw optionType(name, 'a number', value)
+  if (!(Number.isInteger(value) && value >= 0 && value <= 65_535)) throw optionRange(name, 'a port from 0 to 65535', value)
+}
+
+function positive(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw optionType(name, 'a number of bytes', value)
+  if (!(Number.isInteger(value) && value > 0)) throw optionRange(name, 'a number of bytes, 1 or more', value)
+}
+
+function model(name: string, value: unknown): void {
+  if (value !== 'v1' && value !== 'v2') throw optionRange(name, "'v1' or 'v2'", value)
+}
+
+function compression(name: string, value: unknown): void {
+  if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
+}
+
+function serverTls(name: string, value: unknown): void {
+  object(name, value)
+  const { key, cert } = value as { key?: unknown; cert?: unknown }
+  if (!key || !cert) throw new OptionTypeError(`${name} must have both a key and a cert, as texts in PEM`)
+}
+
+/** What goes into headers must not end them. */
+function headers(name: string, value: unknown): void {
+  object(name, value)
+  for (const [header, text] of Object.entries(value as object)) {
+    if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
+    if (!/^[0-9a-z_.-]+$/i.test(header)) throw optionRange(name, 'headers whose names are letters, digits, _, - and .', header)
+    if (/^grpc-|-bin$/i.test(header)) throw new OptionRangeError(`${name}.${header} has a meaning to gRPC itself. Choose another name`)
+    if (!/^[ -~]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text of printable ASCII characters', text)
+  }
+}

@@ -1,0 +1,183 @@
+// Made by build.mjs from the .proto files in proto/. Do not edit.
+
+export interface DescribedFile {
+  readonly name: string
+  readonly imports: readonly string[]
+  readonly symbols: readonly string[]
+  /** A FileDescriptorProto, in base 64. */
+  readonly bytes: string
+}
+
+export const COMMON: readonly DescribedFile[] = [
+  {
+    name: 'google/protobuf/empty.proto',
+    imports: [],
+    symbols: ['google.protobuf.Empty'],
+    bytes: 'Chtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eWIGcHJvdG8z',
+  },
+  {
+    name: 'google/protobuf/timestamp.proto',
+    imports: [],
+    symbols: ['google.protobuf.Timestamp'],
+    bytes: 'Ch9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvEg9nb29nbGUucHJvdG9idWYiKwoJVGltZXN0YW1wEg8KB3NlY29uZHMYASABKAMSDQoFbmFub3MYAiABKAViBnByb3RvMw==',
+  },
+  {
+    name: 'google/protobuf/struct.proto',
+    imports: [],
+    symbols: ['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.NullValue', 'google.protobuf.ListValue'],
+    bytes:
+      'Chxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvEg9nb29nbGUucHJvdG9idWYihAEKBlN0cnVjdBIzCgZmaWVsZHMYASADKAsyIy5nb29nbGUucHJvdG9idWYuU3RydWN0LkZpZWxkc0VudHJ5GkUKC0ZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEi6gEKBVZhbHVlEjAKCm51bGxfdmFsdWUYASABKA4yGi5nb29nbGUucHJvdG9idWYuTnVsbFZhbHVlSAASFgoMbnVtYmVyX3ZhbHVlGAIgASgBSAASFgoMc3RyaW5nX3ZhbHVlGAMgASgJSAASFAoKYm9vbF92YWx1ZRgEIAEoCEgAEi8KDHN0cnVjdF92YWx1ZRgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RIABIwCgpsaXN0X3ZhbHVlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAQgYKBGtpbmQiMwoJTGlzdFZhbHVlEiYKBnZhbHVlcxgBIAMoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSobCglOdWxsVmFsdWUSDgoKTlVMTF9WQUxVRRAAYgZwcm90bzM=',
+  },
+  {
+    name: 'grpc/health/v1/health.proto',
+    imports: [],
+    symbols: [
+      'grpc.health.v1.HealthCheckRequest',
+      'grpc.health.v1.HealthCheckResponse',
+      'grpc.health.v1.HealthCheckResponse.ServingStatus',
+      'grpc.health.v1.Health',
+      'grpc.health.v1.Health.Check',
+      'grpc.health.v1.Health.Watch',
+    ],
+    bytes:
+      'ChtncnBjL2hlYWx0aC92MS9oZWFsdGgucHJvdG8SDmdycGMuaGVhbHRoLnYxIiUKEkhlYWx0aENoZWNrUmVxdWVzdBIPCgdzZXJ2aWNlGAEgASgJIqkBChNIZWFsdGhDaGVja1Jlc3BvbnNlEkEKBnN0YXR1cxgBIAEoDjIxLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UuU2VydmluZ1N0YXR1cyJPCg1TZXJ2aW5nU3RhdHVzEgsKB1VOS05PV04QABILCgdTRVJWSU5HEAESDwoLTk9UX1NFUlZJTkcQAhITCg9TRVJWSUNFX1VOS05PV04QAzKuAQoGSGVhbHRoElAKBUNoZWNrEiIuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXF1ZXN0GiMuZ3JwYy5oZWFsdGgudjEuSGVhbHRoQ2hlY2tSZXNwb25zZRJSCgVXYXRjaBIiLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVxdWVzdBojLmdycGMuaGVhbHRoLnYxLkhlYWx0aENoZWNrUmVzcG9uc2UwAWIGcHJvdG8z',
+  },
+  {
+    name: 'grpc/reflection/v1/reflection.proto',
+    imports: [],
+    symbols: [
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1.ServerReflection.ServerReflectionInfo',
+      'grpc.reflection.v1.ServerReflectionRequest',
+      'grpc.reflection.v1.ExtensionRequest',
+      'grpc.reflection.v1.ServerReflectionResponse',
+      'grpc.reflection.v1.FileDescriptorResponse',
+      'grpc.reflection.v1.ExtensionNumberResponse',
+      'grpc.reflection.v1.ListServiceResponse',
+      'grpc.reflection.v1.ServiceResponse',
+      'grpc.reflection.v1.ErrorResponse',
+    ],
+    bytes:
+      'CiNncnBjL3JlZmxlY3Rpb24vdjEvcmVmbGVjdGlvbi5wcm90bxISZ3JwYy5yZWZsZWN0aW9uLnYxIoUCChdTZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBIMCgRob3N0GAEgASgJEhoKEGZpbGVfYnlfZmlsZW5hbWUYAyABKAlIABIgChZmaWxlX2NvbnRhaW5pbmdfc3ltYm9sGAQgASgJSAASSQoZZmlsZV9jb250YWluaW5nX2V4dGVuc2lvbhgFIAEoCzIkLmdycGMucmVmbGVjdGlvbi52MS5FeHRlbnNpb25SZXF1ZXN0SAASJwodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIABIXCg1saXN0X3NlcnZpY2VzGAcgASgJSABCEQoPbWVzc2FnZV9yZXF1ZXN0IkUKEEV4dGVuc2lvblJlcXVlc3QSFwoPY29udGFpbmluZ190eXBlGAEgASgJEhgKEGV4dGVuc2lvbl9udW1iZXIYAiABKAUiuAMKGFNlcnZlclJlZmxlY3Rpb25SZXNwb25zZRISCgp2YWxpZF9ob3N0GAEgASgJEkUKEG9yaWdpbmFsX3JlcXVlc3QYAiABKAsyKy5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSTgoYZmlsZV9kZXNjcmlwdG9yX3Jlc3BvbnNlGAQgASgLMiouZ3JwYy5yZWZsZWN0aW9uLnYxLkZpbGVEZXNjcmlwdG9yUmVzcG9uc2VIABJVCh5hbGxfZXh0ZW5zaW9uX251bWJlcnNfcmVzcG9uc2UYBSABKAsyKy5ncnBjLnJlZmxlY3Rpb24udjEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIABJJChZsaXN0X3NlcnZpY2VzX3Jlc3BvbnNlGAYgASgLMicuZ3JwYy5yZWZsZWN0aW9uLnYxLkxpc3RTZXJ2aWNlUmVzcG9uc2VIABI7Cg5lcnJvcl9yZXNwb25zZRgHIAEoCzIhLmdycGMucmVmbGVjdGlvbi52MS5FcnJvclJlc3BvbnNlSABCEgoQbWVzc2FnZV9yZXNwb25zZSI3ChZGaWxlRGVzY3JpcHRvclJlc3BvbnNlEh0KFWZpbGVfZGVzY3JpcHRvcl9wcm90bxgBIAMoDCJLChdFeHRlbnNpb25OdW1iZXJSZXNwb25zZRIWCg5iYXNlX3R5cGVfbmFtZRgBIAEoCRIYChBleHRlbnNpb25fbnVtYmVyGAIgAygFIksKE0xpc3RTZXJ2aWNlUmVzcG9uc2USNAoHc2VydmljZRgBIAMoCzIjLmdycGMucmVmbGVjdGlvbi52MS5TZXJ2aWNlUmVzcG9uc2UiHwoPU2VydmljZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiOgoNRXJyb3JSZXNwb25zZRISCgplcnJvcl9jb2RlGAEgASgFEhUKDWVycm9yX21lc3NhZ2UYAiABKAkyiQEKEFNlcnZlclJlZmxlY3Rpb24SdQoUU2VydmVyUmVmbGVjdGlvbkluZm8SKy5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmVyUmVmbGVjdGlvblJlcXVlc3QaLC5ncnBjLnJlZmxlY3Rpb24udjEuU2VydmVyUmVmbGVjdGlvblJlc3BvbnNlKAEwAWIGcHJvdG8z',
+  },
+  {
+    name: 'grpc/reflection/v1alpha/reflection.proto',
+    imports: [],
+    symbols: [
+      'grpc.reflection.v1alpha.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection.ServerReflectionInfo',
+      'grpc.reflection.v1alpha.ServerReflectionRequest',
+      'grpc.reflection.v1alpha.ExtensionRequest',
+      'grpc.reflection.v1alpha.ServerReflectionResponse',
+      'grpc.reflection.v1alpha.FileDescriptorResponse',
+      'grpc.reflection.v1alpha.ExtensionNumberResponse',
+      'grpc.reflection.v1alpha.ListServiceResponse',
+      'grpc.reflection.v1alpha.ServiceResponse',
+      'grpc.reflection.v1alpha.ErrorResponse',
+    ],
+    bytes:
+      'CihncnBjL3JlZmxlY3Rpb24vdjFhbHBoYS9yZWZsZWN0aW9uLnByb3RvEhdncnBjLnJlZmxlY3Rpb24udjFhbHBoYSKKAgoXU2VydmVyUmVmbGVjdGlvblJlcXVlc3QSDAoEaG9zdBgBIAEoCRIaChBmaWxlX2J5X2ZpbGVuYW1lGAMgASgJSAASIAoWZmlsZV9jb250YWluaW5nX3N5bWJvbBgEIAEoCUgAEk4KGWZpbGVfY29udGFpbmluZ19leHRlbnNpb24YBSABKAsyKS5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5FeHRlbnNpb25SZXF1ZXN0SAASJwodYWxsX2V4dGVuc2lvbl9udW1iZXJzX29mX3R5cGUYBiABKAlIABIXCg1saXN0X3NlcnZpY2VzGAcgASgJSABCEQoPbWVzc2FnZV9yZXF1ZXN0IkUKEEV4dGVuc2lvblJlcXVlc3QSFwoPY29udGFpbmluZ190eXBlGAEgASgJEhgKEGV4dGVuc2lvbl9udW1iZXIYAiABKAUi0QMKGFNlcnZlclJlZmxlY3Rpb25SZXNwb25zZRISCgp2YWxpZF9ob3N0GAEgASgJEkoKEG9yaWdpbmFsX3JlcXVlc3QYAiABKAsyMC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBJTChhmaWxlX2Rlc2NyaXB0b3JfcmVzcG9uc2UYBCABKAsyLy5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5GaWxlRGVzY3JpcHRvclJlc3BvbnNlSAASWgoeYWxsX2V4dGVuc2lvbl9udW1iZXJzX3Jlc3BvbnNlGAUgASgLMjAuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2VIABJOChZsaXN0X3NlcnZpY2VzX3Jlc3BvbnNlGAYgASgLMiwuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuTGlzdFNlcnZpY2VSZXNwb25zZUgAEkAKDmVycm9yX3Jlc3BvbnNlGAcgASgLMiYuZ3JwYy5yZWZsZWN0aW9uLnYxYWxwaGEuRXJyb3JSZXNwb25zZUgAQhIKEG1lc3NhZ2VfcmVzcG9uc2UiNwoWRmlsZURlc2NyaXB0b3JSZXNwb25zZRIdChVmaWxlX2Rlc2NyaXB0b3JfcHJvdG8YASADKAwiSwoXRXh0ZW5zaW9uTnVtYmVyUmVzcG9uc2USFgoOYmFzZV90eXBlX25hbWUYASABKAkSGAoQZXh0ZW5zaW9uX251bWJlchgCIAMoBSJQChNMaXN0U2VydmljZVJlc3BvbnNlEjkKB3NlcnZpY2UYASADKAsyKC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2aWNlUmVzcG9uc2UiHwoPU2VydmljZVJlc3BvbnNlEgwKBG5hbWUYASABKAkiOgoNRXJyb3JSZXNwb25zZRISCgplcnJvcl9jb2RlGAEgASgFEhUKDWVycm9yX21lc3NhZ2UYAiABKAkykwEKEFNlcnZlclJlZmxlY3Rpb24SfwoUU2VydmVyUmVmbGVjdGlvbkluZm8SMC5ncnBjLnJlZmxlY3Rpb24udjFhbHBoYS5TZXJ2ZXJSZWZsZWN0aW9uUmVxdWVzdBoxLmdycGMucmVmbGVjdGlvbi52MWFscGhhLlNlcnZlclJlZmxlY3Rpb25SZXNwb25zZSgBMAFiBnByb3RvMw==',
+  },
+]
+
+export const V1: readonly DescribedFile[] = [
+  {
+    name: 'docarray.proto',
+    imports: ['google/protobuf/struct.proto'],
+    symbols: [
+      'docarray.DenseNdArrayProto',
+      'docarray.NdArrayProto',
+      'docarray.SparseNdArrayProto',
+      'docarray.NamedScoreProto',
+      'docarray.DocumentProto',
+      'docarray.DocumentArrayProto',
+    ],
+    bytes:
+      'Cg5kb2NhcnJheS5wcm90bxIIZG9jYXJyYXkaHGdvb2dsZS9wcm90b2J1Zi9zdHJ1Y3QucHJvdG8iQQoRRGVuc2VOZEFycmF5UHJvdG8SDgoGYnVmZmVyGAEgASgMEg0KBXNoYXBlGAIgAygNEg0KBWR0eXBlGAMgASgJIrYBCgxOZEFycmF5UHJvdG8SLAoFZGVuc2UYASABKAsyGy5kb2NhcnJheS5EZW5zZU5kQXJyYXlQcm90b0gAEi4KBnNwYXJzZRgCIAEoCzIcLmRvY2FycmF5LlNwYXJzZU5kQXJyYXlQcm90b0gAEhAKCGNsc19uYW1lGAMgASgJEisKCnBhcmFtZXRlcnMYBCABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QgkKB2NvbnRlbnQifgoSU3BhcnNlTmRBcnJheVByb3RvEiwKB2luZGljZXMYASABKAsyGy5kb2NhcnJheS5EZW5zZU5kQXJyYXlQcm90bxIrCgZ2YWx1ZXMYAiABKAsyGy5kb2NhcnJheS5EZW5zZU5kQXJyYXlQcm90bxINCgVzaGFwZRgDIAMoDSJWCg9OYW1lZFNjb3JlUHJvdG8SDQoFdmFsdWUYASABKAISDwoHb3BfbmFtZRgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIOCgZyZWZfaWQYBCABKAki7QUKDURvY3VtZW50UHJvdG8SCgoCaWQYASABKAkSDgoEYmxvYhgCIAEoDEgAEigKBnRlbnNvchgDIAEoCzIWLmRvY2FycmF5Lk5kQXJyYXlQcm90b0gAEg4KBHRleHQYBCABKAlIABITCgtncmFudWxhcml0eRgFIAEoDRIRCglhZGphY2VuY3kYBiABKA0SEQoJcGFyZW50X2lkGAcgASgJEg4KBndlaWdodBgIIAEoAhILCgN1cmkYCSABKAkSEAoIbW9kYWxpdHkYCiABKAkSEQoJbWltZV90eXBlGAsgASgJEg4KBm9mZnNldBgMIAEoAhIQCghsb2NhdGlvbhgNIAMoAhInCgZjaHVua3MYDiADKAsyFy5kb2NhcnJheS5Eb2N1bWVudFByb3RvEigKB21hdGNoZXMYDyADKAsyFy5kb2NhcnJheS5Eb2N1bWVudFByb3RvEikKCWVtYmVkZGluZxgQIAEoCzIWLmRvY2FycmF5Lk5kQXJyYXlQcm90bxIlCgR0YWdzGBEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIzCgZzY29yZXMYEiADKAsyIy5kb2NhcnJheS5Eb2N1bWVudFByb3RvLlNjb3Jlc0VudHJ5Ej0KC2V2YWx1YXRpb25zGBMgAygLMiguZG9jYXJyYXkuRG9jdW1lbnRQcm90by5FdmFsdWF0aW9uc0VudHJ5EioKCV9tZXRhZGF0YRgUIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QaSAoLU2NvcmVzRW50cnkSCwoDa2V5GAEgASgJEigKBXZhbHVlGAIgASgLMhkuZG9jYXJyYXkuTmFtZWRTY29yZVByb3RvOgI4ARpNChBFdmFsdWF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRIoCgV2YWx1ZRgCIAEoCzIZLmRvY2FycmF5Lk5hbWVkU2NvcmVQcm90bzoCOAFCCQoHY29udGVudCI7ChJEb2N1bWVudEFycmF5UHJvdG8SJQoEZG9jcxgBIAMoCzIXLmRvY2FycmF5LkRvY3VtZW50UHJvdG9iBnByb3RvMw==',
+  },
+  {
+    name: 'jina.proto',
+    imports: ['google/protobuf/timestamp.proto', 'google/protobuf/struct.proto', 'google/protobuf/empty.proto', 'docarray.proto'],
+    symbols: [
+      'jina.RouteProto',
+      'jina.JinaInfoProto',
+      'jina.HeaderProto',
+      'jina.EndpointsProto',
+      'jina.StatusProto',
+      'jina.StatusProto.StatusCode',
+      'jina.StatusProto.ExceptionProto',
+      'jina.DataRequestProto',
+      'jina.DataRequestProto.DataContentProto',
+      'jina.SingleDocumentRequestProto',
+      'jina.DataRequestListProto',
+      'jina.JinaRPC',
+      'jina.JinaRPC.Call',
+      'jina.JinaSingleDataRequestRPC',
+      'jina.JinaSingleDataRequestRPC.process_single_data',
+      'jina.JinaDataRequestRPC',
+      'jina.JinaDataRequestRPC.process_data',
+      'jina.JinaSingleDocumentRequestRPC',
+      'jina.JinaSingleDocumentRequestRPC.stream_doc',
+      'jina.JinaDiscoverEndpointsRPC',
+      'jina.JinaDiscoverEndpointsRPC.endpoint_discovery',
+      'jina.JinaGatewayDryRunRPC',
+      'jina.JinaGatewayDryRunRPC.dry_run',
+      'jina.JinaInfoRPC',
+      'jina.JinaInfoRPC._status',
+    ],
+    bytes:
+      'CgpqaW5hLnByb3RvEgRqaW5hGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aDmRvY2FycmF5LnByb3RvIp8BCgpSb3V0ZVByb3RvEhAKCGV4ZWN1dG9yGAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgZzdGF0dXMYBCABKAsyES5qaW5hLlN0YXR1c1Byb3RvIsMBCg1KaW5hSW5mb1Byb3RvEisKBGppbmEYASADKAsyHS5qaW5hLkppbmFJbmZvUHJvdG8uSmluYUVudHJ5EisKBGVudnMYAiADKAsyHS5qaW5hLkppbmFJbmZvUHJvdG8uRW52c0VudHJ5GisKCUppbmFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsYBCgtIZWFkZXJQcm90bxISCgpyZXF1ZXN0X2lkGAEgASgJEiEKBnN0YXR1cxgCIAEoCzIRLmppbmEuU3RhdHVzUHJvdG8SGgoNZXhlY19lbmRwb2ludBgDIAEoCUgAiAEBEhwKD3RhcmdldF9leGVjdXRvchgEIAEoCUgBiAEBEhQKB3RpbWVvdXQYBSABKA1IAogBAUIQCg5fZXhlY19lbmRwb2ludEISChBfdGFyZ2V0X2V4ZWN1dG9yQgoKCF90aW1lb3V0ImYKDkVuZHBvaW50c1Byb3RvEhEKCWVuZHBvaW50cxgBIAMoCRIXCg93cml0ZV9lbmRwb2ludHMYAiADKAkSKAoHc2NoZW1hcxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Qi+QEKC1N0YXR1c1Byb3RvEioKBGNvZGUYASABKA4yHC5qaW5hLlN0YXR1c1Byb3RvLlN0YXR1c0NvZGUSEwoLZGVzY3JpcHRpb24YAiABKAkSMwoJZXhjZXB0aW9uGAMgASgLMiAuamluYS5TdGF0dXNQcm90by5FeGNlcHRpb25Qcm90bxpOCg5FeGNlcHRpb25Qcm90bxIMCgRuYW1lGAEgASgJEgwKBGFyZ3MYAiADKAkSDgoGc3RhY2tzGAMgAygJEhAKCGV4ZWN1dG9yGAQgASgJIiQKClN0YXR1c0NvZGUSCwoHU1VDQ0VTUxAAEgkKBUVSUk9SEAEioAIKEERhdGFSZXF1ZXN0UHJvdG8SIQoGaGVhZGVyGAEgASgLMhEuamluYS5IZWFkZXJQcm90bxIrCgpwYXJhbWV0ZXJzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIgCgZyb3V0ZXMYAyADKAsyEC5qaW5hLlJvdXRlUHJvdG8SNQoEZGF0YRgEIAEoCzInLmppbmEuRGF0YVJlcXVlc3RQcm90by5EYXRhQ29udGVudFByb3RvGmMKEERhdGFDb250ZW50UHJvdG8SLAoEZG9jcxgBIAEoCzIcLmRvY2FycmF5LkRvY3VtZW50QXJyYXlQcm90b0gAEhQKCmRvY3NfYnl0ZXMYAiABKAxIAEILCglkb2N1bWVudHMiuQEKGlNpbmdsZURvY3VtZW50UmVxdWVzdFByb3RvEiEKBmhlYWRlchgBIAEoCzIRLmppbmEuSGVhZGVyUHJvdG8SKwoKcGFyYW1ldGVycxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIAoGcm91dGVzGAMgAygLMhAuamluYS5Sb3V0ZVByb3RvEikKCGRvY3VtZW50GAQgASgLMhcuZG9jYXJyYXkuRG9jdW1lbnRQcm90byJAChREYXRhUmVxdWVzdExpc3RQcm90bxIoCghyZXF1ZXN0cxgBIAMoCzIWLmppbmEuRGF0YVJlcXVlc3RQcm90bzJFCgdKaW5hUlBDEjoKBENhbGwSFi5qaW5hLkRhdGFSZXF1ZXN0UHJvdG8aFi5qaW5hLkRhdGFSZXF1ZXN0UHJvdG8oATABMmEKGEppbmFTaW5nbGVEYXRhUmVxdWVzdFJQQxJFChNwcm9jZXNzX3NpbmdsZV9kYXRhEhYuamluYS5EYXRhUmVxdWVzdFByb3RvGhYuamluYS5EYXRhUmVxdWVzdFByb3RvMlgKEkppbmFEYXRhUmVxdWVzdFJQQxJCCgxwcm9jZXNzX2RhdGESGi5qaW5hLkRhdGFSZXF1ZXN0TGlzdFByb3RvGhYuamluYS5EYXRhUmVxdWVzdFByb3RvMnIKHEppbmFTaW5nbGVEb2N1bWVudFJlcXVlc3RSUEMSUgoKc3RyZWFtX2RvYxIgLmppbmEuU2luZ2xlRG9jdW1lbnRSZXF1ZXN0UHJvdG8aIC5qaW5hLlNpbmdsZURvY3VtZW50UmVxdWVzdFByb3RvMAEyXgoYSmluYURpc2NvdmVyRW5kcG9pbnRzUlBDEkIKEmVuZHBvaW50X2Rpc2NvdmVyeRIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoULmppbmEuRW5kcG9pbnRzUHJvdG8yTAoUSmluYUdhdGV3YXlEcnlSdW5SUEMSNAoHZHJ5X3J1bhIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoRLmppbmEuU3RhdHVzUHJvdG8yRQoLSmluYUluZm9SUEMSNgoHX3N0YXR1cxIWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eRoTLmppbmEuSmluYUluZm9Qcm90b2IGcHJvdG8z',
+  },
+]
+
+export const V2: readonly DescribedFile[] = [
+  {
+    name: 'docarray.proto',
+    imports: ['google/protobuf/struct.proto'],
+    symbols: [
+      'docarray.DenseNdArrayProto',
+      'docarray.NdArrayProto',
+      'docarray.NodeProto',
+      'docarray.DocProto',
+      'docarray.DictOfAnyProto',
+      'docarray.ListOfAnyProto',
+      'docarray.DocListProto',
+      'docarray.DocDictProto',
+    ],
+    bytes:
+      'Cg5kb2NhcnJheS5wcm90bxIIZG9jYXJyYXkaHGdvb2dsZS9wcm90b2J1Zi9zdHJ1Y3QucHJvdG8iQQoRRGVuc2VOZEFycmF5UHJvdG8SDgoGYnVmZmVyGAEgASgMEg0KBXNoYXBlGAIgAygNEg0KBWR0eXBlGAMgASgJImcKDE5kQXJyYXlQcm90bxIqCgVkZW5zZRgBIAEoCzIbLmRvY2FycmF5LkRlbnNlTmRBcnJheVByb3RvEisKCnBhcmFtZXRlcnMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0It0DCglOb2RlUHJvdG8SDgoEdGV4dBgBIAEoCUgAEhEKB2ludGVnZXIYAiABKAVIABIPCgVmbG9hdBgDIAEoAUgAEhEKB2Jvb2xlYW4YBCABKAhIABIOCgRibG9iGAUgASgMSAASKQoHbmRhcnJheRgGIAEoCzIWLmRvY2FycmF5Lk5kQXJyYXlQcm90b0gAEiEKA2RvYxgHIAEoCzISLmRvY2FycmF5LkRvY1Byb3RvSAASKwoJZG9jX2FycmF5GAggASgLMhYuZG9jYXJyYXkuRG9jTGlzdFByb3RvSAASKAoEbGlzdBgJIAEoCzIYLmRvY2FycmF5Lkxpc3RPZkFueVByb3RvSAASJwoDc2V0GAogASgLMhguZG9jYXJyYXkuTGlzdE9mQW55UHJvdG9IABIpCgV0dXBsZRgLIAEoCzIYLmRvY2FycmF5Lkxpc3RPZkFueVByb3RvSAASKAoEZGljdBgMIAEoCzIYLmRvY2FycmF5LkRpY3RPZkFueVByb3RvSAASKgoIZG9jX2RpY3QYDiABKAsyFi5kb2NhcnJheS5Eb2NEaWN0UHJvdG9IABIOCgR0eXBlGA0gASgJSAFCCQoHY29udGVudEIPCg1kb2NhcnJheV90eXBlIngKCERvY1Byb3RvEioKBGRhdGEYASADKAsyHC5kb2NhcnJheS5Eb2NQcm90by5EYXRhRW50cnkaQAoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmRvY2FycmF5Lk5vZGVQcm90bzoCOAEihAEKDkRpY3RPZkFueVByb3RvEjAKBGRhdGEYASADKAsyIi5kb2NhcnJheS5EaWN0T2ZBbnlQcm90by5EYXRhRW50cnkaQAoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRIiCgV2YWx1ZRgCIAEoCzITLmRvY2FycmF5Lk5vZGVQcm90bzoCOAEiMwoOTGlzdE9mQW55UHJvdG8SIQoEZGF0YRgBIAMoCzITLmRvY2FycmF5Lk5vZGVQcm90byIwCgxEb2NMaXN0UHJvdG8SIAoEZG9jcxgBIAMoCzISLmRvY2FycmF5LkRvY1Byb3RvIn8KDERvY0RpY3RQcm90bxIuCgRkb2NzGAEgAygLMiAuZG9jYXJyYXkuRG9jRGljdFByb3RvLkRvY3NFbnRyeRo/CglEb2NzRW50cnkSCwoDa2V5GAEgASgJEiEKBXZhbHVlGAIgASgLMhIuZG9jYXJyYXkuRG9jUHJvdG86AjgBYgZwcm90bzM=',
+  },
+  {
+    name: 'jina.proto',
+    imports: ['google/protobuf/timestamp.proto', 'google/protobuf/struct.proto', 'google/protobuf/empty.proto', 'docarray.proto'],
+    symbols: [
+      'jina.RouteProto',
+      'jina.JinaInfoProto',
+      'jina.HeaderProto',
+      'jina.EndpointsProto',
+      'jina.StatusProto',
+      'jina.StatusProto.StatusCode',
+      'jina.StatusProto.ExceptionProto',
+      'jina.DataRequestProto',
+      'jina.DataRequestProto.DataContentProto',
+      'jina.SingleDocumentRequestProto',
+      'jina.DataRequestListProto',
+      'jina.JinaRPC',
+      'jina.JinaRPC.Call',
+      'jina.JinaSingleDataRequestRPC',
+      'jina.JinaSingleDataRequestRPC.process_single_data',
+      'jina.JinaDataRequestRPC',
+      'jina.JinaDataRequestRPC.process_data',
+      'jina.JinaSingleDocumentRequestRPC',
+      'jina.JinaSingleDocumentRequestRPC.stream_doc',
+      'jina.JinaDiscoverEndpointsRPC',
+      'jina.JinaDiscoverEndpointsRPC.endpoint_discovery',
+      'jina.JinaGatewayDryRunRPC',
+      'jina.JinaGatewayDryRunRPC.dry_run',
+      'jina.JinaInfoRPC',
+      'jina.JinaInfoRPC._status',
+    ],
+    bytes:
+      'CgpqaW5hLnByb3RvEgRqaW5hGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGhxnb29nbGUvcHJvdG9idWYvc3RydWN0LnByb3RvGhtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8aDmRvY2FycmF5LnByb3RvIp8BCgpSb3V0ZVByb3RvEhAKCGV4ZWN1dG9yGAEgASgJEi4KCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIhCgZzdGF0dXMYBCABKAsyES5qaW5hLlN0YXR1c1Byb3RvIsMBCg1KaW5hSW5mb1Byb3RvEisKBGppbmEYASADKAsyHS5qaW5hLkppbmFJbmZvUHJvdG8uSmluYUVudHJ5EisKBGVudnMYAiADKAsyHS5qaW5hLkppbmFJbmZvUHJvdG8uRW52c0VudHJ5GisKCUppbmFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGisKCUVudnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsYBCgtIZWFkZXJQcm90bxISCgpyZXF1ZXN0X2lkGAEgASgJEiEKBnN0YXR1cxgCIAEoCzIRLmppbmEuU3RhdHVzUHJvdG8SGgoNZXhlY19lbmRwb2ludBgDIAEoCUgAiAEBEhwKD3RhcmdldF9leGVjdXRvchgEIAEoCUgBiAEBEhQKB3RpbWVvdXQYBSABKA1IAogBAUIQCg5fZXhlY19lbmRwb2ludEISChBfdGFyZ2V0X2V4ZWN1dG9yQgoKCF90aW1lb3V0ImYKDkVuZHBvaW50c1Byb3RvEhEKCWVuZHBvaW50cxgBIAMoCRIXCg93cml0ZV9lbmRwb2ludHMYAiADKAkSKAoHc2NoZW1hcxgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3Qi+QEKC1N0YXR1c1Byb3RvEioKBGNvZGUYASABKA4yHC5qaW5hLlN0YXR1c1Byb3RvLlN0YXR1c0NvZGUSEwoLZGVzY3JpcHRpb24YAiABKAkSMwoJZXhjZXB0aW9uGAMgASgLMiAuamluYS5TdGF0dXNQcm90by5FeGNlcHRpb25Qcm90bxpOCg5FeGNlcHRpb25Qcm90bxIMCgRuYW1lGAEgASgJEgwKBGFyZ3MYAiADKAkSDgoGc3RhY2tzGAMgAygJEhAKCGV4ZWN1dG9yGAQgASgJIiQKClN0YXR1c0NvZGUSCwoHU1VDQ0VTUxAAEgkKBUVSUk9SEAEimgIKEERhdGFSZXF1ZXN0UHJvdG8SIQoGaGVhZGVyGAEgASgLMhEuamluYS5IZWFkZXJQcm90bxIrCgpwYXJhbWV0ZXJzGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIgCgZyb3V0ZXMYAyADKAsyEC5qaW5hLlJvdXRlUHJvdG8SNQoEZGF0YRgEIAEoCzInLmppbmEuRGF0YVJlcXVlc3RQcm90by5EYXRhQ29udGVudFByb3RvGl0KEERhdGFDb250ZW50UHJvdG8SJgoEZG9jcxgBIAEoCzIWLmRvY2FycmF5LkRvY0xpc3RQcm90b0gAEhQKCmRvY3NfYnl0ZXMYAiABKAxIAEILCglkb2N1bWVudHMitAEKGlNpbmdsZURvY3VtZW50UmVxdWVzdFByb3RvEiEKBmhlYWRlchgBIAEoCzIRLmppbmEuSGVhZGVyUHJvdG8SKwoKcGFyYW1ldGVycxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSIAoGcm91dGVzGAMgAygLMhAuamluYS5Sb3V0ZVByb3RvEiQKCGRvY3VtZW50GAQgASgLMhIuZG9jYXJyYXkuRG9jUHJvdG8iQAoURGF0YVJlcXVlc3RMaXN0UHJvdG8SKAoIcmVxdWVzdHMYASADKAsyFi5qaW5hLkRhdGFSZXF1ZXN0UHJvdG8yRQoHSmluYVJQQxI6CgRDYWxsEhYuamluYS5EYXRhUmVxdWVzdFByb3RvGhYuamluYS5EYXRhUmVxdWVzdFByb3RvKAEwATJhChhKaW5hU2luZ2xlRGF0YVJlcXVlc3RSUEMSRQoTcHJvY2Vzc19zaW5nbGVfZGF0YRIWLmppbmEuRGF0YVJlcXVlc3RQcm90bxoWLmppbmEuRGF0YVJlcXVlc3RQcm90bzJYChJKaW5hRGF0YVJlcXVlc3RSUEMSQgoMcHJvY2Vzc19kYXRhEhouamluYS5EYXRhUmVxdWVzdExpc3RQcm90bxoWLmppbmEuRGF0YVJlcXVlc3RQcm90bzJyChxKaW5hU2luZ2xlRG9jdW1lbnRSZXF1ZXN0UlBDElIKCnN0cmVhbV9kb2MSIC5qaW5hLlNpbmdsZURvY3VtZW50UmVxdWVzdFByb3RvGiAuamluYS5TaW5nbGVEb2N1bWVudFJlcXVlc3RQcm90bzABMl4KGEppbmFEaXNjb3ZlckVuZHBvaW50c1JQQxJCChJlbmRwb2ludF9kaXNjb3ZlcnkSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaFC5qaW5hLkVuZHBvaW50c1Byb3RvMkwKFEppbmFHYXRld2F5RHJ5UnVuUlBDEjQKB2RyeV9ydW4SFi5nb29nbGUucHJvdG9idWYuRW1wdHkaES5qaW5hLlN0YXR1c1Byb3RvMkUKC0ppbmFJbmZvUlBDEjYKB19zdGF0dXMSFi5nb29nbGUucHJvdG9idWYuRW1wdHkaEy5qaW5hLkppbmFJbmZvUHJvdG9iBnByb3RvMw==',
+  },
+]

@@ -1,0 +1,132 @@
+import { status as Code } from '@grpc/grpc-js'
+import { DocumentArray } from '../../../doc/array.js'
+import { say } from '../../../errors.js'
+import type { Handler } from '../../../peer.js'
+import { RESULTS } from '../../../request/parameters.js'
+import type { Status } from '../../../request/response.js'
+import type { Scope } from '../../../stream/scope.js'
+import { answer, emptyMessage, type Message } from '../../message.js'
+import { decodeMessage, encodeMessage } from '../../proto/index.js'
+import type { ServerSettings } from '../options.js'
+import { alone } from './alone.js'
+import { Credits } from './credits.js'
+import { Refusal } from './refusal.js'
+
+/** What all calls of a server share: who answers them, how, and which are under way. */
+export class Desk {
+  readonly settings: ServerSettings
+  readonly credits = new Credits()
+  /** Told when the server begins to drain. */
+  readonly #closing = new Set<() => void>()
+  readonly #peer: Handler
+  #draining = false
+  #calls = 0
+  #empty: (() => void) | undefined
+
+  constructor(peer: Handler, settings: ServerSettings) {
+    this.#peer = alone(peer)
+    this.settings = settings
+  }
+
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /**
+   * Notes that a call begins. @returns notes its end
+   * @throws Refusal when nothing new is taken
+   */
+  enter(): () => void {
+    if (this.#draining) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
+    this.#calls++
+    let inside = true
+    return () => {
+      if (!inside) return
+      inside = false
+      if (--this.#calls === 0) this.#empty?.()
+    }
+  }
+
+  /** Takes no calls any more. Resolves when those under way are over. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    for (const told of this.#closing) told()
+    if (this.#calls > 0) {
+      await new Promise<void>((resolve) => {
+        const before = this.#empty
+        this.#empty = () => {
+          before?.()
+          resolve()
+        }
+      })
+    }
+  }
+
+  /** Calls back when the server begins to drain, at once if it did. @returns lets go of it */
+  onDrain(told: () => void): () => void {
+    if (this.#draining) told()
+    else this.#closing.add(told)
+    return () => this.#closing.delete(told)
+  }
+
+  /**
+   * Has the peer answer, and keeps what must not leave: stacks.
+   * @throws Refusal for a request that is none, and what `answer()` throws
+   */
+  async answer(message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what ids must not have, as they get into logs and headers
+    if (/[\x00-\x1f\x7f]/.test(message.requestId)) throw new Refusal(Code.INVALID_ARGUMENT, 'header.request_id must not have control characters in it')
+    const given: unknown = message.parameters[RESULTS]
+    return this.#outward(await answer(this.#peer, message, scope, partial && ((part) => partial(this.#outward(part, given)))), given)
+  }
+
+  /** @throws Refusal for bytes that are no request */
+  decode(bytes: Uint8Array, decode: (bytes: Uint8Array, options: { model: 'v1' | 'v2' }) => Message = decodeMessage): Message {
+    return this.understand(() => decode(bytes, this.settings))
+  }
+
+  understand<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      throw new Refusal(Code.INVALID_ARGUMENT, `The request cannot be read: ${say(error)}`)
+    }
+  }
+
+  /** In bytes; what cannot be said in bytes is an error of who answered. */
+  encode(message: Message): Uint8Array {
+    const { model } = this.settings
+    try {
+      return encodeMessage(message, { model })
+    } catch (error) {
+      return encodeMessage(unsayable(message, error), { model })
+    }
+  }
+
+  #outward(message: Message, given: unknown): Message {
+    const { exposeStacks } = this.settings
+    // Executors before this one may have said something, in a Flow elsewhere.
+    const results = typeof given === 'object' && given !== null ? { ...given, ...(message.parameters[RESULTS] as object) } : undefined
+    const parameters = results === undefined ? message.parameters : { ...message.parameters, [RESULTS]: results }
+    if (exposeStacks || message.status?.code !== 'ERROR') return { ...message, parameters }
+    const routes = message.routes.map((stop) => ({ ...stop, status: withoutStacks(stop.status) }))
+    return { ...message, parameters, routes, status: withoutStacks(message.status) }
+  }
+}
+
+function withoutStacks(status: Status | undefined): Status | undefined {
+  return status?.exception === undefined ? status : { ...status, exception: { ...status.exception, stacks: [] } }
+}
+
+export function unsayable({ requestId, execEndpoint, routes }: Message, error: unknown): Message {
+  const description = `The answer cannot be sent: ${say(error)}`
+  const name = error instanceof Error ? error.name : typeof error
+  const status: Status = { code: 'ERROR', description, exception: { name, args: [say(error)], stacks: [], executor: routes.at(-1)?.executor ?? '' } }
+  return emptyMessage({
+    requestId,
+    execEndpoint,
+    routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
+    status,
+    docs: new DocumentArray(),
+  })
+}

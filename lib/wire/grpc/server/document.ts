@@ -1,0 +1,49 @@
+import { Metadata, type ServerWritableStream } from '@grpc/grpc-js'
+import { DocumentArray } from '../../../doc/array.js'
+import { Scope } from '../../../stream/scope.js'
+import type { Message } from '../../message.js'
+import { decodeSingle, encodeSingle } from '../../proto/index.js'
+import { Outbox } from '../outbox.js'
+import { type Desk, unsayable } from './desk.js'
+import { onLeave } from './leaving.js'
+import { refusalOf } from './refusal.js'
+
+/**
+ * `stream_doc`: one document comes, and those that an async generator yields for it go, each when it is there. An executor that is no
+ * generator answers with what it has at its end.
+ */
+export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>, desk: Desk): Promise<void> {
+  const scope = new Scope()
+  const stay = onLeave(call, (reason) => scope.abort(reason))
+  let leave: (() => void) | undefined
+  try {
+    leave = desk.enter()
+    call.sendMetadata(new Metadata())
+    const outbox = new Outbox(call)
+    let sent = 0
+    const send = async (answer: Message): Promise<void> => {
+      for (const doc of answer.docs) {
+        if (scope.aborted) return
+        sent++
+        await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, desk))
+      }
+    }
+    const answer = await desk.answer(desk.decode(call.request, decodeSingle), scope, send)
+    if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))
+    else if (sent === 0) await send(answer)
+    call.end()
+  } catch (error) {
+    if (!scope.aborted) call.emit('error', refusalOf(error, desk.settings.onError))
+  } finally {
+    leave?.()
+    stay()
+  }
+}
+
+function encode(message: Message, { settings }: Desk): Uint8Array {
+  try {
+    return encodeSingle(message, settings)
+  } catch (error) {
+    return encodeSingle(unsayable(message, error), settings)
+  }
+}

@@ -1,0 +1,51 @@
+import { status as Code, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js'
+import { readFields, textOf, writeFields } from '../fields.js'
+import { METHODS, SERVICES, serviceOf } from '../methods.js'
+import type { Desk } from './desk.js'
+import { Refusal, refusalOf } from './refusal.js'
+
+const SERVING = 1
+const NOT_SERVING = 2
+const SERVICE_UNKNOWN = 3
+
+const KNOWN = new Set(['', ...SERVICES, serviceOf(METHODS.check), serviceOf(METHODS.reflection), serviceOf(METHODS.reflectionAlpha)])
+
+/** `grpc.health.v1.Health/Check` */
+export function check(desk: Desk): (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => void {
+  return (call, done) => {
+    try {
+      const service = serviceIn(call.request, desk)
+      if (!KNOWN.has(service)) throw new Refusal(Code.NOT_FOUND, `There is no service ${service} here`)
+      done(null, statusOf(desk))
+    } catch (error) {
+      done(refusalOf(error, desk.settings.onError))
+    }
+  }
+}
+
+/** `grpc.health.v1.Health/Watch`: how it is, and how it is when that changes, until the client leaves. */
+export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) => void {
+  return (call) => {
+    try {
+      const known = KNOWN.has(serviceIn(call.request, desk))
+      if (!known) return void call.write(writeFields([1, SERVICE_UNKNOWN]))
+      const draining = desk.draining
+      call.write(statusOf(desk))
+      if (!draining)
+        call.on(
+          'cancelled',
+          desk.onDrain(() => call.write(statusOf(desk))),
+        )
+    } catch (error) {
+      call.emit('error', refusalOf(error, desk.settings.onError))
+    }
+  }
+}
+
+function serviceIn(request: Buffer, desk: Desk): string {
+  return desk.understand(() => textOf(readFields(request), 1) ?? '')
+}
+
+function statusOf({ draining }: Desk): Buffer {
+  return writeFields([1, draining ? NOT_SERVING : SERVING])
+}

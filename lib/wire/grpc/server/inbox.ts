@@ -1,0 +1,67 @@
+import type { Readable } from 'node:stream'
+
+/**
+ * What comes in on a call, one message when it is asked for. Nothing is read ahead but what grpc-js itself holds (16 messages), and no
+ * promise is made for what is there already.
+ */
+export class Inbox implements AsyncIterableIterator<Buffer> {
+  readonly #call: Readable
+  #waiting: ((result: IteratorResult<Buffer>) => void) | undefined
+  #over = false
+  #stopping = false
+  /** Whether the client said that nothing more comes. */
+  ended = false
+
+  constructor(call: Readable) {
+    this.#call = call
+    call.on('readable', this.#onReadable)
+    call.on('end', () => {
+      this.ended = true
+      this.#end()
+    })
+    call.on('close', () => this.#end())
+  }
+
+  next(): Promise<IteratorResult<Buffer>> {
+    if (this.#over) return Promise.resolve({ done: true, value: undefined })
+    const value: Buffer | null = this.#call.read()
+    if (value !== null) return Promise.resolve({ done: false, value })
+    if (this.#stopping) setImmediate(() => this.#end())
+    return new Promise((resolve) => {
+      this.#waiting = resolve
+    })
+  }
+
+  /** Nobody reads any more. */
+  return(): Promise<IteratorResult<Buffer>> {
+    this.#end()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** Ends when what is here already was read. */
+  stop(): void {
+    this.#stopping = true
+    // The turn lets an end that is here already be seen as one.
+    if (this.#waiting !== undefined) setImmediate(() => this.#end())
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  readonly #onReadable = (): void => {
+    if (this.#waiting === undefined || this.#over) return
+    const value: Buffer | null = this.#call.read()
+    if (value === null) return
+    const resolve = this.#waiting
+    this.#waiting = undefined
+    resolve({ done: false, value })
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#call.off('readable', this.#onReadable)
+    this.#waiting?.({ done: true, value: undefined })
+    this.#waiting = undefined
+  }
+}

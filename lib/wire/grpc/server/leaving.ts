@@ -1,0 +1,24 @@
+import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
+
+/** Longer timers fire at once. */
+const LONGEST = 0x7fffffff
+
+/**
+ * Calls back when nobody wants the answer any more: the client left, or its deadline has passed. grpc-js says of every call that it was
+ * cancelled, also of those that ended well; then nothing is left to stop.
+ * @returns lets go of it
+ */
+export function onLeave(call: ServerSurfaceCall, left: (reason: DOMException) => void): () => void {
+  const cancelled = (): void => left(new DOMException('The client left', 'AbortError'))
+  if (call.cancelled) cancelled()
+  else call.on('cancelled', cancelled)
+  const deadline = Number(call.getDeadline())
+  let timer: ReturnType<typeof setTimeout> | undefined
+  // grpc-js ends the call then, but says so only once the client has read what was sent before.
+  if (deadline - Date.now() < LONGEST)
+    timer = setTimeout(() => left(new DOMException('The deadline of the call has passed', 'TimeoutError')), Math.max(0, deadline - Date.now()))
+  return () => {
+    clearTimeout(timer)
+    call.off('cancelled', cancelled)
+  }
+}

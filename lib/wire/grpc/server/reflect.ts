@@ -1,0 +1,20 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { Outbox } from '../outbox.js'
+import { Reflection } from '../reflection/answer.js'
+import type { Desk } from './desk.js'
+import { Inbox } from './inbox.js'
+import { refusalOf } from './refusal.js'
+
+/** `grpc.reflection.*.ServerReflection`: answers one question after the other. */
+export function reflect(desk: Desk): (call: ServerDuplexStream<Buffer, Buffer>) => Promise<void> {
+  const reflection = new Reflection(desk.settings.model)
+  return async (call) => {
+    try {
+      const outbox = new Outbox(call)
+      for await (const request of new Inbox(call)) await outbox.send(desk.understand(() => reflection.answer(request)))
+      call.end()
+    } catch (error) {
+      call.emit('error', refusalOf(error, desk.settings.onError))
+    }
+  }
+}

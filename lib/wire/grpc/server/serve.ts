@@ -1,0 +1,88 @@
+import { Server as GrpcServer, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js'
+import { ConnectionError, say } from '../../../errors.js'
+import type { Handler } from '../../../peer.js'
+import type { Server, ServerTls } from '../../wire.js'
+import { asBuffer, METHODS } from '../methods.js'
+import { type GrpcServeOptions, serverSettings } from '../options.js'
+import { Desk } from './desk.js'
+import { answerDocument } from './document.js'
+import { check, watch } from './health.js'
+import { reflect } from './reflect.js'
+import { answerStream } from './stream.js'
+import { discovery, dryRun, info, several, single, taken } from './unary.js'
+
+/**
+ * Serves a peer over gRPC, as Jina's gateways and executors are served, with health checks and reflection.
+ * @throws OptionTypeError, OptionRangeError for options; ConnectionError (`ERR_UNREACHABLE`) when the address cannot be had
+ */
+export async function serve(peer: Handler, options: GrpcServeOptions = {}): Promise<Server> {
+  const settings = serverSettings(options)
+  const { host, tls } = settings
+  const desk = new Desk(peer, settings)
+  const server = new GrpcServer({
+    'grpc.max_receive_message_length': settings.maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    ...(settings.keepalive > 0 && {
+      'grpc.keepalive_time_ms': settings.keepalive,
+      'grpc.keepalive_timeout_ms': Math.ceil((settings.keepalive * 2) / 3),
+    }),
+  })
+  register(server, desk)
+  const wanted = `${host.includes(':') ? `[${host}]` : host}:${settings.port}`
+  const scheme = tls === undefined ? 'grpc' : 'grpcs'
+  const port = await bind(server, wanted, tls).catch((cause) => {
+    server.forceShutdown()
+    throw new ConnectionError(
+      'ERR_UNREACHABLE',
+      `${scheme}://${wanted}`,
+      `cannot listen there: ${say(cause)}. Choose another port, or 0 for one that is free`,
+      { cause },
+    )
+  })
+  let closing: Promise<void> | undefined
+  return {
+    address: `${scheme}://${wanted.slice(0, wanted.lastIndexOf(':'))}:${port}`,
+    port,
+    drain: () => desk.drain(),
+    close() {
+      // An orderly shutdown waits for streams, maybe for ever; by force, it is over, and says so.
+      closing ??= new Promise<void>((resolve) => {
+        server.tryShutdown(() => resolve())
+        server.forceShutdown()
+      })
+      return closing
+    },
+  }
+}
+
+function register(server: GrpcServer, desk: Desk): void {
+  const add = (path: string, type: 'unary' | 'serverStream' | 'bidi', handler: UntypedHandleCall): void => {
+    server.register(path, handler as never, asBuffer, (bytes: Buffer) => bytes, type)
+  }
+  add(METHODS.call, 'bidi', (call: any) => void answerStream(call, desk))
+  add(METHODS.single, 'unary', single(desk))
+  add(METHODS.several, 'unary', several(desk))
+  add(METHODS.document, 'serverStream', (call: any) => void answerDocument(call, desk))
+  add(METHODS.endpoints, 'unary', discovery(desk))
+  add(METHODS.dryRun, 'unary', dryRun(desk))
+  add(METHODS.info, 'unary', info(desk))
+  add(METHODS.taken, 'unary', taken(desk))
+  add(METHODS.check, 'unary', check(desk))
+  add(METHODS.watch, 'serverStream', watch(desk))
+  add(METHODS.reflection, 'bidi', reflect(desk))
+  add(METHODS.reflectionAlpha, 'bidi', reflect(desk))
+}
+
+function bind(server: GrpcServer, address: string, tls: ServerTls | undefined): Promise<number> {
+  return new Promise((resolve, reject) => server.bindAsync(address, credentialsOf(tls), (error, port) => (error ? reject(error) : resolve(port))))
+}
+
+function credentialsOf(tls: ServerTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure()
+  const { key, cert, ca } = tls
+  return ServerCredentials.createSsl(
+    ca === undefined ? null : Buffer.from(ca),
+    [{ private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }],
+    ca !== undefined,
+  )
+}

@@ -1,0 +1,68 @@
+import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
+import { inFlight } from '../../../stream/in-flight.js'
+import type { Scope } from '../../../stream/scope.js'
+import type { Message } from '../../message.js'
+import { Outbox } from '../outbox.js'
+import type { Desk } from './desk.js'
+import { Inbox } from './inbox.js'
+import { onLeave } from './leaving.js'
+import { Refusal, refusalOf } from './refusal.js'
+import { wishesOf } from './wishes.js'
+
+type Call = ServerDuplexStream<Buffer, Buffer>
+
+/** `Call`: requests come and answers go, no more than `prefetch` between them. Never throws: what goes wrong ends the call. */
+export async function answerStream(call: Call, desk: Desk): Promise<void> {
+  const left = new AbortController()
+  const stay = onLeave(call, (reason) => left.abort(reason))
+  let leave: (() => void) | undefined
+  try {
+    leave = desk.enter()
+    await converse(call, desk, left.signal)
+    call.end()
+  } catch (error) {
+    // To who left, nothing can be said; after a deadline, grpc-js has said it.
+    if (!left.signal.aborted) call.emit('error', refusalOf(error, desk.settings.onError))
+  } finally {
+    leave?.()
+    stay()
+  }
+}
+
+/** @throws what ends the call before its time */
+async function converse(call: Call, desk: Desk, signal: AbortSignal): Promise<void> {
+  const { limit, ordered, parts, credit } = wishesOf(call.metadata, desk.settings.prefetch)
+  const account = parts ? desk.credits.open(credit) : undefined
+  const inbox = new Inbox(call)
+  const outbox = new Outbox(call)
+  const undrain = desk.onDrain(() => inbox.stop())
+  try {
+    // Who waits for the first answer knows by this that somebody is there.
+    call.sendMetadata(new Metadata())
+    const answers = inFlight<Buffer, Uint8Array>(
+      inbox,
+      async (bytes, work, emit) => {
+        const message = desk.decode(bytes)
+        const { requestId } = message
+        const partial = async (part: Message): Promise<void> => {
+          await account?.spend(requestId)
+          await emit(desk.encode(part))
+        }
+        try {
+          return desk.encode(await desk.answer(message, work as Scope, parts ? partial : undefined))
+        } finally {
+          account?.done(requestId)
+        }
+      },
+      { limit, ordered, signal },
+    )
+    for await (const bytes of answers) {
+      const full = outbox.send(bytes)
+      if (full !== undefined) await full
+    }
+    if (!inbox.ended) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down. What it has not answered, it has not begun')
+  } finally {
+    undrain()
+    account?.close()
+  }
+}

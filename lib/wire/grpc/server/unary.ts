@@ -1,0 +1,97 @@
+import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js'
+import { DocumentArray } from '../../../doc/array.js'
+import { RESULTS } from '../../../request/parameters.js'
+import { Scope } from '../../../stream/scope.js'
+import { emptyMessage, type Message } from '../../message.js'
+import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../../proto/index.js'
+import { asBuffer, DRY_RUN, METADATA } from '../methods.js'
+import type { Desk } from './desk.js'
+import { onLeave } from './leaving.js'
+import { refusalOf } from './refusal.js'
+
+type Call = ServerUnaryCall<Buffer, Buffer>
+type Reply = (bytes: Uint8Array, failed?: boolean) => void
+
+/** A unary method: what it throws becomes the call's status. */
+export function unary(
+  desk: Desk,
+  method: (bytes: Buffer, scope: Scope, reply: Reply) => void | Promise<void>,
+): (call: Call, done: sendUnaryData<Buffer>) => Promise<void> {
+  return async (call, done) => {
+    const scope = new Scope()
+    const stay = onLeave(call, (reason) => scope.abort(reason))
+    let leave: (() => void) | undefined
+    try {
+      leave = desk.enter()
+      await method(call.request, scope, (bytes, failed) => {
+        const trailers = new Metadata()
+        if (failed) trailers.set(METADATA.isError, 'true')
+        done(null, asBuffer(bytes), trailers)
+      })
+    } catch (error) {
+      if (!scope.aborted) done(refusalOf(error, desk.settings.onError))
+    } finally {
+      leave?.()
+      stay()
+    }
+  }
+}
+
+/** `process_single_data` */
+export function single(desk: Desk) {
+  return unary(desk, async (bytes, scope, reply) => {
+    const answer = await desk.answer(desk.decode(bytes), scope)
+    reply(desk.encode(answer), answer.status?.code === 'ERROR')
+  })
+}
+
+/** `process_data`: the parts of a request that come from several executors before, in their order. */
+export function several(desk: Desk) {
+  return unary(desk, async (bytes, scope, reply) => {
+    const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
+    const answer = await desk.answer(united(parts), scope)
+    reply(desk.encode(answer), answer.status?.code === 'ERROR')
+  })
+}
+
+function united(parts: readonly Message[]): Message {
+  const [first = emptyMessage({}), ...others] = parts
+  if (others.length === 0) return first
+  // By spreading, which makes a key named __proto__ a key like others.
+  let results = {}
+  const docs = new DocumentArray()
+  for (const part of parts) {
+    results = { ...results, ...part.parameters[RESULTS] }
+    for (const doc of part.docs) docs.push(doc)
+  }
+  return { ...first, parameters: { ...first.parameters, [RESULTS]: results }, docs }
+}
+
+/** `dry_run`: whether a request comes through. An executor that fails is an answer, as in Jina. */
+export function dryRun(desk: Desk) {
+  return unary(desk, async (_bytes, scope, reply) => {
+    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN }), scope)
+    reply(encodeStatus(status ?? { code: 'SUCCESS', description: '' }))
+  })
+}
+
+/** `endpoint_discovery` */
+export function discovery(desk: Desk) {
+  return unary(desk, (_bytes, _scope, reply) => reply(encodeEndpoints(desk.settings.endpoints())))
+}
+
+/** `_status`: what runs here. The environment stays here. */
+export function info(desk: Desk) {
+  return unary(desk, (_bytes, _scope, reply) =>
+    reply(encodeInfo({ jina: { platform: 'sluice', node: process.versions.node, 'docarray-model': desk.settings.model }, envs: {} })),
+  )
+}
+
+/** `taken`: how many partial answers of a request a client has taken, as `stream request count`. */
+export function taken(desk: Desk): (call: Call, done: sendUnaryData<Buffer>) => void {
+  return (call, done) => {
+    const [, key, requestId, count] = /^(\S+) (.+) (\d{1,9})$/.exec(call.request.toString()) ?? []
+    if (key !== undefined) desk.credits.taken(key, requestId!, Number(count))
+    done(null, Buffer.alloc(0))
+  }
+}

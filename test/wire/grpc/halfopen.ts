@@ -1,0 +1,57 @@
+// A peer that is gone without a word is noticed, by pings.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { post } from '../../../lib/post/post.js'
+import { connect } from '../../../lib/wire/grpc/index.js'
+import { collect } from '../../support/collect.js'
+import { deferred } from '../../support/deferred.js'
+import { within } from '../../support/within.js'
+import { relay } from './relay.js'
+import { world } from './world.js'
+
+const KEEPALIVE = 500
+
+test('R108: a half-open connection is noticed on both ends in less than twice the keepalive', async () => {
+  const called = deferred<void>()
+  const told = deferred<void>()
+  await using it = await world(
+    async ({ signal }) => {
+      called.resolve()
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      told.resolve()
+    },
+    { keepalive: KEEPALIVE },
+  )
+  using between = await relay(it.server.port)
+  const client = connect(between.address, { keepalive: KEEPALIVE })
+  const received = collect(post(client, '/', [{ text: 'a' }]))
+  await within(10_000, called.promise)
+  const start = performance.now()
+  between.silence()
+  const { error } = await within(2 * KEEPALIVE + 500, received)
+  assert.is(error.code, 'ERR_DISCONNECTED', error.message)
+  await within(2 * KEEPALIVE + 500, told.promise)
+  assert.ok(performance.now() - start < 2 * KEEPALIVE + 500)
+  client.close()
+})
+
+test('R108: a connection that is only quiet is kept', async () => {
+  const door = deferred<void>()
+  const called = deferred<void>()
+  await using it = await world(
+    async () => {
+      called.resolve()
+      await door.promise
+    },
+    { keepalive: 100 },
+    { keepalive: 100 },
+  )
+  const received = collect(it.post('/', [{ text: 'a' }]))
+  await within(10_000, called.promise)
+  // Ten rounds of pings. Nothing happens in them that could be waited for.
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  door.resolve()
+  assert.is((await within(10_000, received)).error, undefined)
+})
+
+test.run()

@@ -1,0 +1,26 @@
+import type { ExecutorClass } from '../../../lib/flow-options.js'
+import { type ExecutorFunction, Flow } from '../../../lib/index.js'
+import type { PostOptions } from '../../../lib/options.js'
+import { type Post, post } from '../../../lib/post/post.js'
+import { connect, type GrpcConnectOptions, type GrpcServeOptions, serve } from '../../../lib/wire/grpc/index.js'
+
+/** A Flow of one executor called `worker`, a server for it on loopback, and a client; all gone at the end of the block. */
+export async function world(uses: ExecutorFunction | ExecutorClass, served: GrpcServeOptions = {}, connected: GrpcConnectOptions = {}) {
+  const flow = await new Flow({ closeTimeout: 100 }).add({ name: 'worker', uses }).open()
+  const reported: Error[] = []
+  const server = await serve(flow, { onError: (error) => reported.push(error), ...served })
+  const client = connect(server.address, connected)
+  return {
+    flow,
+    server,
+    client,
+    /** What the server said went wrong on its side. */
+    reported,
+    post: (on: string, inputs?: any, options: PostOptions = {}): Post => post(client, on, inputs, options),
+    async [Symbol.asyncDispose]() {
+      client.close()
+      await server.close()
+      await flow.close()
+    },
+  }
+}
