@@ -39,7 +39,7 @@ export class Port {
     let http: HttpServer | undefined
     if (protocols.includes('grpc')) {
       const { createGrpc } = await import('../wire/grpc/server/serve.js')
-      const speaker = createGrpc(peer, { ...common(options), timeout: options.timeout })
+      const speaker = createGrpc(peer, { ...common(options), endpoints: () => peer.endpoints ?? [] })
       speakers.push(speaker)
       grpc = (socket) => speaker.inject(socket)
     }

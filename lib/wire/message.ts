@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
-import { ExecutorError } from '../errors.js'
+import { ExecutorError, OptionRangeError, OptionTypeError, SluiceError } from '../errors.js'
+import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
 import type { Handler } from '../peer.js'
 import { RESULTS, snapshot } from '../request/parameters.js'
@@ -72,11 +73,25 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
   try {
     await header.prepare()
     await peer.handle(request)
-    return answerOf(new Response(request))
+    return withStops(answerOf(new Response(request)), message)
   } catch (error) {
-    if (!(error instanceof ExecutorError)) throw error
-    return answerOf(new Response(request, error))
+    if (isOurs(error)) throw error
+    // An Executor that is served by itself throws what it throws; a Flow says who did.
+    const { name = 'the executor' } = peer as { name?: string }
+    return withStops(answerOf(new Response(request, failureOf(name, request, error))), message)
   }
+}
+
+/** Said of the request or of the server, not by an executor. */
+function isOurs(error: unknown): boolean {
+  return (error instanceof SluiceError && !(error instanceof ExecutorError)) || error instanceof OptionRangeError || error instanceof OptionTypeError
+}
+
+/** A gateway before us finds its own stop in the answer, as it left it in the request. */
+function withStops(answer: Message, { routes }: Message): Message {
+  if (routes.length === 0) return answer
+  const passed = new Set(routes.map(({ executor }) => executor))
+  return { ...answer, routes: [...routes, ...answer.routes.filter(({ executor }) => executor !== 'gateway' || !passed.has(executor))] }
 }
 
 /**

@@ -16,7 +16,7 @@ import { troubleOf } from './trouble.js'
 /** A connection that can be asked which endpoints there are. */
 export interface GrpcConnection extends Connection {
   /** The endpoints of an Executor there; undefined for a Flow, which does not tell. Asked once, then known to `accepts()`. */
-  endpoints(): Promise<readonly string[] | undefined>
+  discover(): Promise<readonly string[] | undefined>
 }
 
 /**
@@ -61,15 +61,15 @@ class Client implements GrpcConnection {
     return this.#known === undefined || this.#known.has(endpoint) || this.#known.has('/default')
   }
 
-  endpoints(): Promise<readonly string[] | undefined> {
-    this.#endpoints ??= this.#discover().catch((error) => {
+  discover(): Promise<readonly string[] | undefined> {
+    this.#endpoints ??= this.#discovered().catch((error) => {
       this.#endpoints = undefined
       throw error
     })
     return this.#endpoints
   }
 
-  async #discover(): Promise<readonly string[] | undefined> {
+  async #discovered(): Promise<readonly string[] | undefined> {
     try {
       const endpoints = decodeEndpoints(await this.#call(METHODS.endpoints, EMPTY, new Scope(), this.#settings.connectTimeout))
       this.#known = new Set(endpoints)

@@ -8,7 +8,6 @@ import type { Scope } from '../../../stream/scope.js'
 import { answer, emptyMessage, type Message } from '../../message.js'
 import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
-import { alone } from './alone.js'
 import { Credits } from './credits.js'
 import { Refusal } from './refusal.js'
 
@@ -19,17 +18,33 @@ export class Desk {
   /** Told when the server begins to drain. */
   readonly #closing = new Set<() => void>()
   readonly #peer: Handler
+  readonly #unready = new Set<() => void>()
   #draining = false
+  #leaving = false
   #calls = 0
   #empty: (() => void) | undefined
 
   constructor(peer: Handler, settings: ServerSettings) {
-    this.#peer = alone(peer)
+    this.#peer = peer
     this.settings = settings
   }
 
-  get draining(): boolean {
-    return this.#draining
+  /** Whether health checks say that it is up. */
+  get ready(): boolean {
+    return !this.#draining && !this.#leaving
+  }
+
+  /** Says that it is not up any more, and goes on. */
+  unready(): void {
+    this.#leaving = true
+    for (const told of this.#unready) told()
+  }
+
+  /** Calls back when it is not up any more, at once if it is not. @returns lets go of it */
+  onUnready(told: () => void): () => void {
+    if (!this.ready) told()
+    else this.#unready.add(told)
+    return () => this.#unready.delete(told)
   }
 
   /**
@@ -49,6 +64,7 @@ export class Desk {
 
   /** Takes no calls any more. Resolves when those under way are over. */
   async drain(): Promise<void> {
+    this.unready()
     this.#draining = true
     for (const told of this.#closing) told()
     if (this.#calls > 0) {

@@ -29,12 +29,12 @@ export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) 
     try {
       const known = KNOWN.has(serviceIn(call.request, desk))
       if (!known) return void call.write(writeFields([1, SERVICE_UNKNOWN]))
-      const draining = desk.draining
+      const { ready } = desk
       call.write(statusOf(desk))
-      if (!draining)
+      if (ready)
         call.on(
           'cancelled',
-          desk.onDrain(() => call.write(statusOf(desk))),
+          desk.onUnready(() => call.write(statusOf(desk))),
         )
     } catch (error) {
       call.emit('error', refusalOf(error, desk.settings.onError))
@@ -46,6 +46,6 @@ function serviceIn(request: Buffer, desk: Desk): string {
   return desk.understand(() => textOf(readFields(request), 1) ?? '')
 }
 
-function statusOf({ draining }: Desk): Buffer {
-  return writeFields([1, draining ? NOT_SERVING : SERVING])
+function statusOf({ ready }: Desk): Buffer {
+  return writeFields([1, ready ? SERVING : NOT_SERVING])
 }

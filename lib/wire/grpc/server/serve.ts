@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { Server as GrpcServer, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Handler } from '../../../peer.js'
@@ -19,15 +20,7 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
   const settings = serverSettings(options)
   const { host, tls } = settings
   const desk = new Desk(peer, settings)
-  const server = new GrpcServer({
-    'grpc.max_receive_message_length': settings.maxMessageBytes,
-    'grpc.max_send_message_length': -1,
-    ...(settings.keepalive > 0 && {
-      'grpc.keepalive_time_ms': settings.keepalive,
-      'grpc.keepalive_timeout_ms': Math.ceil((settings.keepalive * 2) / 3),
-    }),
-  })
-  register(server, desk)
+  const server = serverFor(desk)
   const wanted = `${host.includes(':') ? `[${host}]` : host}:${settings.port}`
   const scheme = tls === undefined ? 'grpc' : 'grpcs'
   const port = await bind(server, wanted, tls).catch((cause) => {
@@ -45,14 +38,56 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
     port,
     drain: () => desk.drain(),
     close() {
-      // An orderly shutdown waits for streams, maybe for ever; by force, it is over, and says so.
-      closing ??= new Promise<void>((resolve) => {
-        server.tryShutdown(() => resolve())
-        server.forceShutdown()
-      })
+      closing ??= shutdown(server)
       return closing
     },
   }
+}
+
+/** gRPC on connections that somebody else accepts. */
+export interface GrpcSpeaker {
+  /** Takes over a connection, whose TLS, if there is any, is done. */
+  inject(socket: Duplex): void
+  /** Says that it is not ready any more, and goes on. */
+  unready(): void
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws OptionTypeError, OptionRangeError for options */
+export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcSpeaker {
+  const desk = new Desk(peer, serverSettings(options))
+  const server = serverFor(desk)
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+  let closing: Promise<void> | undefined
+  return {
+    inject: (socket) => injector.injectConnection(socket),
+    unready: () => desk.unready(),
+    drain: () => desk.drain(),
+    close() {
+      closing ??= shutdown(server)
+      return closing
+    },
+  }
+}
+
+function serverFor(desk: Desk): GrpcServer {
+  const { maxMessageBytes, keepalive } = desk.settings
+  const server = new GrpcServer({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
+  })
+  register(server, desk)
+  return server
+}
+
+/** An orderly shutdown waits for streams, maybe for ever; by force, it is over, and says so. */
+function shutdown(server: GrpcServer): Promise<void> {
+  return new Promise<void>((resolve) => {
+    server.tryShutdown(() => resolve())
+    server.forceShutdown()
+  })
 }
 
 function register(server: GrpcServer, desk: Desk): void {
