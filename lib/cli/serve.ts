@@ -7,7 +7,7 @@ import { asUsage, integer, jsonObject, list, pair, Usage } from './usage.js'
 
 interface ServeOptions {
   protocol?: string[]
-  port?: string[]
+  port?: number[]
   host?: string
   tlsKey?: string
   tlsCert?: string
@@ -71,7 +71,7 @@ Examples:
 function serving(command: Command, examples: string): Command {
   return command
     .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc)', list)
-    .option('--port <list>', `the port, or one for each protocol with commas (default: ${PORT})`, list)
+    .option('--port <list>', `the port, or one for each protocol with commas (default: ${PORT})`, ports)
     .option('--host <address>', 'the address to listen at; 0.0.0.0 is everybody who can reach it (default: 127.0.0.1)')
     .option('--tls-key <file>', 'a key, as PEM, to speak TLS')
     .option('--tls-cert <file>', 'its certificate, as PEM')
@@ -87,6 +87,10 @@ Ctrl-C (SIGINT) and SIGTERM let what is under way finish, then stop. Once more e
 Exit codes:
   0  it was told to stop, and did     1  it could not start     2  the command line makes no sense`,
     )
+}
+
+function ports(text: string): number[] {
+  return list(text).map(integer)
 }
 
 async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
@@ -110,11 +114,10 @@ async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
 
 async function gatewayOptions(flow: Flow<string>, { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql }: ServeOptions): Promise<GatewayOptions> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
-  const ports = (port ?? [`${PORT}`]).map(integer)
   return {
     title: flow.name,
     protocol: (protocol ?? (graphql ? ['http'] : ['grpc'])) as NonNullable<GatewayOptions['protocol']>,
-    port: ports.length === 1 ? ports[0] : ports,
+    port: port === undefined ? PORT : port.length === 1 ? port[0] : port,
     host,
     graphql,
     cors: cors === true ? true : cors && { origins: cors },
