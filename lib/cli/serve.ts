@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { Flow } from '../flow.js'
 import { type Gateway, type GatewayOptions, notice } from '../gateway/index.js'
+import { checkGatewayOptions } from '../gateway/options.js'
 import { flowOf } from './flow-file.js'
 import { asUsage, integer, jsonObject, list, pair, Usage } from './usage.js'
 
@@ -103,7 +104,11 @@ async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
   let gateway: Gateway | undefined
   try {
     const { Gateway } = await import('../gateway/index.js')
-    if (!own) gateway = await Gateway.serve(flow, await gatewayOptions(flow, options))
+    if (!own) {
+      const told = await gatewayOptions(flow, options)
+      asUsage(() => checkGatewayOptions(told))
+      gateway = await Gateway.serve(flow, told)
+    }
     if (!options.quiet) process.stderr.write(`${notice(flow.name, gateway ?? { addresses: flow.addresses, options: flow.options })}\n`)
     await flow.block({ before: () => gateway?.close(flow.options.closeTimeout) })
   } finally {

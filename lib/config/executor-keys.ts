@@ -79,6 +79,15 @@ const OPTIONS: Keys = {
     { oneOf: [{ type: 'integer' }, OBJECT] },
     'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.',
   ),
+  external: option(FLAG, 'It runs elsewhere, at host and port, and is neither started nor stopped here. Default false.'),
+  host: option(NAMES, 'Where an external executor is: grpc://10.0.0.5:51000, or a name. Several are replicas.'),
+  port: option(
+    { oneOf: [WHOLE, { type: 'array', items: WHOLE }] },
+    'The port of an external executor, where its host does not say it; one for all hosts, or one for each.',
+  ),
+  protocol: option({ type: 'string' }, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
+  tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether an external executor is spoken to in private. Default false.'),
+  headers: option(TEXTS, 'Headers, or gRPC metadata, for an external executor.'),
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
 }
 

@@ -21,8 +21,12 @@ const handedDown: Keys = Object.fromEntries(
   INHERITED.map((name) => [name, { ...EXECUTOR_KEYS[name]!, about: `For every executor that does not say otherwise. ${EXECUTOR_KEYS[name]!.about}` }]),
 )
 
-// What the Flow knows by now wins over the table of what it does not.
-const known: Keys = Object.fromEntries(Object.keys(FLOW_RULES).map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of the Flow.')]))
+// What serves a Flow is not said in its file.
+const known: Keys = Object.fromEntries(
+  Object.keys(FLOW_RULES)
+    .filter((name) => !Object.hasOwn(FLOW_IGNORED, name) && name !== 'timeout')
+    .map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of the Flow.')]),
+)
 
 /** Keys of `with` of a Flow. */
 export const FLOW_KEYS: Keys = { ...known, ...handedDown, ...without(FLOW_IGNORED, known) }

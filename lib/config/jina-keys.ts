@@ -1,11 +1,11 @@
-import { FLAG, ignored, type Keys, NAMES, OBJECT, refused, TEXT } from './keys.js'
+import { FLAG, ignored, type Keys, OBJECT, refused, TEXT } from './keys.js'
 
 const LOGS = 'nothing is logged here but what fails'
 const CONTAINERS = 'executors run in this process and not in containers'
 const PROCESSES = 'executors run in this process'
 const PORTS = 'executors run in this process and need no ports'
 const ROUTING = 'requests find their way without it'
-const SERVING = 'a file describes the graph; what serves it is told in code'
+const SERVING = 'a file describes the graph; what serves it is told in code, or to sluice flow'
 const METRICS = 'no metrics or traces are exported'
 const CLOUD = 'nothing is deployed to a cluster or cloud'
 const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
@@ -41,6 +41,7 @@ const SHARED: Keys = {
 export const FLOW_IGNORED: Keys = {
   ...SHARED,
   ...ignored(SERVING, 'protocol protocols port ports portExpose host tls cors title description noDebugEndpoints noCrudEndpoints exposeEndpoints restApi'),
+  ...ignored(SERVING, 'graphql exposeStacks drainDelay maxMessageBytes onError'),
   ...ignored(SERVING, 'exposeGraphqlEndpoint uvicornKwargs sslCertfile sslKeyfile proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
   ...ignored(CLIENT, 'showProgress continueOnError returnResults returnResponses requestSize asyncio prefetchOnRecv resultsInOrder'),
   ...ignored('a Flow adds no executors that inspect others', 'inspect'),
@@ -50,9 +51,7 @@ export const FLOW_IGNORED: Keys = {
 /** Keys of an executor of a Flow. */
 export const EXECUTOR_IGNORED: Keys = {
   ...SHARED,
-  ...ignored(PORTS, 'port ports portExpose protocol protocols tls sslCertfile sslKeyfile'),
-  external: refused(FLAG, 'an executor that runs elsewhere cannot be reached from a file yet'),
-  host: refused(NAMES, 'an executor on another machine cannot be reached from a file yet. Take host out to run it here', ['0.0.0.0', '127.0.0.1', 'localhost']),
+  ...ignored(PORTS, 'ports portExpose protocols sslCertfile sslKeyfile'),
   peasHosts: refused(OBJECT, 'replicas on other machines cannot be reached yet'),
   usesBefore: refused(TEXT, 'add an executor of its own before this one, and name it in needs'),
   usesAfter: refused(TEXT, 'add an executor of its own behind this one'),

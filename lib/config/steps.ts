@@ -9,6 +9,9 @@ import { given } from './given.js'
 import { laidOver } from './resolve.js'
 import { type LoadedUses, loadUses, modulesOf, type UsesPlace } from './uses.js'
 
+/** Here, in Jina's words. */
+const LOCAL = ['0.0.0.0', '127.0.0.1', 'localhost']
+
 /** Names of one thing: how many instances there are. */
 const COPIES = ['parallel', 'replicas', 'shards'] as const
 
@@ -42,7 +45,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   const metas = fields.fields('usesMetas', 'metas of an executor', METAS_KEYS)
   if (metas?.get('modules') !== undefined) throw metas.error('modules', 'name modules beside uses, not here')
   const options: Record<string, unknown> = {
-    ...rest,
+    ...elsewhere(fields, rest),
     ...given('name', fields.text('name')),
     ...given('workspace', fields.text('workspace')),
     ...given('env', fields.texts('env')),
@@ -57,6 +60,23 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
   const loaded = await usesOf(fields, where)
   return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded)) } }
+}
+
+/** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
+function elsewhere(fields: Fields, { external, host, port, protocol, tls, headers, ...rest }: Record<string, any>): Record<string, unknown> {
+  if (external === true)
+    return {
+      ...rest,
+      external,
+      ...given('host', host),
+      ...given('port', port),
+      ...given('protocol', protocol),
+      ...given('tls', tls),
+      ...given('headers', headers),
+    }
+  if ([host ?? []].flat().some((one) => !LOCAL.includes(one)))
+    throw fields.error('host', 'an executor on another machine is external: true, and serves itself there. Take host out to run it here')
+  return { ...rest, ...given('external', external === false ? undefined : external) }
 }
 
 function inherited(fields: Fields, handedDown: Readonly<Record<string, unknown>>): Record<string, unknown> {

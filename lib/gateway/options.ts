@@ -74,6 +74,7 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   check('Gateway', options, GATEWAY_RULES)
   if (options.tls !== undefined && (options.tls.key === undefined) !== (options.tls.cert === undefined))
     throw optionType('tls', 'a key with its cert: { key, cert }', options.tls)
+  plan(options)
   return options
 }
 

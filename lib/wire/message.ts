@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import { ExecutorError, OptionRangeError, OptionTypeError, SluiceError } from '../errors.js'
+import { Executor } from '../executor.js'
 import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
 import type { Handler } from '../peer.js'
@@ -75,16 +76,16 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     await peer.handle(request)
     return withStops(answerOf(new Response(request)), message)
   } catch (error) {
-    if (isOurs(error)) throw error
     // An Executor that is served by itself throws what it throws; a Flow says who did.
-    const { name = 'the executor' } = peer as { name?: string }
-    return withStops(answerOf(new Response(request, failureOf(name, request, error))), message)
+    const failure = peer instanceof Executor && !isOurs(error) ? failureOf(peer.name, request, error) : error
+    if (!(failure instanceof ExecutorError)) throw failure
+    return withStops(answerOf(new Response(request, failure)), message)
   }
 }
 
 /** Said of the request or of the server, not by an executor. */
 function isOurs(error: unknown): boolean {
-  return (error instanceof SluiceError && !(error instanceof ExecutorError)) || error instanceof OptionRangeError || error instanceof OptionTypeError
+  return error instanceof SluiceError || error instanceof OptionRangeError || error instanceof OptionTypeError
 }
 
 /** A gateway before us finds its own stop in the answer, as it left it in the request. */

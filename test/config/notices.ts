@@ -20,7 +20,7 @@ test('F8 what has no effect is told, each key once, with its line', async () => 
   const notices: string[] = []
   await load(file, { onNotice: (notice) => notices.push(notice) })
   assert.equal(notices, [
-    `${file}:3: port has no effect: a file describes the graph; what serves it is told in code`,
+    `${file}:3: port has no effect: a file describes the graph; what serves it is told in code, or to sluice flow`,
     `${file}:4: logConfig has no effect: nothing is logged here but what fails`,
     `${file}:6: gpus has no effect: executors run in this process and not in containers`,
     `${file}:7: quiet has no effect: nothing is logged here but what fails`,

@@ -43,8 +43,6 @@ for (const [what, value] of [
   ['a function', { jtype: 'Flow', with: { on_background_error: 'x' } }],
   ['an executor that is no object', one([])],
   ['a misspelled key of an executor', one({ use: './x.js' })],
-  ['an external executor', one({ external: true })],
-  ['an executor on another machine', one({ host: '10.0.0.1' })],
   ['too many replicas', one({ replicas: 1001 })],
   ['a way of polling that there is none', one({ polling: 'SOME' })],
   ['batches without a size', one({ dynamic_batching: { timeout: 5 } })],

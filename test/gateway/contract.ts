@@ -1,6 +1,6 @@
 // One story, told through every protocol: what post() promises in one process, it promises over a wire.
-import { createServer } from 'node:net'
-import { suite } from 'uvu'
+import { createServer, type Socket } from 'node:net'
+import { test as register } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
@@ -54,17 +54,17 @@ const flowOf = () =>
 const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' } as const
 
 for (const protocol of ['grpc', 'http', 'websocket'] as const) {
-  const test = suite(`${protocol}`)
+  const test = (name: string, story: () => Promise<void>): void => register(`${protocol}: ${name}`, story)
   let flow: Flow<any, any>
   let gateway: Gateway
   let client: Client
 
-  test.before(async () => {
+  register.before(async () => {
     flow = await flowOf()
     gateway = await Gateway.serve(flow, { protocol })
     client = new Client(gateway.addresses[protocol]!)
   })
-  test.after(async () => {
+  register.after(async () => {
     await client.close()
     await gateway.close()
     await flow.close()
@@ -243,11 +243,13 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
   })
 
   test('C5: somebody who never answers', async () => {
-    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1')
     await new Promise((resolve) => silent.once('listening', resolve))
     const { port } = silent.address() as { port: number }
     const { code } = await failure(`${SCHEMES[protocol]}://127.0.0.1:${port}`, { timeout: 300, connectTimeout: 300 })
     assert.ok(['ERR_TIMEOUT', 'ERR_UNREACHABLE'].includes(code), code)
+    for (const socket of sockets) socket.destroy()
     silent.close()
   })
 
@@ -308,6 +310,6 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
       await other.close()
     }
   })
-
-  test.run()
 }
+
+register.run()

@@ -127,9 +127,14 @@ test('C6: what a gateway asks an executor: endpoints, status, dry run, one reque
 })
 
 test('C6: an executor that fails is an answer with is-error, and a dry run that fails says so', async () => {
-  await using it = await world(() => {
-    throw new TypeError('no')
-  })
+  class Failing extends Executor {
+    // Gateways ask so whether all is well; executors that do not answer it themselves are.
+    static requests = { '/default': 'fail', _jina_dry_run_: 'fail' }
+    fail() {
+      throw new TypeError('no')
+    }
+  }
+  await using it = await world(Failing as any)
   using raw = new Raw(it.server.address)
   const { answer, status } = await within(10_000, raw.unary(METHODS.single, bytes(encodeMessage(message(['a'])))))
   assert.is(decodeMessage(answer!).status?.exception?.name, 'TypeError')
