@@ -12,7 +12,9 @@ try {
   const [{ filename, files }] = JSON.parse(
     execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
   )
-  const stray = files.map(({ path }) => path).filter((path) => !/^(dist\/|docs\/guarantees\.md$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(path))
+  const stray = files
+    .map(({ path }) => path)
+    .filter((path) => !/^(dist\/|docs\/(guarantees|yaml|protocol)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(path))
   if (stray.length > 0) throw new Error(`The package holds what it should not: ${stray.join(', ')}`)
 
   writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }')

@@ -93,7 +93,7 @@ test('T1: what cannot be served is said, with the exit code for it', async () =>
     [['flow', yml, '--port', 'x'], 2, /whole number/],
     [['flow', yml, '--port', '1,2,3'], 2, /one number, or one for each protocol/],
     [['flow', yml, '--tls-key', 'x'], 2, /go together/],
-    [['flow', folder.path + '/no.yml'], 1, /cannot be opened/],
+    [['flow', `${folder.path}/no.yml`], 1, /cannot be opened/],
     [['executor', './no.mjs#X', '--port', '0'], 1, /no\.mjs/],
     [['client', 'ftp://x'], 2, /an address that starts with/],
     [['client', 'grpc://127.0.0.1:1', '-i', three], 1, /127\.0\.0\.1:1/],
