@@ -366,6 +366,21 @@ test('F8: options of the Flow and of add() are checked at the call', () => {
   for (const [build, name] of refused) assert.throws(build, (error: any) => /^ERR_OPTION/.test(error.code) && error.message.includes(name))
 })
 
+test("E8: executors find the Flow's env under their own, and nothing of the process", async () => {
+  class Reads extends Executor {
+    static requests = { '/': 'read' }
+    read() {
+      return { ...this.env }
+    }
+  }
+  await using flow = await new Flow({ env: { A: 'flow', B: 'flow' } })
+    .add({ name: 'own', uses: Reads, env: { B: 'own', C: 'own' } })
+    .add({ name: 'none', uses: Reads })
+    .open()
+  const [response] = await flow.post('/').toArray()
+  assert.equal(response!.parameters.__results__, { own: { A: 'flow', B: 'own', C: 'own' }, none: { A: 'flow', B: 'flow' } })
+})
+
 test('F8: AsyncFlow is the same class', () => {
   assert.is(AsyncFlow, Flow)
 })

@@ -1,4 +1,4 @@
-/** What speaks to a Flow that is served elsewhere. Runs in browsers too, but for gRPC. */
+/** What speaks to a Flow that is served elsewhere. Bundles for browsers too, where all but gRPC can be spoken. */
 export { ConnectionError, ExecutorError, SluiceError } from '../errors.js'
 export type { ClientTls } from '../wire/wire.js'
 export type { Address } from './address.js'

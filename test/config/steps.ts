@@ -38,6 +38,16 @@ test('E8 env: texts, as they are written', async () => {
   assert.equal(options, { env: { A: '1.50' }, name: '8080', prefetch: 3 })
 })
 
+test('F11, F7 an executor that runs elsewhere is told where', async () => {
+  assert.equal(await told('{ external: true, host: [a.example, b.example], port: 51000, tls: true, headers: { token: x } }'), {
+    external: true,
+    host: ['a.example', 'b.example'],
+    port: 51000,
+    tls: true,
+    headers: { token: 'x' },
+  })
+})
+
 test('F7 what Jina writes for nothing in particular is nothing here', async () => {
   assert.equal(await told('{ timeout: -1, retries: -1, external: false, uses_before: null, host: 0.0.0.0, no_reduce: true, py_modules: null }'), {})
   assert.equal(await told('{ timeout_send: 500, retries: { attempts: 2, max_delay: 9 } }'), { timeout: 500, retries: { attempts: 2, maxDelay: 9 } })
