@@ -6,10 +6,10 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
-import { buildGraphiQL } from './lib/graphql/graphiql/build.mjs'
+import { buildGraphiQL } from './lib/wire/graphql/graphiql/build.mjs'
 
 const quick = process.argv.includes('--quick')
-const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'graphql/index', 'cli/main']
+const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'cli/main']
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
 else rmSync('dist/rooms', { recursive: true, force: true })
@@ -28,7 +28,7 @@ await build({
   logLevel: 'warning',
 })
 chmodSync('dist/cli/main.js', 0o755)
-await buildGraphiQL('dist/graphql/graphiql')
+await buildGraphiQL('dist/wire/graphql/graphiql')
 await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))

@@ -18,7 +18,6 @@ const FLOORS: readonly (readonly string[])[] = [
   ['client'],
   ['block', 'running'],
   ['flow'],
-  ['graphql'],
   ['gateway'],
   ['index', 'cli'],
 ]

@@ -5,10 +5,10 @@ import type { Peer } from '../peer.js'
 import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
+import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
+import type { MutateOptions } from '../wire/graphql/client.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
-import { type Address, type AddressOptions, addressOf, written } from './address.js'
 import { Attempts } from './attempts.js'
-import type { MutateOptions } from './graphql.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
@@ -124,13 +124,13 @@ export class Client implements Peer, AsyncDisposable {
    * @throws ConnectionError: `ERR_REFUSED` with the server's errors as its `cause`, where there is no data
    */
   async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[] }> {
-    const { mutate } = await import('./graphql.js')
+    const { mutate } = await import('../wire/graphql/client.js')
     return mutate(this.address, this.#http(), document, variables, options)
   }
 
   /** Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there. */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const subscribing = import('./graphql.js').then(({ subscribe }) => subscribe(this.address, this.#http(), document, variables, options))
+    const subscribing = import('../wire/graphql/client.js').then(({ subscribe }) => subscribe(this.address, this.#http(), document, variables, options))
     return (async function* () {
       yield* await subscribing
     })()

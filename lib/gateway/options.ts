@@ -1,8 +1,9 @@
-import type { AddressOptions, Protocol } from '../client/address.js'
-import { protocolOf } from '../client/address.js'
 import { optionRange, optionType } from '../errors.js'
-import type { CorsOptions, GraphQLOptions } from '../graphql/index.js'
 import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
+import type { AddressOptions, Protocol } from '../wire/address.js'
+import { protocolOf } from '../wire/address.js'
+import { type CorsOption, corsOption } from '../wire/cors.js'
+import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
 import type { ServerTls } from '../wire/wire.js'
 
@@ -17,7 +18,7 @@ export interface GatewayOptions {
   /** Key and certificate. Default: none, everything goes in the open. */
   tls?: ServerTls | undefined
   /** Which pages of other origins may call it: a list of origins, or `true` for all. Default: none. */
-  cors?: boolean | CorsOptions | undefined
+  cors?: CorsOption | undefined
   /** GraphQL at `/graphql`, where HTTP is spoken; `true`, or how. Default `false`. */
   graphql?: boolean | GraphQLOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */
@@ -54,7 +55,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   },
   host: string,
   tls: object,
-  cors: (name, value) => typeof value === 'boolean' || object(name, value),
+  cors: corsOption,
   graphql: (name, value) => typeof value === 'boolean' || object(name, value),
   title: string,
   description: string,

@@ -1,8 +1,10 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
-import type { Protocol } from '../client/address.js'
 import { node } from '../host.js'
 import type { Peer } from '../peer.js'
+import type { Protocol } from '../wire/address.js'
+import { originsIn } from '../wire/cors.js'
+import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { GatewayOptions } from './options.js'
 
 /** Milliseconds in which whoever connects must say which protocol it speaks. */
@@ -51,8 +53,7 @@ export class Port {
       )
       if (protocols.includes('websocket')) {
         const { attach } = await import('../wire/websocket/server/serve.js')
-        const { cors } = options
-        speakers.push(await attach(http, peer, { ...common(options), origins: cors === true ? '*' : cors ? cors.origins : [] }))
+        speakers.push(await attach(http, peer, { ...common(options), origins: originsIn(options.cors ?? false) }))
       }
     }
     const sockets = new Set<Socket>()
@@ -128,15 +129,14 @@ async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speak
   speakers.push(http)
   const listener = (request: IncomingMessage, response: ServerResponse): void => http.take(request, response)
   if (!options.graphql) return listener
-  const { createGraphQL } = await import('../graphql/index.js')
+  const { createGraphQL } = await import('../wire/graphql/index.js')
   const graphql = createGraphQL(peer, {
-    prefetch: options.prefetch,
-    ...(cors && { cors: cors === true ? { origins: '*' as const } : cors }),
+    ...given({ prefetch: options.prefetch, cors, onError: options.onError as GraphQLOptions['onError'] }),
     ...(typeof options.graphql === 'object' && options.graphql),
   })
   return (request, response) => {
     const path = request.url?.split('?', 1)[0]
-    if (path === '/graphql' || path?.startsWith('/graphql/')) void graphql(request, response)
+    if (path === graphql.path || path?.startsWith(`${graphql.path}/`)) void graphql(request, response)
     else listener(request, response)
   }
 }

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createGraphQL, type GraphQLOptions } from '../../lib/graphql/index.js'
 import type { Peer } from '../../lib/peer.js'
+import { createGraphQL, type GraphQLOptions } from '../../lib/wire/graphql/index.js'
 
 export interface Answer {
   status: number

@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
+import { type CorsOption, corsOption } from '../cors.js'
 import type { ServeOptions } from '../wire.js'
-import { type CorsOptions, corsOption } from './cors.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
 export interface ExposedEndpoint {
@@ -25,7 +25,7 @@ export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'pre
   /** Further endpoints of executors, by name: `{ '/rank': {} }` offers `/rank` at POST `/rank`. */
   exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
   /** Pages of which other origins may ask: `true` is all of them, without cookies. Default `false`. */
-  cors?: boolean | readonly string[] | CorsOptions | undefined
+  cors?: CorsOption | undefined
   /** Of the service, in `/openapi.json` and `/docs`. */
   title?: string | undefined
   description?: string | undefined

@@ -1,7 +1,7 @@
 import { newId } from '../../doc/id.js'
 import type { Handler } from '../../peer.js'
+import { Cors } from '../cors.js'
 import { answer, type Message } from '../message.js'
-import { Cors } from './cors.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failureOf, Late } from './failure.js'
 import { contentOf, formatOf } from './media.js'
@@ -47,7 +47,7 @@ export class Router {
     const given = exchange.header('x-request-id')
     const id = given !== undefined && REQUEST_ID.test(given) ? given : newId()
     const headers: Headers = { 'content-type': 'application/json', 'x-content-type-options': 'nosniff', 'x-request-id': id }
-    this.#cors?.grant(exchange.header('origin'), headers)
+    if (this.#cors !== undefined) Object.assign(headers, this.#cors.granted(exchange.header('origin')))
     try {
       return await this.#route(exchange, id, headers)
     } catch (error) {
@@ -79,7 +79,8 @@ export class Router {
     if (exchange.method !== 'OPTIONS') throw new Refusal(405, 'Method Not Allowed', { allow })
     headers.allow = allow
     delete headers['content-type']
-    this.#cors?.permit(exchange, allow, headers)
+    const asked = exchange.header('access-control-request-headers')
+    Object.assign(headers, this.#cors?.permitted(exchange.header('origin'), allow, asked))
     return { status: 204, headers, body: '' }
   }
 

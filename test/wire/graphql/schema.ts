@@ -1,8 +1,8 @@
 import { buildClientSchema, getIntrospectionQuery, printType } from 'graphql'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
-import { serve } from '../support/graphql.js'
+import { Flow } from '../../../lib/flow.js'
+import { serve } from '../../support/graphql.js'
 
 const ARGUMENTS = [
   'data: [StrawberryDocumentInput!] = null',

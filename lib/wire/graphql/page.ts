@@ -1,4 +1,4 @@
-import { node } from '../host.js'
+import { node } from '../../host.js'
 
 interface Asset {
   readonly type: string

@@ -1,13 +1,6 @@
-import { optionRange, optionType } from '../errors.js'
-import { callback, check, count, DEFAULT_PREFETCH, flag } from '../options.js'
-
-/** Who may read the answers from a page of another origin. */
-export interface CorsOptions {
-  /** Exact origins such as `'https://app.example'`, or `'*'` for all. */
-  origins: '*' | readonly string[]
-  /** Whether browsers send cookies along. Not possible with `'*'`. Default `false`. */
-  credentials?: boolean | undefined
-}
+import { optionRange, optionType } from '../../errors.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
+import { type CorsOption, corsOption } from '../cors.js'
 
 /** What {@link createGraphQL} can be told. */
 export interface GraphQLOptions {
@@ -17,8 +10,8 @@ export interface GraphQLOptions {
   graphiql?: boolean | undefined
   /** Answer questions about the schema. Default `true`, unless `NODE_ENV` is `production`. GraphiQL needs it to complete and explain. */
   introspection?: boolean | undefined
-  /** Default `false`: no page of another origin may read answers. */
-  cors?: false | CorsOptions | undefined
+  /** Pages of which other origins may read answers: `true` is all of them, without cookies. Default `false`. */
+  cors?: CorsOption | undefined
   /** Bytes of a request's body. Default 4 MiB, as gRPC's limit of a message. Beyond it, 413, and the rest is not read. */
   maxBodyBytes?: number | undefined
   /** Tokens of a GraphQL text. Default 10,000: parsed and refused in some milliseconds. Documents sent as variables do not count. */
@@ -68,7 +61,7 @@ const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = 
   path,
   graphiql: flag,
   introspection: flag,
-  cors,
+  cors: corsOption,
   maxBodyBytes: limit,
   maxTokens: limit,
   maxDepth: limit,
@@ -87,21 +80,4 @@ function limit(name: string, value: unknown): void {
 function path(name: string, value: unknown): void {
   if (typeof value !== 'string') throw optionType(name, 'a string', value)
   if (!/^\/[\w./~-]*$/.test(value)) throw optionRange(name, "a path such as '/graphql', of letters, digits and ._~-/", value)
-}
-
-function cors(name: string, value: unknown): void {
-  if (value === false) return
-  if (typeof value !== 'object' || value === null) throw optionType(name, 'false, or { origins }', value)
-  const { origins, credentials } = check(name, value as CorsOptions, { origins: originsOf, credentials: flag })
-  if (origins === undefined) throw optionType(`${name}.origins`, "'*' or a list of origins", origins)
-  if (origins === '*' && credentials)
-    throw optionRange(`${name}.credentials`, "false with origins '*': name the origins that may use the user's session", credentials)
-}
-
-function originsOf(name: string, value: unknown): void {
-  if (value === '*') return
-  if (!Array.isArray(value) || value.length === 0) throw optionType(`cors.${name}`, "'*' or a list of origins", value)
-  for (const origin of value)
-    if (typeof origin !== 'string' || !URL.canParse(origin) || new URL(origin).origin !== origin)
-      throw optionRange(`cors.${name}`, "origins such as 'https://app.example', without a path", origin)
 }

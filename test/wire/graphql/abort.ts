@@ -1,12 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
-import { createGraphQL } from '../../lib/graphql/index.js'
-import { deferred } from '../support/deferred.js'
-import { serve } from '../support/graphql.js'
-import { events } from '../support/sse.js'
-import { within } from '../support/within.js'
+import type { Call } from '../../../lib/executor.js'
+import { Flow } from '../../../lib/flow.js'
+import { createGraphQL } from '../../../lib/wire/graphql/index.js'
+import { deferred } from '../../support/deferred.js'
+import { serve } from '../../support/graphql.js'
+import { events } from '../../support/sse.js'
+import { within } from '../../support/within.js'
 
 /** An executor that says when it was called, and when its signal aborts; it never answers by itself. */
 function hanging() {

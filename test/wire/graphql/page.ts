@@ -3,17 +3,17 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
-import { serve } from '../support/graphql.js'
-import { within } from '../support/within.js'
+import { Flow } from '../../../lib/flow.js'
+import { serve } from '../../support/graphql.js'
+import { within } from '../../support/within.js'
 
 const CHROMIUM = '/usr/bin/chromium'
 const html = { method: 'GET', headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } }
 
 // The page as it is published: from dist/, where the build has put its files.
 async function published() {
-  const { createGraphQL } = await import(new URL('../../dist/graphql/index.js', import.meta.url).href)
-  const { Flow } = await import(new URL('../../dist/index.js', import.meta.url).href)
+  const { createGraphQL } = await import(new URL('../../../dist/wire/graphql/index.js', import.meta.url).href)
+  const { Flow } = await import(new URL('../../../dist/index.js', import.meta.url).href)
   const flow = await new Flow()
     .add({
       name: 'find',

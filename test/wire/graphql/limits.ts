@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
-import type { GraphQLOptions } from '../../lib/graphql/index.js'
-import { serve } from '../support/graphql.js'
+import { Flow } from '../../../lib/flow.js'
+import type { GraphQLOptions } from '../../../lib/wire/graphql/index.js'
+import { serve } from '../../support/graphql.js'
 
 const nest = (levels: number, inner = 'id') => `{ docs ${'{ matches '.repeat(levels)}{ ${inner} }${' }'.repeat(levels)} }`
 const fragments = (levels: number) => {

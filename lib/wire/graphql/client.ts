@@ -1,5 +1,5 @@
-import { ConnectionError, say } from '../errors.js'
-import { type Address, written } from './address.js'
+import { ConnectionError, say } from '../../errors.js'
+import { type Address, written } from '../address.js'
 
 export interface MutateOptions {
   /** Milliseconds. Default: the Client's. */

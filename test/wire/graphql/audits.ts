@@ -1,9 +1,9 @@
 import { serverAudits } from 'graphql-http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
-import { serve } from '../support/graphql.js'
-import { within } from '../support/within.js'
+import { Flow } from '../../../lib/flow.js'
+import { serve } from '../../support/graphql.js'
+import { within } from '../../support/within.js'
 
 test('G2: all 61 audits of GraphQL over HTTP pass', async () => {
   await using flow = await new Flow().open()

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { addressOf, written } from '../../lib/client/address.js'
 import { Client } from '../../lib/client/index.js'
+import { addressOf, written } from '../../lib/wire/address.js'
 
 const read = (host: string | undefined, rest: object = {}): string => written(addressOf({ host, ...rest }))
 

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
-import { createGraphQL } from '../../lib/graphql/index.js'
-import type { Peer } from '../../lib/peer.js'
+import { Flow } from '../../../lib/flow.js'
+import type { Peer } from '../../../lib/peer.js'
+import { createGraphQL } from '../../../lib/wire/graphql/index.js'
 
 const post = (query: string, init: RequestInit = {}) =>
   new Request('https://any.example/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }), ...init })
@@ -69,7 +69,7 @@ test('R87: an invalid option is refused with its name before anything starts', (
   refused({ path: '/a"><script>' }, 'ERR_OPTION_RANGE', /^path/)
   refused({ path: 5 }, 'ERR_OPTION_TYPE', /^path/)
   refused({ onError: 5 }, 'ERR_OPTION_TYPE', /^onError/)
-  refused({ cors: true }, 'ERR_OPTION_TYPE', /^cors/)
+  refused({ cors: 'https://app.example' }, 'ERR_OPTION_TYPE', /^cors/)
   refused({ cors: {} }, 'ERR_OPTION_TYPE', /^cors\.origins/)
   refused({ cors: { origins: [] } }, 'ERR_OPTION_TYPE', /^cors\.origins/)
   refused({ cors: { origins: ['https://app.example/'] } }, 'ERR_OPTION_RANGE', /^cors\.origins/)
@@ -95,10 +95,10 @@ test('sluice itself does not load graphql', () => {
       execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, new URL(file, import.meta.url).href], { encoding: 'utf8' }),
     )
   const graphql = (urls: string[]) => urls.filter((url) => /node_modules\/(graphql|@graphql|@envelop|@whatwg)/.test(url)).length
-  const core = loads('../../lib/index.ts')
+  const core = loads('../../../lib/index.ts')
   assert.ok(core.some((url) => url.endsWith('lib/flow.ts')))
   assert.is(graphql(core), 0)
-  assert.ok(graphql(loads('../../lib/graphql/index.ts')) > 0)
+  assert.ok(graphql(loads('../../../lib/wire/graphql/index.ts')) > 0)
 })
 
 test.run()

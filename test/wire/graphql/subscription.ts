@@ -1,11 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
-import { deferred } from '../support/deferred.js'
-import { serve } from '../support/graphql.js'
-import { events } from '../support/sse.js'
-import { within } from '../support/within.js'
+import type { Call } from '../../../lib/executor.js'
+import { Flow } from '../../../lib/flow.js'
+import { deferred } from '../../support/deferred.js'
+import { serve } from '../../support/graphql.js'
+import { events } from '../../support/sse.js'
+import { within } from '../../support/within.js'
 
 const subscribe = async (url: string, query: string, variables?: object) =>
   events(

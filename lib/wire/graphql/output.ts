@@ -10,9 +10,9 @@ import {
   type GraphQLOutputType,
   GraphQLString,
 } from 'graphql'
-import type { Document, NamedScore } from '../doc/document.js'
-import type { Response, Status } from '../request/response.js'
-import type { Route } from '../request/route.js'
+import type { Document, NamedScore } from '../../doc/document.js'
+import type { Response, Status } from '../../request/response.js'
+import type { Route } from '../../request/route.js'
 import { publicMessage } from './errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 

@@ -1,6 +1,5 @@
-import { optionRange, optionType } from '../../errors.js'
-import { check, flag } from '../../options.js'
-import type { Exchange, Headers } from './exchange.js'
+import { optionRange, optionType } from '../errors.js'
+import { check, flag } from '../options.js'
 
 /** Who may read the answers from a page of another origin. */
 export interface CorsOptions {
@@ -10,14 +9,15 @@ export interface CorsOptions {
   credentials?: boolean | undefined
 }
 
-type CorsOption = boolean | readonly string[] | CorsOptions
+/** `true` is all origins, without cookies; a list is `{ origins }`. */
+export type CorsOption = boolean | readonly string[] | CorsOptions
 
 export function corsOption(name: string, value: CorsOption): void {
   if (typeof value === 'boolean') return
   if (typeof value !== 'object' || value === null) throw optionType(name, 'true, false, a list of origins, or { origins, credentials }', value)
   const { origins, credentials } = Array.isArray(value)
     ? { origins: value as readonly string[], credentials: false }
-    : check(name, value as CorsOptions, { origins: originsOf, credentials: flag })
+    : check(name, value as CorsOptions, { origins: (_: string, given: unknown) => originsOf(`${name}.origins`, given), credentials: flag })
   originsOf(`${name}.origins`, origins)
   if (origins === '*' && credentials)
     throw optionRange(`${name}.credentials`, "false with origins '*': name the origins that may use the user's session", credentials)
@@ -31,38 +31,45 @@ function originsOf(name: string, value: unknown): void {
       throw optionRange(name, "origins such as 'https://app.example', without a path", origin)
 }
 
+/** The origins an option names. */
+export function originsIn(option: CorsOption): '*' | readonly string[] {
+  if (typeof option === 'boolean') return option ? '*' : []
+  return 'origins' in option ? option.origins : option
+}
+
 /** Says to browsers which pages may read. Other origins get no header at all. */
 export class Cors {
   readonly #origins: '*' | readonly string[]
   readonly #credentials: boolean
 
   constructor(option: Exclude<CorsOption, false>) {
-    const { origins, credentials = false } = option === true ? { origins: '*' as const } : 'origins' in option ? option : { origins: option }
-    this.#origins = origins
-    this.#credentials = credentials
+    this.#origins = originsIn(option)
+    this.#credentials = typeof option === 'object' && 'origins' in option && option.credentials === true
   }
 
   allows(origin: string): boolean {
     return this.#origins === '*' || this.#origins.includes(origin)
   }
 
-  /** What any answer carries. */
-  grant(origin: string | undefined, headers: Headers): void {
-    if (this.#origins !== '*') headers.vary = headers.vary === undefined ? 'origin' : `${headers.vary}, origin`
-    if (origin === undefined || !this.allows(origin)) return
+  /** What any answer carries beside. Caches are told when it depends on who asks. */
+  granted(origin: string | null | undefined): Record<string, string> {
+    const headers: Record<string, string> = {}
+    if (this.#origins !== '*') headers.vary = 'origin'
+    if (!origin || !this.allows(origin)) return headers
     headers['access-control-allow-origin'] = this.#origins === '*' ? '*' : origin
     headers['access-control-expose-headers'] = 'x-request-id'
     if (this.#credentials) headers['access-control-allow-credentials'] = 'true'
+    return headers
   }
 
   /** What the answer to a browser's question carries beside. */
-  permit(exchange: Exchange, methods: string, headers: Headers): void {
-    const origin = exchange.header('origin')
-    if (origin === undefined || !this.allows(origin)) return
-    headers['access-control-allow-methods'] = methods
-    // Only names, which nothing can be smuggled into.
-    const asked = exchange.header('access-control-request-headers')
-    headers['access-control-allow-headers'] = asked !== undefined && /^[\w ,-]{1,1000}$/.test(asked) ? asked : 'content-type, x-request-id'
-    headers['access-control-max-age'] = '600'
+  permitted(origin: string | null | undefined, methods: string, asked: string | null | undefined): Record<string, string> {
+    if (!origin || !this.allows(origin)) return {}
+    return {
+      'access-control-allow-methods': methods,
+      // Only names, which nothing can be smuggled into.
+      'access-control-allow-headers': asked && /^[\w ,-]{1,1000}$/.test(asked) ? asked : 'content-type, x-request-id',
+      'access-control-max-age': '600',
+    }
   }
 }

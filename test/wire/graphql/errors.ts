@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ExecutorError } from '../../lib/errors.js'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
-import type { Peer } from '../../lib/peer.js'
-import { serve } from '../support/graphql.js'
+import type { ExecutorError } from '../../../lib/errors.js'
+import type { Call } from '../../../lib/executor.js'
+import { Flow } from '../../../lib/flow.js'
+import type { Peer } from '../../../lib/peer.js'
+import { serve } from '../../support/graphql.js'
 
 const flowOf = (uses: (call: Call) => any) => new Flow().add({ name: 'worker', uses }).open()
 const DATA = 'mutation M($data: [StrawberryDocumentInput!]) { docs(data: $data) { id } }'

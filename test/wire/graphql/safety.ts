@@ -1,11 +1,11 @@
 import { request } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
-import type { GraphQLOptions } from '../../lib/graphql/index.js'
-import { serve } from '../support/graphql.js'
-import { within } from '../support/within.js'
+import type { Call } from '../../../lib/executor.js'
+import { Flow } from '../../../lib/flow.js'
+import type { GraphQLOptions } from '../../../lib/wire/graphql/index.js'
+import { serve } from '../../support/graphql.js'
+import { within } from '../../support/within.js'
 
 const MUTATION = 'mutation { docs(data: { text: "x" }) { text } }'
 
@@ -83,7 +83,7 @@ test('R117: with cors, the named origins may read, with credentials only if that
   const app = (await ask(server, 'https://app.example')).headers
   assert.is(app.get('access-control-allow-origin'), 'https://app.example')
   assert.is(app.get('access-control-allow-credentials'), null)
-  assert.match(app.get('vary')!, 'Origin')
+  assert.match(app.get('vary')!, /origin/i)
   assert.is((await ask(trusting, 'https://app.example')).headers.get('access-control-allow-credentials'), 'true')
   for (const origin of ['https://evil.example', 'null', 'https://app.example.evil.example', 'http://app.example'])
     for (const at of [server, trusting]) assert.equal(grants((await ask(at, origin)).headers), [])

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
-import { say } from '../errors.js'
-import type { Peer } from '../peer.js'
+import { say } from '../../errors.js'
+import type { Peer } from '../../peer.js'
 import { allowOrigins } from './cors.js'
 import { gate } from './gate.js'
 import { limitOperations } from './limits.js'
@@ -12,6 +12,8 @@ import { createSchema } from './schema.js'
 
 /** GraphQL over HTTP, for any server. */
 export interface GraphQLHandler {
+  /** Where it answers. */
+  readonly path: string
   /** For `http.createServer(handler)`, Express and their like. */
   (req: IncomingMessage, res: ServerResponse): Promise<void>
   /** For servers that speak in the platform's Request and Response: Bun, Deno, Next.js. */
@@ -53,6 +55,7 @@ export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQL
   })
   return Object.assign(async (req: IncomingMessage, res: ServerResponse) => yoga(req, res), {
     fetch: async (request: globalThis.Request) => yoga.fetch(request),
+    path: all.path,
   })
 }
 

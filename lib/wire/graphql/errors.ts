@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql'
-import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../errors.js'
+import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../../errors.js'
 
 /**
  * What a client may know of an error; the rest goes to `report`. Messages are the errors' own, stacks and causes stay here.

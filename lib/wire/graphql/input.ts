@@ -1,6 +1,6 @@
 import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
-import { Document, type DocumentInit, type NamedScore } from '../doc/document.js'
-import { InputError, say } from '../errors.js'
+import { Document, type DocumentInit, type NamedScore } from '../../doc/document.js'
+import { InputError, say } from '../../errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))

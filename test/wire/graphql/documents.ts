@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
-import { serve } from '../support/graphql.js'
+import type { Call } from '../../../lib/executor.js'
+import { Flow } from '../../../lib/flow.js'
+import { serve } from '../../support/graphql.js'
 
 const echo = async () => serve(await new Flow().add({ name: 'echo' }).open())
 
