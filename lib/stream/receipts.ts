@@ -1,0 +1,62 @@
+/** Node's, and its kin's: runs a callback when all microtasks have run. */
+const tick = (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process?.nextTick
+const ready: Promise<void> = /* @__PURE__ */ Promise.resolve()
+
+/**
+ * Says when results that were handed over are received: when the consumer's own continuation has run.
+ *
+ * In microtasks: a consumer that awaits its result at once runs two after it was handed over; by the first, its
+ * continuation is queued; by the second, it has run. One that asked several times before it awaits runs once a
+ * microtask. So, from the second on, one result is confirmed in each.
+ *
+ * In ticks, where there are any: when a microtask sets a tick, all that follows from what was handed before runs ahead
+ * of it. After one more microtask, so has what other ticks began.
+ */
+export class Receipts {
+  private handed = 0
+  private ripe = 0
+  private confirming = false
+  private readonly inTicks: boolean
+
+  constructor(
+    limit: number,
+    private readonly flight: { onReceived(count: number): void },
+  ) {
+    // Confirming many results in one tick is cheaper than one by one; for few it is dearer, and a great many would come in waves.
+    this.inTicks = tick !== undefined && limit >= 8 && limit <= 64
+  }
+
+  /** A result was handed over. */
+  add(): void {
+    this.handed++
+  }
+
+  /** Sees to it that `onReceived` is called, once there is somebody to hear it. Until then nothing is counted but results. */
+  confirm(): void {
+    if (this.confirming || this.handed === 0) return
+    this.confirming = true
+    ready.then(this.inTicks ? this.setTick : this.onMicrotask)
+  }
+
+  private readonly onMicrotask = (): void => {
+    const received = this.ripe
+    this.handed -= received
+    this.confirming = this.handed > 0
+    this.ripe = this.confirming ? 1 : 0
+    if (this.confirming) ready.then(this.onMicrotask)
+    this.flight.onReceived(received)
+  }
+
+  private readonly setTick = (): void => tick!(this.onTick)
+
+  private readonly onTick = (): void => {
+    this.ripe = this.handed
+    ready.then(this.onTicked)
+  }
+
+  private readonly onTicked = (): void => {
+    this.handed -= this.ripe
+    this.confirming = false
+    this.flight.onReceived(this.ripe)
+  }
+}
