@@ -25,32 +25,32 @@ export interface Place<R> {
 
 /** The items in flight, oldest first, and what they left at their places until it is their turn. */
 export class Order<R> {
-  private readonly places = new Fifo<Place<R>>()
+  readonly #places = new Fifo<Place<R>>()
 
   open(): Place<R> {
     const place: Place<R> = { state: State.Running, value: undefined, parts: undefined }
-    this.places.push(place)
+    this.#places.push(place)
     return place
   }
 
   isNext(place: Place<R>): boolean {
-    return place === this.places.peek()
+    return place === this.#places.peek()
   }
 
   /** Moves all whose turn it is to the results. */
   advance(results: Fifo<R | Part<R>>): void {
-    for (let head = this.places.peek(); head !== undefined; head = this.places.peek()) {
+    for (let head = this.#places.peek(); head !== undefined; head = this.#places.peek()) {
       if (head.parts !== undefined) moveParts(head, results)
       if (head.state === State.Running) return
-      this.places.shift()
+      this.#places.shift()
       if (head.state === State.Done) results.push(head.value as R)
     }
   }
 
   /** Moves all that is done to the results, and forgets the rest, which nobody waits for any more. */
   finish(results: Fifo<R | Part<R>>): void {
-    while (this.places.length > 0) {
-      const place = this.places.shift()
+    while (this.#places.length > 0) {
+      const place = this.#places.shift()
       if (place.state !== State.Done) continue
       moveParts(place, results)
       results.push(place.value as R)
@@ -58,7 +58,7 @@ export class Order<R> {
   }
 
   clear(): void {
-    this.places.clear()
+    this.#places.clear()
   }
 }
 

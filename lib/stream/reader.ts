@@ -13,83 +13,86 @@ interface Flight<T> {
 
 /** A source of any kind, read item by item and closed at most once. */
 export class Reader<T> {
+  readonly #source: Iterable<T> | AsyncIterable<T>
+  readonly #flight: Flight<T>
   /** A read is under way. */
   busy = false
   /** Whether the source is an async one. */
   async = false
-  private iterator: Iterator<T> | AsyncIterator<T> | undefined
+  #iterator: Iterator<T> | AsyncIterator<T> | undefined
   /** A source that is an array is read by its index: nobody could tell, but by the time it takes. */
-  private array: readonly T[] | undefined
-  private index = 0
+  #array: readonly T[] | undefined
+  #index = 0
 
-  constructor(
-    private readonly source: Iterable<T> | AsyncIterable<T>,
-    private readonly flight: Flight<T>,
-  ) {}
+  constructor(source: Iterable<T> | AsyncIterable<T>, flight: Flight<T>) {
+    this.#source = source
+    this.#flight = flight
+  }
 
   /** Asks the source for its iterator, and throws what it throws. */
   open(): void {
-    const open = (this.source as AsyncIterable<T>)[Symbol.asyncIterator]
+    const open = (this.#source as AsyncIterable<T>)[Symbol.asyncIterator]
     this.async = open !== undefined && open !== null
-    if (this.async) this.iterator = open.call(this.source)
-    else if (isPlainArray(this.source)) this.array = this.source
-    else this.iterator = (this.source as Iterable<T>)[Symbol.iterator]()
+    if (this.async) this.#iterator = open.call(this.#source)
+    else if (isPlainArray(this.#source)) this.#array = this.#source
+    else this.#iterator = (this.#source as Iterable<T>)[Symbol.iterator]()
   }
 
   read(): void {
-    const { array } = this
+    const array = this.#array
     if (array !== undefined) {
-      if (this.index < array.length) this.flight.onItem(array[this.index++] as T)
-      else this.flight.onEnd(undefined)
+      if (this.#index < array.length) this.#flight.onItem(array[this.#index++] as T)
+      else this.#flight.onEnd(undefined)
       return
     }
     this.busy = true
     let step: IteratorResult<T>
     try {
-      const answer = this.iterator!.next()
-      if (this.async) return adopt(answer as PromiseLike<IteratorResult<T>>, this.onStep, this.onFailed)
+      const answer = this.#iterator!.next()
+      if (this.async) return adopt(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
       step = answer as IteratorResult<T>
     } catch (error) {
-      return this.onFailed(error)
+      return this.#onFailed(error)
     }
-    this.take(step)
+    this.#take(step)
   }
 
-  private readonly onStep = (step: IteratorResult<T>): void => {
-    this.take(step)
-    this.flight.onFree()
+  readonly #onStep = (step: IteratorResult<T>): void => {
+    this.#take(step)
+    this.#flight.onFree()
   }
 
-  private readonly onFailed = (reason: unknown): void => this.end({ reason })
+  readonly #onFailed = (reason: unknown): void => this.#end({ reason })
 
-  private take(step: IteratorResult<T>): void {
+  #take(step: IteratorResult<T>): void {
     let item: T
     try {
       if ((typeof step !== 'object' && typeof step !== 'function') || step === null) {
         throw new TypeError(`The source gave ${String(step)} where an iterator result is due`)
       }
-      if (step.done) return this.end(undefined)
+      if (step.done) return this.#end(undefined)
       item = step.value
     } catch (error) {
-      return this.onFailed(error)
+      return this.#onFailed(error)
     }
     this.busy = false
-    this.flight.onItem(item)
+    this.#flight.onItem(item)
   }
 
   /** What ended by itself is not closed. */
-  private end(end: End): void {
+  #end(end: End): void {
     this.busy = false
-    this.iterator = undefined
-    this.flight.onEnd(end)
+    this.#iterator = undefined
+    this.#flight.onEnd(end)
   }
 
   /** @returns what there is to wait for: nothing, if the source is busy, as a generator answers only after the read, which may never end */
   close(): Promise<unknown> | undefined {
-    const { iterator, busy } = this
+    const iterator = this.#iterator
+    const { busy } = this
     // A source cannot be closed from within its own next(): who is told of the item asks again.
     if (busy && !this.async) return undefined
-    this.iterator = undefined
+    this.#iterator = undefined
     try {
       const close = iterator?.return
       if (typeof close !== 'function') return undefined

@@ -13,50 +13,50 @@ const ready: Promise<void> = /* @__PURE__ */ Promise.resolve()
  * of it. After one more microtask, so has what other ticks began.
  */
 export class Receipts {
-  private handed = 0
-  private ripe = 0
-  private confirming = false
-  private readonly inTicks: boolean
+  #handed = 0
+  #ripe = 0
+  #confirming = false
+  readonly #inTicks: boolean
 
-  constructor(
-    limit: number,
-    private readonly flight: { onReceived(count: number): void },
-  ) {
+  readonly #flight: { onReceived(count: number): void }
+
+  constructor(limit: number, flight: { onReceived(count: number): void }) {
+    this.#flight = flight
     // Confirming many results in one tick is cheaper than one by one; for few it is dearer, and a great many would come in waves.
-    this.inTicks = tick !== undefined && limit >= 8 && limit <= 64
+    this.#inTicks = tick !== undefined && limit >= 8 && limit <= 64
   }
 
   /** A result was handed over. */
   add(): void {
-    this.handed++
+    this.#handed++
   }
 
   /** Sees to it that `onReceived` is called, once there is somebody to hear it. Until then nothing is counted but results. */
   confirm(): void {
-    if (this.confirming || this.handed === 0) return
-    this.confirming = true
-    ready.then(this.inTicks ? this.setTick : this.onMicrotask)
+    if (this.#confirming || this.#handed === 0) return
+    this.#confirming = true
+    ready.then(this.#inTicks ? this.#setTick : this.#onMicrotask)
   }
 
-  private readonly onMicrotask = (): void => {
-    const received = this.ripe
-    this.handed -= received
-    this.confirming = this.handed > 0
-    this.ripe = this.confirming ? 1 : 0
-    if (this.confirming) ready.then(this.onMicrotask)
-    this.flight.onReceived(received)
+  readonly #onMicrotask = (): void => {
+    const received = this.#ripe
+    this.#handed -= received
+    this.#confirming = this.#handed > 0
+    this.#ripe = this.#confirming ? 1 : 0
+    if (this.#confirming) ready.then(this.#onMicrotask)
+    this.#flight.onReceived(received)
   }
 
-  private readonly setTick = (): void => tick!(this.onTick)
+  readonly #setTick = (): void => tick!(this.#onTick)
 
-  private readonly onTick = (): void => {
-    this.ripe = this.handed
-    ready.then(this.onTicked)
+  readonly #onTick = (): void => {
+    this.#ripe = this.#handed
+    ready.then(this.#onTicked)
   }
 
-  private readonly onTicked = (): void => {
-    this.handed -= this.ripe
-    this.confirming = false
-    this.flight.onReceived(this.ripe)
+  readonly #onTicked = (): void => {
+    this.#handed -= this.#ripe
+    this.#confirming = false
+    this.#flight.onReceived(this.#ripe)
   }
 }
