@@ -67,7 +67,8 @@ export class Document<T extends object = Tags> {
           break
         case 'tags':
           if (!isPlainObject(value)) throw invalid(key, 'an object', value)
-          this.#tags = { ...this.#tags, ...(value as T) }
+          // A spread of one object is a copy of its shape, of two a walk over both.
+          this.#tags = this.#tags === undefined ? { ...(value as T) } : { ...this.#tags, ...(value as T) }
           break
         default:
           this.#set(key, value)
@@ -254,9 +255,11 @@ export class Document<T extends object = Tags> {
     else if (contentType === 'blob') json.blob = toBase64(this.#content as Uint8Array)
     else if (contentType === 'tensor') json.tensor = toNested(this.#content as NdArray)
     if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) json.tags = this.#tags
-    for (const [field, value] of Object.entries(this.#more ?? {})) {
+    const more = this.#more
+    for (const field in more) {
+      const value = more[field as keyof More]
       if (value === undefined) continue
-      if (field === 'embedding') json.embedding = toNested(value)
+      if (field === 'embedding') json.embedding = toNested(value as NdArray)
       else if (typeof value !== 'object' || (value instanceof DocumentArray ? value.length : Object.keys(value).length) > 0) json[field] = value
     }
     return json
