@@ -17,7 +17,8 @@ export interface Around {
   readonly compression: boolean
 }
 
-const LATE = 'The body did not come in time'
+const late = (): Refusal => new Refusal(408, 'The body did not come in time', { connection: 'close' })
+const cut = (): Refusal => malformed('The body ended early')
 
 /** A request of Node's own server. */
 export class NodeExchange implements Exchange {
@@ -66,18 +67,17 @@ export class NodeExchange implements Exchange {
         this.#around.deadlines.clear(deadline)
         return true
       }
-      const stop = (reason: Refusal): void => {
+      const stop = (reason: () => Refusal): void => {
         if (!settle()) return
         req.pause()
-        reject(reason)
+        reject(reason())
       }
-      const gone = (): void => stop(malformed('The body ended early'))
-      const deadline = this.#around.deadlines.set(() => stop(new Refusal(408, LATE, { connection: 'close' })))
+      const deadline = this.#around.deadlines.set(() => stop(late))
       req.on('data', (chunk: Uint8Array) => {
         if (over) return
         size += chunk.length
         chunks.push(chunk)
-        if (size > limit) stop(tooLarge(limit))
+        if (size > limit) stop(() => tooLarge(limit))
       })
       req.on('end', () => {
         if (!settle()) return
@@ -87,7 +87,7 @@ export class NodeExchange implements Exchange {
           reject(error)
         }
       })
-      req.on('close', gone)
+      req.on('close', () => stop(cut))
     })
   }
 
@@ -101,7 +101,7 @@ export class NodeExchange implements Exchange {
     else {
       const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
       req.once('close', () => {
-        if (!req.complete) unpack.destroy(malformed('The body ended early'))
+        if (!req.complete) unpack.destroy(cut())
       })
       source = req.pipe(unpack)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
     }
@@ -113,7 +113,7 @@ export class NodeExchange implements Exchange {
       }
     } catch (error) {
       if (error instanceof Refusal) throw error
-      throw malformed(kind === undefined || !req.complete ? 'The body ended early' : `The body is not ${kind}`)
+      throw kind === undefined || !req.complete ? cut() : malformed(`The body is not ${kind}`)
     } finally {
       if (kind !== undefined) req.unpipe()
       req.pause()
@@ -124,7 +124,7 @@ export class NodeExchange implements Exchange {
   #inTime<V>(next: Promise<V>): Promise<V> {
     return new Promise((resolve, reject) => {
       const { deadlines } = this.#around
-      const deadline = deadlines.set(() => reject(new Refusal(408, LATE, { connection: 'close' })))
+      const deadline = deadlines.set(() => reject(late()))
       next.then(resolve, reject).finally(() => deadlines.clear(deadline))
     })
   }
