@@ -8,7 +8,7 @@ import type { Peer } from './peer.js'
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
 export async function externals({ name, options }: Plan['steps'][number]): Promise<{ peers: Peer[]; parts: Part[]; options: AddOptions }> {
-  const { host, port, protocol, tls, headers, uses } = options
+  const { host, port, protocol, tls, headers, docarray, uses } = options
   if (uses !== undefined) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, so it uses what runs at its address. Take ${show(uses)} out`)
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()
@@ -17,6 +17,9 @@ export async function externals({ name, options }: Plan['steps'][number]): Promi
   if ((hosts.length > 1 && hosts.length < count) || (ports.length > 1 && ports.length < count))
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has ${hosts.length} hosts and ${ports.length} ports. Give one for all, or one for each`)
   const { Client } = await import('./client/client.js')
-  const peers = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, tls, headers }))
+  const peers = Array.from(
+    { length: count },
+    (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, tls, headers, docarray }),
+  )
   return { peers, parts: [], options }
 }

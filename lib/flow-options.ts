@@ -6,6 +6,7 @@ import type { Join, Step } from './graph/graph.js'
 import type { PollingOption } from './graph/polling.js'
 import type { Condition } from './graph/query.js'
 import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
+import type { Docarray } from './wire/docarray.js'
 import type { ClientTls } from './wire/wire.js'
 
 /**
@@ -135,6 +136,8 @@ export interface AddOptions<Name extends string = string, Names extends string =
   tls?: boolean | ClientTls | undefined
   /** Headers, or gRPC metadata, for an external executor. */
   headers?: Readonly<Record<string, string>> | undefined
+  /** How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`. */
+  docarray?: Docarray | undefined
 }
 
 /** A Flow as it was built, for whoever draws it or writes it down. */
@@ -161,6 +164,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   host: string,
   tls: object,
   cors: free,
+  docarray: string,
   graphql: free,
   title: string,
   description: string,
@@ -202,6 +206,7 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   protocol: string,
   tls: (name, value) => typeof value === 'boolean' || object(name, value),
   headers: texts,
+  docarray: string,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */

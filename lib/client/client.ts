@@ -6,6 +6,7 @@ import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
+import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { MutateOptions } from '../wire/graphql/client.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
@@ -43,6 +44,8 @@ export interface ClientOptions extends AddressOptions {
   maxMessageBytes?: number | undefined
   /** The most requests of one post between its input and its consumer. Default 16; a post's own wins. */
   prefetch?: number | undefined
+  /** How documents are written over gRPC: `'v2'` for servers with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
+  docarray?: Docarray | undefined
   /** The platform's `fetch`, or one like it: what HTTP and GraphQL go through. */
   fetch?: typeof globalThis.fetch | undefined
 }
@@ -63,6 +66,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
   connectTimeout: milliseconds,
   maxMessageBytes: count,
   prefetch: count,
+  docarray: string,
   fetch: callback,
 }
 
@@ -89,6 +93,7 @@ export class Client implements Peer, AsyncDisposable {
     const all = typeof host === 'string' ? { ...options, host } : host
     this.#options = check('Client', all, RULES)
     this.address = addressOf(all)
+    checkDocarray(all.docarray, [this.address.protocol])
     this.#attempts = new Attempts(written(this.address), all)
   }
 
@@ -195,8 +200,17 @@ export class Client implements Peer, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes } = this.#options
-    const told = { tls: typeof tls === 'object' ? tls : undefined, headers: { ...metadata, ...headers }, compression, timeout, connectTimeout, maxMessageBytes }
+    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes, docarray } = this.#options
+    const told = {
+      tls: typeof tls === 'object' ? tls : undefined,
+      headers: { ...metadata, ...headers },
+      compression,
+      timeout,
+      connectTimeout,
+      maxMessageBytes,
+      // Only gRPC has two ways.
+      docarray: this.address.protocol === 'grpc' ? docarray : undefined,
+    }
     // Wires refuse words they do not know, also with nothing behind them.
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }

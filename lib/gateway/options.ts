@@ -3,6 +3,7 @@ import { callback, check, count, flag, milliseconds, object, string } from '../o
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
 import { type CorsOption, corsOption } from '../wire/cors.js'
+import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
 import type { ServerTls } from '../wire/wire.js'
@@ -19,6 +20,8 @@ export interface GatewayOptions {
   tls?: ServerTls | undefined
   /** Which pages of other origins may call it: a list of origins, or `true` for all. Default: none. */
   cors?: CorsOption | undefined
+  /** How documents are written over gRPC: `'v2'` for clients with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
+  docarray?: Docarray | undefined
   /** GraphQL at `/graphql`, where HTTP is spoken; `true`, or how. Default `false`. */
   graphql?: boolean | GraphQLOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */
@@ -56,6 +59,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   host: string,
   tls: object,
   cors: corsOption,
+  docarray: string,
   graphql: (name, value) => typeof value === 'boolean' || object(name, value),
   title: string,
   description: string,
@@ -75,7 +79,10 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   check('Gateway', options, GATEWAY_RULES)
   if (options.tls !== undefined && (options.tls.key === undefined) !== (options.tls.cert === undefined))
     throw optionType('tls', 'a key with its cert: { key, cert }', options.tls)
-  plan(options)
+  checkDocarray(
+    options.docarray,
+    plan(options).flatMap(({ protocols }) => protocols),
+  )
   return options
 }
 

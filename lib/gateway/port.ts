@@ -41,7 +41,7 @@ export class Port {
     let http: HttpServer | undefined
     if (protocols.includes('grpc')) {
       const { createGrpc } = await import('../wire/grpc/server/serve.js')
-      const speaker = createGrpc(peer, { ...common(options), endpoints: () => peer.endpoints ?? [] })
+      const speaker = createGrpc(peer, { ...common(options), ...given({ docarray: options.docarray }), endpoints: () => peer.endpoints ?? [] })
       speakers.push(speaker)
       grpc = (socket) => speaker.inject(socket)
     }

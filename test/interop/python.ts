@@ -63,6 +63,22 @@ async function interpreter(): Promise<string> {
   return python
 }
 
+/**
+ * A folder with docarray of the second kind (0.30 and later) to lay over an environment, as PYTHONPATH: made once, and kept in it.
+ * @param python the path that `interop` gave
+ */
+export async function docarray2(python: string): Promise<string> {
+  const folder = join(dirname(python), '../docarray2')
+  const done = join(folder, 'complete')
+  await alone(`${folder}.lock`, async () => {
+    if (existsSync(done)) return
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--target', folder]
+    await run(python, [...pip, '-r', join(here, 'requirements-docarray2.txt')], { timeout: INSTALL })
+    await writeFile(done, '')
+  })
+  return folder
+}
+
 /** A Python that can make environments. */
 async function base(): Promise<{ command: string; version: string }> {
   const reasons: string[] = []

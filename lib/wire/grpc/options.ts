@@ -1,14 +1,12 @@
 import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
+import { checkDocarray, type Docarray } from '../docarray.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
-
-/** How documents are written: as docarray 0.x does it (`v1`), or as docarray 0.30 and later (`v2`). */
-export type DocumentModel = 'v1' | 'v2'
 
 /** What {@link serve} can be told. */
 export interface GrpcServeOptions extends ServeOptions {
   /** How documents are written on this server. Default `'v1'`, as Jina with docarray 0.21 does. */
-  model?: DocumentModel | undefined
+  docarray?: Docarray | undefined
   /** What `endpoint_discovery` answers. Default: nothing but `/default`, which tells a Jina gateway to send everything. */
   endpoints?: (() => readonly string[]) | undefined
   /** Milliseconds between pings; a client that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
@@ -18,7 +16,7 @@ export interface GrpcServeOptions extends ServeOptions {
 /** What {@link connect} can be told. */
 export interface GrpcConnectOptions extends ConnectOptions {
   /** How documents are written there. Default `'v1'`, as Jina with docarray 0.21 does. */
-  model?: DocumentModel | undefined
+  docarray?: Docarray | undefined
   /** One call for each request, in place of a stream for those that belong together: for executors of Jina behind a head. Default `false`. */
   unary?: boolean | undefined
   /** Milliseconds between pings while requests are under way; a server that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
@@ -42,7 +40,7 @@ export function serverSettings(options: GrpcServeOptions) {
     prefetch: count,
     exposeStacks: flag,
     onError: callback,
-    model,
+    docarray: (_, value) => checkDocarray(value),
     endpoints: callback,
     keepalive: milliseconds,
   })
@@ -55,7 +53,7 @@ export function serverSettings(options: GrpcServeOptions) {
     prefetch: prefetch === 0 ? Infinity : prefetch,
     exposeStacks: given.exposeStacks ?? false,
     onError: given.onError ?? ((error: Error) => console.error(error)),
-    model: given.model ?? ('v1' as const),
+    model: given.docarray ?? ('v1' as const),
     endpoints: given.endpoints ?? (() => ['/default']),
     keepalive: given.keepalive ?? KEEPALIVE,
   }
@@ -70,7 +68,7 @@ export function clientSettings(options: GrpcConnectOptions) {
     timeout: milliseconds,
     connectTimeout: milliseconds,
     maxMessageBytes: positive,
-    model,
+    docarray: (_, value) => checkDocarray(value),
     unary: flag,
     keepalive: milliseconds,
   })
@@ -81,7 +79,7 @@ export function clientSettings(options: GrpcConnectOptions) {
     timeout: given.timeout,
     connectTimeout: given.connectTimeout ?? 5000,
     maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
-    model: given.model ?? ('v1' as const),
+    model: given.docarray ?? ('v1' as const),
     unary: given.unary ?? false,
     keepalive: given.keepalive ?? KEEPALIVE,
   }
@@ -95,10 +93,6 @@ function port(name: string, value: unknown): void {
 function positive(name: string, value: unknown): void {
   if (typeof value !== 'number') throw optionType(name, 'a number of bytes', value)
   if (!(Number.isInteger(value) && value > 0)) throw optionRange(name, 'a number of bytes, 1 or more', value)
-}
-
-function model(name: string, value: unknown): void {
-  if (value !== 'v1' && value !== 'v2') throw optionRange(name, "'v1' or 'v2'", value)
 }
 
 function compression(name: string, value: unknown): void {

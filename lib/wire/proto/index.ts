@@ -15,6 +15,7 @@
  * - For documents of docarray ≥ 0.30, see typed.ts.
  */
 import type { Status } from '../../request/response.js'
+import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
 import { readDocument } from './document.js'
 import { type Source, sizeOfUntouched } from './lazy.js'
@@ -27,12 +28,9 @@ import { Writer } from './writer.js'
 
 export { ProtoError } from './error.js'
 
-/** Which of docarray's forms documents have: `'v1'` is that of 0.x, which Jina 3 has by default, `'v2'` that of 0.30 and later. Bytes do not tell. */
-export type DocumentModel = 'v1' | 'v2'
-
 export interface EncodeOptions {
   /** Default `'v1'`. */
-  readonly model?: DocumentModel | undefined
+  readonly model?: Docarray | undefined
 }
 
 export interface DecodeOptions extends EncodeOptions {
@@ -157,7 +155,7 @@ function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH }: Dec
 }
 
 /** About how many bytes the documents will be. */
-function sizeOfDocuments({ docs }: Message, model: DocumentModel): number {
+function sizeOfDocuments({ docs }: Message, model: Docarray): number {
   let size = 0
   for (let i = 0; i < docs.length; i++) {
     const document = docs[i]!

@@ -188,7 +188,7 @@ test('R87: options that are none', async () => {
     { prefetch: -1 },
     { maxMessageBytes: 0 },
     { tls: { key: 'k' } },
-    { model: 'v3' },
+    { docarray: 'v3' },
     { nope: 1 },
   ]) {
     const error = await serve({ accepts: () => true, handle() {} }, options as any).then(

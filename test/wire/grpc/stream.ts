@@ -245,7 +245,7 @@ test('C3: one call for each request, when that is wanted', async () => {
 })
 
 test('C6: documents as docarray 0.30 and later writes them', async () => {
-  await using it = await world(({ docs }) => void (docs[0]!.text += '!'), { model: 'v2' }, { model: 'v2' })
+  await using it = await world(({ docs }) => void (docs[0]!.text += '!'), { docarray: 'v2' }, { docarray: 'v2' })
   const [response] = (await within(10_000, collect(it.post('/', [{ text: 'hello', tags: { n: 1 } }])))).items
   assert.is(response!.docs[0]!.text, 'hello!')
 })

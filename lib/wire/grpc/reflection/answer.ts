@@ -1,7 +1,7 @@
 import { status as Code } from '@grpc/grpc-js'
+import type { Docarray } from '../../docarray.js'
 import { readFields, textOf, writeFields } from '../fields.js'
 import { METHODS, SERVICES, serviceOf } from '../methods.js'
-import type { DocumentModel } from '../options.js'
 import { COMMON, type DescribedFile, V1, V2 } from './files.js'
 
 /** What ServerReflection answers; the same in its versions v1 and v1alpha. */
@@ -10,7 +10,7 @@ export class Reflection {
   readonly #bySymbol: ReadonlyMap<string, DescribedFile>
   readonly #services = [...SERVICES, ...[METHODS.check, METHODS.reflection, METHODS.reflectionAlpha].map(serviceOf)].sort()
 
-  constructor(model: DocumentModel) {
+  constructor(model: Docarray) {
     const files = [...COMMON, ...(model === 'v1' ? V1 : V2)]
     this.#byName = new Map(files.map((file) => [file.name, file]))
     this.#bySymbol = new Map(files.flatMap((file) => file.symbols.map((symbol) => [symbol, file] as const)))
