@@ -4,11 +4,12 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 
-const BENCHES = ['in-flight', 'post', 'turns', 'memory', 'prefetch', 'graph', 'codec', 'import']
+const BENCHES = ['in-flight', 'post', 'turns', 'memory', 'prefetch', 'graph', 'codec', 'import', 'wires', 'jina']
 const quick = process.argv.includes('--quick')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const broken = []
 const missed = []
+const skipped = []
 
 for (const name of BENCHES.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))) {
   const child = spawn(process.execPath, ['--import', 'tsx', `bench/${name}.ts`, ...(quick ? ['--quick'] : [])], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -20,10 +21,13 @@ for (const name of BENCHES.filter((name) => wanted.length === 0 || wanted.some((
   const code = await new Promise((resolve) => child.on('close', resolve))
   const misses = report.split('\n').filter((line) => /\|\s+no \|$/.test(line))
   for (const line of misses) missed.push(`${name}: ${line}`)
+  const [skip] = /^skipped: .*$/m.exec(report) ?? []
+  if (skip !== undefined) skipped.push(`${name}: ${skip}`)
   if (code !== 0 && misses.length === 0) broken.push(`${name} ended with ${code}`)
-  else if (!quick) writeFileSync(`bench/results/${name}.md`, report)
+  else if (!quick && skip === undefined) writeFileSync(`bench/results/${name}.md`, report)
 }
 
 for (const line of broken) console.log(`Broken: ${line}`)
 for (const line of missed) console.log(`Missed: ${line}`)
+for (const line of skipped) console.log(line)
 process.exitCode = broken.length > 0 || missed.length > 0 ? 1 : 0

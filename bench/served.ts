@@ -1,0 +1,87 @@
+// A server in a process of its own, started by `serving()` in child.ts, which compiles this file first:
+//   node served.js '{"kind": "no-op", "wires": ["http"]}'
+// Says its addresses when it can be reached, and what it has used whenever it is asked.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { Flow } from 'sluice'
+import { Gateway } from 'sluice/gateway'
+import { WebSocketServer } from 'ws'
+import { decodeMessage, encodeMessage } from '../lib/wire/proto/index.js'
+
+export type Wire = 'grpc' | 'http' | 'websocket'
+
+export interface Asked {
+  /** Our gateway before an executor that does nothing, or before none; or what a few lines around the same libraries do. */
+  readonly kind: 'no-op' | 'empty' | 'bare'
+  readonly wires: readonly Wire[]
+}
+
+export interface Usage {
+  /** Microseconds of CPU, in all threads. */
+  readonly cpu: number
+  /** Resident bytes. */
+  readonly memory: number
+}
+
+async function gateway({ kind, wires }: Asked): Promise<Readonly<Record<string, string>>> {
+  const flow = new Flow()
+  if (kind === 'no-op') flow.add({ name: 'nothing', uses: async () => {} })
+  const served = await Gateway.serve(await flow.open(), { protocol: wires })
+  return served.addresses
+}
+
+/** The same bytes and codec, and nothing between. */
+const again = (bytes: Uint8Array): Buffer => {
+  const encoded = encodeMessage(decodeMessage(bytes))
+  return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length)
+}
+const jsonAgain = (text: string): string => JSON.stringify(JSON.parse(text))
+
+async function bare(wire: Wire): Promise<string> {
+  if (wire === 'grpc') {
+    const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 })
+    const same = (bytes: Buffer): Buffer => bytes
+    const stream = (call: any): void => {
+      call.on('data', (bytes: Buffer) => call.write(again(bytes)))
+      call.on('end', () => call.end())
+    }
+    const single = (call: any, done: any): void => done(null, again(call.request))
+    server.register('/jina.JinaRPC/Call', stream, same, same, 'bidi')
+    server.register('/jina.JinaSingleDataRequestRPC/process_single_data', single, same, same, 'unary')
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port))),
+    )
+    return `grpc://127.0.0.1:${port}`
+  }
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk) => chunks.push(chunk))
+    request.on('end', () => {
+      const text = jsonAgain(Buffer.concat(chunks).toString())
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
+    })
+  })
+  // As long as one of ours keeps it.
+  server.keepAliveTimeout = 65_000
+  if (wire === 'websocket') {
+    const bytes = (offered: Set<string>): string | false => offered.has('bytes') && 'bytes'
+    new WebSocketServer({ server, handleProtocols: bytes }).on('connection', (socket) =>
+      socket.on('message', (data, isBinary) => socket.send(isBinary ? again(data as Buffer) : jsonAgain(String(data)))),
+    )
+  }
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `${wire === 'http' ? 'http' : 'ws'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function usage(): Usage {
+  const { user, system } = process.cpuUsage()
+  return { cpu: user + system, memory: process.memoryUsage.rss() }
+}
+
+const asked: Asked = JSON.parse(process.argv[2]!)
+process.on('message', () => process.send!(usage()))
+process.on('disconnect', () => process.exit())
+const addresses =
+  asked.kind === 'bare' ? Object.fromEntries(await Promise.all(asked.wires.map(async (wire) => [wire, await bare(wire)]))) : await gateway(asked)
+process.send!(addresses)
