@@ -72,8 +72,10 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
   if (message.requestId !== '') request.id = message.requestId
   if (partial !== undefined) request.emit = (response) => partial(answerOf(response))
   try {
-    await header.prepare()
-    await peer.handle(request)
+    const preparing = header.prepare()
+    if (preparing !== undefined) await preparing
+    const pending = peer.handle(request)
+    if (pending !== undefined) await pending
     return withStops(answerOf(new Response(request)), message)
   } catch (error) {
     // An Executor that is served by itself throws what it throws; a Flow says who did.

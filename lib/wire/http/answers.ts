@@ -23,12 +23,19 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
   const type = received.header('content-type') ?? ''
   if (/^application\/json\b/i.test(type)) return answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
   if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
+  let last: Message | undefined
   for await (const line of linesOf(received.chunks(), answers)) {
     if (line === '') continue
+    if (last !== undefined) throw foreign(answers, 'it says more after its last line')
     const message = answerOf(line, answers)
-    if (message.ordinal === undefined) return message
+    if (message.ordinal === undefined) {
+      // Read to its end, the connection serves for the next request.
+      last = message
+      continue
+    }
     await answers.request.emit?.(partOf(answers.request, message))
   }
+  if (last !== undefined) return last
   throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
 }
 

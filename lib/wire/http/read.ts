@@ -3,7 +3,7 @@ import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Parameters } from '../../options.js'
-import { emptyMessage, type Message } from '../message.js'
+import type { Message } from '../message.js'
 import { invalid, malformed, type Refusal } from './refusal.js'
 
 /** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
@@ -50,13 +50,15 @@ export function messageOf(json: unknown, requestId: string, endpoint: string | u
   if (!isPlainObject(json)) throw invalid([], 'value is not a valid dict', 'type_error.dict')
   const { data, parameters } = json
   const named = text(json, 'execEndpoint', 'exec_endpoint')
-  return emptyMessage({
+  return {
     requestId,
     execEndpoint: endpoint ?? (named || '/'),
     targetExecutor: text(json, 'targetExecutor', 'target_executor') || undefined,
     parameters: parametersOf(parameters),
     docs: documentsOf(data),
-  })
+    status: undefined,
+    routes: [],
+  }
 }
 
 function text(json: Record<string, unknown>, camel: string, snake: string): string | undefined {

@@ -117,21 +117,21 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
       inside.set(socket, inside.get(socket)! - 1)
       this.#left(exchange)
     })
-    this.#router
-      .answer(exchange)
-      .then((reply) => {
-        if (reply === undefined) exchange.finish?.()
-        else if (!exchange.scope.aborted || !res.destroyed)
-          write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)
-      })
-      .catch((error) => {
-        // Nobody is left to tell, but for the one who runs the server.
-        if (!exchange.scope.aborted) this.#settings.onError(error as Error)
-        res.destroy()
-      })
-      .finally(() => {
-        if (!req.complete && !req.destroyed) stopReading(req, res)
-      })
+    void this.#answer(exchange, req, res)
+  }
+
+  async #answer(exchange: NodeExchange, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    try {
+      const reply = await this.#router.answer(exchange)
+      if (reply === undefined) exchange.finish?.()
+      else if (!exchange.scope.aborted || !res.destroyed)
+        write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)
+    } catch (error) {
+      // Nobody is left to tell, but for the one who runs the server.
+      if (!exchange.scope.aborted) this.#settings.onError(error as Error)
+      res.destroy()
+    }
+    if (!req.complete && !req.destroyed) stopReading(req, res)
   }
 
   #left(exchange: NodeExchange): void {

@@ -1,50 +1,8 @@
 import type { DocumentArray } from '../../doc/array.js'
-import type { Document, NamedScore } from '../../doc/document.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Status } from '../../request/response.js'
+import { documentJson, isoTime } from '../json.js'
 import type { Message, Stop } from '../message.js'
-
-/** Fields that Jina's JSON of a document has in another way. */
-const OTHERWISE = new Set(['mimeType', 'parentId', 'chunks', 'matches', 'scores', 'evaluations'])
-
-/** A document as Jina's JSON has it: names in snake_case, only what is set. */
-export function jsonOf(document: Document): Record<string, unknown> {
-  const json = document.toJSON()
-  for (const field in json) if (OTHERWISE.has(field)) return renamed(json)
-  return json
-}
-
-function renamed(fields: Record<string, unknown>): Record<string, unknown> {
-  const json: Record<string, unknown> = {}
-  for (const field in fields) {
-    const value = fields[field]
-    switch (field) {
-      case 'mimeType':
-        json.mime_type = value
-        break
-      case 'parentId':
-        json.parent_id = value
-        break
-      case 'chunks':
-      case 'matches':
-        json[field] = Array.from(value as Document[], jsonOf)
-        break
-      case 'scores':
-      case 'evaluations':
-        json[field] = scores(value as Record<string, NamedScore>)
-        break
-      default:
-        json[field] = value
-    }
-  }
-  return json
-}
-
-function scores(named: Record<string, NamedScore>): object {
-  return Object.fromEntries(
-    Object.entries(named).map(([name, { value, opName, description, refId }]) => [name, { value, op_name: opName, description, ref_id: refId }]),
-  )
-}
 
 /**
  * The documents, as JSON.
@@ -53,7 +11,7 @@ function scores(named: Record<string, NamedScore>): object {
 export function documentsText(docs: DocumentArray): string {
   if (docs.length === 0) return '[]'
   const list = new Array<unknown>(docs.length)
-  for (let i = 0; i < docs.length; i++) list[i] = jsonOf(docs[i]!)
+  for (let i = 0; i < docs.length; i++) list[i] = documentJson(docs[i]!)
   try {
     return JSON.stringify(list)
   } catch (cause) {
@@ -64,14 +22,22 @@ export function documentsText(docs: DocumentArray): string {
 /** A response as Jina's gateway writes it: names in camelCase around documents in snake_case. `status` is left out when all is well, which Jina's clients take for null. */
 export function answerText(message: Message, stacks: boolean): string {
   const { requestId, status, execEndpoint, targetExecutor, parameters, routes, docs, ordinal } = message
-  const header = { requestId, status: statusOf(status, stacks) ?? SUCCESS, execEndpoint: execEndpoint ?? '', targetExecutor: targetExecutor ?? '' }
+  const failed = statusOf(status, stacks)
+  const said = failed === undefined ? SUCCESS : JSON.stringify(failed)
+  const header = `{"requestId":${quoted(requestId)},"status":${said},"execEndpoint":${quoted(execEndpoint ?? '')},"targetExecutor":${quoted(targetExecutor ?? '')}}`
   // Documents are written apart: their text is most of it.
-  return `{"header":${JSON.stringify(header)},"parameters":${parametersText(parameters)},"routes":${routesText(routes, stacks)},"data":${documentsText(docs)}${
+  return `{"header":${header},"parameters":${parametersText(parameters)},"routes":${routesText(routes, stacks)},"data":${documentsText(docs)}${
     ordinal === undefined ? '' : `,"partial":true,"ordinal":${ordinal}`
   }}`
 }
 
-const SUCCESS = { code: 0, description: '', exception: null }
+const SUCCESS = '{"code":0,"description":"","exception":null}'
+const PLAIN = /^[\w./ -]*$/
+
+/** Names are mostly plain, and quotes all they need. */
+function quoted(name: string): string {
+  return PLAIN.test(name) ? `"${name}"` : JSON.stringify(name)
+}
 
 function parametersText(parameters: object): string {
   try {
@@ -92,22 +58,11 @@ function routesText(routes: readonly Stop[], stacks: boolean): string {
   if (routes.length === 0) return '[]'
   let text = ''
   for (const { executor, startTime, endTime, status } of routes) {
-    const end = endTime === undefined ? 'null' : time(endTime)
-    text += `,{"executor":${JSON.stringify(executor)},"startTime":${time(startTime)},"endTime":${end},"status":${JSON.stringify(statusOf(status, stacks) ?? null)}}`
+    const end = endTime === undefined ? 'null' : `"${isoTime(endTime)}"`
+    const failed = statusOf(status, stacks)
+    text += `,{"executor":${quoted(executor)},"startTime":"${isoTime(startTime)}","endTime":${end},"status":${failed === undefined ? 'null' : JSON.stringify(failed)}}`
   }
   return `[${text.slice(1)}]`
-}
-
-let last = Number.NaN
-let lastText = ''
-
-/** Times come many times over: the end of one stop is the start of the next. */
-function time(milliseconds: number): string {
-  if (milliseconds !== last) {
-    lastText = `"${new Date(milliseconds).toISOString()}"`
-    last = milliseconds
-  }
-  return lastText
 }
 
 /** A request as it goes out, for `/post`. */

@@ -38,7 +38,9 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
     } else reader.skip(tag, end)
   }
   reader.done(end)
-  return { ...header, parameters, routes, docs }
+  // By name: a spread would cost more than the header.
+  const { requestId, execEndpoint, targetExecutor, status, ordinal } = header
+  return { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }
 }
 
 function readData(source: Source, end: number, docs: DocumentArray): void {

@@ -1,8 +1,9 @@
 import { DocumentArray } from '../../doc/array.js'
-import type { Document, DocumentLike } from '../../doc/document.js'
+import type { DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
+import { documentJson, isoTime } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /** JSON as it came, of which nothing is known. */
@@ -48,8 +49,8 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
     parameters,
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
       executor,
-      start_time: new Date(startTime).toISOString(),
-      end_time: endTime === undefined ? undefined : new Date(endTime).toISOString(),
+      start_time: isoTime(startTime),
+      end_time: endTime === undefined ? undefined : isoTime(endTime),
       status: status && statusJson(status),
     })),
     data: docs.map(documentJson),
@@ -104,24 +105,6 @@ function readStop(json: Json): Stop {
     endTime: time(json.end_time ?? json.endTime),
     status: json.status ? readStatus(json.status) : undefined,
   }
-}
-
-/** A document with the names of Jina's JSON (docarray 0.x). */
-export function documentJson(document: Document): object {
-  const { mimeType, parentId, chunks, matches, scores, evaluations, ...json } = document.toJSON() as Json
-  if (mimeType !== undefined) json.mime_type = mimeType
-  if (parentId !== undefined) json.parent_id = parentId
-  if (chunks !== undefined) json.chunks = chunks.map(documentJson)
-  if (matches !== undefined) json.matches = matches.map(documentJson)
-  if (scores !== undefined) json.scores = named(scores)
-  if (evaluations !== undefined) json.evaluations = named(evaluations)
-  return json
-}
-
-function named(scores: Json): object {
-  return Object.fromEntries(
-    Object.entries(scores).map(([name, { value, opName, description, refId }]) => [name, { value, op_name: opName, description, ref_id: refId }]),
-  )
 }
 
 function documents(data: unknown): DocumentArray {

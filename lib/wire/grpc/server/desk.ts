@@ -123,6 +123,7 @@ export class Desk {
     const { exposeStacks } = this.settings
     // Executors before this one may have said something, in a Flow elsewhere.
     const results = typeof given === 'object' && given !== null ? { ...given, ...(message.parameters[RESULTS] as object) } : undefined
+    if (results === undefined && message.status?.code !== 'ERROR') return message
     const parameters = results === undefined ? message.parameters : { ...message.parameters, [RESULTS]: results }
     if (exposeStacks || message.status?.code !== 'ERROR') return { ...message, parameters }
     const routes = message.routes.map((stop) => ({ ...stop, status: withoutStacks(stop.status) }))

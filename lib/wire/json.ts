@@ -1,0 +1,55 @@
+import type { Document, NamedScore } from '../doc/document.js'
+
+/** Fields that Jina's JSON of a document has in another way. */
+const OTHERWISE = new Set(['mimeType', 'parentId', 'chunks', 'matches', 'scores', 'evaluations'])
+
+/** A document as Jina's JSON has it: names in snake_case, only what is set. */
+export function documentJson(document: Document): Record<string, unknown> {
+  const json = document.toJSON()
+  for (const field in json) if (OTHERWISE.has(field)) return renamed(json)
+  return json
+}
+
+function renamed(fields: Record<string, unknown>): Record<string, unknown> {
+  const json: Record<string, unknown> = {}
+  for (const field in fields) {
+    const value = fields[field]
+    switch (field) {
+      case 'mimeType':
+        json.mime_type = value
+        break
+      case 'parentId':
+        json.parent_id = value
+        break
+      case 'chunks':
+      case 'matches':
+        json[field] = Array.from(value as Document[], documentJson)
+        break
+      case 'scores':
+      case 'evaluations':
+        json[field] = scores(value as Record<string, NamedScore>)
+        break
+      default:
+        json[field] = value
+    }
+  }
+  return json
+}
+
+function scores(named: Record<string, NamedScore>): object {
+  return Object.fromEntries(
+    Object.entries(named).map(([name, { value, opName, description, refId }]) => [name, { value, op_name: opName, description, ref_id: refId }]),
+  )
+}
+
+let last = Number.NaN
+let lastText = ''
+
+/** A time as JSON has it. Times come many times over: the end of one stop is the start of the next. */
+export function isoTime(milliseconds: number): string {
+  if (milliseconds !== last) {
+    lastText = new Date(milliseconds).toISOString()
+    last = milliseconds
+  }
+  return lastText
+}
