@@ -2,12 +2,13 @@
 //   node build.mjs          everything, with declarations
 //   node build.mjs --quick  JavaScript only: enough to run
 import { execFileSync } from 'node:child_process'
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/wire/graphql/graphiql/build.mjs'
 
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const quick = process.argv.includes('--quick')
 const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'cli/main']
 
@@ -25,6 +26,7 @@ await build({
   platform: 'neutral',
   target: 'es2022',
   external: ['node:*'],
+  define: { SLUICE_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 })
 chmodSync('dist/cli/main.js', 0o755)

@@ -1,8 +1,8 @@
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Waits for SIGINT, SIGTERM or `signal`, then for `close`. Listeners are gone when it returns.
- * While it closes, one more SIGINT or SIGTERM ends the process at once, as if nobody had listened: shells see 130 or 143.
+ * Waits for SIGINT, SIGTERM, SIGHUP (the terminal is gone) or `signal`, then for `close`. Listeners are gone when it returns.
+ * While it closes, one more of them ends the process at once, as if nobody had listened: shells see 130, 143 or 129.
  */
 export async function untilStopped(signal: AbortSignal | undefined, close: () => Promise<void>): Promise<void> {
   let resolve!: () => void

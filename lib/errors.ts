@@ -153,9 +153,12 @@ export function optionRange(name: string, expected: string, given: unknown): Opt
   return new OptionRangeError(`${name} must be ${expected}, not ${show(given)}`)
 }
 
-/** A value as a message may name it: short, on one line, and without running code of the value. */
+/** A value as a message may name it: short, on one line, without passwords and queries of addresses, and without running code of the value. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value)
+  if (typeof value === 'string') {
+    const text = value.replace(/(\/\/|^(?!npm:)[^\s/@]*:(?!\/\/))\S*@/, '$1…@').replace(/(\/\/[^\s?]*\?)\S+/, '$1…')
+    return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text)
+  }
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`
   if (typeof value !== 'object' || value === null) return String(value)
   if (Array.isArray(value)) return `an array of ${value.length}`

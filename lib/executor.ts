@@ -37,12 +37,12 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
     return this.#parameters
   }
 
-  /** At a join: the documents of each branch, in the order of `needs`. */
+  /** At a join: the documents of each branch, in the order of `needs`. Not behind `dynamicBatching`, where documents of several requests meet. */
   get docsMatrix(): DocumentArray<Document<T>>[] | undefined {
     return this.#branches?.map(({ docs }) => docs as DocumentArray<any>)
   }
 
-  /** At a join: the documents by the executor they come from. */
+  /** At a join: the documents by the executor they come from. Not behind `dynamicBatching`. */
   get docsMap(): Record<string, DocumentArray<Document<T>>> | undefined {
     return this.#branches && Object.fromEntries(this.#branches.map(({ executor, docs }) => [executor, docs as DocumentArray<any>]))
   }

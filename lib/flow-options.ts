@@ -163,6 +163,8 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   portExpose: each(count),
   host: string,
   tls: object,
+  sslKeyfile: string,
+  sslCertfile: string,
   cors: free,
   docarray: string,
   graphql: free,

@@ -6,6 +6,7 @@ import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoints.
 import { FlowBuildError, FlowStateError } from './errors.js'
 import type { ExecutorFunction } from './executor.js'
 import { type AddOptions, checkAddOptions, checkFlowOptions, type FlowOptions, type Needs, type Plan, type Uses } from './flow-options.js'
+import type { GatewayOptions } from './gateway/options.js'
 import { GATEWAY } from './graph/gateway.js'
 import { checkPostOptions, type PostOptions } from './options.js'
 import type { Peer } from './peer.js'
@@ -174,23 +175,25 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   // ── life ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Makes the executors and opens them side by side. Open already, it stays so.
-   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again
+   * Makes the executors and opens them side by side, and serves the Flow where its options say how. Open already, it stays as it is.
+   * @param options `serve`: how it is served, over what its own options say; `false`: not at all, whatever they say
+   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again;
+   * what `Gateway.serve()` throws
    */
-  open(): Promise<this> {
-    this.#opening ??= this.#start().finally(() => {
+  open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
+    this.#opening ??= this.#start(serve).finally(() => {
       this.#opening = undefined
     })
     return this.#opening
   }
 
-  async #start(): Promise<this> {
+  async #start(serve: GatewayOptions | false | undefined): Promise<this> {
     await this.#closing?.catch(() => {})
     if (this.#state === 'open') return this
     this.#state = 'opening'
     try {
       const { Running } = await import('./running.js')
-      this.#running = await Running.start(this.plan)
+      this.#running = await Running.start(this.plan, serve)
       this.#state = 'open'
       return this
     } catch (error) {
@@ -228,7 +231,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   }
 
   /**
-   * Keeps the Flow open until SIGINT, SIGTERM or `signal`, then closes it and resolves. A second SIGINT or SIGTERM ends the process at once.
+   * Keeps the Flow open until SIGINT, SIGTERM, SIGHUP or `signal`, then closes it and resolves. A second one of those ends the process at once.
    * @param options `before`: what to do, and await, before it closes
    */
   async block(options: { signal?: AbortSignal; before?: () => unknown } = {}): Promise<void> {

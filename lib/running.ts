@@ -2,6 +2,7 @@ import { delay } from 'abort-controller-x'
 import { type Deployment, deploy } from './deployment.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Gateway } from './gateway/gateway.js'
+import type { GatewayOptions } from './gateway/options.js'
 import { Background } from './graph/background.js'
 import { GATEWAY } from './graph/gateway.js'
 import { connect, sort } from './graph/graph.js'
@@ -30,9 +31,10 @@ export class Running implements Peer {
 
   /**
    * Makes the executors of a Flow and opens them side by side.
+   * @param serve how it is served, over what its options say; `false`: not at all
    * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
    */
-  static async start({ name, options, steps }: Plan): Promise<Running> {
+  static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
     const sorted = sort(steps)
     const background = new Background(options.onBackgroundError)
     const deployments: Deployment[] = []
@@ -47,9 +49,11 @@ export class Running implements Peer {
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('./graph/selection.js')).inOrder(walk)
     await openAll(parts)
     const running = new Running(walk, parts, background)
-    if (options.protocol === undefined && options.port === undefined && options.portExpose === undefined && !options.graphql) return running
+    if (serve === false) return running
+    const { protocol, port, portExpose, graphql } = { ...options, ...serve }
+    if (protocol === undefined && port === undefined && portExpose === undefined && !graphql) return running
     try {
-      await running.#serve(name, options)
+      await running.#serve(name, options, serve)
       return running
     } catch (error) {
       await running.close(0, error as Error).catch(() => {})
@@ -57,9 +61,10 @@ export class Running implements Peer {
     }
   }
 
-  async #serve(name: string, { portExpose, port = portExpose, graphql, protocol = graphql ? 'http' : undefined, ...options }: FlowOptions): Promise<void> {
+  async #serve(name: string, { portExpose, ...own }: FlowOptions, over: GatewayOptions): Promise<void> {
     const { Gateway, only } = await import('./gateway/gateway.js')
-    this.#gateway = await Gateway.serve(this, only({ title: name, ...options, port, graphql, protocol }))
+    const { port = portExpose, graphql, protocol = graphql ? 'http' : undefined, ...options } = only({ title: name, ...own }, over)
+    this.#gateway = await Gateway.serve(this, only({ ...options, port, graphql, protocol }))
   }
 
   /** Where clients reach it, by protocol. */

@@ -537,6 +537,7 @@ test('F6: block() ends by a signal of the caller, and closes the Flow', async ()
 for (const [signal, twice] of [
   ['SIGTERM', false],
   ['SIGINT', false],
+  ['SIGHUP', false],
   ['SIGTERM', true],
 ] as const) {
   test(`F6, R72, R136: block() drains on ${signal}${twice ? ', and a second one ends the process' : ' and the process ends with 0'}`, async () => {

@@ -6,6 +6,9 @@ import { Flow } from '../flow.js'
 const YAML = ['.yml', '.yaml']
 const MODULES = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
 
+/** For help. */
+export const FLOW_FILE = 'a YAML file, or a module (.ts, .js) that exports a Flow, or a function returning one, as default or by the name flow'
+
 /**
  * The Flow that a file describes, not yet open: YAML, or a module whose default export, or export named `flow`, is a Flow or a
  * function that returns one.

@@ -1,18 +1,20 @@
 import { Command } from 'commander'
-import { Client } from '../client/client.js'
-import { asUsage, integer } from './usage.js'
+import { DRY_RUN } from '../wire/http/probes.js'
+import { clientOf, type Reach, reaching } from './reach.js'
+import { explain, integer } from './usage.js'
 
-interface PingOptions {
+interface PingOptions extends Reach {
   attempts: number
   timeout: number
 }
 
 /** `sluice ping`: is a Flow, or an Executor, ready? */
 export function pingCommand(): Command {
-  return new Command('ping')
-    .summary('ask a Flow, or an Executor, whether it is ready')
-    .description('Asks a server whether its Flow, with all its executors, is ready.')
-    .argument('<address>', 'grpc://, http:// or ws:// (with an s for TLS), host and port: grpc://127.0.0.1:51000')
+  return reaching(
+    new Command('ping')
+      .summary('ask a Flow, or an Executor, whether it is ready')
+      .description('Asks a server whether its Flow, with all its executors, is ready.'),
+  )
     .option('--attempts <n>', 'how often to ask, a second apart, before giving up', integer, 1)
     .option('--timeout <ms>', 'milliseconds to wait for each answer', integer, 3000)
     .addHelpText(
@@ -28,8 +30,8 @@ Exit codes:
     .action(ping)
 }
 
-async function ping(address: string, { attempts, timeout }: PingOptions): Promise<void> {
-  await using client = asUsage(() => new Client(address, { timeout, connectTimeout: timeout }))
+async function ping(address: string, { attempts, timeout, ...reach }: PingOptions): Promise<void> {
+  await using client = await clientOf(address, reach, { timeout, connectTimeout: timeout })
   for (let attempt = 1; ; attempt++) {
     const start = performance.now()
     if (await client.isFlowReady({ timeout })) {
@@ -39,6 +41,11 @@ async function ping(address: string, { attempts, timeout }: PingOptions): Promis
     if (attempt >= attempts) break
     await new Promise((resolve) => setTimeout(resolve, 1000))
   }
-  process.stderr.write(`sluice: ${address} is not ready${attempts > 1 ? `, asked ${attempts} times` : ''}\n`)
+  // It said no more than no: a request says why.
+  const reason = await client
+    .post(DRY_RUN)
+    .drain()
+    .then(() => '', explain)
+  process.stderr.write(`sluice: ${address} is not ready${attempts > 1 ? `, asked ${attempts} times` : ''}${reason && `. ${reason}`}\n`)
   process.exitCode = 1
 }

@@ -1,12 +1,13 @@
-import { readFile, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
-import { flowOf } from './flow-file.js'
+import { FLOW_FILE, flowOf } from './flow-file.js'
 import { FORMATS, type Format, Input } from './input.js'
 import { Output } from './output.js'
+import { clientOf, type Reach, reaching } from './reach.js'
 import { Stop } from './stop.js'
-import { asUsage, explain, integer, jsonObject, pair, Usage } from './usage.js'
+import { asUsage, explain, integer, jsonObject, Usage } from './usage.js'
 
 interface StreamOptions {
   on: string
@@ -34,43 +35,35 @@ export function runCommand(): Command {
     new Command('run')
       .summary('stream a file of documents through a Flow')
       .description('Streams documents from a file, or stdin, through a Flow, and writes those that come out as NDJSON: one JSON document a line.')
-      .argument('<flow>', 'a YAML file, or a module (.ts, .js) that exports a Flow, or a function returning one, as default or by the name flow'),
-    "the Flow's",
+      .argument('<flow>', FLOW_FILE),
+    ", or the Flow's",
     `
 Examples:
   $ sluice run flow.yml --on /index --input docs.ndjson --output results.ndjson
   $ cat lines.txt | sluice run flow.js --input-format lines | head -1
   $ NODE_OPTIONS='--import tsx' sluice run flow.ts -i docs.csv    # TypeScript, where Node itself does not read it (before 22.18)
 `,
-  ).action((file: string, options: StreamOptions) => stream(async () => (await flowOf(file)).open(), options))
+  ).action((file: string, options: StreamOptions) => stream(async () => (await flowOf(file)).open({ serve: false }), options))
 }
 
 /** `sluice client`: the same, through a server. */
 export function clientCommand(): Command {
   return streaming(
-    new Command('client')
-      .summary('stream a file of documents through a Flow that is served elsewhere')
-      .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.')
-      .argument('<address>', 'grpc://, http:// or ws:// (with an s for TLS), host and port: grpc://127.0.0.1:51000')
-      .option('--header <name=value>', 'a header, or gRPC metadata; as often as needed', pair, {})
-      .option('--timeout <ms>', 'milliseconds in which each request must be answered', integer)
-      .option('--max-attempts <n>', 'how often a request is sent when the server is not there, or goes away', integer)
-      .option('--tls-ca <file>', 'whom to trust, as PEM'),
-    '16',
+    reaching(
+      new Command('client')
+        .summary('stream a file of documents through a Flow that is served elsewhere')
+        .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.'),
+    )
+      .option('--timeout <ms>', 'milliseconds in which each request must be answered (default: no end)', integer)
+      .option('--max-attempts <n>', 'how often a request is sent when the server is not there, or goes away', integer, 1),
+    '',
     `
 Examples:
   $ sluice client grpc://127.0.0.1:51000 --on /index --input docs.ndjson --output results.ndjson
-  $ echo '{"text": "hello"}' | sluice client http://127.0.0.1:8080 --on /search
+  $ echo '{"text": "hello"}' | sluice client https://flow.example --on /search --header "authorization=Bearer $TOKEN"
 `,
-  ).action((address: string, options: StreamOptions & { header: Record<string, string>; timeout?: number; maxAttempts?: number; tlsCa?: string }) =>
-    stream(async () => {
-      const { header: headers, timeout, maxAttempts, tlsCa } = options
-      const ca = tlsCa === undefined ? undefined : await readFile(tlsCa)
-      // A scheme says that there is TLS; in words, only whom to trust.
-      const { Client } = await import('../client/client.js')
-      const plain = ca === undefined ? address : address.replace(/^(grpc|http|ws)s:/i, '$1:')
-      return asUsage(() => new Client(plain, { headers, timeout, maxAttempts, tls: ca && { ca } }))
-    }, options),
+  ).action((address: string, options: StreamOptions & Reach & { timeout?: number; maxAttempts: number }) =>
+    stream(async () => clientOf(address, options, { timeout: options.timeout, maxAttempts: options.maxAttempts }), options),
   )
 }
 
@@ -84,7 +77,7 @@ function streaming(command: Command, prefetch: string, examples: string): Comman
     .option('--parameters <json>', 'parameters for the executors, such as \'{"top": 5}\'', jsonObject)
     .option('--target-executor <pattern>', 'only executors whose name starts with a match handle the documents')
     .option('--request-size <n>', `documents in a request; 0 puts all in one (default: ${DEFAULT_REQUEST_SIZE})`, integer)
-    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}, or ${prefetch})`, integer)
+    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}${prefetch})`, integer)
     .option('--in-order', 'write results in the order of the input, not as they complete')
     .option('--continue-on-error', 'go on when a request fails: say so, write the others, and end with exit code 1')
     .option('--no-progress', 'no progress on stderr')
@@ -95,7 +88,7 @@ Ctrl-C (SIGINT), SIGTERM and SIGHUP stop the reading; what was read is answered 
 
 Exit codes:
   0  all that was read is written, also after a signal     1  something failed
-  130, 143  ended at once by a second signal               2  the command line makes no sense`,
+  129, 130, 143  ended at once by a second signal          2  the command line makes no sense`,
     )
 }
 

@@ -1,9 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { textOf } from '../config/source.js'
 import { Flow } from '../flow.js'
-import { type Gateway, type GatewayOptions, notice } from '../gateway/index.js'
+import type { FlowOptions } from '../flow-options.js'
+import { only } from '../gateway/gateway.js'
+import { type GatewayOptions, notice } from '../gateway/index.js'
 import { checkGatewayOptions } from '../gateway/options.js'
-import { flowOf } from './flow-file.js'
+import type { Docarray } from '../wire/docarray.js'
+import { FLOW_FILE, flowOf } from './flow-file.js'
+import { Stop } from './stop.js'
 import { asUsage, integer, jsonObject, list, pair, Usage } from './usage.js'
 
 interface ServeOptions {
@@ -15,13 +19,15 @@ interface ServeOptions {
   tlsCa?: string
   cors?: string[] | true
   graphql?: true
+  docarray?: Docarray
+  drainDelay?: number
   quiet?: true
 }
 
 interface ExecutorOptions extends ServeOptions {
   name: string
   with?: Record<string, unknown>
-  env: Record<string, string>
+  env?: Record<string, string>
   workspace?: string
   parallel?: number
 }
@@ -34,15 +40,16 @@ export function flowCommand(): Command {
   return serving(
     new Command('flow')
       .summary('serve a Flow')
-      .description('Opens a Flow and serves it over gRPC, HTTP and WebSocket, until it is told to stop.')
-      .argument('<flow>', 'a YAML file, or a module (.ts, .js) that exports a Flow, or a function returning one, as default or by the name flow')
-      .option('--graphql', 'GraphQL at /graphql, beside HTTP'),
+      .description('Serves a Flow over gRPC, HTTP, WebSocket and GraphQL, as its file says and, over that, as the options here say, until it is told to stop.')
+      .argument('<flow>', FLOW_FILE),
     `
 Examples:
   $ sluice flow flow.yml
   $ sluice flow flow.yml --protocol grpc,http,websocket --port 8080 --graphql    # all at one port
   $ sluice flow flow.js --protocol grpc,http --port 51000,8080`,
-  ).action(async (file: string, options: ServeOptions) => serve(await flowOf(file), options))
+  )
+    .option('--graphql', 'GraphQL at /graphql, beside HTTP')
+    .action(async (file: string, options: ServeOptions) => serve(await flowOf(file), options))
 }
 
 /** `sluice executor`: one Executor as a service, for Flows elsewhere. */
@@ -54,13 +61,14 @@ export function executorCommand(): Command {
       .argument('<uses>', "a module and its export, './executor.js#MyExecutor', or the YAML file of an executor")
       .option('--name <name>', 'what it is called', 'executor')
       .option('--with <json>', 'its configuration, such as \'{"model": "small"}\'', jsonObject)
-      .option('--env <name=value>', 'what it finds in this.env; as often as needed', pair, {})
-      .option('--workspace <folder>', 'the folder below which it has its own')
-      .option('--parallel <n>', 'how many instances there are', integer),
+      .option('--env <name=value>', 'what it finds in this.env; as often as needed', pair)
+      .option('--workspace <folder>', 'the folder below which it has its own (default: none)')
+      .option('--parallel <n>', 'how many instances there are (default: 1)', integer),
     `
 Examples:
   $ sluice executor ./executor.js#Encoder --port 51001
-  and in a Flow: add({ external: true, host: 'grpc://127.0.0.1:51001' })`,
+  $ sluice executor encoder/config.yml --host 0.0.0.0 --with '{"model": "small"}' --parallel 4
+In a Flow elsewhere: add({ external: true, host: 'grpc://127.0.0.1:51001' })`,
   ).action(async (uses: string, { name, with: usesWith, env, workspace, parallel, ...options }: ExecutorOptions) =>
     serve(
       asUsage(() => new Flow<string>({ name }).add({ name, uses, usesWith, env, workspace, parallel })),
@@ -71,22 +79,25 @@ Examples:
 
 function serving(command: Command, examples: string): Command {
   return command
-    .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc)', list)
-    .option('--port <list>', `the port, or one for each protocol with commas (default: ${PORT})`, ports)
+    .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc, or http with --graphql)', list)
+    .option('--port <list>', `the port, or one for each protocol with commas; 0 is one that is free (default: ${PORT})`, ports)
     .option('--host <address>', 'the address to listen at; 0.0.0.0 is everybody who can reach it (default: 127.0.0.1)')
-    .option('--tls-key <file>', 'a key, as PEM, to speak TLS')
+    .option('--tls-key <file>', 'a key, as PEM, to speak TLS (default: everything goes in the open)')
     .option('--tls-cert <file>', 'its certificate, as PEM')
     .option('--tls-ca <file>', 'whom to trust, as PEM: clients then need a certificate')
-    .option('--cors [origins]', 'pages of which other origins may call it, with commas; without a list, all', list)
-    .option('--quiet', 'say nothing')
+    .option('--cors [origins]', 'pages of which other origins may call it, with commas; without a list, all (default: none)', list)
+    .option('--docarray <version>', 'how documents are written over gRPC: v2 for clients with docarray 0.30 or later (default: v1)')
+    .option('--drain-delay <ms>', 'milliseconds between saying that it is not ready and refusing requests (default: 0)', integer)
+    .option('--quiet', 'say nothing but what fails')
     .addHelpText(
       'after',
       `${examples}
 
-Ctrl-C (SIGINT) and SIGTERM let what is under way finish, then stop. Once more ends at once.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP let what is under way finish, for 10 seconds or the Flow's closeTimeout. Once more ends at once.
 
 Exit codes:
-  0  it was told to stop, and did     1  it could not start     2  the command line makes no sense`,
+  0  it was told to stop, and did            1  it could not start, or stop
+  129, 130, 143  ended by a second signal    2  the command line makes no sense`,
     )
 }
 
@@ -95,39 +106,41 @@ function ports(text: string): number[] {
 }
 
 async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
-  await flow.open()
-  const own = Object.keys(flow.addresses).length > 0
-  if (own && (options.protocol ?? options.port ?? options.host) !== undefined) {
-    await flow.close()
-    throw new Usage('this Flow says itself how it is served. Say it there, or take it out there')
-  }
-  let gateway: Gateway | undefined
+  const serve = await told(flow.options, options)
+  asUsage(() => checkGatewayOptions(only(flow.options, serve)))
+  // From the start: executors that are opening would be left behind.
+  using stop = new Stop(options.quiet)
   try {
-    const { Gateway } = await import('../gateway/index.js')
-    if (!own) {
-      const told = await gatewayOptions(flow, options)
-      asUsage(() => checkGatewayOptions(told))
-      gateway = await Gateway.serve(flow, told)
-    }
-    if (!options.quiet) process.stderr.write(`${notice(flow.name, gateway ?? { addresses: flow.addresses, options: flow.options })}\n`)
-    await flow.block({ before: () => gateway?.close(flow.options.closeTimeout) })
+    await flow.open({ serve })
+    if (!options.quiet && stop.by === undefined)
+      process.stderr.write(`${notice(flow.name, { addresses: flow.addresses, options: { ...flow.options, ...serve } })}\n`)
+    await stop.asked
   } finally {
-    await gateway?.close()
     await flow.close()
   }
 }
 
-async function gatewayOptions(flow: Flow<string>, { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql }: ServeOptions): Promise<GatewayOptions> {
+/** What the command line says of serving, over what the Flow says itself. */
+async function told(
+  own: FlowOptions,
+  { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql, docarray, drainDelay }: ServeOptions,
+): Promise<GatewayOptions> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
-  return {
-    title: flow.name,
-    protocol: (protocol ?? (graphql ? ['http'] : ['grpc'])) as NonNullable<GatewayOptions['protocol']>,
-    port: port === undefined ? PORT : port.length === 1 ? port[0] : port,
+  if (tlsCa !== undefined && tlsKey === undefined) throw new Usage('--tls-ca goes with --tls-key and --tls-cert')
+  const [key, cert, ca] = await Promise.all([tlsKey, tlsCert, tlsCa].map((file) => file && textOf(file)))
+  const said = {
+    protocol: protocol as GatewayOptions['protocol'],
+    port: port?.length === 1 ? port[0] : port,
     host,
     graphql,
-    cors: cors === true ? true : cors && { origins: cors },
-    ...(tlsKey !== undefined && {
-      tls: { key: await readFile(tlsKey), cert: await readFile(tlsCert!), ...(tlsCa !== undefined && { ca: await readFile(tlsCa) }) },
-    }),
+    cors,
+    docarray,
+    drainDelay,
+    tls: key === undefined ? undefined : { key, cert: cert!, ...(ca !== undefined && { ca }) },
+  }
+  return {
+    port: own.port ?? own.portExpose ?? PORT,
+    ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
+    ...(key !== undefined && { sslKeyfile: undefined, sslCertfile: undefined }),
   }
 }

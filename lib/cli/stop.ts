@@ -5,10 +5,25 @@ export class Stop {
   /** Aborts at the first signal, with its name as the reason. */
   readonly signal: AbortSignal
   readonly #controller = new AbortController()
+  readonly #quiet: boolean
 
-  constructor() {
+  constructor(quiet = false) {
+    this.#quiet = quiet
     this.signal = this.#controller.signal
     for (const name of SIGNALS) process.on(name, this.#on)
+  }
+
+  /** Resolves at the first signal. Who waits for it keeps the process. */
+  get asked(): Promise<void> {
+    if (this.signal.aborted) return Promise.resolve()
+    const alive = setInterval(() => {}, 0x7fffffff)
+    return new Promise((resolve) => {
+      const stop = (): void => {
+        clearInterval(alive)
+        resolve()
+      }
+      this.signal.addEventListener('abort', stop, { once: true })
+    })
   }
 
   /** The name of the signal that asked to stop, if one did. */
@@ -22,7 +37,7 @@ export class Stop {
 
   readonly #on = (name: NodeJS.Signals): void => {
     if (!this.signal.aborted) {
-      process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}sluice: ${name}: finishing what is under way; once more to end at once\n`)
+      if (!this.#quiet) process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}sluice: ${name}: finishing what is under way; once more to end at once\n`)
       return this.#controller.abort(name)
     }
     // By the signal itself, which the shell reports as 130, or 143: exit() would wait for a file operation that is blocked.

@@ -18,6 +18,13 @@ export function pair(text: string, before: Record<string, string> = {}): Record<
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) }
 }
 
+/** A header, as curl has it or with `=`. What is wrong with it is not shown: it may hold a secret. */
+export function header(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*)$/s.exec(text) ?? []
+  if (name === undefined) throw new Usage('--header is name=value, such as --header "authorization=Bearer …"')
+  return { ...before, [name]: value! }
+}
+
 /** A list with commas, as an option's value. */
 export function list(text: string): string[] {
   return text.split(',').map((item) => item.trim())

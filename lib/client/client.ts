@@ -7,7 +7,7 @@ import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
-import type { MutateOptions } from '../wire/graphql/client.js'
+import type { GraphQLClient, MutateOptions } from '../wire/graphql/client.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
@@ -46,7 +46,10 @@ export interface ClientOptions extends AddressOptions {
   prefetch?: number | undefined
   /** How documents are written over gRPC: `'v2'` for servers with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
   docarray?: Docarray | undefined
-  /** The platform's `fetch`, or one like it: what HTTP and GraphQL go through. */
+  /**
+   * One like the platform's `fetch`, for HTTP and GraphQL to go through. A page's cookies are not sent; where they should be:
+   * `(url, init) => fetch(url, { ...init, credentials: 'include' })`. Default: Node's own client, elsewhere `fetch`.
+   */
   fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -84,6 +87,7 @@ export class Client implements Peer, AsyncDisposable {
   readonly #attempts: Attempts
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
+  #graphql: Promise<GraphQLClient> | undefined
 
   /**
    * @param host the address, or the options alone
@@ -129,15 +133,14 @@ export class Client implements Peer, AsyncDisposable {
    * @throws ConnectionError: `ERR_REFUSED` with the server's errors as its `cause`, where there is no data
    */
   async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[] }> {
-    const { mutate } = await import('../wire/graphql/client.js')
-    return mutate(this.address, this.#http(), document, variables, options)
+    return (await this.#overHttp()).mutate(document, variables, options)
   }
 
   /** Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there. */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const subscribing = import('../wire/graphql/client.js').then(({ subscribe }) => subscribe(this.address, this.#http(), document, variables, options))
+    const over = this.#overHttp()
     return (async function* () {
-      yield* await subscribing
+      yield* (await over).subscribe(document, variables, options)
     })()
   }
 
@@ -174,10 +177,11 @@ export class Client implements Peer, AsyncDisposable {
 
   /** Lets go of the connection. Requests under way fail; the next one connects again. */
   async close(): Promise<void> {
-    const connecting = this.#connecting
+    const connected = [this.#connecting, this.#graphql]
     this.#connection = undefined
     this.#connecting = undefined
-    await (await connecting?.catch(() => undefined))?.close()
+    this.#graphql = undefined
+    for (const one of connected) await (await one?.catch(() => undefined))?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -200,24 +204,29 @@ export class Client implements Peer, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes, docarray } = this.#options
+    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch } = this.#options
     const told = {
+      ...{ compression, timeout, connectTimeout, maxMessageBytes },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: { ...metadata, ...headers },
-      compression,
-      timeout,
-      connectTimeout,
-      maxMessageBytes,
-      // Only gRPC has two ways.
-      docarray: this.address.protocol === 'grpc' ? docarray : undefined,
+      ...(this.address.protocol === 'http' && { fetch }),
+      ...(this.address.protocol === 'grpc' && { docarray }),
     }
     // Wires refuse words they do not know, also with nothing behind them.
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }
 
-  #http() {
-    const { headers, metadata, timeout, fetch } = this.#options
-    return { headers: { ...metadata, ...headers }, timeout, fetch }
+  #overHttp(): Promise<GraphQLClient> {
+    const { headers, metadata, tls, timeout, connectTimeout, maxMessageBytes, fetch } = this.#options
+    this.#graphql ??= import('../wire/graphql/client.js').then(
+      ({ GraphQLClient }) =>
+        new GraphQLClient(this.address, {
+          ...{ timeout, connectTimeout, maxMessageBytes, fetch },
+          tls: typeof tls === 'object' ? tls : undefined,
+          headers: { ...metadata, ...headers },
+        }),
+    )
+    return this.#graphql
   }
 }
 

@@ -88,6 +88,7 @@ const OPTIONS: Keys = {
   protocol: option({ type: 'string' }, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
   tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether an external executor is spoken to in private. Default false.'),
   headers: option(TEXTS, 'Headers, or gRPC metadata, for an external executor.'),
+  docarray: option({ enum: ['v1', 'v2'] }, 'How an external executor’s documents are written over gRPC: v2 for docarray 0.30 or later. Default v1.'),
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
 }
 

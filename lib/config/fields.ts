@@ -125,7 +125,10 @@ export class Fields {
     try {
       rule?.('this', value)
     } catch (error) {
-      throw error instanceof OptionTypeError || error instanceof OptionRangeError ? this.error(name, error.message, error) : error
+      if (!(error instanceof OptionTypeError || error instanceof OptionRangeError)) throw error
+      // What a variable holds may be a secret.
+      if (this.isSubstituted(name)) throw this.error(name, error.message.replace(/, not .*$/s, ', not what its variable holds'))
+      throw this.error(name, error.message, error)
     }
   }
 }

@@ -1,7 +1,11 @@
 import { FLOW_RULES } from '../flow-options.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { ANY, alias, JOIN, type Keys, OBJECT, option, refused, type Schema, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { SERVING_KEYS } from './serving-keys.js'
+
+/** -1 is Jina's word for none. */
+const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
 
 /** What editors are told of the options of a Flow. */
 const OPTIONS: Keys = {
@@ -21,21 +25,24 @@ const handedDown: Keys = Object.fromEntries(
   INHERITED.map((name) => [name, { ...EXECUTOR_KEYS[name]!, about: `For every executor that does not say otherwise. ${EXECUTOR_KEYS[name]!.about}` }]),
 )
 
-// What serves a Flow is not said in its file.
+// Its timeout is that of its executors, as in Jina; that of the server is said in gateway.
 const known: Keys = Object.fromEntries(
   Object.keys(FLOW_RULES)
-    .filter((name) => !Object.hasOwn(FLOW_IGNORED, name) && name !== 'timeout')
-    .map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of the Flow.')]),
+    .filter((name) => name !== 'timeout')
+    .map((name) => [name, OPTIONS[name] ?? SERVING_KEYS[name] ?? option(ANY, 'An option of the Flow.')]),
 )
 
 /** Keys of `with` of a Flow. */
-export const FLOW_KEYS: Keys = { ...known, ...handedDown, ...without(FLOW_IGNORED, known) }
+export const FLOW_KEYS: Keys = { ...FLOW_IGNORED, ...SERVING_KEYS, ...known, ...handedDown }
 
 /** Keys of `gateway` of a Flow. */
 export const GATEWAY_KEYS: Keys = {
   ...FLOW_IGNORED,
+  ...SERVING_KEYS,
   name: option(TEXT, 'The gateway is always called gateway.'),
   prefetch: OPTIONS.prefetch!,
+  timeout: option(TIMEOUT, 'Milliseconds in which a request over HTTP must be answered; then its executors are told to stop. Default: no end.'),
+  timeoutSend: alias('timeout', TIMEOUT),
   usesWith: FLOW_IGNORED.uses!,
 }
 
@@ -47,7 +54,7 @@ export const ROOT_KEYS: Keys = {
   executors: option({ type: 'array' }, 'The executors, in the order in which they are added.'),
   pods: alias('executors', { type: 'array' }, 'What Jina 2.x calls executors.'),
   deployments: alias('executors', { type: 'array' }, 'What Jina 3.x also calls executors.'),
-  gateway: option(OBJECT, 'What Jina 3.x says of the server before the Flow. Its prefetch is the Flow’s.'),
+  gateway: option(OBJECT, 'What serves the Flow, in Jina 3.x’s place for it: the keys that serve it, over those of with.'),
   jcloud: FLOW_IGNORED.jcloud!,
 }
 
@@ -58,8 +65,4 @@ export const DEPLOYMENT_KEYS: Keys = {
   with: option(OBJECT, 'The executor, by the keys that it has in a Flow.'),
   jcloud: FLOW_IGNORED.jcloud!,
   gateway: refused(OBJECT, 'a file of one executor has no gateway'),
-}
-
-function without(keys: Keys, others: Keys): Keys {
-  return Object.fromEntries(Object.entries(keys).filter(([name]) => !Object.hasOwn(others, name)))
 }

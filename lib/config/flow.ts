@@ -5,10 +5,13 @@ import type { Step } from '../graph/graph.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'
 import { Fields, type Reading } from './fields.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, INHERITED, ROOT_KEYS } from './flow-keys.js'
+import { given } from './given.js'
 import { findFile } from './module.js'
 import { checkNeeds } from './needs.js'
 import { Notices } from './notices.js'
 import { type LoadConfigOptions, readingOf } from './reading.js'
+import { servingOf } from './serving.js'
+import { SERVING_KEYS } from './serving-keys.js'
 import { sourceOf } from './source.js'
 import { isDeployment, type ReadStep, stepOf } from './steps.js'
 import type { UsesPlace } from './uses.js'
@@ -56,8 +59,7 @@ async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undef
 
   const own = root.fields('with', 'a Flow', FLOW_KEYS)
   const { flowOptions, handedDown } = optionsOf(own)
-  const prefetch = root.fields('gateway', 'a gateway', GATEWAY_KEYS)?.get('prefetch')
-  const flow = make({ ...(prefetch === undefined ? {} : { prefetch }), ...flowOptions })
+  const flow = make({ ...flowOptions, ...(await servingOf(own, where.folder)), ...(await gatewayOf(root.fields('gateway', 'a gateway', GATEWAY_KEYS), where)) })
 
   const { notices } = reading
   const steps: Step[] = []
@@ -77,11 +79,22 @@ async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undef
   return flow
 }
 
-/** A file of one executor is a Flow of one executor. */
+/** What stands under `gateway`, and wins over `with`. */
+async function gatewayOf(own: Fields | undefined, { folder }: UsesPlace): Promise<FlowOptions> {
+  const { prefetch, timeout } = own?.all ?? {}
+  own?.check({ prefetch: FLOW_RULES.prefetch, timeout: (name, value) => value === -1 || FLOW_RULES.timeout(name, value) })
+  return {
+    ...given('prefetch', prefetch as number | undefined),
+    ...given('timeout', timeout === -1 ? undefined : (timeout as number | undefined)),
+    ...(await servingOf(own, folder)),
+  }
+}
+
+/** A file of one executor is a Flow of one executor, served at the executor's own port. */
 async function ofDeployment<F extends Buildable>(reading: Reading, where: UsesPlace, make: (options: FlowOptions) => F): Promise<F> {
-  const flow = make({})
   const fields = deployment(reading, reading.parsed.value, { file: where.file, line: 1, column: 1 })
   const step = await stepOf(fields, where, {})
+  const flow = make(fields.get('external') === true ? {} : await servingOf(fields, where.folder))
   add(flow, step, [])
   return flow
 }
@@ -117,7 +130,8 @@ function optionsOf(own: Fields | undefined): { flowOptions: FlowOptions; handedD
       handedDown[name] = value
       // Jina's -1 stands for its default, and is sorted out with each executor.
       if (typeof value !== 'object' && typeof value !== 'string' && value !== -1) own.rule(name, value, ADD_RULES[name as keyof typeof ADD_RULES])
-    } else flowOptions[name] = name === 'env' ? own.texts(name) : name === 'name' || name === 'workspace' ? own.text(name) : value
+    } else if (Object.hasOwn(SERVING_KEYS, name)) continue
+    else flowOptions[name] = name === 'env' ? own.texts(name) : name === 'name' || name === 'workspace' ? own.text(name) : value
   }
   for (const [name, value] of Object.entries(flowOptions)) own.rule(name, value, FLOW_RULES[name as keyof FlowOptions])
   return { flowOptions, handedDown }

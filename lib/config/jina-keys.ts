@@ -5,7 +5,7 @@ const CONTAINERS = 'executors run in this process and not in containers'
 const PROCESSES = 'executors run in this process'
 const PORTS = 'executors run in this process and need no ports'
 const ROUTING = 'requests find their way without it'
-const SERVING = 'a file describes the graph; what serves it is told in code, or to sluice flow'
+const SERVING = 'the server here has no such setting'
 const METRICS = 'no metrics or traces are exported'
 const CLOUD = 'nothing is deployed to a cluster or cloud'
 const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
@@ -40,9 +40,8 @@ const SHARED: Keys = {
 /** Keys of `with` of a Flow, and of its gateway. */
 export const FLOW_IGNORED: Keys = {
   ...SHARED,
-  ...ignored(SERVING, 'protocol protocols port ports portExpose host tls cors title description noDebugEndpoints noCrudEndpoints exposeEndpoints restApi'),
-  ...ignored(SERVING, 'graphql exposeStacks drainDelay maxMessageBytes onError'),
-  ...ignored(SERVING, 'exposeGraphqlEndpoint uvicornKwargs sslCertfile sslKeyfile proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
+  ...ignored(SERVING, 'uvicornKwargs proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
+  ...ignored('say it as protocol: http', 'restApi'),
   ...ignored(CLIENT, 'showProgress continueOnError returnResults returnResponses requestSize asyncio prefetchOnRecv resultsInOrder'),
   ...ignored('a Flow adds no executors that inspect others', 'inspect'),
   uses: refused(TEXT, 'a gateway of your own cannot be a part of a Flow here. Write a server around the Flow, in code'),

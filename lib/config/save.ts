@@ -1,7 +1,8 @@
 import { ConfigError, say, show } from '../errors.js'
 import { Executor } from '../executor.js'
-import { ADD_RULES, type AddOptions, FLOW_RULES, type Plan } from '../flow-options.js'
+import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions, type Plan } from '../flow-options.js'
 import { node } from '../host.js'
+import { given } from './given.js'
 import { originOf } from './origins.js'
 import { specifierOf } from './specifier.js'
 import { plain, toYaml } from './write.js'
@@ -14,7 +15,10 @@ export interface SaveConfigOptions {
 }
 
 /** Options whose own keys are Jina's too, so they are written as Jina writes them. */
-const NESTED = ['dynamicBatching', 'retries']
+const NESTED = ['dynamicBatching', 'retries', 'graphql']
+
+/** Files that are no code: named from the file's folder where they lie below it, and else by where they are. */
+const FILES = ['sslKeyfile', 'sslCertfile']
 
 /**
  * Writes a Flow down as YAML, which `loadConfig` reads as the same Flow. Values that came from variables are written as they are by now.
@@ -27,7 +31,8 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
   const { dirname, resolve } = await node('path')
   const folder = file === undefined ? resolve('.') : dirname(resolve(file))
   const refuse = (path: string, what: string): ConfigError => new ConfigError(`${plan.name} cannot be written down: ${path} is ${what}`, { file })
-  const options = optionsOf(plan.options, Object.keys(FLOW_RULES), '', refuse)
+  // Under gateway, as with says it of the executors.
+  const { timeout, ...flow } = optionsOf({ ...plan.options, ...(await filesOf(plan.options, folder)) }, Object.keys(FLOW_RULES), '', refuse)
   const executors: unknown[] = []
   for (const { name, options: given } of plan.steps) {
     const { uses, ...rest } = given
@@ -35,7 +40,13 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
     const own = optionsOf(rest, Object.keys(ADD_RULES), `${name}.`, refuse)
     executors.push({ ...own, ...(written === undefined ? {} : { uses: written }) })
   }
-  const text = await toYaml({ jtype: 'Flow', version: '1', ...(Object.keys(options).length === 0 ? {} : { with: options }), executors })
+  const text = await toYaml({
+    jtype: 'Flow',
+    version: '1',
+    ...given('with', Object.keys(flow).length === 0 ? undefined : flow),
+    ...given('gateway', timeout === undefined ? undefined : { timeout }),
+    executors,
+  })
   if (file !== undefined) {
     const { writeFile } = await node('fs/promises')
     await writeFile(file, text).catch((cause) => {
@@ -54,6 +65,17 @@ function optionsOf(given: object, names: readonly string[], path: string, refuse
     options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy, name === 'dynamicBatching') : copy
   }
   return options
+}
+
+async function filesOf(options: FlowOptions, folder: string): Promise<FlowOptions> {
+  const { isAbsolute, relative, resolve } = await node('path')
+  const files = FILES.map((name) => [name, options[name as 'sslKeyfile']] as const).filter(([, file]) => file !== undefined)
+  return Object.fromEntries(
+    files.map(([name, file]) => {
+      const way = relative(folder, resolve(file!)).replaceAll('\\', '/')
+      return [name, way.startsWith('..') || isAbsolute(way) ? resolve(file!) : way]
+    }),
+  )
 }
 
 /** Keys of settings in snake_case. Endpoints, which have settings of their own, are left as they are. */

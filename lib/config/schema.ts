@@ -1,6 +1,7 @@
 import { BATCHING_KEYS, EXECUTOR_KEYS, METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from './flow-keys.js'
 import { type Keys, type Schema, TEXT } from './keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS } from './serving-keys.js'
 
 /** A value that a variable gives, whatever it is in the end. */
 const REFERENCE: Schema = { type: 'string', pattern: '\\$(?:\\{|[A-Za-z_])' }
@@ -14,14 +15,18 @@ export function flowSchema(): Schema {
   const list = { type: 'array', items: { anyOf: [YAML_FILE, ref('executor'), ref('deployment')] } }
   const lists = { executors: list, pods: list, deployments: list }
   const batching = { dynamicBatching: ref('dynamicBatching'), usesDynamicBatching: ref('dynamicBatching') }
+  const serving = { tls: served('tls'), cors: served('cors'), graphql: served('graphql') }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A Flow of sluice',
     anyOf: [ref('flow'), ref('deployment')],
     $defs: {
       flow: objectOf('flow', ROOT_KEYS, { with: ref('options'), gateway: ref('gateway'), ...lists }),
-      options: objectOf('options', FLOW_KEYS, { retries: ref('retries') }),
-      gateway: objectOf('gateway', GATEWAY_KEYS),
+      options: objectOf('options', FLOW_KEYS, { retries: ref('retries'), ...serving }),
+      gateway: objectOf('gateway', GATEWAY_KEYS, serving),
+      tls: objectOf('tls', TLS_KEYS),
+      cors: objectOf('cors', CORS_KEYS),
+      graphql: objectOf('graphql', GRAPHQL_KEYS, { cors: served('cors') }),
       deployment: { ...objectOf('deployment', DEPLOYMENT_KEYS, { with: ref('executor') }), required: ['jtype'] },
       executor: objectOf('executor', EXECUTOR_KEYS, { uses: { oneOf: [TEXT, ref('uses')] }, usesMetas: ref('metas'), retries: ref('retries'), ...batching }),
       uses: objectOf('uses', USES_KEYS, { metas: ref('metas'), ...batching }),
@@ -36,6 +41,11 @@ export function flowSchema(): Schema {
 
 /** Batches by endpoint. */
 const BATCHES: Schema = { type: 'object', propertyNames: { not: { pattern: '^preferred(?:_b|B)atch' } }, additionalProperties: ref('batching') }
+
+/** True or false, origins where they may be, or in full. */
+function served(name: 'tls' | 'cors' | 'graphql'): Schema {
+  return { oneOf: [{ type: 'boolean' }, ...(name === 'cors' ? [{ type: 'array', items: TEXT, minItems: 1 }] : []), ref(name)] }
+}
 
 function ref(name: string): Schema {
   return { $ref: `#/$defs/${name}` }

@@ -33,10 +33,14 @@ export async function sourceOf(from: string | URL): Promise<Source> {
       throw new ConfigError(`is no file: ${say(cause)}`, { file }, { cause })
     }
   }
-  return { text: await read(file), file, folder: dirname(resolve(file)) }
+  return { text: await textOf(file), file, folder: dirname(resolve(file)) }
 }
 
-async function read(file: string): Promise<string> {
+/**
+ * A file's text, of the size that configurations, keys and certificates have.
+ * @throws ConfigError for files that cannot be opened, are too large, or are no UTF-8 text
+ */
+export async function textOf(file: string): Promise<string> {
   const { open } = await node('fs/promises')
   const handle = await open(file).catch((cause) => {
     throw new ConfigError(`cannot be opened: ${say(cause)}`, { file }, { cause })

@@ -63,7 +63,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
 }
 
 /** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
-function elsewhere(fields: Fields, { external, host, port, protocol, tls, headers, ...rest }: Record<string, any>): Record<string, unknown> {
+function elsewhere(fields: Fields, { external, host, port, protocol, tls, headers, docarray, ...rest }: Record<string, any>): Record<string, unknown> {
   if (external === true)
     return {
       ...rest,
@@ -73,6 +73,7 @@ function elsewhere(fields: Fields, { external, host, port, protocol, tls, header
       ...given('protocol', protocol),
       ...given('tls', tls),
       ...given('headers', headers),
+      ...given('docarray', docarray),
     }
   if ([host ?? []].flat().some((one) => !LOCAL.includes(one)))
     throw fields.error('host', 'an executor on another machine is external: true, and serves itself there. Take host out to run it here')

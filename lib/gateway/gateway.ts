@@ -1,11 +1,16 @@
 import { ConnectionError, say } from '../errors.js'
+import { check } from '../options.js'
 import type { Peer } from '../peer.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, plan } from './options.js'
 import { Port } from './port.js'
 
-/** Of many options, those of a gateway. */
-export function only(options: GatewayOptions): GatewayOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in GATEWAY_RULES && value !== undefined))
+/**
+ * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
+ * @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`)
+ */
+export function only(options: GatewayOptions, over: GatewayOptions = {}): GatewayOptions {
+  const all = { ...options, ...check('serve', over, GATEWAY_RULES) }
+  return Object.fromEntries(Object.entries(all).filter(([name, value]) => Object.hasOwn(GATEWAY_RULES, name) && value !== undefined))
 }
 
 /**
@@ -28,16 +33,17 @@ export class Gateway implements AsyncDisposable {
 
   /**
    * Listens, and resolves when clients can connect.
-   * @throws TypeError or RangeError for options; ConnectionError (`ERR_REFUSED`) for a port that cannot be had, when nothing listens
+   * @throws TypeError or RangeError for options; ConfigError for a key or certificate that cannot be read; ConnectionError for a port that cannot
+   * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
-    const all = { onError: (error: Error) => console.error(`sluice: gateway: ${say(error)}`), ...checkGatewayOptions(options) }
+    const all = await withKeys({ onError: (error: Error) => console.error(`sluice: gateway: ${say(error)}`), ...checkGatewayOptions(options) })
     const ports: Port[] = []
     try {
       for (const { port, protocols } of plan(all)) ports.push(await Port.open(peer, port, protocols, all))
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
-      throw (cause as { syscall?: unknown }).syscall === 'listen' ? new ConnectionError('ERR_REFUSED', all.host ?? '127.0.0.1', say(cause), { cause }) : cause
+      throw failure(cause, all)
     }
     return new Gateway(all, ports)
   }
@@ -77,4 +83,32 @@ export class Gateway implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** Key and certificate by their files. */
+async function withKeys({ sslKeyfile, sslCertfile, ...options }: GatewayOptions): Promise<GatewayOptions> {
+  if (sslKeyfile === undefined || sslCertfile === undefined) return options
+  const { textOf } = await import('../config/source.js')
+  const [key, cert] = await Promise.all([textOf(sslKeyfile), textOf(sslCertfile)])
+  return { ...options, tls: { key, cert } }
+}
+
+/** Why a port does not listen, in words for who asked for it. */
+function failure(cause: unknown, { host = '127.0.0.1' }: GatewayOptions): unknown {
+  const { syscall, code = '', port } = cause as { syscall?: string; code?: string; port?: number }
+  const where = `${host}${port === undefined ? '' : `:${port}`}`
+  if (syscall === 'listen' || syscall === 'getaddrinfo') {
+    const reason = REASONS[code] ?? say(cause)
+    return new ConnectionError('ERR_REFUSED', where, `the Flow cannot be served there: ${reason}`, { cause })
+  }
+  if (/^ERR_(OSSL|SSL|TLS|CRYPTO)/.test(code))
+    return new ConnectionError('ERR_TLS', where, `tls is no key with its certificate, as PEM: ${say(cause)}`, { cause })
+  return cause
+}
+
+const REASONS: Record<string, string> = {
+  EADDRINUSE: 'the port is taken (EADDRINUSE). Stop what listens there, take another, or 0 for one that is free',
+  EACCES: 'the port is not for everybody (EACCES). Take one from 1024 on',
+  EADDRNOTAVAIL: 'this machine has no such address (EADDRNOTAVAIL). 127.0.0.1 is this machine only, 0.0.0.0 everybody who can reach it',
+  ENOTFOUND: 'there is no such host (ENOTFOUND). 127.0.0.1 is this machine only, 0.0.0.0 everybody who can reach it',
 }

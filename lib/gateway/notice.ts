@@ -6,8 +6,11 @@ export function notice(name: string, gateway: Pick<Gateway, 'addresses' | 'optio
   const { http } = gateway.addresses
   if (http !== undefined) rows.push(['Docs', `${http}/docs`])
   if (http !== undefined && gateway.options.graphql) rows.push(['GraphQL', `${http}/graphql`])
-  const { host = '127.0.0.1', tls } = gateway.options
-  rows.push(['Reach', LOCAL.test(host) ? 'this machine only' : `everybody who can reach ${host}${tls === undefined ? ', without TLS' : ''}`])
+  const { host = '127.0.0.1', tls, sslKeyfile } = gateway.options
+  rows.push([
+    'Reach',
+    LOCAL.test(host) ? 'this machine only' : `everybody who can reach ${host}${tls === undefined && sslKeyfile === undefined ? ', without TLS' : ''}`,
+  ])
   const width = Math.max(...rows.map(([title]) => title.length))
   return [`${name} is served`, ...rows.map(([title, value]) => `  ${title.padEnd(width)}  ${value}`)].join('\n')
 }

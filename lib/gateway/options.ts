@@ -18,6 +18,9 @@ export interface GatewayOptions {
   host?: string | undefined
   /** Key and certificate. Default: none, everything goes in the open. */
   tls?: ServerTls | undefined
+  /** The files of `tls`' key and certificate, as PEM, in its place. Read when it starts. Jina's names. */
+  sslKeyfile?: string | undefined
+  sslCertfile?: string | undefined
   /** Which pages of other origins may call it: a list of origins, or `true` for all. Default: none. */
   cors?: CorsOption | undefined
   /** How documents are written over gRPC: `'v2'` for clients with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
@@ -58,6 +61,8 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   },
   host: string,
   tls: object,
+  sslKeyfile: string,
+  sslCertfile: string,
   cors: corsOption,
   docarray: string,
   graphql: (name, value) => typeof value === 'boolean' || object(name, value),
@@ -79,6 +84,9 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   check('Gateway', options, GATEWAY_RULES)
   if (options.tls !== undefined && (options.tls.key === undefined) !== (options.tls.cert === undefined))
     throw optionType('tls', 'a key with its cert: { key, cert }', options.tls)
+  const [given, missing] = options.sslKeyfile === undefined ? (['sslCertfile', 'sslKeyfile'] as const) : (['sslKeyfile', 'sslCertfile'] as const)
+  if (options[given] !== undefined && options[missing] === undefined) throw optionType(given, `given together with ${missing}`, options[given])
+  if (options[given] !== undefined && options.tls !== undefined) throw optionType(given, 'left out where tls is given', options[given])
   checkDocarray(
     options.docarray,
     plan(options).flatMap(({ protocols }) => protocols),

@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
+import { isPlainObject } from '../doc/json.js'
 import { ExecutorError, optionRange } from '../errors.js'
 import type { Handler } from '../peer.js'
 import { Request } from '../request/request.js'
@@ -14,6 +15,8 @@ interface Ticket {
   readonly request: Request
   /** What became of each of its documents. */
   readonly answers: DocumentArray
+  /** The plain objects of each of its batches, and where its documents begin. */
+  readonly results: { readonly at: number; readonly results: Readonly<Record<string, unknown>> }[]
   /** Documents without an answer. */
   left: number
   /** Nobody waits for it any more. */
@@ -76,6 +79,7 @@ export class Queue {
       const ticket: Ticket = {
         request,
         answers: new DocumentArray(request.docs.length),
+        results: [],
         left: request.docs.length,
         over: false,
         batches: new Set(),
@@ -162,14 +166,15 @@ export class Queue {
   }
 
   /** Deals the answer back, document by document; plain objects go to all. */
-  #deal({ items }: Batch, { docs, results = {} }: Request): void {
+  #deal({ items }: Batch, { docs, results }: Request): void {
     items.forEach(({ ticket, at }, index) => {
       ticket.answers[at] = docs[index]!
+      if (results !== undefined && ticket !== items[index - 1]?.ticket) ticket.results.push({ at, results })
       if (--ticket.left > 0 || ticket.over) return
       ticket.request.docs = ticket.answers
+      unite(ticket)
       ticket.settle()
     })
-    for (const { ticket } of items) for (const [executor, result] of Object.entries(results)) ticket.request.answer(executor, result)
   }
 
   #mismatch({ header: { execEndpoint }, id }: Request, what: string): ExecutorError {
@@ -181,6 +186,16 @@ export class Queue {
       cause: new TypeError(reason),
     })
   }
+}
+
+/** Plain objects of several batches become one, key by key, in the order of the documents, whichever batch was first. */
+function unite({ request, results }: Ticket): void {
+  results.sort((a, b) => a.at - b.at)
+  for (const { results: all } of results)
+    for (const [executor, result] of Object.entries(all)) {
+      const before = request.results !== undefined && Object.hasOwn(request.results, executor) ? request.results[executor] : undefined
+      request.answer(executor, isPlainObject(before) && isPlainObject(result) ? { ...before, ...result } : result)
+    }
 }
 
 /** What a batch failed of, as the failure of one of its requests. */

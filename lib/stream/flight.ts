@@ -46,31 +46,31 @@ const ready: Promise<void> = /* @__PURE__ */ Promise.resolve()
 
 /** The iteration behind `inFlight()`: what is where, and what may happen next. Its promises stand there. */
 export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
-  private readonly fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
-  private readonly limit: number
-  private readonly signal: AbortSignal | undefined
-  private readonly scope = new Scope()
-  private readonly reader: Reader<T>
-  private readonly receipts: Receipts
+  readonly #fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
+  readonly #limit: number
+  readonly #signal: AbortSignal | undefined
+  readonly #scope = new Scope()
+  readonly #reader: Reader<T>
+  readonly #receipts: Receipts
   /** Only when ordered. */
-  private readonly order: Order<R> | undefined
+  readonly #order: Order<R> | undefined
 
-  private phase: Phase = Phase.Fresh
+  #phase: Phase = Phase.Fresh
 
   // Never both non-empty, but for the turn in which results step aside for timers.
-  private readonly results = new Fifo<R | Part<R>>()
-  private readonly waiting = new Fifo<Waiter<R>>()
+  readonly #results = new Fifo<R | Part<R>>()
+  readonly #waiting = new Fifo<Waiter<R>>()
   /** The parts that nobody took yet, once there were any. */
-  private parts: Set<Part<R>> | undefined
+  #parts: Set<Part<R>> | undefined
 
   /** Taken from the source, or being taken, and not yet received. Never above `limit`. */
-  private held = 0
-  private running = 0
-  private aside = false
+  #held = 0
+  #running = 0
+  #aside = false
   /** Said once, after the last result. */
-  private end: End
-  private closing: Promise<unknown> | undefined
-  private ear: Ear | undefined
+  #end: End
+  #closing: Promise<unknown> | undefined
+  #ear: Ear | undefined
 
   constructor(
     source: Iterable<T> | AsyncIterable<T>,
@@ -79,40 +79,40 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     ordered: boolean,
     signal: AbortSignal | undefined,
   ) {
-    this.fn = fn
-    this.limit = limit
-    this.signal = signal
-    this.reader = new Reader(source, this)
-    this.receipts = new Receipts(limit, this)
-    this.order = ordered ? new Order() : undefined
+    this.#fn = fn
+    this.#limit = limit
+    this.#signal = signal
+    this.#reader = new Reader(source, this)
+    this.#receipts = new Receipts(limit, this)
+    this.#order = ordered ? new Order() : undefined
   }
 
   next(): Promise<IteratorResult<R>> {
-    if (this.phase === Phase.Fresh) this.open()
-    if (this.waiting.length === 0 && !this.aside) {
-      if (this.results.length > 0) {
-        if (!this.mayLast || !overdue()) {
-          const result = this.hand()
-          if (this.phase === Phase.Draining) this.endIfDrained()
+    if (this.#phase === Phase.Fresh) this.#open()
+    if (this.#waiting.length === 0 && !this.#aside) {
+      if (this.#results.length > 0) {
+        if (!this.#mayLast || !overdue()) {
+          const result = this.#hand()
+          if (this.#phase === Phase.Draining) this.#endIfDrained()
           return Promise.resolve(result)
         }
-        this.stepAside()
-      } else if (this.phase === Phase.Over) return this.takeEnd()
+        this.#stepAside()
+      } else if (this.#phase === Phase.Over) return this.#takeEnd()
     }
-    return new Promise(this.wait)
+    return new Promise(this.#wait)
   }
 
-  private readonly wait = (resolve: Waiter<R>['resolve'], reject: Waiter<R>['reject']): void => this.waiting.push({ resolve, reject })
+  readonly #wait = (resolve: Waiter<R>['resolve'], reject: Waiter<R>['reject']): void => this.#waiting.push({ resolve, reject })
 
   return(value?: unknown): Promise<IteratorReturnResult<any>> {
     const result = { done: true as const, value }
-    while (this.waiting.length > 0) this.waiting.shift().resolve({ done: true, value: undefined })
-    this.stop(new DOMException('The consumer stopped reading', 'AbortError'))
-    this.end = undefined
-    const closing = this.closing
+    while (this.#waiting.length > 0) this.#waiting.shift().resolve({ done: true, value: undefined })
+    this.#stop(new DOMException('The consumer stopped reading', 'AbortError'))
+    this.#end = undefined
+    const closing = this.#closing
     if (closing === undefined) return Promise.resolve(result)
     // What the source throws as it closes is said once.
-    this.closing = closing.catch(ignore)
+    this.#closing = closing.catch(ignore)
     return closing.then(() => result)
   }
 
@@ -126,170 +126,170 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   // ── the consumer's side ────────────────────────────────────────────────────────────────────────────────
 
-  private hand(): IteratorResult<R> {
-    const value = this.results.shift()
-    if (this.parts !== undefined && value instanceof Part) {
-      this.parts.delete(value)
+  #hand(): IteratorResult<R> {
+    const value = this.#results.shift()
+    if (this.#parts !== undefined && value instanceof Part) {
+      this.#parts.delete(value)
       value.taken()
       return yielded(value.value)
     }
-    if (this.phase === Phase.Open && this.limit !== Infinity) {
-      this.receipts.add()
-      if (this.held === this.limit) this.receipts.confirm()
+    if (this.#phase === Phase.Open && this.#limit !== Infinity) {
+      this.#receipts.add()
+      if (this.#held === this.#limit) this.#receipts.confirm()
     }
     return yielded(value as R)
   }
 
   /** Answers who waits, in order, as far as there are results; and all of them once nothing more can come. */
-  private settle(): void {
-    while (this.waiting.length > 0 && this.results.length > 0) {
-      if (this.mayLast && overdue()) return this.stepAside()
-      this.waiting.shift().resolve(this.hand())
+  #settle(): void {
+    while (this.#waiting.length > 0 && this.#results.length > 0) {
+      if (this.#mayLast && overdue()) return this.#stepAside()
+      this.#waiting.shift().resolve(this.#hand())
     }
-    if (this.phase === Phase.Draining) this.endIfDrained()
-    if (this.phase !== Phase.Over || this.results.length > 0) return
-    while (this.waiting.length > 0) {
-      const waiter = this.waiting.shift()
-      const end = this.end
-      this.end = undefined
+    if (this.#phase === Phase.Draining) this.#endIfDrained()
+    if (this.#phase !== Phase.Over || this.#results.length > 0) return
+    while (this.#waiting.length > 0) {
+      const waiter = this.#waiting.shift()
+      const end = this.#end
+      this.#end = undefined
       if (end === undefined) waiter.resolve({ done: true, value: undefined })
       else waiter.reject(end.reason)
     }
   }
 
   /** While the source is open, results are no more than the bound, and whoever takes items looks at the clock; parts have no end. */
-  private get mayLast(): boolean {
-    return this.phase !== Phase.Open || this.parts !== undefined
+  get #mayLast(): boolean {
+    return this.#phase !== Phase.Open || this.#parts !== undefined
   }
 
-  private stepAside(): void {
-    if (this.aside) return
-    this.aside = true
+  #stepAside(): void {
+    if (this.#aside) return
+    this.#aside = true
     later(() => {
-      this.aside = false
-      this.pump()
-      this.settle()
+      this.#aside = false
+      this.#pump()
+      this.#settle()
     })
   }
 
-  private takeEnd(): Promise<IteratorResult<R>> {
-    const end = this.end
-    this.end = undefined
+  #takeEnd(): Promise<IteratorResult<R>> {
+    const end = this.#end
+    this.#end = undefined
     return end === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(end.reason)
   }
 
   onReceived(count: number): void {
-    this.held -= count
-    if (!this.reader.busy) this.pump()
+    this.#held -= count
+    if (!this.#reader.busy) this.#pump()
   }
 
   // ── the source's side ──────────────────────────────────────────────────────────────────────────────────
 
-  private open(): void {
-    const signal = this.signal
+  #open(): void {
+    const signal = this.#signal
     if (signal?.aborted) {
-      this.phase = Phase.Over
-      this.scope.abort(signal.reason)
-      this.end = { reason: signal.reason }
+      this.#phase = Phase.Over
+      this.#scope.abort(signal.reason)
+      this.#end = { reason: signal.reason }
       return
     }
-    this.phase = Phase.Open
-    if (signal !== undefined) this.ear = new Ear(signal, this, this.waiting, this.scope)
+    this.#phase = Phase.Open
+    if (signal !== undefined) this.#ear = new Ear(signal, this, this.#waiting, this.#scope)
     try {
-      this.reader.open()
+      this.#reader.open()
     } catch (error) {
-      return this.drain({ reason: error })
+      return this.#drain({ reason: error })
     }
     // Opening ran the source's code, which may have ended it all.
-    if (this.phase === Phase.Open) this.pump()
-    else this.close()
+    if (this.#phase === Phase.Open) this.#pump()
+    else this.#close()
   }
 
   /** Takes items while there is room. */
-  private pump(): void {
-    while (this.phase === Phase.Open && !this.reader.busy && !this.aside) {
-      if (this.held === this.limit) return this.receipts.confirm()
-      if (overdue()) this.stepAside()
+  #pump(): void {
+    while (this.#phase === Phase.Open && !this.#reader.busy && !this.#aside) {
+      if (this.#held === this.#limit) return this.#receipts.confirm()
+      if (overdue()) this.#stepAside()
       else {
-        this.held++
-        this.reader.read()
+        this.#held++
+        this.#reader.read()
       }
     }
   }
 
   onItem(item: T): void {
-    if (this.phase === Phase.Open) this.start(item)
-    else this.close()
+    if (this.#phase === Phase.Open) this.#start(item)
+    else this.#close()
   }
 
   onFree(): void {
-    this.pump()
+    this.#pump()
   }
 
   onEnd(end: End): void {
-    this.held--
-    this.drain(end)
+    this.#held--
+    this.#drain(end)
   }
 
   /** Nothing comes from the source any more. */
-  private drain(end: End): void {
-    if (this.phase !== Phase.Open) return
-    this.phase = Phase.Draining
-    this.end = end
-    this.settle()
+  #drain(end: End): void {
+    if (this.#phase !== Phase.Open) return
+    this.#phase = Phase.Draining
+    this.#end = end
+    this.#settle()
   }
 
-  private endIfDrained(): void {
-    if (this.running > 0 || this.results.length > 0) return
-    this.over()
+  #endIfDrained(): void {
+    if (this.#running > 0 || this.#results.length > 0) return
+    this.#over()
   }
 
   // ── the work ───────────────────────────────────────────────────────────────────────────────────────────
 
-  private start(item: T): void {
-    this.running++
-    const place = this.order?.open()
+  #start(item: T): void {
+    this.#running++
+    const place = this.#order?.open()
     let result: R | PromiseLike<R>
     let pending: boolean
     try {
       // An iterable of promises is read as `for await` reads it, but does not hold up the items behind.
       result =
-        !this.reader.async && isThenable(item)
-          ? Promise.resolve(item as PromiseLike<T>).then((value) => this.call(value, place))
-          : this.fn(item, this.scope, this.emitter(place))
+        !this.#reader.async && isThenable(item)
+          ? Promise.resolve(item as PromiseLike<T>).then((value) => this.#call(value, place))
+          : this.#fn(item, this.#scope, this.#emitter(place))
       pending = isThenable(result)
     } catch (error) {
-      if (this.phase === Phase.Open) this.phase = Phase.Breaking
+      if (this.#phase === Phase.Open) this.#phase = Phase.Breaking
       result = Promise.reject(error)
       pending = true
     }
-    if (!pending) this.done(result as R, place)
-    else if (place === undefined) adopt(result as PromiseLike<R>, this.onDone, this.onFailed)
+    if (!pending) this.#done(result as R, place)
+    else if (place === undefined) adopt(result as PromiseLike<R>, this.#onDone, this.#onFailed)
     else {
       adopt(
         result as PromiseLike<R>,
-        (value) => this.done(value, place),
-        (reason) => this.failed(reason, place),
+        (value) => this.#done(value, place),
+        (reason) => this.#failed(reason, place),
       )
     }
   }
 
   /** For an item that was a promise: when it is there, nobody may want it any more. */
-  private call(item: T, place: Place<R> | undefined): R | PromiseLike<R> {
-    return this.phase >= Phase.Failing ? (undefined as R) : this.fn(item, this.scope, this.emitter(place))
+  #call(item: T, place: Place<R> | undefined): R | PromiseLike<R> {
+    return this.#phase >= Phase.Failing ? (undefined as R) : this.#fn(item, this.#scope, this.#emitter(place))
   }
 
   /** One for all items, unless their places matter. */
-  private emitter(place: Place<R> | undefined): Emit<R> {
-    return place === undefined ? this.emit : (part) => this.give(part, place)
+  #emitter(place: Place<R> | undefined): Emit<R> {
+    return place === undefined ? this.#emit : (part) => this.#give(part, place)
   }
 
-  private readonly emit = (part: R): Promise<void> => this.give(part, undefined)
+  readonly #emit = (part: R): Promise<void> => this.#give(part, undefined)
 
-  private give(value: R, place: Place<R> | undefined): Promise<void> {
-    if (this.phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
-    this.parts ??= new Set()
-    if (place !== undefined && !this.order!.isNext(place)) {
+  #give(value: R, place: Place<R> | undefined): Promise<void> {
+    if (this.#phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
+    this.#parts ??= new Set()
+    if (place !== undefined && !this.#order!.isNext(place)) {
       // Kept, but not waited for: those before may wait for what this item holds.
       place.parts ??= []
       place.parts.push(new Part(value, ignore))
@@ -297,91 +297,91 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     }
     return new Promise((taken) => {
       const part = new Part(value, taken)
-      this.parts!.add(part)
-      this.results.push(part)
-      if (this.waiting.length > 0 && !this.aside) this.settle()
+      this.#parts!.add(part)
+      this.#results.push(part)
+      if (this.#waiting.length > 0 && !this.#aside) this.#settle()
     })
   }
 
   /** Nobody waits for those who take parts any more. */
-  private release(): void {
-    for (const part of this.parts ?? []) part.taken()
-    this.parts?.clear()
+  #release(): void {
+    for (const part of this.#parts ?? []) part.taken()
+    this.#parts?.clear()
   }
 
-  private readonly onDone = (value: R): void => this.done(value, undefined)
+  readonly #onDone = (value: R): void => this.#done(value, undefined)
 
-  private done(value: R, place: Place<R> | undefined): void {
-    this.running--
-    if (this.phase >= Phase.Failing) return
-    if (place === undefined) this.results.push(value)
+  #done(value: R, place: Place<R> | undefined): void {
+    this.#running--
+    if (this.#phase >= Phase.Failing) return
+    if (place === undefined) this.#results.push(value)
     else {
       place.state = State.Done
       place.value = value
-      this.order!.advance(this.results)
+      this.#order!.advance(this.#results)
     }
-    if (this.waiting.length > 0 && !this.aside) this.settle()
+    if (this.#waiting.length > 0 && !this.#aside) this.#settle()
   }
 
-  private readonly onFailed = (reason: unknown): void => this.failed(reason, undefined)
+  readonly #onFailed = (reason: unknown): void => this.#failed(reason, undefined)
 
-  private failed(reason: unknown, place: Place<R> | undefined): void {
-    this.running--
-    if (this.phase >= Phase.Failing) return
-    if (this.phase === Phase.Draining && this.end !== undefined) {
+  #failed(reason: unknown, place: Place<R> | undefined): void {
+    this.#running--
+    if (this.#phase >= Phase.Failing) return
+    if (this.#phase === Phase.Draining && this.#end !== undefined) {
       // The source failed before: that error is the one to say, after the rest of what is in flight.
       if (place !== undefined) {
         place.state = State.Failed
-        this.order!.advance(this.results)
+        this.#order!.advance(this.#results)
       }
-      return this.settle()
+      return this.#settle()
     }
-    this.phase = Phase.Failing
-    this.end = { reason }
-    this.order?.finish(this.results)
-    this.release()
-    this.scope.abort(reason)
-    this.close()
-    if (this.closing === undefined) this.over()
+    this.#phase = Phase.Failing
+    this.#end = { reason }
+    this.#order?.finish(this.#results)
+    this.#release()
+    this.#scope.abort(reason)
+    this.#close()
+    if (this.#closing === undefined) this.#over()
     else {
-      const over = () => this.over()
-      this.closing = this.closing.then(over, over)
+      const over = () => this.#over()
+      this.#closing = this.#closing.then(over, over)
     }
-    this.settle()
+    this.#settle()
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────
 
   readonly onAbort = (): void => {
-    const { reason } = this.signal!
-    this.end = this.waiting.length > 0 ? undefined : { reason }
-    while (this.waiting.length > 0) this.waiting.shift().reject(reason)
-    this.stop(reason)
-    this.closing = undefined
+    const { reason } = this.#signal!
+    this.#end = this.#waiting.length > 0 ? undefined : { reason }
+    while (this.#waiting.length > 0) this.#waiting.shift().reject(reason)
+    this.#stop(reason)
+    this.#closing = undefined
   }
 
   /** Stops everything now: nothing in flight is wanted any more. */
-  private stop(reason: unknown): void {
-    if (this.phase === Phase.Over && this.results.length === 0) return
-    const opened = this.phase !== Phase.Fresh
-    this.results.clear()
-    this.order?.clear()
-    this.over()
+  #stop(reason: unknown): void {
+    if (this.#phase === Phase.Over && this.#results.length === 0) return
+    const opened = this.#phase !== Phase.Fresh
+    this.#results.clear()
+    this.#order?.clear()
+    this.#over()
     if (!opened) return
-    this.release()
-    this.scope.abort(reason)
-    this.close()
+    this.#release()
+    this.#scope.abort(reason)
+    this.#close()
   }
 
-  private over(): void {
-    this.phase = Phase.Over
-    this.ear?.close()
-    this.settle()
+  #over(): void {
+    this.#phase = Phase.Over
+    this.#ear?.close()
+    this.#settle()
   }
 
   /** Closes the source, once. Leaves a promise in `closing` if there is something to wait for. */
-  private close(): void {
-    this.closing = this.reader.close() ?? this.closing
+  #close(): void {
+    this.#closing = this.#reader.close() ?? this.#closing
   }
 }
 

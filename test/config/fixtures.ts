@@ -55,7 +55,7 @@ for (const file of files) {
   test(`F7 ${file} loads and runs`, async () => {
     assert.ok(expected.length > 0, 'says nothing of what comes out')
     const { flow } = await load(file)
-    await flow.open()
+    await flow.open({ serve: false })
     try {
       for (const [, on, input, output] of expected) assert.is((await flow.post(on!, input).docs()).texts.join(' '), output)
     } finally {

@@ -15,12 +15,12 @@ const load = (file: string | URL, options: LoadConfigOptions = {}): Promise<Flow
 test('F8 what has no effect is told, each key once, with its line', async () => {
   const file = folder.file(
     'flow.yml',
-    'jtype: Flow\nwith:\n  port: 80\n  logConfig: x\nexecutors:\n  - gpus: all\n    quiet: true\n  - gpus: 2\n    metrics: null\n',
+    'jtype: Flow\nwith:\n  uvicorn_kwargs: {}\n  logConfig: x\nexecutors:\n  - gpus: all\n    quiet: true\n  - gpus: 2\n    metrics: null\n',
   )
   const notices: string[] = []
   await load(file, { onNotice: (notice) => notices.push(notice) })
   assert.equal(notices, [
-    `${file}:3: port has no effect: a file describes the graph; what serves it is told in code, or to sluice flow`,
+    `${file}:3: uvicorn_kwargs has no effect: the server here has no such setting`,
     `${file}:4: logConfig has no effect: nothing is logged here but what fails`,
     `${file}:6: gpus has no effect: executors run in this process and not in containers`,
     `${file}:7: quiet has no effect: nothing is logged here but what fails`,
@@ -32,14 +32,14 @@ test('F8 by default, console.warn is told once, and not of a load that failed', 
   const told: unknown[][] = []
   console.warn = (...args) => told.push(args)
   try {
-    await load('jtype: Flow\nwith:\n  cors: true\n  title: x\n')
-    await load('jtype: Flow\nwith:\n  cors: true\n  titel: x\n').catch(() => {})
+    await load('jtype: Flow\nwith:\n  proxy: true\n  inspect: x\n')
+    await load('jtype: Flow\nwith:\n  proxy: true\n  inspekt: x\n').catch(() => {})
     await load('jtype: Flow\n')
   } finally {
     console.warn = warn
   }
   assert.is(told.length, 1)
-  assert.match(told[0]![0] as string, /^configuration:3: cors has .*\nconfiguration:4: title has [^\n]*$/)
+  assert.match(told[0]![0] as string, /^configuration:3: proxy has .*\nconfiguration:4: inspect has [^\n]*$/)
 })
 
 test('F8 shards of Jina 3.x ask all, which is told', async () => {

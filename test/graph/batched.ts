@@ -517,4 +517,47 @@ test('R54: a weight that is no number is refused, and the executor named', async
   assert.match(error.message, /heavy.*a number ≥ 0/)
 })
 
+test('E3: a request that went out in several batches has the plain objects of all, key by key, in the order of its documents', async () => {
+  const doors = [deferred<void>(), deferred<void>()]
+  const { flow } = await flowOf({ preferredBatchSize: 2, timeout: NEVER }, async ({ docs }) => {
+    await doors[docs.texts.includes('0') ? 0 : 1]!.promise
+    return { ...Object.fromEntries(docs.map(({ text }) => [text, true])), last: docs.texts.at(-1), ['__proto__']: docs.texts[0] }
+  })
+  await using _ = flow
+  const { all } = await oneByOne([() => flow.post('/', texts(4)).toArray()])
+  doors[1]!.resolve()
+  await turn()
+  doors[0]!.resolve()
+  const [[response]] = (await within(1000, Promise.all(all))) as any
+  assert.equal(Object.entries(response.parameters.__results__.only), [
+    ['0', true],
+    ['1', true],
+    ['2', true],
+    ['3', true],
+    ['last', '3'],
+    ['__proto__', '2'],
+  ])
+  assert.is(({} as any).last, undefined)
+})
+
+test('E9: behind dynamicBatching there are no branches to tell apart: documents come united, as in Jina', async () => {
+  const seen: unknown[] = []
+  await using flow = await new Flow()
+    .add({ name: 'a', needs: 'gateway', uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.by = 'a')) })
+    .add({ name: 'b', needs: 'gateway', uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.by = 'b')) })
+    .needs(['a', 'b'], {
+      name: 'both',
+      dynamicBatching: { preferredBatchSize: 2, timeout: NEVER },
+      uses: ({ docs, docsMatrix, docsMap }) =>
+        void seen.push(
+          docs.map(({ tags }) => tags.by),
+          docsMatrix,
+          docsMap,
+        ),
+    })
+    .open()
+  await flow.post('/', 'x').drain()
+  assert.equal(seen, [['a', 'b'], undefined, undefined])
+})
+
 test.run()

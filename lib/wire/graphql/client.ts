@@ -1,8 +1,15 @@
-import { ConnectionError, say } from '../../errors.js'
+import { ConnectionError } from '../../errors.js'
 import { type Address, written } from '../address.js'
+import { collect } from '../http/body.js'
+import { wayTo } from '../http/client.js'
+import { failureOf } from '../http/client-failure.js'
+import { Refusal } from '../http/refusal.js'
+import type { Received, Transport } from '../http/transport.js'
+import type { ClientTls } from '../wire.js'
+import { events } from './events.js'
 
 export interface MutateOptions {
-  /** Milliseconds. Default: the Client's. */
+  /** Milliseconds in which it must be answered, or, of a subscription, begin to be. Default: the Client's. */
   timeout?: number | undefined
   headers?: Readonly<Record<string, string>> | undefined
   signal?: AbortSignal | undefined
@@ -19,112 +26,148 @@ export interface GraphQLResult {
 interface Settings {
   readonly headers: Readonly<Record<string, string>>
   readonly timeout?: number | undefined
+  readonly maxMessageBytes?: number | undefined
+  readonly connectTimeout?: number | undefined
+  readonly tls?: ClientTls | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
 }
 
-/** @throws ConnectionError, `ERR_REFUSED` with the server's errors as its `cause` where there is no data */
-export async function mutate(address: Address, settings: Settings, document: string, variables?: object, options: MutateOptions = {}): Promise<GraphQLResult> {
-  const { url, response } = await ask(address, settings, 'application/graphql-response+json, application/json', document, variables, options)
-  const text = await response.text().catch((cause) => {
-    throw new ConnectionError('ERR_DISCONNECTED', url, say(cause), { cause })
-  })
-  return result(url, response, text)
-}
+/** GraphQL over HTTP, by the same ways as the documents. */
+export class GraphQLClient {
+  readonly #url: URL
+  readonly #settings: Settings
+  readonly #transport: Transport
 
-/** What a subscription sends, by server-sent events. */
-export async function* subscribe(
-  address: Address,
-  settings: Settings,
-  document: string,
-  variables?: object,
-  options: MutateOptions = {},
-): AsyncGenerator<GraphQLResult, void> {
-  const left = new AbortController()
-  const stop = (): void => left.abort(options.signal!.reason)
-  options.signal?.addEventListener('abort', stop, { once: true })
-  if (options.signal?.aborted) stop()
-  try {
-    const { url, response } = await ask(address, settings, 'text/event-stream', document, variables, { ...options, signal: left.signal })
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
-      yield result(url, response, await response.text())
-      return
+  constructor(address: Address, settings: Settings) {
+    const { tls, connectTimeout, fetch } = settings
+    const given = Object.entries({ tls, connectTimeout, fetch }).filter(([, value]) => value !== undefined)
+    const { url, transport } = wayTo(written(address, 'http'), Object.fromEntries(given))
+    this.#url = new URL('graphql', url)
+    this.#settings = settings
+    this.#transport = transport
+  }
+
+  /** @throws ConnectionError, `ERR_REFUSED` with the server's errors as its `cause` where there is no data */
+  async mutate(document: string, variables?: object, options: MutateOptions = {}): Promise<GraphQLResult> {
+    const call = this.#call(options)
+    try {
+      return await this.#result(await this.#send(call, 'application/graphql-response+json, application/json', document, variables, options))
+    } catch (error) {
+      throw call.failure(error)
+    } finally {
+      call.end()
     }
-    for await (const { event, data } of events(response.body!)) {
-      if (event === 'complete') return
-      if (event === 'next' || event === 'message') yield JSON.parse(data) as GraphQLResult
-    }
-    if (!left.signal.aborted) throw new ConnectionError('ERR_DISCONNECTED', url, 'the stream ended before the subscription was complete')
-  } catch (error) {
-    throw left.signal.aborted && options.signal?.aborted ? options.signal.reason : error
-  } finally {
-    options.signal?.removeEventListener('abort', stop)
-    left.abort()
   }
-}
 
-async function ask(
-  address: Address,
-  { headers, timeout: usual, fetch = globalThis.fetch }: Settings,
-  accept: string,
-  query: string,
-  variables: object | undefined,
-  options: MutateOptions,
-): Promise<{ url: string; response: Response }> {
-  const url = `${written(address, 'http')}/graphql`
-  const timeout = options.timeout ?? usual
-  const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout)
-  const signals = [options.signal, late].filter((signal) => signal !== undefined)
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept, ...headers, ...options.headers },
-      body: JSON.stringify({ query, variables, operationName: options.operationName }),
-      ...(signals.length > 0 && { signal: AbortSignal.any(signals) }),
-    })
-    return { url, response }
-  } catch (cause) {
-    if (options.signal?.aborted) throw options.signal.reason
-    if (late?.aborted) throw new ConnectionError('ERR_TIMEOUT', url, `no answer within ${timeout} ms`, { cause })
-    throw new ConnectionError('ERR_UNREACHABLE', url, say((cause as { cause?: unknown }).cause ?? cause), { cause })
-  }
-}
-
-function result(url: string, { status }: Response, text: string): GraphQLResult {
-  let answer: Partial<GraphQLResult> | undefined
-  try {
-    answer = JSON.parse(text)
-  } catch {
-    // Said below, with the status.
-  }
-  if (typeof answer !== 'object' || answer === null || (answer.data === undefined && !Array.isArray(answer.errors)))
-    throw new ConnectionError('ERR_PROTOCOL', url, `this is no GraphQL: status ${status}. Is it switched on there?`)
-  if (answer.data === undefined || answer.data === null) {
-    const reasons = (answer.errors ?? []).map((error) => error?.message ?? 'an error without a message')
-    throw new ConnectionError('ERR_REFUSED', url, reasons.join('; ') || 'no data', { cause: answer.errors })
-  }
-  return answer as GraphQLResult
-}
-
-/** Server-sent events, as they come. */
-async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<{ event: string; data: string }> {
-  const decoder = new TextDecoder()
-  const reader = body.getReader()
-  let rest = ''
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      rest += decoder.decode(value, { stream: true })
-      const blocks = rest.split(/\r?\n\r?\n/)
-      rest = blocks.pop()!
-      for (const block of blocks) {
-        const fields = block.split(/\r?\n/).map((line) => /^([^:]*):? ?(.*)$/.exec(line)!)
-        const all = (name: string): string[] => fields.filter((field) => field[1] === name).map((field) => field[2]!)
-        const data = all('data')
-        if (data.length > 0 || all('event').length > 0) yield { event: all('event').at(-1) ?? 'message', data: data.join('\n') }
+  /** What a subscription sends, by server-sent events. */
+  async *subscribe(document: string, variables?: object, options: MutateOptions = {}): AsyncGenerator<GraphQLResult, void> {
+    const call = this.#call(options)
+    try {
+      const received = await this.#send(call, 'text/event-stream', document, variables, options)
+      if (!received.header('content-type')?.startsWith('text/event-stream')) return yield await this.#result(received)
+      call.inTime()
+      for await (const { event, data } of events(received.chunks())) {
+        if (event === 'complete') return
+        if (event === 'next' || event === 'message') yield JSON.parse(data) as GraphQLResult
       }
+      throw new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the stream ended before the subscription was complete')
+    } catch (error) {
+      throw call.failure(error)
+    } finally {
+      call.leave()
     }
-  } finally {
-    await reader.cancel().catch(() => {})
   }
+
+  async close(): Promise<void> {
+    await this.#transport.close()
+  }
+
+  async #send(call: Call, accept: string, query: string, variables: object | undefined, { headers, operationName }: MutateOptions): Promise<Received> {
+    const received = await this.#transport.send(
+      {
+        method: 'POST',
+        url: this.#url,
+        headers: { 'content-type': 'application/json', accept, ...this.#settings.headers, ...headers },
+        body: JSON.stringify({ query, variables, operationName }),
+      },
+      call.signal,
+    )
+    call.begun = true
+    return received
+  }
+
+  async #result(received: Received): Promise<GraphQLResult> {
+    const fail = (code: 'ERR_PROTOCOL' | 'ERR_REFUSED', reason: string, cause?: unknown): ConnectionError =>
+      new ConnectionError(code, this.#url.href, reason, { cause })
+    const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
+    let answer: Partial<GraphQLResult> | undefined
+    try {
+      answer = JSON.parse(text)
+    } catch {
+      // Said below, with the status.
+    }
+    if (typeof answer !== 'object' || answer === null || (answer.data === undefined && !Array.isArray(answer.errors)))
+      throw fail('ERR_PROTOCOL', `this is no GraphQL: status ${received.status}. Is it switched on there?`)
+    if (answer.data === undefined || answer.data === null) {
+      const reasons = (answer.errors ?? []).map((error) => error?.message ?? 'an error without a message')
+      throw fail('ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
+    }
+    return answer as GraphQLResult
+  }
+
+  get #limit(): number {
+    return this.#settings.maxMessageBytes ?? 100 * 1024 * 1024
+  }
+
+  #call({ signal, timeout = this.#settings.timeout }: MutateOptions): Call {
+    return new Call(this.#url.href, this.#limit, timeout, signal)
+  }
+}
+
+/** One operation, until it is answered, too late, or not wanted any more. */
+class Call {
+  readonly #controller = new AbortController()
+  readonly #address: string
+  readonly #limit: number
+  readonly #caller: AbortSignal | undefined
+  readonly #timer: ReturnType<typeof setTimeout> | undefined
+  /** Whether the server has begun to answer. */
+  begun = false
+
+  constructor(address: string, limit: number, timeout: number | undefined, signal: AbortSignal | undefined) {
+    this.#address = address
+    this.#limit = limit
+    this.#caller = signal
+    const late = (): void => this.#controller.abort(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`))
+    if (timeout !== undefined) this.#timer = setTimeout(late, timeout)
+    signal?.addEventListener('abort', this.#stop)
+    if (signal?.aborted) this.#stop()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  inTime(): void {
+    clearTimeout(this.#timer)
+  }
+
+  failure(error: unknown): unknown {
+    if (this.signal.aborted) return this.signal.reason
+    if (!(error instanceof Refusal)) return failureOf(this.#address, error, this.begun)
+    return new ConnectionError('ERR_TOO_LARGE', this.#address, `the answer is larger than ${this.#limit} bytes. Ask for less, or raise maxMessageBytes`)
+  }
+
+  end(): void {
+    this.inTime()
+    this.#caller?.removeEventListener('abort', this.#stop)
+  }
+
+  /** What still comes is not wanted. */
+  leave(): void {
+    this.end()
+    this.#controller.abort()
+  }
+
+  readonly #stop = (): void => this.#controller.abort(this.#caller!.reason)
 }

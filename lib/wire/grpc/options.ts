@@ -112,6 +112,7 @@ function headers(name: string, value: unknown): void {
     if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
     if (!/^[0-9a-z_.-]+$/i.test(header)) throw optionRange(name, 'headers whose names are letters, digits, _, - and .', header)
     if (/^grpc-|-bin$/i.test(header)) throw new OptionRangeError(`${name}.${header} has a meaning to gRPC itself. Choose another name`)
-    if (!/^[ -~]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text of printable ASCII characters', text)
+    // The value may be a secret, so it is not shown.
+    if (!/^[ -~]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text of printable ASCII characters', '…')
   }
 }

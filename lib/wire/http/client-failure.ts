@@ -44,11 +44,10 @@ export async function refused(address: string, path: string, received: Received,
   const said = await reasonOf(received, Math.min(limit, 1024 * 1024))
   const because = said === '' ? '' : `: ${said}`
   const fail = (kind: Code, reason: string): ConnectionError => new ConnectionError(kind, address, reason)
+  // What stands behind ? is most often a secret of whoever asks.
+  const location = received.header('location')?.split(/[?#]/, 1)[0]
   if (status === 0 || (status >= 300 && status < 400))
-    return fail(
-      'ERR_PROTOCOL',
-      `${path} is elsewhere${received.header('location') === undefined ? '' : `, at ${received.header('location')}`}. Use that address`,
-    )
+    return fail('ERR_PROTOCOL', `${path} is elsewhere${location === undefined ? '' : `, at ${location}`}. Use that address`)
   if (status === 404 || status === 405 || status === 501)
     return fail('ERR_PROTOCOL', `there is no ${path} (${status}). Is it a gateway of Jina, and are its debug endpoints on?`)
   if (status === 413) return fail('ERR_TOO_LARGE', `the request is larger than the server takes${because}`)

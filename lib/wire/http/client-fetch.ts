@@ -1,9 +1,14 @@
 import { ConnectionError, optionRange } from '../../errors.js'
+import { isForeign, refusedPage } from '../foreign-page.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
+
+/** Credentials of the page are none of this library's business. */
+const INIT: RequestInit = { redirect: 'manual', credentials: 'omit', cache: 'no-store' }
 
 /** Through the platform's `fetch`. It tells nobody when a connection stands, so the first request is preceded by a short question. */
 export class FetchTransport implements Transport {
   readonly #options: TransportOptions
+  readonly #fetch: typeof fetch
   #reached: Promise<unknown> | undefined
 
   /** @throws RangeError (`ERR_OPTION_RANGE`) for certificates, of which `fetch` knows nothing */
@@ -11,15 +16,18 @@ export class FetchTransport implements Transport {
     const given = Object.entries(options.tls).find(([, value]) => value !== undefined)
     if (given !== undefined) throw optionRange(`tls.${given[0]}`, 'left out where only fetch is there: it trusts whom the platform trusts', '…')
     this.#options = options
+    // The platform's own must not be called as a method.
+    this.#fetch = (...call) => (options.fetch ?? fetch)(...call)
   }
 
   async send({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> {
     this.#reached ??= this.#reach(url)
     await this.#reached
-    // Credentials of the page are none of this library's business.
-    const init: RequestInit = { method, headers: { ...headers }, signal, redirect: 'manual', credentials: 'omit', cache: 'no-store' }
+    const init: RequestInit = { ...INIT, method, headers: { ...headers }, signal }
     if (body !== undefined) init.body = body as BodyInit
-    const response = await fetch(url, init)
+    const response = await this.#fetch(url, init).catch(async (error) => {
+      throw (error instanceof TypeError ? await refusedPage(url) : undefined) ?? error
+    })
     return {
       status: response.status,
       header: (name) => response.headers.get(name) ?? undefined,
@@ -38,7 +46,9 @@ export class FetchTransport implements Transport {
       connectTimeout,
     )
     try {
-      const response = await fetch(new URL('./', url), { method: 'GET', signal: controller.signal, redirect: 'manual', credentials: 'omit', cache: 'no-store' })
+      // Whether a page may read the answer is another question.
+      const whoever: RequestInit = isForeign(url) ? { mode: 'no-cors', redirect: 'follow' } : {}
+      const response = await this.#fetch(new URL('./', url), { ...INIT, ...whoever, method: 'GET', signal: controller.signal })
       response.body?.cancel().catch(() => {})
     } catch (error) {
       this.#reached = undefined

@@ -26,6 +26,8 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
 
   const send = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
     new Promise((resolve, reject) => {
+      // While this room was loaded.
+      if (signal.aborted) return reject(signal.reason)
       const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
       const req = request(url, { method, agent, headers: { ...headers, ...length } })
       let timer: ReturnType<typeof setTimeout> | undefined
@@ -72,7 +74,8 @@ function received(res: IncomingMessage, zlib: Zlib): Received {
     },
     chunks() {
       const kind = packing(res.headers['content-encoding'])
-      if (kind === undefined) return res
+      // Some say "none", of what is not packed.
+      if (kind === undefined || kind === 'unknown') return res
       const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
       res.once('close', () => {
         if (!res.complete) unpack.destroy(new Error('The answer ended early'))

@@ -1,12 +1,15 @@
 import { optionRange, optionType } from '../../errors.js'
-import { check, count, milliseconds, string } from '../../options.js'
+import { callback, check, count, milliseconds, string } from '../../options.js'
 import type { Connection, ConnectOptions } from '../wire.js'
 import { FetchTransport } from './client-fetch.js'
 import { HttpConnection } from './connection.js'
 import type { Transport, TransportOptions } from './transport.js'
 
 /** What `connect()` can be told. */
-export interface ConnectHttpOptions extends ConnectOptions {}
+export interface ConnectHttpOptions extends ConnectOptions {
+  /** In place of the platform's own way out. Default: Node's client, elsewhere `fetch`. */
+  fetch?: typeof globalThis.fetch | undefined
+}
 
 const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => void> = {
   tls(name, value) {
@@ -20,6 +23,7 @@ const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => vo
   timeout: milliseconds,
   connectTimeout: milliseconds,
   maxMessageBytes: count,
+  fetch: callback,
 }
 
 /**
@@ -33,8 +37,14 @@ const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => vo
  * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option
  */
 export function connect(address: string, options: ConnectHttpOptions = {}): Connection {
+  const { url, transport } = wayTo(address, options)
+  return new HttpConnection(url, options, transport)
+}
+
+/** How requests get to an address. @throws as {@link connect} does */
+export function wayTo(address: string, options: ConnectHttpOptions): { url: URL; transport: Transport } {
   const { url, transport } = prepare(address, options)
-  return new HttpConnection(url, options, isNode() ? later(transport) : new FetchTransport(transport))
+  return { url, transport: isNode() && options.fetch === undefined ? later(transport) : new FetchTransport(transport) }
 }
 
 /** For platforms whose only way out is `fetch`. */
@@ -45,12 +55,12 @@ export function connectByFetch(address: string, options: ConnectHttpOptions = {}
 
 function prepare(address: string, options: ConnectHttpOptions): { url: URL; transport: TransportOptions } {
   string('The address of connect()', address)
-  const { tls = false, connectTimeout = 5000 } = check('connect()', options, CONNECT)
+  const { tls = false, connectTimeout = 5000, fetch } = check('connect()', options, CONNECT)
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '')
     throw optionRange('The address of connect()', "such as 'http://127.0.0.1:8080', or with https", address)
   if (tls !== false) url.protocol = 'https:'
-  return { url, transport: { tls: typeof tls === 'object' ? tls : {}, connectTimeout, url } }
+  return { url, transport: { tls: typeof tls === 'object' ? tls : {}, connectTimeout, url, fetch } }
 }
 
 function isNode(): boolean {

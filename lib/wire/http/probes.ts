@@ -2,6 +2,7 @@ import { say } from '../../errors.js'
 import type { Handler } from '../../peer.js'
 import { statusOf as statusOfError } from '../../request/response.js'
 import type { Scope } from '../../stream/scope.js'
+import { VERSION } from '../../version.js'
 import { answer, emptyMessage } from '../message.js'
 import type { Settings } from './options.js'
 import { statusOf } from './write.js'
@@ -27,7 +28,7 @@ export function about(): object {
   const { versions, platform, arch } = (globalThis as { process?: { versions?: Record<string, string>; platform?: string; arch?: string } }).process ?? {}
   const runtime = versions?.bun ? 'bun' : versions?.deno ? 'deno' : versions?.node ? 'node' : 'unknown'
   return {
-    jina: { runtime, version: versions?.[runtime] ?? '', platform: platform ?? '', architecture: arch ?? '', uptime: started },
+    jina: { sluice: VERSION, runtime, version: versions?.[runtime] ?? '', platform: platform ?? '', architecture: arch ?? '', uptime: started },
     envs: {},
   }
 }

@@ -4,6 +4,7 @@ export interface TransportOptions {
   readonly url: URL
   readonly tls: ClientTls
   readonly connectTimeout: number
+  readonly fetch?: typeof fetch | undefined
 }
 
 export interface Sending {

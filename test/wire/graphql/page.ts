@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow.js'
+import { inChromium } from '../../browser/support.js'
 import { serve } from '../../support/graphql.js'
-import { within } from '../../support/within.js'
 
-const CHROMIUM = '/usr/bin/chromium'
+const page = inChromium(test)
 const html = { method: 'GET', headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } }
 
 // The page as it is published: from dist/, where the build has put its files.
@@ -72,51 +71,41 @@ test('R131: the page can be switched off', async () => {
   assert.is((await server.send(html, '?asset=graphiql.js')).text.includes('<html'), false)
 })
 
-test('R131: in Chromium the page runs a mutation and a subscription, and asks nobody but its server', async () => {
-  if (!existsSync(CHROMIUM)) return console.log(`skipped: no Chromium at ${CHROMIUM}`)
-  const { chromium } = await import('playwright-core')
+page('R131: in Chromium the page runs a mutation and a subscription, and asks nobody but its server', async (browser) => {
   await using server = await published()
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  const tab = await browser.newPage({ viewport: { width: 1280, height: 720 } })
+  const asked: string[] = []
+  const complaints: string[] = []
+  tab.on('request', (request) => asked.push(request.url()))
+  tab.on('pageerror', (error) => complaints.push(error.message))
+  tab.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+  await tab.goto(server.url)
+  const run = tab.locator('.graphiql-execute-button')
+  const result = tab.locator('.result-window')
+  await run.waitFor({ timeout: 20_000 })
+
+  await run.click()
+  await result.getByText('"ABCD"', { exact: true }).waitFor({ timeout: 10_000 })
+
+  await tab.evaluate(() => {
+    const editor = (document.querySelector('.graphiql-query-editor .CodeMirror') as any).CodeMirror
+    editor.setValue('subscription { docs(data: [{ text: "one" }, { text: "two" }], requestSize: 1, resultsInOrder: true) { docs { matches { text } } } }')
   })
-  try {
-    const page = await browser.newPage({ viewport: { width: 1280, height: 720 } })
-    const asked: string[] = []
-    const complaints: string[] = []
-    page.on('request', (request) => asked.push(request.url()))
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    await page.goto(server.url)
-    const run = page.locator('.graphiql-execute-button')
-    const result = page.locator('.result-window')
-    await run.waitFor({ timeout: 20_000 })
+  await run.click()
+  await result.getByText('"TWO"', { exact: true }).waitFor({ timeout: 10_000 })
+  // It is over, so the button runs again and does not stop.
+  await tab.getByRole('button', { name: /execute query/i }).waitFor({ timeout: 10_000 })
 
-    await run.click()
-    await result.getByText('"ABCD"', { exact: true }).waitFor({ timeout: 10_000 })
+  await tab.getByRole('button', { name: /documentation explorer/i }).click()
+  await tab.getByText('Subscription', { exact: true }).first().waitFor({ timeout: 10_000 })
+  if (process.env.SCREENSHOT) await tab.screenshot({ path: process.env.SCREENSHOT })
 
-    await page.evaluate(() => {
-      const editor = (document.querySelector('.graphiql-query-editor .CodeMirror') as any).CodeMirror
-      editor.setValue('subscription { docs(data: [{ text: "one" }, { text: "two" }], requestSize: 1, resultsInOrder: true) { docs { matches { text } } } }')
-    })
-    await run.click()
-    await result.getByText('"TWO"', { exact: true }).waitFor({ timeout: 10_000 })
-    // It is over, so the button runs again and does not stop.
-    await page.getByRole('button', { name: /execute query/i }).waitFor({ timeout: 10_000 })
-
-    await page.getByRole('button', { name: /documentation explorer/i }).click()
-    await page.getByText('Subscription', { exact: true }).first().waitFor({ timeout: 10_000 })
-    if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT })
-
-    const { host } = new URL(server.url)
-    assert.equal(
-      asked.filter((url) => !url.startsWith('data:') && new URL(url).host !== host),
-      [],
-    )
-    assert.equal(complaints, [])
-  } finally {
-    await within(10_000, browser.close())
-  }
+  const { host } = new URL(server.url)
+  assert.equal(
+    asked.filter((url) => !url.startsWith('data:') && new URL(url).host !== host),
+    [],
+  )
+  assert.equal(complaints, [])
 })
 
 test.run()

@@ -2,6 +2,7 @@ import { Metadata, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-j
 import { DocumentArray } from '../../../doc/array.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { Scope } from '../../../stream/scope.js'
+import { VERSION } from '../../../version.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../../proto/index.js'
 import { asBuffer, DRY_RUN, METADATA } from '../methods.js'
@@ -83,7 +84,7 @@ export function discovery(desk: Desk) {
 /** `_status`: what runs here. The environment stays here. */
 export function info(desk: Desk) {
   return unary(desk, (_bytes, _scope, reply) =>
-    reply(encodeInfo({ jina: { platform: 'sluice', node: process.versions.node, 'docarray-model': desk.settings.model }, envs: {} })),
+    reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': desk.settings.model }, envs: {} })),
   )
 }
 

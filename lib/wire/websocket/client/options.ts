@@ -91,6 +91,6 @@ function headersOf(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw optionType(name, 'an object of texts by name', value)
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string') throw optionType(`${name}.${key}`, 'a string', text)
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key) || /[^\t\x20-\x7e\x80-\xff]/.test(text)) throw optionRange(`${name}.${key}`, 'what a header may be', text)
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key) || /[^\t\x20-\x7e\x80-\xff]/.test(text)) throw optionRange(`${name}.${key}`, 'what a header may be', '…')
   }
 }

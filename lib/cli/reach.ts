@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import type { Client, ClientOptions } from '../client/client.js'
+import { textOf } from '../config/source.js'
+import type { Docarray } from '../wire/docarray.js'
+import { asUsage, header, Usage } from './usage.js'
+
+/** How a server is reached. */
+export interface Reach {
+  header?: Record<string, string>
+  tlsCa?: string
+  tlsKey?: string
+  tlsCert?: string
+  docarray?: Docarray
+}
+
+export function reaching(command: Command): Command {
+  return command
+    .argument('<address>', 'scheme, host and port: grpc://127.0.0.1:51000, http://… or ws://…; with TLS grpcs://, https:// or wss://')
+    .option('--header <name=value>', 'a header, or gRPC metadata, such as a token; as often as needed', header)
+    .option('--tls-ca <file>', "whom to trust, as PEM (default: the platform's authorities)")
+    .option('--tls-key <file>', 'a key, as PEM, to show who asks, to servers that want to know')
+    .option('--tls-cert <file>', 'its certificate, as PEM')
+    .option('--docarray <version>', 'how documents are written over gRPC: v2 for servers with docarray 0.30 or later (default: v1)')
+}
+
+/** @throws Usage for what is no address; ConfigError for files that cannot be read */
+export async function clientOf(address: string, { header: headers, tlsCa, tlsKey, tlsCert, docarray }: Reach, options: ClientOptions): Promise<Client> {
+  if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
+  const [ca, key, cert] = await Promise.all([tlsCa, tlsKey, tlsCert].map((file) => (file === undefined ? undefined : textOf(file))))
+  const tls = ca === undefined && key === undefined ? undefined : { ca, key, cert }
+  const { Client } = await import('../client/client.js')
+  // A scheme says that there is TLS; in words, only whom to trust.
+  const plain = tls === undefined ? address : address.replace(/^(grpc|http|ws)s:/i, '$1:')
+  return asUsage(() => new Client(plain, { ...options, headers, tls, docarray }))
+}

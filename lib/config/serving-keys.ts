@@ -1,0 +1,63 @@
+import { ANY, alias, FLAG, type Keys, OBJECT, option, type Schema, TEXT, TIME, WHOLE } from './keys.js'
+
+const PROTOCOL: Schema = { type: 'string', pattern: '^(?:[Gg][Rr][Pp][Cc]|[Hh][Tt][Tt][Pp]|[Ww][Ee][Bb][Ss][Oo][Cc][Kk][Ee][Tt]|[Ww][Ss])$' }
+const PROTOCOLS: Schema = { oneOf: [PROTOCOL, { type: 'array', items: PROTOCOL, minItems: 1 }] }
+const PORT: Schema = { type: 'integer', minimum: 0, maximum: 65_535 }
+const PORTS: Schema = { oneOf: [PORT, { type: 'array', items: PORT, minItems: 1 }] }
+const ORIGINS: Schema = { type: 'array', items: TEXT, minItems: 1 }
+const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
+
+/** Pages of which other origins may ask. */
+export const CORS_KEYS: Keys = {
+  origins: option({ oneOf: [TEXT, ORIGINS] }, "Exact origins such as https://app.example, or '*' for all."),
+  credentials: option(FLAG, 'Whether browsers send cookies along. Default false.'),
+}
+
+/** How GraphQL is served. */
+export const GRAPHQL_KEYS: Keys = {
+  path: option(TEXT, 'Where it answers. Default /graphql.'),
+  graphiql: option(FLAG, 'Serve the GraphiQL page. Default true, unless NODE_ENV is production.'),
+  introspection: option(FLAG, 'Answer questions about the schema. Default true, unless NODE_ENV is production.'),
+  cors: option({ oneOf: [FLAG, ORIGINS, OBJECT] }, 'As cors of the Flow, for GraphQL alone. Default: the Flow’s.'),
+  maxBodyBytes: option(WHOLE, 'Bytes of a request’s body. Default 4 MiB.'),
+  maxTokens: option(WHOLE, 'Tokens of a GraphQL text. Default 10 000.'),
+  maxDepth: option(WHOLE, 'Levels of fields. Default 12.'),
+  maxAliases: option(WHOLE, 'Aliases of one text. Default 30.'),
+  maxFields: option(WHOLE, 'Selected fields of one text. Default 1000.'),
+  maxDirectives: option(WHOLE, 'Directives of one text. Default 50.'),
+  prefetch: option(WHOLE, 'The most requests of one subscription on their way. Default: the Flow’s.'),
+  onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+}
+
+/** Key and certificate in the file itself, which is for variables: see ssl_keyfile. */
+export const TLS_KEYS: Keys = {
+  key: option(TEXT, 'The key as PEM.'),
+  cert: option(TEXT, 'The certificate as PEM.'),
+  ca: option(TEXT, 'Whom to trust, as PEM: clients then need a certificate.'),
+}
+
+/** What serves a Flow when it opens: in `with` of a Flow, or in its `gateway`. */
+export const SERVING_KEYS: Keys = {
+  protocol: option(PROTOCOLS, 'Serve the Flow when it opens: over grpc, http, websocket, or several. Default grpc, where a port is given.'),
+  protocols: alias('protocol', PROTOCOLS),
+  port: option(PORTS, 'Serve the Flow when it opens: at one port for all protocols, or one for each; 0 is one that is free.'),
+  ports: alias('port', PORTS),
+  portExpose: alias('port', PORTS),
+  host: option(TEXT, 'The address to listen at. Default 127.0.0.1: this machine only. 0.0.0.0 is everybody who can reach it.'),
+  tls: option({ oneOf: [FLAG, OBJECT] }, 'Key and certificate, as texts: { key, cert, ca }. For files, write ssl_keyfile and ssl_certfile.'),
+  sslKeyfile: option(TEXT, 'The file of the key, as PEM, from the folder of this file. Read when the Flow opens.'),
+  sslCertfile: option(TEXT, 'The file of the certificate, as PEM, from the folder of this file. Read when the Flow opens.'),
+  cors: option({ oneOf: [FLAG, ORIGINS, OBJECT] }, 'Pages of which other origins may call it: a list of origins, or true for all. Default: none.'),
+  docarray: option({ enum: ['v1', 'v2'] }, 'How documents are written over gRPC: v2 for clients with docarray 0.30 or later. Default v1.'),
+  graphql: option({ oneOf: [FLAG, OBJECT] }, 'GraphQL at /graphql, beside HTTP: true, or how. Default false.'),
+  exposeGraphqlEndpoint: alias('graphql', FLAG),
+  title: option(TEXT, 'What the service is called in its documentation. Default: the Flow’s name.'),
+  description: option(TEXT, 'What the service is for, in its documentation.'),
+  noDebugEndpoints: option(FLAG, 'Leave out /post, /status and /dry_run. Default false.'),
+  noCrudEndpoints: option(FLAG, 'Leave out /index, /search, /update and /delete. Default false.'),
+  exposeEndpoints: option({ oneOf: [OBJECT, JSON_TEXT] }, 'Endpoints with a path of their own: { /rank: { methods: [POST], summary: … } }.'),
+  maxMessageBytes: option(WHOLE, 'Bytes of one message or body, unpacked. Default 100 MiB.'),
+  exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),
+  drainDelay: option(TIME, 'Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0.'),
+  onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+}

@@ -1,0 +1,72 @@
+import { OptionRangeError, OptionTypeError } from '../errors.js'
+import type { GatewayOptions } from '../gateway/options.js'
+import { node } from '../host.js'
+import { Fields } from './fields.js'
+import { CORS_KEYS, GRAPHQL_KEYS, SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
+
+const TEXTS = ['title', 'description', 'host', 'sslKeyfile', 'sslCertfile']
+
+/**
+ * What a file says of how its Flow is served.
+ * @param folder where the paths of key and certificate start. They lead wherever they are told to: what is read there is a key, and no code
+ * @throws ConfigError
+ */
+export async function servingOf(own: Fields | undefined, folder: string): Promise<GatewayOptions> {
+  const names = Object.keys(own?.all ?? {}).filter((name) => Object.hasOwn(SERVING_KEYS, name))
+  if (own === undefined || names.length === 0) return {}
+  const told: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, TEXTS.includes(name) ? own.text(name) : own.get(name)]))
+  if (typeof told.tls === 'boolean') {
+    if (told.tls) own.reading.notices.note('tls: true', 'a server has a key and a certificate: name them in ssl_keyfile and ssl_certfile', own.place('tls'))
+    delete told.tls
+  }
+  for (const [name, what, keys] of NESTED) if (isFields(told[name])) told[name] = own.fields(name, what, keys)!.all
+  if (isFields((told.graphql as { cors?: unknown } | undefined)?.cors))
+    new Fields(own.reading, (told.graphql as any).cors, 'cors', CORS_KEYS, own.place('graphql'))
+  if (typeof told.exposeEndpoints === 'string') told.exposeEndpoints = jsonOf(own, told.exposeEndpoints)
+  const { resolve } = await node('path')
+  for (const name of ['sslKeyfile', 'sslCertfile']) if (told[name] !== undefined) told[name] = resolve(folder, told[name] as string)
+  await check(own, told)
+  return told
+}
+
+const NESTED = [
+  ['tls', 'a key with its certificate', TLS_KEYS],
+  ['cors', 'cors', CORS_KEYS],
+  ['graphql', 'GraphQL', GRAPHQL_KEYS],
+] as const
+
+/** Each by the rule of the room that serves, then what they say together. */
+async function check(own: Fields, told: Record<string, unknown>): Promise<void> {
+  const [{ GATEWAY_RULES, checkGatewayOptions }, { settingsOf }, { settings }] = await Promise.all([
+    import('../gateway/options.js'),
+    import('../wire/http/options.js'),
+    import('../wire/graphql/options.js'),
+  ])
+  for (const [name, value] of Object.entries(told)) own.rule(name, value, GATEWAY_RULES[name as keyof GatewayOptions])
+  const { exposeEndpoints, graphql } = told as GatewayOptions
+  own.rule('exposeEndpoints', exposeEndpoints, () => settingsOf({ exposeEndpoints }))
+  own.rule('graphql', graphql, () => typeof graphql === 'object' && settings(graphql))
+  try {
+    checkGatewayOptions(told)
+  } catch (error) {
+    if (!(error instanceof OptionTypeError || error instanceof OptionRangeError)) throw error
+    throw own.error(
+      ['port', 'sslKeyfile', 'sslCertfile', 'tls'].find((name) => error.message.startsWith(name) && told[name] !== undefined) ?? 'protocol',
+      error.message,
+      error,
+    )
+  }
+}
+
+function isFields(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Jina takes it as JSON, too. */
+function jsonOf(own: Fields, text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw own.error('exposeEndpoints', 'this is no JSON. Write it as YAML, an endpoint a line', cause)
+  }
+}
