@@ -2,6 +2,7 @@ import { DocumentArray } from './doc/array.js'
 import type { Document, DocumentLike } from './doc/document.js'
 import type { Request } from './request/request.js'
 import { Response } from './request/response.js'
+import { later, overdue } from './stream/turn.js'
 
 /** What an async generator may yield: documents, or nothing, after changing those it was given. */
 type Yield = DocumentLike | Iterable<DocumentLike> | void
@@ -32,6 +33,8 @@ export async function collect(answers: AsyncIterable<Yield>, request: Request, d
     if (request.emit === undefined) continue
     // A copy goes out, as the generator goes on with the documents.
     await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
+    // A generator that waits for nothing, and pieces that are taken at once, would leave no turn to sockets: nor to the one that says that nobody listens.
+    if (overdue()) await new Promise<void>(later)
     if (scope.aborted) throw scope.reason
   }
   if (all.size > 0) request.docs = DocumentArray.from(all.values())

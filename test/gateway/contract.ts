@@ -12,11 +12,20 @@ import { within } from '../support/within.js'
 
 /** Does what its endpoint says. */
 class Actor extends Executor {
-  static requests = { '/shout': 'shout', '/fail': 'fail', '/tokens': 'tokens', '/wait': 'wait', '/count': 'count', '/default': 'other' } as const
+  static requests = {
+    '/shout': 'shout',
+    '/fail': 'fail',
+    '/tokens': 'tokens',
+    '/wait': 'wait',
+    '/forever': 'forever',
+    '/count': 'count',
+    '/default': 'other',
+  } as const
   static inside = 0
   static most = 0
   static waiting = deferred<AbortSignal>()
   static door = deferred<void>()
+  static ended = deferred<void>()
 
   async shout({ docs, parameters }: Call) {
     Actor.most = Math.max(Actor.most, ++Actor.inside)
@@ -38,6 +47,13 @@ class Actor extends Executor {
     if (docs[0]?.text !== 'wait') return
     Actor.waiting.resolve(signal)
     await Promise.race([Actor.door.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))])
+  }
+  async *forever({ docs }: Call) {
+    try {
+      for (;;) yield docs[0]!
+    } finally {
+      Actor.ended.resolve()
+    }
   }
   count({ docs }: Call) {
     return { count: docs.length }
@@ -175,6 +191,14 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
     assert.is((await within(2000, aborted)).error, 'enough')
     await within(2000, new Promise<void>((resolve) => (second.aborted ? resolve() : second.addEventListener('abort', () => resolve()))))
     assert.equal((await client.post('/shout', ['still there']).docs()).texts, ['STILL THERE'])
+  })
+
+  test('P12, R43: a client that leaves ends a generator that waits for nothing', async () => {
+    Actor.ended = deferred()
+    let pieces = 0
+    for await (const _ of client.post('/forever', 'x')) if (++pieces === 50) break
+    await within(5000, Actor.ended.promise)
+    assert.is((await collect(client.post('/count', 'still there'))).items.length, 1)
   })
 
   test('P11: clients at the same time get their own documents', async () => {
