@@ -6,7 +6,7 @@ import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
-import type { MutateOptions } from '../wire/graphql/client.js'
+import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
@@ -43,7 +43,7 @@ export interface ClientOptions extends AddressOptions {
   maxMessageBytes?: number | undefined
   /** The most requests of one post between its input and its consumer. Default 16; a post's own wins. */
   prefetch?: number | undefined
-  /** The platform's `fetch`, or one like it: what HTTP and GraphQL go through. */
+  /** What GraphQL goes through, in place of Node's HTTP client or the browser's `fetch`: a `fetch` of your own. Certificates are its affair then. */
   fetch?: typeof globalThis.fetch | undefined
 }
 
@@ -80,6 +80,7 @@ export class Client implements Peer, AsyncDisposable {
   readonly #attempts: Attempts
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
+  #asking: Promise<GraphQLConnection> | undefined
 
   /**
    * @param host the address, or the options alone
@@ -124,15 +125,14 @@ export class Client implements Peer, AsyncDisposable {
    * @throws ConnectionError: `ERR_REFUSED` with the server's errors as its `cause`, where there is no data
    */
   async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[] }> {
-    const { mutate } = await import('../wire/graphql/client.js')
-    return mutate(this.address, this.#http(), document, variables, options)
+    return (await this.#graphql()).mutate(document, variables, options)
   }
 
   /** Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there. */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const subscribing = import('../wire/graphql/client.js').then(({ subscribe }) => subscribe(this.address, this.#http(), document, variables, options))
+    const connecting = this.#graphql()
     return (async function* () {
-      yield* await subscribing
+      yield* (await connecting).subscribe(document, variables, options)
     })()
   }
 
@@ -156,7 +156,7 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   handle(request: Request): void | Promise<void> {
-    return this.#attempts.run(request, () =>
+    return this.#attempts.run(request, (request) =>
       this.#connection === undefined ? this.#connected().then((connection) => connection.handle(request)) : this.#connection.handle(request),
     )
   }
@@ -172,7 +172,10 @@ export class Client implements Peer, AsyncDisposable {
     const connecting = this.#connecting
     this.#connection = undefined
     this.#connecting = undefined
+    const asking = this.#asking
+    this.#asking = undefined
     await (await connecting?.catch(() => undefined))?.close()
+    await (await asking?.catch(() => undefined))?.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -201,9 +204,14 @@ export class Client implements Peer, AsyncDisposable {
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }
 
-  #http() {
-    const { headers, metadata, timeout, fetch } = this.#options
-    return { headers: { ...metadata, ...headers }, timeout, fetch }
+  #graphql(): Promise<GraphQLConnection> {
+    const { tls, headers, metadata, timeout, connectTimeout = 5000, maxMessageBytes = 100 * 1024 * 1024, fetch } = this.#options
+    const trust = typeof tls === 'object' ? tls : {}
+    this.#asking ??= import('../wire/graphql/client.js').then(
+      ({ GraphQLConnection }) =>
+        new GraphQLConnection(this.address, { headers: { ...metadata, ...headers }, tls: trust, timeout, connectTimeout, maxMessageBytes, fetch }),
+    )
+    return this.#asking
   }
 }
 
