@@ -1,5 +1,6 @@
 import { ConnectionError } from '../errors.js'
 import type { Request } from '../request/request.js'
+import { rest } from '../stream/rest.js'
 
 interface AttemptOptions {
   readonly maxAttempts?: number | undefined
@@ -8,6 +9,8 @@ interface AttemptOptions {
   readonly backoffMultiplier?: number | undefined
   readonly timeout?: number | undefined
 }
+
+type Send = (request: Request) => void | Promise<void>
 
 const PASSING = ['ERR_UNREACHABLE', 'ERR_DISCONNECTED']
 
@@ -29,42 +32,43 @@ export class Attempts {
     this.#timeout = timeout
   }
 
-  run(request: Request, send: () => void | Promise<void>): void | Promise<void> {
-    return this.#most <= 1 ? send() : this.#repeat(request, send)
+  run(request: Request, send: Send): void | Promise<void> {
+    return this.#most <= 1 ? send(request) : this.#repeat(request, send)
   }
 
-  async #repeat(request: Request, send: () => void | Promise<void>): Promise<void> {
+  async #repeat(request: Request, send: Send): Promise<void> {
     const until = performance.now() + this.#timeout
     for (let attempt = 1; ; attempt++) {
       const { emitted } = request.whole
       try {
-        return await send()
+        return await (attempt === 1 || until === Infinity ? send(request) : this.#until(until, request, send))
       } catch (error) {
         const again = error instanceof ConnectionError && PASSING.includes(error.code) && attempt < this.#most && request.whole.emitted === emitted
         if (!again || request.scope.aborted) throw error
         // A random part of it, so that those who failed together do not come back together.
         const wait = Math.random() * Math.min(this.#first * this.#growth ** (attempt - 1), this.#longest)
         if (performance.now() + wait >= until) throw this.#late(error)
-        await rest(request, wait)
+        await rest(request.scope, wait)
       }
     }
   }
 
-  #late(cause: ConnectionError): ConnectionError {
-    return new ConnectionError('ERR_TIMEOUT', this.#address, `no answer within ${this.#timeout} ms, the last attempt being: ${cause.message}`, { cause })
-  }
-}
-
-/** Waits, unless nobody wants the answer any more. */
-async function rest({ scope }: Request, wait: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, wait)
-    const unwatch = scope.watch(done)
-    function done(): void {
+  /** An attempt that has what the others left of the time. */
+  async #until(until: number, request: Request, send: Send): Promise<void> {
+    const scope = request.scope.child()
+    const trial = request.fork(request.docs, scope)
+    const timer = setTimeout(() => scope.abort(this.#late()), until - performance.now())
+    try {
+      await send(trial)
+      request.adopt(trial)
+    } finally {
       clearTimeout(timer)
-      unwatch?.()
-      resolve()
+      scope.close()
     }
-  })
-  if (scope.aborted) throw scope.reason
+  }
+
+  #late(cause?: ConnectionError): ConnectionError {
+    const last = cause === undefined ? '' : `, the last attempt being: ${cause.message}`
+    return new ConnectionError('ERR_TIMEOUT', this.#address, `no answer within ${this.#timeout} ms${last}`, { cause })
+  }
 }

@@ -164,7 +164,7 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   handle(request: Request): void | Promise<void> {
-    return this.#attempts.run(request, () =>
+    return this.#attempts.run(request, (request) =>
       this.#connection === undefined ? this.#connected().then((connection) => connection.handle(request)) : this.#connection.handle(request),
     )
   }

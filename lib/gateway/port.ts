@@ -9,6 +9,8 @@ import type { GatewayOptions } from './options.js'
 
 /** Milliseconds in which whoever connects must say which protocol it speaks. */
 const FIRST_BYTES = 10_000
+/** What a client of HTTP/2 says first. */
+const HTTP2 = 'PRI'
 
 /** What a protocol brings to a port. */
 interface Speaker {
@@ -147,15 +149,20 @@ async function plain(hand: (socket: Socket, isHttp2: boolean) => void): Promise<
     const timer = setTimeout(() => socket.destroy(), FIRST_BYTES)
     socket.on('error', ignore)
     socket.once('close', () => clearTimeout(timer))
-    socket.once('data', (chunk: Buffer) => {
+    let seen: Buffer = Buffer.alloc(0)
+    const look = (chunk: Buffer): void => {
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
+      // HTTP/2 begins with PRI, which is no method of HTTP/1. It may come byte by byte, as anything may.
+      if (seen.length < HTTP2.length && HTTP2.startsWith(seen.toString('latin1'))) return
       clearTimeout(timer)
+      socket.off('data', look)
       socket.pause()
-      socket.unshift(chunk)
+      socket.unshift(seen)
       socket.off('error', ignore)
-      // HTTP/2 begins with PRI, which is no method of HTTP/1.
-      hand(socket, chunk.subarray(0, 3).toString('latin1') === 'PRI')
+      hand(socket, seen.toString('latin1', 0, HTTP2.length) === HTTP2)
       process.nextTick(() => socket.resume())
-    })
+    }
+    socket.on('data', look)
   })
 }
 

@@ -2,9 +2,12 @@ import { ConnectionError } from '../errors.js'
 import type { Part } from '../lifecycle.js'
 import type { Handler, Peer } from '../peer.js'
 import type { Request } from '../request/request.js'
+import { rest } from '../stream/rest.js'
 
 /** As Jina tries a request, with few replicas. */
 const TRIES = 3
+/** Milliseconds at most before an address is asked for the second time; then twice that. */
+const DELAY = 100
 
 /** An executor that runs elsewhere, at one address or several: who cannot be reached is passed over, and the request goes to another. */
 export class External implements Handler, Part {
@@ -34,16 +37,23 @@ export class External implements Handler, Part {
 
   async handle(request: Request): Promise<void> {
     const { emitted } = request.whole
+    const most = Math.max(TRIES, this.#clients.length)
     // Who failed is asked again only when all have.
     request.tried ??= new Set()
-    for (let tries = Math.max(TRIES, this.#clients.length); ; tries--) {
+    for (let tries = 1; ; tries++) {
       try {
         return await this.#replicas.handle(request)
       } catch (error) {
-        // Documents come back with the answer, so nothing has changed here.
-        const again = error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
-        if (!again || tries === 1 || request.scope.aborted || request.whole.emitted > emitted) throw error
+        if (!isPassing(error) || tries === most || request.scope.aborted || request.whole.emitted > emitted) throw error
       }
+      // All have failed. Who comes back is given time for it, and is not met by everybody at once.
+      const rounds = tries / this.#clients.length
+      if (Number.isInteger(rounds)) await rest(request.scope, (0.5 + Math.random() / 2) * DELAY * 2 ** (rounds - 1))
     }
   }
+}
+
+/** Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none. */
+function isPassing(error: unknown): boolean {
+  return error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }

@@ -9,6 +9,7 @@ import { Header, Request } from '../request/request.js'
 import { Response, type Status } from '../request/response.js'
 import { Route } from '../request/route.js'
 import type { Scope } from '../stream/scope.js'
+import { behindIn, failureBehind, marked } from './behind.js'
 
 /** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
 export interface Stop {
@@ -64,7 +65,7 @@ export function answerOf(response: Response): Message {
  * Has a peer answer what came in.
  * @param partial gets partial answers; without it, there are none
  * @throws what is wrong with the message (codes `ERR_OPTION_*`, `ERR_DOCUMENT`), or with the peer (`ERR_FLOW_CLOSED`, for instance). What an
- * executor failed at is an answer, with the status ERROR
+ * executor failed at is an answer, with the status ERROR, see `behindIn()` for the one that is out of reach
  */
 export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
   const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
@@ -81,7 +82,8 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     // An Executor that is served by itself throws what it throws; a Flow says who did.
     const failure = peer instanceof Executor && !isOurs(error) ? failureOf(peer.name, request, error) : error
     if (!(failure instanceof ExecutorError)) throw failure
-    return withStops(answerOf(new Response(request, failure)), message)
+    const answered = answerOf(new Response(request, failure))
+    return withStops({ ...answered, status: marked(answered.status!, failure) }, message)
   }
 }
 
@@ -125,7 +127,9 @@ export function partOf(request: Request, message: Message): Response {
 }
 
 /** What an executor elsewhere failed at. `cause` is an Error with its name, message and stack, as far as they were sent. */
-function remoteFailure(request: Request, { description, exception }: Status): ExecutorError {
+export function remoteFailure(request: Request, status: Status): ExecutorError {
+  if (behindIn(status) !== undefined) return failureBehind(status, { endpoint: request.header.execEndpoint, requestId: request.id })
+  const { description, exception } = status
   const cause = new Error(exception?.args[0] ?? description)
   Object.defineProperty(cause, 'name', { value: exception?.name ?? 'Error', configurable: true, writable: true })
   cause.stack = exception?.stacks.length ? exception.stacks.join('\n') : `${cause.name}: ${cause.message}`

@@ -66,7 +66,7 @@ export class GraphQLClient {
       const received = await this.#send(call, 'text/event-stream', document, variables, options)
       if (!received.header('content-type')?.startsWith('text/event-stream')) return yield await this.#result(received)
       call.inTime()
-      for await (const { event, data } of events(received.chunks())) {
+      for await (const { event, data } of events(received.chunks(), this.#limit)) {
         if (event === 'complete') return
         if (event === 'next' || event === 'message') yield JSON.parse(data) as GraphQLResult
       }
@@ -87,7 +87,7 @@ export class GraphQLClient {
       {
         method: 'POST',
         url: this.#url,
-        headers: { 'content-type': 'application/json', accept, ...this.#settings.headers, ...headers },
+        headers: { 'content-type': 'application/json', accept, ...lowercase(this.#settings.headers), ...lowercase(headers) },
         body: JSON.stringify({ query, variables, operationName }),
       },
       call.signal,
@@ -97,7 +97,7 @@ export class GraphQLClient {
   }
 
   async #result(received: Received): Promise<GraphQLResult> {
-    const fail = (code: 'ERR_PROTOCOL' | 'ERR_REFUSED', reason: string, cause?: unknown): ConnectionError =>
+    const fail = (code: 'ERR_PROTOCOL' | 'ERR_REFUSED' | 'ERR_TOO_LARGE', reason: string, cause?: unknown): ConnectionError =>
       new ConnectionError(code, this.#url.href, reason, { cause })
     const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
     let answer: Partial<GraphQLResult> | undefined
@@ -110,7 +110,7 @@ export class GraphQLClient {
       throw fail('ERR_PROTOCOL', `this is no GraphQL: status ${received.status}. Is it switched on there?`)
     if (answer.data === undefined || answer.data === null) {
       const reasons = (answer.errors ?? []).map((error) => error?.message ?? 'an error without a message')
-      throw fail('ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
+      throw fail(received.status === 413 ? 'ERR_TOO_LARGE' : 'ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
     }
     return answer as GraphQLResult
   }
@@ -170,4 +170,8 @@ class Call {
   }
 
   readonly #stop = (): void => this.#controller.abort(this.#caller!.reason)
+}
+
+function lowercase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }

@@ -42,7 +42,8 @@ export function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
 export function packing(encoding: string | undefined): 'gzip' | 'deflate' | 'br' | 'unknown' | undefined {
   if (encoding === undefined) return undefined
   const name = encoding.trim().toLowerCase()
-  if (name === '' || name === 'identity') return undefined
+  // GraphQL Yoga says `none` of its event streams.
+  if (name === '' || name === 'identity' || name === 'none') return undefined
   if (name === 'gzip' || name === 'x-gzip') return 'gzip'
   return name === 'deflate' || name === 'br' ? name : 'unknown'
 }

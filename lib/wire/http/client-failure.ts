@@ -1,4 +1,8 @@
 import { ConnectionError, SluiceError, say } from '../../errors.js'
+import type { Request } from '../../request/request.js'
+import type { Status } from '../../request/response.js'
+import { behindIn } from '../behind.js'
+import { remoteFailure } from '../message.js'
 import { statusOf } from './answers.js'
 import { collect } from './body.js'
 import type { Received } from './transport.js'
@@ -39,9 +43,11 @@ function codeOf(error: unknown): { code: string; at: unknown } {
 }
 
 /** What a status other than 200 means. */
-export async function refused(address: string, path: string, received: Received, limit: number): Promise<ConnectionError> {
+export async function refused(address: string, request: Request, received: Received, limit: number): Promise<Error> {
+  const path = '/post'
   const { status } = received
-  const said = await reasonOf(received, Math.min(limit, 1024 * 1024))
+  const { said, failure } = await reasonOf(received, Math.min(limit, 1024 * 1024))
+  if (behindIn(failure)) return remoteFailure(request, failure!)
   const because = said === '' ? '' : `: ${said}`
   const fail = (kind: Code, reason: string): ConnectionError => new ConnectionError(kind, address, reason)
   // What stands behind ? is most often a secret of whoever asks.
@@ -53,21 +59,22 @@ export async function refused(address: string, path: string, received: Received,
   if (status === 413) return fail('ERR_TOO_LARGE', `the request is larger than the server takes${because}`)
   if (status === 408 || status === 504) return fail('ERR_TIMEOUT', `the server gave up waiting (${status})${because}`)
   if (status === 502) return fail('ERR_UNREACHABLE', `a proxy does not reach the server (502)${because}`)
+  if (status === 503) return fail('ERR_UNREACHABLE', `the server, or what is behind it, is not there now (503)${because}`)
   if (status >= 400) return fail('ERR_REFUSED', `the server refuses with ${status}${because}`)
   return fail('ERR_PROTOCOL', `it answers with the status ${status}`)
 }
 
 /** What the server says, in Jina's envelope or in FastAPI's shape. */
-async function reasonOf(received: Received, limit: number): Promise<string> {
+async function reasonOf(received: Received, limit: number): Promise<{ said: string; failure?: Status | undefined }> {
   try {
     const json = JSON.parse(new TextDecoder().decode(await collect(received.chunks(), limit)))
-    const description = statusOf(json?.header?.status)?.description
-    if (description) return description
+    const failure = statusOf(json?.header?.status)
+    if (failure?.description) return { said: failure.description, failure }
     const { detail } = json ?? {}
-    if (typeof detail === 'string') return detail
-    if (Array.isArray(detail)) return detail.map((item) => `${item?.loc?.join?.('.') ?? ''} ${item?.msg ?? ''}`.trim()).join('; ')
+    if (typeof detail === 'string') return { said: detail }
+    if (Array.isArray(detail)) return { said: detail.map((item) => `${item?.loc?.join?.('.') ?? ''} ${item?.msg ?? ''}`.trim()).join('; ') }
   } catch {
     // What cannot be read says nothing.
   }
-  return ''
+  return { said: '' }
 }

@@ -63,12 +63,12 @@ function prepare(address: string, options: ConnectHttpOptions): { url: URL; tran
   return { url, transport: { tls: typeof tls === 'object' ? tls : {}, connectTimeout, url, fetch } }
 }
 
-function isNode(): boolean {
+export function isNode(): boolean {
   return typeof (globalThis as { process?: { versions?: { node?: unknown } } }).process?.versions?.node === 'string'
 }
 
 /** Node's own client, once it is needed. */
-function later(options: TransportOptions): Transport {
+export function later(options: TransportOptions): Transport {
   let loaded: Promise<Transport> | undefined
   const load = (): Promise<Transport> => {
     loaded ??= import('./client-node.js').then(({ nodeTransport }) => nodeTransport(options))

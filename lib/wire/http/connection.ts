@@ -62,7 +62,7 @@ export class HttpConnection implements Connection {
       headers['content-encoding'] = compression
     }
     await this.#exchange({ method: 'POST', url: this.#at('post'), headers, body }, request.scope, this.#options.timeout, async (received) => {
-      if (received.status !== 200) throw await refused(this.address, '/post', received, this.#limit)
+      if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
       const answers: Answers = { request, address: this.address, limit: this.#limit }
       const answer = await readAnswer(received, answers)
       take(request, answer)

@@ -1,5 +1,6 @@
 import { ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTypeError, ParseError, SluiceError } from '../../errors.js'
 import { statusOf } from '../../request/response.js'
+import type { Behind } from '../behind.js'
 import { emptyMessage, type Message } from '../message.js'
 import { invalid, Refusal } from './refusal.js'
 
@@ -24,7 +25,7 @@ export interface Failure {
  * |---|---|
  * | Refusal | as it says |
  * | InputError, ParseError, errors of options | 422, a pattern or range that cannot be used 400; `{ detail: […] }` |
- * | FlowStateError; a ConnectionError of an executor that is out of reach | 503 with an envelope whose status is ERROR |
+ * | FlowStateError; a ConnectionError of a peer that is out of reach | 503 with an envelope whose status is ERROR |
  * | the service's timeout, or one towards an executor | 504 with such an envelope |
  * | anything else | 500 with such an envelope that says no more; `report` hears it |
  */
@@ -41,6 +42,11 @@ export function failureOf(error: unknown, about: Partial<Message>, report: (erro
 /** The envelope of an error. */
 export function failed(error: Error, about: Partial<Message>): Message {
   return emptyMessage({ ...about, docs: emptyMessage({}).docs, routes: [], status: statusOf(error) })
+}
+
+/** The status of an answer that says that an executor does not answer. */
+export function statusBehind(behind: Behind): 503 | 504 {
+  return behind === 'ERR_TIMEOUT' ? 504 : 503
 }
 
 function statusFor(error: unknown): number {

@@ -1,9 +1,10 @@
 import { newId } from '../../doc/id.js'
 import type { Handler } from '../../peer.js'
+import { behindIn } from '../behind.js'
 import { Cors } from '../cors.js'
 import { answer, type Message } from '../message.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
-import { failureOf, Late } from './failure.js'
+import { failureOf, Late, statusBehind } from './failure.js'
 import { contentOf, formatOf } from './media.js'
 import { openapiOf } from './openapi.js'
 import type { Settings } from './options.js'
@@ -135,7 +136,9 @@ export class Router {
         await stream.end()
         return undefined
       }
-      return { status: 200, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, exposeStacks) }
+      const behind = behindIn(answered.status)
+      const status = behind === undefined ? 200 : statusBehind(behind)
+      return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, exposeStacks) }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
       const { failLate } = await import('./streams.js')

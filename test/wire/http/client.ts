@@ -93,7 +93,7 @@ for (const [name, dial] of Object.entries(WAYS)) {
     await using small = await started(() => {}, { maxMessageBytes: 10 })
     await fails(dial(small.url), 'ERR_TOO_LARGE', 'large request')
     await service.flow.close()
-    assert.match((await fails(dial(service.url), 'ERR_REFUSED', 'closed')).message, /not open/)
+    assert.match((await fails(dial(service.url), 'ERR_UNREACHABLE', 'closed')).message, /not open/)
     assert.not(await dial(service.url).isReady())
     assert.not(await dial('http://127.0.0.1:1').isReady())
   })

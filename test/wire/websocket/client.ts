@@ -70,7 +70,7 @@ test('R44: somebody there who speaks another language', async () => {
     [404, 'ERR_PROTOCOL'],
     [401, 'ERR_REFUSED'],
     [403, 'ERR_REFUSED'],
-    [503, 'ERR_REFUSED'],
+    [503, 'ERR_UNREACHABLE'],
   ] as const) {
     await using http = await strange(createHttp((_, response) => response.writeHead(status).end('no')))
     const error = await failure(http.address)

@@ -36,6 +36,8 @@ export class Channel {
       // A connection of its own, which close() closes.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
+      // When a server has moved, its name is asked again; the default would not for half a minute.
+      'grpc.dns_min_time_between_resolutions_ms': 1000,
       'grpc.max_reconnect_backoff_ms': 5000,
       ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
       ...(compression !== undefined && { 'grpc.default_compression_algorithm': compressionAlgorithms[compression] }),

@@ -1,17 +1,16 @@
-import { status as Code, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { newId } from '../../../doc/id.js'
 import { ConnectionError } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
-import { Scope } from '../../../stream/scope.js'
+import type { Scope } from '../../../stream/scope.js'
 import { type Message, outgoing, take } from '../../message.js'
-import { decodeEndpoints, decodeMessage, decodeStatus, encodeMessage } from '../../proto/index.js'
+import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { Connection } from '../../wire.js'
-import { asBuffer, METADATA, METHODS } from '../methods.js'
+import { asBuffer, METHODS } from '../methods.js'
 import { type ClientSettings, clientSettings, type GrpcConnectOptions } from '../options.js'
-import { type Place, placeOf } from './address.js'
-import { Channel } from './channel.js'
-import { Lane } from './lane.js'
-import { troubleOf } from './trouble.js'
+import { placeOf } from './address.js'
+import { Calls } from './calls.js'
+import { Lanes } from './lanes.js'
+import { endpointsOf, isReady } from './questions.js'
+import { wasRefused } from './trouble.js'
 
 /** A connection that can be asked which endpoints there are. */
 export interface GrpcConnection extends Connection {
@@ -26,35 +25,32 @@ export interface GrpcConnection extends Connection {
  */
 export function connect(address: string, options: GrpcConnectOptions = {}): GrpcConnection {
   const settings = clientSettings(options)
-  return new Client(placeOf(address, settings.tls), settings)
+  return new Client(new Calls(placeOf(address, settings.tls), settings))
 }
 
-const identity = (bytes: Buffer): Buffer => bytes
-const EMPTY = Buffer.alloc(0)
+/** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
+const REFUSALS = 3
 
 class Client implements GrpcConnection {
   readonly address: string
   readonly #settings: ClientSettings
-  readonly #channel: Channel
-  /** Requests of one post share a scope, and so a stream. */
-  readonly #lanes = new WeakMap<Scope, Lane[]>()
-  readonly #open = new Set<Lane>()
+  readonly #calls: Calls
+  readonly #lanes: Lanes
   #endpoints: Promise<readonly string[] | undefined> | undefined
   #known: ReadonlySet<string> | undefined
-  #closed = false
 
-  constructor(place: Place, settings: ClientSettings) {
-    this.address = place.address
-    this.#settings = settings
-    this.#channel = new Channel(place, settings)
+  constructor(calls: Calls) {
+    this.address = calls.address
+    this.#settings = calls.settings
+    this.#calls = calls
+    this.#lanes = new Lanes(calls)
   }
 
   open(): void {}
 
   close(): void {
-    this.#closed = true
-    for (const lane of this.#open) lane.close(this.#refusal())
-    this.#channel.close()
+    this.#lanes.close(this.#calls.refusal())
+    this.#calls.close()
   }
 
   accepts(endpoint: string): boolean {
@@ -62,146 +58,57 @@ class Client implements GrpcConnection {
   }
 
   discover(): Promise<readonly string[] | undefined> {
-    this.#endpoints ??= this.#discovered().catch((error) => {
-      this.#endpoints = undefined
-      throw error
-    })
+    this.#endpoints ??= endpointsOf(this.#calls).then(
+      (endpoints) => {
+        this.#known = endpoints && new Set(endpoints)
+        return endpoints
+      },
+      (error) => {
+        this.#endpoints = undefined
+        throw error
+      },
+    )
     return this.#endpoints
   }
 
-  async #discovered(): Promise<readonly string[] | undefined> {
-    try {
-      const endpoints = decodeEndpoints(await this.#call(METHODS.endpoints, EMPTY, new Scope(), this.#settings.connectTimeout))
-      this.#known = new Set(endpoints)
-      return endpoints
-    } catch (error) {
-      // Jina's gateways know the method, and fail at it.
-      if (error instanceof ConnectionError && (error.code === 'ERR_PROTOCOL' || error.code === 'ERR_REFUSED')) return undefined
-      throw error
-    }
-  }
-
-  async isReady({ signal, timeout = this.#settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
-    if (signal?.aborted) return false
-    const scope = new Scope()
-    const stop = (): void => scope.abort(new DOMException('It takes too long, or is not wanted', 'AbortError'))
-    signal?.addEventListener('abort', stop)
-    const timer = setTimeout(stop, timeout)
-    try {
-      return await this.#dryRun(scope)
-    } catch {
-      return false
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', stop)
-    }
-  }
-
-  async #dryRun(scope: Scope): Promise<boolean> {
-    try {
-      return decodeStatus(await this.#call(METHODS.dryRun, EMPTY, scope)).code === 'SUCCESS'
-    } catch (error) {
-      // Executors of Jina know no dry run: they are ready when they say anything.
-      if ((error as { cause?: Partial<ServiceError> }).cause?.code !== Code.UNIMPLEMENTED) throw error
-      await this.#call(METHODS.info, EMPTY, scope)
-      return true
-    }
+  isReady({ signal, timeout = this.#settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
+    return isReady(this.#calls, signal, timeout)
   }
 
   async handle(request: Request): Promise<void> {
     if (request.scope.aborted) throw request.scope.reason
     const { timeout } = this.#settings
-    if (timeout === undefined) return take(request, await this.#ask(request, request.scope))
-    take(request, await this.#inTime(request, timeout))
+    take(request, await (timeout === undefined ? this.#ask(request, request.scope) : this.#inTime(request, timeout)))
   }
 
   /** @param patience ends the wait for a connection */
-  #ask(request: Request, patience: Scope): Promise<Message> {
-    return this.#settings.unary ? this.#askAlone(request) : this.#askAmongOthers(request, patience)
+  async #ask(request: Request, patience: Scope): Promise<Message> {
+    for (let refusals = 0; ; refusals++) {
+      try {
+        return await (this.#settings.unary ? this.#askAlone(request) : this.#askAmongOthers(request, patience))
+      } catch (error) {
+        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted) throw error
+      }
+    }
   }
 
   /** In a stream with the others of its post. */
   async #askAmongOthers(request: Request, patience: Scope): Promise<Message> {
-    let lane = this.#laneFor(request)
+    let lane = this.#lanes.find(request)
     if (lane === undefined) {
-      if (this.#closed) throw this.#refusal()
-      if (!this.#channel.isReady) await this.#channel.ready(patience)
-      lane = this.#laneFor(request) ?? this.#openLane(request.scope)
+      const connecting = this.#calls.ready(patience)
+      if (connecting !== undefined) await connecting
+      lane = this.#lanes.find(request) ?? this.#lanes.open(request.scope)
     }
     return lane.ask(request)
-  }
-
-  #laneFor(request: Request): Lane | undefined {
-    return this.#lanes.get(request.scope)?.find((lane) => lane.takes(request))
-  }
-
-  #openLane(scope: Scope): Lane {
-    const metadata = this.#metadata()
-    const key = newId()
-    metadata.set(METADATA.partial, '1')
-    metadata.set(METADATA.credit, key)
-    const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, identity, identity, metadata)
-    const { model } = this.#settings
-    const lane: Lane = new Lane(call, scope, {
-      address: this.address,
-      encode: (message) => encodeMessage(message, { model }),
-      decode: (bytes) => decodeMessage(bytes, { model }),
-      taken: (requestId, count) => {
-        // When it does not come through, the stream does not either, and says so.
-        this.#call(METHODS.taken, Buffer.from(`${key} ${requestId} ${count}`), scope).catch(() => {})
-      },
-    })
-    this.#open.add(lane)
-    const leave = this.#channel.enter()
-    call.on('status', () => {
-      leave()
-      this.#drop(scope, lane)
-    })
-    const lanes = this.#lanes.get(scope)
-    if (lanes === undefined) this.#lanes.set(scope, [lane])
-    else lanes.push(lane)
-    return lane
-  }
-
-  #drop(scope: Scope, lane: Lane): void {
-    this.#open.delete(lane)
-    const lanes = this.#lanes.get(scope)
-    lanes?.splice(lanes.indexOf(lane), 1)
   }
 
   /** In a call of its own. */
   async #askAlone(request: Request): Promise<Message> {
     const { model, timeout } = this.#settings
-    const { scope, header } = request
     const bytes = asBuffer(encodeMessage(outgoing(request), { model }))
-    const answer = await this.#call(METHODS.single, bytes, scope, timeout, { endpoint: header.execEndpoint })
+    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint })
     return decodeMessage(answer, { model })
-  }
-
-  async #call(method: string, bytes: Buffer, scope: Scope, timeout?: number, more: Record<string, string> = {}): Promise<Buffer> {
-    if (this.#closed) throw this.#refusal()
-    const deadline = timeout === undefined ? Infinity : Date.now() + timeout
-    if (!this.#channel.isReady) await this.#channel.ready(scope)
-    return new Promise((resolve, reject) => {
-      let begun = false
-      const leave = this.#channel.enter()
-      const call = this.#channel.client.makeUnaryRequest(method, identity, identity, bytes, this.#metadata(more), { deadline }, (error, answer) => {
-        unwatch()
-        leave()
-        if (error === null) resolve(answer!)
-        else reject(scope.aborted ? scope.reason : troubleOf(this.address, error, begun))
-      })
-      call.on('metadata', () => {
-        begun = true
-      })
-      const unwatch = scope.watch(() => call.cancel())
-    })
-  }
-
-  #metadata(more: Record<string, string> = {}): Metadata {
-    const metadata = new Metadata()
-    for (const [name, value] of Object.entries({ ...this.#settings.headers, ...more })) metadata.set(name, value)
-    return metadata
   }
 
   /** Fails this request alone when it takes too long. */
@@ -211,7 +118,7 @@ class Client implements GrpcConnection {
       const timer = setTimeout(() => {
         const late = new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms (timeout) for request ${request.id}`)
         patience.abort(late)
-        for (const lane of this.#lanes.get(request.scope) ?? []) lane.forget(request)
+        this.#lanes.forget(request)
         reject(late)
       }, timeout)
       this.#ask(request, patience)
@@ -221,9 +128,5 @@ class Client implements GrpcConnection {
           patience.close()
         })
     })
-  }
-
-  #refusal(): ConnectionError {
-    return new ConnectionError('ERR_UNREACHABLE', this.address, 'this connection was closed. Make a new one')
   }
 }

@@ -2,14 +2,11 @@ import { type ClientDuplexStream, status as Code, type ServiceError } from '@grp
 import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
-import { type Message, outgoing, partOf } from '../../message.js'
-import { WINDOW } from '../methods.js'
+import { type Message, outgoing } from '../../message.js'
 import { Outbox } from '../outbox.js'
+import { Linger } from './linger.js'
 import { troubleOf } from './trouble.js'
-
-/** Milliseconds for which a stream waits for more, for each request that it carried, and at most. */
-const LINGER = 10
-const LINGER_AT_MOST = 1000
+import { isShell, Waiting } from './waiting.js'
 
 export interface LaneOptions {
   readonly address: string
@@ -17,17 +14,6 @@ export interface LaneOptions {
   decode(bytes: Uint8Array): Message
   /** Says how many partial answers of a request were taken. */
   taken(requestId: string, count: number): void
-}
-
-interface Waiting {
-  readonly request: Request
-  resolve(answer: Message): void
-  reject(reason: unknown): void
-  /** Hands on partial answers one by one. */
-  parts: Promise<void> | undefined
-  /** What Jina's gateway sends before it ends the stream with an error; an answer only if it does not. */
-  shell: Message | undefined
-  over: boolean
 }
 
 /** One stream to a server, for requests that belong together: answers find their requests by id. */
@@ -39,12 +25,11 @@ export class Lane {
   /** Given up, but maybe still answered. */
   readonly #gone = new Set<string>()
   readonly #queue: Waiting[] = []
+  readonly #linger = new Linger()
   readonly #unwatch: () => void
-  #served = 0
   #begun = false
   #open = true
   #writing = false
-  #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(call: ClientDuplexStream<Buffer, Buffer>, scope: Scope, options: LaneOptions) {
     this.#call = call
@@ -61,10 +46,7 @@ export class Lane {
       else fail()
     })
     call.on('end', () => this.#end())
-    this.#unwatch = scope.watch((reason) => {
-      this.#fail(reason)
-      call.cancel()
-    })
+    this.#unwatch = scope.watch((reason) => this.close(reason))
   }
 
   /** Whether a request can go this way: another with its id, from another branch, must not be on it. */
@@ -73,10 +55,9 @@ export class Lane {
   }
 
   ask(request: Request): Promise<Message> {
-    clearTimeout(this.#timer)
-    this.#served++
+    this.#linger.note()
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { request, resolve, reject, parts: undefined, shell: undefined, over: false }
+      const waiting = new Waiting(request, resolve, reject)
       this.#waiting.set(request.id, waiting)
       this.#queue.push(waiting)
       if (!this.#writing) void this.#write()
@@ -87,7 +68,7 @@ export class Lane {
   forget({ id }: Request): void {
     const waiting = this.#waiting.get(id)
     if (waiting === undefined) return
-    waiting.over = true
+    waiting.forget()
     this.#waiting.delete(id)
     this.#gone.add(id)
     this.#rest()
@@ -113,7 +94,7 @@ export class Lane {
         if (full !== undefined) await full
       } catch (error) {
         this.#waiting.delete(request.id)
-        waiting.reject(error)
+        waiting.fail(error)
         this.#rest()
       }
     }
@@ -122,18 +103,18 @@ export class Lane {
 
   /** No event of grpc-js may throw. */
   #receive(bytes: Buffer): void {
+    const { address, decode, taken } = this.#options
     this.#begun = true
     let message: Message
     try {
-      message = this.#options.decode(bytes)
+      message = decode(bytes)
     } catch (cause) {
-      return this.close(new ConnectionError('ERR_PROTOCOL', this.#options.address, `it sent what cannot be read: ${say(cause)}`, { cause }))
+      return this.close(new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, { cause }))
     }
-    const { requestId } = message
-    const waiting = this.#waiting.get(requestId)
+    const waiting = this.#waiting.get(message.requestId)
     if (waiting === undefined) {
-      if (message.ordinal === undefined) this.#gone.delete(requestId)
-    } else if (message.ordinal !== undefined) this.#part(waiting, message)
+      if (message.ordinal === undefined) this.#gone.delete(message.requestId)
+    } else if (message.ordinal !== undefined) waiting.part(message, taken)
     else if (isShell(message)) {
       waiting.shell = message
       this.#finish()
@@ -142,37 +123,17 @@ export class Lane {
 
   #answer(waiting: Waiting, message: Message): void {
     this.#waiting.delete(waiting.request.id)
-    if (waiting.parts === undefined) waiting.resolve(message)
-    else waiting.parts.then(() => waiting.resolve(message), waiting.reject)
+    waiting.answer(message)
     this.#rest()
   }
 
-  /** The consumer takes them in its own time; the server is told, now and then, that it did. */
-  #part(waiting: Waiting, message: Message): void {
-    const { request } = waiting
-    const before = waiting.parts ?? Promise.resolve()
-    waiting.parts = before.then(async () => {
-      if (waiting.over) return
-      await request.emit?.(partOf(request, message))
-      const count = message.ordinal! + 1
-      if (count % (WINDOW / 2) === 0) this.#options.taken(request.id, count)
-    })
-    // Who waits for the answer hears of it.
-    waiting.parts.catch(() => {})
-  }
-
-  /** When nothing is under way, waits for more, the longer the more there was; then ends. */
+  /** When nothing is under way, waits for more, then ends. */
   #rest(): void {
     if (this.#waiting.size > 0 || !this.#open) return
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(
-      () => {
-        if (this.#gone.size > 0) this.close(undefined)
-        else this.#finish()
-      },
-      Math.min(LINGER_AT_MOST, this.#served * LINGER),
-    )
-    this.#timer.unref?.()
+    this.#linger.start(() => {
+      if (this.#gone.size > 0) this.close(undefined)
+      else this.#finish()
+    })
   }
 
   /** Sends nothing more; what is under way is still answered. */
@@ -190,18 +151,10 @@ export class Lane {
 
   #fail(reason: unknown): void {
     this.#open = false
-    clearTimeout(this.#timer)
+    this.#linger.stop()
     this.#unwatch()
-    for (const waiting of this.#waiting.values()) {
-      waiting.over = true
-      waiting.reject(reason)
-    }
+    for (const waiting of this.#waiting.values()) waiting.fail(reason)
     this.#waiting.clear()
     this.#queue.length = 0
   }
-}
-
-/** A request id, and nothing else: a real answer has been somewhere. */
-function isShell({ execEndpoint, status, routes, docs }: Message): boolean {
-  return execEndpoint === undefined && status === undefined && routes.length === 0 && docs.length === 0
 }

@@ -1,5 +1,6 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { ConnectionError } from '../../../errors.js'
+import { behindInWords } from '../../behind.js'
 
 type Trouble = ConstructorParameters<typeof ConnectionError>[0]
 
@@ -13,6 +14,12 @@ export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'd
   return new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {
     cause: error,
   })
+}
+
+/** Whether the server has not looked at a call: it let go of the connection in that very moment. Such a call may be made again. */
+export function wasRefused(error: unknown): boolean {
+  // As grpc-js says REFUSED_STREAM of HTTP/2.
+  return error instanceof ConnectionError && (error.cause as Partial<ServiceError> | undefined)?.details === 'Stream refused by server'
 }
 
 const REASONS: Record<Trouble, string> = {
@@ -33,6 +40,7 @@ const ADVICE: Partial<Record<Trouble, string>> = {
 function kindOf(code: Code, details: string, begun: boolean): Trouble {
   switch (code) {
     case Code.UNAVAILABLE:
+      if (behindInWords(details)) return 'ERR_UNREACHABLE'
       return begun || /^Connection dropped|ECONN|EPIPE|ETIMEDOUT/.test(details) ? 'ERR_DISCONNECTED' : 'ERR_UNREACHABLE'
     case Code.NOT_FOUND:
       return 'ERR_UNREACHABLE'

@@ -6,7 +6,7 @@ import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
 import { type Desk, unsayable } from './desk.js'
 import { onLeave } from './leaving.js'
-import { refusalOf } from './refusal.js'
+import { refusalBehind, refusalOf } from './refusal.js'
 
 /**
  * `stream_doc`: one document comes, and those that an async generator yields for it go, each when it is there. An executor that is no
@@ -29,6 +29,8 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
       }
     }
     const answer = await desk.answer(desk.decode(call.request, decodeSingle), scope, send)
+    const refusal = refusalBehind(answer)
+    if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))
     else if (sent === 0) await send(answer)
     call.end()

@@ -1,5 +1,7 @@
 import { status as Code } from '@grpc/grpc-js'
 import { ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError, say } from '../../../errors.js'
+import { behindIn } from '../../behind.js'
+import type { Message } from '../../message.js'
 
 /** A call that ends with a status of gRPC: what was asked cannot be answered, or not now. */
 export class Refusal extends Error {
@@ -19,8 +21,15 @@ const CODES: Record<string, Code> = {
   ERR_UNREACHABLE: Code.UNAVAILABLE,
   ERR_DISCONNECTED: Code.UNAVAILABLE,
   ERR_TLS: Code.UNAVAILABLE,
+  ERR_PROTOCOL: Code.UNAVAILABLE,
   ERR_TIMEOUT: Code.DEADLINE_EXCEEDED,
   ERR_TOO_LARGE: Code.RESOURCE_EXHAUSTED,
+}
+
+/** What a client is told of an executor that is out of reach, where an answer must not say so: Jina's clients and gateways go by the status. */
+export function refusalBehind({ status }: Message): Refusal | undefined {
+  const behind = behindIn(status)
+  return behind && new Refusal(CODES[behind]!, status!.description)
 }
 
 /**

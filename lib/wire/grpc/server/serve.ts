@@ -12,6 +12,9 @@ import { reflect } from './reflect.js'
 import { answerStream } from './stream.js'
 import { discovery, dryRun, info, several, single, taken } from './unary.js'
 
+/** Milliseconds after which a server that was shut down by force is over, whatever is said of it. */
+const SURE = 1000
+
 /**
  * Serves a peer over gRPC, as Jina's gateways and executors are served, with health checks and reflection.
  * @throws OptionTypeError, OptionRangeError for options; ConnectionError (`ERR_UNREACHABLE`) when the address cannot be had
@@ -85,7 +88,12 @@ function serverFor(desk: Desk): GrpcServer {
 /** An orderly shutdown waits for streams, maybe for ever; by force, it is over, and says so. */
 function shutdown(server: GrpcServer): Promise<void> {
   return new Promise<void>((resolve) => {
-    server.tryShutdown(() => resolve())
+    // grpc-js does not say so when a connection broke off in this very moment.
+    const sure = setTimeout(resolve, SURE)
+    server.tryShutdown(() => {
+      clearTimeout(sure)
+      resolve()
+    })
     server.forceShutdown()
   })
 }

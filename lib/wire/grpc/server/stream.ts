@@ -1,12 +1,12 @@
 import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
-import type { Message } from '../../message.js'
+import { emptyMessage, type Message } from '../../message.js'
 import { Outbox } from '../outbox.js'
 import type { Desk } from './desk.js'
 import { Inbox } from './inbox.js'
 import { onLeave } from './leaving.js'
-import { Refusal, refusalOf } from './refusal.js'
+import { Refusal, refusalBehind, refusalOf } from './refusal.js'
 import { wishesOf } from './wishes.js'
 
 type Call = ServerDuplexStream<Buffer, Buffer>
@@ -49,7 +49,12 @@ async function converse(call: Call, desk: Desk, signal: AbortSignal): Promise<vo
           await emit(desk.encode(part))
         }
         try {
-          return desk.encode(await desk.answer(message, work as Scope, parts ? partial : undefined))
+          const answer = await desk.answer(message, work as Scope, parts ? partial : undefined)
+          // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it.
+          const refusal = parts ? undefined : refusalBehind(answer)
+          if (refusal === undefined) return desk.encode(answer)
+          await emit(desk.encode(emptyMessage({ requestId })))
+          throw refusal
         } finally {
           account?.done(requestId)
         }

@@ -8,7 +8,7 @@ import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../..
 import { asBuffer, DRY_RUN, METADATA } from '../methods.js'
 import type { Desk } from './desk.js'
 import { onLeave } from './leaving.js'
-import { refusalOf } from './refusal.js'
+import { refusalBehind, refusalOf } from './refusal.js'
 
 type Call = ServerUnaryCall<Buffer, Buffer>
 type Reply = (bytes: Uint8Array, failed?: boolean) => void
@@ -41,7 +41,7 @@ export function unary(
 /** `process_single_data` */
 export function single(desk: Desk) {
   return unary(desk, async (bytes, scope, reply) => {
-    const answer = await desk.answer(desk.decode(bytes), scope)
+    const answer = answered(await desk.answer(desk.decode(bytes), scope))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
 }
@@ -50,9 +50,16 @@ export function single(desk: Desk) {
 export function several(desk: Desk) {
   return unary(desk, async (bytes, scope, reply) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
-    const answer = await desk.answer(united(parts), scope)
+    const answer = answered(await desk.answer(united(parts), scope))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
+}
+
+/** @throws Refusal when an executor is out of reach */
+function answered(answer: Message): Message {
+  const refusal = refusalBehind(answer)
+  if (refusal !== undefined) throw refusal
+  return answer
 }
 
 function united(parts: readonly Message[]): Message {

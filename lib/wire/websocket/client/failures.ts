@@ -1,4 +1,5 @@
 import { ConnectionError, say } from '../../../errors.js'
+import { behindInWords } from '../../behind.js'
 
 /** What a close frame means for who waits for an answer. */
 export function closedWith(address: string, code: number, reason: string): ConnectionError {
@@ -17,7 +18,7 @@ export function closedWith(address: string, code: number, reason: string): Conne
         `the server takes no message as large as that${said}. Send fewer documents in a request, or raise its limit`,
       )
     case 1011:
-      return new ConnectionError('ERR_DISCONNECTED', address, `the server failed${said}`)
+      return new ConnectionError(behindInWords(reason) ?? 'ERR_DISCONNECTED', address, `the server failed${said}`)
     case 1000:
     case 1001:
     case 1012:
@@ -30,7 +31,8 @@ export function closedWith(address: string, code: number, reason: string): Conne
 
 /** What an answer means that is no agreement to speak WebSocket. */
 export function refusedWith(address: string, status: number | undefined): ConnectionError {
-  if (status === 401 || status === 403 || status === 429 || status === 503)
+  if (status === 503) return unreachable(address, 'the server takes no connections now (HTTP 503)')
+  if (status === 401 || status === 403 || status === 429)
     return new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
   return new ConnectionError('ERR_PROTOCOL', address, `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`)
 }

@@ -128,8 +128,8 @@ export class Stream implements Listener {
     const waiting = this.#whose(message.requestId)
     if (waiting === undefined) return
     if (message.ordinal !== undefined) return this.#part(waiting, message)
-    if (waiting.tail === undefined) settle(waiting, message)
-    else waiting.tail.then(() => settle(waiting, message), waiting.reject)
+    if (waiting.tail === undefined) this.#settle(waiting, message)
+    else waiting.tail.then(() => this.#settle(waiting, message), waiting.reject)
   }
 
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
@@ -167,18 +167,18 @@ export class Stream implements Listener {
     waiting.tail.catch(waiting.reject)
   }
 
+  #settle({ request, resolve, reject }: Waiting, message: Message): void {
+    try {
+      take(request, message)
+      resolve()
+    } catch (error) {
+      reject(error)
+    }
+  }
+
   #late(waiting: Waiting, error: ConnectionError): void {
     waiting.reject(error)
     // So that the server stops too, where it has nothing else to do for us; or where its answer could be taken for another's.
     if (this.#pending.size === 1 || this.turns?.needed) this.fail(error)
-  }
-}
-
-function settle({ request, resolve, reject }: Waiting, message: Message): void {
-  try {
-    take(request, message)
-    resolve()
-  } catch (error) {
-    reject(error)
   }
 }

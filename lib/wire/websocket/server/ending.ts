@@ -1,4 +1,5 @@
-import { FlowStateError, say } from '../../../errors.js'
+import { ConnectionError, FlowStateError, say } from '../../../errors.js'
+import type { Status } from '../../../request/response.js'
 import { Malformed } from '../dialect.js'
 
 /** How a connection is closed: a code of RFC 6455, and a reason. */
@@ -11,10 +12,20 @@ export const DONE: Ending = { code: 1000, reason: '' }
 export const CLOSING: Ending = { code: 1001, reason: 'The server is closing' }
 export const BROKEN: Ending = { code: 1011, reason: 'Something is wrong inside the server' }
 
+/** An executor is out of reach, and the client knows no way to hear of it but the end of the connection. */
+export class OutOfReach extends Error {
+  constructor({ description, exception }: Status) {
+    const { executor = '', args = [] } = exception ?? {}
+    // Who it is and where comes first: there is not room for all.
+    super(executor === '' || args[0] === undefined || args[0].startsWith(executor) ? description : `${executor}: ${args[0]}`)
+  }
+}
+
 /** @returns how to close after something that concerns the whole connection; undefined for what should not have happened */
 export function endingOf(error: unknown): Ending | undefined {
   if (error instanceof Malformed) return { code: error.code, reason: cut(error.message) }
   // Jina's code for what is not there behind its gateway, which its client says as a ConnectionError.
+  if (error instanceof OutOfReach || error instanceof ConnectionError) return { code: 1011, reason: cut(error.message) }
   if (error instanceof FlowStateError) return { code: error.code === 'ERR_FLOW_CLOSED' ? 1001 : 1011, reason: cut(say(error)) }
   return undefined
 }

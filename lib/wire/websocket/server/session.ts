@@ -4,9 +4,10 @@ import type { Handler } from '../../../peer.js'
 import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
+import { behindIn } from '../../behind.js'
 import { answer, emptyMessage, type Message } from '../../message.js'
 import { Unfit } from '../dialect.js'
-import { BROKEN, CLOSING, DONE, type Ending, endingOf } from './ending.js'
+import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
 import { Outlet } from './outlet.js'
@@ -95,7 +96,11 @@ export class Session {
     // One each: listeners on a signal that outlives the request would pile up.
     const scope = this.#scope.child()
     try {
-      return await answer(this.peer, message, scope, this.asked.partial ? this.#send : undefined)
+      const { partial } = this.asked
+      const answered = await answer(this.peer, message, scope, partial ? this.#send : undefined)
+      // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it.
+      if (!partial && behindIn(answered.status) !== undefined) throw new OutOfReach(answered.status!)
+      return answered
     } catch (error) {
       // What is wrong with the request is its answer; anything else concerns the whole connection.
       const code: unknown = (error as { code?: unknown })?.code

@@ -1,0 +1,49 @@
+import { ConnectionError, ExecutorError } from '../errors.js'
+import type { Status } from '../request/response.js'
+
+/** Why an executor of a server gave no answer: nobody is there, or not in time. */
+export type Behind = 'ERR_UNREACHABLE' | 'ERR_TIMEOUT'
+
+const BEHIND: Readonly<Record<string, Behind>> = {
+  ERR_UNREACHABLE: 'ERR_UNREACHABLE',
+  ERR_DISCONNECTED: 'ERR_UNREACHABLE',
+  ERR_TLS: 'ERR_UNREACHABLE',
+  ERR_PROTOCOL: 'ERR_UNREACHABLE',
+  ERR_TIMEOUT: 'ERR_TIMEOUT',
+  ERR_EXECUTOR_TIMEOUT: 'ERR_TIMEOUT',
+}
+
+/**
+ * Notes in a status of the code ERROR that the executor did not fail at the request, but is out of reach, or too late: the code of the error
+ * stands behind what the exception says. What an executor elsewhere refuses, or finds too large, is its failure like any other.
+ */
+export function marked(status: Status, { code, cause }: ExecutorError): Status {
+  const { exception } = status
+  const why = cause instanceof ConnectionError ? cause.code : code
+  if (exception === undefined || !Object.hasOwn(BEHIND, why)) return status
+  return { ...status, exception: { ...exception, args: [...exception.args, why] } }
+}
+
+/** What {@link marked} noted. For such a request, Jina's protocols have no answer but an error of their own. */
+export function behindIn(status: Status | undefined): Behind | undefined {
+  const exception = status?.exception
+  if (exception === undefined) return undefined
+  const { name, args } = exception
+  const why = args.length === 2 && (name === 'ConnectionError' || name === 'ExecutorError') ? args[1]! : ''
+  return Object.hasOwn(BEHIND, why) ? BEHIND[why] : undefined
+}
+
+/** What was noted, as the error that it was. */
+export function failureBehind({ description, exception }: Status, where: { endpoint: string; requestId: string }): ExecutorError {
+  const { executor = '', args = [] } = exception ?? {}
+  const [said = '', why] = args
+  if (why === 'ERR_EXECUTOR_TIMEOUT') return new ExecutorError(why, description, { ...where, executor })
+  const [, address = '', reason = said] = /^(\S+): (.*)$/s.exec(said) ?? []
+  return new ExecutorError('ERR_EXECUTOR', description, { ...where, executor, cause: new ConnectionError(why as Behind, address, reason) })
+}
+
+/** What Jina's gateway says by a status of gRPC, or when it closes a WebSocket. */
+export function behindInWords(text: string): Behind | undefined {
+  if (!/Gateway: Co(mmunication error|nnection) with deployment|(^Network error while connecting|^Connection) to deployment/.test(text)) return undefined
+  return /timed out/.test(text) ? 'ERR_TIMEOUT' : 'ERR_UNREACHABLE'
+}

@@ -1,0 +1,78 @@
+import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
+import { ConnectionError } from '../../../errors.js'
+import type { Scope } from '../../../stream/scope.js'
+import { METHODS } from '../methods.js'
+import type { ClientSettings } from '../options.js'
+import type { Place } from './address.js'
+import { Channel } from './channel.js'
+import { troubleOf } from './trouble.js'
+
+const identity = (bytes: Buffer): Buffer => bytes
+
+/** Calls over a connection that comes and goes as it is needed. */
+export class Calls {
+  readonly address: string
+  readonly #channel: Channel
+  #closed = false
+
+  constructor(
+    place: Place,
+    readonly settings: ClientSettings,
+  ) {
+    this.address = place.address
+    this.#channel = new Channel(place, settings)
+  }
+
+  /**
+   * Resolves when a connection stands, at once if it does.
+   * @throws ConnectionError that says why none does; the reason of the scope
+   */
+  ready(scope: Scope): void | Promise<void> {
+    if (this.#closed) throw this.refusal()
+    if (!this.#channel.isReady) return this.#channel.ready(scope)
+  }
+
+  /** Begins a stream. */
+  stream(metadata: Record<string, string>): { call: ClientDuplexStream<Buffer, Buffer>; ended: (then: () => void) => void } {
+    const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, identity, identity, this.#metadata(metadata))
+    const leave = this.#channel.enter()
+    call.on('status', leave)
+    return { call, ended: (then) => void call.on('status', then) }
+  }
+
+  /** A call with one request and one answer. */
+  async ask(method: string, bytes: Buffer, scope: Scope, timeout?: number, more: Record<string, string> = {}): Promise<Buffer> {
+    const deadline = timeout === undefined ? Infinity : Date.now() + timeout
+    const connecting = this.ready(scope)
+    if (connecting !== undefined) await connecting
+    return new Promise((resolve, reject) => {
+      let begun = false
+      const leave = this.#channel.enter()
+      const call = this.#channel.client.makeUnaryRequest(method, identity, identity, bytes, this.#metadata(more), { deadline }, (error, answer) => {
+        unwatch()
+        leave()
+        if (error === null) resolve(answer!)
+        else reject(scope.aborted ? scope.reason : troubleOf(this.address, error, begun))
+      })
+      call.on('metadata', () => {
+        begun = true
+      })
+      const unwatch = scope.watch(() => call.cancel())
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#channel.close()
+  }
+
+  refusal(): ConnectionError {
+    return new ConnectionError('ERR_UNREACHABLE', this.address, 'this connection was closed. Make a new one')
+  }
+
+  #metadata(more: Record<string, string>): Metadata {
+    const metadata = new Metadata()
+    for (const [name, value] of Object.entries({ ...this.settings.headers, ...more })) metadata.set(name, value)
+    return metadata
+  }
+}

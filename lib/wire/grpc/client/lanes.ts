@@ -1,0 +1,56 @@
+import { newId } from '../../../doc/id.js'
+import type { Request } from '../../../request/request.js'
+import type { Scope } from '../../../stream/scope.js'
+import { decodeMessage, encodeMessage } from '../../proto/index.js'
+import { METADATA, METHODS } from '../methods.js'
+import type { Calls } from './calls.js'
+import { Lane } from './lane.js'
+
+/** The streams that are open: requests of one post share a scope, and so a stream. */
+export class Lanes {
+  readonly #of = new WeakMap<Scope, Lane[]>()
+  readonly #open = new Set<Lane>()
+
+  constructor(private readonly calls: Calls) {}
+
+  find(request: Request): Lane | undefined {
+    return this.#of.get(request.scope)?.find((lane) => lane.takes(request))
+  }
+
+  open(scope: Scope): Lane {
+    const { calls } = this
+    const { model } = calls.settings
+    const key = newId()
+    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.credit]: key })
+    const lane: Lane = new Lane(call, scope, {
+      address: calls.address,
+      encode: (message) => encodeMessage(message, { model }),
+      decode: (bytes) => decodeMessage(bytes, { model }),
+      taken: (requestId, count) => {
+        // When it does not come through, the stream does not either, and says so.
+        calls.ask(METHODS.taken, Buffer.from(`${key} ${requestId} ${count}`), scope).catch(() => {})
+      },
+    })
+    this.#open.add(lane)
+    ended(() => this.#drop(scope, lane))
+    const lanes = this.#of.get(scope)
+    if (lanes === undefined) this.#of.set(scope, [lane])
+    else lanes.push(lane)
+    return lane
+  }
+
+  /** Nobody waits for the answer any more. */
+  forget(request: Request): void {
+    for (const lane of this.#of.get(request.scope) ?? []) lane.forget(request)
+  }
+
+  close(reason: unknown): void {
+    for (const lane of this.#open) lane.close(reason)
+  }
+
+  #drop(scope: Scope, lane: Lane): void {
+    this.#open.delete(lane)
+    const lanes = this.#of.get(scope)
+    lanes?.splice(lanes.indexOf(lane), 1)
+  }
+}

@@ -1,0 +1,55 @@
+import type { Request } from '../../../request/request.js'
+import { type Message, partOf } from '../../message.js'
+import { WINDOW } from '../methods.js'
+
+/** A request on a stream, until its answer is there. */
+export class Waiting {
+  /** What Jina's gateway sends before it ends the stream with an error; an answer only if it does not. */
+  shell: Message | undefined
+  /** Hands on partial answers one by one. */
+  #parts: Promise<void> | undefined
+  #over = false
+
+  constructor(
+    readonly request: Request,
+    private readonly resolve: (answer: Message) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {}
+
+  answer(message: Message): void {
+    if (this.#parts === undefined) this.resolve(message)
+    else this.#parts.then(() => this.resolve(message), this.reject)
+  }
+
+  /**
+   * A partial answer. The consumer takes them in its own time.
+   * @param taken told, now and then, how many it took
+   */
+  part(message: Message, taken: (requestId: string, count: number) => void): void {
+    const { request } = this
+    const before = this.#parts ?? Promise.resolve()
+    this.#parts = before.then(async () => {
+      if (this.#over) return
+      await request.emit?.(partOf(request, message))
+      const count = message.ordinal! + 1
+      if (count % (WINDOW / 2) === 0) taken(request.id, count)
+    })
+    // Who waits for the answer hears of it.
+    this.#parts.catch(() => {})
+  }
+
+  /** Nobody waits for it any more. */
+  forget(): void {
+    this.#over = true
+  }
+
+  fail(reason: unknown): void {
+    this.#over = true
+    this.reject(reason)
+  }
+}
+
+/** A request id, and nothing else: a real answer has been somewhere. */
+export function isShell({ execEndpoint, status, routes, docs }: Message): boolean {
+  return execEndpoint === undefined && status === undefined && routes.length === 0 && docs.length === 0
+}

@@ -1,0 +1,124 @@
+// Servers that go and come back, and clients that try again: as often as they may, as long as they may, and not all at once.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { Flow } from '../../lib/index.js'
+import { collect } from '../support/collect.js'
+import { deadPort } from '../support/nobody.js'
+import { road } from '../support/road.js'
+import { within } from '../support/within.js'
+import { PROTOCOLS, SCHEMES } from './ways.js'
+
+const echo = () => new Flow({ closeTimeout: 100 }).add({ name: 'worker', uses: ({ docs }) => docs.forEach((doc) => void (doc.text += '!')) }).open()
+
+for (const protocol of PROTOCOLS) {
+  test(`R109: ${protocol}: a server that restarts at its port is found again, by who waits for it`, async () => {
+    await using flow = await echo()
+    const first = await Gateway.serve(flow, { protocol })
+    const { port } = first
+    await using client = new Client(first.addresses[protocol]!, { maxAttempts: 20, initialBackoff: 50, maxBackoff: 200 })
+    assert.equal((await within(10_000, client.post('/', ['a']).docs())).texts, ['a!'])
+    await first.close(0)
+    const waiting = client.post('/', ['b']).docs()
+    const second = await Gateway.serve(flow, { protocol, port })
+    assert.equal((await within(10_000, waiting)).texts, ['b!'])
+    await second.close()
+  })
+
+  test(`R109, F11: ${protocol}: an executor that moves behind several addresses: requests follow it, none fails`, async () => {
+    await using flow = await echo()
+    const ports = [await deadPort(), await deadPort()]
+    let gateway = await Gateway.serve(flow, { protocol, port: ports[0]! })
+    const outer = await new Flow().add({ name: 'far', external: true, protocol, port: ports }).open()
+    for (const port of [ports[1]!, ports[0]!]) {
+      for (let i = 0; i < 5; i++) assert.equal((await within(10_000, outer.post('/', ['a']).docs())).texts, ['a!'])
+      await gateway.close(0)
+      gateway = await Gateway.serve(flow, { protocol, port })
+    }
+    assert.equal((await within(10_000, outer.post('/', ['a']).docs())).texts, ['a!'])
+    await outer.close()
+    await gateway.close()
+  })
+
+  test(`R109, F11: ${protocol}: an executor that is away is not overrun: few connections for many requests, apart from each other`, async () => {
+    const away = await deadPort()
+    // What comes through here is counted, and finds nobody.
+    await using between = await road(away)
+    const outer = await new Flow().add({ name: 'far', external: true, protocol, port: between.port }).open()
+    const { error } = await within(20_000, collect(outer.post('/', new Array(16).fill('a'), { requestSize: 1, prefetch: 16, continueOnError: true })))
+    assert.is(error, undefined)
+    // Three tries for each of 16 requests. Of gRPC's, those that wait share a connection, with the probe beside it that finds out why there is none.
+    const most = protocol === 'grpc' ? 16 : 3 * 16
+    assert.ok(between.connections <= most, `${between.connections} connections`)
+    await outer.close()
+  })
+
+  test(`R113: ${protocol}: no more attempts than told, and none when once was all that was said`, async () => {
+    let calls = 0
+    let cut: () => void = () => {}
+    const flow = await new Flow({ closeTimeout: 100 })
+      .add({
+        name: 'worker',
+        uses: async ({ signal }) => {
+          calls++
+          cut()
+          await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())))
+        },
+      })
+      .open()
+    const gateway = await Gateway.serve(flow, { protocol })
+    await using between = await road(gateway.port)
+    cut = () => between.drop()
+    for (const [maxAttempts, expected] of [
+      [undefined, 1],
+      [1, 1],
+      [4, 4],
+    ] as const) {
+      calls = 0
+      await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { maxAttempts, initialBackoff: 10, maxBackoff: 20 })
+      const { error } = await within(10_000, collect(client.post('/', ['a'])))
+      assert.is(error.code, 'ERR_DISCONNECTED')
+      assert.is(calls, expected)
+    }
+    await gateway.close(0)
+    await flow.close()
+  })
+
+  test(`R113: ${protocol}: all attempts together have the time of one`, async () => {
+    const start = performance.now()
+    await using nobody = new Client(`${SCHEMES[protocol]}://127.0.0.1:${await deadPort()}`, {
+      maxAttempts: 1000,
+      initialBackoff: 50,
+      maxBackoff: 50,
+      timeout: 300,
+    })
+    assert.is((await within(10_000, collect(nobody.post('/', ['a'])))).error.code, 'ERR_TIMEOUT')
+    assert.ok(performance.now() - start < 2000, `${performance.now() - start} ms`)
+    // The first attempt breaks off late, and the second would have all of the time again.
+    let calls = 0
+    let cut: () => void = () => {}
+    const flow = await new Flow({ closeTimeout: 100 })
+      .add({
+        name: 'worker',
+        uses: async ({ signal }) => {
+          if (++calls === 1) setTimeout(() => cut(), 1500)
+          await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve())))
+        },
+      })
+      .open()
+    const gateway = await Gateway.serve(flow, { protocol })
+    await using between = await road(gateway.port)
+    cut = () => between.drop()
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { maxAttempts: 5, initialBackoff: 10, maxBackoff: 10, timeout: 2000 })
+    const asked = performance.now()
+    const { error } = await within(10_000, collect(client.post('/', ['a'])))
+    assert.is(error.code, 'ERR_TIMEOUT')
+    assert.is(calls, 2)
+    assert.ok(performance.now() - asked < 3000, `${performance.now() - asked} ms`)
+    await gateway.close(0)
+    await flow.close()
+  })
+}
+
+test.run()

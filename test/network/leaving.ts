@@ -1,0 +1,109 @@
+// How soon an executor is told that its client is gone: R43 wants it in 100 ms.
+import { fork } from 'node:child_process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { Flow } from '../../lib/index.js'
+import { collect } from '../support/collect.js'
+import { deferred } from '../support/deferred.js'
+import { road } from '../support/road.js'
+import { within } from '../support/within.js'
+import { SCHEMES, texts, WAYS } from './ways.js'
+
+/** Milliseconds. */
+const SOON = 100
+/** The best of so many counts: what else the machine does is not what is asked for. */
+const TRIES = 5
+
+let called = deferred<void>()
+let told = deferred<number>()
+
+let flow: Flow<any, any>
+let gateway: Gateway
+
+test.before(async () => {
+  flow = await new Flow({ closeTimeout: 100 })
+    .add({
+      name: 'worker',
+      uses: ({ signal }) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => {
+            told.resolve(performance.now())
+            resolve()
+          })
+          called.resolve()
+        }),
+    })
+    .open()
+  gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true })
+})
+test.after(async () => {
+  await gateway.close(0)
+  await flow.close()
+})
+
+/** The shortest of some times between leaving and its being noticed. @param leave resolves right before whoever is there leaves */
+async function soonest(tries: number, leave: () => Promise<() => unknown>): Promise<number> {
+  let best = Infinity
+  for (let i = 0; i < tries && best > SOON; i++) {
+    called = deferred()
+    told = deferred()
+    const left = leave()
+    await within(20_000, called.promise)
+    const go = await left
+    const start = performance.now()
+    go()
+    best = Math.min(best, (await within(5000, told.promise)) - start)
+  }
+  return best
+}
+
+for (const way of WAYS) {
+  const address = (port: number) => `${SCHEMES[way]}://127.0.0.1:${port}`
+
+  test(`R43, P12: ${way}: by leaving the loop, and by an abort`, async () => {
+    await using client = new Client(address(gateway.port))
+    const aborted = await soonest(TRIES, async () => {
+      const controller = new AbortController()
+      const mutating = way === 'graphql' ? client.mutate('{ docs(data: [{ text: "a" }]) { text } }', {}, { signal: controller.signal }) : undefined
+      if (mutating === undefined) void collect(client.post('/', ['a'], { signal: controller.signal }))
+      else mutating.catch(() => {})
+      return () => controller.abort()
+    })
+    assert.ok(aborted < SOON, `${aborted} ms after an abort`)
+    if (way === 'graphql') return
+    const left = await soonest(TRIES, async () => {
+      const responses = client.post('/', ['a'])
+      responses.next().catch(() => {})
+      return () => responses.return()
+    })
+    assert.ok(left < SOON, `${left} ms after a return`)
+  })
+
+  test(`R43: ${way}: when the connection breaks off`, async () => {
+    const broken = await soonest(TRIES, async () => {
+      const between = await road(gateway.port)
+      const client = new Client(address(between.port))
+      void texts(way, client, ['a'])
+        .catch(() => {})
+        .finally(() => client.close())
+        .finally(() => between[Symbol.asyncDispose]())
+      return () => between.drop()
+    })
+    assert.ok(broken < SOON, `${broken} ms`)
+  })
+
+  test(`R43: ${way}: when the client's process is killed`, async () => {
+    const killed = await soonest(3, async () => {
+      const child = fork(new URL('./proxied.ts', import.meta.url), [JSON.stringify({ asked: [{ way, address: address(gateway.port), tls: false }], ca: '' })], {
+        execArgv: ['--import', 'tsx'],
+        stdio: 'inherit',
+      })
+      return () => child.kill('SIGKILL')
+    })
+    assert.ok(killed < SOON, `${killed} ms`)
+  })
+}
+
+test.run()
