@@ -41,7 +41,7 @@ const SHARED: Keys = {
 export const FLOW_IGNORED: Keys = {
   ...SHARED,
   ...ignored(SERVING, 'protocol protocols port ports portExpose host tls cors title description noDebugEndpoints noCrudEndpoints exposeEndpoints restApi'),
-  ...ignored(SERVING, 'graphql exposeStacks drainDelay maxMessageBytes onError'),
+  ...ignored(SERVING, 'graphql exposeStacks drainDelay headersTimeout bodyTimeout maxMessageBytes onError'),
   ...ignored(SERVING, 'exposeGraphqlEndpoint uvicornKwargs sslCertfile sslKeyfile proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
   ...ignored(CLIENT, 'showProgress continueOnError returnResults returnResponses requestSize asyncio prefetchOnRecv resultsInOrder'),
   ...ignored('a Flow adds no executors that inspect others', 'inspect'),
