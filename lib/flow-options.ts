@@ -175,6 +175,8 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   exposeEndpoints: object,
   maxMessageBytes: count,
   timeout: milliseconds,
+  headersTimeout: milliseconds,
+  bodyTimeout: milliseconds,
   exposeStacks: flag,
   drainDelay: milliseconds,
   onError: callback,

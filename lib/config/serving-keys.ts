@@ -57,6 +57,8 @@ export const SERVING_KEYS: Keys = {
   noCrudEndpoints: option(FLAG, 'Leave out /index, /search, /update and /delete. Default false.'),
   exposeEndpoints: option({ oneOf: [OBJECT, JSON_TEXT] }, 'Endpoints with a path of their own: { /rank: { methods: [POST], summary: … } }.'),
   maxMessageBytes: option(WHOLE, 'Bytes of one message or body, unpacked. Default 100 MiB.'),
+  headersTimeout: option(TIME, 'Milliseconds in which who connects must say what it speaks, and headers must be here. Default 30 000; 0 for ever.'),
+  bodyTimeout: option(TIME, 'Milliseconds in which a body must be here, or the next piece of a stream. Default 60 000; 0 for ever.'),
   exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),
   drainDelay: option(TIME, 'Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0.'),
   onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },

@@ -42,6 +42,10 @@ export interface GatewayOptions {
   maxMessageBytes?: number | undefined
   /** Milliseconds in which a request must be answered; then its executors are told to stop. Default: no end. */
   timeout?: number | undefined
+  /** Milliseconds in which who connects must say what it speaks, and the headers of each request must be here. Default 30 000; 0 for ever. */
+  headersTimeout?: number | undefined
+  /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000; 0 for ever. */
+  bodyTimeout?: number | undefined
   /** Whether clients get to see stacks of executors' errors. Default `false`: they stay in the process. */
   exposeStacks?: boolean | undefined
   /** Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0. */
@@ -74,6 +78,8 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   prefetch: count,
   maxMessageBytes: count,
   timeout: milliseconds,
+  headersTimeout: milliseconds,
+  bodyTimeout: milliseconds,
   exposeStacks: flag,
   drainDelay: milliseconds,
   onError: callback,

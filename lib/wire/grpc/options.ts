@@ -26,6 +26,8 @@ export interface GrpcConnectOptions extends ConnectOptions {
 /** 100 MiB. */
 const MAX_MESSAGE = 100 * 1024 * 1024
 const KEEPALIVE = 30_000
+/** Calls that are open at a time on one connection; clients of gRPC wait with more. Each holds a few KB, and up to 64 KB of metadata. */
+export const MAX_CALLS = 1024
 
 export type ServerSettings = ReturnType<typeof serverSettings>
 export type ClientSettings = ReturnType<typeof clientSettings>

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
 import type { Handler } from '../../peer.js'
+import { namesSeveralHosts } from '../hosts.js'
 import type { Server } from '../wire.js'
 import { Deadlines } from './deadlines.js'
 import { type Around, NodeExchange } from './node-exchange.js'
@@ -38,7 +39,7 @@ export async function serve(peer: Handler, options: HttpServeOptions = {}): Prom
     // Of the whole request, which may be an upload without end: bodies have deadlines of their own.
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE,
-    connectionsCheckingInterval: Math.max(1, Math.min(5000, headersTimeout / 4)),
+    connectionsCheckingInterval: Math.min(5000, Math.ceil(headersTimeout / 4) || 5000),
   }
   const secure =
     tls === undefined
@@ -106,6 +107,10 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
     // Without a listener, what a connection dies of would end the process.
     res.on('error', () => {})
     req.on('error', () => {})
+    if (namesSeveralHosts(req)) {
+      res.writeHead(400, { 'content-type': 'application/json', connection: 'close' }).end('{"detail":"A request names one host"}')
+      return
+    }
     // Answers leave in order, so a client gains nothing by asking ahead; only memory would be lost.
     if (under > this.#settings.prefetch) {
       res.writeHead(429, { 'content-type': 'application/json', connection: 'close' }).end('{"detail":"Too many requests ahead on one connection"}')
@@ -123,6 +128,8 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
   async #answer(exchange: NodeExchange, req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const reply = await this.#router.answer(exchange)
+      // Whoever asks on after this would be cut off.
+      if (reply !== undefined && this.#router.draining) reply.headers.connection = 'close'
       if (reply === undefined) exchange.finish?.()
       else if (!exchange.scope.aborted || !res.destroyed)
         write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)

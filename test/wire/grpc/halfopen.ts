@@ -6,6 +6,7 @@ import { connect } from '../../../lib/wire/grpc/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { within } from '../../support/within.js'
+import { FLAG, frame, TYPE, Wire } from './frames.js'
 import { relay } from './relay.js'
 import { world } from './world.js'
 
@@ -52,6 +53,39 @@ test('R108: a connection that is only quiet is kept', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1000))
   door.resolve()
   assert.is((await within(10_000, received)).error, undefined)
+})
+
+test('R104, R108: who begins HTTP/2 and says no more, or breaks it, is let go of; so is a server, right after', async () => {
+  for (const said of ['PRI', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', frame(TYPE.headers, FLAG.endHeaders, 1, Buffer.alloc(9, 0xff))]) {
+    await using it = await world(() => {}, { keepalive: 100 })
+    const wire = new Wire(it.server.port, typeof said !== 'string').say(said)
+    await within(5000, wire.closed)
+    await within(5000, it.server.close())
+  }
+})
+
+test('R108: a server closes also when a connection has just been found to be gone', async () => {
+  for (let round = 0; round < 5; round++) {
+    const told = deferred<void>()
+    const called = deferred<void>()
+    await using it = await world(
+      async ({ signal }) => {
+        signal.addEventListener('abort', () => told.resolve())
+        called.resolve()
+        await told.promise
+      },
+      { keepalive: 100 },
+    )
+    using between = await relay(it.server.port)
+    const client = connect(between.address, { keepalive: 100 })
+    const received = collect(post(client, '/', [{ text: 'a' }]))
+    await within(10_000, called.promise)
+    between.silence()
+    await within(5000, told.promise)
+    await within(5000, it.server.close())
+    client.close()
+    await within(5000, received)
+  }
 })
 
 test.run()

@@ -208,31 +208,6 @@ test('C6: stream_doc of what is no generator, and of what fails', async () => {
   )
 })
 
-test('R99: bytes that are no request end their call with INVALID_ARGUMENT; the server lives', async () => {
-  await using it = await world(() => {})
-  using raw = new Raw(it.server.address)
-  const good = bytes(encodeMessage(message(['a'.repeat(50), 'b'], { parameters: { deep: { list: [1, { a: 'b' }] } } })))
-  // A mutation is found again by its seed.
-  let seed = 42
-  const random = (below: number) => {
-    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31
-    return Math.floor((seed / 2 ** 31) * below)
-  }
-  const seen = new Set<string>()
-  const methods = [METHODS.call, METHODS.single, METHODS.several, METHODS.document, METHODS.check, METHODS.reflection, METHODS.taken]
-  for (let i = 0; i < 400; i++) {
-    const bad = Buffer.from(good.subarray(0, random(3) === 0 ? random(good.length) : good.length))
-    for (let change = random(4); change >= 0 && bad.length > 0; change--) bad[random(bad.length)] = random(256)
-    const { status } = await within(10_000, raw.converse(methods[i % methods.length]!, [bad]))
-    seen.add(Code[status.code])
-    assert.ok([Code.OK, Code.INVALID_ARGUMENT, Code.NOT_FOUND].includes(status.code), `${i}: ${Code[status.code]} ${status.details}`)
-  }
-  assert.ok(seen.has('INVALID_ARGUMENT'))
-  assert.equal(it.reported, [])
-  const { items } = await within(10_000, collect(it.post('/', [{ text: 'still here' }])))
-  assert.is(items.length, 1)
-})
-
 test('R59: answers that came before what is malformed are delivered', async () => {
   await using it = await world(() => {})
   using raw = new Raw(it.server.address)

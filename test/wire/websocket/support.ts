@@ -51,8 +51,8 @@ export async function raw(port: number, headers = '', path = '/'): Promise<Socke
 }
 
 /** A frame as clients write it; masked with zeros, unless told otherwise. */
-export function frame(opcode: number, payload: Uint8Array | string, { fin = true, rsv = 0, masked = true, claim = 0 } = {}): Buffer {
-  const data = Buffer.from(payload as string)
+export function frame(opcode: number, payload: Uint8Array | string, { fin = true, rsv = 0, masked = true, claim = 0, key = [0, 0, 0, 0] } = {}): Buffer {
+  const data = Buffer.from(Buffer.from(payload as string).map((byte, at) => byte ^ key[at % 4]!))
   const length = claim || data.length
   const size = length < 126 ? Buffer.of(length) : length < 65_536 ? Buffer.of(126, length >> 8, length & 255) : Buffer.alloc(9)
   if (length >= 65_536) {
@@ -60,7 +60,7 @@ export function frame(opcode: number, payload: Uint8Array | string, { fin = true
     size.writeBigUInt64BE(BigInt(length), 1)
   }
   size[0]! |= masked ? 0x80 : 0
-  return Buffer.concat([Buffer.of((fin ? 0x80 : 0) | (rsv << 4) | opcode), size, masked ? Buffer.alloc(4) : Buffer.alloc(0), data])
+  return Buffer.concat([Buffer.of((fin ? 0x80 : 0) | (rsv << 4) | opcode), size, masked ? Buffer.from(key) : Buffer.alloc(0), data])
 }
 
 /** The frames that a server wrote until it hung up: the code of its close frame, and the texts before. */

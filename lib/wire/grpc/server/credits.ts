@@ -1,4 +1,6 @@
 import { WINDOW } from '../methods.js'
+import { MAX_CALLS } from '../options.js'
+import type { Share } from './share.js'
 
 /**
  * Partial answers that clients have not taken yet, by call and request. A client says how many it took in calls of its own: were they
@@ -7,10 +9,17 @@ import { WINDOW } from '../methods.js'
 export class Credits {
   readonly #accounts = new Map<string, Account>()
 
-  /** @param key what the client calls its stream; taken already, there is no account, and partial answers wait for the wire only */
-  open(key: string): Account | undefined {
-    if (key === '' || this.#accounts.has(key)) return undefined
-    const account = new Account(() => this.#accounts.delete(key))
+  /**
+   * @param key what the client calls its stream; taken already, there is no account, and partial answers wait for the wire only. So it is, too,
+   * when half of a connection's calls have one: what their client takes, it must be able to say in others
+   */
+  open(key: string, share: Share): Account | undefined {
+    if (key === '' || this.#accounts.has(key) || share.credits >= MAX_CALLS / 2) return undefined
+    share.credits++
+    const account = new Account(() => {
+      share.credits--
+      this.#accounts.delete(key)
+    })
     this.#accounts.set(key, account)
     return account
   }

@@ -10,6 +10,10 @@ import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
 import { Credits } from './credits.js'
 import { Refusal } from './refusal.js'
+import { Place, Share } from './share.js'
+
+/** Requests that a connection may have under way for each that a stream may: a gateway in front sends those of all its clients on one. */
+const SHARE = 16
 
 /** What all calls of a server share: who answers them, how, and which are under way. */
 export class Desk {
@@ -19,6 +23,8 @@ export class Desk {
   readonly #closing = new Set<() => void>()
   readonly #peer: Handler
   readonly #unready = new Set<() => void>()
+  /** By the connection's other end. */
+  readonly #shares = new Map<string, Share>()
   #draining = false
   #leaving = false
   #calls = 0
@@ -48,18 +54,24 @@ export class Desk {
   }
 
   /**
-   * Notes that a call begins. @returns notes its end
+   * Notes that a call begins. @returns notes its end, and what it shares with others of its connection
    * @throws Refusal when nothing new is taken
    */
-  enter(): () => void {
+  enter(call: { getPeer(): string }): { leave: () => void; share: Share } {
     if (this.#draining) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
     this.#calls++
+    const peer = call.getPeer()
+    const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
+    this.#shares.set(peer, share)
+    share.calls++
     let inside = true
-    return () => {
+    const leave = (): void => {
       if (!inside) return
       inside = false
+      if (--share.calls === 0) this.#shares.delete(peer)
       if (--this.#calls === 0) this.#empty?.()
     }
+    return { leave, share }
   }
 
   /** Takes no calls any more. Resolves when those under way are over. */
@@ -86,14 +98,27 @@ export class Desk {
   }
 
   /**
-   * Has the peer answer, and keeps what must not leave: stacks.
+   * Has the peer answer once there is room in the share, and keeps what must not leave: stacks.
    * @throws Refusal for a request that is none, and what `answer()` throws
    */
-  async answer(message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+  async answer(message: Message, scope: Scope, share: Share, partial?: (answer: Message) => Promise<void>): Promise<Message> {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what ids must not have, as they get into logs and headers
     if (/[\x00-\x1f\x7f]/.test(message.requestId)) throw new Refusal(Code.INVALID_ARGUMENT, 'header.request_id must not have control characters in it')
     const given: unknown = message.parameters[RESULTS]
-    return this.#outward(await answer(this.#peer, message, scope, partial && ((part) => partial(this.#outward(part, given)))), given)
+    const place = new Place(share, scope)
+    const hand = async (part: Message): Promise<void> => {
+      place.rest()
+      await partial!(this.#outward(part, given))
+      place.back()
+    }
+    try {
+      const room = place.enter()
+      if (room !== undefined) await room
+      if (scope.aborted) throw scope.reason
+      return this.#outward(await answer(this.#peer, message, scope, partial && hand), given)
+    } finally {
+      place.leave()
+    }
   }
 
   /** @throws Refusal for bytes that are no request */

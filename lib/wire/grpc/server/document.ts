@@ -17,7 +17,8 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
   const stay = onLeave(call, (reason) => scope.abort(reason))
   let leave: (() => void) | undefined
   try {
-    leave = desk.enter()
+    const entered = desk.enter(call)
+    leave = entered.leave
     call.sendMetadata(new Metadata())
     const outbox = new Outbox(call)
     let sent = 0
@@ -28,7 +29,7 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
         await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, desk))
       }
     }
-    const answer = await desk.answer(desk.decode(call.request, decodeSingle), scope, send)
+    const answer = await desk.answer(desk.decode(call.request, decodeSingle), scope, entered.share, send)
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))

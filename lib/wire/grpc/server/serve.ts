@@ -4,16 +4,14 @@ import { ConnectionError, say } from '../../../errors.js'
 import type { Handler } from '../../../peer.js'
 import type { Server, ServerTls } from '../../wire.js'
 import { asBuffer, METHODS } from '../methods.js'
-import { type GrpcServeOptions, serverSettings } from '../options.js'
+import { type GrpcServeOptions, MAX_CALLS, serverSettings } from '../options.js'
 import { Desk } from './desk.js'
 import { answerDocument } from './document.js'
+import { guard } from './guard.js'
 import { check, watch } from './health.js'
 import { reflect } from './reflect.js'
 import { answerStream } from './stream.js'
 import { discovery, dryRun, info, several, single, taken } from './unary.js'
-
-/** Milliseconds after which a server that was shut down by force is over, whatever is said of it. */
-const SURE = 1000
 
 /**
  * Serves a peer over gRPC, as Jina's gateways and executors are served, with health checks and reflection.
@@ -23,7 +21,7 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
   const settings = serverSettings(options)
   const { host, tls } = settings
   const desk = new Desk(peer, settings)
-  const server = serverFor(desk)
+  const { server, close } = serverFor(desk)
   const wanted = `${host.includes(':') ? `[${host}]` : host}:${settings.port}`
   const scheme = tls === undefined ? 'grpc' : 'grpcs'
   const port = await bind(server, wanted, tls).catch((cause) => {
@@ -41,7 +39,7 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
     port,
     drain: () => desk.drain(),
     close() {
-      closing ??= shutdown(server)
+      closing ??= close()
       return closing
     },
   }
@@ -60,7 +58,7 @@ export interface GrpcSpeaker {
 /** @throws OptionTypeError, OptionRangeError for options */
 export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcSpeaker {
   const desk = new Desk(peer, serverSettings(options))
-  const server = serverFor(desk)
+  const { server, close } = serverFor(desk)
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   let closing: Promise<void> | undefined
   return {
@@ -68,34 +66,22 @@ export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcS
     unready: () => desk.unready(),
     drain: () => desk.drain(),
     close() {
-      closing ??= shutdown(server)
+      closing ??= close()
       return closing
     },
   }
 }
 
-function serverFor(desk: Desk): GrpcServer {
+function serverFor(desk: Desk): { server: GrpcServer; close: () => Promise<void> } {
   const { maxMessageBytes, keepalive } = desk.settings
   const server = new GrpcServer({
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': MAX_CALLS,
     ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
   })
   register(server, desk)
-  return server
-}
-
-/** An orderly shutdown waits for streams, maybe for ever; by force, it is over, and says so. */
-function shutdown(server: GrpcServer): Promise<void> {
-  return new Promise<void>((resolve) => {
-    // grpc-js does not say so when a connection broke off in this very moment.
-    const sure = setTimeout(resolve, SURE)
-    server.tryShutdown(() => {
-      clearTimeout(sure)
-      resolve()
-    })
-    server.forceShutdown()
-  })
+  return { server, close: guard(server) }
 }
 
 function register(server: GrpcServer, desk: Desk): void {

@@ -7,6 +7,7 @@ import type { Desk } from './desk.js'
 import { Inbox } from './inbox.js'
 import { onLeave } from './leaving.js'
 import { Refusal, refusalBehind, refusalOf } from './refusal.js'
+import type { Share } from './share.js'
 import { wishesOf } from './wishes.js'
 
 type Call = ServerDuplexStream<Buffer, Buffer>
@@ -17,8 +18,9 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
   const stay = onLeave(call, (reason) => left.abort(reason))
   let leave: (() => void) | undefined
   try {
-    leave = desk.enter()
-    await converse(call, desk, left.signal)
+    const entered = desk.enter(call)
+    leave = entered.leave
+    await converse(call, desk, entered.share, left.signal)
     call.end()
   } catch (error) {
     // To who left, nothing can be said; after a deadline, grpc-js has said it.
@@ -30,9 +32,9 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
 }
 
 /** @throws what ends the call before its time */
-async function converse(call: Call, desk: Desk, signal: AbortSignal): Promise<void> {
+async function converse(call: Call, desk: Desk, share: Share, signal: AbortSignal): Promise<void> {
   const { limit, ordered, parts, credit } = wishesOf(call.metadata, desk.settings.prefetch)
-  const account = parts ? desk.credits.open(credit) : undefined
+  const account = parts ? desk.credits.open(credit, share) : undefined
   const inbox = new Inbox(call)
   const outbox = new Outbox(call)
   const undrain = desk.onDrain(() => inbox.stop())
@@ -49,7 +51,7 @@ async function converse(call: Call, desk: Desk, signal: AbortSignal): Promise<vo
           await emit(desk.encode(part))
         }
         try {
-          const answer = await desk.answer(message, work as Scope, parts ? partial : undefined)
+          const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it.
           const refusal = parts ? undefined : refusalBehind(answer)
           if (refusal === undefined) return desk.encode(answer)

@@ -9,6 +9,7 @@ import { asBuffer, DRY_RUN, METADATA } from '../methods.js'
 import type { Desk } from './desk.js'
 import { onLeave } from './leaving.js'
 import { refusalBehind, refusalOf } from './refusal.js'
+import type { Share } from './share.js'
 
 type Call = ServerUnaryCall<Buffer, Buffer>
 type Reply = (bytes: Uint8Array, failed?: boolean) => void
@@ -16,19 +17,21 @@ type Reply = (bytes: Uint8Array, failed?: boolean) => void
 /** A unary method: what it throws becomes the call's status. */
 export function unary(
   desk: Desk,
-  method: (bytes: Buffer, scope: Scope, reply: Reply) => void | Promise<void>,
+  method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share) => void | Promise<void>,
 ): (call: Call, done: sendUnaryData<Buffer>) => Promise<void> {
   return async (call, done) => {
     const scope = new Scope()
     const stay = onLeave(call, (reason) => scope.abort(reason))
     let leave: (() => void) | undefined
     try {
-      leave = desk.enter()
-      await method(call.request, scope, (bytes, failed) => {
+      const entered = desk.enter(call)
+      leave = entered.leave
+      const reply: Reply = (bytes, failed) => {
         const trailers = new Metadata()
         if (failed) trailers.set(METADATA.isError, 'true')
         done(null, asBuffer(bytes), trailers)
-      })
+      }
+      await method(call.request, scope, reply, entered.share)
     } catch (error) {
       if (!scope.aborted) done(refusalOf(error, desk.settings.onError))
     } finally {
@@ -40,17 +43,17 @@ export function unary(
 
 /** `process_single_data` */
 export function single(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply) => {
-    const answer = answered(await desk.answer(desk.decode(bytes), scope))
+  return unary(desk, async (bytes, scope, reply, share) => {
+    const answer = answered(await desk.answer(desk.decode(bytes), scope, share))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
 }
 
 /** `process_data`: the parts of a request that come from several executors before, in their order. */
 export function several(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply) => {
+  return unary(desk, async (bytes, scope, reply, share) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
-    const answer = answered(await desk.answer(united(parts), scope))
+    const answer = answered(await desk.answer(united(parts), scope, share))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
 }
@@ -77,8 +80,8 @@ function united(parts: readonly Message[]): Message {
 
 /** `dry_run`: whether a request comes through. An executor that fails is an answer, as in Jina. */
 export function dryRun(desk: Desk) {
-  return unary(desk, async (_bytes, scope, reply) => {
-    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN }), scope)
+  return unary(desk, async (_bytes, scope, reply, share) => {
+    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN }), scope, share)
     reply(encodeStatus(status ?? { code: 'SUCCESS', description: '' }))
   })
 }

@@ -5,6 +5,7 @@ import type { WebSocket, WebSocketServer } from 'ws'
 import { packageOfNode } from '../../../host.js'
 import type { Handler } from '../../../peer.js'
 import { Scope } from '../../../stream/scope.js'
+import { namesSeveralHosts } from '../../hosts.js'
 import { dryRun } from './dry-run.js'
 import { type Asked, allows, asked, choose } from './handshake.js'
 import { Session } from './session.js'
@@ -47,7 +48,8 @@ export class Door {
     if (wanted === undefined) return false
     // Until the connection stands, nobody else listens.
     stream.on('error', ignore)
-    if (!allows(this.settings.origins, request)) refuse(stream, 403, 'Pages of this origin may not connect')
+    if (namesSeveralHosts(request)) refuse(stream, 400, 'A request names one host')
+    else if (!allows(this.settings.origins, request)) refuse(stream, 403, 'Pages of this origin may not connect')
     else if (this.#draining) refuse(stream, 503, 'Closing')
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
@@ -107,8 +109,8 @@ export class Door {
   }
 }
 
-function refuse(stream: Duplex, status: 403 | 404 | 503, text: string): void {
-  const name = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
+function refuse(stream: Duplex, status: 400 | 403 | 404 | 503, text: string): void {
+  const name = { 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
   stream.end(`HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
 }
 

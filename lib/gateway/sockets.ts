@@ -1,0 +1,62 @@
+import type { Server as NetServer, Socket } from 'node:net'
+import { node } from '../host.js'
+import type { ServerTls } from '../wire/wire.js'
+
+/** What HTTP/2 begins with, which is no method of HTTP/1. */
+const PRI = 'PRI'
+
+/**
+ * A server for connections that speak gRPC or something else.
+ * @param time milliseconds in which a client must say what it speaks; 0 is for ever
+ * @param hand gets a connection once that is known
+ */
+export async function plain(time: number, hand: (socket: Socket, isHttp2: boolean) => void): Promise<NetServer> {
+  const { createServer } = await node('net')
+  return createServer((socket) => {
+    let said: Buffer = Buffer.alloc(0)
+    const timer = time > 0 ? setTimeout(() => socket.destroy(), time) : undefined
+    const gone = (): void => clearTimeout(timer)
+    const listen = (chunk: Buffer): void => {
+      said = said.length === 0 ? chunk : Buffer.concat([said, chunk])
+      const begin = said.toString('latin1', 0, PRI.length)
+      if (begin.length < PRI.length && PRI.startsWith(begin)) return
+      clearTimeout(timer)
+      socket.pause()
+      socket.off('data', listen).off('error', ignore).off('close', gone)
+      socket.unshift(said)
+      hand(socket, begin === PRI)
+      process.nextTick(() => socket.resume())
+    }
+    socket.on('data', listen).on('error', ignore).on('close', gone)
+  })
+}
+
+/** The same with TLS, in which clients say beforehand what they will speak. */
+export async function secure(
+  { key, cert, ca }: ServerTls,
+  time: number,
+  grpc: boolean,
+  http: boolean,
+  hand: (socket: Socket, isHttp2: boolean) => void,
+): Promise<NetServer> {
+  const { createServer } = await node('tls')
+  // Who speaks both, as browsers do, wants HTTP/1: HTTP/2 is for gRPC alone.
+  const choose = ({ protocols }: { protocols: string[] }): string | undefined =>
+    http && protocols.includes('http/1.1') ? 'http/1.1' : grpc && protocols.includes('h2') ? 'h2' : undefined
+  const options = {
+    key: pem(key),
+    cert: pem(cert),
+    ...(ca !== undefined && { ca: pem(ca), requestCert: true, rejectUnauthorized: true }),
+    ALPNCallback: choose,
+    ...(time > 0 && { handshakeTimeout: time }),
+  }
+  const server = createServer(options as object, (socket) => hand(socket, socket.alpnProtocol === 'h2'))
+  // Node says that a handshake went wrong or took too long, and leaves the connection as it is.
+  return server.on('tlsClientError', (_, socket) => socket.destroy())
+}
+
+function pem(given: string | Uint8Array): string | Buffer {
+  return typeof given === 'string' ? given : Buffer.from(given)
+}
+
+function ignore(): void {}

@@ -1,0 +1,79 @@
+import type { Http2Server, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+import { checkFraming } from './framing.js'
+
+/** Calls that one connection may give up at once, and per second from then on. At 1000, nghttp2 stops listening, and never hangs up. */
+const RESETS = 900
+const RESETS_PER_SECOND = 30
+
+/** What grpc-js keeps to itself. */
+interface Inside {
+  createHttp2Server(credentials: ServerCredentials): Http2Server
+}
+
+/** Milliseconds for what is said last to leave. */
+const GOODBYE = 500
+
+type OnStream = (this: Http2Server, stream: ServerHttp2Stream, ...more: unknown[]) => void
+
+/** Stands between HTTP/2 and grpc-js, for connections that mean no good. @returns closes the server, with all connections */
+export function guard(server: GrpcServer): () => Promise<void> {
+  const inside = server as unknown as Inside
+  const create = inside.createHttp2Server.bind(server)
+  const servers: Http2Server[] = []
+  const sockets = new Set<Socket>()
+  inside.createHttp2Server = (credentials) => {
+    const http2 = create(credentials)
+    servers.push(http2)
+    let socket: Socket
+    const note = (connection: Socket): void => {
+      socket = connection
+      sockets.add(connection)
+      connection.once('close', () => sockets.delete(connection))
+    }
+    http2.prependListener('connection', note).prependListener('secureConnection', note)
+    http2.on('session', (session) => {
+      // A session is made while its connection is told of.
+      const given = bucket(socket)
+      session.on('stream', (stream) => stream.once('close', () => stream.rstCode !== 0 && given()))
+    })
+    const listeners = http2.listeners('stream') as OnStream[]
+    http2.removeAllListeners('stream')
+    http2.on('stream', (stream, headers, ...more) => {
+      stream.on('error', ignore)
+      // Reset before grpc-js hears of it: it would answer some, those of methods that are not there for instance, and Node throws at
+      // whoever answers such a stream. Two frames in one packet would end the process.
+      if (stream.destroyed || stream.closed) return
+      for (const listener of listeners) listener.call(http2, stream, headers, ...more)
+      if (stream.listenerCount('data') > 0) checkFraming(stream, (headers['grpc-encoding'] ?? 'identity') !== 'identity')
+    })
+    return http2
+  }
+  // grpc-js waits for sessions to close that are gone already.
+  return async () => {
+    const closed = [...servers.filter(({ listening }) => listening), ...sockets].map((one) => new Promise<void>((resolve) => one.once('close', resolve)))
+    server.forceShutdown()
+    const late = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, GOODBYE)
+    await Promise.all(closed)
+    clearTimeout(late)
+  }
+}
+
+/** Opening calls and giving them up costs a client nothing; who does it without end is hung up on. @returns notes one */
+function bucket(socket: Socket): () => void {
+  let left = RESETS
+  let last = performance.now()
+  return () => {
+    const now = performance.now()
+    left = Math.min(RESETS, left + ((now - last) / 1000) * RESETS_PER_SECOND) - 1
+    last = now
+    // Not from within: Node still reads what came, and its own checks would end the process. And not by the session's own way to close,
+    // which waits for ever where nghttp2 has stopped listening.
+    if (left < 0) setImmediate(() => socket.destroy())
+  }
+}
+
+function ignore(): void {}
