@@ -173,6 +173,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   noDebugEndpoints: flag,
   noCrudEndpoints: flag,
   exposeEndpoints: object,
+  maxInFlight: count,
   maxMessageBytes: count,
   timeout: milliseconds,
   headersTimeout: milliseconds,

@@ -41,7 +41,7 @@ export const GATEWAY_KEYS: Keys = {
   ...SERVING_KEYS,
   name: option(TEXT, 'The gateway is always called gateway.'),
   prefetch: OPTIONS.prefetch!,
-  timeout: option(TIMEOUT, 'Milliseconds in which a request over HTTP must be answered; then its executors are told to stop. Default: no end.'),
+  timeout: option(TIMEOUT, 'Milliseconds in which a request must be answered, or begin to be in parts; then its executors are told to stop. Default: no end.'),
   timeoutSend: alias('timeout', TIMEOUT),
   usesWith: FLOW_IGNORED.uses!,
 }

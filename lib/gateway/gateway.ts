@@ -1,7 +1,8 @@
 import { ConnectionError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'
-import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, plan } from './options.js'
+import { Limited } from '../wire/limited.js'
+import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
 
 /**
@@ -38,9 +39,11 @@ export class Gateway implements AsyncDisposable {
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
     const all = await withKeys({ onError: (error: Error) => console.error(`sluice: gateway: ${say(error)}`), ...checkGatewayOptions(options) })
+    const { timeout, maxInFlight = MAX_IN_FLIGHT, ...told } = all
+    const limited = new Limited(peer, { timeout, maxInFlight })
     const ports: Port[] = []
     try {
-      for (const { port, protocols } of plan(all)) ports.push(await Port.open(peer, port, protocols, all))
+      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told))
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)

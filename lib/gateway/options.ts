@@ -8,6 +8,9 @@ import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
 import type { ServerTls } from '../wire/wire.js'
 
+/** Of those that wait for something else, one process bears so many well. */
+export const MAX_IN_FLIGHT = 1024
+
 /** How a Flow is served. */
 export interface GatewayOptions {
   /** What is spoken, one or several: `'grpc'` (the default, as in Jina), `'http'`, `'websocket'`. */
@@ -38,9 +41,17 @@ export interface GatewayOptions {
   exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
   /** The most requests of one connection or stream between its wire and the executors. Default 16. */
   prefetch?: number | undefined
+  /**
+   * The most requests inside, over all connections and protocols. 16 times as many wait in line; beyond that they are refused: HTTP 503,
+   * RESOURCE_EXHAUSTED, an answer with the status ERROR within a stream. Default 1024, as many as the calls of one connection of gRPC; 0 is no bound.
+   */
+  maxInFlight?: number | undefined
   /** Bytes of one message or body, unpacked. Default 100 MiB; what is larger is refused. */
   maxMessageBytes?: number | undefined
-  /** Milliseconds in which a request must be answered; then its executors are told to stop. Default: no end. */
+  /**
+   * Milliseconds in which a request must be answered, its wait in line included; then its executors are told to stop. An answer in parts must
+   * begin by then, and has no end. Default: no end; 0 is none, too.
+   */
   timeout?: number | undefined
   /** Milliseconds in which who connects must say what it speaks, and the headers of each request must be here. Default 30 000; 0 for ever. */
   headersTimeout?: number | undefined
@@ -76,6 +87,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   noCrudEndpoints: flag,
   exposeEndpoints: object,
   prefetch: count,
+  maxInFlight: count,
   maxMessageBytes: count,
   timeout: milliseconds,
   headersTimeout: milliseconds,

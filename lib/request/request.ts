@@ -60,7 +60,7 @@ export class Request {
   /** At a join: the documents of each branch, in the order of `needs`. */
   branches: { executor: string; docs: DocumentArray }[] | undefined
   /** Tells the executors to stop. */
-  readonly scope: Scope
+  scope: Scope
   /** When it last came or went somewhere, in milliseconds since the epoch. Reading the clock once for an end and the next start saves half the readings. */
   time = 0
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */

@@ -1,4 +1,5 @@
 import { ConnectionError, ExecutorError } from '../errors.js'
+import { GATEWAY } from '../graph/gateway.js'
 import type { Status } from '../request/response.js'
 
 /** Why an executor of a server gave no answer: nobody is there, or not in time. */
@@ -33,13 +34,19 @@ export function behindIn(status: Status | undefined): Behind | undefined {
   return Object.hasOwn(BEHIND, why) ? BEHIND[why] : undefined
 }
 
+/** What {@link marked} noted of a request that the server itself gave up, or did not take: of that, there is an answer. */
+export function refusedIn(status: Status | undefined): Behind | undefined {
+  return status?.exception?.executor === GATEWAY ? behindIn(status) : undefined
+}
+
 /** What was noted, as the error that it was. */
-export function failureBehind({ description, exception }: Status, where: { endpoint: string; requestId: string }): ExecutorError {
+export function failureBehind({ description, exception }: Status, where: { endpoint: string; requestId: string }): ExecutorError | ConnectionError {
   const { executor = '', args = [] } = exception ?? {}
   const [said = '', why] = args
   if (why === 'ERR_EXECUTOR_TIMEOUT') return new ExecutorError(why, description, { ...where, executor })
   const [, address = '', reason = said] = /^(\S+): (.*)$/s.exec(said) ?? []
-  return new ExecutorError('ERR_EXECUTOR', description, { ...where, executor, cause: new ConnectionError(why as Behind, address, reason) })
+  const cause = new ConnectionError(why as Behind, address, reason)
+  return executor === GATEWAY ? cause : new ExecutorError('ERR_EXECUTOR', description, { ...where, executor, cause })
 }
 
 /** What Jina's gateway says by a status of gRPC, or when it closes a WebSocket. */

@@ -1,5 +1,5 @@
 import { DocumentArray } from '../doc/array.js'
-import { ExecutorError, OptionRangeError, OptionTypeError, SluiceError } from '../errors.js'
+import { type ConnectionError, ExecutorError, OptionRangeError, OptionTypeError, SluiceError } from '../errors.js'
 import { Executor } from '../executor.js'
 import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
@@ -10,6 +10,8 @@ import { Response, type Status } from '../request/response.js'
 import { Route } from '../request/route.js'
 import type { Scope } from '../stream/scope.js'
 import { behindIn, failureBehind, marked } from './behind.js'
+import { Limited } from './limited.js'
+import { Refused } from './refused.js'
 
 /** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
 export interface Stop {
@@ -80,10 +82,13 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     return withStops(answerOf(new Response(request)), message)
   } catch (error) {
     // An Executor that is served by itself throws what it throws; a Flow says who did.
-    const failure = peer instanceof Executor && !isOurs(error) ? failureOf(peer.name, request, error) : error
+    const served = peer instanceof Limited ? peer.served : peer
+    const failure = served instanceof Executor && !isOurs(error) ? failureOf(served.name, request, error) : error
     if (!(failure instanceof ExecutorError)) throw failure
     const answered = answerOf(new Response(request, failure))
-    return withStops({ ...answered, status: marked(answered.status!, failure) }, message)
+    // What is refused is not sent back: nobody has done anything with it, or somebody still does.
+    const docs = failure instanceof Refused ? new DocumentArray() : answered.docs
+    return withStops({ ...answered, docs, status: marked(answered.status!, failure) }, message)
   }
 }
 
@@ -101,7 +106,7 @@ function withStops(answer: Message, { routes }: Message): Message {
 
 /**
  * Takes what came back for a request, as its executors' own.
- * @throws ExecutorError for an answer with the status ERROR
+ * @throws ExecutorError for an answer with the status ERROR; ConnectionError (`ERR_TIMEOUT`, `ERR_UNREACHABLE`) for one that says that the server itself gave it up
  */
 export function take(request: Request, { docs, parameters, routes, status }: Message): void {
   request.docs = docs
@@ -126,8 +131,8 @@ export function partOf(request: Request, message: Message): Response {
   return new Response(part, undefined, request.whole.emitted++)
 }
 
-/** What an executor elsewhere failed at. `cause` is an Error with its name, message and stack, as far as they were sent. */
-export function remoteFailure(request: Request, status: Status): ExecutorError {
+/** What an executor elsewhere failed at, or that its server did not have it answer. `cause` is an Error with its name, message and stack, as far as they were sent. */
+export function remoteFailure(request: Request, status: Status): ExecutorError | ConnectionError {
   if (behindIn(status) !== undefined) return failureBehind(status, { endpoint: request.header.execEndpoint, requestId: request.id })
   const { description, exception } = status
   const cause = new Error(exception?.args[0] ?? description)

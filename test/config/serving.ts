@@ -55,8 +55,8 @@ const spellings: [string, string, FlowOptions][] = [
   ['endpoints as JSON', `with: { expose_endpoints: '{"/rank": {"methods": ["GET"]}}' }`, { exposeEndpoints: { '/rank': { methods: ['GET'] } } }],
   [
     'limits',
-    'with: { max_message_bytes: 9, expose_stacks: true, drain_delay: 5, host: 0.0.0.0 }',
-    { maxMessageBytes: 9, exposeStacks: true, drainDelay: 5, host: '0.0.0.0' },
+    'with: { max_message_bytes: 9, max_in_flight: 7, expose_stacks: true, drain_delay: 5, host: 0.0.0.0 }',
+    { maxMessageBytes: 9, maxInFlight: 7, exposeStacks: true, drainDelay: 5, host: '0.0.0.0' },
   ],
   ['a key in a variable', 'with: { tls: { key: "${{ ENV.KEY }}", cert: c } }', { tls: { key: '-----BEGIN', cert: 'c' } }],
   ['tls without a certificate, as clients say it', 'with: { tls: false }', {}],

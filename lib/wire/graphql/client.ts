@@ -97,7 +97,7 @@ export class GraphQLClient {
   }
 
   async #result(received: Received): Promise<GraphQLResult> {
-    const fail = (code: 'ERR_PROTOCOL' | 'ERR_REFUSED' | 'ERR_TOO_LARGE', reason: string, cause?: unknown): ConnectionError =>
+    const fail = (code: ConstructorParameters<typeof ConnectionError>[0], reason: string, cause?: unknown): ConnectionError =>
       new ConnectionError(code, this.#url.href, reason, { cause })
     const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
     let answer: Partial<GraphQLResult> | undefined
@@ -110,7 +110,7 @@ export class GraphQLClient {
       throw fail('ERR_PROTOCOL', `this is no GraphQL: status ${received.status}. Is it switched on there?`)
     if (answer.data === undefined || answer.data === null) {
       const reasons = (answer.errors ?? []).map((error) => error?.message ?? 'an error without a message')
-      throw fail(received.status === 413 ? 'ERR_TOO_LARGE' : 'ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
+      throw fail(MEANINGS[received.status] ?? 'ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
     }
     return answer as GraphQLResult
   }
@@ -122,6 +122,13 @@ export class GraphQLClient {
   #call({ signal, timeout = this.#settings.timeout }: MutateOptions): Call {
     return new Call(this.#url.href, this.#limit, timeout, signal)
   }
+}
+
+/** What a status means where there is no data. */
+const MEANINGS: Readonly<Record<number, 'ERR_TOO_LARGE' | 'ERR_TIMEOUT' | 'ERR_UNREACHABLE'>> = {
+  413: 'ERR_TOO_LARGE',
+  503: 'ERR_UNREACHABLE',
+  504: 'ERR_TIMEOUT',
 }
 
 /** One operation, until it is answered, too late, or not wanted any more. */

@@ -27,10 +27,11 @@ interface StreamArguments extends Arguments {
 
 /** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
 export function docs(peer: Peer, { onError }: Settings): (root: unknown, args: Arguments, context: Context) => Promise<readonly Document[]> {
+  const whole = inOne(peer)
   return async (_root, args, context) => {
     try {
       // None for `data: []`, which sends nothing.
-      return await send(peer, args, context, { requestSize: 0 }).docs()
+      return await send(whole, args, context, { requestSize: 0 }).docs()
     } catch (error) {
       throw explain(error, context, onError)
     }
@@ -72,6 +73,19 @@ function send(peer: Peer, { data, targetExecutor, parameters, execEndpoint }: Ar
     targetExecutor: targetExecutor ?? undefined,
     signal: request.signal,
   })
+}
+
+/** A peer that is not asked for parts: who wants all at once has no use for them, and no end of them is none in time. */
+function inOne(peer: Peer): Peer {
+  return {
+    open: () => {},
+    close: () => {},
+    accepts: (endpoint) => peer.accepts(endpoint),
+    handle(request) {
+      request.emit = undefined
+      return peer.handle(request)
+    },
+  }
 }
 
 function explain(error: unknown, { request }: Context, report: (error: unknown) => void): unknown {

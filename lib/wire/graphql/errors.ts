@@ -1,11 +1,14 @@
 import { GraphQLError } from 'graphql'
 import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../../errors.js'
+import { Refused } from '../refused.js'
 
 /**
  * What a client may know of an error; the rest goes to `report`. Messages are the errors' own, stacks and causes stay here.
  *
  * | error | `extensions` |
  * |---|---|
+ * | not answered in time | `code: 'TIMEOUT'`, `requestId`; status 504 |
+ * | too many requests before it | `code: 'SERVICE_UNAVAILABLE'`, `requestId`; status 503, with `retry-after` |
  * | ExecutorError | `code` (`ERR_EXECUTOR`, …), `executor`, `endpoint`, `requestId` |
  * | DocumentError, InputError, errors of options | `code: 'BAD_USER_INPUT'`, `reason` with the error's own code; status 400 |
  * | FlowStateError | `code: 'SERVICE_UNAVAILABLE'`, `reason`; status 503 |
@@ -14,6 +17,7 @@ import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeEr
  */
 export function graphQLError(error: unknown, report: (error: unknown) => void): unknown {
   if (error instanceof GraphQLError) return error
+  if (error instanceof Refused) return refusedWith(error)
   if (error instanceof ExecutorError) {
     report(error)
     const { code, executor, endpoint, requestId } = error
@@ -24,6 +28,11 @@ export function graphQLError(error: unknown, report: (error: unknown) => void): 
   if (error instanceof FlowStateError)
     return new GraphQLError(error.message, { extensions: { code: 'SERVICE_UNAVAILABLE', reason: error.code, http: { status: 503 } } })
   return error
+}
+
+function refusedWith({ busy, message, requestId }: Refused): GraphQLError {
+  const http = busy ? { status: 503, headers: { 'retry-after': '1' } } : { status: 504 }
+  return new GraphQLError(message, { extensions: { code: busy ? 'SERVICE_UNAVAILABLE' : 'TIMEOUT', requestId, http } })
 }
 
 /** An error's message without the places on this machine that the platform wrote into it: of files, only the name stays. */

@@ -2,15 +2,9 @@ import { ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTy
 import { statusOf } from '../../request/response.js'
 import type { Behind } from '../behind.js'
 import { emptyMessage, type Message } from '../message.js'
+import { Refused } from '../refused.js'
+import type { Headers } from './exchange.js'
 import { invalid, Refusal } from './refusal.js'
-
-/** The service took longer than its `timeout`. */
-export class Late extends Error {
-  constructor(milliseconds: number) {
-    super(`Not answered within ${milliseconds} ms, the timeout of this service`)
-    this.name = 'TimeoutError'
-  }
-}
 
 /** What a client is told of an error, and with which status. */
 export interface Failure {
@@ -26,6 +20,7 @@ export interface Failure {
  * | Refusal | as it says |
  * | InputError, ParseError, errors of options | 422, a pattern or range that cannot be used 400; `{ detail: […] }` |
  * | FlowStateError; a ConnectionError of a peer that is out of reach | 503 with an envelope whose status is ERROR |
+ * | too many requests before it | 503 with such an envelope, and `retry-after` |
  * | the service's timeout, or one towards an executor | 504 with such an envelope |
  * | anything else | 500 with such an envelope that says no more; `report` hears it |
  */
@@ -44,13 +39,16 @@ export function failed(error: Error, about: Partial<Message>): Message {
   return emptyMessage({ ...about, docs: emptyMessage({}).docs, routes: [], status: statusOf(error) })
 }
 
+/** When to ask again, in seconds, who was not taken because there are too many. */
+export const RETRY: Headers = { 'retry-after': '1' }
+
 /** The status of an answer that says that an executor does not answer. */
 export function statusBehind(behind: Behind): 503 | 504 {
   return behind === 'ERR_TIMEOUT' ? 504 : 503
 }
 
 function statusFor(error: unknown): number {
-  if (error instanceof Late) return 504
+  if (error instanceof Refused) return statusBehind(error.cause.code as Behind)
   if (error instanceof FlowStateError) return 503
   if (!(error instanceof ConnectionError)) return 500
   if (error.code === 'ERR_TIMEOUT') return 504

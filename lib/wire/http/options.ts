@@ -29,7 +29,7 @@ export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'pre
   /** Of the service, in `/openapi.json` and `/docs`. */
   title?: string | undefined
   description?: string | undefined
-  /** Milliseconds after which a request that is not answered is, with 504; its executors are told. Streams have no end. Default: none. */
+  /** Milliseconds after which a request that is not answered is, with 504; its executors are told. A stream must begin by then, and has no end. Default: none. */
   timeout?: number | undefined
   /** Pack answers from 1 KiB that the client takes packed: gzip, br or deflate. Default `true`. */
   compression?: boolean | undefined

@@ -1,10 +1,12 @@
 import { newId } from '../../doc/id.js'
-import type { Handler } from '../../peer.js'
-import { behindIn } from '../behind.js'
+import type { Handler, Peer } from '../../peer.js'
+import { behindIn, refusedIn } from '../behind.js'
 import { Cors } from '../cors.js'
+import { Limited } from '../limited.js'
 import { answer, type Message } from '../message.js'
+import { Refused } from '../refused.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
-import { failureOf, Late, statusBehind } from './failure.js'
+import { failureOf, RETRY, statusBehind } from './failure.js'
 import { contentOf, formatOf } from './media.js'
 import { openapiOf } from './openapi.js'
 import type { Settings } from './options.js'
@@ -31,7 +33,7 @@ export class Router {
   leaving = false
 
   constructor(peer: Handler, settings: Settings) {
-    this.#peer = peer
+    this.#peer = settings.timeout ? new Limited(peer as Peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {
@@ -60,6 +62,7 @@ export class Router {
     // Nobody reads it any more; it is not a failure of ours.
     const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
     if (failure instanceof Refusal) return failure.reply(headers)
+    if (error instanceof Refused && error.busy) Object.assign(headers, RETRY)
     return { status: failure.status, headers, body: answerText(failure.message, this.#settings.exposeStacks) }
   }
 
@@ -130,7 +133,7 @@ export class Router {
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, exposeStacks)
     try {
-      const answered = await this.#answer(message, exchange, stream)
+      const answered = await answer(this.#peer, message, exchange.scope, stream && ((part) => stream.send(part)))
       if (stream?.begun) {
         await stream.send(answered)
         await stream.end()
@@ -138,6 +141,7 @@ export class Router {
       }
       const behind = behindIn(answered.status)
       const status = behind === undefined ? 200 : statusBehind(behind)
+      if (refusedIn(answered.status) === 'ERR_UNREACHABLE') Object.assign(headers, RETRY)
       return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, exposeStacks) }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
@@ -145,21 +149,6 @@ export class Router {
       await failLate(stream, error, about, this.#settings, exchange)
       return undefined
     }
-  }
-
-  #answer(message: Message, exchange: Exchange, stream: Stream | undefined): Promise<Message> {
-    const { timeout } = this.#settings
-    const { scope } = exchange
-    const work = answer(this.#peer, message, scope, stream && ((part) => stream.send(part)))
-    if (timeout === undefined) return work
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const late = new Late(timeout)
-        reject(late)
-        scope.abort(late)
-      }, timeout)
-      work.then(resolve, reject).finally(() => clearTimeout(timer))
-    })
   }
 
   /** What a GET asks for. Pages of other sites can make a browser send one: it says so, and only those are heard that CORS allows. */

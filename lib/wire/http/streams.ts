@@ -2,6 +2,7 @@ import { ExecutorError } from '../../errors.js'
 import type { Handler, Peer } from '../../peer.js'
 import { post } from '../../post/post.js'
 import { answerOf, type Message } from '../message.js'
+import { Refused } from '../refused.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failed, failureOf } from './failure.js'
 import { formatOf } from './media.js'
@@ -39,7 +40,7 @@ export async function upload(
   } catch (error) {
     const about = { requestId: headers['x-request-id']!, execEndpoint: on, targetExecutor: options.targetExecutor, parameters: options.parameters ?? {} }
     // An executor's failure is an answer; what else goes wrong before there is one has a status of its own.
-    if (!stream.begun && !(error instanceof ExecutorError)) throw error
+    if (!stream.begun && (!(error instanceof ExecutorError) || error instanceof Refused)) throw error
     await failLate(stream, error, about, settings, exchange)
   }
   return undefined
@@ -47,7 +48,7 @@ export async function upload(
 
 /** The last line of a stream that went wrong half-way: an envelope with the status ERROR. */
 export async function failLate(stream: Stream, error: unknown, about: Partial<Message>, settings: Settings, exchange: Exchange): Promise<void> {
-  if (exchange.scope.aborted && error === exchange.scope.reason && settings.timeout === undefined) return
+  if (exchange.scope.aborted && error === exchange.scope.reason) return
   if (error instanceof ExecutorError) {
     const { requestId = about.requestId } = error
     await stream.send(failed(error, { ...about, requestId: requestId ?? '' }))

@@ -105,6 +105,26 @@ test('R65: executors hear that a client left whose messages are not read for now
   assert.ok(took < 1000, `${took} ms`)
 })
 
+test('R65: executors hear that a client said goodbye when they make the next part, also where it does not hang up', async () => {
+  const begun = deferred<void>()
+  const aborted = deferred<void>()
+  await using it = await serving(async function* ({ signal }: any) {
+    signal.addEventListener('abort', () => aborted.resolve())
+    for (;;) {
+      yield { id: 'same' }
+      begun.resolve()
+      await turn()
+    }
+  })
+  const socket = await raw(it.server.port, '', '/?partial=1')
+  socket.write(frame(1, '{"data":[{}]}'))
+  await within(5000, begun.promise)
+  socket.write(frame(8, Buffer.from([0x03, 0xe8])))
+  await within(5000, aborted.promise)
+  assert.is(socket.destroyed, false)
+  socket.destroy()
+})
+
 test('R67: an endless generator and a slow reader run in constant memory', async () => {
   for (const mode of ['bytes', 'json'] as const) {
     await using it = await serving(() => {})

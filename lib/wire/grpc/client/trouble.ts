@@ -48,7 +48,8 @@ function kindOf(code: Code, details: string, begun: boolean): Trouble {
       return 'ERR_TIMEOUT'
     case Code.RESOURCE_EXHAUSTED:
       // That is what grpc-js makes of a server that has had enough of a connection.
-      return details.startsWith('Bandwidth exhausted') ? 'ERR_DISCONNECTED' : 'ERR_TOO_LARGE'
+      if (details.startsWith('Bandwidth exhausted')) return 'ERR_DISCONNECTED'
+      return details.startsWith('Busy: ') ? 'ERR_UNREACHABLE' : 'ERR_TOO_LARGE'
     case Code.UNIMPLEMENTED:
     case Code.OK:
       return 'ERR_PROTOCOL'

@@ -1,6 +1,6 @@
 import { status as Code } from '@grpc/grpc-js'
 import { ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError, say } from '../../../errors.js'
-import { behindIn } from '../../behind.js'
+import { behindIn, refusedIn } from '../../behind.js'
 import type { Message } from '../../message.js'
 
 /** A call that ends with a status of gRPC: what was asked cannot be answered, or not now. */
@@ -29,6 +29,7 @@ const CODES: Record<string, Code> = {
 /** What a client is told of an executor that is out of reach, where an answer must not say so: Jina's clients and gateways go by the status. */
 export function refusalBehind({ status }: Message): Refusal | undefined {
   const behind = behindIn(status)
+  if (refusedIn(status) === 'ERR_UNREACHABLE') return new Refusal(Code.RESOURCE_EXHAUSTED, status!.description)
   return behind && new Refusal(CODES[behind]!, status!.description)
 }
 

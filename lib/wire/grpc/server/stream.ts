@@ -1,6 +1,7 @@
 import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
+import { refusedIn } from '../../behind.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { Outbox } from '../outbox.js'
 import type { Desk } from './desk.js'
@@ -52,8 +53,8 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
         }
         try {
           const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
-          // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it.
-          const refusal = parts ? undefined : refusalBehind(answer)
+          // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
+          const refusal = parts || refusedIn(answer.status) ? undefined : refusalBehind(answer)
           if (refusal === undefined) return desk.encode(answer)
           await emit(desk.encode(emptyMessage({ requestId })))
           throw refusal

@@ -11,18 +11,23 @@ export class Outlet {
   #sending = 0
   #empty: (() => void) | undefined
 
-  /** @param stalled told when somebody begins to wait, and when nobody does any more */
+  /**
+   * @param stalled told when somebody begins to wait, and when nobody does any more
+   * @param gone told when there is nobody to send to
+   */
   constructor(
     private readonly socket: WebSocket,
     private readonly stream: Socket,
     private readonly stallTimeout: number,
     private readonly stalled: (stalled: boolean) => void,
+    private readonly gone: () => void,
   ) {}
 
   /** @returns a promise if there is more than enough on the way; it resolves when this has left, or cannot any more */
   send(data: string | Uint8Array): void | Promise<void> {
     const { socket } = this
-    if (socket.readyState !== socket.OPEN) return
+    // Before the end of the connection is told: who makes answers hears it at once.
+    if (socket.readyState !== socket.OPEN) return this.gone()
     if (socket.bufferedAmount + data.length > MARK) return this.#wait((done) => socket.send(data, done))
     this.#sending++
     this.#gather()

@@ -4,7 +4,7 @@ import type { Handler } from '../../../peer.js'
 import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
-import { behindIn } from '../../behind.js'
+import { behindIn, refusedIn } from '../../behind.js'
 import { answer, emptyMessage, type Message } from '../../message.js'
 import { Unfit } from '../dialect.js'
 import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
@@ -40,7 +40,7 @@ export class Session {
     private readonly asked: Asked,
     private readonly settings: Settings,
   ) {
-    this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled))
+    this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled), this.#onClose)
     socket.on('message', this.#onMessage)
     // It says with which code it closes, and the client hears it.
     socket.on('error', () => {})
@@ -98,8 +98,8 @@ export class Session {
     try {
       const { partial } = this.asked
       const answered = await answer(this.peer, message, scope, partial ? this.#send : undefined)
-      // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it.
-      if (!partial && behindIn(answered.status) !== undefined) throw new OutOfReach(answered.status!)
+      // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
+      if (!partial && behindIn(answered.status) !== undefined && refusedIn(answered.status) === undefined) throw new OutOfReach(answered.status!)
       return answered
     } catch (error) {
       // What is wrong with the request is its answer; anything else concerns the whole connection.

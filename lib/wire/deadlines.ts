@@ -4,7 +4,7 @@ export interface Deadline {
   readonly late: () => void
 }
 
-/** Many deadlines and one timer: a timer for every body would cost more than reading most of them. They are kept within a quarter more than their time. */
+/** Many deadlines and one timer, which runs once in their time at most: a timer for every body would cost more than reading most of them. */
 export class Deadlines {
   readonly #time: number
   readonly #waiting = new Set<Deadline>()
@@ -33,6 +33,7 @@ export class Deadlines {
   }
 
   #start(): ReturnType<typeof setTimeout> {
+    const [first] = this.#waiting
     const timer = setTimeout(
       () => {
         this.#timer = undefined
@@ -45,7 +46,7 @@ export class Deadlines {
         }
         if (this.#waiting.size > 0) this.#timer ??= this.#start()
       },
-      Math.max(1, this.#time / 4),
+      Math.max(1, Math.ceil(first!.due - performance.now())),
     )
     timer.unref?.()
     return timer

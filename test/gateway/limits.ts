@@ -1,0 +1,473 @@
+// What holds for all requests to a gateway, whatever they come by: time, and how many there are at once.
+import { status as Code, Metadata } from '@grpc/grpc-js'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { WebSocket } from 'ws'
+import { Client } from '../../lib/client/index.js'
+import { DocumentArray } from '../../lib/doc/array.js'
+import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
+import { type Call, Document, Executor, Flow } from '../../lib/index.js'
+import type { Peer } from '../../lib/peer.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { Scope } from '../../lib/stream/scope.js'
+import { METHODS } from '../../lib/wire/grpc/methods.js'
+import { Limited, type Limits } from '../../lib/wire/limited.js'
+import { Line } from '../../lib/wire/line.js'
+import { emptyMessage } from '../../lib/wire/message.js'
+import { decodeMessage, encodeMessage, encodeSingle } from '../../lib/wire/proto/index.js'
+import { Refused } from '../../lib/wire/refused.js'
+import { deferred } from '../support/deferred.js'
+import { turn } from '../support/turn.js'
+import { within } from '../support/within.js'
+import { Raw } from '../wire/grpc/raw.js'
+
+const WIRES = ['grpc', 'http', 'websocket'] as const
+
+/** An executor that waits at a door, and a gateway before it. */
+async function started(options: GatewayOptions = {}) {
+  const it = { inside: 0, highest: 0, begun: 0, told: 0, door: deferred<void>() }
+  class Worker extends Executor {
+    static requests = { '/wait': 'wait', '/parts': 'parts', '/deaf': 'deaf', '/default': 'quick' } as const
+    quick({ docs }: Call) {
+      for (const doc of docs) doc.text += '!'
+    }
+    async wait({ signal }: Call) {
+      it.begun++
+      it.highest = Math.max(it.highest, ++it.inside)
+      const told = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(void it.told++)))
+      await Promise.race([it.door.promise, told])
+      await turn()
+      it.inside--
+    }
+    async deaf() {
+      it.begun++
+      it.inside++
+      await it.door.promise
+      it.inside--
+    }
+    async *parts(call: Call) {
+      yield { id: 'first', text: 'first' }
+      await this.wait(call)
+      yield { id: 'second', text: 'second' }
+    }
+  }
+  const flow = await new Flow({ closeTimeout: 100 }).add({ name: 'worker', uses: Worker }).open()
+  const reported: Error[] = []
+  const gateway = await Gateway.serve(flow, { protocol: WIRES, graphql: true, onError: (error) => reported.push(error), ...options })
+  const raw = new Raw(gateway.addresses.grpc!)
+  return Object.assign(it, {
+    gateway,
+    reported,
+    raw,
+    async until(holds: () => boolean) {
+      while (!holds()) await within(10_000, turn())
+    },
+    async [Symbol.asyncDispose]() {
+      it.door.resolve()
+      raw[Symbol.dispose]()
+      await gateway.close(0)
+      await flow.close()
+    },
+  })
+}
+
+const bytesOf = (execEndpoint: string, requestId = 'r1'): Buffer =>
+  Buffer.from(encodeMessage(emptyMessage({ requestId, execEndpoint, docs: [new Document({ text: 'a' })] as never })))
+
+const json = (execEndpoint: string): string => JSON.stringify({ data: [{ text: 'a' }], execEndpoint })
+
+async function ask({ gateway }: { gateway: Gateway }, body: string, more: Record<string, string> = {}, path = '/post') {
+  const headers = { 'content-type': 'application/json', ...more }
+  const response = await fetch(gateway.addresses.http! + path, { method: 'POST', headers, body })
+  return { status: response.status, headers: response.headers, text: await response.text() }
+}
+
+const docs = (endpoint: string): string => `{ docs(data: [{ text: "a" }], execEndpoint: "${endpoint}") { text } }`
+const query = (it: { gateway: Gateway }, endpoint: string) => ask(it, JSON.stringify({ query: docs(endpoint) }), {}, '/graphql')
+
+/** A WebSocket, and what has come over it. */
+async function dial({ gateway }: { gateway: Gateway }, path = '/') {
+  const socket = new WebSocket(gateway.addresses.websocket! + path)
+  const answers: { header: { request_id: string; status: { code: number; description: string } }; partial?: boolean }[] = []
+  socket.on('message', (data) => answers.push(JSON.parse(String(data))))
+  const closed = new Promise<number>((resolve) => socket.on('close', resolve))
+  await within(5000, new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject)))
+  return { socket, answers, closed }
+}
+
+const failure = async (posted: Promise<unknown>): Promise<string> => {
+  try {
+    await within(10_000, posted)
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+  return 'none'
+}
+
+// ── time ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+const LATE = { timeout: 100 }
+
+test('G4, R44: what is not answered in time is 504, and its executor is told; a stream that has begun says so in a line and goes on', async () => {
+  await using it = await started(LATE)
+  const alone = await within(5000, ask(it, json('/wait')))
+  assert.is(alone.status, 504)
+  assert.match(JSON.parse(alone.text).header.status.description, /100 ms/)
+  await it.until(() => it.told === 1)
+  const options = '?exec_endpoint=/when&request_size=1&continue_on_error=true'
+  const lines = await within(
+    5000,
+    ask(it, '{"text":"a"}\n{"text":"b"}\n', { 'content-type': 'application/x-ndjson' }, `/post${options.replace('/when', '/wait')}`),
+  )
+  assert.is(lines.status, 200)
+  const statuses = lines.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).header.status)
+  assert.equal(
+    statuses.map(({ code }) => code),
+    [1, 1],
+  )
+  for (const { description } of statuses) assert.match(description, /100 ms/)
+  await it.until(() => it.told === 3)
+  const first = await within(5000, ask(it, '{"text":"a"}\n', { 'content-type': 'application/x-ndjson' }, '/post?exec_endpoint=/wait'))
+  assert.is(first.status, 504, 'nothing had begun')
+  assert.equal(it.reported, [])
+})
+
+test('G4, R44: over gRPC it is DEADLINE_EXCEEDED, and within a stream an answer with the status ERROR', async () => {
+  await using it = await started(LATE)
+  const one = bytesOf('/wait')
+  for (const [method, bytes] of [
+    [METHODS.single, one],
+    [METHODS.several, Buffer.concat([Buffer.of(0x0a, one.length), one])],
+  ] as const) {
+    const { status } = await within(5000, it.raw.unary(method, bytes))
+    assert.is(status.code, Code.DEADLINE_EXCEEDED, method)
+    assert.match(status.details, /100 ms/)
+  }
+  const { answers, status } = await within(5000, it.raw.converse(METHODS.call, [bytesOf('/wait', 'slow'), bytesOf('/', 'quick')]))
+  assert.is(status.code, Code.OK)
+  const all = answers.map((answer) => decodeMessage(answer))
+  assert.equal(
+    all.map(({ requestId, status }) => [requestId, status?.code ?? 'SUCCESS']),
+    [
+      ['quick', 'SUCCESS'],
+      ['slow', 'ERROR'],
+    ],
+  )
+  await it.until(() => it.told === 3)
+  const document = it.raw.server(
+    METHODS.document,
+    Buffer.from(encodeSingle(emptyMessage({ execEndpoint: '/wait', docs: [new Document()] as never }), { model: 'v1' } as never)),
+  )
+  document.on('data', () => {}).on('error', () => {})
+  const ended = await within(5000, new Promise<{ code: Code }>((resolve) => document.on('status', resolve)))
+  assert.is(ended.code, Code.DEADLINE_EXCEEDED)
+  await it.until(() => it.told === 4)
+  assert.equal(it.reported, [])
+})
+
+test('G4, R44: over WebSocket it is an answer with the status ERROR, and the connection goes on', async () => {
+  await using it = await started(LATE)
+  for (const path of ['/', '/?partial=1']) {
+    const { socket, answers, closed } = await dial(it, path)
+    for (const body of [json('/wait'), json('/'), '{}']) socket.send(body)
+    assert.is(await within(5000, closed), 1000)
+    assert.equal(
+      answers.map(({ header }) => header.status?.code ?? 0),
+      [0, 1],
+    )
+    assert.match(answers[1]!.header.status.description, /100 ms/)
+  }
+  await it.until(() => it.told === 2)
+  assert.equal(it.reported, [])
+})
+
+test('G4, R44: over GraphQL it is an error with the code TIMEOUT, and 504, also for what an executor makes in parts', async () => {
+  await using it = await started(LATE)
+  for (const endpoint of ['/wait', '/parts']) {
+    const { status, text } = await within(5000, query(it, endpoint))
+    assert.is(status, 504)
+    assert.is(JSON.parse(text).errors[0].extensions.code, 'TIMEOUT')
+  }
+  await it.until(() => it.told === 2)
+  assert.equal(it.reported, [])
+})
+
+test('G4, R44: a Client hears of it as ERR_TIMEOUT, by whatever it comes', async () => {
+  await using it = await started(LATE)
+  for (const wire of WIRES) {
+    await using client = new Client(it.gateway.addresses[wire]!)
+    assert.is(await failure(client.post('/wait', ['a']).docs()), 'ERR_TIMEOUT', wire)
+    assert.equal((await client.post('/', ['a']).docs()).texts, ['a!'])
+    if (wire === 'http') assert.is(await failure(client.mutate(docs('/wait'))), 'ERR_TIMEOUT', 'GraphQL')
+  }
+})
+
+test('G4: an answer in parts must begin in time, and has no end', async () => {
+  await using it = await started(LATE)
+  for (const wire of WIRES) {
+    it.door = deferred()
+    await using client = new Client(it.gateway.addresses[wire]!)
+    const texts: string[][] = []
+    for await (const { docs, partial } of client.post('/parts', ['a'])) {
+      texts.push(docs.map(({ text }) => text))
+      if (!partial || texts.length > 1) continue
+      // Longer than it may take to begin.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      it.door.resolve()
+    }
+    assert.equal(texts.at(-1), ['first', 'second'], wire)
+  }
+  assert.is(it.told, 0)
+})
+
+test('R44: the deadline of a call is that of its executors', async () => {
+  await using it = await started()
+  const { client } = it.raw
+  const call = client.makeUnaryRequest(
+    METHODS.single,
+    (b: Buffer) => b,
+    (b: Buffer) => b,
+    bytesOf('/wait'),
+    new Metadata(),
+    { deadline: Date.now() + 1000 },
+    () => {},
+  )
+  const { code } = await within(5000, new Promise<{ code: Code }>((resolve) => call.on('status', resolve)))
+  assert.is(code, Code.DEADLINE_EXCEEDED)
+  await it.until(() => it.told === 1)
+})
+// ── number ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Two inside and 32 in line, so that of 40 at once six are refused. */
+const FEW = { maxInFlight: 2 }
+const MANY = Array.from({ length: 40 }, (_, at) => at)
+
+/** Has many ask at once: says what the refused are told, and sees the rest answered in turn. */
+async function crowd<A>(it: Awaited<ReturnType<typeof started>>, asked: Promise<A>[], isRefused: (answer: A) => boolean, refused = 6): Promise<A[]> {
+  const answers: A[] = []
+  for (const one of asked) void one.then((answer) => answers.push(answer))
+  await it.until(() => answers.length === refused)
+  assert.is(it.inside, 2)
+  assert.ok(answers.every(isRefused))
+  it.door.resolve()
+  const all = await within(10_000, Promise.all(asked))
+  assert.is(all.filter(isRefused).length, refused)
+  assert.is(it.highest, 2, 'never more than the bound')
+  assert.is(it.begun, all.length - refused, 'nobody looked at those that were refused')
+  assert.equal(it.reported, [])
+  return all.filter(isRefused)
+}
+
+test('G4, R33: of many by HTTP, so many are inside, more wait, and the rest are 503 at once', async () => {
+  await using it = await started(FEW)
+  const all = MANY.map(() => ask(it, json('/wait')))
+  for (const { headers, text } of await crowd(it, all, ({ status }) => status === 503)) {
+    assert.is(headers.get('retry-after'), '1')
+    assert.match(JSON.parse(text).header.status.description, /Busy: 2 requests/)
+  }
+})
+
+test('G4, R33: of many by GraphQL, the rest are 503 with an error', async () => {
+  await using it = await started(FEW)
+  const all = MANY.map(() => query(it, '/wait'))
+  for (const { headers, text } of await crowd(it, all, ({ status }) => status === 503)) {
+    assert.is(headers.get('retry-after'), '1')
+    assert.is(JSON.parse(text).errors[0].extensions.code, 'SERVICE_UNAVAILABLE')
+  }
+})
+
+test('G4, R33: of many calls of gRPC, the rest are RESOURCE_EXHAUSTED', async () => {
+  await using it = await started(FEW)
+  const all = MANY.map(() => it.raw.unary(METHODS.single, bytesOf('/wait')))
+  for (const { status } of await crowd(it, all, ({ status }) => status.code === Code.RESOURCE_EXHAUSTED)) assert.match(status.details, /Busy/)
+})
+
+test('G4, R33: of many within streams of gRPC and WebSocket, the rest are answers with the status ERROR', async () => {
+  await using grpc = await started(FEW)
+  const calls = [0, 1, 2].map(() => grpc.raw.bidi(METHODS.call))
+  const answered = calls.flatMap((call, at) => {
+    const waiting = new Map<string, (failed: boolean) => void>()
+    call.on('error', () => {})
+    call.on('data', (bytes: Buffer) => {
+      const { requestId, status } = decodeMessage(bytes)
+      waiting.get(requestId)!(status?.code === 'ERROR')
+    })
+    const own = MANY.slice(0, 16).map((id) => new Promise<boolean>((resolve) => waiting.set(`${at}-${id}`, resolve)))
+    for (const id of waiting.keys()) call.write(bytesOf('/wait', id))
+    return own
+  })
+  await crowd(grpc, answered, (failed) => failed, 14)
+  for (const call of calls) call.cancel()
+
+  await using it = await started(FEW)
+  const lines = await Promise.all([0, 1, 2].map(() => dial(it)))
+  const all = lines.flatMap(({ socket }) => {
+    const waiting: ((failed: boolean) => void)[] = []
+    socket.on('message', (data) => waiting.shift()!(JSON.parse(String(data)).header.status?.code === 1))
+    const own = MANY.slice(0, 16).map(() => new Promise<boolean>((resolve) => waiting.push(resolve)))
+    for (const _ of own) socket.send(json('/wait'))
+    return own
+  })
+  await crowd(it, all, (failed) => failed, 14)
+  for (const { socket, closed } of lines) {
+    socket.send('{}')
+    assert.is(await within(5000, closed), 1000)
+  }
+})
+
+test('G4: one bound for all wires; a Client hears ERR_UNREACHABLE; who asks whether it is well is answered', async () => {
+  await using it = await started({ maxInFlight: 1 })
+  let refused = 0
+  const all = MANY.slice(0, 18).map(async (at) => {
+    if (at % 2 === 0) refused += Number((await ask(it, json('/wait'))).status === 503)
+    else refused += Number((await it.raw.unary(METHODS.single, bytesOf('/wait'))).status.code === Code.RESOURCE_EXHAUSTED)
+  })
+  await it.until(() => refused === 1)
+  for (const wire of WIRES) {
+    await using client = new Client(it.gateway.addresses[wire]!)
+    assert.is(await failure(client.post('/', ['a']).docs()), 'ERR_UNREACHABLE', wire)
+    assert.is(await within(5000, client.isFlowReady()), true, wire)
+    if (wire === 'http') assert.is(await failure(client.mutate(docs('/'))), 'ERR_UNREACHABLE', 'GraphQL')
+  }
+  for (const path of ['/', '/healthz', '/ready', '/dry_run', '/status', '/openapi.json']) {
+    const { status } = await within(5000, fetch(it.gateway.addresses.http! + path))
+    assert.is(status, 200, path)
+  }
+  assert.is((await within(5000, it.raw.unary(METHODS.check, Buffer.alloc(0)))).status.code, Code.OK)
+  it.door.resolve()
+  await within(10_000, Promise.all(all))
+  assert.is(it.begun, 17)
+  assert.is(it.highest, 1)
+})
+
+test('G4, R33: next to who asks again and again, another waits for its turn and no longer', async () => {
+  await using it = await started({ maxInFlight: 1 })
+  it.door.resolve()
+  let greedy = 0
+  let over = false
+  const flood = MANY.slice(0, 8).map(async () => {
+    while (!over) {
+      await ask(it, json('/wait'))
+      greedy++
+    }
+  })
+  await it.until(() => greedy > 8)
+  await using client = new Client(it.gateway.addresses.grpc!)
+  await client.post('/', ['a']).docs()
+  for (let round = 0; round < 5; round++) {
+    const before = greedy
+    assert.is((await within(10_000, client.post('/wait', ['a']).docs())).length, 1)
+    assert.ok(greedy - before <= 32, `${greedy - before} others were answered`)
+  }
+  over = true
+  await Promise.all(flood)
+})
+
+test('G4: a request that is late keeps its place until its executor is done', async () => {
+  await using it = await started({ maxInFlight: 1, timeout: 100 })
+  for (let at = 0; at < 3; at++) assert.is((await within(5000, ask(it, json('/deaf')))).status, 504)
+  assert.is(it.begun, 1, 'the others waited for it, and were late')
+  it.door.resolve()
+  assert.is((await within(5000, ask(it, json('/')))).status, 200)
+})
+
+// ── the line ─────────────────────────────────────────────────────────────────────────────────────────────
+
+const request = (endpoint = '/', scope = new Scope()): Request => new Request(new Header(endpoint, {}), DocumentArray.from([new Document()]), scope)
+
+/** A peer that is opened by hand, request by request. */
+function doors(limits: Limits) {
+  const inside: { request: Request; done: (error?: unknown) => void }[] = []
+  const peer: Peer = {
+    open: () => {},
+    close: () => {},
+    accepts: () => true,
+    handle: (request) => new Promise((resolve, reject) => inside.push({ request, done: (error) => (error === undefined ? resolve() : reject(error)) })),
+  }
+  return { inside, limited: new Limited(peer, limits) }
+}
+
+test('G4: places are given in order; who is told to stop leaves the line; who fails gives its place back', async () => {
+  const { inside, limited } = doors({ maxInFlight: 1 })
+  const requests = MANY.slice(0, 5).map(() => request())
+  const ends = requests.map((one) => Promise.resolve(limited.handle(one)).catch((error) => String(error)))
+  await turn()
+  assert.equal(
+    inside.map(({ request }) => requests.indexOf(request)),
+    [0],
+  )
+  requests[1]!.scope.abort('left')
+  assert.is(await ends[1], 'left')
+  inside[0]!.done(new Error('failed'))
+  assert.is(await ends[0], 'Error: failed')
+  inside[1]!.done()
+  await turn()
+  assert.equal(
+    inside.map(({ request }) => requests.indexOf(request)),
+    [0, 2, 3],
+  )
+  // It is inside: its place is free when it is done, and not before.
+  requests[3]!.scope.abort('left')
+  await turn()
+  assert.is(inside.length, 3)
+  inside[2]!.done()
+  await turn()
+  inside[3]!.done()
+  assert.equal(await Promise.all(ends.slice(2)), [undefined, undefined, undefined])
+  const again = limited.handle(request())
+  assert.is(inside.length, 5, 'nobody is left inside')
+  inside[4]!.done()
+  await again
+})
+
+test('G4: those who leave make room in the line, and beyond it requests fail at once', async () => {
+  const { limited } = doors({ maxInFlight: 1 })
+  void limited.handle(request())
+  const scopes = MANY.slice(0, 16).map(() => new Scope())
+  const ends = scopes.map((scope) => Promise.resolve(limited.handle(request('/', scope))).catch(String))
+  const busy = (): unknown => {
+    try {
+      void Promise.resolve(limited.handle(request())).catch(() => {})
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+  assert.instance(busy(), Refused)
+  for (const scope of scopes) scope.abort('left')
+  assert.equal([...new Set(await Promise.all(ends))], ['left'])
+  for (let at = 0; at < 16; at++) assert.is(busy(), undefined)
+  assert.instance(busy(), Refused)
+})
+
+test('G4: an executor that needs no promise needs none below its limits, and any number of them may wait', async () => {
+  let handled = 0
+  let door: (() => void) | undefined
+  const first = new Promise<void>((resolve) => {
+    door = resolve
+  })
+  const peer: Peer = { open: () => {}, close: () => {}, accepts: () => true, handle: () => (handled++ === 0 ? first : undefined) }
+  const limited = new Limited(peer, { maxInFlight: 2000, timeout: 60_000 })
+  const slow = limited.handle(request())
+  assert.instance(slow, Promise)
+  assert.is(limited.handle(request()), undefined)
+  door!()
+  await slow
+  const line = new Line(1, Infinity)
+  line.take()
+  let went = 0
+  const go = (): void => {
+    went++
+    line.give()
+  }
+  for (let at = 0; at < 100_000; at++) line.wait({ go })
+  line.give()
+  assert.is(went, 100_000)
+  assert.is(line.take(), true)
+  assert.is(line.take(), false)
+})
+
+test.run()
