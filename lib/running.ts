@@ -63,8 +63,8 @@ export class Running implements Peer {
 
   async #serve(name: string, { portExpose, ...own }: FlowOptions, over: GatewayOptions): Promise<void> {
     const { Gateway, only } = await import('./gateway/gateway.js')
-    const { port = portExpose, graphql, protocol = graphql ? 'http' : undefined, ...options } = only({ title: name, ...own }, over)
-    this.#gateway = await Gateway.serve(this, only({ ...options, port, graphql, protocol }))
+    const { port = portExpose, ...options } = only({ title: name, ...own }, over)
+    this.#gateway = await Gateway.serve(this, only({ ...options, port }))
   }
 
   /** Where clients reach it, by protocol. */

@@ -51,7 +51,7 @@ async function check(own: Fields, told: Record<string, unknown>): Promise<void> 
   } catch (error) {
     if (!(error instanceof OptionTypeError || error instanceof OptionRangeError)) throw error
     throw own.error(
-      ['port', 'sslKeyfile', 'sslCertfile', 'tls'].find((name) => error.message.startsWith(name) && told[name] !== undefined) ?? 'protocol',
+      ['port', 'sslKeyfile', 'sslCertfile', 'tls', 'graphql'].find((name) => error.message.startsWith(name) && told[name] !== undefined) ?? 'protocol',
       error.message,
       error,
     )

@@ -2,8 +2,10 @@ import { ConnectionError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'
 import { Limited } from '../wire/limited.js'
+import { withKeys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
+import { Readiness } from './readiness.js'
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
@@ -25,11 +27,13 @@ export function only(options: GatewayOptions, over: GatewayOptions = {}): Gatewa
 export class Gateway implements AsyncDisposable {
   readonly options: Readonly<GatewayOptions>
   readonly #ports: readonly Port[]
+  readonly #readiness: Readiness
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, ports: readonly Port[]) {
+  private constructor(options: GatewayOptions, ports: readonly Port[], readiness: Readiness) {
     this.options = options
     this.#ports = ports
+    this.#readiness = readiness
   }
 
   /**
@@ -42,13 +46,15 @@ export class Gateway implements AsyncDisposable {
     const { timeout, maxInFlight = MAX_IN_FLIGHT, ...told } = all
     const limited = new Limited(peer, { timeout, maxInFlight })
     const ports: Port[] = []
+    const readiness = new Readiness()
+    const ready = readiness.of(limited)
     try {
-      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told))
+      for (const { port, protocols } of plan(all)) ports.push(await Port.open(ready, port, protocols, told))
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)
     }
-    return new Gateway(all, ports)
+    return new Gateway(all, ports, readiness)
   }
 
   /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
@@ -72,6 +78,7 @@ export class Gateway implements AsyncDisposable {
 
   async #close(timeout: number): Promise<void> {
     const { drainDelay = 0 } = this.options
+    this.#readiness.leaving = true
     for (const port of this.#ports) port.unready()
     if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay))
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -88,14 +95,6 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-/** Key and certificate by their files. */
-async function withKeys({ sslKeyfile, sslCertfile, ...options }: GatewayOptions): Promise<GatewayOptions> {
-  if (sslKeyfile === undefined || sslCertfile === undefined) return options
-  const { textOf } = await import('../config/source.js')
-  const [key, cert] = await Promise.all([textOf(sslKeyfile), textOf(sslCertfile)])
-  return { ...options, tls: { key, cert } }
-}
-
 /** Why a port does not listen, in words for who asked for it. */
 function failure(cause: unknown, { host = '127.0.0.1' }: GatewayOptions): unknown {
   const { syscall, code = '', port } = cause as { syscall?: string; code?: string; port?: number }
@@ -104,8 +103,6 @@ function failure(cause: unknown, { host = '127.0.0.1' }: GatewayOptions): unknow
     const reason = REASONS[code] ?? say(cause)
     return new ConnectionError('ERR_REFUSED', where, `the Flow cannot be served there: ${reason}`, { cause })
   }
-  if (/^ERR_(OSSL|SSL|TLS|CRYPTO)/.test(code))
-    return new ConnectionError('ERR_TLS', where, `tls is no key with its certificate, as PEM: ${say(cause)}`, { cause })
   return cause
 }
 

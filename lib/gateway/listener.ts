@@ -1,8 +1,8 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import { node } from '../host.js'
 import type { Peer } from '../peer.js'
-import type { GraphQLOptions } from '../wire/graphql/index.js'
 import { namesSeveralHosts } from '../wire/hosts.js'
+import { GraphQLSpeaker } from './graphql.js'
 import type { GatewayOptions } from './options.js'
 import { common, given, type Speaker } from './speaker.js'
 
@@ -12,7 +12,7 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void
 const KEEP_ALIVE = 65_000
 
 /** A server of HTTP that is handed its connections. */
-export async function httpServer(listener: Listener | undefined, headersTimeout: number): Promise<HttpServer> {
+export async function httpServer(listener: Listener, headersTimeout: number): Promise<HttpServer> {
   const { createServer } = await node('http')
   const limits = {
     headersTimeout,
@@ -21,53 +21,46 @@ export async function httpServer(listener: Listener | undefined, headersTimeout:
     keepAliveTimeout: KEEP_ALIVE,
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headersTimeout / 4) || 5000),
   }
-  const server = createServer(limits, listener ?? ((_, response) => void response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end(ONLY)))
+  const server = createServer(limits, listener)
   // Node looks for connections that are late once it listens, which this server never does by itself.
   server.emit('listening')
   return server
 }
 
-const ONLY = 'This port speaks WebSocket.'
-
 /** HTTP's own routes, and GraphQL's. */
 export async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<Listener> {
-  const { createListener } = await import('../wire/http/serve.js')
-  const { cors, title, description, noDebugEndpoints, noCrudEndpoints, exposeEndpoints, timeout, bodyTimeout = 60_000 } = options
-  const http = await createListener(
-    peer,
-    given({
-      ...common(options),
-      cors,
-      title,
-      description,
-      noDebugEndpoints,
-      noCrudEndpoints,
-      exposeEndpoints,
-      timeout,
-      bodyTimeout,
-    }),
-  )
+  const { noCrudEndpoints, exposeEndpoints } = options
+  const http = await routes(peer, options, { noCrudEndpoints, exposeEndpoints })
   speakers.push(http)
   const listener: Listener = (request, response) => http.take(request, response)
   if (!options.graphql) return listener
-  const { createGraphQL } = await import('../wire/graphql/index.js')
-  const graphql = createGraphQL(peer, {
-    ...given({ prefetch: options.prefetch, cors, onError: options.onError as GraphQLOptions['onError'] }),
-    ...(typeof options.graphql === 'object' && options.graphql),
-  })
+  const graphql = await GraphQLSpeaker.open(peer, options)
+  speakers.push(graphql)
   return (request, response) => {
-    const path = request.url?.split('?', 1)[0]
-    const isGraphQL = path === graphql.path || path?.startsWith(`${graphql.path}/`)
-    if (!isGraphQL || namesSeveralHosts(request)) return listener(request, response)
-    endLate(request, bodyTimeout)
-    void graphql(request, response)
+    const isGraphQL = graphql.hasPath(pathOf(request)) && !namesSeveralHosts(request)
+    if (isGraphQL) graphql.take(request, response)
+    else listener(request, response)
   }
 }
 
-/** Hangs up on who does not send a body in time. */
-function endLate(request: IncomingMessage, time: number): void {
-  if (request.complete || time === 0) return
-  const timer = setTimeout(() => request.complete || request.socket.destroy(), time)
-  const over = (): void => clearTimeout(timer)
-  request.once('end', over).once('close', over)
+/** What a port that speaks WebSocket tells those who do not: how it is, as over HTTP and at Jina's gateway. */
+export async function probeListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<Listener> {
+  const http = await routes(peer, options, { noCrudEndpoints: true })
+  speakers.push(http)
+  return (request, response) => {
+    if (PROBES.has(pathOf(request))) return http.take(request, response)
+    response.writeHead(426, { upgrade: 'websocket', connection: 'close' }).end('This port speaks WebSocket.')
+  }
+}
+
+const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
+
+async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>) {
+  const { createListener } = await import('../wire/http/serve.js')
+  const { cors, title, description, noDebugEndpoints, timeout, bodyTimeout = 60_000 } = options
+  return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, timeout, bodyTimeout }))
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0]!
 }

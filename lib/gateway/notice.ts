@@ -1,19 +1,26 @@
 import type { Gateway } from './gateway.js'
 
 /** What a terminal shows when a gateway has started: one aligned block. */
-export function notice(name: string, gateway: Pick<Gateway, 'addresses' | 'options'>): string {
-  const rows: [string, string][] = Object.entries(gateway.addresses).map(([protocol, address]) => [TITLES[protocol] ?? protocol, address])
-  const { http } = gateway.addresses
-  if (http !== undefined) rows.push(['Docs', `${http}/docs`])
-  if (http !== undefined && gateway.options.graphql) rows.push(['GraphQL', `${http}/graphql`])
-  const { host = '127.0.0.1', tls, sslKeyfile } = gateway.options
-  rows.push([
-    'Reach',
-    LOCAL.test(host) ? 'this machine only' : `everybody who can reach ${host}${tls === undefined && sslKeyfile === undefined ? ', without TLS' : ''}`,
-  ])
+export function notice(name: string, { addresses, options }: Pick<Gateway, 'addresses' | 'options'>): string {
+  const rows: [string, string][] = Object.entries(addresses).map(([protocol, address]) => [TITLES[protocol] ?? protocol, reachable(address)])
+  const { host = '127.0.0.1', graphql, tls, sslKeyfile } = options
+  if (addresses.http !== undefined) {
+    const http = reachable(addresses.http)
+    rows.push(['Docs', `${http}/docs`])
+    const { path = '/graphql' } = typeof graphql === 'object' ? graphql : {}
+    if (graphql) rows.push(['GraphQL', `${http}${path}`])
+  }
+  const who = ANY.test(host) ? `everybody who can reach this machine (${host})` : `everybody who can reach ${host}`
+  rows.push(['Reach', LOCAL.test(host) ? 'this machine only' : `${who}${tls === undefined && sslKeyfile === undefined ? ', without TLS' : ''}`])
   const width = Math.max(...rows.map(([title]) => title.length))
   return [`${name} is served`, ...rows.map(([title, value]) => `  ${title.padEnd(width)}  ${value}`)].join('\n')
 }
 
+/** Every address there is is none that can be opened everywhere: this machine's own is among them. */
+function reachable(address: string): string {
+  return address.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+}
+
 const TITLES: Record<string, string> = { grpc: 'gRPC', http: 'HTTP', websocket: 'WebSocket' }
 const LOCAL = /^(127\.|localhost$|::1$|\[::1\]$)/
+const ANY = /^(0\.0\.0\.0|\[?::\]?)$/

@@ -6,6 +6,7 @@ import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
+import { bytes, host } from '../wire/rules.js'
 import type { ServerTls } from '../wire/wire.js'
 
 /** Of those that wait for something else, one process bears so many well. */
@@ -13,7 +14,7 @@ export const MAX_IN_FLIGHT = 1024
 
 /** How a Flow is served. */
 export interface GatewayOptions {
-  /** What is spoken, one or several: `'grpc'` (the default, as in Jina), `'http'`, `'websocket'`. */
+  /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP), `'http'`, `'websocket'`. */
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
   port?: number | readonly number[] | undefined
@@ -24,11 +25,11 @@ export interface GatewayOptions {
   /** The files of `tls`' key and certificate, as PEM, in its place. Read when it starts. Jina's names. */
   sslKeyfile?: string | undefined
   sslCertfile?: string | undefined
-  /** Which pages of other origins may call it: a list of origins, or `true` for all. Default: none. */
+  /** Which pages of other origins may call it, over HTTP and WebSocket: a list of origins, or `true` for all. Default: none. */
   cors?: CorsOption | undefined
   /** How documents are written over gRPC: `'v2'` for clients with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
   docarray?: Docarray | undefined
-  /** GraphQL at `/graphql`, where HTTP is spoken; `true`, or how. Default `false`. */
+  /** GraphQL at `/graphql`, beside HTTP, which must be spoken; `true`, or how. Default `false`. */
   graphql?: boolean | GraphQLOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */
   title?: string | undefined
@@ -37,7 +38,7 @@ export interface GatewayOptions {
   noDebugEndpoints?: boolean | undefined
   /** Leaves out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
   noCrudEndpoints?: boolean | undefined
-  /** Endpoints of executors with a path of their own. */
+  /** Endpoints of executors with a path of their own, over HTTP: where it is not spoken, it means nothing. */
   exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
   /** The most requests of one connection or stream between its wire and the executors. Default 16. */
   prefetch?: number | undefined
@@ -46,7 +47,7 @@ export interface GatewayOptions {
    * RESOURCE_EXHAUSTED, an answer with the status ERROR within a stream. Default 1024, as many as the calls of one connection of gRPC; 0 is no bound.
    */
   maxInFlight?: number | undefined
-  /** Bytes of one message or body, unpacked. Default 100 MiB; what is larger is refused. */
+  /** Bytes of one message or body, unpacked, from 1 to 2147483647. Default 100 MiB; what is larger is refused. GraphQL has `maxBodyBytes`. */
   maxMessageBytes?: number | undefined
   /**
    * Milliseconds in which a request must be answered, its wait in line included; then its executors are told to stop. An answer in parts must
@@ -69,13 +70,14 @@ export interface GatewayOptions {
 export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: any) => void> = {
   protocol: (_, value) => void protocols(value),
   port: (name, value) => {
+    if ([value].flat().length === 0) throw optionRange(name, 'a port, or one for each protocol; 0 is one that is free', value)
     for (const one of [value].flat()) {
       count(name, one)
       if (one > 65_535) throw optionRange(name, 'an integer from 0 to 65535', one)
     }
   },
-  host: string,
-  tls: object,
+  host,
+  tls,
   sslKeyfile: string,
   sslCertfile: string,
   cors: corsOption,
@@ -88,7 +90,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   exposeEndpoints: object,
   prefetch: count,
   maxInFlight: count,
-  maxMessageBytes: count,
+  maxMessageBytes: bytes,
   timeout: milliseconds,
   headersTimeout: milliseconds,
   bodyTimeout: milliseconds,
@@ -100,20 +102,28 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   check('Gateway', options, GATEWAY_RULES)
-  if (options.tls !== undefined && (options.tls.key === undefined) !== (options.tls.cert === undefined))
-    throw optionType('tls', 'a key with its cert: { key, cert }', options.tls)
   const [given, missing] = options.sslKeyfile === undefined ? (['sslCertfile', 'sslKeyfile'] as const) : (['sslKeyfile', 'sslCertfile'] as const)
   if (options[given] !== undefined && options[missing] === undefined) throw optionType(given, `given together with ${missing}`, options[given])
   if (options[given] !== undefined && options.tls !== undefined) throw optionType(given, 'left out where tls is given', options[given])
-  checkDocarray(
-    options.docarray,
-    plan(options).flatMap(({ protocols }) => protocols),
-  )
+  const spoken = plan(options).flatMap(({ protocols }) => protocols)
+  checkDocarray(options.docarray, spoken)
+  if (options.graphql && !spoken.includes('http'))
+    throw optionRange('graphql', `false where HTTP is not spoken, beside which it is served. Add 'http' to protocol (${spoken})`, true)
   return options
 }
 
+function tls(name: string, value: ServerTls): void {
+  object(name, value)
+  if (!value.key || !value.cert) throw optionType(name, 'a key with its certificate, as texts in PEM: { key, cert }', value)
+  for (const part of ['key', 'cert', 'ca'] as const) {
+    const given = value[part]
+    if (given !== undefined && typeof given !== 'string' && !(given instanceof Uint8Array))
+      throw optionType(`${name}.${part}`, 'a text in PEM, or its bytes', given)
+  }
+}
+
 /** Which protocols are spoken at which port: those with the same port share it. */
-export function plan({ protocol = 'grpc', port = 0 }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+export function plan({ graphql, protocol = graphql ? 'http' : 'grpc', port = 0 }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
   const spoken = protocols(protocol)
   const given = [port].flat()
   if (given.length > 1 && given.length !== spoken.length) {

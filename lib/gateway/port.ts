@@ -3,7 +3,7 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Peer } from '../peer.js'
 import type { Protocol } from '../wire/address.js'
 import { originsIn } from '../wire/cors.js'
-import { httpListener, httpServer } from './listener.js'
+import { httpListener, httpServer, probeListener } from './listener.js'
 import type { GatewayOptions } from './options.js'
 import { plain, secure } from './sockets.js'
 import { common, given, type Speaker } from './speaker.js'
@@ -36,7 +36,8 @@ export class Port {
       grpc = (socket) => speaker.inject(socket)
     }
     if (protocols.includes('http') || protocols.includes('websocket')) {
-      const own = await httpServer(protocols.includes('http') ? await httpListener(peer, options, speakers) : undefined, headersTimeout)
+      const listener = protocols.includes('http') ? httpListener : probeListener
+      const own = await httpServer(await listener(peer, options, speakers), headersTimeout)
       speakers.push({ drain: async () => {}, close: () => void own.close() })
       http = own
       if (protocols.includes('websocket')) {

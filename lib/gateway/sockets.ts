@@ -1,9 +1,13 @@
 import type { Server as NetServer, Socket } from 'node:net'
 import { node } from '../host.js'
 import type { ServerTls } from '../wire/wire.js'
+import { pem } from './keys.js'
 
 /** What HTTP/2 begins with, which is no method of HTTP/1. */
 const PRI = 'PRI'
+
+/** Pieces of a stream leave when they are there: servers of HTTP see to that by themselves, but not for connections that they are handed. */
+const NOW = { noDelay: true }
 
 /**
  * A server for connections that speak gRPC or something else.
@@ -12,7 +16,7 @@ const PRI = 'PRI'
  */
 export async function plain(time: number, hand: (socket: Socket, isHttp2: boolean) => void): Promise<NetServer> {
   const { createServer } = await node('net')
-  return createServer((socket) => {
+  return createServer(NOW, (socket) => {
     let said: Buffer = Buffer.alloc(0)
     const timer = time > 0 ? setTimeout(() => socket.destroy(), time) : undefined
     const gone = (): void => clearTimeout(timer)
@@ -44,6 +48,7 @@ export async function secure(
   const choose = ({ protocols }: { protocols: string[] }): string | undefined =>
     http && protocols.includes('http/1.1') ? 'http/1.1' : grpc && protocols.includes('h2') ? 'h2' : undefined
   const options = {
+    ...NOW,
     key: pem(key),
     cert: pem(cert),
     ...(ca !== undefined && { ca: pem(ca), requestCert: true, rejectUnauthorized: true }),
@@ -53,10 +58,6 @@ export async function secure(
   const server = createServer(options as object, (socket) => hand(socket, socket.alpnProtocol === 'h2'))
   // Node says that a handshake went wrong or took too long, and leaves the connection as it is.
   return server.on('tlsClientError', (_, socket) => socket.destroy())
-}
-
-function pem(given: string | Uint8Array): string | Buffer {
-  return typeof given === 'string' ? given : Buffer.from(given)
 }
 
 function ignore(): void {}

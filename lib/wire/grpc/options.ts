@@ -1,6 +1,7 @@
 import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../../errors.js'
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
+import { bytes, host } from '../rules.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 
 /** What {@link serve} can be told. */
@@ -35,10 +36,10 @@ export type ClientSettings = ReturnType<typeof clientSettings>
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function serverSettings(options: GrpcServeOptions) {
   const given = check('serve()', options, {
-    host: string,
+    host,
     port,
     tls: serverTls,
-    maxMessageBytes: positive,
+    maxMessageBytes: bytes,
     prefetch: count,
     exposeStacks: flag,
     onError: callback,
@@ -69,7 +70,7 @@ export function clientSettings(options: GrpcConnectOptions) {
     compression,
     timeout: milliseconds,
     connectTimeout: milliseconds,
-    maxMessageBytes: positive,
+    maxMessageBytes: bytes,
     docarray: (_, value) => checkDocarray(value),
     unary: flag,
     keepalive: milliseconds,
@@ -90,11 +91,6 @@ export function clientSettings(options: GrpcConnectOptions) {
 function port(name: string, value: unknown): void {
   if (typeof value !== 'number') throw optionType(name, 'a number', value)
   if (!(Number.isInteger(value) && value >= 0 && value <= 65_535)) throw optionRange(name, 'a port from 0 to 65535', value)
-}
-
-function positive(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number of bytes', value)
-  if (!(Number.isInteger(value) && value > 0)) throw optionRange(name, 'a number of bytes, 1 or more', value)
 }
 
 function compression(name: string, value: unknown): void {

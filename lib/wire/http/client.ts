@@ -1,5 +1,6 @@
 import { optionRange, optionType } from '../../errors.js'
-import { callback, check, count, milliseconds, string } from '../../options.js'
+import { callback, check, milliseconds, string } from '../../options.js'
+import { bytes } from '../rules.js'
 import type { Connection, ConnectOptions } from '../wire.js'
 import { FetchTransport } from './client-fetch.js'
 import { HttpConnection } from './connection.js'
@@ -22,7 +23,7 @@ const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => vo
   },
   timeout: milliseconds,
   connectTimeout: milliseconds,
-  maxMessageBytes: count,
+  maxMessageBytes: bytes,
   fetch: callback,
 }
 

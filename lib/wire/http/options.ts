@@ -1,6 +1,7 @@
 import { optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
+import { bytes, host } from '../rules.js'
 import type { ServeOptions } from '../wire.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
@@ -57,7 +58,7 @@ export interface Settings extends HttpOptions {
 }
 
 const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
-  maxMessageBytes: limit,
+  maxMessageBytes: bytes,
   prefetch: count,
   exposeStacks: flag,
   onError: callback,
@@ -73,7 +74,7 @@ const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
 
 const SERVE: Record<keyof HttpServeOptions, (name: string, value: any) => void> = {
   ...HTTP,
-  host: string,
+  host,
   port,
   tls: object,
   headersTimeout: milliseconds,
@@ -115,11 +116,6 @@ function heard(onError: (error: Error) => void): (error: unknown) => void {
       console.error('onError of the HTTP server threw:', thrown)
     }
   }
-}
-
-function limit(name: string, value: unknown): void {
-  count(name, value)
-  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity for no limit', value)
 }
 
 function port(name: string, value: unknown): void {

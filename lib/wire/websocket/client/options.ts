@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { check, milliseconds } from '../../../options.js'
+import { bytes } from '../../rules.js'
 import type { ClientTls, ConnectOptions } from '../../wire.js'
-import { maxMessageBytes } from '../limits.js'
 import type { LineOptions } from './line.js'
 
 /** What a WebSocket client can be told. */
@@ -74,7 +74,7 @@ const RULES: Record<keyof WebSocketConnectOptions, (name: string, value: any) =>
   timeout: milliseconds,
   connectTimeout: milliseconds,
   pingInterval: milliseconds,
-  maxMessageBytes,
+  maxMessageBytes: bytes,
 }
 
 function oneOf(...values: string[]): (name: string, value: unknown) => void {

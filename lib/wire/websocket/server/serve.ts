@@ -7,6 +7,7 @@ import type { Server } from '../../wire.js'
 import { statusJson } from '../json.js'
 import { Door, nothingHere } from './door.js'
 import { dryRun } from './dry-run.js'
+import { answerAsIs, wantsWebSocket } from './otherwise.js'
 import { type AttachOptions, settings, type WebSocketServeOptions } from './settings.js'
 
 /** A WebSocket endpoint on an HTTP server that is somebody else's. */
@@ -57,7 +58,8 @@ export async function serve(peer: Handler, options: WebSocketServeOptions = {}):
 
 /**
  * Serves a peer by WebSocket on a server that answers HTTP. Requests for other paths are left to who else listens for `'upgrade'`, or
- * refused with 404 if nobody does.
+ * refused with 404 if nobody does. So are those that want another protocol, such as h2c, left to them; if nobody listens, they are answered as
+ * if they did not want it.
  *
  * @throws OptionTypeError, OptionRangeError that name the option
  */
@@ -68,7 +70,10 @@ export function attach(server: HttpServer, peer: Handler, options: AttachOptions
 async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeof settings>, own: boolean): Promise<Attached> {
   const door = await Door.open(peer, set)
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
-    if (!door.upgrade(request, stream, head) && (own || server.listenerCount('upgrade') === 1)) nothingHere(stream)
+    const alone = own || server.listenerCount('upgrade') === 1
+    if (!wantsWebSocket(request)) {
+      if (alone) answerAsIs(server, request, stream, head)
+    } else if (!door.upgrade(request, stream, head) && alone) nothingHere(stream)
   }
   server.on('upgrade', onUpgrade)
   return {

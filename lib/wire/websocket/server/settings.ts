@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../../../errors.js'
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../../options.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../options.js'
+import { bytes, host } from '../../rules.js'
 import type { ServeOptions } from '../../wire.js'
-import { maxMessageBytes } from '../limits.js'
 
 /** What a WebSocket endpoint on somebody else's HTTP server can be told. */
 export interface AttachOptions extends Omit<ServeOptions, 'host' | 'port' | 'tls'> {
@@ -41,10 +41,10 @@ export function settings(where: string, options: WebSocketServeOptions): Setting
 }
 
 const RULES: Record<keyof WebSocketServeOptions, (name: string, value: any) => void> = {
-  host: string,
+  host,
   port,
   tls: object,
-  maxMessageBytes,
+  maxMessageBytes: bytes,
   prefetch: count,
   exposeStacks: flag,
   onError: callback,
