@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../../options.js'
+import { maxMessageBytes } from '../../told.js'
 import type { ServeOptions } from '../../wire.js'
-import { maxMessageBytes } from '../limits.js'
 
 /** What a WebSocket endpoint on somebody else's HTTP server can be told. */
 export interface AttachOptions extends Omit<ServeOptions, 'host' | 'port' | 'tls'> {
