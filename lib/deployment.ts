@@ -1,4 +1,4 @@
-import { externals } from './externals.js'
+import { checkPlace, externals } from './externals.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Background } from './graph/background.js'
 import { instances } from './instances.js'
@@ -19,6 +19,7 @@ export interface Deployment {
  */
 export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background): Promise<Deployment> {
   const { name } = step
+  checkPlace(step)
   const { peers, parts: made, options } = step.options.external ? await externals(step) : await instances(step, flow)
   const { concurrency = Infinity, polling } = options
   const parts: Part[] = [...made]

@@ -1,15 +1,26 @@
-import { FlowBuildError, show } from './errors.js'
+import { FlowBuildError } from './errors.js'
 import type { AddOptions, Plan } from './flow-options.js'
 import type { Part } from './lifecycle.js'
 import type { Peer } from './peer.js'
+import { ONLY_ELSEWHERE, ONLY_HERE } from './places.js'
+
+/** @throws FlowBuildError (`ERR_USES_INVALID`) for options that would have no effect, as the executor runs elsewhere, or does not */
+export function checkPlace({ name, options }: Plan['steps'][number]): void {
+  const idle = (options.external ? ONLY_HERE : ONLY_ELSEWHERE).filter((option) => options[option] !== undefined)
+  if (idle.length === 0) return
+  const named = idle.join(', ')
+  const reason = options.external
+    ? `is external: what runs at its address is configured there, and as often as host and port name it. Take ${named} out`
+    : `runs here, where ${named} would do nothing. Say external: true if it runs elsewhere, or take ${named} out`
+  throw new FlowBuildError('ERR_USES_INVALID', `${name} ${reason}`)
+}
 
 /**
  * A client for each address of an external executor.
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
 export async function externals({ name, options }: Plan['steps'][number]): Promise<{ peers: Peer[]; parts: Part[]; options: AddOptions }> {
-  const { host, port, protocol, tls, headers, docarray, uses } = options
-  if (uses !== undefined) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, so it uses what runs at its address. Take ${show(uses)} out`)
+  const { host, port, protocol, tls, headers, metadata, compression, maxMessageBytes, docarray } = options
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()
   if (hosts.length === 0 && ports.length === 0) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, but has neither host nor port`)
@@ -17,9 +28,7 @@ export async function externals({ name, options }: Plan['steps'][number]): Promi
   if ((hosts.length > 1 && hosts.length < count) || (ports.length > 1 && ports.length < count))
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has ${hosts.length} hosts and ${ports.length} ports. Give one for all, or one for each`)
   const { Client } = await import('./client/client.js')
-  const peers = Array.from(
-    { length: count },
-    (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, tls, headers, docarray }),
-  )
+  const told = { protocol, tls, headers, metadata, compression, maxMessageBytes, docarray }
+  const peers = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], ...told }))
   return { peers, parts: [], options }
 }

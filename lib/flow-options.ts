@@ -136,6 +136,12 @@ export interface AddOptions<Name extends string = string, Names extends string =
   tls?: boolean | ClientTls | undefined
   /** Headers, or gRPC metadata, for an external executor. */
   headers?: Readonly<Record<string, string>> | undefined
+  /** gRPC's name for `headers`. */
+  metadata?: Readonly<Record<string, string>> | undefined
+  /** Packs what is sent to an external executor. Default: nothing is packed. */
+  compression?: 'gzip' | 'deflate' | undefined
+  /** Bytes of one answer of an external executor. Default 100 MiB. */
+  maxMessageBytes?: number | undefined
   /** How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`. */
   docarray?: Docarray | undefined
 }
@@ -211,6 +217,9 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   protocol: string,
   tls: (name, value) => typeof value === 'boolean' || object(name, value),
   headers: texts,
+  metadata: texts,
+  compression: string,
+  maxMessageBytes: count,
   docarray: string,
 }
 

@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['doc'],
   ['request', 'requests', 'peer'],
   ['graph', 'executor', 'yields', 'lifecycle'],
-  ['post', 'flow-options', 'endpoints'],
+  ['post', 'flow-options', 'endpoints', 'places'],
   ['config', 'draw', 'wire', 'instances', 'externals'],
   ['deployment'],
   ['client'],

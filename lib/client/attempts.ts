@@ -1,6 +1,7 @@
 import { ConnectionError } from '../errors.js'
 import type { Request } from '../request/request.js'
 import { rest } from '../stream/rest.js'
+import type { Scope } from '../stream/scope.js'
 
 interface AttemptOptions {
   readonly maxAttempts?: number | undefined
@@ -32,11 +33,22 @@ export class Attempts {
     this.#timeout = timeout
   }
 
-  run(request: Request, send: Send): void | Promise<void> {
-    return this.#most <= 1 ? send(request) : this.#repeat(request, send)
+  /**
+   * @param life of the Client: when it ends, so does what is under way, with its reason, and nothing is sent again
+   */
+  async run(request: Request, life: Scope, send: Send): Promise<void> {
+    let unwatch: (() => void) | undefined
+    const closed = new Promise<never>((_, reject) => {
+      unwatch = life.watch(reject)
+    })
+    try {
+      await Promise.race([this.#most <= 1 ? send(request) : this.#repeat(request, life, send), closed])
+    } finally {
+      unwatch?.()
+    }
   }
 
-  async #repeat(request: Request, send: Send): Promise<void> {
+  async #repeat(request: Request, life: Scope, send: Send): Promise<void> {
     const until = performance.now() + this.#timeout
     for (let attempt = 1; ; attempt++) {
       const { emitted } = request.whole
@@ -44,11 +56,11 @@ export class Attempts {
         return await (attempt === 1 || until === Infinity ? send(request) : this.#until(until, request, send))
       } catch (error) {
         const again = error instanceof ConnectionError && PASSING.includes(error.code) && attempt < this.#most && request.whole.emitted === emitted
-        if (!again || request.scope.aborted) throw error
+        if (!again || request.scope.aborted || life.aborted) throw error
         // A random part of it, so that those who failed together do not come back together.
         const wait = Math.random() * Math.min(this.#first * this.#growth ** (attempt - 1), this.#longest)
         if (performance.now() + wait >= until) throw this.#late(error)
-        await rest(request.scope, wait)
+        await restWithin(request.scope, life, wait)
       }
     }
   }
@@ -70,5 +82,17 @@ export class Attempts {
   #late(cause?: ConnectionError): ConnectionError {
     const last = cause === undefined ? '' : `, the last attempt being: ${cause.message}`
     return new ConnectionError('ERR_TIMEOUT', this.#address, `no answer within ${this.#timeout} ms${last}`, { cause })
+  }
+}
+
+/** Waits, unless the request is not wanted any more, or the Client not there. @throws the reason */
+async function restWithin(scope: Scope, life: Scope, milliseconds: number): Promise<void> {
+  const both = scope.child()
+  const unwatch = life.watch((reason) => both.abort(reason))
+  try {
+    await rest(both, milliseconds)
+  } finally {
+    unwatch()
+    both.close()
   }
 }

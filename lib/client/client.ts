@@ -1,13 +1,15 @@
 import type { Tags } from '../doc/document.js'
-import { ConnectionError } from '../errors.js'
-import { callback, check, count, milliseconds, object, type PostOptions, string } from '../options.js'
+import { ConnectionError, optionRange, optionType } from '../errors.js'
+import { callback, check, count, milliseconds, type PostOptions, string } from '../options.js'
 import type { Peer } from '../peer.js'
 import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
+import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLClient, MutateOptions } from '../wire/graphql/client.js'
+import { CONNECT_RULES, headers, headersOver } from '../wire/told.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
@@ -22,12 +24,12 @@ export interface ClientOptions extends AddressOptions {
   protocol?: AddressOptions['protocol']
   /** Speaks TLS, with the platform's authorities, or as told. Default `false`, unless the scheme says so (`grpcs`, `https`, `wss`). */
   tls?: boolean | ClientTls | undefined
-  /** Packs what is sent. Default: nothing is packed. */
+  /** Packs what is sent; over WebSocket, in one way, if the server agrees; GraphQL never. Default: nothing is packed. */
   compression?: 'gzip' | 'deflate' | undefined
   /** Go with each call: HTTP headers, gRPC metadata. In browsers, WebSockets cannot have any. */
-  headers?: Readonly<Record<string, string>> | undefined
+  headers?: Readonly<Record<string, string>> | Headers | undefined
   /** gRPC's name for `headers`. */
-  metadata?: Readonly<Record<string, string>> | undefined
+  metadata?: Readonly<Record<string, string>> | Headers | undefined
   /** How often a request is sent, when the server is not there or goes away. Default 1: what was done twice cannot be undone. */
   maxAttempts?: number | undefined
   /** Milliseconds before the second attempt. Default 500, as in Jina; each wait is a random part of it. */
@@ -54,20 +56,26 @@ export interface ClientOptions extends AddressOptions {
 }
 
 const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
-  host: string,
+  ...CONNECT_RULES,
+  host(name, value) {
+    string(name, value)
+    // Most often a variable of the environment that is not set.
+    if (value.trim() === '') throw optionRange(name, 'a name or an IP address; left out, it is this machine', value)
+  },
   port: count,
   protocol: string,
-  tls: (name, value) => typeof value === 'boolean' || object(name, value),
-  compression: string,
-  headers: object,
-  metadata: object,
-  maxAttempts: count,
+  headers: (name, value) => headers(name, textsOf(value)),
+  metadata: (name, value) => headers(name, textsOf(value)),
+  maxAttempts(name, value) {
+    count(name, value)
+    if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)
+  },
   initialBackoff: milliseconds,
   maxBackoff: milliseconds,
-  backoffMultiplier: count,
-  timeout: milliseconds,
-  connectTimeout: milliseconds,
-  maxMessageBytes: count,
+  backoffMultiplier(name, value) {
+    if (typeof value !== 'number') throw optionType(name, 'a number', value)
+    if (!(value >= 1 && value < Infinity)) throw optionRange(name, 'a number ≥ 1', value)
+  },
   prefetch: count,
   docarray: string,
   fetch: callback,
@@ -84,7 +92,10 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
 export class Client implements Peer, AsyncDisposable {
   readonly address: Address
   readonly #options: ClientOptions
+  readonly #headers: Readonly<Record<string, string>>
   readonly #attempts: Attempts
+  /** From one `close()` to the next. */
+  #life = new Scope()
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
   #graphql: Promise<GraphQLClient> | undefined
@@ -98,6 +109,9 @@ export class Client implements Peer, AsyncDisposable {
     this.#options = check('Client', all, RULES)
     this.address = addressOf(all)
     checkDocarray(all.docarray, [this.address.protocol])
+    const allowed = headersOver(this.address.protocol)
+    for (const name of ['headers', 'metadata'] as const) allowed(name, textsOf(all[name] ?? {}))
+    this.#headers = { ...textsOf(all.metadata ?? {}), ...textsOf(all.headers ?? {}) }
     this.#attempts = new Attempts(written(this.address), all)
   }
 
@@ -136,11 +150,14 @@ export class Client implements Peer, AsyncDisposable {
     return (await this.#overHttp()).mutate(document, variables, options)
   }
 
-  /** Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there. */
+  /**
+   * Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there.
+   * @throws ConnectionError as {@link mutate} does, at the first `next()`
+   */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const over = this.#overHttp()
+    const over = (): Promise<GraphQLClient> => this.#overHttp()
     return (async function* () {
-      yield* (await over).subscribe(document, variables, options)
+      yield* (await over()).subscribe(document, variables, options)
     })()
   }
 
@@ -164,24 +181,34 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   handle(request: Request): void | Promise<void> {
-    return this.#attempts.run(request, (request) =>
+    return this.#attempts.run(request, this.#life, (request) =>
       this.#connection === undefined ? this.#connected().then((connection) => connection.handle(request)) : this.#connection.handle(request),
     )
   }
 
-  /** Connects, which the first request would do. */
+  /**
+   * Connects now, and not with the first request; over HTTP, asks for the root. Once, whatever `maxAttempts` says.
+   * @throws ConnectionError when nobody is there within `connectTimeout`
+   */
   async open(): Promise<this> {
     await (await this.#connected()).open()
     return this
   }
 
-  /** Lets go of the connection. Requests under way fail; the next one connects again. */
+  /**
+   * Lets go of the connection. What is under way, `mutate()` and `subscribe()` too, fails with ConnectionError `ERR_DISCONNECTED` and is not
+   * sent again, whatever `maxAttempts` says. What is asked for later connects again.
+   */
   async close(): Promise<void> {
-    const connected = [this.#connecting, this.#graphql]
+    const [connecting, graphql, life] = [this.#connecting, this.#graphql, this.#life]
     this.#connection = undefined
     this.#connecting = undefined
     this.#graphql = undefined
-    for (const one of connected) await (await one?.catch(() => undefined))?.close()
+    this.#life = new Scope()
+    const reason = new ConnectionError('ERR_DISCONNECTED', written(this.address), 'this Client was closed')
+    life.abort(reason)
+    await (await connecting?.catch(() => undefined))?.close()
+    await (await graphql?.catch(() => undefined))?.close(reason)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -189,26 +216,26 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   #connected(): Promise<Connection> {
-    this.#connecting ??= this.#connect().then(
-      (connection) => {
-        this.#connection = connection
-        return connection
-      },
-      (error) => {
-        this.#connecting = undefined
-        throw error
-      },
-    )
-    return this.#connecting
+    if (this.#connecting !== undefined) return this.#connecting
+    const connecting = this.#connect()
+    this.#connecting = connecting
+    // It may be closed meanwhile.
+    const note = (connection?: Connection): void => {
+      if (this.#connecting !== connecting) return
+      if (connection === undefined) this.#connecting = undefined
+      else this.#connection = connection
+    }
+    connecting.then(note, () => note())
+    return connecting
   }
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, headers, metadata, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch } = this.#options
+    const { tls, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch } = this.#options
     const told = {
       ...{ compression, timeout, connectTimeout, maxMessageBytes },
       tls: typeof tls === 'object' ? tls : undefined,
-      headers: { ...metadata, ...headers },
+      headers: this.#headers,
       ...(this.address.protocol === 'http' && { fetch }),
       ...(this.address.protocol === 'grpc' && { docarray }),
     }
@@ -217,13 +244,13 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   #overHttp(): Promise<GraphQLClient> {
-    const { headers, metadata, tls, timeout, connectTimeout, maxMessageBytes, fetch } = this.#options
+    const { tls, timeout, connectTimeout, maxMessageBytes, fetch } = this.#options
     this.#graphql ??= import('../wire/graphql/client.js').then(
       ({ GraphQLClient }) =>
         new GraphQLClient(this.address, {
           ...{ timeout, connectTimeout, maxMessageBytes, fetch },
           tls: typeof tls === 'object' ? tls : undefined,
-          headers: { ...metadata, ...headers },
+          headers: this.#headers,
         }),
     )
     return this.#graphql
@@ -237,4 +264,9 @@ async function wireFor({ protocol, ...address }: Address): Promise<{ connect(add
   if (typeof process !== 'object')
     throw new ConnectionError('ERR_PROTOCOL', written({ protocol, ...address }), 'browsers cannot speak gRPC. Use http:// or ws://')
   return import('../wire/grpc/client/connect.js')
+}
+
+/** As an object, which `Headers` of the platform are not. */
+function textsOf(headers: NonNullable<ClientOptions['headers']>): Readonly<Record<string, string>> {
+  return headers instanceof Headers ? Object.fromEntries(headers) : headers
 }

@@ -4,6 +4,7 @@ import { ANY, alias, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, type
 
 const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
 const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
+const COMPRESSION = '^(?:[Gg]zip|[Dd]eflate|NoCompression)$'
 const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
 const MODULES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT, minItems: 1 }] }
 
@@ -88,6 +89,9 @@ const OPTIONS: Keys = {
   protocol: option({ type: 'string' }, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
   tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether an external executor is spoken to in private. Default false.'),
   headers: option(TEXTS, 'Headers, or gRPC metadata, for an external executor.'),
+  metadata: option(TEXTS, 'gRPC’s name for headers.'),
+  compression: option({ type: 'string', pattern: COMPRESSION }, 'Packs what is sent to an external executor: gzip or deflate. Default: nothing is packed.'),
+  maxMessageBytes: option({ type: 'integer', minimum: 1, maximum: 0x7fffffff }, 'Bytes of one answer of an external executor. Default 100 MiB.'),
   docarray: option({ enum: ['v1', 'v2'] }, 'How an external executor’s documents are written over gRPC: v2 for docarray 0.30 or later. Default v1.'),
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
 }
@@ -100,6 +104,7 @@ export const EXECUTOR_KEYS: Keys = {
   ...known,
   modules: option(MODULES, 'The module that exports the class that uses names.'),
   pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
+  grpcMetadata: alias('metadata', TEXTS, 'Jina’s name for metadata.'),
   usesDynamicBatching: alias('dynamicBatching', OBJECT),
   timeoutSend: alias('timeout', OPTIONS.timeout!.schema),
   noReduce: option(FLAG, 'true: documents of several needs come one after the other, as they do by default (join: concat).'),

@@ -1,6 +1,7 @@
 import { show } from '../errors.js'
 import { Executor } from '../executor.js'
 import { ADD_RULES, type AddOptions } from '../flow-options.js'
+import { ONLY_ELSEWHERE, ONLY_HERE } from '../places.js'
 import { bindings, rebind } from '../requests.js'
 import { batchingOf } from './batching.js'
 import { METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
@@ -44,7 +45,8 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
 
   const metas = fields.fields('usesMetas', 'metas of an executor', METAS_KEYS)
   if (metas?.get('modules') !== undefined) throw metas.error('modules', 'name modules beside uses, not here')
-  const options: Record<string, unknown> = {
+  const isExternal = rest.external === true
+  const all: Record<string, unknown> = {
     ...elsewhere(fields, rest),
     ...given('name', fields.text('name')),
     ...given('workspace', fields.text('workspace')),
@@ -56,28 +58,45 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   }
   if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
   if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
+  const options = isExternal ? without(all, HERE) : all
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
-  const loaded = await usesOf(fields, where)
+  const loaded = isExternal ? undefined : await usesOf(fields, where)
   return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded)) } }
 }
 
+/** What has a meaning for those that run here only; Jina's files say it of all. */
+const HERE = [...ONLY_HERE, 'modules']
+
 /** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
-function elsewhere(fields: Fields, { external, host, port, protocol, tls, headers, docarray, ...rest }: Record<string, any>): Record<string, unknown> {
-  if (external === true)
+function elsewhere(fields: Fields, { external, ...rest }: Record<string, any>): Record<string, unknown> {
+  const note = (name: string, reason: string): void => {
+    if (fields.get(name) !== undefined) fields.reading.notices.note(fields.place(name).key!, reason, fields.place(name))
+  }
+  if (external === true) {
+    for (const name of HERE) note(name, 'this executor is external, and was told where it runs')
     return {
-      ...rest,
+      ...without(rest, ['compression']),
       external,
-      ...given('host', host),
-      ...given('port', port),
-      ...given('protocol', protocol),
-      ...given('tls', tls),
-      ...given('headers', headers),
-      ...given('docarray', docarray),
+      ...given('compression', compressionOf(rest.compression)),
+      ...given('metadata', fields.texts('metadata')),
     }
-  if ([host ?? []].flat().some((one) => !LOCAL.includes(one)))
+  }
+  if ([rest.host ?? []].flat().some((one) => !LOCAL.includes(one)))
     throw fields.error('host', 'an executor on another machine is external: true, and serves itself there. Take host out to run it here')
-  return { ...rest, ...given('external', external === false ? undefined : external) }
+  for (const name of ['compression', 'metadata']) note(name, 'documents stay in this process and are neither compressed nor converted')
+  return { ...without(rest, ONLY_ELSEWHERE), ...given('external', external === false ? undefined : external) }
+}
+
+/** Jina writes the names of gRPC. */
+function compressionOf(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  const name = value.toLowerCase()
+  return name === 'nocompression' ? undefined : name
+}
+
+function without(options: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)))
 }
 
 function inherited(fields: Fields, handedDown: Readonly<Record<string, unknown>>): Record<string, unknown> {

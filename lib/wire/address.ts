@@ -48,7 +48,7 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
         .join(', ')}`,
       written,
     )
-  const [, name, , digits] = /^(\[[\da-f:.]+\]|[^:/[\]\s]*)(:(\d+))?$/i.exec(rest) ?? []
+  const [, name, , digits] = /^(\[[\da-f:.]+\]|[^:/[\]\s]*)(:(\d+))?$/i.exec(isBareIpv6(rest) ? `[${rest}]` : rest) ?? []
   if (name === undefined) throw optionRange('host', 'a name or an IP address, with a port behind a colon if it has one', written)
   once('port', digits, port, written)
   once('protocol', scheme, protocol, written)
@@ -76,6 +76,11 @@ export function protocolOf(given: unknown): Protocol | undefined {
 /** An address in one word, as wires take it. */
 export function written({ protocol, host, port, tls }: Address, scheme: string = protocol === 'websocket' ? 'ws' : protocol): string {
   return `${scheme}${tls ? 's' : ''}://${host}:${port}`
+}
+
+/** Of brackets, only what a port stands behind needs them. */
+function isBareIpv6(host: string): boolean {
+  return /^[\da-f.]*:[\da-f.]*:[\da-f:.]*$/i.test(host) && URL.canParse(`http://[${host}]`)
 }
 
 function once(name: string, inHost: string | undefined, inWords: unknown, host: string | undefined): void {

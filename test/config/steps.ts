@@ -48,6 +48,28 @@ test('F11, F7 an executor that runs elsewhere is told where', async () => {
   })
 })
 
+test('F11, F7 an executor that runs elsewhere is told how it is spoken to, in the words of Jina too', async () => {
+  assert.equal(await told('{ external: true, port: 1, compression: Gzip, grpc_metadata: { token: 1.0 }, max_message_bytes: 9 }'), {
+    ...{ external: true, port: 1, compression: 'gzip', metadata: { token: '1.0' }, maxMessageBytes: 9 },
+  })
+  assert.equal(await told('{ external: true, port: 1, compression: NoCompression }'), { external: true, port: 1 })
+})
+
+test('F11, F7 what has no effect on one that runs elsewhere is dropped with a notice, and it loads and opens; so the other way round', async () => {
+  const notices: string[] = []
+  const load = (keys: string, above = '') =>
+    Flow.loadConfig(`jtype: Flow\n${above}executors:\n  - ${keys}\n`, { onNotice: (notice) => notices.push(notice.replace(/^.*: (.*?) has.*$/, '$1')) })
+  const idle =
+    'uses: docker://a, uses_with: { a: 1 }, uses_metas: { name: a }, uses_requests: { /a: b }, replicas: 2, workspace: a, env: { a: b }, py_modules: a.py'
+  await using there = await (await load(`{ external: true, port: 1, ${idle} }`, 'with: { shards: 2 }\n')).open()
+  assert.equal(there.plan.steps[0]!.options, { external: true, port: 1 })
+  assert.equal(notices.sort(), ['env', 'py_modules', 'replicas', 'uses', 'uses_metas', 'uses_requests', 'uses_with', 'workspace'])
+  notices.length = 0
+  await using here = await (await load('{ host: localhost, port: 1, protocol: GRPC, compression: Gzip, grpc_metadata: { a: b }, headers: { a: b } }')).open()
+  assert.equal(here.plan.steps[0]!.options, {})
+  assert.equal(notices.sort(), ['compression', 'grpc_metadata'])
+})
+
 test('F7 what Jina writes for nothing in particular is nothing here', async () => {
   assert.equal(await told('{ timeout: -1, retries: -1, external: false, uses_before: null, host: 0.0.0.0, no_reduce: true, py_modules: null }'), {})
   assert.equal(await told('{ timeout_send: 500, retries: { attempts: 2, max_delay: 9 } }'), { timeout: 500, retries: { attempts: 2, maxDelay: 9 } })

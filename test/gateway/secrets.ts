@@ -75,14 +75,13 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const)
     const headers = { authorization: `Bearer ${SECRET}`, 'x-api-key': SECRET }
     const scheme = { grpc: 'grpc', http: 'http', websocket: 'ws' }[protocol]
     const problems = async (address: string, options = {}): Promise<unknown> => {
-      await using client = new Client(address, { headers, timeout: 1500, connectTimeout: 1500, ...options })
-      return client
-        .post('/', [{ text: 'x' }])
-        .drain()
-        .then(
-          () => undefined,
-          (error) => error,
-        )
+      try {
+        await using client = new Client(address, { headers, timeout: 1500, connectTimeout: 1500, ...options })
+        await client.post('/', [{ text: 'x' }]).drain()
+        return undefined
+      } catch (error) {
+        return error
+      }
     }
     const moved = createServer((_, response) => response.writeHead(302, { location: `http://ann:pw@else.where/?token=${SECRET}` }).end()).listen(0, '127.0.0.1')
     await new Promise((resolve) => moved.once('listening', resolve))

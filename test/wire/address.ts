@@ -21,6 +21,9 @@ test('C2: an address in one word, or in several', () => {
     ['my.flow', 'grpcs://my.flow:443', { tls: { ca: 'x' } }],
     ['my.flow', 'grpc://my.flow:80', { tls: false }],
     ['[::1]:9', 'ws://[::1]:9', { protocol: 'ws' }],
+    ['::1', 'grpc://[::1]:80'],
+    ['2001:db8::7', 'http://[2001:db8::7]:8080', { port: 8080, protocol: 'http' }],
+    ['grpcs://::1', 'grpcs://[::1]:443'],
     ['', 'grpc://127.0.0.1:80'],
   ]
   for (const [host, expected, rest] of same) assert.is(read(host, rest), expected, host)
@@ -46,6 +49,7 @@ test('C2: what is given twice is refused, and named', () => {
 test('C2: what is no address is refused', () => {
   const wrong: [unknown, object, RegExp][] = [
     ['ftp://a', {}, /grpc:\/\/.*not "ftp:\/\/a"/],
+    ['1:2:3', {}, /a name or an IP address/],
     ['a b', {}, /a name or an IP address/],
     ['a/path', {}, /a name or an IP address/],
     ['http://a:b', {}, /a name or an IP address/],

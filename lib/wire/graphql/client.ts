@@ -1,10 +1,12 @@
 import { ConnectionError } from '../../errors.js'
+import { abortSignal, check, milliseconds, string } from '../../options.js'
 import { type Address, written } from '../address.js'
 import { collect } from '../http/body.js'
 import { wayTo } from '../http/client.js'
 import { failureOf } from '../http/client-failure.js'
 import { Refusal } from '../http/refusal.js'
 import type { Received, Transport } from '../http/transport.js'
+import { headers } from '../told.js'
 import type { ClientTls } from '../wire.js'
 import { events } from './events.js'
 
@@ -23,6 +25,8 @@ export interface GraphQLResult {
   errors?: readonly any[]
 }
 
+const RULES: Record<keyof MutateOptions, (name: string, value: any) => void> = { timeout: milliseconds, headers, signal: abortSignal, operationName: string }
+
 interface Settings {
   readonly headers: Readonly<Record<string, string>>
   readonly timeout?: number | undefined
@@ -37,6 +41,7 @@ export class GraphQLClient {
   readonly #url: URL
   readonly #settings: Settings
   readonly #transport: Transport
+  readonly #calls = new Set<Call>()
 
   constructor(address: Address, settings: Settings) {
     const { tls, connectTimeout, fetch } = settings
@@ -55,11 +60,12 @@ export class GraphQLClient {
     } catch (error) {
       throw call.failure(error)
     } finally {
+      this.#calls.delete(call)
       call.end()
     }
   }
 
-  /** What a subscription sends, by server-sent events. */
+  /** What a subscription sends, by server-sent events. @throws as {@link mutate} does; errors beside data come with it */
   async *subscribe(document: string, variables?: object, options: MutateOptions = {}): AsyncGenerator<GraphQLResult, void> {
     const call = this.#call(options)
     try {
@@ -68,17 +74,24 @@ export class GraphQLClient {
       call.inTime()
       for await (const { event, data } of events(received.chunks(), this.#limit)) {
         if (event === 'complete') return
-        if (event === 'next' || event === 'message') yield JSON.parse(data) as GraphQLResult
+        if (event !== 'next' && event !== 'message') continue
+        const answer = JSON.parse(data) as Partial<GraphQLResult>
+        // What failed before it ran has no data, not even null.
+        if (answer.data === undefined) throw this.#refused(answer)
+        yield answer as GraphQLResult
       }
       throw new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the stream ended before the subscription was complete')
     } catch (error) {
       throw call.failure(error)
     } finally {
+      this.#calls.delete(call)
       call.leave()
     }
   }
 
-  async close(): Promise<void> {
+  /** @param reason what those are told that wait for an answer */
+  async close(reason: unknown = new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the connection was closed on this side')): Promise<void> {
+    for (const call of this.#calls) call.stop(reason)
     await this.#transport.close()
   }
 
@@ -97,8 +110,6 @@ export class GraphQLClient {
   }
 
   async #result(received: Received): Promise<GraphQLResult> {
-    const fail = (code: ConstructorParameters<typeof ConnectionError>[0], reason: string, cause?: unknown): ConnectionError =>
-      new ConnectionError(code, this.#url.href, reason, { cause })
     const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
     let answer: Partial<GraphQLResult> | undefined
     try {
@@ -107,25 +118,32 @@ export class GraphQLClient {
       // Said below, with the status.
     }
     if (typeof answer !== 'object' || answer === null || (answer.data === undefined && !Array.isArray(answer.errors)))
-      throw fail('ERR_PROTOCOL', `this is no GraphQL: status ${received.status}. Is it switched on there?`)
-    if (answer.data === undefined || answer.data === null) {
-      const reasons = (answer.errors ?? []).map((error) => error?.message ?? 'an error without a message')
-      throw fail(MEANINGS[received.status] ?? 'ERR_REFUSED', reasons.join('; ') || 'no data', answer.errors)
-    }
+      throw new ConnectionError('ERR_PROTOCOL', this.#url.href, `this is no GraphQL: status ${received.status}. Is it switched on there?`)
+    if (answer.data === undefined || answer.data === null) throw this.#refused(answer, MEANINGS[received.status])
     return answer as GraphQLResult
+  }
+
+  #refused({ errors }: Partial<GraphQLResult>, code: Meaning = 'ERR_REFUSED'): ConnectionError {
+    const reasons = (errors ?? []).map((error) => error?.message ?? 'an error without a message')
+    return new ConnectionError(code, this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
   }
 
   get #limit(): number {
     return this.#settings.maxMessageBytes ?? 100 * 1024 * 1024
   }
 
-  #call({ signal, timeout = this.#settings.timeout }: MutateOptions): Call {
-    return new Call(this.#url.href, this.#limit, timeout, signal)
+  #call(options: MutateOptions): Call {
+    const { signal, timeout = this.#settings.timeout } = check('mutate() and subscribe()', options, RULES)
+    const call = new Call(this.#url.href, this.#limit, timeout, signal)
+    this.#calls.add(call)
+    return call
   }
 }
 
+type Meaning = 'ERR_REFUSED' | 'ERR_TOO_LARGE' | 'ERR_TIMEOUT' | 'ERR_UNREACHABLE'
+
 /** What a status means where there is no data. */
-const MEANINGS: Readonly<Record<number, 'ERR_TOO_LARGE' | 'ERR_TIMEOUT' | 'ERR_UNREACHABLE'>> = {
+const MEANINGS: Readonly<Record<number, Meaning>> = {
   413: 'ERR_TOO_LARGE',
   503: 'ERR_UNREACHABLE',
   504: 'ERR_TIMEOUT',
@@ -155,6 +173,10 @@ class Call {
     return this.#controller.signal
   }
 
+  stop(reason: unknown): void {
+    this.#controller.abort(reason)
+  }
+
   inTime(): void {
     clearTimeout(this.#timer)
   }
@@ -176,7 +198,7 @@ class Call {
     this.#controller.abort()
   }
 
-  readonly #stop = (): void => this.#controller.abort(this.#caller!.reason)
+  readonly #stop = (): void => this.stop(this.#caller!.reason)
 }
 
 function lowercase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

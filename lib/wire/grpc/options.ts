@@ -1,7 +1,8 @@
-import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../../errors.js'
+import { OptionTypeError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { bytes, host } from '../rules.js'
+import { CONNECT_RULES, metadata } from '../told.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 
 /** What {@link serve} can be told. */
@@ -65,12 +66,8 @@ export function serverSettings(options: GrpcServeOptions) {
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function clientSettings(options: GrpcConnectOptions) {
   const given = check('connect()', options, {
-    tls: (name, value) => (typeof value === 'boolean' ? undefined : object(name, value)),
-    headers,
-    compression,
-    timeout: milliseconds,
-    connectTimeout: milliseconds,
-    maxMessageBytes: bytes,
+    ...CONNECT_RULES,
+    headers: metadata,
     docarray: (_, value) => checkDocarray(value),
     unary: flag,
     keepalive: milliseconds,
@@ -93,24 +90,8 @@ function port(name: string, value: unknown): void {
   if (!(Number.isInteger(value) && value >= 0 && value <= 65_535)) throw optionRange(name, 'a port from 0 to 65535', value)
 }
 
-function compression(name: string, value: unknown): void {
-  if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
-}
-
 function serverTls(name: string, value: unknown): void {
   object(name, value)
   const { key, cert } = value as { key?: unknown; cert?: unknown }
   if (!key || !cert) throw new OptionTypeError(`${name} must have both a key and a cert, as texts in PEM`)
-}
-
-/** What goes into headers must not end them. */
-function headers(name: string, value: unknown): void {
-  object(name, value)
-  for (const [header, text] of Object.entries(value as object)) {
-    if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
-    if (!/^[0-9a-z_.-]+$/i.test(header)) throw optionRange(name, 'headers whose names are letters, digits, _, - and .', header)
-    if (/^grpc-|-bin$/i.test(header)) throw new OptionRangeError(`${name}.${header} has a meaning to gRPC itself. Choose another name`)
-    // The value may be a secret, so it is not shown.
-    if (!/^[ -~]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text of printable ASCII characters', '…')
-  }
 }

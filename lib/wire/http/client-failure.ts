@@ -56,6 +56,7 @@ export async function refused(address: string, request: Request, received: Recei
     return fail('ERR_PROTOCOL', `${path} is elsewhere${location === undefined ? '' : `, at ${location}`}. Use that address`)
   if (status === 404 || status === 405 || status === 501)
     return fail('ERR_PROTOCOL', `there is no ${path} (${status}). Is it a gateway of Jina, and are its debug endpoints on?`)
+  if (status === 426) return fail('ERR_PROTOCOL', `it speaks another protocol (426: ${received.header('upgrade') ?? 'unnamed'})`)
   if (status === 413) return fail('ERR_TOO_LARGE', `the request is larger than the server takes${because}`)
   if (status === 408 || status === 504) return fail('ERR_TIMEOUT', `the server gave up waiting (${status})${because}`)
   if (status === 502) return fail('ERR_UNREACHABLE', `a proxy does not reach the server (502)${because}`)

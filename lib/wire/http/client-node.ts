@@ -3,6 +3,7 @@ import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
+import { instead, spokenAt } from '../spoken.js'
 import { packing } from './body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
 
@@ -32,7 +33,8 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       const req = request(url, { method, agent, headers: { ...headers, ...length } })
       let timer: ReturnType<typeof setTimeout> | undefined
       const abort = (): void => {
-        req.destroy(signal.reason instanceof Error ? signal.reason : undefined)
+        // Without the reason: a socket that has just been given back has nobody who would hear of it, and would end the process.
+        req.destroy()
         reject(signal.reason)
       }
       const settle = (): void => {
@@ -51,7 +53,12 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       })
       req.on('error', (error) => {
         settle()
-        reject(error)
+        if (secure || signal.aborted || req.reusedSocket || !isHungUp(error) || req.socket?.bytesRead) return reject(error)
+        // Without a word: maybe it heard another language than it expected.
+        spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
+          if (spoken === undefined) reject(error)
+          else reject(new ConnectionError('ERR_PROTOCOL', url.origin, instead(spoken, 'HTTP or GraphQL', 'https'), { cause: error }))
+        }, reject)
       })
       req.once('response', (res: IncomingMessage) => {
         clearTimeout(timer)
@@ -61,6 +68,10 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       req.end(body)
     })
   return { send, close: () => agent.destroy() }
+}
+
+function isHungUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function received(res: IncomingMessage, zlib: Zlib): Received {

@@ -1,6 +1,6 @@
-import { optionRange, optionType } from '../../errors.js'
-import { callback, check, milliseconds, string } from '../../options.js'
-import { bytes } from '../rules.js'
+import { optionRange } from '../../errors.js'
+import { callback, check, string } from '../../options.js'
+import { CONNECT_RULES } from '../told.js'
 import type { Connection, ConnectOptions } from '../wire.js'
 import { FetchTransport } from './client-fetch.js'
 import { HttpConnection } from './connection.js'
@@ -12,20 +12,7 @@ export interface ConnectHttpOptions extends ConnectOptions {
   fetch?: typeof globalThis.fetch | undefined
 }
 
-const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => void> = {
-  tls(name, value) {
-    if (typeof value !== 'boolean' && (typeof value !== 'object' || value === null))
-      throw optionType(name, 'true, false, or { ca, key, cert, serverName }', value)
-  },
-  headers,
-  compression(name, value) {
-    if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
-  },
-  timeout: milliseconds,
-  connectTimeout: milliseconds,
-  maxMessageBytes: bytes,
-  fetch: callback,
-}
+const CONNECT: Record<keyof ConnectHttpOptions, (name: string, value: any) => void> = { ...CONNECT_RULES, fetch: callback }
 
 /**
  * The other end of Jina's HTTP gateways, of this library or of Python's Jina 3: a peer that sends each request by `POST /post`. Partial
@@ -78,15 +65,5 @@ export function later(options: TransportOptions): Transport {
   return {
     send: async (...call) => (await load()).send(...call),
     close: () => loaded?.then((transport) => transport.close()),
-  }
-}
-
-function headers(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw optionType(name, 'an object of texts by name', value)
-  for (const [header, text] of Object.entries(value)) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) throw optionRange(name, 'an object of texts by the name of a header', header)
-    if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
-    // The value may be a secret, so it is not shown.
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text without line ends and other control characters', '…')
   }
 }

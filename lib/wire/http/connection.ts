@@ -23,6 +23,7 @@ export class HttpConnection implements Connection {
   readonly #transport: Transport
   readonly #limit: number
   readonly #headers: Readonly<Record<string, string>>
+  readonly #underWay = new Set<AbortController>()
 
   constructor(url: URL, options: ConnectHttpOptions, transport: Transport) {
     this.#url = url
@@ -39,9 +40,21 @@ export class HttpConnection implements Connection {
     return true
   }
 
-  open(): void {}
+  /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
+  async open(): Promise<void> {
+    const { connectTimeout = 5000 } = this.#options
+    const sending: Sending = { method: 'GET', url: this.#at(''), headers: this.#headers }
+    await this.#exchange(sending, watchable(undefined), connectTimeout, async (received) => {
+      // So that the connection can be used again; an endless page is left.
+      let bytes = 0
+      for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
+    })
+  }
 
+  /** Ends what is under way. */
   async close(): Promise<void> {
+    const reason = new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side')
+    for (const controller of this.#underWay) controller.abort(reason)
     await this.#transport.close()
   }
 
@@ -99,6 +112,7 @@ export class HttpConnection implements Connection {
   async #exchange<R>(sending: Sending, scope: Watchable, timeout: number | undefined, read: (received: Received) => Promise<R>): Promise<R> {
     const controller = new AbortController()
     const { signal } = controller
+    this.#underWay.add(controller)
     const release = scope.watch((reason) => controller.abort(reason))
     const late = (): void => controller.abort(new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms`))
     const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
@@ -124,6 +138,7 @@ export class HttpConnection implements Connection {
     } finally {
       clearTimeout(timer)
       release()
+      this.#underWay.delete(controller)
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { DocumentArray } from '../../doc/array.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { documentJson, isoTime } from '../json.js'
+import { documentJson, isoTime, plain } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /**
@@ -41,7 +41,7 @@ function quoted(name: string): string {
 
 function parametersText(parameters: object): string {
   try {
-    return JSON.stringify(parameters)
+    return JSON.stringify(plain(parameters))
   } catch (cause) {
     throw new DocumentError('ERR_DOCUMENT', `What executors returned for parameters.__results__ cannot be written as JSON: ${say(cause)}`, { cause })
   }

@@ -3,7 +3,7 @@ import type { DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { documentJson, isoTime } from '../json.js'
+import { documentJson, isoTime, plain } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /** JSON as it came, of which nothing is known. */
@@ -46,7 +46,7 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
       exec_endpoint: execEndpoint,
       target_executor: targetExecutor,
     },
-    parameters,
+    parameters: plain(parameters),
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
       executor,
       start_time: isoTime(startTime),
@@ -64,7 +64,7 @@ export function writeRequest({ requestId, execEndpoint, targetExecutor, paramete
     header: { request_id: requestId },
     exec_endpoint: execEndpoint,
     target_executor: targetExecutor,
-    parameters,
+    parameters: plain(parameters),
     data: docs.map(documentJson),
   })
 }

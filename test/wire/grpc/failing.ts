@@ -224,7 +224,7 @@ test('C5: a connection that was closed says so', async () => {
   await using it = await world(() => {})
   it.client.close()
   const { error } = await within(10_000, collect(it.post('/', [{ text: 'a' }])))
-  assert.is(error.code, 'ERR_UNREACHABLE')
+  assert.is(error.code, 'ERR_DISCONNECTED')
   assert.is(await it.client.isReady(), false)
 })
 

@@ -67,7 +67,7 @@ export class Calls {
   }
 
   refusal(): ConnectionError {
-    return new ConnectionError('ERR_UNREACHABLE', this.address, 'this connection was closed. Make a new one')
+    return new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side. Make a new one')
   }
 
   #metadata(more: Record<string, string>): Metadata {

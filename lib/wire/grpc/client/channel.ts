@@ -80,7 +80,7 @@ export class Channel {
         const fault = await probe(this.#place, Math.max(1, until - Date.now()))
         if (fault !== undefined) throw fault
       }
-      if (state === State.SHUTDOWN) throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, 'the connection was closed on this side')
+      if (state === State.SHUTDOWN) throw new ConnectionError('ERR_DISCONNECTED', this.#place.address, 'the connection was closed on this side')
       await this.#change(state, until)
       if (Date.now() >= until && !this.isReady)
         throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)

@@ -1,6 +1,6 @@
 import { ConnectionError } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
-import type { Scope } from '../../../stream/scope.js'
+import { Scope } from '../../../stream/scope.js'
 import { type Message, outgoing, take } from '../../message.js'
 import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { Connection } from '../../wire.js'
@@ -46,7 +46,10 @@ class Client implements GrpcConnection {
     this.#lanes = new Lanes(calls)
   }
 
-  open(): void {}
+  /** Connects. @throws ConnectionError when nobody is there */
+  async open(): Promise<void> {
+    await this.#calls.ready(new Scope())
+  }
 
   close(): void {
     this.#lanes.close(this.#calls.refusal())

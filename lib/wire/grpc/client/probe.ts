@@ -1,11 +1,8 @@
 import type { Socket } from 'node:net'
 import { ConnectionError } from '../../../errors.js'
 import { node } from '../../../host.js'
+import { HELLO, instead, isHttp2, spokenAt } from '../../spoken.js'
 import type { Place } from './address.js'
-
-/** What a client of HTTP/2 says first: its preface, and settings without any. */
-const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1')
-const SETTINGS = 4
 
 /**
  * Why no connection stands: grpc-js says only that none does. Looks for itself: is anybody there, is it who it should be, does it
@@ -40,9 +37,9 @@ export async function probe(place: Place, timeout: number): Promise<ConnectionEr
       })
       await event(socket, 'secureConnect', timeout)
     }
-    socket.write(HELLO)
+    socket.write(HELLO, 'latin1')
     const answer = (await event(socket, 'data', timeout)) as Buffer
-    if (answer[3] === SETTINGS) return undefined
+    if (isHttp2(answer)) return undefined
     return new ConnectionError('ERR_PROTOCOL', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
   } catch (cause) {
     if (cause === LATE) return undefined
@@ -54,7 +51,8 @@ export async function probe(place: Place, timeout: number): Promise<ConnectionEr
         `no secure connection: ${textOf(cause)}. See its certificate, and tls.ca, tls.cert and tls.serverName here`,
         { cause },
       )
-    return new ConnectionError('ERR_PROTOCOL', address, 'who answers there does not speak gRPC, or wants TLS (grpcs://)', { cause })
+    if ((await spokenAt(host, port, timeout)) === 'TLS') return new ConnectionError('ERR_PROTOCOL', address, instead('TLS', 'gRPC', 'grpcs'), { cause })
+    return new ConnectionError('ERR_DISCONNECTED', address, `hung up before it agreed to speak gRPC: ${textOf(cause)}`, { cause })
   } finally {
     socket.destroy()
     tcp.destroy()

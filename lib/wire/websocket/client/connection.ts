@@ -43,8 +43,14 @@ class WebSocketConnection implements Connection {
     this.#turns = settings.mode === 'json' ? new Turns() : undefined
   }
 
-  open(): void {
+  /** Connects, unless it is. @throws ConnectionError when nobody is there */
+  async open(): Promise<void> {
     this.#closed = false
+    if (this.#all.size > 0) return
+    const stream = new Stream(this.settings, this.#dialect, this.#turns, this.#forget)
+    this.#all.add(stream)
+    await stream.opened()
+    this.#rest(stream)
   }
 
   /** Ends what is under way. */
@@ -127,18 +133,23 @@ class WebSocketConnection implements Connection {
 
   #take(stream: Stream): void {
     clearTimeout(this.#free.get(stream))
-    this.#free.delete(stream)
+    if (this.#free.delete(stream)) stream.hold(true)
   }
 
   #release(stream: Stream, scope: Scope): void {
     stream.release?.()
     stream.release = undefined
     if (this.#of.get(scope) === stream) this.#of.delete(scope)
-    if (!stream.over && !this.#free.has(stream))
-      this.#free.set(
-        stream,
-        setTimeout(() => stream.close(), IDLE),
-      )
+    this.#rest(stream)
+  }
+
+  /** Keeps it for a while, but no process alive. */
+  #rest(stream: Stream): void {
+    if (stream.over || !stream.isIdle || this.#free.has(stream)) return
+    const timer = setTimeout(() => stream.close(), IDLE) as ReturnType<typeof setTimeout> & { unref?(): void }
+    timer.unref?.()
+    stream.hold(false)
+    this.#free.set(stream, timer)
   }
 
   readonly #forget = (stream: Stream): void => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawData } from 'ws'
+import { ConnectionError } from '../../../errors.js'
 import { packageOfNode } from '../../../host.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './line.js'
@@ -7,7 +8,7 @@ import { type Line, type LineOptions, type Listener, MARK } from './line.js'
 /** A socket by `ws`, which can all that browsers' cannot: headers, certificates, a pause. */
 export async function lineOfNode(url: string, options: LineOptions, listener: Listener): Promise<Line> {
   const { WebSocket } = await packageOfNode('ws')
-  const { address, protocol, headers, tls, compression, maxMessageBytes, pingInterval } = options
+  const { address, protocol, headers, tls, compression, maxMessageBytes, pingInterval, connectTimeout } = options
   const { ca, key, cert, serverName } = tls
   const socket = new WebSocket(url, {
     // As a plain header: Jina's gateway says nothing back about it, and whoever had asked in due form would have to leave.
@@ -23,6 +24,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   let open = false
   let over = false
   let failure: Error | undefined
+  let asking: Promise<void> | undefined
   let waiting: Promise<void> | undefined
   let heartbeat: ReturnType<typeof setInterval> | undefined
 
@@ -49,9 +51,19 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   socket.on('message', (data: RawData, isBinary) => listener.message(isBinary ? (data as Buffer) : String(data)))
   socket.on('error', (error) => {
     failure = error
-    if (!open) end(failureOf(address, error, false))
+    if (open) return
+    const { protocol, hostname, port } = new URL(url)
+    if (protocol !== 'ws:' || !isHungUp(error)) return end(failureOf(address, error, false))
+    // Without a word: maybe it heard another language than it expected.
+    asking = import('../../spoken.js').then(async ({ instead, spokenAt }) => {
+      const spoken = await spokenAt(hostname.replace(/^\[|\]$/g, ''), Number(port || 80), connectTimeout)
+      if (spoken === undefined) end(failureOf(address, error, false))
+      else end(new ConnectionError('ERR_PROTOCOL', address, instead(spoken, 'WebSocket', 'wss'), { cause: error }))
+    })
   })
-  socket.on('close', (code, reason) => end(failure === undefined ? closedWith(address, code, String(reason)) : failureOf(address, failure, true)))
+  socket.on('close', (code, reason) => {
+    if (asking === undefined) end(failure === undefined ? closedWith(address, code, String(reason)) : failureOf(address, failure, true))
+  })
 
   return {
     send: (data) => socket.send(data, ignore),
@@ -64,6 +76,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
       return waiting
     },
     pause: (paused) => (paused ? socket.pause() : socket.resume()),
+    hold: (alive) => void (alive ? stream?.ref() : stream?.unref()),
     close() {
       socket.close(1000)
       // Who does not say goodbye in turn is left.
@@ -88,6 +101,10 @@ function heart(socket: import('ws').WebSocket, stream: Socket, interval: number)
 
 function pem(text: string | Uint8Array): string | Buffer {
   return typeof text === 'string' ? text : Buffer.from(text)
+}
+
+function isHungUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function ignore(): void {}

@@ -45,6 +45,7 @@ export function lineOfWeb(url: string, { address, protocol, maxMessageBytes }: L
       })
     },
     pause() {},
+    hold() {},
     close: () => socket.close(1000),
     destroy: () => socket.close(),
   }

@@ -16,6 +16,8 @@ export interface Line {
   room(): Promise<void> | undefined
   /** Stops and goes on reading, where the platform can. */
   pause(paused: boolean): void
+  /** Whether it keeps the process alive, where there is one. */
+  hold(alive: boolean): void
   /** Says goodbye. */
   close(): void
   /** Leaves at once. */
@@ -31,6 +33,7 @@ export interface LineOptions {
   readonly compression: boolean
   readonly maxMessageBytes: number
   readonly pingInterval: number
+  readonly connectTimeout: number
 }
 
 /** Bytes that may wait to be sent before those that make more have to. */

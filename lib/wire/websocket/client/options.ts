@@ -1,7 +1,7 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { check, milliseconds } from '../../../options.js'
-import { bytes } from '../../rules.js'
-import type { ClientTls, ConnectOptions } from '../../wire.js'
+import { CONNECT_RULES } from '../../told.js'
+import type { ConnectOptions } from '../../wire.js'
 import type { LineOptions } from './line.js'
 
 /** What a WebSocket client can be told. */
@@ -67,30 +67,9 @@ function authorization({ username, password }: URL): Record<string, string> {
 }
 
 const RULES: Record<keyof WebSocketConnectOptions, (name: string, value: any) => void> = {
-  mode: oneOf('bytes', 'json'),
-  compression: oneOf('gzip', 'deflate'),
-  tls: clientTls,
-  headers: headersOf,
-  timeout: milliseconds,
-  connectTimeout: milliseconds,
+  ...CONNECT_RULES,
+  mode(name, value) {
+    if (value !== 'bytes' && value !== 'json') throw optionRange(name, "'bytes' or 'json'", value)
+  },
   pingInterval: milliseconds,
-  maxMessageBytes: bytes,
-}
-
-function oneOf(...values: string[]): (name: string, value: unknown) => void {
-  return (name, value) => {
-    if (!values.includes(value as string)) throw optionRange(name, values.map((value) => `'${value}'`).join(' or '), value)
-  }
-}
-
-function clientTls(name: string, value: boolean | ClientTls): void {
-  if (typeof value !== 'boolean' && (typeof value !== 'object' || value === null)) throw optionType(name, 'true, false or { ca, key, cert, serverName }', value)
-}
-
-function headersOf(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null) throw optionType(name, 'an object of texts by name', value)
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw optionType(`${name}.${key}`, 'a string', text)
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key) || /[^\t\x20-\x7e\x80-\xff]/.test(text)) throw optionRange(`${name}.${key}`, 'what a header may be', '…')
-  }
 }

@@ -38,6 +38,7 @@ export class Stream implements Listener {
   #line: Line | undefined
   #isOpen = false
   #parts = 0
+  #reason: unknown
 
   /** @param turns given where answers may not say whose they are */
   constructor(
@@ -62,6 +63,17 @@ export class Stream implements Listener {
 
   get isIdle(): boolean {
     return this.#pending.size === 0
+  }
+
+  /** @throws the reason why it is not */
+  async opened(): Promise<void> {
+    await this.#opened
+    if (this.over) throw this.#reason
+  }
+
+  /** @param alive whether it keeps the process alive */
+  hold(alive: boolean): void {
+    this.#line?.hold(alive)
   }
 
   has(id: string): boolean {
@@ -91,6 +103,7 @@ export class Stream implements Listener {
   fail(reason: unknown): void {
     if (this.over) return
     this.over = true
+    this.#reason = reason
     clearTimeout(this.#timer)
     this.#begin()
     for (const { reject } of this.#pending.values()) reject(reason)

@@ -1,0 +1,192 @@
+// GraphQL through a Client: mutate() and subscribe(), with all that they can be told.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Client, ConnectionError } from '../../lib/client/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { collect } from '../support/collect.js'
+import { silence } from '../support/nobody.js'
+import { certificates } from '../support/tls.js'
+import { within } from '../support/within.js'
+import { world } from './world.js'
+
+const MUTATION = 'mutation one($data: [StrawberryDocumentInput!]) { docs(data: $data) { text } } mutation two { docs(data: [{ text: "two" }]) { id text } }'
+const SUBSCRIPTION = 'subscription ($data: [StrawberryDocumentInput!]) { docs(data: $data, requestSize: 1) { docs { text } } }'
+const data = (...texts: string[]) => ({ data: texts.map((text) => ({ text })) })
+const textOf = ({ data }: { data: any }): string => data.docs.docs[0].text
+
+async function refused(failing: Promise<unknown>): Promise<ConnectionError> {
+  const error = await within(
+    10_000,
+    failing.then(() => undefined).catch((error) => error),
+  )
+  assert.instance(error, ConnectionError, String(error))
+  return error
+}
+
+test('C4: mutate(): variables, and which operation of several', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  assert.equal(await client.mutate(MUTATION, data('a', 'b'), { operationName: 'one' }), { data: { docs: [{ text: 'a!' }, { text: 'b!' }] } })
+  const { data: both } = await client.mutate(MUTATION, {}, { operationName: 'two' })
+  assert.is(both.docs[0].text, 'two!')
+  assert.is(typeof both.docs[0].id, 'string')
+  assert.is((await refused(client.mutate(MUTATION, {}))).code, 'ERR_REFUSED')
+})
+
+test('C4: mutate(): errors beside data are handed on; without data they are the cause', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const document = 'mutation { good: docs(data: [{ text: "a" }]) { text } bad: docs(data: [{ text: "bad" }]) { text } }'
+  const answer = await client.mutate(document).catch((error) => error)
+  if (answer instanceof ConnectionError) {
+    // Where a field may not be null, its failure takes all data with it.
+    assert.is(answer.code, 'ERR_REFUSED')
+    assert.match(answer.message, 'cannot do bad')
+    assert.match((answer.cause as { message: string }[])[0]!.message, 'cannot do bad')
+  } else assert.match(answer.errors[0].message, 'cannot do bad')
+  const server = createServer((_, response) =>
+    response.setHeader('content-type', 'application/json').end('{"data":{"a":1,"b":null},"errors":[{"message":"no b","path":["b"]}]}'),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await using other = new Client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  assert.equal(await other.mutate('mutation { a b }'), { data: { a: 1, b: null }, errors: [{ message: 'no b', path: ['b'] }] })
+  server.closeAllConnections()
+  server.close()
+})
+
+test('C4: mutate() and subscribe(): a query that is none is refused with the reason', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const asked = [
+    () => client.mutate('mutation { nothing }'),
+    () => client.subscribe('subscription { nothing }').next(),
+    () => client.mutate('{'),
+    () => client.subscribe('{').next(),
+  ]
+  for (const ask of asked) {
+    const { code, message, cause } = await refused(ask())
+    assert.is(code, 'ERR_REFUSED')
+    assert.match(message, /nothing|Syntax Error/)
+    assert.ok(Array.isArray(cause))
+  }
+})
+
+test('C4: mutate(): timeout and signal, before and while it is under way; the executor is told', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  assert.is((await refused(client.mutate(MUTATION, data('hang'), { operationName: 'one', timeout: 200 }))).code, 'ERR_TIMEOUT')
+  await using impatient = new Client(it.address('http'), { timeout: 200 })
+  assert.is((await refused(impatient.mutate(MUTATION, data('hang'), { operationName: 'one' }))).code, 'ERR_TIMEOUT')
+  it.again()
+  const controller = new AbortController()
+  const aborted = client.mutate(MUTATION, data('hang'), { operationName: 'one', signal: controller.signal }).catch((error) => error)
+  await within(10_000, it.arrived())
+  controller.abort('enough')
+  assert.is(await within(5000, aborted), 'enough')
+  const { calls } = it
+  const before = calls.length
+  assert.is(await client.mutate(MUTATION, data('a'), { operationName: 'one', signal: controller.signal }).catch((error) => error), 'enough')
+  assert.is(calls.length, before)
+  for (let i = 0; i < 100 && it.ended.length < 3; i++) await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.is(it.ended.length, 3)
+})
+
+test('C4: subscribe(): values come in their order, as they are there', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const all: string[] = []
+  for await (const value of client.subscribe(SUBSCRIPTION, data('a', 'b', 'c'))) all.push(textOf(value))
+  assert.equal(all.sort(), ['a!', 'b!', 'c!'])
+  const first = client.subscribe(SUBSCRIPTION, data('now', 'hang'))
+  assert.is(textOf((await within(10_000, first.next())).value), 'now!', 'before the last is there')
+  it.door.resolve()
+  assert.is(textOf((await within(10_000, first.next())).value), 'hang!')
+  assert.is((await within(10_000, first.next())).done, true)
+})
+
+test('C4: subscribe(): who breaks off ends it on the server', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const ended = (async () => {
+    for (let i = 0; i < 250 && it.ended.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20))
+  })()
+  const values = client.subscribe(SUBSCRIPTION, data('now', 'hang'))
+  for await (const _ of values) {
+    await within(10_000, it.arrived())
+    break
+  }
+  await within(10_000, ended)
+  assert.equal(it.ended, ['hang'])
+})
+
+test('C4: subscribe(): the signal ends it with its reason; timeout is for its start alone', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const controller = new AbortController()
+  const values = client.subscribe(SUBSCRIPTION, data('now', 'hang'), { signal: controller.signal, timeout: 300 })
+  assert.is(textOf((await within(10_000, values.next())).value), 'now!')
+  const next = values.next().catch((error) => error)
+  await within(10_000, it.arrived())
+  // Longer than its timeout.
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  controller.abort('enough')
+  assert.is(await within(5000, next), 'enough')
+  await using silent = await silence()
+  await using lonely = new Client({ port: silent.port, protocol: 'http', timeout: 60_000 })
+  assert.is((await refused(lonely.subscribe(SUBSCRIPTION, data('a'), { timeout: 200 }).next())).code, 'ERR_TIMEOUT')
+})
+
+test('C4, R111: mutate() and subscribe() by TLS: with an authority of one’s own, and refused without', async () => {
+  await using it = await world()
+  const { ca, key, cert } = await certificates()
+  for (const protocol of ['http', 'grpc', 'websocket'] as const) {
+    await using gateway = await Gateway.serve(it.flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true, tls: { key, cert } })
+    await using client = new Client({ host: 'localhost', port: gateway.port, protocol, tls: { ca } })
+    assert.is((await client.mutate(MUTATION, data('a'), { operationName: 'one' })).data.docs[0].text, 'a!')
+    const { items, error } = await collect(client.subscribe(SUBSCRIPTION, data('b')))
+    assert.is(error, undefined)
+    assert.equal(items.map(textOf), ['b!'])
+    await using stranger = new Client({ host: 'localhost', port: gateway.port, protocol, tls: true })
+    assert.is((await refused(stranger.mutate(MUTATION, data('a')))).code, 'ERR_TLS')
+    assert.is((await refused(stranger.subscribe(SUBSCRIPTION, data('a')).next())).code, 'ERR_TLS')
+  }
+})
+
+test('C4: headers of one operation stand beside those of the Client, and over them', async () => {
+  const heard: (string | undefined)[][] = []
+  const server = createServer(({ headers }, response) => {
+    heard.push([headers['x-one'] as string, headers['x-both'] as string])
+    response.setHeader('content-type', 'application/json').end('{"data":{}}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await using client = new Client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers: { 'X-Both': 'client' } })
+  await client.mutate('mutation { a }')
+  await client.mutate('mutation { a }', {}, { headers: { 'x-one': '1', 'x-BOTH': 'call' } })
+  await client.subscribe('subscription { a }', {}, { headers: { 'x-one': '2' } }).next()
+  assert.equal(heard, [
+    [undefined, 'client'],
+    ['1', 'call'],
+    ['2', 'client'],
+  ])
+  server.closeAllConnections()
+  server.close()
+})
+
+test('C4, C5: a port without GraphQL says that there is none', async () => {
+  await using it = await world()
+  for (const [protocol, says] of [
+    ['grpc', /speaks HTTP\/2, as gRPC does, and no HTTP or GraphQL/],
+    ['http', /this is no GraphQL: status 404. Is it switched on there\?/],
+    ['websocket', /this is no GraphQL: status 426/],
+  ] as const) {
+    await using gateway = await Gateway.serve(it.flow, { protocol })
+    await using client = new Client(gateway.addresses[protocol]!)
+    const { code, message } = await refused(client.mutate(MUTATION))
+    assert.is(code, 'ERR_PROTOCOL')
+    assert.match(message, says)
+  }
+})
+
+test.run()

@@ -1,0 +1,75 @@
+// What a Client is told is checked when it is made, before anything is connected: by the rules that the wires have too.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Client, type ClientOptions } from '../../lib/client/index.js'
+
+test('C2, C3: what cannot be is refused by new Client(), and named', () => {
+  const wrong: [object, 'ERR_OPTION_TYPE' | 'ERR_OPTION_RANGE', RegExp][] = [
+    [{ host: '' }, 'ERR_OPTION_RANGE', /^host must be/],
+    [{ host: ' ' }, 'ERR_OPTION_RANGE', /^host must be/],
+    [{ port: 70_000 }, 'ERR_OPTION_RANGE', /^port must be/],
+    [{ port: '80' }, 'ERR_OPTION_TYPE', /^port must be/],
+    [{ compression: 'brotli' }, 'ERR_OPTION_RANGE', /^compression must be 'gzip' or 'deflate'/],
+    [{ compression: true }, 'ERR_OPTION_RANGE', /^compression/],
+    [{ maxMessageBytes: 0 }, 'ERR_OPTION_RANGE', /^maxMessageBytes/],
+    [{ maxAttempts: 0 }, 'ERR_OPTION_RANGE', /^maxAttempts must be an integer ≥ 1/],
+    [{ maxAttempts: 1.5 }, 'ERR_OPTION_RANGE', /^maxAttempts/],
+    [{ backoffMultiplier: 0.5 }, 'ERR_OPTION_RANGE', /^backoffMultiplier must be a number ≥ 1/],
+    [{ backoffMultiplier: Number.NaN }, 'ERR_OPTION_RANGE', /^backoffMultiplier/],
+    [{ initialBackoff: -1 }, 'ERR_OPTION_RANGE', /^initialBackoff/],
+    [{ timeout: '1s' }, 'ERR_OPTION_TYPE', /^timeout/],
+    [{ fetch: 'fetch' }, 'ERR_OPTION_TYPE', /^fetch/],
+    [{ docarray: 'v3' }, 'ERR_OPTION_RANGE', /^docarray/],
+    [{ tls: { rejectUnauthorized: false } }, 'ERR_OPTION_TYPE', /^An option of tls must be one of ca, key, cert, serverName, not "rejectUnauthorized"/],
+    [{ tls: { ca: ['one', 'two'] } }, 'ERR_OPTION_TYPE', /^tls\.ca must be a text in PEM/],
+    [{ tls: 'yes' }, 'ERR_OPTION_TYPE', /^tls must be/],
+  ]
+  for (const name of ['headers', 'metadata'])
+    wrong.push(
+      [{ [name]: { 'x-a': 'b\r\nx-c: d' } }, 'ERR_OPTION_RANGE', new RegExp(`^${name}\\.x-a must be`)],
+      [{ [name]: { 'x a': 'b' } }, 'ERR_OPTION_RANGE', new RegExp(`^${name} must be.*"x a"`)],
+      [{ [name]: { 'x-a': 1 } }, 'ERR_OPTION_TYPE', new RegExp(`^${name}\\.x-a must be a string`)],
+      [{ [name]: new Map([['x-a', 'b']]) }, 'ERR_OPTION_TYPE', new RegExp(`^${name} must be .*not a Map`)],
+      [{ [name]: [['x-a', 'b']] }, 'ERR_OPTION_TYPE', new RegExp(`^${name} must be`)],
+    )
+  for (const protocol of ['grpc', 'http', 'websocket'])
+    for (const [options, code, message] of wrong)
+      assert.throws(
+        () => new Client({ protocol, ...options } as ClientOptions),
+        (error: any) => error.code === code && message.test(error.message),
+        `${protocol} ${JSON.stringify(options)}`,
+      )
+  assert.throws(() => new Client(''), /^host must be/)
+})
+
+test('C2, R126: what a header carries is not in the error', () => {
+  assert.throws(
+    () => new Client({ headers: { authorization: 'Bearer s3cret\n' } }),
+    (error: Error) => !error.message.includes('s3cret'),
+  )
+})
+
+test('C2, C3: what only gRPC has a meaning for is refused over gRPC', () => {
+  for (const name of ['grpc-timeout', 'trace-bin', 'x!']) {
+    assert.throws(() => new Client({ headers: { [name]: 'a' } }), /^headers/, name)
+    new Client({ protocol: 'http', headers: { [name]: 'a' } })
+  }
+})
+
+test('C3: every default may be given, and all that is in range', () => {
+  new Client({
+    ...{ host: '127.0.0.1', port: 80, protocol: 'grpc', tls: false, maxAttempts: 1, initialBackoff: 500, maxBackoff: 2000, backoffMultiplier: 1.5 },
+    ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, docarray: 'v1', headers: {}, metadata: {} },
+  })
+  new Client({ maxAttempts: Infinity, backoffMultiplier: 1, compression: 'deflate', tls: { ca: new Uint8Array(1), serverName: 'a' } })
+})
+
+test('C4: what mutate() and subscribe() are told is checked at the call', async () => {
+  await using client = new Client({ protocol: 'http', port: 1 })
+  for (const options of [{ headers: { a: 'b\r\nc: d' } }, { timeout: -1 }, { signal: {} }, { operationName: 1 }, { operation: 'a' }] as object[]) {
+    for (const ask of [() => client.mutate('{ a }', {}, options), () => client.subscribe('{ a }', {}, options).next()])
+      assert.match((await ask().catch((error) => error)).code, /^ERR_OPTION_/, JSON.stringify(options))
+  }
+})
+
+test.run()
