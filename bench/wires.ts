@@ -6,7 +6,7 @@ import { elapsed, figure, quick, say, type Target, table, targets, title } from 
 import type { Asked } from './served.js'
 
 const IN_FLIGHT = 16
-const ROUNDS = quick ? 3 : 9
+const ROUNDS = quick ? 3 : 15
 /** Of requests that take so long that they fill more than their window. */
 const FEW = quick ? 1 : 5
 const WARMUPS = quick ? 1 : 4
