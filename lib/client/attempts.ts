@@ -37,14 +37,11 @@ export class Attempts {
    * @param life of the Client: when it ends, so does what is under way, with its reason, and nothing is sent again
    */
   async run(request: Request, life: Scope, send: Send): Promise<void> {
-    let unwatch: (() => void) | undefined
-    const closed = new Promise<never>((_, reject) => {
-      unwatch = life.watch(reject)
-    })
     try {
-      await Promise.race([this.#most <= 1 ? send(request) : this.#repeat(request, life, send), closed])
-    } finally {
-      unwatch?.()
+      await (this.#most <= 1 ? send(request) : this.#repeat(request, life, send))
+    } catch (error) {
+      // Whoever was under way hears of it by the connection, in its own words.
+      throw life.aborted ? life.reason : error
     }
   }
 

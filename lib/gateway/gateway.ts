@@ -5,7 +5,6 @@ import { Limited } from '../wire/limited.js'
 import { withKeys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
-import { Readiness } from './readiness.js'
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
@@ -27,13 +26,13 @@ export function only(options: GatewayOptions, over: GatewayOptions = {}): Gatewa
 export class Gateway implements AsyncDisposable {
   readonly options: Readonly<GatewayOptions>
   readonly #ports: readonly Port[]
-  readonly #readiness: Readiness
+  readonly #limited: Limited
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, ports: readonly Port[], readiness: Readiness) {
+  private constructor(options: GatewayOptions, ports: readonly Port[], limited: Limited) {
     this.options = options
     this.#ports = ports
-    this.#readiness = readiness
+    this.#limited = limited
   }
 
   /**
@@ -46,15 +45,13 @@ export class Gateway implements AsyncDisposable {
     const { timeout, maxInFlight = MAX_IN_FLIGHT, ...told } = all
     const limited = new Limited(peer, { timeout, maxInFlight })
     const ports: Port[] = []
-    const readiness = new Readiness()
-    const ready = readiness.of(limited)
     try {
-      for (const { port, protocols } of plan(all)) ports.push(await Port.open(ready, port, protocols, told))
+      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told))
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)
     }
-    return new Gateway(all, ports, readiness)
+    return new Gateway(all, ports, limited)
   }
 
   /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
@@ -78,7 +75,7 @@ export class Gateway implements AsyncDisposable {
 
   async #close(timeout: number): Promise<void> {
     const { drainDelay = 0 } = this.options
-    this.#readiness.leaving = true
+    this.#limited.leaving = true
     for (const port of this.#ports) port.unready()
     if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay))
     let timer: ReturnType<typeof setTimeout> | undefined

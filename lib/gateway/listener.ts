@@ -57,8 +57,8 @@ const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
 
 async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>) {
   const { createListener } = await import('../wire/http/serve.js')
-  const { cors, title, description, noDebugEndpoints, timeout, bodyTimeout = 60_000 } = options
-  return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, timeout, bodyTimeout }))
+  const { cors, title, description, noDebugEndpoints, bodyTimeout = 60_000 } = options
+  return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }))
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

@@ -1,3 +1,4 @@
+import { FlowStateError } from '../errors.js'
 import { DEFAULT_PREFETCH } from '../options.js'
 import type { Peer } from '../peer.js'
 import type { Request } from '../request/request.js'
@@ -19,6 +20,8 @@ export interface Limits {
  * that fail at once. A request keeps its place until its executors are done, also when nobody waits for them any more.
  */
 export class Limited implements Peer {
+  /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
+  leaving = false
   readonly #line: Line | undefined
   readonly #deadlines: Deadlines | undefined
   readonly #timeout: number
@@ -57,6 +60,8 @@ export class Limited implements Peer {
 
   /** @throws Refused, and what the peer throws */
   handle(request: Request): void | Promise<void> {
+    if (this.leaving && request.header.execEndpoint === DRY_RUN)
+      throw new FlowStateError('ERR_FLOW_CLOSED', 'This gateway shuts down: ask again, or ask another instance')
     return this.#deadlines === undefined ? this.#enter(request) : this.#inTime(request, this.#deadlines)
   }
 
