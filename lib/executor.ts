@@ -1,4 +1,4 @@
-import { DocumentArray } from './doc/array.js'
+import { allocate, DocumentArray } from './doc/array.js'
 import { Document, type DocumentLike, type Tags } from './doc/document.js'
 import { isPlainObject } from './doc/json.js'
 import { ExecutorError, say, show } from './errors.js'
@@ -207,7 +207,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
 
   #documents(answer: Iterable<DocumentLike>, request: Request): DocumentArray {
     if (answer instanceof DocumentArray) return answer
-    const docs = new DocumentArray()
+    const docs = allocate(0)
     for (const like of answer) {
       try {
         docs.append(like)

@@ -1,4 +1,4 @@
-import { DocumentArray } from '../doc/array.js'
+import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Request } from '../request/request.js'
 import type { Join } from './graph.js'
 
@@ -15,7 +15,7 @@ export function join(parts: readonly Request[], names: readonly string[], how: J
 
 /** The documents of several requests: `concat` puts them one after the other; `merge` unites them by id (Jina's reduce, but in a fixed order), and uses them up. */
 export function united(parts: readonly Pick<Request, 'docs'>[], how: Join): DocumentArray {
-  const docs = new DocumentArray()
+  const docs = allocate(0)
   for (const part of parts) {
     if (how === 'merge') docs.merge(part.docs)
     else docs.extend(part.docs)

@@ -1,4 +1,4 @@
-import { DocumentArray } from '../doc/array.js'
+import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
 import { ExecutorError, optionRange } from '../errors.js'
@@ -78,7 +78,7 @@ export class Queue {
     return new Promise((resolve, reject) => {
       const ticket: Ticket = {
         request,
-        answers: new DocumentArray(request.docs.length),
+        answers: allocate(request.docs.length),
         results: [],
         left: request.docs.length,
         over: false,

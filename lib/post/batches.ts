@@ -1,5 +1,5 @@
 import batch from 'it-batch'
-import { DocumentArray } from '../doc/array.js'
+import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { Coalesce } from '../stream/coalesce.js'
 import { document, type Source, source } from './inputs.js'
@@ -18,7 +18,7 @@ export function batches(size: number, idle?: number): (inputs: unknown) => Batch
 function gather(from: Source, size: number, idle: number | undefined): Batches {
   switch (from.kind) {
     case 'nothing':
-      return [new DocumentArray()]
+      return [allocate(0)]
     case 'one':
       return [DocumentArray.from([from.document])]
     case 'array':
@@ -33,7 +33,7 @@ function gather(from: Source, size: number, idle: number | undefined): Batches {
         from.items,
         size,
         (item) => document(item, position++),
-        () => new DocumentArray(),
+        () => allocate(0),
         idle,
       )
     }
@@ -65,7 +65,7 @@ class Slices implements Iterator<DocumentArray> {
     const { items } = this
     if (this.#at >= items.length) return { done: true, value: undefined }
     const count = Math.min(this.size, items.length - this.#at)
-    const docs = new DocumentArray(count)
+    const docs = allocate(count)
     for (let i = 0; i < count; i++, this.#at++) {
       try {
         docs[i] = document(items[this.#at], this.#at)
@@ -96,7 +96,7 @@ class Batched implements Iterator<DocumentArray> {
       if (this.#documents.failure !== undefined) throw this.#documents.failure.reason
       return { done, value: undefined }
     }
-    const docs = new DocumentArray(value.length)
+    const docs = allocate(value.length)
     for (let i = 0; i < value.length; i++) docs[i] = value[i] as Document
     return { done: false, value: docs }
   }

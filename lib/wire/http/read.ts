@@ -1,4 +1,4 @@
-import { DocumentArray } from '../../doc/array.js'
+import { allocate, type DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, say } from '../../errors.js'
@@ -78,18 +78,18 @@ export function parametersOf(value: unknown): Parameters {
 
 /** Documents: a list, `{ docs: [ … ] }` as Jina 2 had it, one alone, or none. */
 function documentsOf(data: unknown): DocumentArray {
-  if (data === undefined || data === null) return new DocumentArray()
+  if (data === undefined || data === null) return allocate(0)
   if (Array.isArray(data)) return list(data, ['data'])
   if (!isPlainObject(data)) throw invalid(['data'], 'value is not a valid list', 'type_error.list')
   if (!Object.hasOwn(data, 'docs')) return list([data], ['data'])
   const { docs } = data
-  if (docs === null) return new DocumentArray()
+  if (docs === null) return allocate(0)
   if (!Array.isArray(docs)) throw invalid(['data', 'docs'], 'value is not a valid list', 'type_error.list')
   return list(docs, ['data', 'docs'])
 }
 
 function list(items: readonly unknown[], loc: readonly (string | number)[]): DocumentArray {
-  const docs = new DocumentArray(items.length)
+  const docs = allocate(items.length)
   let i = 0
   try {
     for (; i < items.length; i++) docs[i] = Document.from(items[i] as DocumentLike)

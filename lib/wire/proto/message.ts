@@ -1,4 +1,4 @@
-import { DocumentArray } from '../../doc/array.js'
+import { allocate, type DocumentArray } from '../../doc/array.js'
 import { DocumentError } from '../../errors.js'
 import type { Message, Stop } from '../message.js'
 import { readInto, writeDocuments } from './document.js'
@@ -22,7 +22,7 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   const header = newHeader()
   const parameters = {}
   const routes: Stop[] = []
-  const docs = new DocumentArray()
+  const docs = allocate(0)
   while (reader.pos < end) {
     const tag = reader.tag()
     if (tag === 0x0a) readHeader(reader, reader.stop(end), header)
