@@ -1,6 +1,6 @@
 import { type Call, Document, DocumentArray, Executor, Flow } from 'sluice'
 import { median, named, perItem, race, ratio } from './measure.js'
-import { atMost, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
+import { atMost, elapsed, figure, isChild, quick, say, type Target, table, targets, title } from './report.js'
 
 const ROUNDS = quick ? 3 : 15
 const must: Target[] = []
@@ -88,7 +88,7 @@ async function send(flow: Flow<any, any>, docs: readonly Document[], requestSize
 
 // ── copies ───────────────────────────────────────────────────────────────────────────────────────────────
 
-{
+if (!isChild) {
   let copies = 0
   const { clone } = Document.prototype
   Document.prototype.clone = function (this: Document) {
@@ -139,7 +139,7 @@ class Device extends Executor<{ fast: number; slow: number }> {
   }
 }
 
-{
+if (!isChild) {
   const FAST = 5
   const SLOW = 50
   const REPLICAS = 4

@@ -1,3 +1,6 @@
+import { fork } from 'node:child_process'
+import { isChild, quick } from './report.js'
+
 /** What takes part in a race: `run` does the whole of its work once. */
 export interface Contender {
   readonly name: string
@@ -5,9 +8,9 @@ export interface Contender {
 }
 
 export interface RaceOptions {
-  /** Rounds that count. In each, every contender runs once, in a new random order. */
+  /** Rounds that count, in each process. In each, every contender runs once, in a new random order. */
   rounds: number
-  /** Rounds before them that do not count. */
+  /** Rounds before them that do not count, in each process. */
   warmups: number
   /** Wall milliseconds that one sample should last: short runs are repeated until they fill it. */
   window: number
@@ -19,18 +22,56 @@ export interface Sample {
   readonly wall: number
 }
 
-/** All samples of one contender, one a round. */
+/** All samples of one contender, one a process: the median of its rounds. */
 export interface Result {
   readonly name: string
   readonly samples: readonly Sample[]
 }
 
+/** Processes that each run the whole bench: what a process settles on for its whole life (what its compiler made of it) differs between them. */
+export const PROCESSES = quick ? 2 : 10
+
+let races: Promise<Result[][]> | undefined
+let run = 0
+
 /**
- * Races contenders in one process. Each round gives every contender one sample, in random order, so that what disturbs the machine
- * disturbs all of them. CPU time is that of the whole process, its collector and compiler threads included. The collector is never
- * forced: that throws optimised code away.
+ * Races contenders, in {@link PROCESSES} fresh processes that each run this whole bench, one after the other. In each, every round gives every
+ * contender one sample, in random order, so that what disturbs the machine disturbs all of them. CPU time is that of the whole process,
+ * its collector and compiler threads included. The collector is never forced: that throws optimised code away.
  */
-export async function race(contenders: readonly Contender[], { rounds, warmups, window }: RaceOptions): Promise<Result[]> {
+export async function race(contenders: readonly Contender[], options: RaceOptions): Promise<Result[]> {
+  if (isChild) {
+    const results = await raceHere(contenders, options)
+    process.send!(results)
+    return results
+  }
+  races ??= raceInChildren()
+  return (await races)[run++]!
+}
+
+async function raceInChildren(): Promise<Result[][]> {
+  const all: Result[][] = []
+  for (let i = 0; i < PROCESSES; i++) {
+    const child = fork(process.argv[1]!, process.argv.slice(2), {
+      env: { ...process.env, BENCH_CHILD: String(i) },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    let at = 0
+    child.on('message', (results) => {
+      const merged = (all[at++] ??= (results as Result[]).map(({ name }) => ({ name, samples: [] })))
+      for (const { name, samples } of results as Result[]) (named(merged, name).samples as Sample[]).push(middle(samples))
+    })
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    if (code !== 0) throw new Error(`A process of the bench ended with ${code}`)
+  }
+  return all
+}
+
+function middle(samples: readonly Sample[]): Sample {
+  return { cpu: median(samples.map(({ cpu }) => cpu)), wall: median(samples.map(({ wall }) => wall)) }
+}
+
+async function raceHere(contenders: readonly Contender[], { rounds, warmups, window }: RaceOptions): Promise<Result[]> {
   const entries = contenders.map((contender) => ({ contender, repeats: 1, samples: [] as Sample[] }))
   for (let round = -warmups; round < rounds; round++) {
     for (const entry of shuffled(entries)) {
@@ -72,15 +113,24 @@ export function median(numbers: readonly number[]): number {
   return quantile(numbers, 0.5)
 }
 
-/** The median of the ratios of two contenders' CPU times within each round: what slows a whole round cancels out. */
+/** The median of the ratios of two contenders' CPU times within each process: what slows a whole process cancels out. */
 export function ratio(result: Result, baseline: Result): number {
-  return median(result.samples.map(({ cpu }, round) => cpu / baseline.samples[round]!.cpu))
+  return median(ratios(result, baseline))
 }
 
-/** CPU nanoseconds per item: the median and the quartiles. */
-export function perItem({ samples }: Result, items: number): { median: number; low: number; high: number } {
+/** The ratio of two contenders' CPU times in the process where it is worst: what must hold, must hold in all. */
+export function worst(result: Result, baseline: Result): number {
+  return Math.max(...ratios(result, baseline))
+}
+
+function ratios(result: Result, baseline: Result): number[] {
+  return result.samples.map(({ cpu }, process) => cpu / baseline.samples[process]!.cpu)
+}
+
+/** CPU nanoseconds per item: the median of the processes, the best and the worst. */
+export function perItem({ samples }: Result, items: number): { median: number; best: number; worst: number } {
   const costs = samples.map(({ cpu }) => (cpu * 1000) / items)
-  return { median: median(costs), low: quantile(costs, 0.25), high: quantile(costs, 0.75) }
+  return { median: median(costs), best: Math.min(...costs), worst: Math.max(...costs) }
 }
 
 /** The result of that name. */
