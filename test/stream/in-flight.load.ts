@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { inFlight } from '../../lib/stream/index.js'
 import { deferred } from '../support/deferred.js'
+import { longestGap } from '../support/gap.js'
 import { gc, heap } from '../support/gc.js'
 import { numbers } from '../support/source.js'
 import { pending, turn } from '../support/turn.js'
@@ -50,22 +51,6 @@ test('R30: items that are all ready do not grow the stack, at any limit', async 
     }
   }
 })
-
-/** The longest that a 5 ms timer had to wait, in milliseconds that this process computed: others on the machine do not count. */
-async function longestGap(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0
-  let last = process.cpuUsage()
-  const look = () => {
-    const { user, system } = process.cpuUsage(last)
-    last = process.cpuUsage()
-    longest = Math.max(longest, (user + system) / 1000)
-  }
-  const timer = setInterval(look, 5)
-  await work()
-  look()
-  clearInterval(timer)
-  return longest
-}
 
 const busy: Record<string, (limit: number, ordered: boolean) => AsyncIterable<number>> = {
   'an array, ready work': (limit, ordered) => inFlight(numbers(150_000), async (n) => n, { limit, ordered }),
