@@ -3,6 +3,7 @@ import { optionType } from '../errors.js'
 import { callback, check, count, flag, milliseconds } from '../options.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
+import { keyOf } from './parameter-key.js'
 import { forEndpoint } from './polling.js'
 import { Queue } from './queue.js'
 
@@ -20,7 +21,7 @@ export interface DynamicBatching {
 
 const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag, weight: callback }
 
-/** Unites requests for an endpoint, with equal parameters, into batches for the executor. Requests without documents do not wait. */
+/** Unites requests for an endpoint, with deeply equal parameters, into batches for the executor. Requests without documents do not wait. */
 export class Batched implements Handler {
   readonly #handler: Handler
   readonly #byEndpoint: Readonly<Record<string, DynamicBatching>>
@@ -63,10 +64,9 @@ export class Batched implements Handler {
   }
 
   handle(request: Request): void | Promise<void> {
-    const { execEndpoint, parameters } = request.header
-    const batching = forEndpoint(this.#byEndpoint, execEndpoint)
+    const batching = forEndpoint(this.#byEndpoint, request.header.execEndpoint)
     if (batching === undefined || request.docs.length === 0) return this.#handler.handle(request)
-    const key = JSON.stringify([execEndpoint, parameters])
+    const key = keyOf(request.header)
     let queue = this.#queues.get(key)
     if (queue === undefined) {
       const own = new Queue(this.name, this.#handler, batching, () => {
