@@ -21,6 +21,9 @@ interface Ticket {
   left: number
   /** Nobody waits for it any more. */
   over: boolean
+  /** Documents that wait for a batch, and what they weigh. */
+  waiting: number
+  weight: number
   readonly batches: Set<Batch>
   settle(error?: { reason: unknown }): void
 }
@@ -37,6 +40,8 @@ interface Item {
 interface Batch {
   readonly items: readonly Item[]
   readonly scope: Scope
+  /** Requests with documents in it that are still wanted. */
+  wanted: number
   done: Promise<void> | undefined
 }
 
@@ -49,7 +54,10 @@ export class Queue {
   readonly #flushAll: boolean
   readonly #weigh: (document: Document) => number
   readonly #onEmpty: () => void
+  /** What waits is here from `#first` on, and among it what waited for nobody any more: taking that out at once would cost a walk for each who leaves. */
   #items: Item[] = []
+  #first = 0
+  #waiting = 0
   #weight = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -82,6 +90,8 @@ export class Queue {
         results: [],
         left: request.docs.length,
         over: false,
+        waiting: 0,
+        weight: 0,
         batches: new Set(),
         settle: (failure) => {
           if (ticket.over) return
@@ -93,11 +103,13 @@ export class Queue {
       }
       const unwatch = request.scope.watch((reason) => this.#leave(ticket, reason))
       request.docs.forEach((document, at) => {
-        this.#items.push({ ticket, at, document, weight: weights[at]! })
-        this.#weight += weights[at]!
+        // What fills a batch fills it, however much it weighs: sums stay finite.
+        const item = { ticket, at, document, weight: Math.min(weights[at]!, this.#size, Number.MAX_SAFE_INTEGER) }
+        this.#items.push(item)
+        this.#count(item, 1)
       })
       if (this.#weight >= this.#size) this.#send(false)
-      if (this.#items.length > 0) this.#timer ??= setTimeout(() => this.flush(), this.#timeout)
+      if (this.#waiting > 0) this.#timer ??= setTimeout(() => this.flush(), this.#timeout)
     })
   }
 
@@ -109,39 +121,62 @@ export class Queue {
   /** A request is no longer wanted: its documents do not go out, and a batch of which nothing is wanted stops. */
   #leave(ticket: Ticket, reason: unknown): void {
     ticket.settle({ reason })
-    this.#items = this.#items.filter((item) => item.ticket !== ticket)
-    this.#weight = this.#items.reduce((sum, { weight }) => sum + weight, 0)
-    for (const { items, scope, done } of ticket.batches) {
-      if (items.every((item) => item.ticket.over)) scope.abort(reason)
-      if (done !== undefined) ticket.request.linger(done)
+    this.#waiting -= ticket.waiting
+    this.#weight -= ticket.weight
+    for (const batch of ticket.batches) {
+      if (--batch.wanted === 0) batch.scope.abort(reason)
+      if (batch.done !== undefined) ticket.request.linger(batch.done)
     }
-    if (this.#items.length === 0) this.#rest()
+    this.#tidy()
+    if (this.#waiting === 0) this.#rest()
   }
 
   /** @param all also what does not fill a batch */
   #send(all: boolean): void {
-    while (this.#items.length > 0 && (all || this.#weight >= this.#size)) {
-      let count = 0
+    while (this.#waiting > 0 && (all || this.#weight >= this.#size)) {
+      const items: Item[] = []
       let weight = 0
-      while (count < this.#items.length && (this.#flushAll || weight < this.#size)) weight += this.#items[count++]!.weight
-      const items = this.#items.splice(0, count)
-      this.#weight -= weight
-      const batch: Batch = { items, scope: new Scope(), done: undefined }
+      while (this.#waiting > 0 && (this.#flushAll || weight < this.#size)) {
+        const item = this.#items[this.#first++]!
+        if (item.ticket.over) continue
+        this.#count(item, -1)
+        weight += item.weight
+        items.push(item)
+      }
+      this.#tidy()
+      const batch: Batch = { items, scope: new Scope(), wanted: 0, done: undefined }
       batch.done = this.#run(batch)
     }
     this.#rest()
     // What is left is what came last, and waits from now on.
-    if (this.#items.length > 0) this.#timer = setTimeout(() => this.flush(), this.#timeout)
+    if (this.#waiting > 0) this.#timer = setTimeout(() => this.flush(), this.#timeout)
+  }
+
+  #count({ ticket, weight }: Item, sign: 1 | -1): void {
+    ticket.waiting += sign
+    ticket.weight += sign * weight
+    this.#waiting += sign
+    this.#weight += sign * weight
+  }
+
+  /** Forgets what waits no more once it is half of what is kept, so that each item is moved once or twice, however many leave. */
+  #tidy(): void {
+    if (this.#waiting * 2 > this.#items.length) return
+    this.#items = this.#items.slice(this.#first).filter(({ ticket }) => !ticket.over)
+    this.#first = 0
+    // Anew, as sums of fractions drift.
+    this.#weight = this.#items.reduce((sum, { weight }) => sum + weight, 0)
   }
 
   #rest(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#items.length === 0) this.#onEmpty()
+    if (this.#waiting === 0) this.#onEmpty()
   }
 
   async #run(batch: Batch): Promise<void> {
     const tickets = new Set(batch.items.map(({ ticket }) => ticket))
+    batch.wanted = tickets.size
     for (const ticket of tickets) ticket.batches.add(batch)
     const docs = DocumentArray.from(batch.items.map(({ document }) => document))
     const ids = docs.map(({ id }) => id)

@@ -138,7 +138,7 @@ export class Replicas implements Handler {
     const replica = at === this.#replicas.length ? this.#best(now, request.tried) : this.#replicas[at]!
     if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, now)
     const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, Date.now()))
-    if (this.#isStuck) this.#lines[at]!.startClocks()
+    if (this.#isStuck) request.onStart?.()
     return answer
   }
 

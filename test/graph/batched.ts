@@ -307,6 +307,72 @@ test('P12: who leaves takes nothing from those who share the batch', async () =>
   assert.equal((await within(1000, staying)).texts, ['y'])
 })
 
+test('202: when many leave a long line, what is done for each does not grow with the line', async () => {
+  const steps = async (requests: number): Promise<number> => {
+    const { flow, batches } = await flowOf({ preferredBatchSize: 1e6, timeout: NEVER }, () => {}, {}, { closeTimeout: 0 })
+    const controller = new AbortController()
+    const post = flow.post('/', texts(requests * 10), { requestSize: 10, prefetch: 0, signal: controller.signal })
+    const gone = failure(post.drain())
+    await turn()
+    let count = 0
+    const { filter, reduce, every } = Array.prototype
+    const counted = (method: Function) =>
+      function (this: unknown[], ...rest: unknown[]) {
+        count += this.length
+        return method.apply(this, rest)
+      }
+    Object.assign(Array.prototype, { filter: counted(filter), reduce: counted(reduce), every: counted(every) })
+    try {
+      controller.abort('enough')
+    } finally {
+      Object.assign(Array.prototype, { filter, reduce, every })
+    }
+    assert.is(await gone, 'enough')
+    assert.equal(batches, [])
+    await within(1000, flow.close())
+    return count
+  }
+  const few = await steps(100)
+  assert.ok((await steps(1000)) < 15 * few)
+})
+
+test('202: those who leave a batch that is under way stop it, the last of them', async () => {
+  const inside = deferred<AbortSignal>()
+  const { flow } = await flowOf({ preferredBatchSize: 3, timeout: NEVER }, ({ signal }) => {
+    inside.resolve(signal)
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  const controllers = texts(3).map(() => new AbortController())
+  const posts = controllers.map(({ signal }, at) => failure(flow.post('/', `${at}`, { signal }).drain()))
+  const signal = await within(1000, inside.promise)
+  for (const at of [2, 0, 1]) {
+    assert.not(signal.aborted)
+    controllers[at]!.abort(`${at}`)
+    assert.is(await posts[at], `${at}`)
+  }
+  assert.ok(signal.aborted)
+  await within(1000, flow.close())
+})
+
+test('202: who stays in a line that many leave keeps its place, and weight counts what waits', async () => {
+  const { flow, batches } = await flowOf({ preferredBatchSize: 4, timeout: NEVER, weight: ({ text }) => (text === 'heavy' ? Infinity : 1) })
+  await using _ = flow
+  const controller = new AbortController()
+  const stay = [flow.post('/', 'a').drain()]
+  const gone = texts(2).map((text) => failure(flow.post('/', text, { signal: controller.signal }).drain()))
+  await turn()
+  controller.abort('enough')
+  await Promise.all(gone)
+  for (const text of ['b', 'c']) stay.push(flow.post('/', text).drain())
+  await turn()
+  assert.equal(batches, [])
+  stay.push(flow.post('/', 'heavy').drain())
+  await within(1000, Promise.all(stay))
+  const { all } = await oneByOne(texts(4).map((text) => () => flow.post('/', text).drain()))
+  await within(1000, Promise.all(all))
+  assert.equal(batches, [['a', 'b', 'c', 'heavy'], texts(4)])
+})
+
 test('G5: close() sends what waits at once', async () => {
   const { flow, batches } = await flowOf({ preferredBatchSize: 100, timeout: NEVER }, async () => turn())
   const { all } = await oneByOne([() => flow.post('/', texts(2)).docs(), () => flow.post('/', texts(2, 2), { parameters: { a: 1 } }).docs()])
