@@ -58,7 +58,7 @@ export type Needs<Names extends string> = Names | 'gateway' | `executor${number}
 
 /** When a failed request is tried again. */
 export interface Retries {
-  /** How often, after the first attempt. An integer ≥ 0. */
+  /** How often, after the first attempt. An integer ≥ 0; Infinity: until it succeeds, or nobody wants it any more. Once the Flow closes, once at most. */
   attempts: number
   /** Milliseconds before the second attempt; each further wait is twice as long, up to `maxDelay`, less a random part of up to a half. Default 100. */
   delay?: number | undefined

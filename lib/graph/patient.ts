@@ -4,6 +4,7 @@ import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 import { listen, unlisten } from '../stream/ear.js'
 import type { Scope } from '../stream/scope.js'
+import { later } from '../stream/turn.js'
 
 /** Milliseconds before the second attempt, and the most before any: as gRPC's clients wait, but for their first second. */
 const DELAY = 100
@@ -50,6 +51,7 @@ export class Patient implements Handler {
   }
 
   open(): void {
+    this.#hurried = false
     if (this.#signal !== undefined) listen(this.#signal, this)
   }
 
@@ -61,7 +63,7 @@ export class Patient implements Handler {
     for (const stop of [...this.#attempts]) stop(this.#signal!.reason)
   }
 
-  /** Whoever waits to try again does so now: the Flow closes. */
+  /** Whoever waits to try again does so now, and for the last time: the Flow closes. */
   hurry(): void {
     this.#hurried = true
     for (const stop of [...this.#waits]) stop()
@@ -75,10 +77,11 @@ export class Patient implements Handler {
     const { attempts, delay: first, maxDelay } = this.#retries
     const { emit } = request
     const tried = new Set<object>()
+    let last = attempts === 0
     for (let attempt = 0; ; attempt++) {
       if (this.#signal?.aborted) throw this.#signal.reason
       const scope = request.scope.child()
-      const trial = attempt < attempts ? request.copy(scope) : request.fork(request.docs, scope)
+      const trial = last ? request.fork(request.docs, scope) : request.copy(scope)
       trial.tried = tried
       let parted = false
       trial.emit =
@@ -91,14 +94,15 @@ export class Patient implements Handler {
         await this.#try(trial, scope)
         return request.adopt(trial)
       } catch (error) {
-        const over = attempt === attempts || request.scope.aborted || this.#signal?.aborted || parted || !isPassing(error)
+        const over = last || request.scope.aborted || this.#signal?.aborted || parted || !isPassing(error)
         if (over) throw error
       } finally {
         scope.close()
       }
       // Between a half and the whole of it, so that those who failed together do not come back together.
-      const wait = Math.min(first * 2 ** attempt, maxDelay) * (1 - Math.random() / 2)
+      const wait = Math.min(first * 2 ** Math.min(attempt, 30), maxDelay) * (1 - Math.random() / 2)
       await this.#wait(wait, request.scope)
+      last = this.#hurried || attempt + 1 === attempts
     }
   }
 
@@ -144,7 +148,8 @@ export class Patient implements Handler {
     const unwatch = scope.watch(stop)
     this.#attempts.add(stop)
     this.#waits.add(stop)
-    if (!this.#hurried) await delay(timer.signal, milliseconds).catch(() => {})
+    // Never without a turn: attempts that fail at once would leave none to signals and sockets.
+    await (this.#hurried ? new Promise<void>(later) : delay(timer.signal, milliseconds).catch(() => {}))
     this.#attempts.delete(stop)
     this.#waits.delete(stop)
     unwatch()

@@ -248,6 +248,71 @@ test('R109: waits double up to the most, less a random part of up to a half', as
   await flow.close()
 })
 
+test('197: once close() began, a request is tried once more at most, and Infinity ends there', async () => {
+  for (const retries of [{ attempts: Infinity, delay: 0 }, Infinity, { attempts: 1e6, delay: 60_000 }]) {
+    let calls = 0
+    const second = deferred<void>()
+    const flow = await flowOf(
+      () => {
+        if (++calls === (typeof retries === 'object' && retries.delay === 0 ? 2 : 1)) second.resolve()
+        throw new Error(`no ${calls}`)
+      },
+      { retries },
+      { closeTimeout: 60_000 },
+    )
+    const failing = failure(flow.post('/', 'x').drain())
+    await within(1000, second.promise)
+    const before = calls
+    await within(1000, flow.close())
+    assert.match((await failing).message, `no ${calls}`)
+    assert.ok(calls - before <= 1, `${calls - before} more`)
+    const reached = calls
+    await turn()
+    assert.is(calls, reached)
+    // Opened again, it is as patient as before.
+    await flow.open()
+    const again = flow.post('/', 'x').drain()
+    again.catch(() => {})
+    if (typeof retries === 'object' && retries.delay === 0) while (calls < reached + 3) await turn()
+    else assert.ok(await pending(again))
+    await within(1000, flow.close())
+  }
+})
+
+test('197: between two attempts there is a turn of the event loop, whatever the delay, also while the Flow closes', async () => {
+  let turns = 0
+  let running = true
+  const count = (): void => {
+    turns++
+    if (running) setImmediate(count)
+  }
+  setImmediate(count)
+  const seen: number[] = []
+  const door = deferred<void>()
+  const waits = deferred<void>()
+  const flow = await flowOf(
+    async () => {
+      if (seen.length === 3) {
+        waits.resolve()
+        await door.promise
+      }
+      seen.push(turns)
+      throw new Error('no')
+    },
+    { retries: { attempts: 1000, delay: 0 } },
+  )
+  const failing = failure(flow.post('/', 'x').drain())
+  await within(1000, waits.promise)
+  const closing = flow.close()
+  await turn()
+  door.resolve()
+  await within(1000, closing)
+  await failing
+  running = false
+  assert.is(seen.length, 5)
+  assert.is(new Set(seen).size, 5, seen.join())
+})
+
 test('R64: a failed attempt leaves no trace: no document twice, no tag, no result, no change by way of docsMatrix', async () => {
   for (const asynchronous of [false, true]) {
     let calls = 0
