@@ -38,8 +38,17 @@ export class External implements Handler, Part {
   async handle(request: Request): Promise<void> {
     const { emitted } = request.whole
     const most = Math.max(TRIES, this.#clients.length)
-    // Who failed is asked again only when all have.
-    request.tried ??= new Set()
+    // Who failed is asked again only when all have; attempts of one request know of each other, executors behind each other do not.
+    const { tried } = request
+    request.tried = tried ?? new Set()
+    try {
+      await this.#ask(request, most, emitted)
+    } finally {
+      request.tried = tried
+    }
+  }
+
+  async #ask(request: Request, most: number, emitted: number): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#replicas.handle(request)

@@ -24,10 +24,8 @@ export class Selection implements Handler {
     if (docs.length > 0) {
       const chosen = docs.filter(this.holds)
       if (chosen.length < docs.length) request.docs = DocumentArray.from(chosen)
-      if (chosen.length === 0) {
-        request.emptied = true
-        return
-      }
+      request.emptied = chosen.length === 0
+      if (request.emptied) return
     }
     return this.handler.handle(request)
   }

@@ -1,0 +1,49 @@
+// An executor elsewhere, as the graph sees it: which of its addresses have been asked.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ConnectionError } from '../../lib/errors.js'
+import { External } from '../../lib/graph/external.js'
+import { DocumentArray } from '../../lib/index.js'
+import type { Handler } from '../../lib/peer.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { Scope } from '../../lib/stream/scope.js'
+
+/** Notes which addresses it is told to pass over, and fails so often. */
+function addresses(name: string, failures: number): { handler: Handler; seen: string[] } {
+  const seen: string[] = []
+  const handle = async ({ tried }: Request): Promise<void> => {
+    seen.push([...tried!].join())
+    tried!.add(`${name}${seen.length}` as unknown as object)
+    if (seen.length <= failures) throw new ConnectionError('ERR_UNREACHABLE', name, 'nobody there')
+  }
+  return { handler: { accepts: () => true, handle } as unknown as Handler, seen }
+}
+
+const clients = Array.from({ length: 4 }, () => ({ accepts: () => true, handle: () => {}, open: () => {}, close: () => {} }))
+
+test('201: which addresses were asked is known to one executor, and not to the next of the chain, whether the first answered or failed', async () => {
+  for (const [failures, ends] of [
+    [2, 'a1|a1,a2'],
+    [4, 'a1|a1,a2|a1,a2,a3'],
+  ] as const) {
+    const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    const a = addresses('a', failures)
+    const b = addresses('b', 1)
+    await new External('first', a.handler, clients).handle(request).catch(() => {})
+    await new External('second', b.handler, clients).handle(request)
+    assert.is(a.seen.join('|'), `|${ends}`)
+    assert.equal(b.seen, ['', 'b1'])
+  }
+})
+
+test('201: attempts at one executor do know', async () => {
+  const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+  const tried = new Set<object>(['before' as unknown as object])
+  request.tried = tried
+  const a = addresses('a', 1)
+  await new External('only', a.handler, clients).handle(request)
+  assert.equal(a.seen, ['before', 'before,a1'])
+  assert.is(request.tried, tried)
+})
+
+test.run()
