@@ -294,15 +294,17 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   /**
    * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
    * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones, which the last of their request repeats.
+   * The `signal` that `pipeline()` of node:stream hands to each of its steps is heard beside that of the options.
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */
   transform<T extends object = Inferred, const On extends string = string>(
     on: On,
     options: PostOptions<ParametersFor<Endpoints, On>> = {},
-  ): (source: Inputs<any>) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
+  ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
     checkPostOptions(options)
-    return (source) => new Flatten(this.post<T, On>(on, source, options), ({ error, partial, docs }) => (error === undefined && !partial ? docs : []))
+    return (source, step) =>
+      new Flatten(this.post<T, On>(on, source, within(options, step?.signal)), ({ error, partial, docs }) => (error === undefined && !partial ? docs : []))
   }
 
   /** What its executors are bound to, while it is open; `/default` is all that is not named. */
@@ -323,6 +325,12 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
     if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing and takes no more requests`)
     return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await using flow = await new Flow().add(…).open()`)
   }
+}
+
+/** The options of a post that hears a second signal. */
+function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {
+  if (signal === undefined) return options
+  return { ...options, signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]) }
 }
 
 /** The Flow under its other name: every Flow is asynchronous here. */
