@@ -39,11 +39,15 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
   }
 
   let callbacks: Promise<import('./callbacks.js').Callbacks> | undefined
+  /** A response failed that will end it all, once those before it had their callbacks. */
+  let ending = false
   return async (docs, work, emit) => {
     const scope = work as Scope
     // One promise for all, so that they take their turns in the order in which they ask.
     callbacks ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options))
     const turn = (await callbacks).turn()
+    // Nothing more is started, and nobody waits for it: what ends it all is before it.
+    if (ending) return new Promise<never>(() => {})
     try {
       let broken: { reason: unknown } | undefined
       let parts: Promise<unknown> | undefined
@@ -60,15 +64,15 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
         return turn.isNext ? handed : Promise.resolve()
       }
       const response = await ask(peer, new Request(header, docs, scope), called, fail)
-      // What ends it all does not wait for those before.
-      const last = !lenient && response.error !== undefined
-      if (!last) await parts
+      if (!lenient && response.error !== undefined) ending = true
+      await parts
       // The executor fails of it, and is not to blame.
       if (broken !== undefined) throw (broken as { reason: unknown }).reason
-      // Nobody gets the response any more, so nobody is called back for it.
-      if (scope.aborted) throw scope.reason
-      await (last ? turn.call(response) : turn.take(response, scope))
+      await turn.take(response, scope)
       return judge(response)
+    } catch (error) {
+      turn.end()
+      throw error
     } finally {
       turn.leave()
     }

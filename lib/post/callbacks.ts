@@ -16,20 +16,24 @@ export class Callbacks {
     this.#options = options
   }
 
+  /** What ended it all had its turn: nobody behind it is called back. */
+  over = false
+
   /** A place in the queue: from the start of a request when order matters, else from its completion. */
   turn(): Turn {
-    const queue = () => {
-      const before = this.#last
-      let leave!: () => void
-      this.#last = new Promise((resolve) => {
-        leave = resolve
-      })
-      return { before, leave }
-    }
-    return new Turn(this.#options.resultsInOrder === true ? queue() : undefined, queue, (response) => this.#call(response))
+    return new Turn(this, this.#options.resultsInOrder === true ? this.queue() : undefined)
   }
 
-  async #call(response: Response): Promise<void> {
+  queue(): Place {
+    const before = this.#last
+    let leave!: () => void
+    this.#last = new Promise((resolve) => {
+      leave = resolve
+    })
+    return { before, leave }
+  }
+
+  async call(response: Response): Promise<void> {
     const { onDone, onError, onAlways, continueOnError } = this.#options
     const { error } = response
     let failure: CallbackError | undefined
@@ -59,15 +63,13 @@ interface Place {
 }
 
 class Turn {
+  readonly #callbacks: Callbacks
   #place: Place | undefined
   /** Nobody is before it. Without order, nobody ever is. */
   isNext: boolean
 
-  constructor(
-    place: Place | undefined,
-    readonly queue: () => Place,
-    readonly call: (response: Response) => Promise<void>,
-  ) {
+  constructor(callbacks: Callbacks, place: Place | undefined) {
+    this.#callbacks = callbacks
     this.#place = place
     this.isNext = place === undefined
     place?.before.then(() => {
@@ -77,21 +79,37 @@ class Turn {
 
   /** Waits for those before, then calls back, unless nobody will get the response any more. */
   async take(response: Response, scope: Scope): Promise<void> {
-    this.#place ??= this.queue()
-    await this.#place.before
-    if (scope.aborted) throw scope.reason
-    await this.call(response)
+    this.#place ??= this.#callbacks.queue()
+    await this.#call(this.#place, response, scope)
   }
 
   /** The same for a partial response: in order, within the turn of its request; else, it takes a turn of its own. */
   async part(response: Response, scope: Scope): Promise<void> {
-    const place = this.#place ?? this.queue()
+    if (this.#place !== undefined) return this.#call(this.#place, response, scope)
+    const place = this.#callbacks.queue()
     try {
-      await place.before
-      if (scope.aborted) throw scope.reason
-      await this.call(response)
+      await this.#call(place, response, scope)
     } finally {
-      if (place !== this.#place) place.leave()
+      place.leave()
+    }
+  }
+
+  async #call(place: Place, response: Response, scope: Scope): Promise<void> {
+    await place.before
+    if (scope.aborted || this.#callbacks.over) throw scope.reason
+    await this.#callbacks.call(response)
+  }
+
+  /** Leaves the queue to nobody, when its turn has come: this is what ends it all. */
+  end(): void {
+    const place = this.#place
+    if (place === undefined) this.#callbacks.over = true
+    else {
+      this.#place = undefined
+      place.before.then(() => {
+        this.#callbacks.over = true
+        place.leave()
+      })
     }
   }
 

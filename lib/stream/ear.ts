@@ -1,8 +1,11 @@
-import type { Scope } from './scope.js'
 import { later } from './turn.js'
 
 interface Hearer {
   onAbort(): void
+}
+
+interface Told {
+  abort(reason: unknown): void
 }
 
 interface Pending {
@@ -60,7 +63,7 @@ export class Ear {
     private readonly signal: AbortSignal,
     iterator: Hearer,
     private readonly waiting: Pending,
-    private readonly scope: Scope,
+    private readonly work: Told,
   ) {
     this.iterator = iterator
     young.add(this)
@@ -76,7 +79,7 @@ export class Ear {
     if (iterator !== undefined) return iterator.onAbort()
     const { reason } = this.signal
     while (this.waiting.length > 0) this.waiting.shift().reject(reason)
-    this.scope.abort(reason)
+    this.work.abort(reason)
     this.close()
   }
 
@@ -95,7 +98,7 @@ export class Ear {
 
   onDropped(): void {
     if (this.waiting.length > 0) return
-    this.scope.abort(new DOMException('The iterator was dropped', 'AbortError'))
+    this.work.abort(new DOMException('The iterator was dropped', 'AbortError'))
     this.close()
   }
 }

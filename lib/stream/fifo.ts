@@ -27,6 +27,14 @@ export class Fifo<T> {
     return item
   }
 
+  /** Takes the newest item out. Call it only when `length` is not 0. */
+  pop(): T {
+    const at = (this.#head + --this.#length) & (this.#ring.length - 1)
+    const item = this.#ring[at] as T
+    this.#ring[at] = undefined
+    return item
+  }
+
   clear(): void {
     this.#ring = new Array(16)
     this.#head = this.#length = 0

@@ -28,9 +28,11 @@ const enum Phase {
   Open,
   /** The source ended or failed: what is in flight is still delivered. */
   Draining,
+  /** An item failed that has others before it: they go on, and are delivered, while the source closes. Only when ordered. */
+  Ending,
   /** An item threw at once: the next microtask fails it, behind what finished before it. */
   Breaking,
-  /** An item failed: what finished before it is still delivered, while the source closes. */
+  /** An item failed, and nothing that runs is waited for: what finished before it is still delivered, while the source closes. */
   Failing,
   /** Nothing comes any more but `end`. */
   Over,
@@ -49,6 +51,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   readonly #fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
   readonly #limit: number
   readonly #signal: AbortSignal | undefined
+  /** Of all the work, unless their places matter: then each has its own. */
   readonly #scope = new Scope()
   readonly #reader: Reader<T>
   readonly #receipts: Receipts
@@ -189,12 +192,11 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     const signal = this.#signal
     if (signal?.aborted) {
       this.#phase = Phase.Over
-      this.#scope.abort(signal.reason)
       this.#end = { reason: signal.reason }
       return
     }
     this.#phase = Phase.Open
-    if (signal !== undefined) this.#ear = new Ear(signal, this, this.#waiting, this.#scope)
+    if (signal !== undefined) this.#ear = new Ear(signal, this, this.#waiting, this.#order ?? this.#scope)
     try {
       this.#reader.open()
     } catch (error) {
@@ -256,7 +258,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       result =
         !this.#reader.async && isThenable(item)
           ? Promise.resolve(item as PromiseLike<T>).then((value) => this.#call(value, place))
-          : this.#fn(item, this.#scope, this.#emitter(place))
+          : this.#fn(item, place ?? this.#scope, this.#emitter(place))
       pending = isThenable(result)
     } catch (error) {
       if (this.#phase === Phase.Open) this.#phase = Phase.Breaking
@@ -276,7 +278,12 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   /** For an item that was a promise: when it is there, nobody may want it any more. */
   #call(item: T, place: Place<R> | undefined): R | PromiseLike<R> {
-    return this.#phase >= Phase.Failing ? (undefined as R) : this.#fn(item, this.#scope, this.#emitter(place))
+    return this.#isLost(place) ? (undefined as R) : this.#fn(item, place ?? this.#scope, this.#emitter(place))
+  }
+
+  /** Nobody waits for what becomes of it: it ended, or ends with a failure before this place. */
+  #isLost(place: Place<R> | undefined): boolean {
+    return this.#phase >= Phase.Failing || place?.aborted === true
   }
 
   /** One for all items, unless their places matter. */
@@ -287,7 +294,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   readonly #emit = (part: R): Promise<void> => this.#give(part, undefined)
 
   #give(value: R, place: Place<R> | undefined): Promise<void> {
-    if (this.#phase >= Phase.Failing || (place !== undefined && place.state !== State.Running)) return ready
+    if (this.#isLost(place) || (place !== undefined && place.state !== State.Running)) return ready
     this.#parts ??= new Set()
     if (place !== undefined && !this.#order!.isNext(place)) {
       // Kept, but not waited for: those before may wait for what this item holds.
@@ -313,12 +320,13 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   #done(value: R, place: Place<R> | undefined): void {
     this.#running--
-    if (this.#phase >= Phase.Failing) return
+    if (this.#isLost(place)) return
     if (place === undefined) this.#results.push(value)
     else {
       place.state = State.Done
       place.value = value
       this.#order!.advance(this.#results)
+      if (this.#phase === Phase.Ending) this.#endInPlace()
     }
     if (this.#waiting.length > 0 && !this.#aside) this.#settle()
   }
@@ -327,27 +335,37 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   #failed(reason: unknown, place: Place<R> | undefined): void {
     this.#running--
-    if (this.#phase >= Phase.Failing) return
-    if (this.#phase === Phase.Draining && this.#end !== undefined) {
-      // The source failed before: that error is the one to say, after the rest of what is in flight.
-      if (place !== undefined) {
-        place.state = State.Failed
-        this.#order!.advance(this.#results)
-      }
-      return this.#settle()
-    }
+    if (this.#isLost(place)) return
+    if (place !== undefined) return this.#failedInPlace(reason, place)
+    // If the source failed before, that error is the one to say, after the rest of what is in flight.
+    if (this.#phase === Phase.Draining && this.#end !== undefined) return this.#settle()
     this.#phase = Phase.Failing
     this.#end = { reason }
-    this.#order?.finish(this.#results)
     this.#release()
     this.#scope.abort(reason)
     this.#close()
-    if (this.#closing === undefined) this.#over()
-    else {
-      const over = () => this.#over()
-      this.#closing = this.#closing.then(over, over)
-    }
+    this.#overOnceClosed()
     this.#settle()
+  }
+
+  /** When ordered, an error stands behind all before it, which go on, and ahead of all behind it, also of an error there. */
+  #failedInPlace(reason: unknown, place: Place<R>): void {
+    this.#phase = Phase.Ending
+    this.#end = { reason }
+    place.state = State.Failed
+    const behind = this.#order!.endWith(place)
+    this.#order!.advance(this.#results)
+    place.abort(reason)
+    for (const lost of behind) lost.abort(reason)
+    this.#close()
+    this.#endInPlace()
+    this.#settle()
+  }
+
+  #endInPlace(): void {
+    if (this.#order!.length > 0 || this.#phase !== Phase.Ending) return
+    this.#release()
+    this.#overOnceClosed()
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────
@@ -365,12 +383,20 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     if (this.#phase === Phase.Over && this.#results.length === 0) return
     const opened = this.#phase !== Phase.Fresh
     this.#results.clear()
-    this.#order?.clear()
     this.#over()
     if (!opened) return
     this.#release()
-    this.#scope.abort(reason)
+    const work = this.#order ?? this.#scope
+    work.abort(reason)
     this.#close()
+  }
+
+  /** What ends it is said when the source is closed, if it had to be. */
+  #overOnceClosed(): void {
+    if (this.#closing === undefined) return this.#over()
+    this.#phase = Phase.Failing
+    const over = () => this.#over()
+    this.#closing = this.#closing.then(over, over)
   }
 
   #over(): void {

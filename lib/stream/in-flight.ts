@@ -18,8 +18,10 @@ export interface InFlightOptions {
  *
  * Lazy: the source is opened by the first `next()`, and read ahead of the consumer only as far as `limit` allows.
  * - A source that fails: what is in flight is delivered, then the error. An item that fails in the meantime is left out.
- * - An item that fails: results finished before it are delivered, when ordered in the order of their items, then its error,
- *   once the source is closed; the others are told by `work.signal`.
+ * - An item that fails: results finished before it are delivered, then its error, once the source is closed; the others are
+ *   told by `work.signal`.
+ * - When ordered, an error of either stands in its place: all before it goes on, is finished and delivered, then comes the error.
+ *   Nothing more is read or begun; what is behind it is told by `work.signal`, and left out. Of several errors, the first in order comes.
  * - `break` or `return()`: settles at once, closes the source once, and waits for that unless the source is busy with a read.
  *   A source that ended or failed by itself is not closed.
  * - `signal`: pending `next()`s reject with its reason, without waiting for anything; with none pending, the next one does.

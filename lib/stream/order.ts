@@ -1,4 +1,5 @@
 import { Fifo } from './fifo.js'
+import { Scope } from './scope.js'
 
 /** A part of a result among the results: it leaves no place for another item. */
 export class Part<R> {
@@ -15,9 +16,9 @@ export const enum State {
   Failed,
 }
 
-/** A place in the order, kept from the start of an item until all before it are done. */
-export interface Place<R> {
-  state: State
+/** A place in the order, kept from the start of an item until all before it are done. Its work is told to stop by itself, as those before it may have to go on. */
+export class Place<R> extends Scope {
+  state: State = State.Running
   value: R | undefined
   /** What was emitted while others were before it. */
   parts: Part<R>[] | undefined
@@ -27,8 +28,12 @@ export interface Place<R> {
 export class Order<R> {
   readonly #places = new Fifo<Place<R>>()
 
+  get length(): number {
+    return this.#places.length
+  }
+
   open(): Place<R> {
-    const place: Place<R> = { state: State.Running, value: undefined, parts: undefined }
+    const place = new Place<R>()
     this.#places.push(place)
     return place
   }
@@ -47,18 +52,17 @@ export class Order<R> {
     }
   }
 
-  /** Moves all that is done to the results, and forgets the rest, which nobody waits for any more. */
-  finish(results: Fifo<R | Part<R>>): void {
-    while (this.#places.length > 0) {
-      const place = this.#places.shift()
-      if (place.state !== State.Done) continue
-      moveParts(place, results)
-      results.push(place.value as R)
-    }
+  /** Ends the order with this place. @returns those behind, which nobody waits for any more */
+  endWith(place: Place<R>): Place<R>[] {
+    const behind: Place<R>[] = []
+    for (let last = this.#places.pop(); last !== place; last = this.#places.pop()) behind.push(last)
+    this.#places.push(place)
+    return behind
   }
 
-  clear(): void {
-    this.#places.clear()
+  /** Tells all to stop, and forgets them. */
+  abort(reason: unknown): void {
+    while (this.#places.length > 0) this.#places.shift().abort(reason)
   }
 }
 

@@ -186,7 +186,7 @@ test('P7: after the iteration ended, nobody is called back', async () => {
   assert.equal(called, ['0'])
 })
 
-test('P8: a failure ends the iteration without waiting for the callbacks of those before it', async () => {
+test('P8: a failure ends the iteration without waiting for those that run', async () => {
   const door = deferred<void>()
   await using flow = await new Flow({ closeTimeout: 0 })
     .add({
@@ -199,12 +199,86 @@ test('P8: a failure ends the iteration without waiting for the callbacks of thos
   const error: any = await within(
     1000,
     flow
-      .post('/', ['0', 'bad'], { requestSize: 1, resultsInOrder: true, onDone: () => {} })
+      .post('/', ['0', 'bad'], { requestSize: 1, onDone: () => {} })
       .drain()
       .catch((error) => error),
   )
   assert.is(error.code, 'ERR_EXECUTOR')
   door.resolve()
+})
+
+test('R169: callbacks of what fails and ends it all wait for their turn, and nobody is called back or started behind them', async () => {
+  for (const resultsInOrder of [true, false]) {
+    const failed = deferred<void>()
+    const called = deferred<void>()
+    const handled: string[] = []
+    await using flow = await new Flow()
+      .add({
+        uses: async ({ docs }) => {
+          const { text } = docs[0]!
+          handled.push(text)
+          if (text !== 'b') return
+          await called.promise
+          failed.resolve()
+          throw new Error('no')
+        },
+      })
+      .open()
+    const log: string[] = []
+    let inside = 0
+    const received: string[] = []
+    const inputs = async function* () {
+      yield 'a'
+      yield 'b'
+      await failed.promise
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+      yield* ['c', 'd', 'e']
+    }
+    let error: any
+    try {
+      for await (const response of flow.post('/', inputs, {
+        requestSize: 1,
+        resultsInOrder,
+        onAlways: async (response) => {
+          assert.is(++inside, 1, 'one at a time')
+          log.push(name(response))
+          called.resolve()
+          await failed.promise
+          for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+          inside--
+        },
+      }))
+        received.push(name(response))
+    } catch (caught) {
+      error = caught
+    }
+    assert.is(error.code, 'ERR_EXECUTOR')
+    assert.equal([log, received, handled], [['a', 'b'], ['a'], ['a', 'b']])
+  }
+})
+
+test('R156, R169: in order, callbacks of those before an error that nobody is called back for still come', async () => {
+  const doors = [deferred<void>(), deferred<void>()]
+  const log: string[] = []
+  await using flow = await new Flow().add({ uses: async ({ docs }) => doors[Number(docs[0]!.text)]?.promise }).open()
+  // A callback that throws in its turn, behind one that has to wait.
+  const run = flow
+    .post('/', ['0', '1', '2'], {
+      requestSize: 1,
+      resultsInOrder: true,
+      onDone: (response) => {
+        log.push(name(response))
+        if (name(response) === '1') throw new Error('mine')
+      },
+    })
+    .toArray()
+    .catch((error) => error)
+  doors[1]!.resolve()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(log, [])
+  doors[0]!.resolve()
+  assert.is((await within(1000, run)).code, 'ERR_CALLBACK')
+  assert.equal(log, ['0', '1'])
 })
 
 test.run()

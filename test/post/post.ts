@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { ReadableStream } from 'node:stream/web'
 import { pipe } from 'it-pipe'
 import { test } from 'uvu'
@@ -465,6 +467,50 @@ test('P14: transform() is a step of an it-pipe pipeline', async () => {
     },
   )
   assert.equal(out, ['D0', 'D0', 'D1', 'D1', 'D2', 'D2'])
+})
+
+test('R170: transform() hears the signal that pipeline() of node:stream hands to its steps, and its own', async () => {
+  for (const whose of ['pipeline', 'own', 'pipeline beside its own']) {
+    const [controller, other] = [new AbortController(), new AbortController()]
+    const started = deferred<void>()
+    let told: unknown
+    let closed = 0
+    const flow = await new Flow({ closeTimeout: 0 })
+      .add({
+        uses: ({ signal }) =>
+          new Promise((_, reject) => {
+            started.resolve()
+            signal.onabort = () => reject((told = signal.reason))
+          }),
+      })
+      .open()
+    const inputs = async function* () {
+      try {
+        for (;;) {
+          yield 'x'
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+      } finally {
+        closed++
+      }
+    }
+    const own = whose === 'own' ? controller.signal : whose === 'pipeline' ? undefined : other.signal
+    const run = pipeline(
+      inputs,
+      flow.transform('/', { requestSize: 1, signal: own }),
+      new Writable({ objectMode: true, write: (_document, _encoding, done) => done() }),
+      {
+        signal: whose === 'own' ? undefined : controller.signal,
+      },
+    ).catch((error) => error)
+    await within(5000, started.promise)
+    controller.abort(new Error('enough'))
+    const error: any = await within(5000, run)
+    assert.ok(error instanceof Error)
+    assert.ok(told !== undefined, whose)
+    while (closed === 0) await new Promise((resolve) => setImmediate(resolve))
+    await flow.close()
+  }
 })
 
 test('P6, R57, R84: a pattern that is no pattern fails the post that is iterated, and nothing else', async () => {

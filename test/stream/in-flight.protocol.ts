@@ -579,7 +579,8 @@ test("listeners on the work's signal may ask, leave and abort", async () => {
         const next = it.next()
         next.catch(() => {})
         await turn()
-        if (cause === 'item') doors[1]!.reject(new Error('item'))
+        // When ordered, an item with none before it: the others would be waited for.
+        if (cause === 'item') doors[ordered ? 0 : 1]!.reject(new Error('item'))
         else if (cause === 'return') void it.return!()
         else controller.abort('enough')
         const where = `${cause}, then ${reaction}`

@@ -258,37 +258,34 @@ test('promise 4, R6, R8: a failing source: everything in flight is delivered, th
 })
 
 test("promise 4: the error of a source wins over an item's later error, and what is in flight still comes", async () => {
-  for (const ordered of orders) {
-    const work = doors(3)
-    const broken = new Error('the source')
-    const source = new Source(numbers(3), {
-      before: (read) => {
-        if (read === 3) throw broken
-      },
-    })
-    const it = inFlight(source, (n) => work[n]!.promise, { limit: 5, ordered })
-    const nexts = numbers(3).map(() => it.next())
-    const settled = Promise.allSettled(nexts)
-    await turn()
-    work[0]!.reject(new Error('an item'))
-    await turn()
-    work[2]!.resolve('2')
-    work[1]!.resolve('1')
-    const results = (await within(1000, settled)) as any[]
-    assert.equal(
-      results.slice(0, 2).map(({ value }) => value.value),
-      ordered ? ['1', '2'] : ['2', '1'],
-    )
-    assert.is(results[2].reason, broken)
-    assert.equal(await it.next(), done)
-  }
+  const work = doors(3)
+  const broken = new Error('the source')
+  const source = new Source(numbers(3), {
+    before: (read) => {
+      if (read === 3) throw broken
+    },
+  })
+  const it = inFlight(source, (n) => work[n]!.promise, { limit: 5 })
+  const nexts = numbers(3).map(() => it.next())
+  const settled = Promise.allSettled(nexts)
+  await turn()
+  work[0]!.reject(new Error('an item'))
+  await turn()
+  work[2]!.resolve('2')
+  work[1]!.resolve('1')
+  const results = (await within(1000, settled)) as any[]
+  assert.equal(
+    results.slice(0, 2).map(({ value }) => value.value),
+    ['2', '1'],
+  )
+  assert.is(results[2].reason, broken)
+  assert.equal(await it.next(), done)
 })
 
-test('promise 5: a failing item: results finished before it come, then its error, then the end', async () => {
-  for (const ordered of orders) {
-    const work = doors(9)
-    const source = new Source(numbers(9))
-    const failure = new Error('an item')
+test('promise 4, R156: ordered, the error of an item stands before that of the source, whoever fails first', async () => {
+  for (const first of ['the source', 'the item']) {
+    const [work, read] = [doors(3), deferred<void>()]
+    const source = new Source(numbers(3), { before: (n) => (n === 3 ? read.promise : undefined) })
     const signals: AbortSignal[] = []
     const it = inFlight(
       source,
@@ -296,30 +293,167 @@ test('promise 5: a failing item: results finished before it come, then its error
         signals.push(signal)
         return work[n]!.promise
       },
-      { limit: 6, ordered },
+      { limit: 5, ordered: true },
     )
-    const first = it.next()
-    work[0]!.resolve('0')
-    await first
+    const settled = Promise.allSettled(numbers(3).map(() => it.next()))
     await turn()
-    assert.is(signals.length, 7)
-    // 2 and 4 finish before 3 fails; 1, 5 and 6 do not.
-    work[4]!.resolve('4')
+    const failures = [() => read.reject(new Error('the source')), () => work[1]!.reject(new Error('the item'))]
+    for (const fail of first === 'the source' ? failures : failures.reverse()) {
+      fail()
+      await turn()
+    }
+    assert.equal(
+      signals.map(({ aborted }) => aborted),
+      [false, true, true],
+    )
     work[2]!.resolve('2')
     await turn()
-    assert.not(signals[1]!.aborted)
-    work[3]!.reject(failure)
-    await turn()
-    assert.is(signals[1]!.reason, failure)
-    work[1]!.resolve('1')
-    work[5]!.reject(new Error('another item'))
-    work[6]!.resolve('6')
-    await turn()
-    assert.equal([(await it.next()).value, (await it.next()).value], ordered ? ['2', '4'] : ['4', '2'])
-    assert.is(await it.next().catch((error) => error), failure)
-    assert.equal(await it.next(), done)
-    assert.equal([source.returns, source.reads], [1, 7])
+    work[0]!.resolve('0')
+    const results = (await within(1000, settled)) as any[]
+    assert.is(results[0].value.value, '0')
+    assert.is(results[1].reason.message, 'the item')
+    assert.equal(results[2].value, done)
   }
+})
+
+test('promise 5: a failing item: results finished before it come, then its error, then the end', async () => {
+  const work = doors(9)
+  const source = new Source(numbers(9))
+  const failure = new Error('an item')
+  const signals: AbortSignal[] = []
+  const it = inFlight(
+    source,
+    (n, { signal }) => {
+      signals.push(signal)
+      return work[n]!.promise
+    },
+    { limit: 6 },
+  )
+  const first = it.next()
+  work[0]!.resolve('0')
+  await first
+  await turn()
+  assert.is(signals.length, 7)
+  // 2 and 4 finish before 3 fails; 1, 5 and 6 do not.
+  work[4]!.resolve('4')
+  work[2]!.resolve('2')
+  await turn()
+  assert.not(signals[1]!.aborted)
+  work[3]!.reject(failure)
+  await turn()
+  assert.is(signals[1]!.reason, failure)
+  work[1]!.resolve('1')
+  work[5]!.reject(new Error('another item'))
+  work[6]!.resolve('6')
+  await turn()
+  assert.equal([(await it.next()).value, (await it.next()).value], ['4', '2'])
+  assert.is(await it.next().catch((error) => error), failure)
+  assert.equal(await it.next(), done)
+  assert.equal([source.returns, source.reads], [1, 7])
+})
+
+test('promise 5, R156: ordered, an error stands in its place: all before it is finished and delivered, all behind it is told', async () => {
+  const work = doors(9)
+  const closing = deferred<void>()
+  const source = new Source(numbers(9), { closed: () => closing.promise })
+  const signals: AbortSignal[] = []
+  const it = inFlight(
+    source,
+    (n, { signal }) => {
+      signals.push(signal)
+      return work[n]!.promise
+    },
+    { limit: 6, ordered: true },
+  )
+  const aborted = () => signals.map(({ aborted }, n) => (aborted ? n : -1)).filter((n) => n >= 0)
+  const nexts = numbers(6).map(() => it.next())
+  const settled = Promise.allSettled(nexts)
+  await turn()
+  const [fourth, third] = [new Error('4'), new Error('3')]
+  work[5]!.resolve('5')
+  work[4]!.reject(fourth)
+  await turn()
+  assert.equal(aborted(), [4, 5])
+  assert.is(signals[5]!.reason, fourth)
+  assert.equal([source.returns, source.reads], [1, 6])
+  work[0]!.resolve('0')
+  assert.is((await within(1000, nexts[0]!)).value, '0')
+  // An error before that one takes its part.
+  work[3]!.reject(third)
+  await turn()
+  assert.equal(aborted(), [3, 4, 5])
+  work[2]!.resolve('2')
+  await turn()
+  work[1]!.resolve('1')
+  assert.equal([(await nexts[1]!).value, (await nexts[2]!).value], ['1', '2'])
+  assert.ok(await pending(nexts[3]!), 'the source is not closed yet')
+  closing.resolve()
+  const results = (await within(1000, settled)) as any[]
+  assert.is(results[3].reason, third)
+  assert.equal([results[4].value, results[5].value, await it.next()], [done, done, done])
+  assert.equal([source.returns, source.reads, signals.length], [1, 6, 6])
+})
+
+test('promises 6, 8, R156: return() and an abort settle at once while an error waits for an item before it that hangs', async () => {
+  for (const end of ['return', 'abort']) {
+    const controller = new AbortController()
+    const work = doors(3)
+    const source = new Source(numbers(9))
+    const signals: AbortSignal[] = []
+    const it = inFlight(
+      source,
+      (n, { signal }) => {
+        signals.push(signal)
+        return work[n]!.promise
+      },
+      { limit: 3, ordered: true, signal: controller.signal },
+    )
+    const next = it.next()
+    next.catch(() => {})
+    await turn()
+    work[1]!.reject(new Error('waits'))
+    assert.ok(await pending(next))
+    assert.not(signals[0]!.aborted)
+    if (end === 'return') {
+      await within(1000, it.return!())
+      assert.equal(await within(1000, next), done)
+    } else {
+      controller.abort('enough')
+      assert.is(
+        await within(
+          1000,
+          next.catch((reason) => reason),
+        ),
+        'enough',
+      )
+    }
+    assert.ok(signals[0]!.aborted)
+    assert.equal([source.returns, getEventListeners(controller.signal, 'abort').length], [1, 0])
+    assert.equal(await it.next(), done)
+  }
+})
+
+test('R156: ordered, thousands that fail from the last to the first: the first says its error', async () => {
+  const work = doors(20_000)
+  let started = 0
+  const fn = (n: number): Promise<string> => {
+    started++
+    return work[n]!.promise
+  }
+  const it = inFlight(numbers(20_000), fn, { limit: Infinity, ordered: true })
+  const next = it.next()
+  next.catch(() => {})
+  while (started < 20_000) await turn()
+  for (let n = work.length - 1; n >= 0; n--) work[n]!.reject(new Error(`${n}`))
+  assert.is(
+    (
+      await within(
+        30_000,
+        next.catch((error) => error),
+      )
+    ).message,
+    '0',
+  )
 })
 
 test('promise 5, R49: two items that fail at once: one error comes out, none is unhandled', async () => {
