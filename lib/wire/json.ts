@@ -1,18 +1,42 @@
 import type { Document, NamedScore } from '../doc/document.js'
 import { isTypedArray } from '../doc/ndarray.js'
+import { DocumentError, say, show } from '../errors.js'
+
+/** How deep documents, tags and parameters may be nested: no real ones come near, and walks over them stay far from the stack's end. */
+const MAX_NESTING = 100
 
 /** Fields that Jina's JSON of a document has in another way. */
 const OTHERWISE = new Set(['mimeType', 'parentId', 'chunks', 'matches', 'scores', 'evaluations'])
 
-/** A document as Jina's JSON has it: names in snake_case, only what is set. */
-export function documentJson(document: Document): Record<string, unknown> {
+/**
+ * Documents as Jina's JSON has them: names in snake_case, only what is set.
+ * @throws DocumentError that names the first that JSON cannot say, the place in it, and why
+ */
+export function documentsJson(documents: ArrayLike<Document>): unknown[] {
+  const list = new Array<unknown>(documents.length)
+  let at = 0
+  try {
+    for (; at < list.length; at++) list[at] = documentJson(documents[at]!, 1)
+  } catch (error) {
+    throw unwritable(documents[at]!, error)
+  }
+  return list
+}
+
+/** Why a document cannot be written, with the document's id. */
+export function unwritable({ id }: Document, error: unknown): DocumentError {
+  return new DocumentError('ERR_DOCUMENT', `document ${id}: ${say(error)}`, { cause: error })
+}
+
+function documentJson(document: Document, depth: number): Record<string, unknown> {
+  if (depth > MAX_NESTING) throw tooDeep('chunks and matches')
   const json = document.toJSON()
-  if (json.tags !== undefined) json.tags = plain(json.tags)
-  for (const field in json) if (OTHERWISE.has(field)) return renamed(json)
+  if (json.tags !== undefined) json.tags = jsonOf(json.tags, 'tags')
+  for (const field in json) if (OTHERWISE.has(field)) return renamed(json, depth)
   return json
 }
 
-function renamed(fields: Record<string, unknown>): Record<string, unknown> {
+function renamed(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
   const json: Record<string, unknown> = {}
   for (const field in fields) {
     const value = fields[field]
@@ -25,7 +49,7 @@ function renamed(fields: Record<string, unknown>): Record<string, unknown> {
         break
       case 'chunks':
       case 'matches':
-        json[field] = Array.from(value as Document[], documentJson)
+        json[field] = Array.from(value as Document[], (inner) => documentJson(inner, depth + 1))
         break
       case 'scores':
       case 'evaluations':
@@ -44,21 +68,65 @@ function scores(named: Record<string, NamedScore>): object {
   )
 }
 
-/** Typed arrays as lists, as in protobuf: JSON alone makes objects of them. What has none is returned as it is. */
-export function plain<T>(value: T): T {
-  if (!hasTyped(value, [])) return value
-  return JSON.parse(JSON.stringify(value, (_, inner) => (isTypedArray(inner) ? Array.from<number | bigint, number>(inner, Number) : inner)))
+/**
+ * A value as JSON will have it, so that what JSON cannot say is found before anything is written: typed arrays are lists, as in protobuf, and who
+ * has a `toJSON` is what that returns. What is all that already is returned as it is.
+ * @param name what it is called in errors
+ * @throws DocumentError that names the place: `tags.ids[0] is a bigint, …`
+ */
+export function jsonOf<T>(value: T, name: string): T {
+  const path: (string | number)[] = [name]
+  try {
+    return walk(value, path) as T
+  } catch (error) {
+    throw error instanceof DocumentError ? error : new DocumentError('ERR_DOCUMENT', `${written(path)} cannot be written: ${say(error)}`, { cause: error })
+  }
 }
 
-/** @param above what it is in. What contains itself, or is too deep, JSON refuses with a reason */
-function hasTyped(value: unknown, above: object[]): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (isTypedArray(value)) return true
-  if (above.length > 100 || above.includes(value)) return false
-  above.push(value)
-  for (const key in value) if (hasTyped((value as Record<string, unknown>)[key], above)) return true
-  above.pop()
-  return false
+const owns = Object.prototype.hasOwnProperty
+
+/** @param path where it is, which at an error is left as it was there */
+function walk(value: unknown, path: (string | number)[]): unknown {
+  if (typeof value === 'bigint') throw new DocumentError('ERR_DOCUMENT', `${written(path)} is a bigint, which JSON does not have: make it a number or a text`)
+  if (typeof value !== 'object' || value === null) return value
+  if (isTypedArray(value)) return Array.from<number | bigint, number>(value, Number)
+  if (path.length > MAX_NESTING) throw tooDeep(String(path[0]))
+  const { toJSON } = value as { toJSON?: unknown }
+  if (typeof toJSON !== 'function') return inside(value, path)
+  const json: unknown = toJSON.call(value, path.at(-1))
+  return typeof json === 'object' && json !== null ? inside(json, path) : walk(json, path)
+}
+
+function inside(value: object, path: (string | number)[]): unknown {
+  let copy: Record<string | number, unknown> | undefined
+  const look = (key: string | number, inner: unknown): void => {
+    path.push(key)
+    const json = walk(inner, path)
+    path.pop()
+    if (json === inner) return
+    copy ??= (Array.isArray(value) ? Array.from(value) : { ...value }) as Record<string | number, unknown>
+    // A key named __proto__ stays a key.
+    Object.defineProperty(copy, key, { value: json, enumerable: true, configurable: true, writable: true })
+  }
+  if (Array.isArray(value))
+    for (let i = 0; i < value.length; i++) {
+      const inner: unknown = value[i]
+      if (typeof inner === 'object' || typeof inner === 'bigint') look(i, inner)
+    }
+  else
+    for (const key in value) {
+      const inner = (value as Record<string, unknown>)[key]
+      if ((typeof inner === 'object' || typeof inner === 'bigint') && owns.call(value, key)) look(key, inner)
+    }
+  return copy ?? value
+}
+
+function tooDeep(name: string): DocumentError {
+  return new DocumentError('ERR_DOCUMENT', `${name} can be nested ${MAX_NESTING} levels deep: these are deeper, or contain themselves`)
+}
+
+function written([name, ...keys]: readonly (string | number)[]): string {
+  return name + keys.map((key) => (typeof key === 'number' ? `[${key}]` : /^[A-Za-z_]\w{0,60}$/.test(key) ? `.${key}` : `[${show(key)}]`)).join('')
 }
 
 let last = Number.NaN

@@ -1,5 +1,5 @@
 import { DocumentArray } from '../doc/array.js'
-import { type ConnectionError, ExecutorError, OptionRangeError, OptionTypeError, SluiceError } from '../errors.js'
+import { type ConnectionError, ExecutorError, OptionRangeError, OptionTypeError, SluiceError, say } from '../errors.js'
 import { Executor } from '../executor.js'
 import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
@@ -155,4 +155,17 @@ export function emptyMessage(given: Partial<Message>): Message {
     docs: new DocumentArray(),
     ...given,
   }
+}
+
+/** What an answer becomes that cannot be written: a failure of its last executor, which says why. */
+export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: Message, error: unknown): Message {
+  const description = `The answer cannot be sent: ${say(error)}`
+  const name = error instanceof Error ? error.name : typeof error
+  return emptyMessage({
+    requestId,
+    execEndpoint,
+    targetExecutor,
+    routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
+    status: { code: 'ERROR', description, exception: { name, args: [say(error)], stacks: [], executor: routes.at(-1)?.executor ?? '' } },
+  })
 }

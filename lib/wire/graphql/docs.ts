@@ -1,3 +1,4 @@
+import { GraphQLError } from 'graphql'
 import type { Document } from '../../doc/document.js'
 import type { Parameters, PostOptions } from '../../options.js'
 import type { Peer } from '../../peer.js'
@@ -11,6 +12,8 @@ import type { Settings } from './options.js'
 /** What resolvers get to know of the HTTP request. */
 export interface Context {
   readonly request: globalThis.Request
+  /** What the response failed at that a subscription gives now. They are given one after the other. */
+  failed?: GraphQLError | undefined
 }
 
 interface Arguments {
@@ -23,6 +26,7 @@ interface Arguments {
 interface StreamArguments extends Arguments {
   readonly requestSize?: number | null
   readonly resultsInOrder?: boolean | null
+  readonly partial?: boolean | null
 }
 
 /** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
@@ -38,19 +42,20 @@ export function docs(peer: Peer, { onError }: Settings): (root: unknown, args: A
   }
 }
 
-/** Subscribes to `docs`: a failed response is one with another status, and the stream goes on. */
+/** Subscribes to `docs`: a failed response comes with an error beside it, and the stream goes on. */
 export function streamDocs(
   peer: Peer,
   { onError, prefetch }: Settings,
 ): (root: unknown, args: StreamArguments, context: Context) => AsyncIterableIterator<Response> {
+  const whole = inOne(peer)
   return (_root, args, context) => {
     const heard = (response: Response) => {
-      if (response.error !== undefined) graphQLError(response.error, onError)
+      if (response.error !== undefined) context.failed = located(graphQLError(response.error, onError))
       return response
     }
     try {
-      const { requestSize, resultsInOrder } = args
-      const responses = send(peer, args, context, {
+      const { requestSize, resultsInOrder, partial } = args
+      const responses = send(partial === false ? whole : peer, args, context, {
         requestSize: requestSize ?? undefined,
         resultsInOrder: resultsInOrder ?? undefined,
         prefetch,
@@ -61,6 +66,13 @@ export function streamDocs(
       throw explain(error, context, onError)
     }
   }
+}
+
+/** The error of the field that the response is. What nobody may know of is masked. */
+function located(error: unknown): GraphQLError {
+  const { message, extensions } = error instanceof GraphQLError ? error : new GraphQLError('Unexpected error.')
+  const { http: _, ...shown } = extensions
+  return new GraphQLError(message, { path: ['docs'], extensions: shown })
 }
 
 function send(peer: Peer, { data, targetExecutor, parameters, execEndpoint }: Arguments, { request }: Context, options: PostOptions): Post {

@@ -2,6 +2,9 @@ import { GraphQLError } from 'graphql'
 import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../../errors.js'
 import { Refused } from '../refused.js'
 
+/** The code of what executors made and JSON cannot say. */
+export const UNWRITABLE = 'ERR_DOCUMENT'
+
 /**
  * What a client may know of an error; the rest goes to `report`. Messages are the errors' own, stacks and causes stay here.
  *
@@ -11,6 +14,7 @@ import { Refused } from '../refused.js'
  * | too many requests before it | `code: 'SERVICE_UNAVAILABLE'`, `requestId`; status 503, with `retry-after` |
  * | ExecutorError | `code` (`ERR_EXECUTOR`, …), `executor`, `endpoint`, `requestId` |
  * | DocumentError, InputError, errors of options | `code: 'BAD_USER_INPUT'`, `reason` with the error's own code; status 400 |
+ * | tags or parameters that JSON cannot say | `code: 'ERR_DOCUMENT'`, beside the rest of the data |
  * | FlowStateError | `code: 'SERVICE_UNAVAILABLE'`, `reason`; status 503 |
  *
  * Anything else is reported and comes out masked.

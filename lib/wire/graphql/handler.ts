@@ -4,6 +4,8 @@ import { createYoga, type Plugin } from 'graphql-yoga'
 import { say } from '../../errors.js'
 import type { Peer } from '../../peer.js'
 import { allowOrigins } from './cors.js'
+import type { Context } from './docs.js'
+import { UNWRITABLE } from './errors.js'
 import { gate } from './gate.js'
 import { limitOperations } from './limits.js'
 import { type GraphQLOptions, type Settings, settings } from './options.js'
@@ -41,7 +43,7 @@ export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQL
   const yoga = createYoga({
     schema: createSchema(peer, { ...all, onError }),
     graphqlEndpoint: all.path,
-    plugins: plugins(all),
+    plugins: plugins({ ...all, onError }),
     parserAndValidationCache: { documentCache: new ParseCache(), errorCache: new ParseCache(), validationCache: true },
     logging: { debug() {}, info() {}, warn() {}, error: (error) => onError((error as { originalError?: unknown })?.originalError ?? error) },
     maskedErrors: { isDev: false },
@@ -59,21 +61,61 @@ export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQL
   })
 }
 
+/** What graphql answers, and how yoga is told to write it. */
+interface Result {
+  data?: unknown
+  errors?: readonly GraphQLError[]
+  stringify?: (result: unknown) => string
+}
+
 /** graphql's own execution. Yoga's copies all variables first, which is a tenth of a request with many documents. */
-const engine: Plugin = {
-  onExecute({ setExecuteFn }) {
-    setExecuteFn(execute)
-    return { onExecuteDone: ({ result }) => refuse(result) }
-  },
-  onSubscribe({ setSubscribeFn }) {
-    setSubscribeFn(subscribe)
-    return { onSubscribeResult: ({ result }) => refuse(result) }
-  },
+function engine(report: (error: unknown) => void): Plugin {
+  // What throws where yoga writes an event is caught by nobody, and would end the process.
+  const stringify = (result: unknown): string => {
+    try {
+      return JSON.stringify(result)
+    } catch (error) {
+      report(error)
+      return JSON.stringify({ data: null, errors: [{ message: `The answer cannot be sent: ${say(error)}`, extensions: { code: UNWRITABLE } }] })
+    }
+  }
+  const done = (result: Result): void => {
+    result.stringify = stringify
+    for (const error of result.errors ?? []) if (error.extensions.code === UNWRITABLE) report(error)
+  }
+  return {
+    onExecute({ setExecuteFn }) {
+      setExecuteFn(execute)
+      return {
+        onExecuteDone({ result }) {
+          refuse(result as Result)
+          done(result as Result)
+        },
+      }
+    },
+    onSubscribe({ setSubscribeFn, args }) {
+      setSubscribeFn(subscribe)
+      return {
+        onSubscribeResult({ result }) {
+          refuse(result as Result)
+          return {
+            onNext({ result }) {
+              const context = args.contextValue as Context
+              const { failed } = context
+              context.failed = undefined
+              // Its documents are as they were when it failed, so it must not look as if all were well.
+              if (failed !== undefined) (result as Result).errors = [...((result as Result).errors ?? []), failed]
+              done(result as Result)
+            },
+          }
+        },
+      }
+    },
+  }
 }
 
 /** Without data nothing was run: the variables do not fit, which is for the client to know. */
-function refuse(result: unknown): void {
-  const { data, errors } = result as { data?: unknown; errors?: readonly GraphQLError[] }
+function refuse({ data, errors }: Result): void {
   if (data !== undefined) return
   for (const { extensions } of errors ?? []) {
     extensions.code ??= 'BAD_USER_INPUT'
@@ -82,7 +124,7 @@ function refuse(result: unknown): void {
 }
 
 function plugins(settings: Settings): Plugin[] {
-  const list = [engine, gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
+  const list = [engine(settings.onError), gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
   if (settings.cors !== false) list.unshift(allowOrigins(settings.cors))
   if (!settings.introspection) list.push({ onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) })
   return list

@@ -1,5 +1,3 @@
-import { GraphQLError } from 'graphql'
-
 /** How deep JSON may be nested, in parameters, tags and documents: no real ones come near, and walks over it stay far from the stack's end. */
 export const MAX_NESTING = 100
 
@@ -18,14 +16,4 @@ export function inspectJson(value: unknown, refuse: (reason: string) => Error, d
     if (key === '__proto__') throw refuse('has a key named __proto__')
     inspectJson((value as Record<string, unknown>)[key], refuse, depth + 1)
   }
-}
-
-/** @throws Error when JSON cannot say it: a cycle, a bigint */
-export function printable(value: unknown, depth = 0): unknown {
-  if (typeof value === 'bigint') throw new GraphQLError(`JSONScalar cannot represent the bigint ${value}: make it a number or a string`)
-  if (typeof value !== 'object' || value === null) return value
-  if (depth === MAX_NESTING) throw new GraphQLError(`JSONScalar cannot represent what is nested deeper than ${MAX_NESTING} levels, or contains itself`)
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function' || ArrayBuffer.isView(value)) return value
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) printable(inner, depth + 1)
-  return value
 }

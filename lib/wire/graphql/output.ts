@@ -1,5 +1,7 @@
 import {
+  GraphQLBoolean,
   GraphQLEnumType,
+  GraphQLError,
   type GraphQLFieldConfig,
   GraphQLFloat,
   GraphQLInt,
@@ -13,7 +15,8 @@ import {
 import type { Document, NamedScore } from '../../doc/document.js'
 import type { Response, Status } from '../../request/response.js'
 import type { Route } from '../../request/route.js'
-import { publicMessage } from './errors.js'
+import { jsonOf, unwritable } from '../json.js'
+import { publicMessage, UNWRITABLE } from './errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const required = <T extends GraphQLNullableType>(type: T) => new GraphQLNonNull(type)
@@ -34,6 +37,27 @@ const NamedScoreItem = new GraphQLObjectType<{ name: string; score: NamedScore }
 const NONE: readonly never[] = []
 const items = (scores: Record<string, NamedScore>) => Object.keys(scores).map((name) => ({ name, score: scores[name] }))
 
+function tagsOf(document: Document): unknown {
+  try {
+    return jsonOf(document.tags, 'tags')
+  } catch (error) {
+    throw unsayable(unwritable(document, error))
+  }
+}
+
+function parametersOf({ parameters }: Response): unknown {
+  try {
+    return jsonOf(parameters, 'parameters')
+  } catch (error) {
+    throw unsayable(error as Error)
+  }
+}
+
+/** What executors made of it cannot be said: theirs, and not the client's. */
+function unsayable({ message }: Error): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: UNWRITABLE } })
+}
+
 /** A document. What its accessors give is what is sent, without a detour over JSON; only what is asked for is read. */
 export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Document>({
   name: 'StrawberryDocument',
@@ -49,7 +73,7 @@ export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Docum
     text: field(GraphQLString, (document) => (document.contentType === 'text' ? document.text : null)),
     weight: field(GraphQLFloat),
     uri: field(GraphQLString),
-    tags: field(JSONScalar),
+    tags: field(JSONScalar, tagsOf),
     offset: field(GraphQLFloat),
     location: field(list(GraphQLFloat)),
     embedding: field(NdArrayScalar),
@@ -96,8 +120,10 @@ export const DocsResponse = new GraphQLObjectType<Response>({
     requestId: field(required(GraphQLString)),
     execEndpoint: field(required(GraphQLString), ({ header }) => header.execEndpoint),
     docs: field(required(list(StrawberryDocument))),
-    parameters: field(required(JSONScalar)),
+    parameters: field(required(JSONScalar), parametersOf),
     status: field(required(StatusType), (response) => response),
     routes: field(required(list(RouteType))),
+    partial: field(required(GraphQLBoolean)),
+    ordinal: field(required(GraphQLInt)),
   },
 })

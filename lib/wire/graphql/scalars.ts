@@ -2,7 +2,7 @@ import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUnty
 import { toBase64 } from '../../doc/json.js'
 import { type NdArray, toNested } from '../../doc/ndarray.js'
 import { show } from '../../errors.js'
-import { inspectJson, printable } from './json.js'
+import { inspectJson } from './json.js'
 
 /**
  * Any JSON value. Going in it is JSON in a string, as Jina's clients send it, or the value itself; coming out, the value itself.
@@ -11,7 +11,8 @@ import { inspectJson, printable } from './json.js'
 export const JSONScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'JSONScalar',
   description: 'Any JSON value. As input: JSON in a string, or an object, list, number or boolean. As output: the value itself.',
-  serialize: (value) => printable(value),
+  // Who resolves a field of it has looked that it is JSON, and says which document it is of.
+  serialize: (value) => value,
   parseValue: (value) => fromJson(value),
   parseLiteral: (node, variables) => fromJson(node.kind === Kind.STRING ? node.value : plain(valueFromASTUntyped(node, variables)), node),
 })

@@ -31,6 +31,11 @@ const STREAM_ARGUMENTS: GraphQLFieldConfigArgumentMap = {
   ...ARGUMENTS,
   requestSize: { type: GraphQLInt, defaultValue: DEFAULT_REQUEST_SIZE, description: 'Documents in a request; 0 or less puts all in one.' },
   resultsInOrder: { type: GraphQLBoolean, defaultValue: false, description: 'Responses in the order of the documents, not as they complete.' },
+  partial: {
+    type: GraphQLBoolean,
+    defaultValue: true,
+    description: 'Partial answers too, as executors make them; false for one response to each request.',
+  },
 }
 
 /**

@@ -127,11 +127,10 @@ export class Router {
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
-    const { exposeStacks } = this.#settings
     const message = messageOf(json, id, route.endpoint)
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
-    const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, exposeStacks)
+    const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)
     try {
       const answered = await answer(this.#peer, message, exchange.scope, stream && ((part) => stream.send(part)))
       if (stream?.begun) {
@@ -142,7 +141,7 @@ export class Router {
       const behind = behindIn(answered.status)
       const status = behind === undefined ? 200 : statusBehind(behind)
       if (refusedIn(answered.status) === 'ERR_UNREACHABLE') Object.assign(headers, RETRY)
-      return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, exposeStacks) }
+      return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, this.#settings) }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
       const { failLate } = await import('./streams.js')

@@ -1,7 +1,8 @@
 import type { Message } from '../message.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { type Format, MEDIA } from './media.js'
-import { answerText } from './write.js'
+import type { Settings } from './options.js'
+import { answered } from './write.js'
 
 /** What a line or an event is about. */
 type Kind = 'response' | 'partial' | 'error'
@@ -12,13 +13,15 @@ export class Stream {
   readonly #format: 'ndjson' | 'sse'
   readonly #headers: Headers
   readonly #stacks: boolean
+  readonly #report: (error: Error) => void
   #sink: Sink | undefined
 
-  constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, stacks: boolean) {
+  constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, { exposeStacks, onError }: Settings) {
     this.#exchange = exchange
     this.#format = format
     this.#headers = headers
-    this.#stacks = stacks
+    this.#stacks = exposeStacks
+    this.#report = onError
   }
 
   get begun(): boolean {
@@ -26,8 +29,9 @@ export class Stream {
   }
 
   async send(message: Message): Promise<void> {
-    const kind = message.ordinal !== undefined ? 'partial' : message.status?.code === 'ERROR' ? 'error' : 'response'
-    await this.begin().write(framed(this.#format, kind, answerText(message, this.#stacks)))
+    const { text, failed } = answered(message, this.#stacks, this.#report)
+    const kind = failed ? 'error' : message.ordinal !== undefined ? 'partial' : 'response'
+    await this.begin().write(framed(this.#format, kind, text))
   }
 
   async end(): Promise<void> {
@@ -52,9 +56,9 @@ function framed(format: 'ndjson' | 'sse', kind: Kind, text: string): string {
 }
 
 /** The only answer to a request, in the format it was asked for. */
-export function whole(format: Format, message: Message, stacks: boolean): string {
-  const text = answerText(message, stacks)
+export function whole(format: Format, message: Message, { exposeStacks, onError }: Settings): string {
+  const { text, failed } = answered(message, exposeStacks, onError)
   if (format === 'json') return text
-  const kind = message.status?.code === 'ERROR' ? 'error' : 'response'
+  const kind = failed ? 'error' : 'response'
   return format === 'ndjson' ? `${text}\n` : framed('sse', kind, text) + END
 }

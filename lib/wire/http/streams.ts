@@ -27,7 +27,7 @@ export async function upload(
   const format = formatOf(exchange.header('accept')) ?? 'ndjson'
   if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
   const on = endpoint ?? (execEndpoint || '/')
-  const stream = new Stream(exchange, format, headers, settings.exposeStacks)
+  const stream = new Stream(exchange, format, headers, settings)
   const responses = post(peer as Peer, on, () => documentsOf(exchange.chunks(), settings.maxMessageBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,

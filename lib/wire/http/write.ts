@@ -1,21 +1,30 @@
 import type { DocumentArray } from '../../doc/array.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { documentJson, isoTime, plain } from '../json.js'
-import type { Message, Stop } from '../message.js'
+import { documentsJson, isoTime, jsonOf } from '../json.js'
+import { type Message, type Stop, unwritten } from '../message.js'
 
-/**
- * The documents, as JSON.
- * @throws DocumentError for tags that are no JSON, such as ones that contain themselves
- */
-export function documentsText(docs: DocumentArray): string {
+/** @throws DocumentError that names the document which JSON cannot say, and why; for more text than there can be, too */
+function documentsText(docs: DocumentArray): string {
   if (docs.length === 0) return '[]'
-  const list = new Array<unknown>(docs.length)
-  for (let i = 0; i < docs.length; i++) list[i] = documentJson(docs[i]!)
+  const list = documentsJson(docs)
   try {
     return JSON.stringify(list)
   } catch (cause) {
     throw new DocumentError('ERR_DOCUMENT', `The documents cannot be written as JSON: ${say(cause)}`, { cause })
+  }
+}
+
+/**
+ * An answer, and whether it has become an error: what its executors made and nobody can write is theirs.
+ * @param report hears of that
+ */
+export function answered(message: Message, stacks: boolean, report: (error: Error) => void): { text: string; failed: boolean } {
+  try {
+    return { text: answerText(message, stacks), failed: message.status?.code === 'ERROR' }
+  } catch (error) {
+    report(error as Error)
+    return { text: answerText(unwritten(message, error), stacks), failed: true }
   }
 }
 
@@ -41,9 +50,9 @@ function quoted(name: string): string {
 
 function parametersText(parameters: object): string {
   try {
-    return JSON.stringify(plain(parameters))
+    return JSON.stringify(jsonOf(parameters, 'parameters'))
   } catch (cause) {
-    throw new DocumentError('ERR_DOCUMENT', `What executors returned for parameters.__results__ cannot be written as JSON: ${say(cause)}`, { cause })
+    throw cause instanceof DocumentError ? cause : new DocumentError('ERR_DOCUMENT', `The parameters cannot be written as JSON: ${say(cause)}`, { cause })
   }
 }
 

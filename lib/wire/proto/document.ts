@@ -2,6 +2,7 @@ import { DocumentArray } from '../../doc/array.js'
 import { type Document, insides } from '../../doc/document.js'
 import type { More } from '../../doc/fields.js'
 import type { NdArray } from '../../doc/ndarray.js'
+import { unwritable } from '../json.js'
 import { ProtoError } from './error.js'
 import { keep, writeForeign } from './foreign.js'
 import { copyUntouched, LazyDocument, type Source } from './lazy.js'
@@ -125,10 +126,17 @@ export function readInto(documents: DocumentArray, source: Source, end: number, 
 /** Writes documents under a tag of one byte. */
 export function writeDocuments(writer: Writer, tag: number, documents: readonly Document[], depth: number): void {
   writer.deeper(depth)
-  for (let at = 0; at < documents.length; ) {
-    const next = copyUntouched(writer, tag, documents, at, 'v1')
-    if (next === at) writeDocument(writer, tag, documents[at++]!, depth)
-    else at = next
+  let at = 0
+  try {
+    while (at < documents.length) {
+      const next = copyUntouched(writer, tag, documents, at, 'v1')
+      if (next === at) {
+        writeDocument(writer, tag, documents[at]!, depth)
+        at++
+      } else at = next
+    }
+  } catch (error) {
+    throw depth === 1 ? unwritable(documents[at]!, error) : error
   }
 }
 

@@ -172,7 +172,8 @@ function writeValue(writer: Writer, value: unknown, depth: number, key: string):
         const list = Array.isArray(value) || isTypedArray(value)
         writer.tag(list ? 0x32 : 0x2a)
         const inner = writer.open(1)
-        if (list) writeList(writer, value as ArrayLike<unknown>, depth + 1, key)
+        // 64-bit integers become numbers, as those of tensors do in JSON.
+        if (list) writeList(writer, isBig(value) ? Array.from(value, Number) : (value as ArrayLike<unknown>), depth + 1, key)
         else writeStruct(writer, value, depth + 1)
         writer.close(inner, 1)
       }
@@ -181,6 +182,10 @@ function writeValue(writer: Writer, value: unknown, depth: number, key: string):
       throw new DocumentError('ERR_DOCUMENT', `${key} is a ${typeof value}, which JSON does not have: make it a number or a text`)
   }
   writer.close(at, room)
+}
+
+function isBig(value: object): value is BigInt64Array | BigUint64Array {
+  return value instanceof BigInt64Array || value instanceof BigUint64Array
 }
 
 function writeList(writer: Writer, list: ArrayLike<unknown>, depth: number, key: string): void {

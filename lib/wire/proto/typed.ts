@@ -3,6 +3,7 @@ import { Document, insides } from '../../doc/document.js'
 import { FIELDS, type More, type NamedScore, named, PLAIN } from '../../doc/fields.js'
 import { isPlainObject } from '../../doc/json.js'
 import type { NdArray } from '../../doc/ndarray.js'
+import { unwritable } from '../json.js'
 import { places } from './foreign.js'
 import { copyUntouched, type Source } from './lazy.js'
 import { isTyped, readNodes, writeEntry, writeId } from './node.js'
@@ -90,10 +91,17 @@ function fit(field: string, value: unknown): unknown {
 /** Writes documents under a tag of one byte. */
 export function writeTyped(writer: Writer, tag: number, documents: readonly Document[], depth: number): void {
   writer.deeper(depth)
-  for (let at = 0; at < documents.length; ) {
-    const next = copyUntouched(writer, tag, documents, at, 'v2')
-    if (next === at) writeOne(writer, tag, documents[at++]!, depth)
-    else at = next
+  let at = 0
+  try {
+    while (at < documents.length) {
+      const next = copyUntouched(writer, tag, documents, at, 'v2')
+      if (next === at) {
+        writeOne(writer, tag, documents[at]!, depth)
+        at++
+      } else at = next
+    }
+  } catch (error) {
+    throw depth === 1 ? unwritable(documents[at]!, error) : error
   }
 }
 

@@ -3,7 +3,7 @@ import type { DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { documentJson, isoTime, plain } from '../json.js'
+import { documentsJson, isoTime, jsonOf } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /** JSON as it came, of which nothing is known. */
@@ -46,14 +46,14 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
       exec_endpoint: execEndpoint,
       target_executor: targetExecutor,
     },
-    parameters: plain(parameters),
+    parameters: jsonOf(parameters, 'parameters'),
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
       executor,
       start_time: isoTime(startTime),
       end_time: endTime === undefined ? undefined : isoTime(endTime),
       status: status && statusJson(status),
     })),
-    data: docs.map(documentJson),
+    data: documentsJson(docs),
     partial: ordinal === undefined ? undefined : true,
     ordinal,
   })
@@ -64,8 +64,8 @@ export function writeRequest({ requestId, execEndpoint, targetExecutor, paramete
     header: { request_id: requestId },
     exec_endpoint: execEndpoint,
     target_executor: targetExecutor,
-    parameters: plain(parameters),
-    data: docs.map(documentJson),
+    parameters: jsonOf(parameters, 'parameters'),
+    data: documentsJson(docs),
   })
 }
 

@@ -44,7 +44,14 @@ test("G2: the schema is Jina's, as a client sees it", async () => {
       .filter(Boolean)
   }
   for (const root of ['Query', 'Mutation']) assert.equal(fieldsOf(root), ['docs(', ...ARGUMENTS, '): [StrawberryDocument!]!'])
-  assert.equal(fieldsOf('Subscription'), ['docs(', ...ARGUMENTS, 'requestSize: Int = 100', 'resultsInOrder: Boolean = false', '): DocsResponse!'])
+  assert.equal(fieldsOf('Subscription'), [
+    'docs(',
+    ...ARGUMENTS,
+    'requestSize: Int = 100',
+    'resultsInOrder: Boolean = false',
+    'partial: Boolean = true',
+    '): DocsResponse!',
+  ])
   assert.equal(fieldsOf('StrawberryDocument'), FIELDS)
   assert.equal(
     fieldsOf('StrawberryDocumentInput'),

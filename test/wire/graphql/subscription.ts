@@ -89,9 +89,37 @@ test('R56: a request that fails is a response with the status ERROR, and the str
   assert.is(status.code, 'ERROR')
   assert.match(status.description, /^judge failed at \/search for request [0-9a-f]{32}: too bad$/)
   assert.equal(status.exception, { name: 'RangeError', executor: 'judge' })
+  // 180: beside the documents, which are as they were: who asks for no status must not take them for done.
+  const [error, ...more] = bad.value!.data.errors
+  assert.equal([error.message, error.path, more], [status.description, ['docs'], []])
+  assert.equal(Object.keys(error.extensions), ['code', 'executor', 'endpoint', 'requestId'])
   assert.equal(good.value?.data.data.docs.docs, [{ text: 'good' }])
+  assert.is(good.value?.data.errors, undefined)
   assert.is(end.value?.event, 'complete')
   assert.is(server.reported.length, 1)
+})
+
+test('180: partial answers say that they are, and which; an argument leaves them out', async () => {
+  async function* uses({ docs }: Call) {
+    for (const token of ['a', 'b']) {
+      docs[0]!.text += token
+      yield docs[0]!
+    }
+  }
+  await using flow = await new Flow().add({ uses }).open()
+  await using server = await serve(flow)
+  const responses = async (more: string) => {
+    const given: object[] = []
+    for await (const { event, data } of await subscribe(server.url, `subscription { docs(data: { text: "" }${more}) { partial ordinal docs { text } } }`))
+      if (event === 'next') given.push(data.data.docs)
+    return given
+  }
+  const [a, ab, whole, ...none] = await within(2000, responses(''))
+  assert.equal(a, { partial: true, ordinal: 0, docs: [{ text: 'a' }] })
+  assert.equal(ab, { partial: true, ordinal: 1, docs: [{ text: 'ab' }] })
+  assert.equal(whole, { partial: false, ordinal: 2, docs: [{ text: 'ab' }] })
+  assert.equal(none, [])
+  assert.equal(await within(2000, responses(', partial: false')), [{ partial: false, ordinal: 0, docs: [{ text: 'ab' }] }])
 })
 
 test('R98: an invalid document ends a subscription with an error that names it', async () => {

@@ -1,11 +1,10 @@
 import { status as Code } from '@grpc/grpc-js'
-import { DocumentArray } from '../../../doc/array.js'
 import { say } from '../../../errors.js'
 import type { Handler } from '../../../peer.js'
 import { RESULTS } from '../../../request/parameters.js'
 import type { Status } from '../../../request/response.js'
 import type { Scope } from '../../../stream/scope.js'
-import { answer, emptyMessage, type Message } from '../../message.js'
+import { answer, type Message, unwritten } from '../../message.js'
 import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
 import { Credits } from './credits.js'
@@ -140,7 +139,7 @@ export class Desk {
     try {
       return encodeMessage(message, { model })
     } catch (error) {
-      return encodeMessage(unsayable(message, error), { model })
+      return encodeMessage(unwritten(message, error), { model })
     }
   }
 
@@ -158,17 +157,4 @@ export class Desk {
 
 function withoutStacks(status: Status | undefined): Status | undefined {
   return status?.exception === undefined ? status : { ...status, exception: { ...status.exception, stacks: [] } }
-}
-
-export function unsayable({ requestId, execEndpoint, routes }: Message, error: unknown): Message {
-  const description = `The answer cannot be sent: ${say(error)}`
-  const name = error instanceof Error ? error.name : typeof error
-  const status: Status = { code: 'ERROR', description, exception: { name, args: [say(error)], stacks: [], executor: routes.at(-1)?.executor ?? '' } }
-  return emptyMessage({
-    requestId,
-    execEndpoint,
-    routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
-    status,
-    docs: new DocumentArray(),
-  })
 }

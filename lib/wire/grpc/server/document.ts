@@ -1,10 +1,10 @@
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js'
 import { DocumentArray } from '../../../doc/array.js'
 import { Scope } from '../../../stream/scope.js'
-import type { Message } from '../../message.js'
+import { type Message, unwritten } from '../../message.js'
 import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
-import { type Desk, unsayable } from './desk.js'
+import type { Desk } from './desk.js'
 import { onLeave } from './leaving.js'
 import { refusalBehind, refusalOf } from './refusal.js'
 
@@ -47,6 +47,6 @@ function encode(message: Message, { settings }: Desk): Uint8Array {
   try {
     return encodeSingle(message, settings)
   } catch (error) {
-    return encodeSingle(unsayable(message, error), settings)
+    return encodeSingle(unwritten(message, error), settings)
   }
 }

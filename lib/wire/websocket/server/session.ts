@@ -5,7 +5,7 @@ import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { behindIn, refusedIn } from '../../behind.js'
-import { answer, emptyMessage, type Message } from '../../message.js'
+import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
 import { Unfit } from '../dialect.js'
 import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
 import type { Asked } from './handshake.js'
@@ -120,7 +120,7 @@ export class Session {
       data = dialect.writeAnswer(shown)
     } catch (error) {
       // Tags that are no JSON, for instance.
-      data = dialect.writeAnswer(sealed(failure(message.requestId, error)))
+      data = dialect.writeAnswer(unwritten(message, error))
     }
     await this.#outlet.send(data)
   }

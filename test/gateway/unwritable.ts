@@ -1,0 +1,164 @@
+// What executors make and nobody can write is found late, where answers are written: it must fail its own request, and nothing else.
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
+import { type Call, Document, Flow } from '../../lib/index.js'
+import { post } from '../../lib/post/post.js'
+import { createHttp } from '../../lib/wire/http/index.js'
+import { connect } from '../../lib/wire/websocket/index.js'
+import { collect } from '../support/collect.js'
+import { events } from '../support/sse.js'
+import { within } from '../support/within.js'
+
+/** By the text of the document in which it is put, with what is said of it. */
+const UNWRITABLE: Record<string, [(doc: Document) => object | void, RegExp]> = {
+  'a bigint': [(doc) => void (doc.tags.id = 5n), /id is a bigint/],
+  'a bigint in a list': [(doc) => void (doc.tags.list = [1, 2n]), /list(\[1\])? is a bigint/],
+  'a toJSON that throws': [(doc) => void (doc.tags.v = { toJSON: () => thrown('not today') }), /not today/],
+  'a toJSON that gives a bigint': [(doc) => void (doc.tags.v = { toJSON: () => 5n }), /v is a bigint/],
+  'a getter that throws': [(doc) => void (doc.tags.v = Object.defineProperty({}, 'a', { enumerable: true, get: () => thrown('nor now') })), /nor now/],
+  'what contains itself': [(doc) => void (doc.tags.self = doc.tags), /contain themselves/],
+  'a document that contains itself in tags': [(doc) => void (doc.tags.v = inItself()), /contain themselves/],
+}
+/** What has no field that GraphQL's queries here ask for. */
+const FURTHER: typeof UNWRITABLE = {
+  'a document that is its own chunk': [(doc) => void doc.chunks.append(doc), /contain themselves/],
+  'a bigint among results': [() => ({ a: 1n }), /a is a bigint/],
+  'a document among results that has a bigint': [() => ({ d: new Document({ tags: { a: 5n } }) }), /a is a bigint/],
+}
+const ALL = { ...UNWRITABLE, ...FURTHER }
+
+function thrown(message: string): never {
+  throw new Error(message)
+}
+
+function inItself(): Document {
+  const document = new Document({ text: 'x' })
+  document.chunks.append(document)
+  return document
+}
+
+const spoil = ({ docs }: Call) => {
+  for (const doc of docs) if (Object.hasOwn(ALL, doc.text)) return ALL[doc.text]![0](doc)
+}
+
+const flowOf = () =>
+  new Flow({ protocol: ['grpc', 'http', 'websocket'], port: 0, graphql: true, onError: () => {} }).add({ name: 'spoiler', uses: spoil as () => void })
+
+const inputs = (what: string) => [{ text: 'before' }, { id: 'culprit', text: what }, { text: 'behind' }]
+
+test('146: over every wire, an answer that cannot be written fails its own request, which says which document and why', async () => {
+  await using flow = await flowOf().open()
+  const { grpc, http, websocket } = flow.addresses
+  const json = connect(websocket!, { mode: 'json' })
+  for (const [address, peer] of [
+    [grpc, new Client(grpc!)],
+    [http, new Client(http!)],
+    [websocket, new Client(websocket!)],
+    [`${websocket} as JSON`, json],
+  ] as const) {
+    await using client = { [Symbol.asyncDispose]: async () => void (await peer.close()) }
+    void client
+    for (const [what, [, why]] of Object.entries(ALL)) {
+      const options = { requestSize: 1, resultsInOrder: true, continueOnError: true }
+      const posted = peer instanceof Client ? peer.post('/', inputs(what), options) : post(peer, '/', inputs(what), options)
+      const responses = await within(5000, posted.toArray())
+      assert.equal(
+        responses.map(({ status }) => status.code),
+        ['SUCCESS', 'ERROR', 'SUCCESS'],
+        `${address}: ${what}`,
+      )
+      const { description, exception } = responses[1]!.status
+      assert.match(description, why)
+      if (!what.includes('results')) assert.match(description, /document culprit/)
+      assert.is(exception!.executor, 'spoiler')
+    }
+  }
+})
+
+test('146: over GraphQL, it is an error of its field, and the subscription goes on', async () => {
+  await using flow = await flowOf().open()
+  const ask = (query: string, accept: string) =>
+    fetch(`${flow.addresses.http}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json', accept }, body: JSON.stringify({ query }) })
+  for (const [what, [, why]] of Object.entries(UNWRITABLE)) {
+    const data = `data: [{ text: "before" }, { id: "culprit", text: ${JSON.stringify(what)} }, { text: "behind" }]`
+    const mutation: any = await (await ask(`mutation { docs(${data}) { text tags } }`, 'application/json')).json()
+    assert.equal(mutation.data.docs[1], { text: what, tags: null }, what)
+    assert.equal([mutation.data.docs[0].text, mutation.errors.length, mutation.errors[0].path], ['before', 1, ['docs', 1, 'tags']])
+    assert.match(mutation.errors[0].message, why)
+    assert.match(mutation.errors[0].message, /document culprit: tags/)
+    assert.is(mutation.errors[0].extensions.code, 'ERR_DOCUMENT')
+
+    const stream = events(await ask(`subscription { docs(${data}, requestSize: 1, resultsInOrder: true) { docs { text tags } } }`, 'text/event-stream'))
+    const [first, second, third, end] = (await within(5000, collect(stream))).items
+    assert.equal([first!.data.data.docs.docs[0].text, third!.data.data.docs.docs[0].text, end!.event], ['before', 'behind', 'complete'])
+    assert.equal(second!.data.data.docs.docs, [{ text: what, tags: null }])
+    assert.match(second!.data.errors[0].message, why)
+  }
+  const results = events(await ask('subscription { docs(data: { text: "a bigint among results" }) { parameters } }', 'text/event-stream'))
+  assert.match((await within(5000, results.next())).value!.data.errors[0].message, /parameters\.__results__\.spoiler\.a is a bigint/)
+})
+
+test('146: what is not seen before it is written is one event with errors, and ends nothing', async () => {
+  const reported: unknown[] = []
+  // As is more text than a string can hold, which takes longer to make.
+  const boxed = Object(5n)
+  await using flow = await new Flow({ protocol: 'http', port: 0, graphql: { onError: (error) => reported.push(error) } })
+    .add({ uses: ({ docs }: Call) => void (docs[0]!.text === 'bad' && (docs[0]!.tags.boxed = boxed)) })
+    .open()
+  const query = 'subscription { docs(data: [{ text: "bad" }, { text: "good" }], requestSize: 1, resultsInOrder: true) { docs { text tags } } }'
+  const response = await fetch(`${flow.addresses.http}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    body: JSON.stringify({ query }),
+  })
+  const [bad, good, end] = (await within(5000, collect(events(response)))).items
+  assert.match(bad!.data.errors[0].message, /^The answer cannot be sent: /)
+  assert.is(bad!.data.data, null)
+  assert.equal(good!.data, { data: { docs: { docs: [{ text: 'good', tags: {} }] } } })
+  assert.is(end!.event, 'complete')
+  assert.is(reported.length, 1)
+})
+
+test('146: typed arrays of bigints are lists of numbers on every wire', async () => {
+  await using flow = await new Flow({ protocol: ['grpc', 'http', 'websocket'], port: 0, graphql: true })
+    .add({
+      name: 'ids',
+      uses: ({ docs }: Call) => {
+        docs[0]!.tags.ids = new BigInt64Array([1n, -2n])
+        return { ids: new BigUint64Array([3n]) } as any
+      },
+    })
+    .open()
+  for (const address of Object.values(flow.addresses)) {
+    await using client = new Client(address)
+    const [response] = await client.post('/', 'x').toArray()
+    assert.equal(response!.docs[0]!.tags, { ids: [1, -2] })
+    assert.equal(response!.parameters.__results__, { ids: { ids: [3] } })
+  }
+  await using client = new Client(flow.addresses.http!)
+  assert.equal((await client.mutate('mutation { docs(data: { text: "x" }) { tags } }')).data.docs, [{ tags: { ids: [1, -2] } }])
+})
+
+test('146: in a stream of an upload, the lines behind it follow', async () => {
+  await using flow = await new Flow().add({ name: 'spoiler', uses: spoil as () => void }).open()
+  const { fetch } = createHttp(flow, { onError: () => {} })
+  const body = inputs('a bigint')
+    .map((input) => `${JSON.stringify(input)}\n`)
+    .join('')
+  const request = (accept: string) =>
+    new Request('http://127.0.0.1/post?requestSize=1&resultsInOrder=true&continueOnError=true', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson', accept },
+      body,
+    })
+  const lines = (await (await fetch(request('application/x-ndjson'))).text()).trim().split('\n')
+  assert.equal(
+    lines.map((line) => JSON.parse(line).header.status.code),
+    [0, 1, 0],
+  )
+  const kinds = (await (await fetch(request('text/event-stream'))).text()).match(/^event: .*$/gm)
+  assert.equal(kinds, ['event: response', 'event: error', 'event: response', 'event: end'])
+})
+
+test.run()
