@@ -12,9 +12,21 @@ export function node(name: 'zlib'): Promise<typeof import('node:zlib')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
 export function node(name: 'os'): Promise<typeof import('node:os')>
 export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
+export function node(name: 'async_hooks'): Promise<typeof import('node:async_hooks')>
 export function node(name: string): Promise<unknown> {
   const specifier = `node:${name}`
   return import(specifier)
+}
+
+interface Builtins {
+  events: typeof import('node:events')
+  async_hooks: typeof import('node:async_hooks')
+}
+
+/** A module of Node at once, where the platform hands them out like that: Node from 20.16 on, Bun, Deno. */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => Builtins[Name] | undefined } }
+  return process?.getBuiltinModule?.(`node:${name}`)
 }
 
 /** A package that needs Node, hidden from bundlers in the same way. */

@@ -1,3 +1,4 @@
+import { here } from '../base/context.js'
 import type { Document } from '../doc/document.js'
 import { optionType } from '../errors.js'
 import { callback, check, count, flag, milliseconds } from '../options.js'
@@ -25,6 +26,8 @@ const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag
 export class Batched implements Handler {
   readonly #handler: Handler
   readonly #byEndpoint: Readonly<Record<string, DynamicBatching>>
+  /** That in which the Flow was opened: a batch is nobody's alone. */
+  readonly #context = here()
   /** By endpoint and parameters, while something waits in them. */
   readonly #queues = new Map<string, Queue>()
   #hurried = false
@@ -69,7 +72,7 @@ export class Batched implements Handler {
     const key = keyOf(request.header)
     let queue = this.#queues.get(key)
     if (queue === undefined) {
-      const own = new Queue(this.name, this.#handler, batching, () => {
+      const own = new Queue(this.name, this.#handler, batching, this.#context, () => {
         // It may be told more than once, and another may have taken its place.
         if (this.#queues.get(key) === own) this.#queues.delete(key)
       })

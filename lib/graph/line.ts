@@ -1,3 +1,4 @@
+import { here } from '../base/context.js'
 import type { Request } from '../request/request.js'
 import type { Replica } from './replica.js'
 
@@ -20,13 +21,15 @@ export class Line {
 
   /** @param run what to do when there is a replica @returns what comes of it */
   join(request: Request, since: number, run: (replica: Replica) => void | Promise<void>): Promise<void> {
+    // Whoever is done hands its replica on, and must not lend its context too.
+    const context = here()
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         request,
         since,
         go: (replica) => {
           unwatch()
-          ;(async () => run(replica))().then(resolve, reject)
+          context.runInAsyncScope(async () => run(replica), undefined).then(resolve, reject)
         },
       }
       this.#waiters.add(waiter)

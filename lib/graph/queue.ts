@@ -1,3 +1,4 @@
+import type { Context } from '../base/context.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
@@ -49,6 +50,7 @@ interface Batch {
 export class Queue {
   readonly #name: string
   readonly #handler: Handler
+  readonly #context: Context
   readonly #size: number
   readonly #timeout: number
   readonly #flushAll: boolean
@@ -65,10 +67,12 @@ export class Queue {
     name: string,
     handler: Handler,
     { preferredBatchSize, timeout = TIMEOUT, flushAll = false, weight = () => 1 }: DynamicBatching,
+    context: Context,
     onEmpty: () => void,
   ) {
     this.#name = name
     this.#handler = handler
+    this.#context = context
     this.#size = preferredBatchSize
     this.#timeout = timeout
     this.#flushAll = flushAll
@@ -145,7 +149,7 @@ export class Queue {
       }
       this.#tidy()
       const batch: Batch = { items, scope: new Scope(), wanted: 0, done: undefined }
-      batch.done = this.#run(batch)
+      batch.done = this.#context.runInAsyncScope(this.#run, this, batch)
     }
     this.#rest()
     // What is left is what came last, and waits from now on.

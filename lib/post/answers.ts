@@ -1,3 +1,4 @@
+import { here } from '../base/context.js'
 import type { DocumentArray } from '../doc/array.js'
 import { ExecutorError } from '../errors.js'
 import type { PostOptions } from '../options.js'
@@ -38,6 +39,8 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
     return (docs, work, emit) => ask(peer, new Request(header, docs, work as Scope), emit, (request, error) => judge(fail(request, error)))
   }
 
+  // Parts may come from a connection that others opened.
+  const context = here()
   let callbacks: Promise<import('./callbacks.js').Callbacks> | undefined
   /** A response failed that will end it all, once those before it had their callbacks. */
   let ending = false
@@ -56,7 +59,7 @@ function answerer(peer: Peer, header: Header, options: PostOptions): (docs: Docu
           await turn.part(part, scope)
           await emit(part)
         }
-        const handed = parts === undefined ? hand() : parts.then(hand)
+        const handed = context.runInAsyncScope(() => (parts === undefined ? hand() : parts.then(hand)), undefined)
         parts = handed.catch((reason) => {
           broken ??= { reason }
         })

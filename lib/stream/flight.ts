@@ -1,3 +1,4 @@
+import { here } from '../base/context.js'
 import { adopt, ignore, isThenable } from './adopt.js'
 import { Ear } from './ear.js'
 import { Fifo } from './fifo.js'
@@ -51,6 +52,8 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   readonly #fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
   readonly #limit: number
   readonly #signal: AbortSignal | undefined
+  /** In which the source is read and the work is done, whoever asks for results. What a promise of theirs leads to is in it by itself. */
+  readonly #context = here()
   /** Of all the work, unless their places matter: then each has its own. */
   readonly #scope = new Scope()
   readonly #reader: Reader<T>
@@ -91,7 +94,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   }
 
   next(): Promise<IteratorResult<R>> {
-    if (this.#phase === Phase.Fresh) this.#open()
+    if (this.#phase === Phase.Fresh) this.#context.runInAsyncScope(this.#open, this)
     if (this.#waiting.length === 0 && !this.#aside) {
       if (this.#results.length > 0) {
         if (!this.#mayLast || !overdue()) {
@@ -170,7 +173,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.#aside = true
     later(() => {
       this.#aside = false
-      this.#pump()
+      this.#context.runInAsyncScope(this.#pump, this)
       this.#settle()
     })
   }
@@ -183,7 +186,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   onReceived(count: number): void {
     this.#held -= count
-    if (!this.#reader.busy) this.#pump()
+    if (!this.#reader.busy) this.#context.runInAsyncScope(this.#pump, this)
   }
 
   // ── the source's side ──────────────────────────────────────────────────────────────────────────────────
@@ -384,7 +387,11 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     const opened = this.#phase !== Phase.Fresh
     this.#results.clear()
     this.#over()
-    if (!opened) return
+    if (opened) this.#context.runInAsyncScope(this.#leave, this, reason)
+  }
+
+  /** Tells everybody that nothing is wanted any more. */
+  #leave(reason: unknown): void {
     this.#release()
     const work = this.#order ?? this.#scope
     work.abort(reason)

@@ -1,7 +1,7 @@
+import { builtin } from '../host.js'
+
 /** Node's own warning cannot be turned off otherwise. */
-const eventsOfNode = (
-  globalThis as { process?: { getBuiltinModule?: (name: string) => { setMaxListeners(count: number, signal: AbortSignal): void } } }
-).process?.getBuiltinModule?.('node:events')
+const eventsOfNode = /* @__PURE__ */ builtin('events')
 
 /**
  * Something that can be told to stop, and what is under it: a post, a request, an attempt.

@@ -1,3 +1,4 @@
+import { here } from '../base/context.js'
 import { FlowStateError } from '../errors.js'
 import { DEFAULT_PREFETCH } from '../options.js'
 import type { Peer } from '../peer.js'
@@ -112,12 +113,14 @@ export class Limited implements Peer {
   }
 
   #wait(request: Request, line: Line): Promise<void> {
+    // Whoever is done gives its place away, and must not lend its context too.
+    const context = here()
     return new Promise((resolve, reject) => {
       const waiter = {
         go: () => {
           unwatch()
           try {
-            resolve(this.#inside(request, line))
+            resolve(context.runInAsyncScope(this.#inside, this, request, line))
           } catch (error) {
             reject(error)
           }
