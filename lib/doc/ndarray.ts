@@ -42,9 +42,28 @@ export function toNdArray(value: NdArrayInit, field = 'tensor'): NdArray {
   const { data, shape } = (typeof value === 'object' && value !== null ? value : {}) as Partial<NdArray>
   if (!isTypedArray(data) || !Array.isArray(shape))
     throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or nested lists of numbers, not ${show(value)}`)
-  const length = shape.reduce((product, size) => product * (Number.isInteger(size) && size >= 0 ? size : NaN), 1)
-  if (length !== data.length) throw new DocumentError('ERR_DOCUMENT', `${field} has ${data.length} elements, which do not fill the shape [${shape.join(', ')}]`)
+  if (countOf(shape, field) !== data.length)
+    throw new DocumentError('ERR_DOCUMENT', `${field} has ${data.length} elements, which do not fill the shape [${shape.join(', ')}]`)
   return value as NdArray
+}
+
+/** The most rows of a tensor that has nothing in them: 65,536. Written as JSON each is two characters, whatever few bytes it came from. */
+export const MAX_EMPTY_ROWS = 1 << 16
+
+/**
+ * How many elements a shape has; NaN for what is no shape.
+ * @throws DocumentError for more empty rows than {@link MAX_EMPTY_ROWS}
+ */
+export function countOf(shape: readonly number[], field: string): number {
+  let count = 1
+  let rows = 1
+  for (const size of shape) {
+    count *= Number.isInteger(size) && size >= 0 ? size : NaN
+    // What stands before the first 0 is written down, although nothing is in it.
+    rows = count || rows
+  }
+  if (count === 0 && rows > MAX_EMPTY_ROWS) throw new DocumentError('ERR_DOCUMENT', `${field} has more than ${MAX_EMPTY_ROWS} empty rows`)
+  return count
 }
 
 /** A tensor as nested lists, for JSON. 64-bit integers become numbers. */
@@ -71,7 +90,7 @@ function fromNested(list: NestedList, field: string): NdArray {
     if (dimension + 1 < shape.length) for (const inner of level) measure(inner, dimension + 1)
   }
   measure(list, 0)
-  const data = new Float64Array(shape.reduce((product, size) => product * size, 1))
+  const data = new Float64Array(countOf(shape, field))
   let at = 0
   const fill = (level: unknown, dimension: number): void => {
     if (dimension < shape.length) {

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fromBase64, toBase64 } from '../../lib/doc/json.js'
 import { toNdArray, toNested } from '../../lib/doc/ndarray.js'
-import { DocumentError, type TypedArray } from '../../lib/index.js'
+import { Document, DocumentError, fromNdarray, fromNdjson, type TypedArray } from '../../lib/index.js'
 
 const refused = (value: unknown, message: RegExp): void =>
   assert.throws(
@@ -44,6 +44,33 @@ test('R98: what is no tensor is refused by the name of the field', () => {
   for (const shape of [[-2, -2], [1.5], [NaN], ['4'], [4, 0]]) refused({ data: new Float32Array(4), shape }, /do not fill the shape/)
   for (const value of [null, undefined, 'text', true, {}, new DataView(new ArrayBuffer(4)), new ArrayBuffer(4), new Date()])
     refused(value, /must be a typed array/)
+})
+
+test('198: a tensor with nothing in it has a bounded number of rows, however it is given', async () => {
+  const empty = (...shape: number[]): any => ({ data: new Float32Array(0), shape })
+  for (const shape of [
+    [20_000_000, 0],
+    [4_294_967_295, 0],
+    [256, 257, 0],
+    [1e200, 1e200, 0],
+  ])
+    refused(empty(...shape), /^embedding (has more than 65536 empty rows|.*do not fill)/)
+  refused(new Array(65_537).fill([]), /more than 65536 empty rows/)
+  for (const shape of [
+    [65_536, 0],
+    [0, 20_000_000],
+    [0, 3, 224, 224],
+  ])
+    assert.equal(toNdArray(empty(...shape)).shape, shape)
+  assert.throws(() => fromNdarray(empty(20_000_000, 0)), /more than 65536 empty rows/)
+  assert.throws(() => Document.from(empty(20_000_000, 0)), /tensor has more than 65536 empty rows/)
+  const line = `{"embedding": [${new Array(65_537).fill('[]')}]}\n`
+  await fromNdjson([line])
+    .next()
+    .then(
+      () => assert.unreachable(),
+      (error) => assert.match(error.message, /more than 65536 empty rows/),
+    )
 })
 
 test('R98: lists nested without end are refused, and do not exhaust the stack', () => {

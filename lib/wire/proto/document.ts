@@ -3,7 +3,7 @@ import { type Document, insides } from '../../doc/document.js'
 import type { More } from '../../doc/fields.js'
 import type { NdArray } from '../../doc/ndarray.js'
 import { unwritable } from '../json.js'
-import { ProtoError } from './error.js'
+import { MAX_DOCUMENTS, tooMany } from './check.js'
 import { keep, writeForeign } from './foreign.js'
 import { copyUntouched, LazyDocument, type Source } from './lazy.js'
 import { readNdArray, writeNdArray } from './ndarray.js'
@@ -111,14 +111,11 @@ function readMore(source: Source, more: More, tag: number, end: number, depth: n
   return true
 }
 
-/** The most documents of one list: 2,097,152. Two bytes can be a document, which takes fifty times that here. */
-const MAX_DOCUMENTS = 1 << 21
-
 /** Adds a document that begins here with its length, without reading it. */
 export function readInto(documents: DocumentArray, source: Source, end: number, depth: number): void {
   const { reader } = source
   const stop = reader.stop(end)
-  if (documents.length === MAX_DOCUMENTS) throw new ProtoError(`A list has more than ${MAX_DOCUMENTS} documents: send them in several messages`)
+  if (documents.length === MAX_DOCUMENTS) throw tooMany()
   documents[documents.length] = new LazyDocument(source, reader.pos, stop, depth)
   reader.pos = stop
 }

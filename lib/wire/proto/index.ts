@@ -2,21 +2,22 @@
  * Jina's messages as protobuf: the bytes of gRPC, and of WebSockets in their binary form. Each function here is one message, whole.
  *
  * What Jina's protobuf does not settle:
- * - Documents are read when somebody asks for a field, and go on as the bytes they came in as long as nobody may have changed them. So what is
- *   wrong inside of a document (an unknown dtype, for instance) is thrown when it is asked for its fields.
+ * - Documents are read when somebody asks for a field, and go on as the bytes they came in as long as nobody may have changed them. What is
+ *   wrong inside of a document (an unknown dtype, for instance) is found when the message is decoded, see check.ts: reading one never fails.
  * - Blobs are views of the message, and so are tensors whose bytes lie as this machine wants them: whoever keeps one keeps the message.
  * - Text that is not UTF-8 reads as U+FFFD, half a surrogate pair is written as such. NaN and Infinity in tags and parameters travel; Python refuses them.
  * - Tags and parameters are JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns, all numbers are doubles.
  *   A key named `__proto__` is a key like others.
- * - Half floats become Float32, booleans Uint8, tensors of the other byte order are turned around, sparse ones filled up (to at most 16 MiB).
- *   What is written is numpy's.
+ * - Half floats become Float32, booleans Uint8, tensors of the other byte order are turned around, sparse ones filled up.
+ *   What is written is numpy's. Tensors that bring no bytes, as zeros or sparse ones, take at most 16 MiB each and 32 MiB in a message.
  * - Fields that nobody knows are skipped in messages, and kept with documents. Where a field stands twice, the last one holds.
- * - A list has at most 2,097,152 documents, a message at most 100,000 routes: more are refused.
+ * - A message has at most 2,097,152 documents, chunks and matches included, and 100,000 routes: more are refused.
  * - For documents of docarray ≥ 0.30, see typed.ts.
  */
 import type { Status } from '../../request/response.js'
 import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
+import { Counted } from './check.js'
 import { readDocument } from './document.js'
 import { type Source, sizeOfUntouched } from './lazy.js'
 import { readMap, readTexts, writeMap } from './map.js'
@@ -151,7 +152,7 @@ export function decodeInfo(bytes: Uint8Array): Info {
 }
 
 function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH }: DecodeOptions = {}): Source {
-  return { reader: new Reader(bytes, maxDepth), model, read: model === 'v1' ? readDocument : readTyped }
+  return { reader: new Reader(bytes, maxDepth), model, counted: new Counted(), read: model === 'v1' ? readDocument : readTyped }
 }
 
 /** About how many bytes the documents will be. */

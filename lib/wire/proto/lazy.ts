@@ -1,4 +1,5 @@
 import { Document, insides } from '../../doc/document.js'
+import { type Counted, checkDocument } from './check.js'
 import { handDown } from './foreign.js'
 import type { Reader } from './reader.js'
 import { readText } from './text.js'
@@ -9,6 +10,7 @@ export interface Source {
   readonly reader: Reader
   /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
   readonly model: 'v1' | 'v2'
+  readonly counted: Counted
   /**
    * Fills a document from the bytes between two positions. Returns whether its id was there.
    * @param id as far as it is known, so that it is not read twice
@@ -18,6 +20,9 @@ export interface Source {
 
 /** Writes the documents from a position on that are as they came. Returns the position of the first that is not. `tag` takes one byte. */
 export let copyUntouched: (writer: Writer, tag: number, documents: readonly Document<any>[], from: number, model: 'v1' | 'v2') => number
+
+/** Looks over the documents of a message, before anybody has one. @throws ProtoError for what could not be read later */
+export let checkUnread: (documents: readonly Document<any>[]) => void
 
 /** How many bytes a document is that is as it came; -1 for others. */
 export let sizeOfUntouched: (document: Document<any>, model: 'v1' | 'v2') => number
@@ -140,6 +145,13 @@ export class LazyDocument extends Document<any> {
       },
     })
 
+    checkUnread = (documents) => {
+      for (let at = 0; at < documents.length; at++) {
+        const document = documents[at] as LazyDocument
+        const source = document.#source!
+        checkDocument(source, document.#start, document.#end, document.#depth, source.counted)
+      }
+    }
     // Documents that came behind each other and still stand so are copied in one go.
     copyUntouched = (writer, tag, documents, from, model) => {
       for (let at = from; ; ) {

@@ -4,7 +4,7 @@ import type { Message, Stop } from '../message.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'
 import { newHeader, readHeader, writeHeader } from './header.js'
-import type { Source } from './lazy.js'
+import { checkUnread, type Source } from './lazy.js'
 import { readRoute, writeRoute } from './route.js'
 import { readStruct, writeStruct } from './struct.js'
 import { writeTyped } from './typed.js'
@@ -38,6 +38,13 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
     } else reader.skip(tag, end)
   }
   reader.done(end)
+  try {
+    checkUnread(docs)
+  } catch (error) {
+    if (error instanceof ProtoError) error.requestId = header.requestId
+    throw error
+  }
+  reader.pos = end
   // By name: a spread would cost more than the header.
   const { requestId, execEndpoint, targetExecutor, status, ordinal } = header
   return { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }

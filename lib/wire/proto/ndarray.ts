@@ -1,4 +1,5 @@
-import type { NdArray } from '../../doc/ndarray.js'
+import { countOf, type NdArray } from '../../doc/ndarray.js'
+import { say } from '../../errors.js'
 import { dtypeOf, elements, nameOf } from './dtype.js'
 import { ProtoError } from './error.js'
 import type { Reader } from './reader.js'
@@ -12,8 +13,31 @@ import { sizeOf, type Writer } from './writer.js'
 /** As numpy has it. */
 const MAX_DIMENSIONS = 64
 
-/** A tensor, sparse ones as dense ones; undefined for a tensor of nothing. */
-export function readNdArray(reader: Reader, end: number, sparse: boolean): NdArray | undefined {
+/**
+ * Memory that a message asks for without bringing it along: tensors without bytes, which read as zeros as they do in Python, sparse ones, and
+ * rows of nothing. Counted before anything of it is made.
+ */
+export class Grown {
+  #bytes = 0
+
+  /** The most for all of a message: 32 MiB. Some 600 bytes asked for 500 MB otherwise. */
+  static readonly MAX = 1 << 25
+
+  /** @throws ProtoError for too much */
+  add(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > Grown.MAX)
+      throw new ProtoError(
+        `The tensors of a message would take more than the ${Grown.MAX >> 20} MiB there are for those that bring few bytes: send them in several messages`,
+      )
+  }
+}
+
+/**
+ * A tensor, sparse ones as dense ones; undefined for a tensor of nothing.
+ * @param grown given to look only: counts what would be made, and nothing is
+ */
+export function readNdArray(reader: Reader, end: number, sparse: boolean, grown?: Grown): NdArray | undefined {
   let dense = -1
   let stopDense = 0
   let thin = -1
@@ -36,16 +60,16 @@ export function readNdArray(reader: Reader, end: number, sparse: boolean): NdArr
   }
   reader.done(end)
   let array: NdArray | undefined
-  if (thin >= 0) array = readSparse(reader, thin, stopThin, framework)
+  if (thin >= 0) array = readSparse(reader, thin, stopThin, framework, grown)
   else if (dense >= 0) {
     reader.pos = dense
-    array = readDense(reader, stopDense)
+    array = readDense(reader, stopDense, grown)
   }
   reader.pos = end
   return array
 }
 
-function readDense(reader: Reader, end: number): NdArray | undefined {
+function readDense(reader: Reader, end: number, grown?: Grown): NdArray | undefined {
   let start = 0
   let stop = 0
   let dtype = ''
@@ -60,17 +84,24 @@ function readDense(reader: Reader, end: number): NdArray | undefined {
     else if (!readShape(reader, tag, end, 2, shape)) reader.skip(tag, end)
   }
   reader.done(end)
-  let count = 1
-  for (const size of shape) count *= size
+  const count = elementsOf(shape)
   if (start === stop) {
     if (shape.length === 0) return undefined
     // Python reads no bytes as zeros.
-    return zeros(dtype || '<f8', shape, count)
+    return zeros(dtype || '<f8', shape, count, grown)
   }
   const type = dtypeOf(dtype)
   if (count * type.size !== stop - start)
     throw new ProtoError(`A tensor has ${stop - start} bytes, which do not fill the shape [${shape.join(', ')}] with elements of ${type.size}`)
-  return { data: elements(type, reader.bytes, start, stop), shape }
+  return grown === undefined ? { data: elements(type, reader.bytes, start, stop), shape } : undefined
+}
+
+function elementsOf(shape: readonly number[]): number {
+  try {
+    return countOf(shape, 'A tensor')
+  } catch (cause) {
+    throw new ProtoError(say(cause), { cause })
+  }
 }
 
 /** Adds to a shape; false for another field. */
@@ -88,30 +119,50 @@ function readShape(reader: Reader, tag: number, end: number, field: number, shap
 /** The most bytes that a tensor can take which does not bring them along: 16 MiB. A few bytes could otherwise ask for gigabytes. */
 const MAX_GROWN = 1 << 24
 
-function zeros(dtype: string, shape: readonly number[], count: number): NdArray {
+function zeros(dtype: string, shape: readonly number[], count: number, grown?: Grown): NdArray | undefined {
   const { size, type } = dtypeOf(dtype)
-  if (count * size > MAX_GROWN)
+  // Negated, as more than a double can hold is NaN or Infinity.
+  if (!(count * size <= MAX_GROWN))
     throw new ProtoError(`A tensor of shape [${shape.join(', ')}] would take more than the ${MAX_GROWN >> 20} MiB there are for one that brings few bytes`)
-  return { data: new type(new ArrayBuffer(count * Math.max(size, type.BYTES_PER_ELEMENT)), 0, count), shape }
+  if (grown === undefined) return { data: new type(new ArrayBuffer(count * Math.max(size, type.BYTES_PER_ELEMENT)), 0, count), shape }
+  grown.add(count * Math.max(size, type.BYTES_PER_ELEMENT))
+  if (count === 0) grown.add(ROW * rowsOf(shape))
 }
 
-function readSparse(reader: Reader, start: number, end: number, framework: string): NdArray | undefined {
+/** What an empty row takes where tensors are lists. */
+const ROW = 16
+
+function rowsOf(shape: readonly number[]): number {
+  let rows = 1
+  for (const size of shape)
+    if (size > 0) rows *= size
+    else break
+  return rows
+}
+
+function readSparse(reader: Reader, start: number, end: number, framework: string, grown?: Grown): NdArray | undefined {
   let indices: NdArray | undefined
   let values: NdArray | undefined
   const shape: number[] = []
   reader.pos = start
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 0x0a) indices = readDense(reader, reader.stop(end))
-    else if (tag === 0x12) values = readDense(reader, reader.stop(end))
+    if (tag === 0x0a) indices = readPart(reader, reader.stop(end), grown)
+    else if (tag === 0x12) values = readPart(reader, reader.stop(end), grown)
     else if (!readShape(reader, tag, end, 3, shape)) reader.skip(tag, end)
   }
   reader.done(end)
-  let count = 1
-  for (const size of shape) count *= size
-  const dense = zeros(values === undefined ? '<f8' : nameOf(values.data), shape, count)
-  if (indices !== undefined && values !== undefined) toDense(dense, indices, values, framework === 'torch')
+  const dense = zeros(values === undefined ? '<f8' : nameOf(values.data), shape, elementsOf(shape), grown)
+  if (indices !== undefined && values !== undefined) toDense(dense?.data, shape, indices, values, framework === 'torch')
   return dense
+}
+
+/** Indices or values, which are needed to be looked at. */
+function readPart(reader: Reader, end: number, grown?: Grown): NdArray | undefined {
+  const { pos } = reader
+  if (grown !== undefined) readDense(reader, end, grown)
+  reader.pos = pos
+  return readDense(reader, end)
 }
 
 /** Writes a tensor as numpy's, which all of Python reads. */

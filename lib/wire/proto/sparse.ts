@@ -3,15 +3,14 @@ import { ProtoError } from './error.js'
 
 /**
  * Puts the values of a sparse tensor where they belong in a dense one of zeros. What stands there twice is added up, as scipy does.
+ * @param data of the dense one; without it, the places are looked at only
  * @param columns whether indices come as a list for each dimension (torch), and not as a list for each value (scipy, tensorflow)
  */
-export function toDense(dense: NdArray, indices: NdArray, values: NdArray, columns: boolean): void {
-  const { shape } = dense
+export function toDense(data: any, shape: readonly number[], indices: NdArray, values: NdArray, columns: boolean): void {
   const count = values.data.length
   const dimensions = shape.length
   if (indices.data.length !== count * dimensions)
     throw new ProtoError(`A sparse tensor has ${indices.data.length} indices for ${count} values in ${dimensions} dimensions`)
-  const data = dense.data as any
   for (let i = 0; i < count; i++) {
     let at = 0
     for (let dimension = 0; dimension < dimensions; dimension++) {
@@ -21,6 +20,6 @@ export function toDense(dense: NdArray, indices: NdArray, values: NdArray, colum
         throw new ProtoError(`A sparse tensor has a value at ${index}, outside of its shape [${shape.join(', ')}]`)
       at = at * size + index
     }
-    data[at] += values.data[i] as any
+    if (data !== undefined) data[at] += values.data[i]
   }
 }

@@ -2,7 +2,7 @@ import { isPlainObject } from '../../doc/json.js'
 import { say, show } from '../../errors.js'
 import type { Status } from '../../request/response.js'
 import type { Message } from '../message.js'
-import { decodeMessage, decodeStatus, encodeMessage, encodeStatus } from '../proto/index.js'
+import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, ProtoError } from '../proto/index.js'
 import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnswer, writeRequest } from './json.js'
 
 /** A message that is none in its dialect, for instance text that is no JSON. Whose it is cannot be said. */
@@ -52,6 +52,7 @@ export const bytes: Dialect = {
     try {
       return decodeMessage(data)
     } catch (error) {
+      if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
       throw new Malformed(1007, `No DataRequestProto: ${say(error)}`)
     }
   },

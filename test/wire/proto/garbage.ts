@@ -1,10 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Document } from '../../../lib/index.js'
-import type { Message } from '../../../lib/wire/message.js'
+import { type Document, DocumentArray } from '../../../lib/index.js'
+import { emptyMessage, type Message } from '../../../lib/wire/message.js'
+import { Counted, checkDocument } from '../../../lib/wire/proto/check.js'
+import { readDocument } from '../../../lib/wire/proto/document.js'
 import * as proto from '../../../lib/wire/proto/index.js'
+import { LazyDocument, type Source } from '../../../lib/wire/proto/lazy.js'
+import { Reader } from '../../../lib/wire/proto/reader.js'
+import { readTyped } from '../../../lib/wire/proto/typed.js'
 import { plainDocument } from './plain.js'
+
+/** How many times as many mutations as CI tries. */
+const RUNS = Number(process.env.SLUICE_FUZZ_RUNS ?? 1)
 
 const folder = new URL('fixtures/', import.meta.url)
 const samples = readdirSync(folder)
@@ -78,6 +86,57 @@ test('C6: 10,000 broken messages are read, or refused with a ProtoError', () => 
   assert.ok(ends.read > 10_000 && ends.refused > 10_000, JSON.stringify(ends))
   assert.is(({} as any).polluted, undefined)
 })
+
+const readers = { v1: readDocument, v2: readTyped } as const
+
+/** A document of these bytes, as a message has it that nobody has looked over. */
+function unchecked(bytes: Uint8Array, model: 'v1' | 'v2') {
+  const counted = new Counted()
+  const source: Source = { reader: new Reader(bytes, 10), model, counted, read: readers[model] }
+  return {
+    check: () => checkDocument(source, 0, bytes.length, 1, counted),
+    read: () => readAll({ docs: [new LazyDocument(source, 0, bytes.length, 1)] } as unknown as Message),
+  }
+}
+
+function fails(work: () => unknown): string {
+  try {
+    work()
+    return ''
+  } catch (error) {
+    assert.instance(error, proto.ProtoError)
+    return (error as Error).message
+  }
+}
+
+test('145: what is looked over and passes can be read to its last field, and what can be read passes: 20,000 broken documents', () => {
+  const below = random(145)
+  const bodies = samples.flatMap(({ name, bytes }) => {
+    const model = name.startsWith('v2') ? 'v2' : 'v1'
+    // Some are no requests, but statuses and the like.
+    const docs = fails(() => proto.decodeMessage(bytes, { model })) === '' ? proto.decodeMessage(bytes, { model }).docs : []
+    return docs.map((document) => ({ model, body: bodyOf(document, model) }) as const)
+  })
+  const ends = { read: 0, refused: 0 }
+  for (let i = 0; i < 20_000 * RUNS; i++) {
+    const { model, body } = bodies[below(bodies.length)]!
+    const bytes = mutated(body, below)
+    const { check, read } = unchecked(bytes, model)
+    const [checked, late] = [fails(check), fails(read)]
+    assert.is(checked === '', late === '', `${model}: ${Buffer.from(bytes).toString('hex')}: looked over ${checked || 'well'}, read ${late || 'well'}`)
+    ends[checked === '' ? 'read' : 'refused']++
+  }
+  assert.ok(ends.read > 2000 && ends.refused > 2000, JSON.stringify(ends))
+})
+
+/** The bytes of a document. */
+function bodyOf(document: Document, model: 'v1' | 'v2'): Uint8Array {
+  const bytes = proto.encodeSingle(emptyMessage({ docs: DocumentArray.from([document]) }), { model })
+  const reader = new Reader(bytes, 100)
+  // Behind an empty header and no parameters.
+  reader.pos = 5
+  return Uint8Array.from(bytes.subarray(reader.stop(bytes.length) && reader.pos))
+}
 
 test('C6: every message cut off anywhere but between its fields is refused', () => {
   for (const { bytes } of samples.filter(({ name }) => name === 'text.bin' || name === 'tree.bin')) {

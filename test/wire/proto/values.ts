@@ -167,6 +167,42 @@ test('C6: embeddings are views of the message where their bytes lie right, and c
   assert.equal([...data, ...other], [1, 2, 3, 4])
 })
 
+test('149: what tensors take that bring few bytes is bounded over all of a message', () => {
+  const zeros = (size: number): number[] => field(0x0a, ...field(0x82, ...field(0x0a, ...field(0x12, ...varint(size)), ...field(0x1a, ...text('<f8')))))
+  const message = (...docs: number[][]): Uint8Array => Uint8Array.from(field(0x22, ...field(0x0a, ...docs.flat())))
+  const two = decodeMessage(message(zeros(1 << 21), zeros(1 << 21))).docs
+  assert.is(two[1]!.embedding!.data.length, 1 << 21)
+  assert.throws(() => decodeMessage(message(zeros(1 << 21), zeros(1 << 21), zeros(1))), /more than the 32 MiB .*send them in several messages/)
+  // Sparse ones: a shape, and one value.
+  const thin = field(0x0a, ...field(0x1a, ...field(0x12, ...field(0x1a, ...varint(1 << 21)))))
+  assert.throws(() => decodeMessage(message(thin, thin, thin)), /more than the 32 MiB/)
+  // In chunks, and in documents of docarray ≥ 0.30.
+  const chunks = field(0x0a, ...[0, 1, 2].flatMap(() => field(0x72, ...zeros(1 << 21).slice(2))))
+  assert.throws(() => decodeMessage(message(chunks)), /more than the 32 MiB/)
+  const node = field(0x0a, ...field(0x0a, ...text('a')), ...field(0x12, ...field(0x32, ...field(0x0a, ...field(0x12, ...varint(1 << 21))))))
+  assert.throws(() => decodeMessage(message(field(0x0a, ...node, ...node, ...node)), { model: 'v2' }), /more than the 32 MiB/)
+})
+
+test('198: the empty rows of a shape are bounded, one by one and over all of a message', () => {
+  const shaped = (...dimensions: number[]): number[] =>
+    field(0x1a, ...field(0x0a, ...field(0x12, ...dimensions.flatMap(varint)), ...field(0x1a, ...text('<f8'))))
+  for (const dimensions of [
+    [20_000_000, 0],
+    [4_294_967_295, 0],
+    [65_537, 0],
+    [300, 300, 0],
+  ])
+    assert.throws(() => decodeMessage(withDocument(...shaped(...dimensions))), /A tensor has more than 65536 empty rows/, String(dimensions))
+  for (const dimensions of [
+    [65_536, 0],
+    [0, 3, 224, 224],
+    [0, 4_294_967_295],
+  ])
+    assert.equal(decodeMessage(withDocument(...shaped(...dimensions))).docs[0]!.tensor!.shape, dimensions)
+  const many = Array.from({ length: 33 }, () => field(0x0a, ...shaped(65_536, 0))).flat()
+  assert.throws(() => decodeMessage(Uint8Array.from(field(0x22, ...field(0x0a, ...many)))), /more than the 32 MiB/)
+})
+
 test('C6: tensors that make no sense are refused', () => {
   const f4 = field(0x1a, ...text('<f4'))
   const cases: readonly [RegExp, Uint8Array][] = [

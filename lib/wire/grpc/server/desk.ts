@@ -129,7 +129,7 @@ export class Desk {
     try {
       return read()
     } catch (error) {
-      throw new Refusal(Code.INVALID_ARGUMENT, `The request cannot be read: ${say(error)}`)
+      throw new Refusal(Code.INVALID_ARGUMENT, `The request cannot be read: ${say(error)}`, error)
     }
   }
 
@@ -155,6 +155,6 @@ export class Desk {
   }
 }
 
-function withoutStacks(status: Status | undefined): Status | undefined {
+export function withoutStacks(status: Status | undefined): Status | undefined {
   return status?.exception === undefined ? status : { ...status, exception: { ...status.exception, stacks: [] } }
 }

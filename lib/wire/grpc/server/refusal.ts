@@ -8,9 +8,9 @@ export class Refusal extends Error {
   readonly code: Code
   readonly details: string
 
-  constructor(code: Code, reason: string) {
+  constructor(code: Code, reason: string, cause?: unknown) {
     const details = plain(reason)
-    super(details)
+    super(details, { cause })
     this.code = code
     this.details = details
   }

@@ -1,10 +1,12 @@
 import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
+import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
 import { refusedIn } from '../../behind.js'
 import { emptyMessage, type Message } from '../../message.js'
+import { ProtoError } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
-import type { Desk } from './desk.js'
+import { type Desk, withoutStacks } from './desk.js'
 import { Inbox } from './inbox.js'
 import { onLeave } from './leaving.js'
 import { Refusal, refusalBehind, refusalOf } from './refusal.js'
@@ -45,7 +47,14 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
     const answers = inFlight<Buffer, Uint8Array>(
       inbox,
       async (bytes, work, emit) => {
-        const message = desk.decode(bytes)
+        let message: Message
+        try {
+          message = desk.decode(bytes)
+        } catch (error) {
+          const unfit = unfitFor(error)
+          if (unfit === undefined) throw error
+          return desk.encode(unfit)
+        }
         const { requestId } = message
         const partial = async (part: Message): Promise<void> => {
           await account?.spend(requestId)
@@ -73,4 +82,11 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
     undrain()
     account?.close()
   }
+}
+
+/** The answer to a request of which only the documents cannot be read: the others of its stream go on. */
+function unfitFor(error: unknown): Message | undefined {
+  const cause = error instanceof Refusal ? error.cause : undefined
+  if (!(cause instanceof ProtoError) || cause.requestId === '') return undefined
+  return emptyMessage({ requestId: cause.requestId, status: withoutStacks(statusOf(cause)) })
 }
