@@ -4,7 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { pingCommand } from './ping.js'
 import { clientCommand, runCommand } from './run.js'
 import { executorCommand, flowCommand } from './serve.js'
-import { explain, Usage } from './usage.js'
+import { explain, Failed, Usage } from './usage.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -29,14 +29,26 @@ process.stderr.on('error', () => {})
 
 /** 0: all went well; 1: something failed; 2: the command line makes no sense. A second signal ends the process as that signal does (130, 143). */
 let code = 0
+let over = false
+process.on('beforeExit', () => {
+  over = true
+  process.stderr.write('sluice: nothing goes on any more, and not all is answered: an executor or the input waits for something that never comes\n')
+  process.exit(1)
+})
+process.on('exit', (code) => {
+  if (over) return
+  process.stderr.write(`sluice: an executor, or what it uses, ended the process with ${code} before all was answered\n`)
+  if (code === 0) process.exitCode = 1
+})
 try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : 2
   else {
     code = error instanceof Usage ? 2 : 1
-    process.stderr.write(`sluice: ${explain(error)}\n`)
+    if (!(error instanceof Failed)) process.stderr.write(`sluice: ${explain(error)}\n`)
   }
 }
-// The job is done, and what executors left open must not keep the process.
-process.exit(process.exitCode ?? code)
+over = true
+// The job is done, and what executors left open must not keep the process; nor is its exit code theirs to say.
+process.exit(code)

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { DRY_RUN } from '../wire/http/probes.js'
 import { clientOf, type Reach, reaching } from './reach.js'
-import { explain, integer } from './usage.js'
+import { explain, Failed, integer } from './usage.js'
 
 interface PingOptions extends Reach {
   attempts: number
@@ -47,5 +47,5 @@ async function ping(address: string, { attempts, timeout, ...reach }: PingOption
     .drain()
     .then(() => '', explain)
   process.stderr.write(`sluice: ${address} is not ready${attempts > 1 ? `, asked ${attempts} times` : ''}${reason && `. ${reason}`}\n`)
-  process.exitCode = 1
+  throw new Failed()
 }

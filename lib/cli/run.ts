@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises'
+import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
@@ -7,7 +7,7 @@ import { FORMATS, type Format, Input } from './input.js'
 import { Output } from './output.js'
 import { clientOf, type Reach, reaching } from './reach.js'
 import { Stop } from './stop.js'
-import { asUsage, explain, integer, jsonObject, Usage } from './usage.js'
+import { asUsage, explain, Failed, integer, jsonObject, Usage } from './usage.js'
 
 interface StreamOptions {
   on: string
@@ -93,13 +93,23 @@ Exit codes:
 }
 
 async function stream(through: () => Promise<Poster>, options: StreamOptions): Promise<void> {
-  if (options.output !== '-' && (await same(options.input, options.output))) throw new Usage(`${options.output} cannot be input and output at once`)
+  if (same(options.input, options.output)) throw new Usage(`${options.output === '-' ? options.input : options.output} cannot be input and output at once`)
   using stop = new Stop()
   const input = await Input.open(options.input, options.inputFormat, stop.signal)
+  const output = await Output.open(options.output)
+  try {
+    await pass(through, input, stop, output, options)
+  } catch (error) {
+    const left = await output.abandon()
+    if (left !== undefined) process.stderr.write(`sluice: ${options.output} is as it was; what came before the failure is in ${left}\n`)
+    throw error
+  }
+}
+
+/** @throws Failed when single requests failed, and that was said */
+async function pass(through: () => Promise<Poster>, input: Input, stop: Stop, output: Output, options: StreamOptions): Promise<void> {
   await using poster = await through()
   const responses = asUsage(() => poster.post(options.on, input, postOptions(options)))
-  // Opened last: a Flow that cannot start leaves earlier results alone.
-  const output = new Output(options.output)
   let failed = 0
   for await (const response of responses) {
     if (response.partial && !options.responses) continue
@@ -110,9 +120,9 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
     await output.write(options.responses ? `${JSON.stringify(response)}\n` : documents(response))
     if (output.isClosed) break
   }
-  await output.close()
+  await output.commit()
   if (stop.by !== undefined) process.stderr.write(`sluice: stopped by ${stop.by}: ${input.count} documents were read and answered, the rest was not read\n`)
-  if (failed > 0) process.exitCode = 1
+  if (failed > 0) throw new Failed()
 }
 
 function postOptions(options: StreamOptions): PostOptions {
@@ -136,7 +146,17 @@ function documents({ docs, error }: Response): string {
   return lines
 }
 
-async function same(input: string, output: string): Promise<boolean> {
-  const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => undefined)))
-  return from !== undefined && from === to
+/** Whether both are one file, also by a link, or by what the shell opened as stdin or stdout. */
+function same(input: string, output: string): boolean {
+  const [from, to] = [fileOf(input, 0), fileOf(output, 1)]
+  return from !== undefined && to !== undefined && from.ino === to.ino && from.dev === to.dev
+}
+
+function fileOf(path: string, descriptor: number): Stats | undefined {
+  try {
+    const found = path === '-' ? fstatSync(descriptor) : statSync(path)
+    return found.isFile() ? found : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -4,6 +4,9 @@ import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../errors
 /** The command line makes no sense: exit code 2. */
 export class Usage extends Error {}
 
+/** It failed, and that was said: exit code 1. */
+export class Failed extends Error {}
+
 /** A whole number, as an option's value. */
 export function integer(text: string): number {
   const value = Number(text)

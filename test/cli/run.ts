@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -28,6 +29,12 @@ write(
   export const picky = ({ docs }) => { for (const doc of docs) if (doc.text === 'bad') throw new Error('will not') }
   export const patient = async ({ docs }) => { say('handling ' + docs.texts); await signalled() }
   export const stuck = () => { say('handling'); return new Promise(() => {}) }
+  export const noisy = () => { console.log('printed'); process.stdout.write('written\\n') }
+  if (process.argv.some((argument) => argument.includes('noisy'))) console.log('loaded')
+  export const says5 = () => { process.exitCode = 5 }
+  export const says0 = ({ docs }) => { process.exitCode = 0; picky({ docs }) }
+  export const never = () => new Promise(() => {})
+  export const exits = () => process.exit(0)
   let handled = 0
   export const large = ({ docs }) => { for (const doc of docs) { doc.text = 'x'.repeat(100_000); say('handled ' + ++handled) } }
   export class Slow extends Executor {
@@ -251,6 +258,88 @@ test('R136 a second signal gets through while the output is blocked', async () =
   await child.has('stderr', 'finishing')
   child.child.kill('SIGINT')
   assert.equal(await within(TIME, child.end), { code: null, signal: 'SIGINT' })
+})
+
+test('212: a full disk is told, and no line is lost in silence', async () => {
+  if (!existsSync('/dev/full')) return
+  const { code, stderr } = await run([upper, '-i', three, '-o', '/dev/full'])
+  assert.is(code, 1)
+  assert.match(stderr, /\/dev\/full cannot be written: ENOSPC/)
+  const shell = spawnSync('sh', ['-c', `"${process.execPath}" --import tsx lib/cli/main.ts run "${upper}" -i "${three}" >/dev/full`], { encoding: 'utf8' })
+  assert.is(shell.status, 1)
+  assert.match(shell.stderr, /stdout cannot be written: ENOSPC/)
+})
+
+test('212: a run that fails leaves earlier results as they were, and says where its own are', async () => {
+  const output = write('earlier.ndjson', 'earlier\n')
+  chmodSync(output, 0o640)
+  const bad = write('bad.ndjson', '{"text":"good"}\n{"text":"bad"}\n')
+  const failed = await run([flow('#picky', 'picky-out'), '-i', bad, '-o', output, '--request-size', '1', '--in-order'])
+  assert.is(failed.code, 1)
+  assert.is(readFileSync(output, 'utf8'), 'earlier\n')
+  const [, partial] = /is as it was; what came before the failure is in (\S+)/.exec(failed.stderr) ?? []
+  assert.equal(
+    json(readFileSync(partial!, 'utf8')).map(({ text }) => text),
+    ['good'],
+  )
+  rmSync(partial!)
+  const nothing = await run([upper, '-i', write('broken-first.ndjson', '{"text":\n'), '-o', output])
+  assert.is(nothing.code, 1)
+  assert.not.match(nothing.stderr, /is as it was/)
+  assert.equal(
+    readdirSync(folder).filter((name) => name.endsWith('.partial')),
+    [],
+  )
+  const well = await run([upper, '-i', three, '-o', output])
+  assert.is(well.code, 0, well.stderr)
+  assert.is(json(readFileSync(output, 'utf8')).length, 3)
+  assert.is(statSync(output).mode & 0o777, 0o640)
+})
+
+test('212: one file cannot be input and output at once, by no name of it', async () => {
+  const text = readFileSync(three, 'utf8')
+  const linked = join(folder, 'linked.ndjson')
+  linkSync(three, linked)
+  const shell = (line: string) =>
+    spawnSync('sh', ['-c', line.replace('sluice', `"${process.execPath}" --import tsx lib/cli/main.ts run "${upper}"`)], { encoding: 'utf8' })
+  for (const line of [
+    `sluice -i "${three}" -o "${linked}"`,
+    `sluice <"${three}" -o "${linked}"`,
+    `sluice -i "${three}" >>"${linked}"`,
+    `sluice <"${three}" >>"${three}"`,
+  ]) {
+    const { status, stderr } = shell(line)
+    assert.is(status, 2, `${line}: ${stderr}`)
+    assert.match(stderr, /input and output at once/)
+    assert.is(readFileSync(three, 'utf8'), text)
+  }
+  rmSync(linked)
+})
+
+test('212: what executors print does not get among the results', async () => {
+  const { code, stdout, stderr } = await run([flow('#noisy', 'noisy'), '-i', three, '--no-progress'])
+  assert.is(code, 0, stderr)
+  assert.equal(
+    json(stdout).map(({ text }) => text),
+    ['a', 'b', 'c'],
+  )
+  assert.match(stderr, /loaded\n[\s\S]*printed\n[\s\S]*written/)
+})
+
+test('212: the exit code is that of the job, whatever a library says', async () => {
+  const bad = write('only-bad.ndjson', '{"text":"bad"}\n')
+  const runs = await Promise.all([
+    run([flow('#says5', 'says5'), '-i', three]),
+    run([flow('#says0', 'says0'), '-i', bad]),
+    run([flow('#never', 'never'), '-i', three]),
+    run([flow('#exits', 'exits'), '-i', three]),
+  ])
+  assert.equal(
+    runs.map(({ code }) => code),
+    [0, 1, 1, 1],
+  )
+  assert.match(runs[2]!.stderr, /nothing goes on any more, and not all is answered/)
+  assert.match(runs[3]!.stderr, /ended the process with 0 before all was answered/)
 })
 
 test.run()
