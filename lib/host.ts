@@ -3,6 +3,7 @@
  */
 export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promises')>
 export function node(name: 'fs'): Promise<typeof import('node:fs')>
+export function node(name: 'crypto'): Promise<typeof import('node:crypto')>
 export function node(name: 'path'): Promise<typeof import('node:path')>
 export function node(name: 'net'): Promise<typeof import('node:net')>
 export function node(name: 'tls'): Promise<typeof import('node:tls')>

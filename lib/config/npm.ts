@@ -1,5 +1,6 @@
 import { ConfigError, say } from '../errors.js'
 import { node } from '../host.js'
+import { entryOf, isWhole, seal } from './npm-cache.js'
 import { type Installed, type Manifest, moduleOf } from './package-module.js'
 import type { LoadConfigOptions } from './reading.js'
 import type { Specifier } from './specifier.js'
@@ -9,22 +10,28 @@ type PackageName = Extract<Specifier, { kind: 'npm' }>
 
 /**
  * The module file of a package: one that is installed where Node would look from `folder`, or one in the cache, which is installed there with consent.
- * Install scripts do not run. No network is used for what is there.
+ * Install scripts do not run. No network is used for what is there. What is installed comes from the registries that the project of `folder` names in
+ * its `.npmrc`, and finds the sluice that loads it. An entry of the cache of which files are gone is installed anew, with consent.
  *
  * @throws ConfigError without consent, when npm fails, and for a package that has no module to import
  */
 export async function packageFile(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<string> {
   const { join } = await node('path')
   const label = wanted.version === undefined ? wanted.package : `${wanted.package}@${wanted.version}`
-  const home = join(await cacheFolder(allowInstall), label.replace('/', '+'))
-  const found = (await installedFrom(folder, wanted)) ?? (await installedIn(home, wanted))
+  const found = await installedFrom(folder, wanted)
   if (found !== undefined) return moduleOf(found, label, where)
+  const project = await projectOf(folder)
+  const home = join(await cacheFolder(allowInstall), await entryOf(label, project.registries, await ownFolder()))
+  const cached = await installedIn(home, wanted)
+  if (cached !== undefined && (await isWhole(home))) return moduleOf(cached, label, where)
   if (!allowInstall)
     throw new ConfigError(
-      `${label} is not installed. Run npm install ${label}, or load with allowInstall: true to have it installed for sluice, without its install scripts`,
+      cached === undefined
+        ? `${label} is not installed. Run npm install ${label}, or load with allowInstall: true to have it installed for sluice, without its install scripts`
+        : `${label} was installed into ${home}, and files of it are gone since. Load with allowInstall: true to have it installed again`,
       where,
     )
-  await install(label, home, where)
+  await install(label, home, project, where)
   const installed = await installedIn(home, wanted)
   if (installed === undefined) throw new ConfigError(`${label} was installed into ${home}, but is not there`, where)
   return moduleOf(installed, label, where)
@@ -60,13 +67,48 @@ async function installedIn(home: string, wanted: PackageName): Promise<Installed
   }
 }
 
+/** Where npm runs for a project, and what it says there of registries. */
+interface Project {
+  readonly root: string
+  /** The text of its `.npmrc`. */
+  readonly npmrc: string | undefined
+  /** All that decides where a package comes from, but for the user's own settings, which hold for all projects. */
+  readonly registries: string
+}
+
+/** The project of a folder, as npm finds it: the nearest folder with a package.json or node_modules. */
+async function projectOf(folder: string): Promise<Project> {
+  const [{ access, readFile }, { dirname, join, resolve }] = await Promise.all([node('fs/promises'), node('path')])
+  const isThere = (path: string): Promise<boolean> =>
+    access(path).then(
+      () => true,
+      () => false,
+    )
+  let root = resolve(folder)
+  for (let at = root; ; at = dirname(at)) {
+    const isRoot = (await isThere(join(at, 'package.json'))) || (await isThere(join(at, 'node_modules')))
+    if (isRoot) root = at
+    if (isRoot || at === dirname(at)) break
+  }
+  const npmrc = await readFile(join(root, '.npmrc'), 'utf8').catch(() => undefined)
+  const told = Object.entries(process.env).filter(([name]) => /^npm_config_(.*[:_])?registry$/i.test(name))
+  return { root, npmrc, registries: JSON.stringify([npmrc, told.sort()]) }
+}
+
 /** Runs npm without a shell. The package finds this sluice beside it, and not a copy of its own, whose classes would be others. */
-async function install(label: string, home: string, where: Place): Promise<void> {
-  const [{ mkdir, mkdtemp, rename, rm }, { spawn }, { dirname }] = await Promise.all([node('fs/promises'), node('child_process'), node('path')])
+async function install(label: string, home: string, { root, npmrc }: Project, where: Place): Promise<void> {
+  const [{ mkdir, mkdtemp, rename, rm, writeFile }, { spawn }, { dirname, join }] = await Promise.all([
+    node('fs/promises'),
+    node('child_process'),
+    node('path'),
+  ])
   await mkdir(dirname(home), { recursive: true })
   // Beside its place, and then moved there as a whole: nobody finds half a package, and of two at the same time one is kept.
   const draft = await mkdtemp(`${home}.`)
+  // npm reads the settings of the folder it installs into.
+  const settings = join(draft, '.npmrc')
   try {
+    if (npmrc !== undefined) await writeFile(settings, npmrc, { mode: 0o600 })
     const [command, ...before] = await npm()
     const flags = [
       'install',
@@ -75,13 +117,14 @@ async function install(label: string, home: string, where: Place): Promise<void>
       '--no-fund',
       '--legacy-peer-deps',
       '--no-global',
+      '--install-strategy=hoisted',
       '--no-package-lock',
       '--prefix',
       draft,
       '--',
       label,
     ]
-    const child = spawn(command!, [...before, ...flags], { cwd: draft, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(command!, [...before, ...flags], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
     let output = ''
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-2000)
@@ -91,7 +134,12 @@ async function install(label: string, home: string, where: Place): Promise<void>
       child.on('close', (code, signal) => resolve(code === 0 ? '' : `npm ended with ${code ?? signal}`))
     })
     if (end !== '') throw new ConfigError(`${label} could not be installed: ${[end, output.trim()].filter(Boolean).join('\n')}`, where)
+    // It may hold tokens.
+    await rm(settings, { force: true })
     await linkSluice(draft)
+    await seal(draft)
+    // One that stands there is damaged, or was made whole by another load in the meantime.
+    if (!(await isWhole(home))) await rm(home, { recursive: true, force: true })
     await rename(draft, home).catch(() => {})
   } finally {
     await rm(draft, { recursive: true, force: true })
@@ -113,12 +161,20 @@ async function npm(): Promise<string[]> {
 }
 
 async function linkSluice(home: string): Promise<void> {
-  const [{ readFile, symlink }, { dirname, join }, { fileURLToPath }] = await Promise.all([node('fs/promises'), node('path'), node('url')])
+  const [{ rm, symlink }, { join }] = await Promise.all([node('fs/promises'), node('path')])
+  const own = await ownFolder()
+  if (own === '') return
+  const link = join(home, 'node_modules', 'sluice')
+  await rm(link, { recursive: true, force: true })
+  await symlink(own, link, 'junction')
+}
+
+/** The folder of this package; nothing where it is bundled into another. */
+async function ownFolder(): Promise<string> {
+  const [{ readFile }, { dirname, join }, { fileURLToPath }] = await Promise.all([node('fs/promises'), node('path'), node('url')])
   for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
     const manifest = await readFile(join(at, 'package.json'), 'utf8').catch(() => '{}')
-    if ((JSON.parse(manifest) as Manifest).name !== 'sluice') continue
-    // One that is there already was made by a load at the same time.
-    await symlink(at, join(home, 'node_modules', 'sluice'), 'junction').catch(() => {})
-    return
+    if ((JSON.parse(manifest) as Manifest).name === 'sluice') return at
   }
+  return ''
 }

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the code of a module
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -39,6 +39,30 @@ async function answer(uses: unknown): Promise<string> {
   return (await flow.post('/', 'a').docs()).texts.join()
 }
 
+/** A registry with one version of the package. */
+async function registryOf(data: Buffer, taken: string[]): Promise<{ address: string; close(): void }> {
+  const server = createServer((request, response) => {
+    taken.push(`${request.headers.authorization ?? 'nobody'} ${request.url}`)
+    const version = {
+      ...manifest,
+      dist: { tarball: `${address}shout.tgz`, integrity: `sha512-${createHash('sha512').update(data).digest('base64')}` },
+    }
+    if (request.url === '/shout.tgz') response.end(data)
+    else if (decodeURIComponent(request.url!) === '/@sluice-test/shout')
+      response.end(JSON.stringify({ name: manifest.name, 'dist-tags': { latest: '1.2.3' }, versions: { '1.2.3': version } }))
+    else response.writeHead(404).end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  return {
+    address,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
 test('F10 a package that is installed where Node would look needs no consent and no network', async () => {
   const project = new Folder()
   project.file('package.json', '{}')
@@ -62,31 +86,20 @@ test('F10 without consent, nothing is installed', async () => {
 
 test('F10 with consent, npm installs into the cache, without install scripts, and once', async () => {
   const requests: string[] = []
-  const data = readFileSync(tarball)
-  const registry = createServer((request, response) => {
-    requests.push(request.url!)
-    const { port } = registry.address() as AddressInfo
-    const version = {
-      ...manifest,
-      dist: { tarball: `http://127.0.0.1:${port}/shout.tgz`, integrity: `sha512-${createHash('sha512').update(data).digest('base64')}` },
-    }
-    if (request.url === '/shout.tgz') response.end(data)
-    else if (decodeURIComponent(request.url!) === '/@sluice-test/shout')
-      response.end(JSON.stringify({ name: manifest.name, 'dist-tags': { latest: '1.2.3' }, versions: { '1.2.3': version } }))
-    else response.writeHead(404).end('{}')
-  })
-  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve))
+  const registry = await registryOf(readFileSync(tarball), requests)
   const cache = new Folder()
   const before = { ...process.env }
-  process.env.npm_config_registry = `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`
+  process.env.npm_config_registry = registry.address
   process.env.npm_config_cache = join(cache.path, 'npm')
   const place = { folder: source.path, allowInstall: { cache: join(cache.path, 'sluice') } }
   try {
     const [{ uses }, again] = await Promise.all([loadUses('npm:@sluice-test/shout@1.2.3#shout', place), loadUses('npm:@sluice-test/shout@1.2.3#shout', place)])
     assert.is(await answer(uses), 'a!')
     assert.is(uses, again.uses)
-    const home = join(cache.path, 'sluice', '@sluice-test+shout@1.2.3')
-    assert.equal(readdirSync(join(cache.path, 'sluice')), ['@sluice-test+shout@1.2.3'])
+    const [entry, ...others] = readdirSync(join(cache.path, 'sluice'))
+    assert.match(entry!, /^@sluice-test\+shout@1\.2\.3-[\da-f]{12}$/)
+    assert.equal(others, [])
+    const home = join(cache.path, 'sluice', entry!)
     assert.not(readdirSync(join(home, 'node_modules/@sluice-test/shout')).includes('ran'))
     assert.ok(lstatSync(join(home, 'node_modules/sluice')).isSymbolicLink())
     assert.is(realpathSync(join(home, 'node_modules/sluice')), realpathSync('.'))
@@ -94,13 +107,70 @@ test('F10 with consent, npm installs into the cache, without install scripts, an
     assert.is((await loadUses('npm:@sluice-test/shout@1.2.3', { ...place, allowInstall: { cache: place.allowInstall.cache } })).uses, uses)
     assert.is(requests.length, count)
     await refused(loadUses('npm:@sluice-test/nothing@1.0.0', place), /@sluice-test\/nothing@1\.0\.0 could not be installed: npm ended with 1/)
-    assert.equal(readdirSync(join(cache.path, 'sluice')), ['@sluice-test+shout@1.2.3'])
+    assert.equal(readdirSync(join(cache.path, 'sluice')), [entry])
   } finally {
     for (const name of ['npm_config_registry', 'npm_config_cache']) {
       if (before[name] === undefined) delete process.env[name]
       else process.env[name] = before[name]
     }
-    registry.closeAllConnections()
+    registry.close()
+  }
+})
+
+test("213: a scope comes from the registry of the project's own .npmrc, and one project's package is not another's", async () => {
+  const other = new Folder()
+  other.file('package/package.json', JSON.stringify(manifest))
+  other.file('package/lib/shout.js', 'export const shout = ({ docs }) => { for (const doc of docs) doc.text = `${doc.text}?` }')
+  npm('pack', join(other.path, 'package'), '--pack-destination', other.path)
+  const taken: [string[], string[]] = [[], []]
+  const registries = [
+    await registryOf(readFileSync(tarball), taken[0]),
+    await registryOf(readFileSync(join(other.path, 'sluice-test-shout-1.2.3.tgz')), taken[1]),
+  ] as const
+  const cache = new Folder()
+  const allowInstall = { cache: cache.path }
+  const [first, second] = [new Folder(), new Folder()]
+  for (const [at, project] of [first, second].entries()) {
+    const { address } = registries[at]!
+    project.file('package.json', '{}')
+    project.file('.npmrc', `@sluice-test:registry=${address}\n${address.replace('http:', '')}:_authToken=token${at}\ncache=${join(cache.path, `npm${at}`)}\n`)
+    project.file('flows/flow.yml', '')
+  }
+  try {
+    const load = async (project: Folder): Promise<string> =>
+      answer((await loadUses('npm:@sluice-test/shout@1.2.3#shout', { folder: join(project.path, 'flows'), allowInstall })).uses)
+    assert.is(await load(first), 'a!')
+    assert.is(await load(second), 'a?')
+    assert.is(await load(first), 'a!')
+    for (const [at, requests] of taken.entries()) {
+      assert.ok(requests.length > 0)
+      for (const request of requests) assert.match(request, new RegExp(`^Bearer token${at} `))
+    }
+    const entries = readdirSync(cache.path).filter((name) => name.startsWith('@'))
+    assert.is(entries.length, 2)
+    // Tokens stay where they were.
+    for (const entry of entries) assert.not(readdirSync(join(cache.path, entry)).includes('.npmrc'))
+  } finally {
+    for (const { close } of registries) close()
+  }
+})
+
+test('213: an entry of the cache that lost a file is installed anew', async () => {
+  const registry = await registryOf(readFileSync(tarball), [])
+  const [cache, project] = [new Folder(), new Folder()]
+  project.file('package.json', '{}')
+  project.file('.npmrc', `@sluice-test:registry=${registry.address}\ncache=${join(cache.path, 'npm')}\n`)
+  const place = { folder: project.path, allowInstall: { cache: join(cache.path, 'sluice') } }
+  try {
+    const { uses } = await loadUses('npm:@sluice-test/shout@1.2.3#shout', place)
+    const [entry] = readdirSync(place.allowInstall.cache)
+    const module = join(place.allowInstall.cache, entry!, 'node_modules/@sluice-test/shout/lib/shout.js')
+    rmSync(module)
+    await loadUses('npm:@sluice-test/shout@1.2.3#shout', place)
+    assert.ok(existsSync(module))
+    assert.is(await answer(uses), 'a!')
+    assert.equal(readdirSync(place.allowInstall.cache), [entry])
+  } finally {
     registry.close()
   }
 })
