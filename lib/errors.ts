@@ -156,7 +156,11 @@ export function optionRange(name: string, expected: string, given: unknown): Opt
 /** A value as a message may name it: short, on one line, without passwords and queries of addresses, and without running code of the value. */
 export function show(value: unknown): string {
   if (typeof value === 'string') {
-    const text = value.replace(/(\/\/|^(?!npm:)[^\s/@]*:(?!\/\/))\S*@/, '$1…@').replace(/(\/\/[^\s?]*\?)\S+/, '$1…')
+    // No more than can be shown: it may be megabytes of somebody else's.
+    const text = value
+      .slice(0, 999)
+      .replace(/(\/\/|^(?!npm:)[^\s/@]*:(?!\/\/))\S*@/, '$1…@')
+      .replace(/(\/\/[^\s?]*\?)\S+/, '$1…')
     return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}…` : text)
   }
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`
