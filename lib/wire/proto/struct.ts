@@ -84,7 +84,10 @@ function readList(reader: Reader, end: number, depth: number): unknown[] {
   return list
 }
 
-/** Keys that were read before: documents have the same ones, and a text that is known need not be made, nor looked up to become a key. */
+/**
+ * Keys that were read before: documents have the same ones, and a text that is known need not be made, nor looked up to become a key. ASCII alone:
+ * there, and only there, a text has the numbers of its bytes. Otherwise the bytes of `é` are those of another key's characters, `Ã©`.
+ */
 const known: (string | undefined)[] = new Array(256).fill(undefined)
 
 /** A text that has probably been read before. */
@@ -101,7 +104,10 @@ export function readKey(reader: Reader, end: number): string {
     while (i < length && key.charCodeAt(i) === bytes[pos + i]) i++
     if (i === length) return key
   }
-  return (known[place] = readText(bytes, pos, stop))
+  const text = readText(bytes, pos, stop)
+  // As many characters as bytes: all ASCII, but for what is no UTF-8, whose U+FFFD is no byte's number.
+  if (text.length === length) known[place] = text
+  return text
 }
 
 /** Writes the fields of an object that is to be JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns. */
