@@ -1,7 +1,6 @@
 import batch from 'it-batch'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { Coalesce } from '../stream/coalesce.js'
 import { document, type Source, source } from './inputs.js'
 
 type Batches = Iterable<DocumentArray> | AsyncIterable<DocumentArray>
@@ -29,17 +28,19 @@ function gather(from: Source, size: number, idle: number | undefined): Batches {
       return { [Symbol.iterator]: () => new Batched(from.items, size) }
     case 'async': {
       let position = 0
-      return new Coalesce(
-        from.items,
-        size,
-        (item) => document(item, position++),
-        () => allocate(0),
-        idle,
+      const item = (given: unknown): Document => document(given, position++)
+      return later(
+        () => import('../stream/coalesce.js'),
+        ({ Coalesce }) => new Coalesce(from.items, size, item, () => allocate(0), idle),
       )
     }
     case 'later':
-      return { [Symbol.asyncIterator]: () => new Later(from.open, (inputs) => gather(source(inputs), size, idle)) }
+      return later(from.open, (inputs) => gather(source(inputs), size, idle))
   }
+}
+
+function later<T>(open: () => T, gather: (opened: Awaited<T>) => Batches): Batches {
+  return { [Symbol.asyncIterator]: () => new Later(open, gather as (opened: unknown) => Batches) }
 }
 
 /** Documents in a batch that would hold up timers and sockets if it were made at a stretch. */
@@ -154,7 +155,7 @@ class Checked implements IterableIterator<Document> {
   }
 }
 
-/** Batches of inputs that are only known once they are asked for. */
+/** Batches that are only known once they are asked for: of what a function gives, and of an async source, as what reads one is loaded then. */
 class Later implements AsyncIterator<DocumentArray> {
   readonly #open: () => unknown
   readonly #gather: (inputs: unknown) => Batches
