@@ -170,11 +170,34 @@ export function show(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
 }
 
+/** Is it an Error, of this realm or another (a `vm` context, a frame)? Never throws, whatever is asked. */
+export function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
+  } catch {
+    return false
+  }
+}
+
+/** What an error says of itself, as text; `''` for what is no error, or throws when looked at. */
+export function read(thrown: unknown, field: 'name' | 'message' | 'stack'): string {
+  try {
+    return isError(thrown) ? String(thrown[field] ?? '') : ''
+  } catch {
+    return ''
+  }
+}
+
 /** What was thrown, in one line. Anything can be thrown, also what throws again when looked at. */
 export function say(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? thrown.message || thrown.name : show(thrown)
+    return read(thrown, 'message') || read(thrown, 'name') || show(thrown)
   } catch {
     return 'something that cannot be shown'
   }
+}
+
+/** What was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(say(thrown), { cause: thrown })
 }

@@ -7,6 +7,11 @@ import type { Peer } from './peer.js'
 import type { Request } from './request/request.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './requests.js'
 
+const RETURN = 'return nothing, documents, or a plain object for parameters.__results__'
+
+/** Whether the documents were asked for, and so may have been changed. */
+let touched: (call: Call) => boolean
+
 /**
  * What a method of an Executor gets: everything about one request. Take what you need, `({ docs, signal }) => …`;
  * what is not taken is not made.
@@ -18,6 +23,7 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
   readonly #request: Request
   readonly #names: readonly string[]
   readonly #branches: Request['branches']
+  #touched = false
   #parameters: P | undefined
 
   constructor(request: Request, names: readonly string[]) {
@@ -28,6 +34,7 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
 
   /** The documents: change them, add to them, or return others. */
   get docs(): DocumentArray<Document<T>> {
+    this.#touched = true
     return this.#request.docs as DocumentArray<any>
   }
 
@@ -58,6 +65,10 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
 
   get requestId(): string {
     return this.#request.id
+  }
+
+  static {
+    touched = (call) => call.#touched
   }
 }
 
@@ -188,44 +199,68 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   handle(request: Request): void | Promise<void> {
     const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
     if (method === undefined) return
-    const answer = method.call(this, new Call(request, this.#names))
+    const call = new Call(request, this.#names)
+    const answer = method.call(this, call)
     if (typeof (answer as PromiseLike<Answer>)?.then === 'function')
-      return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#take(answer, request))
-    return this.#take(answer as Answer, request)
+      return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#take(answer, request, call))
+    return this.#take(answer as Answer, request, call)
   }
 
-  #take(answer: Answer, request: Request): void | Promise<void> {
-    if (answer === undefined || answer === null || answer === request.docs) return
-    if (answer instanceof Document) request.docs = DocumentArray.from([answer])
-    else if (typeof answer !== 'object') throw this.#refuse(show(answer), request)
+  #take(answer: Answer, request: Request, call: Call): void | Promise<void> {
+    if (answer === undefined || answer === null || answer === request.docs) this.#check(request, call)
+    else if (answer instanceof Document) request.docs = DocumentArray.from([answer])
+    else if (typeof answer !== 'object') throw this.#refuse(`returned ${show(answer)}`, request, RETURN)
     else if (Symbol.asyncIterator in answer)
-      return import('./yields.js').then(({ collect }) => collect(answer as AsyncIterable<DocumentLike>, request, (likes) => this.#documents(likes, request)))
+      return import('./yields.js').then(({ collect }) =>
+        collect(
+          answer as AsyncIterable<DocumentLike>,
+          request,
+          (likes) => this.#documents(likes, request),
+          () => this.#check(request, call),
+        ),
+      )
     else if (Symbol.iterator in answer) request.docs = this.#documents(answer as Iterable<DocumentLike>, request)
-    else if (isPlainObject(answer)) request.answer(this.name, answer)
-    else throw this.#refuse(show(answer), request)
+    else if (isPlainObject(answer)) {
+      this.#check(request, call)
+      request.answer(this.name, answer)
+    } else throw this.#refuse(`returned ${show(answer)}`, request, RETURN)
+  }
+
+  /** What is left in place of documents would fail whoever comes behind, and in its name. Who did not ask for the documents left nothing. */
+  #check(request: Request, call: Call): void {
+    if (!touched(call)) return
+    const at = stranger(request.docs)
+    if (at >= 0) throw this.#refuse(`left ${show(request.docs[at])} at docs[${at}]`, request, 'docs.append() makes a document of it')
   }
 
   #documents(answer: Iterable<DocumentLike>, request: Request): DocumentArray {
-    if (answer instanceof DocumentArray) return answer
+    if (answer instanceof DocumentArray && stranger(answer) < 0) return answer
     const docs = allocate(0)
     for (const like of answer) {
       try {
         docs.append(like)
       } catch (cause) {
-        throw this.#refuse(`${show(answer)} (${say(cause)})`, request, cause)
+        throw this.#refuse(`returned ${show(answer)} (${say(cause)})`, request, RETURN, cause)
       }
     }
     return docs
   }
 
-  #refuse(what: string, request: Request, cause?: unknown): ExecutorError {
-    const { execEndpoint } = request.header
-    return new ExecutorError(
-      'ERR_EXECUTOR_RESULT',
-      `${this.name} returned ${what} for ${execEndpoint}: return nothing, documents, or a plain object for parameters.__results__`,
-      { executor: this.name, endpoint: execEndpoint, requestId: request.id, cause: cause ?? new TypeError(`Not an answer: ${what}`) },
-    )
+  #refuse(what: string, request: Request, advice: string, cause: unknown = new TypeError(`Not an answer: ${what}`)): ExecutorError {
+    const { execEndpoint: endpoint } = request.header
+    return new ExecutorError('ERR_EXECUTOR_RESULT', `${this.name} ${what} for ${endpoint}: ${advice}`, {
+      executor: this.name,
+      endpoint,
+      requestId: request.id,
+      cause,
+    })
   }
+}
+
+/** Where the first is that is no document; -1 when all are. */
+function stranger(docs: DocumentArray): number {
+  for (let at = 0; at < docs.length; at++) if (!(docs[at] instanceof Document)) return at
+  return -1
 }
 
 /** The class for a function that takes every endpoint. */

@@ -15,8 +15,14 @@ type Yield = DocumentLike | Iterable<DocumentLike> | void
  * answer any more.
  *
  * @param documents makes documents of what is one or several, or throws what says that it is not
+ * @param check throws what says that those of the request are not
  */
-export async function collect(answers: AsyncIterable<Yield>, request: Request, documents: (likes: Iterable<DocumentLike>) => DocumentArray): Promise<void> {
+export async function collect(
+  answers: AsyncIterable<Yield>,
+  request: Request,
+  documents: (likes: Iterable<DocumentLike>) => DocumentArray,
+  check: () => void,
+): Promise<void> {
   const { scope } = request
   const all = new Map<Document | string, Document>()
   // Two of those given may have one id, and stay two.
@@ -29,7 +35,7 @@ export async function collect(answers: AsyncIterable<Yield>, request: Request, d
     if (answer !== undefined && answer !== null) {
       docs = documents(isSeveral(answer) ? answer : [answer])
       for (const document of docs) all.set(given.has(document) ? document : (byId.get(document.id) ?? document.id), document)
-    }
+    } else check()
     if (request.emit === undefined) continue
     // A copy goes out, as the generator goes on with the documents.
     await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
@@ -38,6 +44,7 @@ export async function collect(answers: AsyncIterable<Yield>, request: Request, d
     if (scope.aborted) throw scope.reason
   }
   if (all.size > 0) request.docs = DocumentArray.from(all.values())
+  else check()
 }
 
 function isSeveral(answer: DocumentLike | Iterable<DocumentLike>): answer is Iterable<DocumentLike> {

@@ -1,6 +1,7 @@
 import { mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Call, Document, DocumentArray, Executor, ExecutorError, Flow, requests } from '../lib/index.js'
@@ -215,6 +216,91 @@ test('E3, R54: anything else is an error that names the executor', async () => {
       }
     }
   }
+})
+
+test('204: what an executor leaves among the documents and is none fails the request in its name, wherever it stands', async () => {
+  const ways: Record<string, [(call: Call) => unknown, RegExp]> = {
+    'an object pushed': [({ docs }) => void docs.push({ text: 'raw' } as any), /^bad left an object at docs\[1\] for \/x: docs\.append\(\)/],
+    'a text pushed': [({ docs }) => void docs.push('raw' as any), /^bad left "raw" at docs\[1\]/],
+    holes: [({ docs }) => void (docs.length = 3), /^bad left undefined at docs\[1\]/],
+    'null instead': [({ docs }) => void (docs[0] = null as any), /^bad left null at docs\[0\]/],
+    'the array itself returned': [({ docs }) => docs.push({} as any) && docs, /^bad left an object/],
+    'beside a plain object': [({ docs }) => docs.push({} as any) && { count: 2 }, /^bad left an object/],
+    later: [async ({ docs }) => void docs.push({} as any), /^bad left an object/],
+    'by a generator': [async function* ({ docs }: Call) {
+      docs.push({} as any)
+      yield
+    }, /^bad left an object/],
+    'by a generator that yields nothing': [async function* ({ docs }: Call) {
+      if (docs.push({} as any) < 0) yield
+    }, /^bad left an object/],
+    'null returned among documents': [() => DocumentArray.of(null as any), /^bad returned an array of 1 \(.*not from null/],
+  } // biome-ignore format: one way a line
+  const graphs = {
+    chain: (flow: Flow<any>) => flow.add({ name: 'next', uses: ({ docs }) => void docs.texts }),
+    fork: (flow: Flow<any>) => flow.add({ name: 'a', needs: 'bad' }).add({ name: 'b', needs: 'bad' }).needs(['a', 'b'], { join: 'merge' }),
+  }
+  for (const [where, build] of Object.entries(graphs))
+    for (const options of [{}, { retries: 1 }, { parallel: 2, polling: 'ALL' }, { dynamicBatching: { preferredBatchSize: 1 } }] as const)
+      for (const [way, [uses, pattern]] of Object.entries(ways)) {
+        await using flow = await build(new Flow<any>().add({ name: 'bad', uses: uses as any, ...options })).open()
+        const [response] = await flow.post('/x', ['x'], { continueOnError: true }).toArray()
+        const { error, docs } = response as any
+        assert.instance(error, ExecutorError, `${way}, ${where} ${JSON.stringify(options)}`)
+        assert.equal([error.code, error.executor], ['ERR_EXECUTOR_RESULT', 'bad'])
+        assert.match(error.message, pattern, `${way}, ${where} ${JSON.stringify(options)}`)
+        assert.ok(docs.every((doc: unknown) => doc instanceof Document))
+      }
+})
+
+test('204: what is returned is made documents, also in a DocumentArray', async () => {
+  await using flow = await open(() => DocumentArray.of({ text: 'raw' } as any))
+  const docs = await flow.post('/').docs()
+  assert.instance(docs[0], Document)
+  assert.equal(docs.texts, ['raw'])
+})
+
+test('204: what is thrown is read safely and whole: of another realm, and when it throws as it is looked at', async () => {
+  const trap = () => {
+    throw new Error('trapped')
+  }
+  const revoked = Proxy.revocable(new Error('gone'), {})
+  revoked.revoke()
+  const cases: [unknown, RegExp, string][] = [
+    [runInNewContext("new TypeError('elsewhere')"), /: elsewhere$/, 'TypeError'],
+    [runInNewContext("Object.assign(new Error(''), { name: 'Named' })"), /: Named$/, 'Named'],
+    [Object.defineProperty(new Error('x'), 'message', { get: trap }), /: Error$/, 'Error'],
+    [Object.defineProperties(new Error('x'), { message: { get: trap }, name: { get: trap } }), /: an Error$|: a Error$/, 'object'],
+    [Object.defineProperty(new Error('told'), 'stack', { get: trap }), /: told$/, 'Error'],
+    [Object.assign(new Error('x'), { message: Symbol('m') }), /: Symbol\(m\)$/, 'Error'],
+    [Object.assign(new Error('x'), { message: { toString: trap } }), /: Error$/, 'Error'],
+    [revoked.proxy, /: something that cannot be shown$/, 'object'],
+    [new Proxy(new Error('x'), { getPrototypeOf: trap }), /: something that cannot be shown$/, 'object'],
+    [Object.create(null), /: an object$/, 'object'],
+    [undefined, /: undefined$/, 'ExecutorError'],
+  ]
+  for (const [thrown, pattern, name] of cases)
+    for (const options of [
+      {},
+      { retries: { attempts: 1, delay: 0 } },
+      { parallel: 2, polling: 'ALL_ASYNC' },
+      { dynamicBatching: { preferredBatchSize: 1 } },
+    ] as const)
+      for (const uses of [
+        () => {
+          throw thrown
+        },
+        async () => {
+          throw thrown
+        },
+      ]) {
+        await using flow = await new Flow({ onBackgroundError: () => {} }).add({ name: 'bad', uses, ...options } as any).open()
+        const [response] = await flow.post('/', ['x'], { continueOnError: true }).toArray()
+        assert.match(response!.error!.message, pattern)
+        assert.is((response!.error as ExecutorError).cause, thrown)
+        assert.is(response!.status.exception!.name, name)
+        assert.type(JSON.stringify(response), 'string')
+      }
 })
 
 test('E3: a method gets documents, parameters, endpoint, request id and signal', async () => {

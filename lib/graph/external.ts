@@ -1,4 +1,4 @@
-import { ConnectionError } from '../errors.js'
+import { ConnectionError, isError } from '../errors.js'
 import type { Part } from '../lifecycle.js'
 import type { Handler, Peer } from '../peer.js'
 import type { Request } from '../request/request.js'
@@ -64,5 +64,5 @@ export class External implements Handler, Part {
 
 /** Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none. */
 function isPassing(error: unknown): boolean {
-  return error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
+  return isError(error) && error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }

@@ -1,5 +1,5 @@
 import { delay } from 'abort-controller-x'
-import { ExecutorError } from '../errors.js'
+import { ExecutorError, isError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 import { listen, unlisten } from '../stream/ear.js'
@@ -199,5 +199,5 @@ class Countdown {
 
 /** An answer that has no meaning will have none next time. */
 function isPassing(error: unknown): boolean {
-  return !(error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
+  return !(isError(error) && error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
 }

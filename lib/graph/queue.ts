@@ -2,7 +2,7 @@ import type { Context } from '../base/context.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
-import { ExecutorError, optionRange } from '../errors.js'
+import { ExecutorError, isError, optionRange } from '../errors.js'
 import type { Handler } from '../peer.js'
 import { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
@@ -239,7 +239,7 @@ function unite({ request, results }: Ticket): void {
 
 /** What a batch failed of, as the failure of one of its requests. */
 function of(request: Request, batch: Request, reason: unknown): unknown {
-  if (!(reason instanceof ExecutorError) || reason.requestId !== batch.id) return reason
+  if (!isError(reason) || !(reason instanceof ExecutorError) || reason.requestId !== batch.id) return reason
   const { code, message, executor, endpoint, cause } = reason
   return new ExecutorError(code as 'ERR_EXECUTOR', message.replace(batch.id, request.id), { executor, endpoint, requestId: request.id, cause })
 }

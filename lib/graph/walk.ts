@@ -1,4 +1,6 @@
-import { ExecutorError, say } from '../errors.js'
+import type { DocumentArray } from '../doc/array.js'
+import { Document } from '../doc/document.js'
+import { ExecutorError, isError, say } from '../errors.js'
 import type { Request } from '../request/request.js'
 import { statusOf } from '../request/response.js'
 import type { Route } from '../request/route.js'
@@ -62,7 +64,8 @@ function failed(node: Node, request: Request, route: Route, thrown: unknown): Ex
 
 /** What an executor threw, as the error that names it. */
 export function failureOf(executor: string, request: Request, thrown: unknown): ExecutorError {
-  if (thrown instanceof ExecutorError) return thrown
+  clean(request.docs)
+  if (isError(thrown) && thrown instanceof ExecutorError) return thrown
   const { execEndpoint } = request.header
   return new ExecutorError('ERR_EXECUTOR', `${executor} failed at ${execEndpoint} for request ${request.id}: ${say(thrown)}`, {
     executor,
@@ -70,4 +73,11 @@ export function failureOf(executor: string, request: Request, thrown: unknown): 
     requestId: request.id,
     cause: thrown,
   })
+}
+
+/** What was left in place of documents stays out of the answer that says so, which nobody could write. */
+function clean(docs: DocumentArray): void {
+  let kept = 0
+  for (let at = 0; at < docs.length; at++) if (docs[at] instanceof Document) docs[kept++] = docs[at]!
+  docs.length = kept
 }

@@ -1,7 +1,7 @@
 import type { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
-import { ExecutorError, say } from '../errors.js'
+import { ExecutorError, read, say } from '../errors.js'
 import type { Parameters } from '../options.js'
 import { RESULTS } from './parameters.js'
 import type { Request } from './request.js'
@@ -102,14 +102,14 @@ export class Response<T extends object = Tags> {
 export function statusOf(error: Error | undefined): Status {
   if (error === undefined) return { code: 'SUCCESS', description: '' }
   const thrown = error instanceof ExecutorError && error.cause !== undefined ? error.cause : error
-  const isError = thrown instanceof Error
+  const stack = read(thrown, 'stack')
   return {
     code: 'ERROR',
-    description: error.message,
+    description: say(error),
     exception: {
-      name: isError ? thrown.name : typeof thrown,
+      name: read(thrown, 'name') || typeof thrown,
       args: [say(thrown)],
-      stacks: isError && typeof thrown.stack === 'string' ? thrown.stack.split('\n') : [],
+      stacks: stack === '' ? [] : stack.split('\n'),
       executor: error instanceof ExecutorError ? error.executor : '',
     },
   }

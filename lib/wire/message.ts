@@ -1,5 +1,5 @@
 import { DocumentArray } from '../doc/array.js'
-import { type ConnectionError, ExecutorError, OptionRangeError, OptionTypeError, SluiceError, say } from '../errors.js'
+import { type ConnectionError, ExecutorError, isError, OptionRangeError, OptionTypeError, read, SluiceError, say } from '../errors.js'
 import { Executor } from '../executor.js'
 import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
@@ -94,7 +94,7 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
 
 /** Said of the request or of the server, not by an executor. */
 function isOurs(error: unknown): boolean {
-  return error instanceof SluiceError || error instanceof OptionRangeError || error instanceof OptionTypeError
+  return isError(error) && (error instanceof SluiceError || error instanceof OptionRangeError || error instanceof OptionTypeError)
 }
 
 /** A gateway before us finds its own stop in the answer, as it left it in the request. */
@@ -160,7 +160,7 @@ export function emptyMessage(given: Partial<Message>): Message {
 /** What an answer becomes that cannot be written: a failure of its last executor, which says why. */
 export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: Message, error: unknown): Message {
   const description = `The answer cannot be sent: ${say(error)}`
-  const name = error instanceof Error ? error.name : typeof error
+  const name = read(error, 'name') || typeof error
   return emptyMessage({
     requestId,
     execEndpoint,

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql'
-import { DocumentError, ExecutorError, FlowStateError, InputError, OptionRangeError, OptionTypeError } from '../../errors.js'
+import { DocumentError, ExecutorError, FlowStateError, InputError, isError, OptionRangeError, OptionTypeError, say } from '../../errors.js'
 import { Refused } from '../refused.js'
 
 /** The code of what executors made and JSON cannot say. */
@@ -41,8 +41,8 @@ function refusedWith({ busy, message, requestId }: Refused): GraphQLError {
 
 /** An error's message without the places on this machine that the platform wrote into it: of files, only the name stays. */
 export function publicMessage(error: Error): string {
-  let message = error.message.replace(/file:\/\/\S+/g, (url) => nameOf(url))
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+  let message = say(error).replace(/file:\/\/\S+/g, (url) => nameOf(url))
+  for (let at: unknown = error; isError(at); at = at.cause) {
     for (const key of ['path', 'dest'] as const) {
       const path = (at as { path?: unknown; dest?: unknown })[key]
       if (typeof path === 'string' && /[/\\]/.test(path)) message = message.replaceAll(path, nameOf(path))

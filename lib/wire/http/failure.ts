@@ -1,4 +1,4 @@
-import { ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTypeError, ParseError, SluiceError } from '../../errors.js'
+import { asError, ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTypeError, ParseError, SluiceError } from '../../errors.js'
 import { statusOf } from '../../request/response.js'
 import type { Behind } from '../behind.js'
 import { emptyMessage, type Message } from '../message.js'
@@ -30,7 +30,7 @@ export function failureOf(error: unknown, about: Partial<Message>, report: (erro
   if (error instanceof InputError || error instanceof ParseError || error instanceof OptionTypeError) return invalid([], error.message)
   const status = statusFor(error)
   if (status !== 500) return { status, message: failed(error as Error, about) }
-  report(error instanceof Error ? error : new Error(String(error), { cause: error }))
+  report(asError(error))
   return { status, message: failed(new SluiceError('ERR_INTERNAL', 'Internal Server Error'), about) }
 }
 

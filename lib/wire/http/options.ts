@@ -1,4 +1,4 @@
-import { optionRange, optionType } from '../../errors.js'
+import { asError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { bytes, host } from '../rules.js'
@@ -111,7 +111,7 @@ function settings(options: HttpOptions): Settings {
 function heard(onError: (error: Error) => void): (error: unknown) => void {
   return (error) => {
     try {
-      onError(error instanceof Error ? error : new Error(String(error)))
+      onError(asError(error))
     } catch (thrown) {
       console.error('onError of the HTTP server threw:', thrown)
     }

@@ -1,4 +1,4 @@
-import { say } from '../../errors.js'
+import { asError } from '../../errors.js'
 import type { Handler } from '../../peer.js'
 import { statusOf as statusOfError } from '../../request/response.js'
 import type { Scope } from '../../stream/scope.js'
@@ -17,7 +17,7 @@ export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Sett
     const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN }), scope)
     return statusOf(status, exposeStacks) ?? fine
   } catch (error) {
-    return statusOf(statusOfError(error instanceof Error ? error : new Error(say(error))), exposeStacks) ?? fine
+    return statusOf(statusOfError(asError(error)), exposeStacks) ?? fine
   }
 }
 

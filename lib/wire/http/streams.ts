@@ -1,4 +1,4 @@
-import { ExecutorError } from '../../errors.js'
+import { asError, ExecutorError } from '../../errors.js'
 import type { Handler, Peer } from '../../peer.js'
 import { post } from '../../post/post.js'
 import { answerOf, type Message } from '../message.js'
@@ -57,8 +57,4 @@ export async function failLate(stream: Stream, error: unknown, about: Partial<Me
     await stream.send(failure instanceof Refusal ? failed(asError(error), about) : failure.message)
   }
   await stream.end()
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,5 +1,5 @@
 import { status as Code } from '@grpc/grpc-js'
-import { ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError, say } from '../../../errors.js'
+import { asError, ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError } from '../../../errors.js'
 import { behindIn, refusedIn } from '../../behind.js'
 import type { Message } from '../../message.js'
 
@@ -43,7 +43,7 @@ export function refusalOf(error: unknown, report: (error: Error) => void): Refus
     return new Refusal(Code.INVALID_ARGUMENT, error.message)
   if (error instanceof FlowStateError) return new Refusal(Code.UNAVAILABLE, error.message)
   if (error instanceof ConnectionError) return new Refusal(CODES[error.code] ?? Code.INTERNAL, error.message)
-  report(error instanceof Error ? error : new Error(say(error), { cause: error }))
+  report(asError(error))
   return new Refusal(Code.INTERNAL, 'Something went wrong here')
 }
 
