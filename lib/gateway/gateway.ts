@@ -82,7 +82,7 @@ export class Gateway implements AsyncDisposable {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeout)
     })
-    await Promise.race([Promise.all(this.#ports.map((port) => port.drain())), late])
+    await Promise.race([Promise.all(this.#ports.map((port) => port.drain(timeout))), late])
     clearTimeout(timer)
     await Promise.all(this.#ports.map((port) => port.close()))
   }

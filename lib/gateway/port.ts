@@ -75,9 +75,9 @@ export class Port {
     for (const speaker of this.#speakers) speaker.unready?.()
   }
 
-  async drain(): Promise<void> {
+  async drain(time: number): Promise<void> {
     this.#server.close()
-    await Promise.all(this.#speakers.map((speaker) => speaker.drain()))
+    await Promise.all(this.#speakers.map((speaker) => speaker.drain(time)))
   }
 
   async close(): Promise<void> {

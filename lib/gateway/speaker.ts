@@ -4,7 +4,8 @@ import type { GatewayOptions } from './options.js'
 export interface Speaker {
   /** It says that it is not ready any more, where it can, and goes on. */
   unready?(): void
-  drain(): Promise<void>
+  /** Takes nothing new, and resolves when nothing is under way. @param time milliseconds until it is closed */
+  drain(time: number): Promise<void>
   close(): Promise<void> | void
 }
 

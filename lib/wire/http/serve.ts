@@ -129,7 +129,7 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
     try {
       const reply = await this.#router.answer(exchange)
       // Whoever asks on after this would be cut off.
-      if (reply !== undefined && this.#router.draining) reply.headers.connection = 'close'
+      if (reply !== undefined && (this.#router.draining || this.#router.leaving)) reply.headers.connection = 'close'
       if (reply === undefined) exchange.finish?.()
       else if (!exchange.scope.aborted || !res.destroyed)
         write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)

@@ -2,12 +2,16 @@
 import { status } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { DocumentArray } from '../../../lib/index.js'
 import { post } from '../../../lib/post/post.js'
 import { connect } from '../../../lib/wire/grpc/index.js'
 import { METHODS } from '../../../lib/wire/grpc/methods.js'
+import { emptyMessage } from '../../../lib/wire/message.js'
+import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
-import { pending } from '../../support/turn.js'
+import { Service } from '../../support/service.js'
+import { pending, turn } from '../../support/turn.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -32,6 +36,104 @@ test('G5, R133: drain() waits for what is under way, which is answered, and take
   assert.is(items.length, 1)
   await within(10_000, drained)
   late.close()
+})
+
+/** What a client of Jina sends: a request with a document. */
+const asked = (requestId: string): Buffer =>
+  Buffer.from(encodeMessage(emptyMessage({ requestId, execEndpoint: '/', docs: DocumentArray.from([{ text: requestId }]) })))
+
+test('155: clients of gRPC with calls of their own get their answers, and OK, though the server closes at once', async () => {
+  const door = deferred<void>()
+  let called = 0
+  await using it = await world(() => {
+    called++
+    return door.promise
+  })
+  using raw = new Raw(it.server.address)
+  const calls = Array.from({ length: 8 }, (_, at) => raw.unary(METHODS.single, asked(`request ${at}`)))
+  while (called < 8) await turn()
+  const closed = it.server.drain().then(() => it.server.close())
+  door.resolve()
+  for (const { answer, status: how } of await within(10_000, Promise.all(calls))) {
+    assert.is(how.code, status.OK, how.details)
+    assert.is(decodeMessage(answer!).docs.length, 1)
+  }
+  await within(10_000, closed)
+})
+
+test('155: the stream of a client that has sent all it had is answered to its end, with OK', async () => {
+  const door = deferred<void>()
+  const called = deferred<void>()
+  await using it = await world(
+    () => {
+      called.resolve()
+      return door.promise
+    },
+    { prefetch: 2 },
+  )
+  using raw = new Raw(it.server.address)
+  const conversation = raw.converse(
+    METHODS.call,
+    Array.from({ length: 50 }, (_, at) => asked(`request ${at}`)),
+  )
+  await within(10_000, called.promise)
+  const closed = it.server.drain().then(() => it.server.close())
+  door.resolve()
+  const { answers, status: how } = await within(10_000, conversation)
+  assert.is(how.code, status.OK, how.details)
+  assert.is(answers.length, 50)
+  await within(10_000, closed)
+})
+
+test('155: partial answers go on to their end', async () => {
+  const door = deferred<void>()
+  await using it = await world(async function* () {
+    yield { text: 'first' }
+    await door.promise
+    for (let at = 0; at < 40; at++) yield { text: `${at}` }
+  } as any)
+  const responses = it.post('/', [{ text: 'q' }])
+  await within(10_000, responses.next())
+  const closed = it.server.drain().then(() => it.server.close())
+  door.resolve()
+  const { items, error } = await within(10_000, collect(responses))
+  assert.is(error, undefined)
+  assert.is(items.length, 41)
+  await within(10_000, closed)
+})
+
+test('155: what our own stream carries that the server has not begun goes to the one that comes in its place', async () => {
+  const door = deferred<void>()
+  const called = deferred<void>()
+  await using first = await world(() => {
+    called.resolve()
+    return door.promise
+  })
+  let taken = 0
+  await using second = await world(() => void taken++)
+  await using service = await Service.before(first.server.port)
+  const client = connect(`grpc://127.0.0.1:${service.port}`)
+  const more = deferred<void>()
+  const inputs = async function* () {
+    yield 'a'
+    await more.promise
+    yield* ['b', 'c']
+  }
+  const received = collect(post(client, '/', inputs, { requestSize: 1 }))
+  await within(10_000, called.promise)
+  service.target = second.server.port
+  const closed = first.server.drain().then(() => first.server.close())
+  // It reads no more, and the client, which hears of that with its last answer, sends more.
+  for (let i = 0; i < 5; i++) await turn()
+  more.resolve()
+  for (let i = 0; i < 20; i++) await turn()
+  door.resolve()
+  const { items, error } = await within(10_000, received)
+  assert.is(error, undefined, String(error))
+  assert.is(items.length, 3)
+  assert.is(taken, 2)
+  await within(10_000, closed)
+  client.close()
 })
 
 test('R134: an endless stream ends with the drain; what was taken is answered', async () => {

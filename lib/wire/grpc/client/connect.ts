@@ -86,11 +86,16 @@ class Client implements GrpcConnection {
 
   /** @param patience ends the wait for a connection */
   async #ask(request: Request, patience: Scope): Promise<Message> {
+    const { emitted } = request.whole
+    let refused: ConnectionError | undefined
     for (let refusals = 0; ; refusals++) {
       try {
         return await (this.#settings.unary ? this.#askAlone(request) : this.#askAmongOthers(request, patience))
       } catch (error) {
-        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted) throw error
+        // It went, and nobody came in its place.
+        if (refused !== undefined && error instanceof ConnectionError && error.code === 'ERR_UNREACHABLE') throw refused
+        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.whole.emitted > emitted) throw error
+        refused = error
       }
     }
   }

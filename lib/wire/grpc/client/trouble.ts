@@ -1,6 +1,7 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { ConnectionError } from '../../../errors.js'
 import { behindInWords } from '../../behind.js'
+import { NOT_BEGUN } from '../methods.js'
 
 type Trouble = ConstructorParameters<typeof ConnectionError>[0]
 
@@ -16,10 +17,11 @@ export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'd
   })
 }
 
-/** Whether the server has not looked at a call: it let go of the connection in that very moment. Such a call may be made again. */
-export function wasRefused(error: unknown): boolean {
-  // As grpc-js says REFUSED_STREAM of HTTP/2.
-  return error instanceof ConnectionError && (error.cause as Partial<ServiceError> | undefined)?.details === 'Stream refused by server'
+/** Whether the server has not looked at a request, as it was about to go. It may be sent again. */
+export function wasRefused(error: unknown): error is ConnectionError {
+  const details = error instanceof ConnectionError ? (error.cause as Partial<ServiceError> | undefined)?.details : undefined
+  // The first is what grpc-js makes of REFUSED_STREAM of HTTP/2.
+  return details === 'Stream refused by server' || details === NOT_BEGUN
 }
 
 const REASONS: Record<Trouble, string> = {

@@ -18,16 +18,16 @@ const SHARE = 16
 export class Desk {
   readonly settings: ServerSettings
   readonly credits = new Credits()
-  /** Told when the server begins to drain. */
-  readonly #closing = new Set<() => void>()
+  /** Told when the server begins to drain, and how many milliseconds it has for that. */
+  readonly #closing = new Set<(time: number) => void>()
   readonly #peer: Handler
   readonly #unready = new Set<() => void>()
   /** By the connection's other end. */
   readonly #shares = new Map<string, Share>()
   #draining = false
   #leaving = false
-  #calls = 0
-  #empty: (() => void) | undefined
+  /** Whether a client came after the server began to drain. */
+  isLate: (peer: string) => boolean = () => true
 
   constructor(peer: Handler, settings: ServerSettings) {
     this.#peer = peer
@@ -54,12 +54,11 @@ export class Desk {
 
   /**
    * Notes that a call begins. @returns notes its end, and what it shares with others of its connection
-   * @throws Refusal when nothing new is taken
+   * @throws Refusal when nothing new is taken. A call that came before may begin later, when its message is here
    */
   enter(call: { getPeer(): string }): { leave: () => void; share: Share } {
-    if (this.#draining) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
-    this.#calls++
     const peer = call.getPeer()
+    if (this.#draining && this.isLate(peer)) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
     const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
     this.#shares.set(peer, share)
     share.calls++
@@ -68,30 +67,20 @@ export class Desk {
       if (!inside) return
       inside = false
       if (--share.calls === 0) this.#shares.delete(peer)
-      if (--this.#calls === 0) this.#empty?.()
     }
     return { leave, share }
   }
 
-  /** Takes no calls any more. Resolves when those under way are over. */
-  async drain(): Promise<void> {
+  /** Takes no clients any more, and ends streams that have no end of their own. @param time milliseconds until they are hung up on */
+  drain(time: number): void {
     this.unready()
     this.#draining = true
-    for (const told of this.#closing) told()
-    if (this.#calls > 0) {
-      await new Promise<void>((resolve) => {
-        const before = this.#empty
-        this.#empty = () => {
-          before?.()
-          resolve()
-        }
-      })
-    }
+    for (const told of [...this.#closing]) told(time)
   }
 
   /** Calls back when the server begins to drain, at once if it did. @returns lets go of it */
-  onDrain(told: () => void): () => void {
-    if (this.#draining) told()
+  onDrain(told: (time: number) => void): () => void {
+    if (this.#draining) told(0)
     else this.#closing.add(told)
     return () => this.#closing.delete(told)
   }

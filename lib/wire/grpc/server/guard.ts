@@ -1,4 +1,4 @@
-import type { Http2Server, ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { checkFraming } from './framing.js'
@@ -17,12 +17,28 @@ const GOODBYE = 500
 
 type OnStream = (this: Http2Server, stream: ServerHttp2Stream, ...more: unknown[]) => void
 
-/** Stands between HTTP/2 and grpc-js, for connections that mean no good. @returns closes the server, with all connections */
-export function guard(server: GrpcServer): () => Promise<void> {
+/** What stands between HTTP/2 and grpc-js. */
+export interface Guard {
+  /**
+   * Tells clients to make new calls on other connections, by GOAWAY, and lets go of each connection when what was asked on it is answered, and
+   * the answer has left: grpc-js says that a call is over when its answer waits to be written. Resolves when all are gone.
+   */
+  drain(): Promise<void>
+  /** Whether a client came after the draining began. @param peer its address, as grpc-js has it */
+  isLate(peer: string): boolean
+  /** Closes the server, with all connections. */
+  close(): Promise<void>
+}
+
+/** Stands between HTTP/2 and grpc-js, for connections that mean no good, and for answers that are to leave before their connection ends. */
+export function guard(server: GrpcServer): Guard {
   const inside = server as unknown as Inside
   const create = inside.createHttp2Server.bind(server)
   const servers: Http2Server[] = []
   const sockets = new Set<Socket>()
+  const sessions = new Set<ServerHttp2Session>()
+  const late = new Set<string>()
+  let draining = false
   inside.createHttp2Server = (credentials) => {
     const http2 = create(credentials)
     servers.push(http2)
@@ -35,8 +51,17 @@ export function guard(server: GrpcServer): () => Promise<void> {
     http2.prependListener('connection', note).prependListener('secureConnection', note)
     http2.on('session', (session) => {
       // A session is made while its connection is told of.
+      const { remoteAddress, remotePort } = socket
       const given = bucket(socket)
       session.on('stream', (stream) => stream.once('close', () => stream.rstCode !== 0 && given()))
+      if (draining) {
+        const peer = `${remoteAddress}:${remotePort}`
+        late.add(peer)
+        session.once('close', () => late.delete(peer))
+        return
+      }
+      sessions.add(session)
+      session.once('close', () => sessions.delete(session))
     })
     const listeners = http2.listeners('stream') as OnStream[]
     http2.removeAllListeners('stream')
@@ -50,15 +75,22 @@ export function guard(server: GrpcServer): () => Promise<void> {
     })
     return http2
   }
-  // grpc-js waits for sessions to close that are gone already.
-  return async () => {
-    const closed = [...servers.filter(({ listening }) => listening), ...sockets].map((one) => new Promise<void>((resolve) => one.once('close', resolve)))
-    server.forceShutdown()
-    const late = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
-    }, GOODBYE)
-    await Promise.all(closed)
-    clearTimeout(late)
+  return {
+    async drain() {
+      draining = true
+      await Promise.all([...sessions].map((session) => new Promise<void>((resolve) => session.once('close', resolve).close())))
+    },
+    isLate: (peer) => late.has(peer),
+    // grpc-js waits for sessions to close that are gone already.
+    async close() {
+      const closed = [...servers.filter(({ listening }) => listening), ...sockets].map((one) => new Promise<void>((resolve) => one.once('close', resolve)))
+      server.forceShutdown()
+      const kill = setTimeout(() => {
+        for (const socket of sockets) socket.destroy()
+      }, GOODBYE)
+      await Promise.all(closed)
+      clearTimeout(kill)
+    },
   }
 }
 

@@ -23,19 +23,19 @@ export function check(desk: Desk): (call: ServerUnaryCall<Buffer, Buffer>, done:
   }
 }
 
-/** `grpc.health.v1.Health/Watch`: how it is, and how it is when that changes, until the client leaves. */
+/** `grpc.health.v1.Health/Watch`: how it is, and how it is when that changes, until the client leaves or the server drains. */
 export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) => void {
   return (call) => {
     try {
       const known = KNOWN.has(serviceIn(call.request, desk))
-      if (!known) return void call.write(writeFields([1, SERVICE_UNKNOWN]))
       const { ready } = desk
-      call.write(statusOf(desk))
-      if (ready)
-        call.on(
-          'cancelled',
-          desk.onUnready(() => call.write(statusOf(desk))),
-        )
+      call.write(known ? statusOf(desk) : writeFields([1, SERVICE_UNKNOWN]))
+      const unwatch = known && ready ? desk.onUnready(() => call.write(statusOf(desk))) : undefined
+      const undrain = desk.onDrain(() => call.emit('error', new Refusal(Code.UNAVAILABLE, 'This server is shutting down')))
+      call.on('cancelled', () => {
+        unwatch?.()
+        undrain()
+      })
     } catch (error) {
       call.emit('error', refusalOf(error, desk.settings.onError))
     }

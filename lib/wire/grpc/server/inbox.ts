@@ -1,5 +1,8 @@
 import type { Readable } from 'node:stream'
 
+/** Milliseconds after which a stream is still on which nothing comes and nothing is under way. */
+const STILL = 100
+
 /**
  * What comes in on a call, one message when it is asked for. Nothing is read ahead but what grpc-js itself holds (16 messages), and no
  * promise is made for what is there already.
@@ -9,6 +12,9 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   #waiting: ((result: IteratorResult<Buffer>) => void) | undefined
   #over = false
   #stopping = false
+  /** How many messages were read. */
+  #read = 0
+  #waning: ReturnType<typeof setInterval> | undefined
   /** Whether the client said that nothing more comes. */
   ended = false
 
@@ -25,7 +31,10 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   next(): Promise<IteratorResult<Buffer>> {
     if (this.#over) return Promise.resolve({ done: true, value: undefined })
     const value: Buffer | null = this.#call.read()
-    if (value !== null) return Promise.resolve({ done: false, value })
+    if (value !== null) {
+      this.#read++
+      return Promise.resolve({ done: false, value })
+    }
     if (this.#stopping) setImmediate(() => this.#end())
     return new Promise((resolve) => {
       this.#waiting = resolve
@@ -45,6 +54,24 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
     if (this.#waiting !== undefined) setImmediate(() => this.#end())
   }
 
+  /**
+   * Ends when it is still: nothing has come for a while, and nothing is under way.
+   * @param busy whether something is under way
+   * @param most milliseconds after which it ends anyway, as `stop()` does
+   */
+  wane(busy: () => boolean, most: number): void {
+    if (this.#over) return
+    const until = performance.now() + most
+    let before = this.#read
+    this.#waning = setInterval(() => {
+      const still = this.#read === before && !busy()
+      before = this.#read
+      if (!still && performance.now() < until) return
+      clearInterval(this.#waning)
+      this.stop()
+    }, STILL)
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -53,6 +80,7 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
     if (this.#waiting === undefined || this.#over) return
     const value: Buffer | null = this.#call.read()
     if (value === null) return
+    this.#read++
     const resolve = this.#waiting
     this.#waiting = undefined
     resolve({ done: false, value })
@@ -60,6 +88,7 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
 
   #end(): void {
     this.#over = true
+    clearInterval(this.#waning)
     this.#call.off('readable', this.#onReadable)
     this.#waiting?.({ done: true, value: undefined })
     this.#waiting = undefined

@@ -9,12 +9,16 @@ import { refusalOf } from './refusal.js'
 export function reflect(desk: Desk): (call: ServerDuplexStream<Buffer, Buffer>) => Promise<void> {
   const reflection = new Reflection(desk.settings.model)
   return async (call) => {
+    const inbox = new Inbox(call)
+    const undrain = desk.onDrain(() => inbox.stop())
     try {
       const outbox = new Outbox(call)
-      for await (const request of new Inbox(call)) await outbox.send(desk.understand(() => reflection.answer(request)))
+      for await (const request of inbox) await outbox.send(desk.understand(() => reflection.answer(request)))
       call.end()
     } catch (error) {
       call.emit('error', refusalOf(error, desk.settings.onError))
+    } finally {
+      undrain()
     }
   }
 }

@@ -21,7 +21,7 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
   const settings = serverSettings(options)
   const { host, tls } = settings
   const desk = new Desk(peer, settings)
-  const { server, close } = serverFor(desk)
+  const { server, drain, close } = serverFor(desk)
   const wanted = `${host.includes(':') ? `[${host}]` : host}:${settings.port}`
   const scheme = tls === undefined ? 'grpc' : 'grpcs'
   const port = await bind(server, wanted, tls).catch((cause) => {
@@ -37,13 +37,16 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
   return {
     address: `${scheme}://${wanted.slice(0, wanted.lastIndexOf(':'))}:${port}`,
     port,
-    drain: () => desk.drain(),
+    drain,
     close() {
       closing ??= close()
       return closing
     },
   }
 }
+
+/** Milliseconds to drain in, where nobody says how long it may take. */
+const DRAIN = 10_000
 
 /** gRPC on connections that somebody else accepts. */
 export interface GrpcSpeaker {
@@ -51,20 +54,21 @@ export interface GrpcSpeaker {
   inject(socket: Duplex): void
   /** Says that it is not ready any more, and goes on. */
   unready(): void
-  drain(): Promise<void>
+  /** @param time milliseconds until `close()`: in half of it, streams that have no end of their own are ended */
+  drain(time?: number): Promise<void>
   close(): Promise<void>
 }
 
 /** @throws OptionTypeError, OptionRangeError for options */
 export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcSpeaker {
   const desk = new Desk(peer, serverSettings(options))
-  const { server, close } = serverFor(desk)
+  const { server, drain, close } = serverFor(desk)
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   let closing: Promise<void> | undefined
   return {
     inject: (socket) => injector.injectConnection(socket),
     unready: () => desk.unready(),
-    drain: () => desk.drain(),
+    drain,
     close() {
       closing ??= close()
       return closing
@@ -72,7 +76,7 @@ export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcS
   }
 }
 
-function serverFor(desk: Desk): { server: GrpcServer; close: () => Promise<void> } {
+function serverFor(desk: Desk): { server: GrpcServer; drain: (time?: number) => Promise<void>; close: () => Promise<void> } {
   const { maxMessageBytes, keepalive } = desk.settings
   const server = new GrpcServer({
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -81,7 +85,14 @@ function serverFor(desk: Desk): { server: GrpcServer; close: () => Promise<void>
     ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
   })
   register(server, desk)
-  return { server, close: guard(server) }
+  const guarded = guard(server)
+  desk.isLate = guarded.isLate
+  const drain = (time = DRAIN): Promise<void> => {
+    const gone = guarded.drain()
+    desk.drain(time)
+    return gone
+  }
+  return { server, drain, close: guarded.close }
 }
 
 function register(server: GrpcServer, desk: Desk): void {

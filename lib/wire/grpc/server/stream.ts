@@ -5,6 +5,7 @@ import type { Scope } from '../../../stream/scope.js'
 import { refusedIn } from '../../behind.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { ProtoError } from '../../proto/index.js'
+import { NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { type Desk, withoutStacks } from './desk.js'
 import { Inbox } from './inbox.js'
@@ -40,7 +41,9 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
   const account = parts ? desk.credits.open(credit, share) : undefined
   const inbox = new Inbox(call)
   const outbox = new Outbox(call)
-  const undrain = desk.onDrain(() => inbox.stop())
+  let underWay = 0
+  // Our own clients ask elsewhere for what is not begun. Others would fail: theirs is let finish, unless it has no end.
+  const undrain = desk.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => underWay > 0, time / 2)))
   try {
     // Who waits for the first answer knows by this that somebody is there.
     call.sendMetadata(new Metadata())
@@ -60,6 +63,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
           await account?.spend(requestId)
           await emit(desk.encode(part))
         }
+        underWay++
         try {
           const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
@@ -68,6 +72,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
           await emit(desk.encode(emptyMessage({ requestId })))
           throw refusal
         } finally {
+          underWay--
           account?.done(requestId)
         }
       },
@@ -77,7 +82,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
       const full = outbox.send(bytes)
       if (full !== undefined) await full
     }
-    if (!inbox.ended) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down. What it has not answered, it has not begun')
+    if (!inbox.ended) throw new Refusal(Code.UNAVAILABLE, NOT_BEGUN)
   } finally {
     undrain()
     account?.close()

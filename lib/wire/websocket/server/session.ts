@@ -50,10 +50,10 @@ export class Session {
     this.done = this.#run()
   }
 
-  /** Takes nothing more, and closes when it is through. */
+  /** Takes nothing more, and closes when what came is answered. */
   drain(): void {
     if (this.#ending === DONE && !this.#inbox.ended) this.#ending = CLOSING
-    this.#inbox.end(true)
+    this.#inbox.end()
   }
 
   /** Closes at once. */
