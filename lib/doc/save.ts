@@ -123,7 +123,7 @@ async function loadJson(source: TextSource, onInvalid: FromOptions['onInvalid'],
   const file = fileOf(source)
   const strict = reporter(file, undefined)
   let text = ''
-  for await (const block of blocksOf(source, Infinity, strict)) text += block.text
+  for await (const block of blocksOf(source, Infinity, strict, true)) text += block.text
   let list: unknown
   try {
     list = JSON.parse(text)

@@ -1,4 +1,5 @@
 import { closeSync, createReadStream, openSync, readdirSync, readlinkSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
@@ -52,7 +53,7 @@ for (const [way, give] of Object.entries(ways)) {
 
 test('D4: lines are what is between line ends; blank ones count, a last line feed begins none', async () => {
   assert.equal(await textsOf(fromLines(['a\r\n\n b \r\nc'])), ['a', '', ' b ', 'c'])
-  assert.equal(await textsOf(fromLines(['a\rb\n'])), ['a\rb'])
+  assert.equal(await textsOf(fromLines(['a\nb\rc\n'])), ['a', 'b\rc'])
 })
 
 test('R89: an empty file gives nothing', async () => {
@@ -107,7 +108,7 @@ test('R89: onInvalid leaves the line out that is not UTF-8, wherever chunks are 
 })
 
 test('R89: a gigabyte without a line end is refused, and not read into memory', async () => {
-  const path = folder.file('huge', '')
+  const path = folder.file('huge', 'text')
   truncateSync(path, 2 ** 30)
   for (const from of [fromLines, fromNdjson, fromCsv]) {
     const before = process.memoryUsage().rss
@@ -374,7 +375,7 @@ test('D4: files come sorted, with uri and type, and are not read unless told', a
   )
   assert.is((await collect(fromFiles('tree/**', { cwd, recursive: false }))).items.length, 3)
   assert.is((await collect(fromFiles('tree', { cwd }))).items.length, 4)
-  assert.is((await collect(fromFiles('tree/*.none', { cwd }))).items.length, 0)
+  assert.is((await collect(fromFiles('tree/*.none', { cwd, allowEmpty: true }))).items.length, 0)
 })
 
 test('D4: files are read as bytes or text', async () => {
@@ -574,6 +575,59 @@ test('a file that is not there is the platform’s error, when it is read', asyn
   const { error } = await collect(fromLines('/nowhere/at/all.txt'))
   assert.is(error.code, 'ENOENT')
   assert.match(error.message, /\/nowhere\/at\/all\.txt/)
+})
+
+test('185: lines and rows may end with carriage returns alone, cut anywhere', async () => {
+  const csv = 'id,text\r1,a\r2,"b\r"\r'
+  for (let cut = 0; cut <= csv.length; cut++) {
+    const chunks = [csv.slice(0, cut), csv.slice(cut)]
+    assert.equal(await textsOf(fromCsv(chunks)), ['a', 'b\n'], String(cut))
+  }
+  assert.equal(await textsOf(fromLines(['a\r', 'b\r'])), ['a', 'b'])
+  assert.equal(await textsOf(fromLines(['a\r'])), ['a'])
+  assert.equal(await textsOf(fromLines(['a\r', '\nb'])), ['a', 'b'])
+})
+
+test('185: UTF-16 with its mark is read, and without it is told', async () => {
+  const text = Buffer.from('\ufeffid,text\r\n1,größer 𝄞\r\n', 'utf16le')
+  for (const bytes of [text, Buffer.from(text).swap16()])
+    for (const size of [1, 3, 7, bytes.length]) {
+      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+      assert.equal(await textsOf(fromCsv(chunks)), ['größer 𝄞'])
+    }
+  const { error } = await collect(fromCsv([text.subarray(2)]))
+  assert.match(error.message, /input:1: not UTF-8 text, maybe UTF-16.*iconv/)
+})
+
+test('185: columns named like fields, and other delimiters, are answered with what to do', async () => {
+  const said = async (text: string): Promise<string> => (await collect(fromCsv([text]))).error.message
+  assert.match(await said('location,text\nBerlin,a\n'), /input:2:1: "location": .*named like a field.*fieldResolver: \{ "location": "tags.location" \}/)
+  assert.match(await said('weight,text\nheavy,a\n'), /must be a number, not "heavy".*"tags.weight"/)
+  assert.match(await said('tensor,text\n[[1],a\n'), /"tags.tensor"/)
+  assert.match(await said('id;text\n1;a\n'), /input:1:1: the header is one cell.*delimiter: ";"/)
+  const { items } = await collect(fromCsv(['location,text\nBerlin,a\n'], { fieldResolver: { location: 'tags.location' } }))
+  assert.equal(items[0]!.tags, { location: 'Berlin' })
+  assert.equal(await textsOf(fromCsv(['text\na\n'])), ['a'])
+})
+
+test('185: names that look like patterns are found by name', async () => {
+  const names = ['Dropbox (Personal)', 'v{1}', 'a,b', '+notes+', 'a+(b)', '[old]', '[a-c]', 'x!(y)', '@(home)', '!important', 'C#', 'what?', 'star*', "it's"]
+  for (const name of names) folder.file(`odd/${name}/f.txt`, 'x')
+  for (const name of names) {
+    const uris = async (pattern: string, options = {}): Promise<string[]> => (await collect(fromFiles(pattern, options))).items.map(({ uri }) => uri!)
+    const home = join(folder.path, 'odd', name)
+    for (const pattern of [`${home}/*.txt`, `${home}/f.txt`, home, `${home}/**`]) assert.equal(await uris(pattern), [join(home, 'f.txt')], pattern)
+    assert.equal(await uris('*.txt', { cwd: home }), [join(home, 'f.txt')])
+    assert.equal(await uris(`${home}/f.txt`, { cwd: folder.path }), [join(home, 'f.txt')])
+  }
+})
+
+test('185: nothing found is an error that names it, unless allowed', async () => {
+  const said = async (pattern: string, options = {}): Promise<string> => (await collect(fromFiles(pattern, options))).error.message
+  assert.match(await said(join(folder.path, 'no/such.txt')), /there is no file or folder ".*such\.txt".*allowEmpty/)
+  assert.match(await said(join(folder.path, '*.nothing')), /no file matches ".*nothing"/)
+  assert.match(await said('*', { cwd: join(folder.path, 'nowhere') }), /there is no folder ".*nowhere", which cwd names/)
+  for (const pattern of ['no/such.txt', '*.nothing']) assert.is((await collect(fromFiles(pattern, { cwd: folder.path, allowEmpty: true }))).items.length, 0)
 })
 
 test.run()

@@ -1,5 +1,6 @@
 import type { Report } from './options.js'
 import { bytesOf, type TextSource } from './source.js'
+import { join, utf8Of, withLineFeeds } from './text.js'
 
 /** Whole lines, each with its line feed; the last of the source may lack one. */
 export interface Block {
@@ -17,20 +18,22 @@ const BOM = 0xfeff
  * Reads a source in blocks of whole lines, in memory that depends on the longest line only.
  * As a line feed is never part of another character, blocks can be decoded on their own, and a line that is not UTF-8 can be
  * left out and the next one read.
+ * @param verbatim line ends stay as they are; otherwise, carriage returns alone are line ends where the first is
  */
-export async function* blocksOf(source: TextSource, maxLength: number, report: Report): AsyncGenerator<Block> {
+export async function* blocksOf(source: TextSource, maxLength: number, report: Report, verbatim = false): AsyncGenerator<Block> {
+  const bytesOfText = utf8Of(bytesOf(source), report)
   // The beginning of a line that has not ended yet.
   let parts: Uint8Array[] = []
   let length = 0
   let line = 1
   let dropping = false
-  for await (const chunk of bytesOf(source)) {
+  for await (const chunk of verbatim ? bytesOfText : withLineFeeds(bytesOfText)) {
     const end = chunk.lastIndexOf(LF) + 1
     if (end > 0) {
       const start = dropping ? chunk.indexOf(LF) + 1 : 0
       if (dropping) line++
       dropping = false
-      const bytes = length === 0 ? chunk.subarray(start, end) : join([...parts, chunk.subarray(0, end)], length + end)
+      const bytes = length === 0 ? chunk.subarray(start, end) : join(...parts, chunk.subarray(0, end))
       parts = []
       length = 0
       const next = line + count(bytes)
@@ -48,7 +51,7 @@ export async function* blocksOf(source: TextSource, maxLength: number, report: R
       length = 0
     }
   }
-  if (length > 0) yield* decode(join(parts, length), line, line + 1, maxLength, report)
+  if (length > 0) yield* decode(join(...parts), line, line + 1, maxLength, report)
 }
 
 function* decode(bytes: Uint8Array, line: number, next: number, maxLength: number, report: Report): Generator<Block> {
@@ -97,14 +100,4 @@ function count(bytes: Uint8Array): number {
   let lines = 0
   for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines++
   return lines
-}
-
-function join(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }

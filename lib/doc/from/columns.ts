@@ -1,7 +1,7 @@
 import { say, show } from '../../errors.js'
 import { Document, type DocumentInit } from '../document.js'
 
-/** Which column fills which field: `{ question: 'text' }`. A name that is no field is a tag's. */
+/** Which column fills which field: `{ question: 'text' }`. A name that is no field is a tag's; so is one behind `tags.`, as in `{ location: 'tags.location' }`. */
 export type FieldResolver = Readonly<Record<string, keyof DocumentInit | (string & {})>>
 
 /** A cell, counted from 0, that cannot be taken. Whoever knows where it is makes a ParseError of it. */
@@ -18,10 +18,14 @@ export class CellError extends Error {
 type Read = (cell: string) => unknown
 export interface Column {
   readonly name: string
+  /** A field's name, or that of a tag. */
   readonly key: string
   readonly read: Read
+  /** It fills a field only because of its name, which may be by chance. */
+  readonly hint: boolean
 }
 
+const TAGS = 'tags.'
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
 const text: Read = (cell) => (cell === '' ? undefined : cell)
@@ -47,26 +51,31 @@ export function columnsOf(names: readonly string[], resolver: FieldResolver): Co
   const keys = new Map<string, string>()
   return names.map((name, cell) => {
     const key = Object.hasOwn(resolver, name) ? resolver[name]! : name
-    if (key === '__proto__') throw new CellError(cell, 'a document cannot have a field or tag named __proto__')
+    if (key === '__proto__' || key === `${TAGS}__proto__`) throw new CellError(cell, 'a document cannot have a field or tag named __proto__')
     if (keys.has(key)) throw new CellError(cell, `the columns ${show(keys.get(key))} and ${show(name)} both fill ${show(key)}; rename one by fieldResolver`)
     keys.set(key, name)
-    return { name, key, read: FIELDS[key] ?? tag }
+    return { name, key, read: FIELDS[key] ?? tag, hint: FIELDS[key] !== undefined && key === name }
   })
 }
 
 /** The document of a row. @throws CellError for a cell that does not fit */
 export function documentOf(columns: readonly Column[], cells: readonly string[]): Document {
   const init: Record<string, unknown> = {}
+  const tags: Record<string, unknown> = {}
   for (let cell = 0; cell < columns.length; cell++) {
     const { name, key, read } = columns[cell]!
     try {
-      init[key] = read(cells[cell]!)
+      const value = read(cells[cell]!)
+      if (key.startsWith(TAGS)) tags[key.slice(TAGS.length)] = value
+      else init[key] = value
     } catch (error) {
-      throw new CellError(cell, `${show(name)}: ${say(error)}`, error)
+      throw new CellError(cell, `${show(name)}: ${say(error)}${hint(columns[cell]!)}`, error)
     }
   }
   try {
-    return new Document(init)
+    const document = new Document(init)
+    Object.assign(document.tags, tags)
+    return document
   } catch (error) {
     throw culprit(columns, init, error)
   }
@@ -82,7 +91,13 @@ function culprit(columns: readonly Column[], init: Record<string, unknown>, erro
       return true
     }
   })
-  return new CellError(Math.max(cell, 0), say(error), error)
+  return new CellError(Math.max(cell, 0), `${say(error)}${cell < 0 ? '' : hint(columns[cell]!)}`, error)
+}
+
+function hint({ name, hint }: Column): string {
+  return hint
+    ? `. The column is named like a field of documents; to make it a tag: fieldResolver: { ${JSON.stringify(name)}: ${JSON.stringify(`tags.${name}`)} }`
+    : ''
 }
 
 function all(names: readonly string[], read: Read): Record<string, Read> {

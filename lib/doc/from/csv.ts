@@ -1,4 +1,4 @@
-import { OptionRangeError, optionRange, optionType, say } from '../../errors.js'
+import { OptionRangeError, optionRange, optionType, say, show } from '../../errors.js'
 import { check, object, string } from '../../options.js'
 import type { Document } from '../document.js'
 import { blocksOf } from './blocks.js'
@@ -10,7 +10,7 @@ import { checkSource, fileOf, type TextSource } from './source.js'
 export interface FromCsvOptions extends FromOptions {
   /**
    * Which column fills which field of a document: `{ question: 'text' }`. Columns not named here fill the field of their own
-   * name, and where a document has no such field, a tag.
+   * name, and where a document has no such field, a tag. `{ location: 'tags.location' }` makes a tag of one that is named like a field.
    */
   fieldResolver?: FieldResolver | undefined
   /** What is between cells: one character. Default `','`. */
@@ -55,6 +55,9 @@ async function* read(source: TextSource, options: FromCsvOptions, columns: Colum
       try {
         if (cells instanceof CellError) throw cells
         if (columns === undefined) {
+          const other = [';', '\t', '|', ','].find((other) => cells.length === 1 && other !== delimiter && cells[0]!.includes(other))
+          if (other !== undefined)
+            throw new CellError(0, `the header is one cell, ${show(cells[0])}: is the delimiter another? Then say delimiter: ${JSON.stringify(other)}`)
           columns = columnsOf(cells, fieldResolver)
           continue
         }

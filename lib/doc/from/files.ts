@@ -1,4 +1,4 @@
-import { optionType, ParseError } from '../../errors.js'
+import { InputError, optionType, ParseError, show } from '../../errors.js'
 import { node, packageOfNode } from '../../host.js'
 import { callback, check, flag, string } from '../../options.js'
 import { Document } from '../document.js'
@@ -16,15 +16,18 @@ export interface FromFilesOptions extends Pick<FromOptions, 'onInvalid'> {
   recursive?: boolean | undefined
   /** The folder that patterns are relative to, and with which each `uri` begins. Default: the working directory, which no `uri` names. */
   cwd?: string | undefined
+  /** No error when nothing is found. Default `false`: most often, a name is misspelled then. */
+  allowEmpty?: boolean | undefined
 }
 
 /**
  * A document for each file that matches, with its path as `uri` and a `mimeType` by its extension. Files come sorted by path
- * (by code units, so the same everywhere), each once; a pattern that matches nothing gives nothing.
+ * (by code units, so the same everywhere), each once. A file or folder that is there under a pattern's very name is meant, whatever signs it has.
  * Files are read one at a time, each whole. This needs a file system: not for browsers.
  *
  * @param patterns globs: `*`, `**`, `?`, `[ab]`, `{a,b}`, a folder, and `!` in front of what to leave out. Names that begin with a dot match no `*`
  * @throws OptionTypeError (`ERR_OPTION_TYPE`) at the call
+ * @throws InputError (`ERR_INPUT`) while reading, when a path is not there or nothing matches
  * @throws ParseError (`ERR_PARSE`) while reading as text, for a file that is not UTF-8; with `onInvalid` it is skipped
  *
  * @example
@@ -33,17 +36,15 @@ export interface FromFilesOptions extends Pick<FromOptions, 'onInvalid'> {
 export function fromFiles(patterns: string | readonly string[], options: FromFilesOptions = {}): AsyncGenerator<Document, void, undefined> {
   const list = typeof patterns === 'string' ? [patterns] : patterns
   if (!Array.isArray(list) || !list.every((pattern) => typeof pattern === 'string')) throw optionType('patterns', 'a glob or a list of globs', patterns)
-  check('fromFiles()', options, { read: mode, recursive: flag, cwd: string, onInvalid: callback })
+  check('fromFiles()', options, { read: mode, recursive: flag, cwd: string, allowEmpty: flag, onInvalid: callback })
   return find(list, options)
 }
 
-async function* find(patterns: string[], { read = 'uri', recursive = true, cwd, onInvalid }: FromFilesOptions): AsyncGenerator<Document, void, undefined> {
-  const [{ glob }, { readFile }, { join }] = await Promise.all([packageOfNode('tinyglobby'), node('fs/promises'), node('path')])
-  const found = await glob(patterns, { globstar: recursive, ...(cwd === undefined ? {} : { cwd }) })
-  // Sorted as text would be in every locale.
-  for (const path of found.sort()) {
-    const uri = cwd === undefined ? path : join(cwd, path)
-    const document = new Document({ uri, mimeType: mimeTypeOf(path) })
+async function* find(patterns: string[], options: FromFilesOptions): AsyncGenerator<Document, void, undefined> {
+  const { read = 'uri', onInvalid } = options
+  const [paths, { readFile }] = await Promise.all([matching(patterns, options), node('fs/promises')])
+  for (const uri of paths) {
+    const document = new Document({ uri, mimeType: mimeTypeOf(uri) })
     if (read === 'blob') document.blob = await readFile(uri)
     if (read === 'text') {
       const text = await textOf(await readFile(uri), uri, onInvalid)
@@ -54,10 +55,58 @@ async function* find(patterns: string[], { read = 'uri', recursive = true, cwd, 
   }
 }
 
+/** The paths of all files that match, sorted. */
+async function matching(patterns: string[], { recursive = true, cwd, allowEmpty = false }: FromFilesOptions): Promise<string[]> {
+  const [{ glob, isDynamicPattern }, { stat }, { isAbsolute, join, resolve }] = await Promise.all([
+    packageOfNode('tinyglobby'),
+    node('fs/promises'),
+    node('path'),
+  ])
+  const isFolder = async (path: string): Promise<boolean | undefined> =>
+    stat(resolve(cwd ?? '', path)).then(
+      (found) => found.isDirectory(),
+      () => undefined,
+    )
+  if (cwd !== undefined && !(await isFolder('.'))) throw nothing(`there is no folder ${show(cwd)}, which cwd names`)
+  const excluded = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1))
+  const anywhere = excluded.filter((pattern) => pattern.startsWith('**/'))
+  /** What is there under a name stands for itself, also where the name looks like a pattern: `Dropbox (Personal)`, `[a-c]`. */
+  const find = async (pattern: string): Promise<string[] | undefined> => {
+    const whole = await isFolder(pattern)
+    if (whole === false) return [pattern]
+    let base = pattern
+    let rest = '**'
+    if (whole === undefined) {
+      const names = pattern.split('/')
+      let known = 0
+      while (known < names.length - 1 && (await isFolder(names.slice(0, known + 1).join('/') || '/'))) known++
+      base = names.slice(0, known).join('/') || (known > 0 ? '/' : '')
+      rest = names.slice(known).join('/')
+      if (!isDynamicPattern(rest)) return undefined
+    }
+    const found = await glob(rest, { globstar: recursive, cwd: resolve(cwd ?? '', base), ignore: anywhere })
+    return found.map((path) => join(base, path))
+  }
+  const found = new Map<string, string>()
+  for (const pattern of patterns.filter((pattern) => !pattern.startsWith('!'))) {
+    const paths = await find(pattern)
+    if (paths === undefined && !allowEmpty) throw nothing(`there is no file or folder ${show(pattern)}`)
+    for (const path of paths ?? []) found.set(resolve(cwd ?? '', path), cwd === undefined || isAbsolute(path) ? path : join(cwd, path))
+  }
+  for (const pattern of excluded) for (const path of (await find(pattern)) ?? []) found.delete(resolve(cwd ?? '', path))
+  if (found.size === 0 && !allowEmpty) throw nothing(`no file matches ${patterns.map(show).join(', ')} in ${resolve(cwd ?? '')}`)
+  // Sorted as text would be in every locale.
+  return [...found.values()].sort()
+}
+
+function nothing(what: string): InputError {
+  return new InputError('ERR_INPUT', `fromFiles: ${what}. If that may be, say allowEmpty: true`)
+}
+
 async function textOf(bytes: Uint8Array, file: string, onInvalid: FromOptions['onInvalid']): Promise<string | undefined> {
   let text = ''
   try {
-    for await (const block of blocksOf([bytes], Infinity, reporter(file, undefined))) text += block.text
+    for await (const block of blocksOf([bytes], Infinity, reporter(file, undefined), true)) text += block.text
     return text
   } catch (error) {
     if (onInvalid === undefined || !(error instanceof ParseError)) throw error

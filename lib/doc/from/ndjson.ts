@@ -28,7 +28,7 @@ export function fromNdjson(source: TextSource, options: FromOptions = {}): Async
 
 async function* read(source: TextSource, options: FromOptions): AsyncGenerator<Document, void, undefined> {
   const report = reporter(fileOf(source), options.onInvalid)
-  for await (const block of blocksOf(source, maxLengthOf(options), report)) {
+  for await (const block of blocksOf(source, maxLengthOf(options), report, true)) {
     const { text } = block
     for (let at = 0, { line } = block; at < text.length; line++) {
       const end = endOfLine(text, at)

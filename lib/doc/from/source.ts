@@ -3,7 +3,8 @@ import { node } from '../../host.js'
 
 /**
  * Where text is read from: a path, a `file:` URL, a Blob (a browser's File), or chunks as a Node or web stream or any other
- * iterable gives them. Chunks are cut anywhere: a line may span several. Text is UTF-8.
+ * iterable gives them. Chunks are cut anywhere: a line may span several. Text is UTF-8, or UTF-16 that begins with its mark (as spreadsheets save
+ * it). Lines end with a line feed, also behind a carriage return; or with carriage returns alone, where the first does.
  */
 export type TextSource = string | URL | Blob | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
 
