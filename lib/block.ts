@@ -1,3 +1,5 @@
+import { clearInterval, setInterval } from './base/clock.js'
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**

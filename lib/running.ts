@@ -1,4 +1,3 @@
-import { delay } from 'abort-controller-x'
 import { type Deployment, deploy } from './deployment.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Gateway } from './gateway/gateway.js'
@@ -11,6 +10,8 @@ import { closeAll, openAll, type Part } from './lifecycle.js'
 import type { Peer } from './peer.js'
 import { Inside } from './request/inside.js'
 import type { Request } from './request/request.js'
+import { rest } from './stream/rest.js'
+import { Scope } from './stream/scope.js'
 
 /** A third of what Kubernetes allows. */
 const CLOSE_TIMEOUT = 10_000
@@ -131,11 +132,11 @@ export class Running implements Peer {
   }
 
   async #drain(timeout: number, reason: Error): Promise<void> {
-    const timer = new AbortController()
-    const late = delay(timer.signal, timeout).catch(() => {})
+    const scope = new Scope()
+    const late = rest(scope, timeout).catch(() => {})
     const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
     await Promise.race([done, late])
-    timer.abort()
+    scope.abort(undefined)
     for (const { request, abandon } of this.#inside) {
       request.scope.abort(reason)
       // An executor that does not listen keeps nobody waiting.

@@ -102,6 +102,19 @@ test('every entry of the package is there', async () => {
   for (const path of Object.values<string>(bin)) assert.match(readFileSync(path, 'utf8'), /^#!\/usr\/bin\/env node\n/)
 })
 
+test('199: timers and clocks are those of base/clock, whatever is put in their place later', () => {
+  for (const file of sources) {
+    if (file === 'base/clock') continue
+    const { code } = transformSync(readFileSync(`lib/${file}.ts`, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022', minifyWhitespace: true })
+    const [, taken = ''] = /import{([^}]*)}from"[./]+base\/clock\.js"/.exec(code) ?? []
+    for (const [, name] of code.matchAll(/(?<![.\w$])(setTimeout|setInterval|clearTimeout|clearInterval|setImmediate|queueMicrotask)\(/g))
+      assert.ok(taken.split(',').includes(name!), `${file} calls ${name}, which is not that of base/clock`)
+    assert.not.match(code, /\b(performance\.now|process\.nextTick)\b/, file)
+    // When something happened, and not how long it took: what Jina's routes and gRPC's deadlines say.
+    if (!['request/request', 'graph/branches', 'wire/grpc/server/leaving', 'doc/id'].includes(file)) assert.not.match(code, /\bDate\.now\b/, file)
+  }
+})
+
 const suites = readdirSync('test', { recursive: true })
   .map((file) => join('test', String(file)))
   .filter((file) => file.endsWith('.ts') && /from 'uvu'/.test(readFileSync(file, 'utf8')))

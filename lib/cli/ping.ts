@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { now, setTimeout } from '../base/clock.js'
 import { DRY_RUN } from '../wire/http/probes.js'
 import { clientOf, type Reach, reaching } from './reach.js'
 import { explain, Failed, integer } from './usage.js'
@@ -33,9 +34,9 @@ Exit codes:
 async function ping(address: string, { attempts, timeout, ...reach }: PingOptions): Promise<void> {
   await using client = await clientOf(address, reach, { timeout, connectTimeout: timeout })
   for (let attempt = 1; ; attempt++) {
-    const start = performance.now()
+    const start = now()
     if (await client.isFlowReady({ timeout })) {
-      process.stdout.write(`${address} is ready (${(performance.now() - start).toFixed(0)} ms)\n`)
+      process.stdout.write(`${address} is ready (${(now() - start).toFixed(0)} ms)\n`)
       return
     }
     if (attempt >= attempts) break

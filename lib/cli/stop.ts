@@ -1,3 +1,5 @@
+import { clearInterval, setInterval } from '../base/clock.js'
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** What a job is told by signals: the first asks it to finish what it has begun, the second ends the process at once. */

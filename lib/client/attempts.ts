@@ -1,3 +1,4 @@
+import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { ConnectionError } from '../errors.js'
 import type { Request } from '../request/request.js'
 import { rest } from '../stream/rest.js'
@@ -46,7 +47,7 @@ export class Attempts {
   }
 
   async #repeat(request: Request, life: Scope, send: Send): Promise<void> {
-    const until = performance.now() + this.#timeout
+    const until = now() + this.#timeout
     for (let attempt = 1; ; attempt++) {
       const { emitted } = request.whole
       try {
@@ -56,7 +57,7 @@ export class Attempts {
         if (!again || request.scope.aborted || life.aborted) throw error
         // A random part of it, so that those who failed together do not come back together.
         const wait = Math.random() * Math.min(this.#first * this.#growth ** (attempt - 1), this.#longest)
-        if (performance.now() + wait >= until) throw this.#late(error)
+        if (now() + wait >= until) throw this.#late(error)
         await restWithin(request.scope, life, wait)
       }
     }
@@ -66,7 +67,7 @@ export class Attempts {
   async #until(until: number, request: Request, send: Send): Promise<void> {
     const scope = request.scope.child()
     const trial = request.fork(request.docs, scope)
-    const timer = setTimeout(() => scope.abort(this.#late()), until - performance.now())
+    const timer = setTimeout(() => scope.abort(this.#late()), until - now())
     try {
       await send(trial)
       request.adopt(trial)

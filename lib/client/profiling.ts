@@ -1,3 +1,4 @@
+import { now } from '../base/clock.js'
 import type { Post } from '../post/post.js'
 
 /** Where the time of a request went, in milliseconds. */
@@ -17,9 +18,9 @@ export interface Profile {
 /** Sends one document, and reads the routes of the response. The first request, which connects, is not counted. */
 export async function profile(post: (on: string) => Post): Promise<Profile> {
   await post('/').drain()
-  const start = performance.now()
+  const start = now()
   const [response] = await post('/').toArray()
-  const roundtrip = performance.now() - start
+  const roundtrip = now() - start
   const times = (response?.routes ?? []).map(
     ({ executor, startTime, endTime }) => [executor, endTime === undefined ? 0 : endTime.getTime() - startTime.getTime()] as const,
   )

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ConnectionError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Peer } from '../peer.js'
 import { Cors, type CorsOption } from '../wire/cors.js'
 import type { GraphQLHandler, GraphQLOptions } from '../wire/graphql/index.js'

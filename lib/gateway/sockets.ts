@@ -1,4 +1,5 @@
 import type { Server as NetServer, Socket } from 'node:net'
+import { clearTimeout, nextTick, setTimeout } from '../base/clock.js'
 import { node } from '../host.js'
 import type { ServerTls } from '../wire/wire.js'
 import { pem } from './keys.js'
@@ -29,7 +30,7 @@ export async function plain(time: number, hand: (socket: Socket, isHttp2: boolea
       socket.off('data', listen).off('error', ignore).off('close', gone)
       socket.unshift(said)
       hand(socket, begin === PRI)
-      process.nextTick(() => socket.resume())
+      nextTick!(() => socket.resume())
     }
     socket.on('data', listen).on('error', ignore).on('close', gone)
   })

@@ -1,8 +1,9 @@
-import { delay } from 'abort-controller-x'
+import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { ExecutorError, isError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 import { listen, unlisten } from '../stream/ear.js'
+import { rest } from '../stream/rest.js'
 import type { Scope } from '../stream/scope.js'
 import { later } from '../stream/turn.js'
 
@@ -143,16 +144,15 @@ export class Patient implements Handler {
 
   /** Waits, unless the request or the executor is told to stop: the next attempt says so. */
   async #wait(milliseconds: number, scope: Scope): Promise<void> {
-    const timer = new AbortController()
-    const stop = (reason?: unknown): void => timer.abort(reason)
-    const unwatch = scope.watch(stop)
+    const pause = scope.child()
+    const stop = (reason?: unknown): void => pause.abort(reason)
     this.#attempts.add(stop)
     this.#waits.add(stop)
     // Never without a turn: attempts that fail at once would leave none to signals and sockets.
-    await (this.#hurried ? new Promise<void>(later) : delay(timer.signal, milliseconds).catch(() => {}))
+    await (this.#hurried ? new Promise<void>(later) : rest(pause, milliseconds).catch(() => {}))
     this.#attempts.delete(stop)
     this.#waits.delete(stop)
-    unwatch()
+    pause.close()
     if (scope.aborted) throw scope.reason
   }
 
@@ -179,7 +179,7 @@ class Countdown {
 
   start(): void {
     if (this.#timer !== undefined || this.#left < 0) return
-    this.#started = performance.now()
+    this.#started = now()
     this.#timer = setTimeout(() => this.onZero?.(), this.#left)
   }
 
@@ -187,7 +187,7 @@ class Countdown {
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#left = Math.max(0, this.#left - (performance.now() - this.#started))
+    this.#left = Math.max(0, this.#left - (now() - this.#started))
   }
 
   /** It does not run again. */

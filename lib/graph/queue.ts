@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Context } from '../base/context.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'

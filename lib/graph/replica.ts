@@ -1,3 +1,4 @@
+import { now } from '../base/clock.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
 
@@ -30,26 +31,26 @@ export class Replica {
   }
 
   /** How long it would take for one more answer, as far as can be told: less is better. The 1 stands for what no clock shows. */
-  cost(now: number): number {
+  cost(at: number): number {
     let time = this.#time
     // One that hangs is never measured.
-    if (this.load > 0) time = Math.max(time, now - this.#since)
-    else if (time >= 1) time /= 2 ** ((now - this.#measured) / HALF_LIFE)
+    if (this.load > 0) time = Math.max(time, at - this.#since)
+    else if (time >= 1) time /= 2 ** ((at - this.#measured) / HALF_LIFE)
     return (this.load + 1) * (time + 1)
   }
 
   /** @param done called when it is free again, before the answer is heard of */
-  handle(request: Request, now: number, done: () => void): void | Promise<void> {
-    if (this.load++ === 0) this.#since = now
+  handle(request: Request, start: number, done: () => void): void | Promise<void> {
+    if (this.load++ === 0) this.#since = start
     const leave = (): void => {
-      const end = Date.now()
-      this.#time += (end - now - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
+      const end = now()
+      this.#time += (end - start - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
       free(end)
     }
     const fail = (): void => {
-      const end = Date.now()
+      const end = now()
       // Who fails at once is not fast.
-      this.#time = Math.min(MOST, Math.max(end - now, 2 * this.#time, FAILED))
+      this.#time = Math.min(MOST, Math.max(end - start, 2 * this.#time, FAILED))
       free(end)
     }
     const free = (end: number): void => {

@@ -1,4 +1,5 @@
 import parallel from 'it-parallel'
+import { now } from '../base/clock.js'
 import type { DocumentArray } from '../doc/array.js'
 import type { Handler } from '../peer.js'
 import type { Request } from '../request/request.js'
@@ -134,24 +135,24 @@ export class Replicas implements Handler {
 
   /** @param at which replica; as many as there are stands for any */
   #ask(request: Request, at: number): void | Promise<void> {
-    const now = Date.now()
-    const replica = at === this.#replicas.length ? this.#best(now, request.tried) : this.#replicas[at]!
-    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, now)
-    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, Date.now()))
+    const start = now()
+    const replica = at === this.#replicas.length ? this.#best(start, request.tried) : this.#replicas[at]!
+    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
+    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, now()))
     if (this.#isStuck) request.onStart?.()
     return answer
   }
 
-  #hand(request: Request, replica: Replica, now: number): void | Promise<void> {
+  #hand(request: Request, replica: Replica, start: number): void | Promise<void> {
     request.tried?.add(replica)
-    if (request.onStart === undefined) return replica.handle(request, now, () => this.#next(replica))
+    if (request.onStart === undefined) return replica.handle(request, start, () => this.#next(replica))
     request.onStart()
     let lapsed = 0
     const unwatch = request.scope.watch(() => {
       replica.lapsed += ++lapsed
       if (this.#isStuck) for (const line of this.#lines) line.startClocks()
     })
-    return replica.handle(request, now, () => {
+    return replica.handle(request, start, () => {
       unwatch()
       replica.lapsed -= lapsed
       this.#next(replica)
@@ -164,13 +165,13 @@ export class Replicas implements Handler {
   }
 
   /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
-  #best(now: number, tried?: Set<object>): Replica {
+  #best(time: number, tried?: Set<object>): Replica {
     const { concurrency } = this.#settings
     if (tried?.size === this.#replicas.length) tried.clear()
     let best = this.#replicas[0]!
     let least = Infinity
     for (const replica of this.#replicas) {
-      const cost = replica.load < concurrency ? replica.cost(now) + (tried?.has(replica) ? FAR : 0) : Infinity
+      const cost = replica.load < concurrency ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
       if (cost < least) [best, least] = [replica, cost]
     }
     return best

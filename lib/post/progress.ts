@@ -1,3 +1,4 @@
+import { clearInterval, now, setInterval } from '../base/clock.js'
 import type { Response } from '../request/response.js'
 import { source } from './inputs.js'
 
@@ -46,7 +47,7 @@ export class Progress {
   readonly #output: ProgressOutput | undefined
   readonly #draws: boolean
   readonly #colors: boolean
-  readonly #start = performance.now()
+  readonly #start = now()
   #timer: ReturnType<typeof setInterval> | undefined
   #drawn = this.#start
   #frame = 0
@@ -73,7 +74,7 @@ export class Progress {
     this.#documents += response.docs.length
     if (response.error !== undefined) this.#failed++
     // Timers starve while executors compute without a pause.
-    if (this.#draws && performance.now() - this.#drawn >= INTERVAL) this.#draw()
+    if (this.#draws && now() - this.#drawn >= INTERVAL) this.#draw()
   }
 
   /** Takes the bar away and writes the last line. Further calls do nothing. */
@@ -90,7 +91,7 @@ export class Progress {
     const output = this.#output!
     if (drawing.has(output) && drawing.get(output) !== this) return
     drawing.set(output, this)
-    this.#drawn = performance.now()
+    this.#drawn = now()
     output.write(`\r${this.#line((output.columns || 80) - 1)}\x1b[K`)
   }
 
@@ -129,7 +130,7 @@ export class Progress {
   }
 
   #state(): { expected: number | undefined; seconds: number; rate: number } {
-    const seconds = (performance.now() - this.#start) / 1000
+    const seconds = (now() - this.#start) / 1000
     return { expected: this.#expected, seconds, rate: seconds > 0 ? this.#documents / seconds : 0 }
   }
 

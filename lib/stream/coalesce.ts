@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import { later, overdue } from './turn.js'
 
 /** Told by {@link Coalesce} when nothing came for a while. */

@@ -1,5 +1,5 @@
-/** Node's, and its kin's: runs a callback when all microtasks have run. */
-const tick = (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process?.nextTick
+import { nextTick } from '../base/clock.js'
+
 const ready: Promise<void> = /* @__PURE__ */ Promise.resolve()
 
 /**
@@ -23,7 +23,7 @@ export class Receipts {
   constructor(limit: number, flight: { onReceived(count: number): void }) {
     this.#flight = flight
     // Confirming many results in one tick is cheaper than one by one; for few it is dearer, and a great many would come in waves.
-    this.#inTicks = tick !== undefined && limit >= 8 && limit <= 64
+    this.#inTicks = nextTick !== undefined && limit >= 8 && limit <= 64
   }
 
   /** A result was handed over. */
@@ -47,7 +47,7 @@ export class Receipts {
     this.#flight.onReceived(received)
   }
 
-  readonly #setTick = (): void => tick!(this.#onTick)
+  readonly #setTick = (): void => nextTick!(this.#onTick)
 
   readonly #onTick = (): void => {
     this.#ripe = this.#handed

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Scope } from './scope.js'
 
 /**

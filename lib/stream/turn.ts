@@ -1,3 +1,4 @@
+import { nextTurn, now } from '../base/clock.js'
 import { Fifo } from './fifo.js'
 
 // Work that is always ready runs from microtask to microtask, and no timer, socket or signal gets its turn.
@@ -17,16 +18,16 @@ let look = 1
 export function overdue(): boolean {
   if (++unseen < look) return false
   unseen = 0
-  const now = performance.now()
+  const time = now()
   if (began === 0) {
-    began = now
+    began = time
     wake()
   }
   // A look every half millisecond or so: often enough for items that take long, rare enough for those that do not.
-  if (now - looked > 1) look = 1
+  if (time - looked > 1) look = 1
   else if (look < MOST_UNSEEN) look *= 2
-  looked = now
-  return now - began > TURN
+  looked = time
+  return time - began > TURN
 }
 
 /** Runs `task` in a coming turn of the event loop, when timers and sockets had theirs. Tasks take turns, and must not throw. */
@@ -38,12 +39,10 @@ export function later(task: () => void): void {
 const tasks = new Fifo<() => void>()
 let woken = false
 
-const defer: (run: () => void) => void = typeof setImmediate === 'function' ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0)
-
 function wake(): void {
   if (woken) return
   woken = true
-  defer(run)
+  nextTurn(run)
 }
 
 /** A turn. All tasks start in it, to go on side by side; but after one that uses it up, the others come first in the next. */
@@ -52,7 +51,7 @@ function run(): void {
   began = 0
   look = 1
   if (tasks.length === 0) return
-  began = performance.now()
-  for (let due = tasks.length; due > 0 && performance.now() - began <= TURN; due--) tasks.shift()()
+  began = now()
+  for (let due = tasks.length; due > 0 && now() - began <= TURN; due--) tasks.shift()()
   wake()
 }

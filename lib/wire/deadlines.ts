@@ -1,3 +1,4 @@
+import { clearTimeout, now, setTimeout } from '../base/clock.js'
 /** Something that is due. */
 export interface Deadline {
   readonly due: number
@@ -16,7 +17,7 @@ export class Deadlines {
   }
 
   set(late: () => void): Deadline {
-    const deadline = { due: performance.now() + this.#time, late }
+    const deadline = { due: now() + this.#time, late }
     if (this.#time === 0) return deadline
     this.#waiting.add(deadline)
     this.#timer ??= this.#start()
@@ -37,16 +38,16 @@ export class Deadlines {
     const timer = setTimeout(
       () => {
         this.#timer = undefined
-        const now = performance.now()
+        const time = now()
         for (const deadline of this.#waiting) {
           // In the order in which they are due.
-          if (deadline.due > now) break
+          if (deadline.due > time) break
           this.#waiting.delete(deadline)
           deadline.late()
         }
         if (this.#waiting.size > 0) this.#timer ??= this.#start()
       },
-      Math.max(1, Math.ceil(first!.due - performance.now())),
+      Math.max(1, Math.ceil(first!.due - now())),
     )
     timer.unref?.()
     return timer

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import { node } from '../host.js'
 
 /** What a client of HTTP/2 says first: its preface, and settings without any. */

@@ -1,9 +1,12 @@
 // Time and attempts: what is tried again, how often, where, and what is left of an attempt that failed.
+import '../support/clock.js'
+
 import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type AddOptions, type Call, Document, Executor, ExecutorError, Flow } from '../../lib/index.js'
+import { fake } from '../support/clock.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
 import { within } from '../support/within.js'
@@ -227,18 +230,18 @@ test('R109: waits double up to the most, less a random part of up to a half', as
     },
     { retries: { attempts: 6, delay: 1000, maxDelay: 10_000 } },
   )
-  globalThis.setTimeout = ((run: () => void, milliseconds: number, ...rest: []) => {
+  fake.setTimeout = (run, milliseconds, ...rest) => {
     if (milliseconds < 500) return setTimeout(run, milliseconds, ...rest)
     waits.push(milliseconds)
     return setTimeout(run, 0)
-  }) as typeof setTimeout
+  }
   try {
     await flow
       .post('/', 'x')
       .drain()
       .catch(() => {})
   } finally {
-    globalThis.setTimeout = setTimeout
+    fake.setTimeout = undefined
   }
   assert.is(calls, 7)
   const most = [1000, 2000, 4000, 8000, 10_000, 10_000]

@@ -1,8 +1,11 @@
 // Several instances of one executor that answer as one: who gets what, how many at once, and what becomes of the others.
+import '../support/clock.js'
+
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Call, Document, Executor, Flow } from '../../lib/index.js'
+import { fake } from '../support/clock.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
@@ -71,13 +74,12 @@ class Doors {
 
 /** Runs with a clock that is set by hand: milliseconds. */
 async function clocked(run: (clock: { now: number }) => Promise<void>): Promise<void> {
-  const { now } = Date
-  const clock = { now: now() }
-  Date.now = () => clock.now
+  const clock = { now: performance.now() }
+  fake.now = () => clock.now
   try {
     await run(clock)
   } finally {
-    Date.now = now
+    fake.now = undefined
   }
 }
 

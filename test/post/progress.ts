@@ -1,3 +1,5 @@
+import '../support/clock.js'
+
 import { execFile } from 'node:child_process'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -6,6 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
 import { Progress, type ProgressOutput } from '../../lib/post/progress.js'
+import { fake, real } from '../support/clock.js'
 
 const ESC = '\x1b'
 const TOKEN = new RegExp(`${ESC}\\[[\\d;]*[A-Za-z]|[\\s\\S]`, 'gu')
@@ -39,18 +42,17 @@ class Terminal implements ProgressOutput {
 }
 
 const response = (documents: number, error?: Error): any => ({ docs: Array(documents), error })
-const realNow = performance.now
 
 /** Runs `fn` with a clock that is set by hand. */
 function timed(fn: (pass: (milliseconds: number) => void) => void): void {
   let now = 1_000_000
-  performance.now = () => now
+  fake.now = () => now
   try {
     fn((milliseconds) => {
       now += milliseconds
     })
   } finally {
-    performance.now = realNow
+    fake.now = undefined
   }
 }
 
@@ -161,28 +163,27 @@ test('P9 NO_COLOR takes the colours, TERM=dumb the bar', () => {
 })
 
 test('P9 no timer is left, and the one there is keeps no process alive', () => {
-  const timers = new Set<unknown>()
-  const { setInterval: set, clearInterval: clear } = globalThis
-  globalThis.setInterval = ((fn: () => void, time: number) => {
-    const timer = set(fn, time)
+  const timers = new Set<NodeJS.Timeout>()
+  fake.setInterval = (fn, time) => {
+    const timer = real.setInterval(fn, time)
     timers.add(timer)
     return timer
-  }) as typeof setInterval
-  globalThis.clearInterval = (timer) => {
-    timers.delete(timer)
-    clear(timer)
+  }
+  fake.clearInterval = (timer) => {
+    timers.delete(timer as NodeJS.Timeout)
+    real.clearInterval(timer)
   }
   try {
     new Progress(1, new Terminal(false)).stop('done')
     const progress = new Progress(1, new Terminal())
     assert.equal(
-      [...timers].map((timer) => (timer as NodeJS.Timeout).hasRef()),
+      [...timers].map((timer) => timer.hasRef()),
       [false],
     )
     progress.stop('stopped')
     assert.is(timers.size, 0)
   } finally {
-    Object.assign(globalThis, { setInterval: set, clearInterval: clear })
+    fake.setInterval = fake.clearInterval = undefined
   }
 })
 

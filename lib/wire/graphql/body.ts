@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { refusal } from './errors.js'
 import { inspectJson, MAX_NESTING } from './json.js'
 

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import { abortSignal, check, milliseconds, string } from '../../options.js'
 import { type Address, written } from '../address.js'

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError, optionRange } from '../../errors.js'
 import { isForeign, refusedPage } from '../foreign-page.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
 import { instead, spokenAt } from '../spoken.js'

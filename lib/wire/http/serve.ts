@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
 import type { Handler } from '../../peer.js'

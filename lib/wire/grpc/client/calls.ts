@@ -1,4 +1,5 @@
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
+import { now, onWall } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import type { Scope } from '../../../stream/scope.js'
 import { METHODS } from '../methods.js'
@@ -42,11 +43,12 @@ export class Calls {
 
   /** A call with one request and one answer. */
   async ask(method: string, bytes: Buffer, scope: Scope, timeout?: number, more: Record<string, string> = {}): Promise<Buffer> {
-    const deadline = timeout === undefined ? Infinity : Date.now() + timeout
+    const until = timeout === undefined ? Infinity : now() + timeout
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
     return new Promise((resolve, reject) => {
       let begun = false
+      const deadline = onWall(until)
       const leave = this.#channel.enter()
       const call = this.#channel.client.makeUnaryRequest(method, identity, identity, bytes, this.#metadata(more), { deadline }, (error, answer) => {
         unwatch()

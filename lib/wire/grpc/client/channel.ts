@@ -1,4 +1,5 @@
 import { type CallOptions, ChannelCredentials, type ChannelInterface, Client, compressionAlgorithms, connectivityState as State } from '@grpc/grpc-js'
+import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
 import { ConnectionError, optionRange, say } from '../../../errors.js'
 import type { Scope } from '../../../stream/scope.js'
 import { METHODS } from '../methods.js'
@@ -72,17 +73,17 @@ export class Channel {
   }
 
   async #connect(): Promise<void> {
-    const until = Date.now() + this.#patience
+    const until = now() + this.#patience
     for (;;) {
       const state = this.#state()
       if (state === State.READY) return
       if (state === State.TRANSIENT_FAILURE) {
-        const fault = await probe(this.#place, Math.max(1, until - Date.now()))
+        const fault = await probe(this.#place, Math.max(1, until - now()))
         if (fault !== undefined) throw fault
       }
       if (state === State.SHUTDOWN) throw new ConnectionError('ERR_DISCONNECTED', this.#place.address, 'the connection was closed on this side')
       await this.#change(state, until)
-      if (Date.now() >= until && !this.isReady)
+      if (now() >= until && !this.isReady)
         throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)
     }
   }
@@ -109,25 +110,25 @@ export class Channel {
 
   #nudge(): void {
     const same = (bytes: Buffer): Buffer => bytes
-    this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: Date.now() + this.#keepalive } as CallOptions, () => {})
+    this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: onWall(now() + this.#keepalive) } as CallOptions, () => {})
   }
 
   #change(from: State, until: number): Promise<void> {
-    return new Promise((resolve) => this.#channel.watchConnectivityState(from, until, () => resolve()))
+    return new Promise((resolve) => this.#channel.watchConnectivityState(from, onWall(until), () => resolve()))
   }
 
   close(): void {
     clearInterval(this.#nudging)
     this.#nudging = undefined
     this.#closed = true
-    this.#closeWhenStill(Date.now() + this.#patience)
+    this.#closeWhenStill(now() + this.#patience)
   }
 
   /** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
   #closeWhenStill(until: number): void {
     const state = this.#channel.getConnectivityState(false)
-    if (state !== State.CONNECTING || Date.now() >= until) this.client.close()
-    else this.#channel.watchConnectivityState(state, until, () => setImmediate(() => this.#closeWhenStill(until)))
+    if (state !== State.CONNECTING || now() >= until) this.client.close()
+    else this.#channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => this.#closeWhenStill(until)))
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ClientDuplexStream, status as Code, type ServiceError } from '@grpc/grpc-js'
+import { nextTurn } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
@@ -42,7 +43,7 @@ export class Lane {
     call.on('error', (error: ServiceError) => {
       const fail = (): void => this.#fail(troubleOf(options.address, error, this.#begun))
       // Answers that came before the error are taken before it.
-      if (call.readableLength > 0) setImmediate(fail)
+      if (call.readableLength > 0) nextTurn(fail)
       else fail()
     })
     call.on('end', () => this.#end())
@@ -146,7 +147,7 @@ export class Lane {
   #end(): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
     // An error, if there is one, comes right after the end.
-    setImmediate(() => this.#fail(troubleOf(this.#options.address, { code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
+    nextTurn(() => this.#fail(troubleOf(this.#options.address, { code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
   }
 
   #fail(reason: unknown): void {

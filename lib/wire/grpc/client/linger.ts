@@ -1,3 +1,5 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
+
 /** Milliseconds for which a stream waits for more, for each request that it carried, and at most. */
 const LINGER = 10
 const LINGER_AT_MOST = 1000

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import { node } from '../../../host.js'
 import { HELLO, instead, isHttp2, spokenAt } from '../../spoken.js'

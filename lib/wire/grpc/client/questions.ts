@@ -1,4 +1,5 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import { Scope } from '../../../stream/scope.js'
 import { decodeEndpoints, decodeStatus } from '../../proto/index.js'

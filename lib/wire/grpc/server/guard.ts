@@ -1,6 +1,7 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
+import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
 import { checkFraming } from './framing.js'
 
 /** Calls that one connection may give up at once, and per second from then on. At 1000, nghttp2 stops listening, and never hangs up. */
@@ -97,14 +98,14 @@ export function guard(server: GrpcServer): Guard {
 /** Opening calls and giving them up costs a client nothing; who does it without end is hung up on. @returns notes one */
 function bucket(socket: Socket): () => void {
   let left = RESETS
-  let last = performance.now()
+  let last = now()
   return () => {
-    const now = performance.now()
-    left = Math.min(RESETS, left + ((now - last) / 1000) * RESETS_PER_SECOND) - 1
-    last = now
+    const time = now()
+    left = Math.min(RESETS, left + ((time - last) / 1000) * RESETS_PER_SECOND) - 1
+    last = time
     // Not from within: Node still reads what came, and its own checks would end the process. And not by the session's own way to close,
     // which waits for ever where nghttp2 has stopped listening.
-    if (left < 0) setImmediate(() => socket.destroy())
+    if (left < 0) nextTurn(() => socket.destroy())
   }
 }
 

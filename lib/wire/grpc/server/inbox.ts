@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { clearInterval, nextTurn, now, setInterval } from '../../../base/clock.js'
 
 /** Milliseconds after which a stream is still on which nothing comes and nothing is under way. */
 const STILL = 100
@@ -35,7 +36,7 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
       this.#read++
       return Promise.resolve({ done: false, value })
     }
-    if (this.#stopping) setImmediate(() => this.#end())
+    if (this.#stopping) nextTurn(() => this.#end())
     return new Promise((resolve) => {
       this.#waiting = resolve
     })
@@ -51,7 +52,7 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   stop(): void {
     this.#stopping = true
     // The turn lets an end that is here already be seen as one.
-    if (this.#waiting !== undefined) setImmediate(() => this.#end())
+    if (this.#waiting !== undefined) nextTurn(() => this.#end())
   }
 
   /**
@@ -61,12 +62,12 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
    */
   wane(busy: () => boolean, most: number): void {
     if (this.#over) return
-    const until = performance.now() + most
+    const until = now() + most
     let before = this.#read
     this.#waning = setInterval(() => {
       const still = this.#read === before && !busy()
       before = this.#read
-      if (!still && performance.now() < until) return
+      if (!still && now() < until) return
       clearInterval(this.#waning)
       this.stop()
     }, STILL)

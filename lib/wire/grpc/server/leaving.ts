@@ -1,4 +1,5 @@
 import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 
 /** Longer timers fire at once. */
 const LONGEST = 0x7fffffff

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'

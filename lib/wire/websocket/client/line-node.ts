@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawData } from 'ws'
+import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import { packageOfNode } from '../../../host.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'

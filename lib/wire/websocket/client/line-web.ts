@@ -1,3 +1,4 @@
+import { setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import { closedWith, unreachable } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './line.js'

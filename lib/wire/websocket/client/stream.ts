@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { nextTick } from '../../../base/clock.js'
 
 /** Bytes that may wait for a client before those that make more have to. */
 const MARK = 256 * 1024
@@ -47,7 +48,7 @@ export class Outlet {
     if (this.#gathering) return
     this.#gathering = true
     this.stream.cork()
-    process.nextTick(this.#let)
+    nextTick!(this.#let)
   }
 
   readonly #let = (): void => {

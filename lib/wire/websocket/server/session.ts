@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
+import { clearInterval, setInterval } from '../../../base/clock.js'
 import type { Handler } from '../../../peer.js'
 import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
