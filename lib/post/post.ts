@@ -58,8 +58,8 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
     this.#responses = responses
   }
 
-  next(): Promise<IteratorResult<Response<T>>> {
-    return this.#responses.next()
+  next(...handing: [unknown?]): Promise<IteratorResult<Response<T>>> {
+    return this.#responses.next(...handing)
   }
 
   /** Stops: closes the inputs, tells the executors, and waits for the inputs to be closed. `break` in a loop calls it. */

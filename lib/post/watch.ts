@@ -21,7 +21,7 @@ class Watched implements AsyncIterableIterator<Response> {
       this.#progress ??= new Progress(expected(this.inputs, this.requestSize))
     }
     try {
-      const step = await this.responses.next()
+      const step = await this.responses.next(true)
       if (step.done) this.#progress.stop('done')
       else if (!step.value.partial) this.#progress.count(step.value)
       return step

@@ -37,7 +37,7 @@ export class Flatten<S, T> implements AsyncIterableIterator<T> {
 
   async #read(): Promise<IteratorResult<T>> {
     while (this.#at >= this.#current.length) {
-      const step = await this.#source.next()
+      const step = await this.#source.next(true)
       if (step.done) return { done: true, value: undefined }
       this.#current = this.#items(step.value)
       this.#at = 0

@@ -93,7 +93,8 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.#order = ordered ? new Order() : undefined
   }
 
-  next(): Promise<IteratorResult<R>> {
+  next(...handing: unknown[]): Promise<IteratorResult<R>> {
+    if (handing.length > 0) this.#receipts.indirect()
     if (this.#phase === Phase.Fresh) this.#context.runInAsyncScope(this.#open, this)
     if (this.#waiting.length === 0 && !this.#aside) {
       if (this.#results.length > 0) {

@@ -16,7 +16,9 @@ export class Receipts {
   #handed = 0
   #ripe = 0
   #confirming = false
-  readonly #inTicks: boolean
+  #inTicks: boolean
+  /** Further microtasks that each result takes to its consumer. */
+  #way = 0
 
   readonly #flight: { onReceived(count: number): void }
 
@@ -24,6 +26,15 @@ export class Receipts {
     this.#flight = flight
     // Confirming many results in one tick is cheaper than one by one; for few it is dearer, and a great many would come in waves.
     this.#inTicks = nextTick !== undefined && limit >= 8 && limit <= 64
+  }
+
+  /**
+   * Whoever asks hands on what it gets, each time a few microtasks later: as `yield*` does, which says so by giving `next()` an argument, where
+   * loops give none. Our own do the same. Of them, ticks know when all are done; microtasks are counted, as far as two such layers.
+   */
+  indirect(): void {
+    this.#inTicks = nextTick !== undefined
+    this.#way = 2
   }
 
   /** A result was handed over. */
@@ -39,10 +50,11 @@ export class Receipts {
   }
 
   readonly #onMicrotask = (): void => {
-    const received = this.#ripe
+    const received = this.#ripe > this.#way ? 1 : 0
     this.#handed -= received
     this.#confirming = this.#handed > 0
-    this.#ripe = this.#confirming ? 1 : 0
+    // Through others, each comes the whole way after the one before it.
+    this.#ripe = !this.#confirming || (received > 0 && this.#way > 0) ? 0 : this.#ripe + 1
     if (this.#confirming) ready.then(this.#onMicrotask)
     this.#flight.onReceived(received)
   }
