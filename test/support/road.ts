@@ -19,12 +19,14 @@ const FIRST = 8
 export async function road(port: number, { latency = 0, slice = Infinity, rate = Infinity }: Road = {}) {
   const sockets = new Set<Socket>()
   let connections = 0
+  let frozen = false
   const size = Math.min(slice, rate === Infinity ? Infinity : Math.max(1, Math.floor((rate * BEAT) / 1000)))
   const carry = async (from: Socket, to: Socket): Promise<void> => {
     // Bytes leave in their order, each so long after it came.
     let pieces = 0
     let last: Promise<unknown> = Promise.resolve()
     for await (const chunk of from as AsyncIterable<Buffer>) {
+      if (frozen) continue
       const due = Date.now() + latency
       last = last.then(async () => {
         const wait = due - Date.now()
@@ -39,7 +41,7 @@ export async function road(port: number, { latency = 0, slice = Infinity, rate =
       if (rate !== Infinity) await last
     }
     await last
-    to.end()
+    if (!frozen) to.end()
   }
   const server = createServer({ allowHalfOpen: true }, (near) => {
     connections++
@@ -66,6 +68,10 @@ export async function road(port: number, { latency = 0, slice = Infinity, rate =
     /** Breaks off all connections, as when a machine is switched off that can still say so. */
     drop() {
       for (const socket of sockets) socket.resetAndDestroy()
+    },
+    /** Nothing arrives any more, and nobody is told: as when a cable is pulled. */
+    freeze() {
+      frozen = true
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()

@@ -1,0 +1,93 @@
+import type { Client } from '../../lib/client/index.js'
+import { Document, DocumentArray, type PostOptions } from '../../lib/index.js'
+import type { Inputs } from '../../lib/post/inputs.js'
+import type { Answer } from './way.js'
+
+const SCORES = '{ name score { value opName description refId } }'
+const FIELDS = `id text blob tensor embedding tags uri mimeType weight offset location scores ${SCORES}`
+const DOCUMENT = `${FIELDS} chunks { ${FIELDS} chunks { ${FIELDS} } } matches { ${FIELDS} }`
+const VARIABLES = '$data: [StrawberryDocumentInput!], $on: String!, $target: String, $parameters: JSONScalar'
+const ARGUMENTS = 'data: $data, execEndpoint: $on, targetExecutor: $target, parameters: $parameters'
+const MUTATION = `mutation (${VARIABLES}) { docs(${ARGUMENTS}) { ${DOCUMENT} } }`
+const SUBSCRIPTION = `subscription (${VARIABLES}, $size: Int, $inOrder: Boolean) { docs(${ARGUMENTS}, requestSize: $size, resultsInOrder: $inOrder) {
+  docs { ${DOCUMENT} } partial ordinal parameters routes { executor } status { code description exception { name executor } } } }`
+
+/** A post as clients of GraphQL make it: by a mutation what is one request, by a subscription what is many, or comes in parts. */
+export async function* answers(client: Client, on: string, inputs?: Inputs<any>, options: PostOptions = {}): AsyncGenerator<Answer> {
+  const { requestSize, resultsInOrder, continueOnError, parameters, targetExecutor, signal } = options
+  const variables = { data: await data(inputs), on, target: targetExecutor, parameters: parameters && JSON.stringify(parameters) }
+  if (requestSize === undefined && !continueOnError && on !== '/tokens') {
+    const { data, errors } = await client.mutate(MUTATION, variables, { signal }).catch(thrown)
+    if (errors !== undefined) throw failureOf(errors[0])
+    return yield answerOf({ docs: data.docs, parameters: {}, routes: [] })
+  }
+  for await (const { data, errors } of heard(client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal }))) {
+    const answer = answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors)
+    if (answer.error !== undefined && !continueOnError) throw answer.error
+    yield answer
+  }
+}
+
+async function* heard(results: AsyncIterable<{ data: any; errors?: readonly any[] }>): AsyncGenerator<{ data: any; errors?: readonly any[] }> {
+  try {
+    yield* results
+  } catch (error) {
+    thrown(error)
+  }
+}
+
+/** What the server said of an executor stands in the cause. */
+function thrown(error: any): never {
+  const [first] = Array.isArray(error?.cause) ? error.cause : []
+  throw first?.extensions?.executor === undefined ? error : failureOf(first)
+}
+
+/** What GraphQL calls what has other names elsewhere. */
+const CODES: Readonly<Record<string, string>> = { TIMEOUT: 'ERR_TIMEOUT', SERVICE_UNAVAILABLE: 'ERR_UNREACHABLE' }
+
+function failureOf({ message, extensions: { code, executor } = {} as any }: any): unknown {
+  if (Object.hasOwn(CODES, code)) return { name: 'ConnectionError', code: CODES[code], message }
+  return { name: executor === undefined ? 'GraphQLError' : 'ExecutorError', code, executor, message }
+}
+
+function answerOf({ docs, parameters, routes, status, partial = false, ordinal = 0 }: any, errors?: readonly any[]): Answer {
+  const failed = status?.code === 'ERROR' ? { name: 'ExecutorError', code: 'ERR_EXECUTOR', executor: status.exception?.executor } : undefined
+  return {
+    docs: new DocumentArray(...(docs ?? []).map(documentOf)),
+    partial,
+    ordinal,
+    parameters,
+    routes,
+    error: errors === undefined ? failed : failureOf(errors[0]),
+  }
+}
+
+const byName = (scores: readonly any[] = []) => Object.fromEntries(scores.map(({ name, score }) => [name, without(score)]))
+const without = (fields: object) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && (value as any).length !== 0))
+
+/** As any other client has it. */
+function documentOf({ scores, chunks, matches, ...fields }: any): Document<any> {
+  return new Document({ ...without(fields), scores: byName(scores), chunks: (chunks ?? []).map(documentOf), matches: (matches ?? []).map(documentOf) })
+}
+
+/** All documents at once, as GraphQL has them. */
+async function data(inputs: any): Promise<object[] | null> {
+  if (inputs === undefined) return null
+  const given = typeof inputs === 'function' ? inputs() : inputs
+  const all: any[] = []
+  if (typeof given === 'string' || !(Symbol.iterator in given || Symbol.asyncIterator in given)) all.push(given)
+  else for await (const one of given) all.push(one)
+  return all.map((one) => toInput(typeof one === 'string' ? new Document({ text: one }) : one instanceof Document ? one : new Document(one)))
+}
+
+function toInput(document: Document<any>): object {
+  const { tags, scores, chunks, matches, ...fields } = document.toJSON() as any
+  const items = Object.entries(scores ?? {}).map(([name, score]) => ({ name, score }))
+  return {
+    ...fields,
+    ...(tags && { tags: JSON.stringify(tags) }),
+    ...(scores && { scores: items }),
+    ...(chunks && { chunks: document.chunks.map(toInput) }),
+    ...(matches && { matches: document.matches.map(toInput) }),
+  }
+}

@@ -1,0 +1,225 @@
+/** A cell that is not as it should be. */
+export interface KnownRed {
+  /** The number of this kind of fault. */
+  readonly row: number
+  /** The row of the contract. */
+  readonly name: string
+  readonly ways: readonly string[]
+  /** What is seen today, to the letter. */
+  readonly seen: string
+}
+
+/** All that is wrong today, by kind of fault. This list becomes shorter, never longer. */
+export const KNOWN_REDS: readonly KnownRed[] = [
+  // 157: an answer that cannot be written ends more than itself, or does not say whose it is
+  {
+    row: 157,
+    name: 'an answer that cannot be written: a bigint in a tag',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
+  },
+  {
+    row: 157,
+    name: 'an answer that cannot be written: a tag that contains itself',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
+  },
+  {
+    row: 157,
+    name: 'an answer that cannot be written: tags too deep',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
+  },
+  {
+    row: 157,
+    name: 'an answer that cannot be written: a toJSON that throws',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
+  },
+  {
+    row: 157,
+    name: 'an answer that cannot be written: a document in its own tags',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
+  },
+  {
+    row: 157,
+    name: 'an answer that cannot be written: a bigint among results',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: answered; after: answered',
+  },
+  // 158: numbers that JSON does not have
+  { row: 158, name: 'NaN and infinities in scores', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
+  { row: 158, name: 'NaN and infinities in weight', ways: ['client http', 'external http', 'fetch'], seen: 'undefined, undefined, undefined' },
+  { row: 158, name: 'NaN and infinities in tags', ways: ['client http', 'graphql', 'external http', 'fetch'], seen: 'null, null, null' },
+  { row: 158, name: 'NaN and infinities in embeddings', ways: ['client http', 'graphql', 'external http', 'fetch'], seen: 'NaN, NaN, NaN' },
+  { row: 158, name: 'NaN and infinities in locations', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
+  { row: 158, name: 'NaN and infinities in scores', ways: ['graphql'], seen: 'the post ends with DocumentError ERR_DOCUMENT' },
+  {
+    row: 158,
+    name: 'NaN and infinities in weight',
+    ways: ['graphql'],
+    seen: 'GraphQLError: Float cannot represent non numeric value: NaN, GraphQLError: Float cannot represent non numeric value: Infinity, GraphQLError: Float cannot represent non numeric value: -Infinity',
+  },
+  {
+    row: 158,
+    name: 'NaN and infinities in locations',
+    ways: ['graphql'],
+    seen: 'GraphQLError: Float cannot represent non numeric value: NaN, GraphQLError: Float cannot represent non numeric value: Infinity, GraphQLError: Float cannot represent non numeric value: -Infinity',
+  },
+  {
+    row: 158,
+    name: 'NaN and infinities in scores',
+    ways: ['external http'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL)',
+  },
+  {
+    row: 158,
+    name: 'NaN and infinities in locations',
+    ways: ['external http'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL)',
+  },
+  // 159: what cannot be copied ends the post
+  {
+    row: 159,
+    name: 'an answer that cannot be copied, where the graph forks',
+    ways: ['inline'],
+    seen: 'among others: answered, the post ends with RangeError: Maximum call stack size exceeded; alone: RangeError: Maximum call stack size exceeded; after: answered',
+  },
+  {
+    row: 159,
+    name: 'an answer that cannot be copied, where the graph forks',
+    ways: ['client http', 'client grpc', 'graphql', 'fetch'],
+    seen: 'among others: answered, the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered',
+  },
+  {
+    row: 159,
+    name: 'an answer that cannot be copied, where the graph forks',
+    ways: ['client websocket'],
+    seen: 'among others: answered, the post ends with ConnectionError ERR_DISCONNECTED; alone: ConnectionError ERR_DISCONNECTED; after: answered',
+  },
+  // 173: half-open peers are noticed late, or never
+  {
+    row: 173,
+    name: 'half-open: packets vanish under a connection that stood, by default',
+    ways: ['client http', 'client grpc', 'client websocket', 'graphql', 'external grpc', 'external http', 'external websocket', 'fetch'],
+    seen: 'no end',
+  },
+  // 174: executors elsewhere by the name they have here
+  {
+    row: 174,
+    name: 'an executor elsewhere has another name there: target and parameters of its name here reach it',
+    ways: ['external grpc', 'external http', 'external websocket'],
+    seen: '{"target":"x","list":"x","other":"x","flat":"top 1","nested":"top 1"}',
+  },
+  // 176: a status of a proxy means another thing on each wire
+  { row: 176, name: 'a proxy answers 429', ways: ['client http', 'client websocket', 'fetch'], seen: 'ConnectionError ERR_REFUSED, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 400', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 408', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 413', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 429', ways: ['client grpc'], seen: 'ConnectionError ERR_DISCONNECTED, asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 500', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 502', ways: ['client grpc'], seen: 'ConnectionError ERR_DISCONNECTED, asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 503', ways: ['client grpc'], seen: 'ConnectionError ERR_DISCONNECTED, asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 504', ways: ['client grpc'], seen: 'ConnectionError ERR_DISCONNECTED, asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 502', ways: ['client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 504', ways: ['client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 401', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 403', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 429', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 503', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
+  {
+    row: 176,
+    name: 'a proxy answers 400',
+    ways: ['external grpc', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times',
+  },
+  {
+    row: 176,
+    name: 'a proxy answers 408',
+    ways: ['external grpc', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times',
+  },
+  {
+    row: 176,
+    name: 'a proxy answers 413',
+    ways: ['external grpc', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times',
+  },
+  { row: 176, name: 'a proxy answers 429', ways: ['external grpc'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), asked 3 of 3 times' },
+  {
+    row: 176,
+    name: 'a proxy answers 500',
+    ways: ['external grpc', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times',
+  },
+  { row: 176, name: 'a proxy answers 502', ways: ['external grpc'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 503', ways: ['external grpc'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), asked 3 of 3 times' },
+  { row: 176, name: 'a proxy answers 504', ways: ['external grpc'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), asked 3 of 3 times' },
+  {
+    row: 176,
+    name: 'a proxy answers 429',
+    ways: ['external http', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_REFUSED), asked 1 of 3 times',
+  },
+  { row: 176, name: 'a proxy answers 502', ways: ['external websocket'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times' },
+  { row: 176, name: 'a proxy answers 504', ways: ['external websocket'], seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), asked 1 of 3 times' },
+  // 179: differs by wire: the code of an error is not sent
+  {
+    row: 179,
+    name: 'an executor leaves what is no document',
+    ways: ['client grpc', 'client http', 'client websocket', 'external grpc', 'external http', 'external websocket', 'fetch'],
+    seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor, answered; alone: ExecutorError ERR_EXECUTOR of actor; after: answered',
+  },
+  // 193: one waiter where there can be several (being mended)
+  {
+    row: 193,
+    name: 'story: partial answers of two branches stream through, more than any window has room for',
+    ways: ['client grpc', 'fetch'],
+    seen: 'no end',
+  },
+  {
+    row: 193,
+    name: 'story: partial answers of shards under ALL stream through, more than any window has room for',
+    ways: ['client grpc', 'external grpc', 'fetch'],
+    seen: 'no end',
+  },
+  // 204: what executors throw and leave (being mended)
+  {
+    row: 204,
+    name: 'an executor throws what throws when it is looked at',
+    ways: ['client grpc', 'client http', 'fetch'],
+    seen: 'among others: answered, the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered',
+  },
+  {
+    row: 204,
+    name: 'an executor throws what throws when it is looked at',
+    ways: ['client websocket'],
+    seen: 'among others: answered, the post ends with ConnectionError ERR_DISCONNECTED; alone: ConnectionError ERR_DISCONNECTED; after: answered',
+  },
+  {
+    row: 204,
+    name: 'an executor throws what throws when it is looked at',
+    ways: ['external grpc', 'external http'],
+    seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor (ERR_REFUSED), answered; alone: ExecutorError ERR_EXECUTOR of actor (ERR_REFUSED); after: answered',
+  },
+  {
+    row: 204,
+    name: 'an executor throws what throws when it is looked at',
+    ways: ['external websocket'],
+    seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), answered; alone: ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED); after: answered',
+  },
+  // 231: certificates by wire
+  {
+    row: 231,
+    name: "TLS: a client's certificate of another authority",
+    ways: ['client http', 'client websocket', 'graphql'],
+    seen: 'ConnectionError ERR_DISCONNECTED',
+  },
+  {
+    row: 231,
+    name: "TLS: a client's certificate of another authority",
+    ways: ['external http', 'external websocket'],
+    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED)',
+  },
+]
