@@ -28,7 +28,7 @@ export interface FlowOptions extends GatewayOptions {
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
   closeTimeout?: number | undefined
-  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: console.error. */
+  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: `logger`, or console.error. */
   onBackgroundError?: ((error: Error) => void) | undefined
 }
 
@@ -187,6 +187,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   exposeStacks: flag,
   drainDelay: milliseconds,
   onError: callback,
+  logger: callback,
 }
 
 /** What checks each option of `add()`. */

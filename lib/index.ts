@@ -1,4 +1,5 @@
 /** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
+export type { Logger, LogRecord } from './base/logger.js'
 export type { LoadConfigOptions } from './config/reading.js'
 export type { SaveConfigOptions } from './config/save.js'
 export { DocumentArray } from './doc/array.js'

@@ -1,4 +1,6 @@
+import { log } from './base/logger.js'
 import { type Deployment, deploy } from './deployment.js'
+import { ExecutorError } from './errors.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Gateway } from './gateway/gateway.js'
 import type { GatewayOptions } from './gateway/options.js'
@@ -15,6 +17,12 @@ import { Scope } from './stream/scope.js'
 
 /** A third of what Kubernetes allows. */
 const CLOSE_TIMEOUT = 10_000
+
+function aboutOf(error: Error): object {
+  if (!(error instanceof ExecutorError)) return { error }
+  const { requestId, executor, endpoint } = error
+  return { requestId, executor, endpoint, error }
+}
 
 /** A Flow that is open: its executors, and how requests walk through them. */
 export class Running implements Peer {
@@ -37,7 +45,9 @@ export class Running implements Peer {
    */
   static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
     const sorted = sort(steps)
-    const background = new Background(options.onBackgroundError)
+    const logger = (serve || undefined)?.logger ?? options.logger
+    const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
+    const background = new Background(options.onBackgroundError ?? told)
     const deployments: Deployment[] = []
     for (const step of sorted) deployments.push(await deploy(step, options, background))
     const graph = connect(

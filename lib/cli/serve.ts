@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { toStderr } from '../base/log-line.js'
 import { textOf } from '../config/source.js'
 import { Flow } from '../flow.js'
 import type { FlowOptions } from '../flow-options.js'
@@ -111,7 +112,7 @@ async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
   // From the start: executors that are opening would be left behind.
   using stop = new Stop(options.quiet)
   try {
-    await flow.open({ serve })
+    await flow.open({ serve: { ...serve, logger: flow.options.logger ?? toStderr } })
     if (!options.quiet && stop.by === undefined)
       process.stderr.write(`${notice(flow.name, { addresses: flow.addresses, options: { ...flow.options, ...serve } })}\n`)
     await stop.asked

@@ -1,4 +1,5 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
+import { type Logger, log } from '../base/logger.js'
 import { ConnectionError } from '../errors.js'
 import type { Request } from '../request/request.js'
 import { rest } from '../stream/rest.js'
@@ -10,6 +11,7 @@ interface AttemptOptions {
   readonly maxBackoff?: number | undefined
   readonly backoffMultiplier?: number | undefined
   readonly timeout?: number | undefined
+  readonly logger?: Logger | undefined
 }
 
 type Send = (request: Request) => void | Promise<void>
@@ -24,14 +26,19 @@ export class Attempts {
   readonly #longest: number
   readonly #growth: number
   readonly #timeout: number
+  readonly #logger: Logger | undefined
 
-  constructor(address: string, { maxAttempts = 1, initialBackoff = 500, maxBackoff = 2000, backoffMultiplier = 1.5, timeout = Infinity }: AttemptOptions) {
+  constructor(
+    address: string,
+    { maxAttempts = 1, initialBackoff = 500, maxBackoff = 2000, backoffMultiplier = 1.5, timeout = Infinity, logger }: AttemptOptions,
+  ) {
     this.#address = address
     this.#most = maxAttempts
     this.#first = initialBackoff
     this.#longest = maxBackoff
     this.#growth = backoffMultiplier
     this.#timeout = timeout
+    this.#logger = logger
   }
 
   /**
@@ -58,6 +65,7 @@ export class Attempts {
         // A random part of it, so that those who failed together do not come back together.
         const wait = Math.random() * Math.min(this.#first * this.#growth ** (attempt - 1), this.#longest)
         if (now() + wait >= until) throw this.#late(error)
+        log(this.#logger, 'warn', 'request.retried', { requestId: request.id, endpoint: request.header.execEndpoint, error })
         await restWithin(request.scope, life, wait)
       }
     }

@@ -1,3 +1,4 @@
+import type { Logger } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
 import { ConnectionError, optionRange, optionType } from '../errors.js'
 import { callback, check, count, milliseconds, type PostOptions, string } from '../options.js'
@@ -53,6 +54,8 @@ export interface ClientOptions extends AddressOptions {
    * `(url, init) => fetch(url, { ...init, credentials: 'include' })`. Default: Node's own client, elsewhere `fetch`.
    */
   fetch?: typeof globalThis.fetch | undefined
+  /** Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`. Default: none. */
+  logger?: Logger | undefined
 }
 
 const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
@@ -79,6 +82,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
   prefetch: count,
   docarray: string,
   fetch: callback,
+  logger: callback,
 }
 
 /**

@@ -27,6 +27,7 @@ export const GRAPHQL_KEYS: Keys = {
   maxDirectives: option(WHOLE, 'Directives of one text. Default 50.'),
   prefetch: option(WHOLE, 'The most requests of one subscription on their way. Default: the Flow’s.'),
   onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+  logger: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }
 
 /** Key and certificate in the file itself, which is for variables: see ssl_keyfile. */
@@ -63,4 +64,5 @@ export const SERVING_KEYS: Keys = {
   exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),
   drainDelay: option(TIME, 'Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0.'),
   onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+  logger: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }

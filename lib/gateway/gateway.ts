@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
-import { ConnectionError, say } from '../errors.js'
+import { log } from '../base/logger.js'
+import { ConnectionError, ExecutorError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'
 import { Limited } from '../wire/limited.js'
@@ -42,9 +43,9 @@ export class Gateway implements AsyncDisposable {
    * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
-    const all = await withKeys({ onError: (error: Error) => console.error(`sluice: gateway: ${say(error)}`), ...checkGatewayOptions(options) })
-    const { timeout, maxInFlight = MAX_IN_FLIGHT, ...told } = all
-    const limited = new Limited(peer, { timeout, maxInFlight })
+    const all = await withKeys({ ...checkGatewayOptions(options), onError: heard(options) })
+    const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, ...told } = all
+    const limited = new Limited(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
     try {
       for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told))
@@ -90,6 +91,15 @@ export class Gateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+}
+
+/** Who hears of what is wrong with the server itself. Executors that failed, GraphQL tells too; the logger has heard of them where requests end. */
+function heard({ onError, logger }: GatewayOptions): (error: Error) => void {
+  if (logger === undefined) return onError ?? ((error) => console.error(`sluice: gateway: ${say(error)}`))
+  return (error) => {
+    if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })
+    onError?.(error)
   }
 }
 

@@ -1,4 +1,5 @@
 /** A Flow as a service. */
+export type { Logger, LogRecord } from '../base/logger.js'
 export { createHttp, type HttpHandler, type HttpOptions } from '../wire/http/index.js'
 export type { ServerTls } from '../wire/wire.js'
 export { Gateway } from './gateway.js'

@@ -1,3 +1,4 @@
+import type { Logger } from '../base/logger.js'
 import { optionRange, optionType } from '../errors.js'
 import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
@@ -64,6 +65,11 @@ export interface GatewayOptions {
   drainDelay?: number | undefined
   /** Told of what is wrong with a server itself, not with a request. Default: console.error. */
   onError?: ((error: Error) => void) | undefined
+  /**
+   * Told of executors that fail, of requests that are late (and, at the level debug, refused), of what is wrong with the server itself and, of a Flow,
+   * of what fails in the background: a record each, with request id, executor, endpoint and the error. Default: none. With it, `onError` need not be given.
+   */
+  logger?: Logger | undefined
 }
 
 /** What checks each option of a gateway. */
@@ -97,6 +103,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   exposeStacks: flag,
   drainDelay: milliseconds,
   onError: callback,
+  logger: callback,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */

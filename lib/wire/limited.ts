@@ -1,5 +1,6 @@
 import { here } from '../base/context.js'
-import { FlowStateError } from '../errors.js'
+import { type Logger, log } from '../base/logger.js'
+import { ExecutorError, FlowStateError } from '../errors.js'
 import { DEFAULT_PREFETCH } from '../options.js'
 import type { Peer } from '../peer.js'
 import type { Request } from '../request/request.js'
@@ -14,6 +15,8 @@ export interface Limits {
   timeout?: number | undefined
   /** The most requests inside. 0, and by default: no bound. */
   maxInFlight?: number | undefined
+  /** Hears what requests fail at. */
+  logger?: Logger | undefined
 }
 
 /**
@@ -27,13 +30,15 @@ export class Limited implements Peer {
   readonly #deadlines: Deadlines | undefined
   readonly #timeout: number
   readonly #maxInFlight: number
+  readonly #logger: Logger | undefined
 
   constructor(
     readonly served: Peer,
-    { timeout = 0, maxInFlight = 0 }: Limits,
+    { timeout = 0, maxInFlight = 0, logger }: Limits,
   ) {
     this.#timeout = timeout
     this.#maxInFlight = maxInFlight
+    this.#logger = logger
     if (timeout > 0) this.#deadlines = new Deadlines(timeout)
     // So many that streams come to wait, each with all that it may send ahead, before anything is refused.
     if (maxInFlight > 0 && maxInFlight < Infinity) this.#line = new Line(maxInFlight, maxInFlight * DEFAULT_PREFETCH)
@@ -61,6 +66,29 @@ export class Limited implements Peer {
 
   /** @throws Refused, and what the peer throws */
   handle(request: Request): void | Promise<void> {
+    if (this.#logger === undefined) return this.#handle(request)
+    const { scope } = request
+    // Who left has no use for an answer, and nothing went wrong here.
+    const failed = (error: unknown): void => (scope.aborted ? undefined : this.#tell(request, error))
+    let pending: void | Promise<void>
+    try {
+      pending = this.#handle(request)
+    } catch (error) {
+      failed(error)
+      throw error
+    }
+    pending?.then(undefined, failed)
+    return pending
+  }
+
+  #tell({ id, header }: Request, error: unknown): void {
+    const about = { requestId: id, endpoint: header.execEndpoint, error }
+    if (error instanceof Refused) log(this.#logger, error.busy ? 'debug' : 'warn', error.busy ? 'request.refused' : 'request.late', about)
+    else if (error instanceof FlowStateError) log(this.#logger, 'debug', 'request.refused', about)
+    else log(this.#logger, 'error', 'executor.failed', { ...about, executor: error instanceof ExecutorError ? error.executor : undefined })
+  }
+
+  #handle(request: Request): void | Promise<void> {
     if (this.leaving && request.header.execEndpoint === DRY_RUN)
       throw new FlowStateError('ERR_FLOW_CLOSED', 'This gateway shuts down: ask again, or ask another instance')
     return this.#deadlines === undefined ? this.#enter(request) : this.#inTime(request, this.#deadlines)

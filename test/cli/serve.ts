@@ -20,8 +20,9 @@ folder.file(
   'executors.mjs',
   `import { Executor } from ${sluice}
   export class Shout extends Executor {
-    static requests = { '/shout': 'shout', '/slow': 'slow', '/stuck': 'stuck' }
+    static requests = { '/fail': 'fail', '/shout': 'shout', '/slow': 'slow', '/stuck': 'stuck' }
     shout({ docs }) { for (const doc of docs) doc.text = doc.text.toUpperCase() + (this.config.mark ?? '') + (this.env.MARK ?? '') }
+    fail({ docs }) { throw new TypeError('not this: ' + docs[0].text) }
     async stuck() { process.stderr.write('stuck'); await new Promise(() => {}) }
     async slow() { process.stderr.write('handling'); await new Promise((go) => process.once('SIGTERM', () => setTimeout(go, 200))) }
   }
@@ -65,6 +66,28 @@ test('T1, F9: sluice flow serves a Flow over all protocols at one port, and says
   const ping = new Command(['ping', grpc, '--timeout', '500'])
   assert.is((await ping.end).code, 1)
   assert.match(ping.stderr, /is not ready/)
+})
+
+test('184, 152: what fails in sluice flow and sluice executor is in their logs, with its stack, and forges no line', async () => {
+  for (const args of [
+    ['flow', yml],
+    ['executor', `${folder.path}/executors.mjs#Shout`, '--name', 'shout'],
+  ]) {
+    const server = new Command([...args, '--protocol', 'http', '--port', '0'])
+    const address = await started(server, 'HTTP')
+    const before = server.stderr.length
+    await using client = new Client(address)
+    const [response] = await client.post('/fail', 'that\n2026 forged', { continueOnError: true }).toArray()
+    assert.is(response!.status.code, 'ERROR')
+    await server.has('stderr', 'executors.mjs:5')
+    const [line, frame] = server.stderr.slice(before).split('\n')
+    assert.match(
+      line!,
+      new RegExp(`^\\S+Z error executor\\.failed request=${response!.requestId} executor=shout endpoint=/fail: .*this: that\\\\x0a2026 forged$`),
+    )
+    assert.match(frame!, /^ {4}at .*executors\.mjs:5/)
+    await stop(server)
+  }
 })
 
 test('F8: a Flow is served as its file says, but for what the command line says otherwise; sluice run opens no port', async () => {

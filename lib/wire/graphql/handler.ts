@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
-import { say } from '../../errors.js'
+import { log } from '../../base/logger.js'
+import { ExecutorError, say } from '../../errors.js'
 import type { Peer } from '../../peer.js'
+import { Limited } from '../limited.js'
 import { allowOrigins } from './cors.js'
 import type { Context } from './docs.js'
 import { UNWRITABLE } from './errors.js'
@@ -39,9 +41,10 @@ export interface GraphQLHandler {
  */
 export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQLHandler {
   const all = settings(options)
-  const onError = heard(all.onError)
+  const onError = heard(all)
+  const logged = all.logger === undefined ? peer : new Limited(peer, { logger: all.logger })
   const yoga = createYoga({
-    schema: createSchema(peer, { ...all, onError }),
+    schema: createSchema(logged, { ...all, onError }),
     graphqlEndpoint: all.path,
     plugins: plugins({ ...all, onError }),
     parserAndValidationCache: { documentCache: new ParseCache(), errorCache: new ParseCache(), validationCache: true },
@@ -131,8 +134,10 @@ function plugins(settings: Settings): Plugin[] {
 }
 
 /** A listener that throws must not change what the client gets. */
-function heard(onError: (error: unknown) => void): (error: unknown) => void {
+function heard({ onError, logger }: Settings): (error: unknown) => void {
   return (error) => {
+    // Of executors, it has heard where requests end.
+    if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })
     try {
       onError(error)
     } catch (thrown) {

@@ -1,3 +1,4 @@
+import type { Logger } from '../../base/logger.js'
 import { optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
@@ -28,13 +29,15 @@ export interface GraphQLOptions {
   prefetch?: number | undefined
   /**
    * Hears what went wrong on this side, with causes and stacks, which never go over the wire: failed executors and unexpected errors,
-   * but not what clients did wrong. Default: `console.error`.
+   * but not what clients did wrong. Default: `console.error`, or nobody where there is a `logger`.
    */
   onError?: ((error: unknown) => void) | undefined
+  /** Told of executors that fail, requests that are refused, and unexpected errors, a record each. Default: none. */
+  logger?: Logger | undefined
 }
 
 /** All options, with their defaults. */
-export type Settings = { [K in keyof Required<GraphQLOptions>]: Exclude<GraphQLOptions[K], undefined> }
+export type Settings = { [K in keyof Required<Omit<GraphQLOptions, 'logger'>>]: Exclude<GraphQLOptions[K], undefined> } & Pick<GraphQLOptions, 'logger'>
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settings(options: GraphQLOptions): Settings {
@@ -52,7 +55,7 @@ export function settings(options: GraphQLOptions): Settings {
     maxFields: 1000,
     maxDirectives: 50,
     prefetch: DEFAULT_PREFETCH,
-    onError: (error) => console.error('sluice/graphql:', error),
+    onError: options.logger === undefined ? (error) => console.error('sluice/graphql:', error) : () => {},
     ...given,
   }
 }
@@ -70,6 +73,7 @@ const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = 
   maxDirectives: count,
   prefetch: count,
   onError: callback,
+  logger: callback,
 }
 
 function limit(name: string, value: unknown): void {

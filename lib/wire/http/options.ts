@@ -1,3 +1,4 @@
+import { type Logger, log } from '../../base/logger.js'
 import { asError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
@@ -32,6 +33,8 @@ export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'pre
   description?: string | undefined
   /** Milliseconds after which a request that is not answered is, with 504; its executors are told. A stream must begin by then, and has no end. Default: none. */
   timeout?: number | undefined
+  /** Told of executors that fail, requests that are late or refused, and what is wrong with the server itself, a record each. Default: none. */
+  logger?: Logger | undefined
   /** Pack answers from 1 KiB that the client takes packed: gzip, br or deflate. Default `true`. */
   compression?: boolean | undefined
 }
@@ -69,6 +72,7 @@ const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
   title: string,
   description: string,
   timeout: milliseconds,
+  logger: callback,
   compression: flag,
 }
 
@@ -92,7 +96,7 @@ export function serveSettingsOf(options: HttpServeOptions): Settings & HttpServe
 }
 
 function settings(options: HttpOptions): Settings {
-  const { maxMessageBytes = 100 * 1024 * 1024, prefetch = DEFAULT_PREFETCH, onError } = options
+  const { maxMessageBytes = 100 * 1024 * 1024, prefetch = DEFAULT_PREFETCH, onError, logger } = options
   return {
     ...options,
     maxMessageBytes,
@@ -103,13 +107,14 @@ function settings(options: HttpOptions): Settings {
     compression: options.compression ?? true,
     title: options.title ?? 'sluice',
     description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
-    onError: heard(onError ?? ((error) => console.error(error))),
+    onError: heard(onError ?? (logger === undefined ? (error) => console.error(error) : () => {}), logger),
   }
 }
 
 /** A listener that throws must not change what clients get. */
-function heard(onError: (error: Error) => void): (error: unknown) => void {
+function heard(onError: (error: Error) => void, logger: Logger | undefined): (error: unknown) => void {
   return (error) => {
+    log(logger, 'error', 'server.failed', { error })
     try {
       onError(asError(error))
     } catch (thrown) {

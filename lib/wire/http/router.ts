@@ -33,7 +33,7 @@ export class Router {
   leaving = false
 
   constructor(peer: Handler, settings: Settings) {
-    this.#peer = settings.timeout ? new Limited(peer as Peer, settings) : peer
+    this.#peer = settings.timeout || settings.logger ? new Limited(peer as Peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {

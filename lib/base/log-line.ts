@@ -1,0 +1,54 @@
+import { say } from '../errors.js'
+import type { Logger, LogRecord } from './logger.js'
+
+/** The most characters of one text in a line, and lines of one stack. */
+const LONGEST = 2000
+const DEEPEST = 30
+
+/** Characters that end lines, move cursors or change colours: what comes from outside could forge lines with them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones
+const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/** A text as it may stand in a line: control characters as `\x0a` or `\u2028`. */
+export function escaped(text: string): string {
+  const short = text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text
+  return short.replace(CONTROL, (character) => {
+    const code = character.charCodeAt(0).toString(16)
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
+  })
+}
+
+/**
+ * A record as people read it: one line, and the stack behind it, each line of it indented. Nothing in it can begin a line of its own.
+ *
+ * `2026-11-28T20:15:00.000Z error executor.failed request=65f… executor=store endpoint=/index: store failed at /index …: no such file`
+ */
+export function lineOf({ level, time, event, error, ...about }: LogRecord): string {
+  const { requestId, executor, endpoint, traceId } = about
+  const names = Object.entries({ request: requestId, executor, endpoint, trace: traceId })
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([name, value]) => ` ${name}=${/[\s"=]/.test(value!) ? escaped(JSON.stringify(value)) : escaped(value!)}`)
+  const said = error === undefined ? '' : `: ${escaped(say(error))}`
+  return `${new Date(time).toISOString()} ${level} ${event}${names.join('')}${said}${stackOf(error)}`
+}
+
+/** The stack of what lies deepest, which is the code of who failed. Anything can be thrown, also what throws again when looked at. */
+function stackOf(error: unknown): string {
+  try {
+    let at = error
+    for (let depth = 0; depth < 8 && at instanceof Error && at.cause instanceof Error; depth++) at = at.cause
+    if (!(at instanceof Error) || typeof at.stack !== 'string') return ''
+    const frames = at.stack.split('\n').filter((line) => /^\s+at /.test(line))
+    return frames
+      .slice(0, DEEPEST)
+      .map((line) => `\n    ${escaped(line.trim())}`)
+      .join('')
+  } catch {
+    return ''
+  }
+}
+
+/** For the command line: what is worth reading, on stderr. */
+export const toStderr: Logger = (record) => {
+  if (record.level !== 'debug') process.stderr.write(`${lineOf(record)}\n`)
+}

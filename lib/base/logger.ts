@@ -1,0 +1,36 @@
+import { now, onWall } from './clock.js'
+
+export type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** What is worth a line in a log. */
+export interface LogRecord {
+  /** `'error'`: something failed. `'warn'`: something may. `'debug'`: what happens all the time, such as requests that are refused. */
+  readonly level: Level
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  /**
+   * What happened: `'executor.failed'`, `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
+   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client). More may come.
+   */
+  readonly event: string
+  readonly requestId?: string | undefined
+  readonly executor?: string | undefined
+  readonly endpoint?: string | undefined
+  /** Of the trace that the request is part of, where there is one. */
+  readonly traceId?: string | undefined
+  /** What was thrown, with its `cause` and stacks. It may say what clients must not know. */
+  readonly error?: unknown
+}
+
+/** Where records go. What it throws is dropped: a log that fails must not change what happens. */
+export type Logger = (record: LogRecord) => void
+
+/** Hands a record to a logger, if there is one. */
+export function log(logger: Logger | undefined, level: Level, event: string, more: Omit<LogRecord, 'level' | 'time' | 'event'>): void {
+  if (logger === undefined) return
+  try {
+    logger({ level, time: onWall(now()), event, ...more })
+  } catch {
+    // Nobody is left to tell.
+  }
+}
