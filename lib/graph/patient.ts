@@ -120,7 +120,13 @@ export class Patient implements Handler {
         countdown.start()
       }
     }
-    const pending = this.#handler.handle(trial)
+    let pending: void | Promise<void>
+    try {
+      pending = this.#handler.handle(trial)
+    } catch (error) {
+      countdown?.end()
+      throw error
+    }
     if (pending === undefined) return countdown?.end()
     return new Promise((resolve, reject) => {
       const leave = (): void => {

@@ -39,6 +39,22 @@ const timers = (): number => process.getActiveResourcesInfo().filter((name) => n
 
 // ── timeout ──────────────────────────────────────────────────────────────────────────────────────────────
 
+test('R168: an executor that throws at once leaves no timer of its timeout, with or without replicas', async () => {
+  for (const options of [{}, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+    const flow = await flowOf(
+      () => {
+        throw new Error('at once')
+      },
+      { timeout: 60_000, ...options },
+    )
+    const before = timers()
+    await flow.post('/', ['a', 'b'], { requestSize: 1, continueOnError: true }).drain()
+    await turn()
+    assert.is(timers(), before, JSON.stringify(options))
+    await flow.close()
+  }
+})
+
 test('R44: an executor that hangs is told, and its request fails by name, although it never answers', async () => {
   let told: unknown
   const flow = await flowOf(
