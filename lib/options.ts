@@ -14,6 +14,12 @@ export const DEFAULT_PREFETCH = 16
 export const DEFAULT_REQUEST_SIZE = 100
 
 /**
+ * Milliseconds since its last document after which an async source counts as idle, unless told otherwise: one that waits for the
+ * answer to what it gave goes on, and people hardly notice; sources that give documents ten times a second or more get full requests.
+ */
+export const DEFAULT_FLUSH_AFTER = 100
+
+/**
  * What `post()` can be told beside its endpoint and inputs.
  *
  * @typeParam P the type of the parameters
@@ -32,7 +38,11 @@ export interface PostOptions<P extends object = Parameters> {
   prefetch?: number | undefined
   /** Hand responses on in the order of the inputs. Default `false`: as they complete. */
   resultsInOrder?: boolean | undefined
-  /** Milliseconds after the last document in which a request that is not full goes out all the same. Off by default: requests are full, but for the last. */
+  /**
+   * Milliseconds since the last document of an asynchronous source after which a request that is not full goes out all the same. Default 100:
+   * a source that waits for the answer to what it gave gets it. Infinity: requests are full, but for the last. 0: as soon as the source is
+   * not ready. Of lists and sync iterables without promises, requests are always full.
+   */
   flushAfter?: number | undefined
   /** Called for each response without an error, and awaited before it is handed on. */
   onDone?: ((response: Response) => unknown) | undefined
@@ -54,7 +64,7 @@ const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
   requestSize: size,
   prefetch: count,
   resultsInOrder: flag,
-  flushAfter: milliseconds,
+  flushAfter: patience,
   onDone: callback,
   onError: callback,
   onAlways: callback,
@@ -107,6 +117,11 @@ export function milliseconds(name: string, value: unknown): void {
   if (typeof value !== 'number') throw optionType(name, 'a number of milliseconds', value)
   // Longer timers fire at once on every platform.
   if (!(value >= 0 && value <= 0x7fffffff)) throw optionRange(name, 'a number of milliseconds from 0 to 2147483647', value)
+}
+
+/** Milliseconds, or Infinity for never. */
+function patience(name: string, value: unknown): void {
+  if (value !== Infinity) milliseconds(name, value)
 }
 
 function size(name: string, value: unknown): void {

@@ -2,8 +2,12 @@ import { Document, type DocumentLike, type Tags } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
 import { InputError, say, show } from '../errors.js'
 
-/** Documents, or what documents are made from: one, several, or as many as come. */
-export type Documents<T extends object = Tags> = DocumentLike<T> | Iterable<DocumentLike<T>> | AsyncIterable<DocumentLike<T>>
+/**
+ * Documents, or what documents are made from: one, several, or as many as come. Promises of them in an iterable, as of `ids.map(load)`, are
+ * read as `for await` reads them: one after the other, and the first that is rejected is the failure of the input. Those of a list have all
+ * begun, though; that some of them fail which are never reached is nobody's business.
+ */
+export type Documents<T extends object = Tags> = DocumentLike<T> | Iterable<DocumentLike<T> | PromiseLike<DocumentLike<T>>> | AsyncIterable<DocumentLike<T>>
 
 /**
  * What `post()` takes: {@link Documents}, or a function that returns (a promise of) them and is called when the first response

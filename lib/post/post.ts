@@ -2,7 +2,7 @@ import { rawPipe } from 'it-pipe'
 import { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
 import { optionType } from '../errors.js'
-import { checkPostOptions, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
+import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
 import type { Peer } from '../peer.js'
 import { snapshot } from '../request/parameters.js'
 import { Header } from '../request/request.js'
@@ -25,7 +25,7 @@ export function post<T extends object = Tags>(peer: Peer, on: string, inputs: In
     targetExecutor,
     requestSize = DEFAULT_REQUEST_SIZE,
     prefetch = DEFAULT_PREFETCH,
-    flushAfter,
+    flushAfter = DEFAULT_FLUSH_AFTER,
     showProgress,
   } = checkPostOptions(options)
   const header = new Header(on, snapshot(parameters), targetExecutor)

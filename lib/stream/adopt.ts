@@ -6,9 +6,20 @@ export function isThenable(value: unknown): value is PromiseLike<any> {
 
 /** `then` as `await` does it: whatever the promise makes of its own `then`, one of the two is called, once, and later. */
 export function adopt<T>(value: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
-  // Nearly always a promise of the platform, which needs none of the precautions.
-  if ((value as Promise<T>).constructor === Promise && value.then === then) void value.then(done, failed)
-  else then.call(Promise.resolve(value), done as (value: unknown) => void, failed)
+  let promise: PromiseLike<T>
+  try {
+    // Nearly always a promise of the platform, which needs none of the precautions.
+    if ((value as Promise<T> | undefined)?.constructor === Promise && value.then === then) return void value.then(done, failed)
+    promise = Promise.resolve(value)
+  } catch (error) {
+    promise = Promise.reject(error)
+  }
+  then.call(promise, done as (value: unknown) => void, failed)
+}
+
+/** Says of the promises among these that their failures are looked after, though some may never be reached. */
+export function lookAfter(items: readonly unknown[]): void {
+  for (const item of items) if (isThenable(item)) adopt(item, ignore, ignore)
 }
 
 /** For promises whose failure is told elsewhere, or nobody's business. */

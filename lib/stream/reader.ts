@@ -1,4 +1,4 @@
-import { adopt, ignore, isThenable } from './adopt.js'
+import { adopt, ignore, isThenable, lookAfter } from './adopt.js'
 
 /** How a source ended: by itself, or with a reason; in a box, because `undefined` can be thrown too. */
 export type End = { readonly reason: unknown } | undefined
@@ -34,21 +34,31 @@ export class Reader<T> {
     const open = (this.#source as AsyncIterable<T>)[Symbol.asyncIterator]
     this.async = open !== undefined && open !== null
     if (this.async) this.#iterator = open.call(this.#source)
-    else if (isPlainArray(this.#source)) this.#array = this.#source
-    else this.#iterator = (this.#source as Iterable<T>)[Symbol.iterator]()
+    else if (isPlainArray(this.#source)) {
+      this.#array = this.#source
+      // Promises in a list have all begun, so that any may fail, also when nobody comes to read it.
+      if (isThenable(this.#source[0])) lookAfter(this.#source)
+    } else this.#iterator = (this.#source as Iterable<T>)[Symbol.iterator]()
   }
 
   read(): void {
     const array = this.#array
     if (array !== undefined) {
-      if (this.#index < array.length) this.#flight.onItem(array[this.#index++] as T)
-      else this.#flight.onEnd(undefined)
-      return
+      let item: T
+      try {
+        if (this.#index >= array.length) return this.#flight.onEnd(undefined)
+        item = array[this.#index++] as T
+      } catch (error) {
+        return this.#onFailed(error)
+      }
+      return this.#flight.onItem(item)
     }
     this.busy = true
     let step: IteratorResult<T>
     try {
       const answer = this.#iterator!.next()
+      // What began as a sync iterator may go on as an async one: post() knows no sooner that there are promises among its inputs.
+      if (!this.async && answer instanceof Promise) this.async = true
       if (this.async) return adopt(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
       step = answer as IteratorResult<T>
     } catch (error) {

@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ReadableStream } from 'node:stream/web'
 import { pipe } from 'it-pipe'
@@ -7,12 +7,22 @@ import * as assert from 'uvu/assert'
 import { type Call, Document, DocumentArray, ExecutorError, Flow, FlowStateError, InputError, type PostOptions, type Response } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
 import { longestGap } from '../support/gap.js'
+import { pending } from '../support/turn.js'
 import { within } from '../support/within.js'
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, i) => `d${i}`)
 
 /** An open Flow of one executor. */
 const flowOf = (uses: (call: Call) => any, options = {}): Promise<Flow<'only'>> => new Flow(options).add({ name: 'only', uses }).open() as Promise<Flow<'only'>>
+
+/** Turns of the event loop until something holds. */
+const until = (holds: () => boolean): Promise<void> =>
+  within(
+    30_000,
+    (async () => {
+      while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+    })(),
+  )
 
 async function fails(run: () => unknown, code: string, pattern?: RegExp): Promise<any> {
   try {
@@ -67,7 +77,7 @@ test('D5: what is no document is refused, and says where it stands', async () =>
   await using flow = await flowOf(() => {})
   await fails(() => flow.post('/', 5 as any).next(), 'ERR_INPUT', /not 5/)
   await fails(() => flow.post('/', ['a', 5 as any]).drain(), 'ERR_INPUT', /Input 1 .*not from 5/)
-  await fails(() => flow.post('/', [Promise.resolve('a') as any]).drain(), 'ERR_INPUT', /await it/)
+  await fails(() => flow.post('/', ['a', Promise.resolve(5 as any)]).drain(), 'ERR_INPUT', /Input 1 .*not from 5/)
   await fails(() => flow.post('/', [['nested'] as any]).drain(), 'ERR_INPUT', /Input 0/)
   await fails(() => flow.post('/', () => 5 as any).drain(), 'ERR_INPUT')
 })
@@ -633,6 +643,256 @@ test('R20: a ping-pong client gets each answer before it gives the next document
   assert.equal(seen, ['0', '1', '2', '3', '4'])
 })
 
+test('R20, R171: a source that waits for the answer to what it gave gets it by default, and with Infinity a full request', async () => {
+  await using flow = await flowOf(() => {})
+  const pingPong = () => {
+    const doors = [0, 1, 2].map(() => deferred<void>())
+    const inputs = async function* () {
+      for (const [i, door] of doors.entries()) {
+        yield `${i}`
+        await door.promise
+      }
+    }
+    return { doors, inputs }
+  }
+  for (const wrapped of [false, true]) {
+    const { doors, inputs } = pingPong()
+    const seen: string[] = []
+    const run = (async () => {
+      for await (const response of flow.post('/', wrapped ? async () => inputs() : inputs())) {
+        seen.push(...response.docs.texts)
+        doors[seen.length - 1]!.resolve()
+      }
+    })()
+    await within(30_000, run)
+    assert.equal(seen, ['0', '1', '2'])
+  }
+  const { doors, inputs } = pingPong()
+  const post = flow.post('/', inputs, { flushAfter: Infinity })
+  const next = post.next()
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  assert.ok(await pending(next))
+  for (const door of doors) door.resolve()
+  assert.equal((await within(30_000, next)).value.docs.texts, ['0', '1', '2'])
+})
+
+test('R160: promises among the inputs are read as `for await` reads them, within the bound, and in full requests', async () => {
+  await using flow = await flowOf(() => {})
+  const later = (text: string) => new Promise<string>((resolve) => setImmediate(resolve, text))
+  class Thenable {
+    constructor(readonly text: string) {}
+    then(done: (text: string) => void): void {
+      done(this.text)
+    }
+  }
+  const lists = {
+    'all promises': () => [0, 1, 2, 3, 4, 5, 6].map((n) => later(`${n}`)),
+    mixed: () => ['0', '1', '2', later('3'), '4', later('5'), '6'],
+    'the last': () => ['0', '1', '2', '3', '4', '5', later('6')],
+    thenables: () => [0, 1, 2, 3, 4, 5, 6].map((n) => new Thenable(`${n}`)),
+  }
+  const kinds = {
+    array: (list: unknown[]) => list,
+    generator: function* (list: unknown[]) {
+      yield* list
+    },
+    function: (list: unknown[]) => () => list,
+    'async function': (list: unknown[]) => async () => list,
+    'another iterable': (list: unknown[]) => ({ [Symbol.iterator]: () => list.values() }),
+  }
+  for (const [where, list] of Object.entries(lists))
+    for (const [kind, of] of Object.entries(kinds))
+      for (const requestSize of [1, 2, 3, 4, 100, 0]) {
+        const sizes: number[] = []
+        const seen: string[] = []
+        for await (const { docs } of flow.post('/', of(list()) as any, { requestSize, resultsInOrder: true })) {
+          sizes.push(docs.length)
+          seen.push(...docs.texts)
+        }
+        assert.equal(seen, ['0', '1', '2', '3', '4', '5', '6'], `${where}, ${kind}, ${requestSize}`)
+        const size = requestSize || 7
+        assert.equal(
+          sizes,
+          Array.from({ length: Math.ceil(7 / size) }, (_, i) => Math.min(size, 7 - i * size)),
+          `${where}, ${kind}, ${requestSize}`,
+        )
+      }
+  let begun = 0
+  let received = 0
+  const load = function* () {
+    for (let n = 0; n < 20; n++) {
+      assert.ok(++begun - received <= 3, 'within the bound')
+      yield later(`${n}`)
+    }
+  }
+  for await (const _ of flow.post('/', load as any, { requestSize: 1, prefetch: 3 })) {
+    received++
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.is(received, 20)
+})
+
+test('R160: a promise that is rejected is a failure of the input, closes it, and none is unhandled, also of those never reached', async () => {
+  const unhandled: unknown[] = []
+  const hear = (reason: unknown) => void unhandled.push(String(reason))
+  process.on('unhandledRejection', hear)
+  await using flow = await flowOf(() => {})
+  const load = async (n: number) => {
+    if (n % 3 === 2) throw new Error(`404 for ${n}`)
+    return `${n}`
+  }
+  const numbers = [0, 1, 2, 3, 4, 5]
+  const tail = () => ['x', ...numbers.map(load)]
+  for (const inputs of [() => numbers.map(load), tail, () => async () => numbers.map(load)]) {
+    const seen: string[] = []
+    const error: any = await (async () => {
+      for await (const { docs } of flow.post('/', inputs() as any)) seen.push(...docs.texts)
+    })().catch((error) => error)
+    assert.is(error.message, '404 for 2')
+    assert.equal(seen.slice(-2), ['0', '1'])
+  }
+  // A generator's next promise is not made before the last was there.
+  let closed = 0
+  const generator = function* () {
+    try {
+      for (const n of numbers) yield load(n)
+    } finally {
+      closed++
+    }
+  }
+  for (const requestSize of [1, 2, 100]) {
+    const error: any = await flow
+      .post('/', generator() as any, { requestSize })
+      .drain()
+      .catch((error) => error)
+    assert.is(error.message, '404 for 2')
+  }
+  assert.is(closed, 3)
+  // Never begun, left at once, and left while one is awaited.
+  flow.post('/', numbers.map(load) as any)
+  for await (const _ of flow.post('/', numbers.map(load) as any, { requestSize: 1, prefetch: 1 })) break
+  const hangs = flow.post('/', [new Promise(() => {}), ...numbers.map(load)] as any)
+  const next = hangs.next()
+  await new Promise((resolve) => setImmediate(resolve))
+  await within(5000, hangs.return())
+  assert.is((await within(5000, next)).done, true)
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve))
+  process.off('unhandledRejection', hear)
+  assert.equal(unhandled, [])
+})
+
+test('R168: inputs that come when nobody wants them any more are closed', async () => {
+  await using flow = await flowOf(() => {})
+  for (const how of ['return', 'abort'])
+    for (const kind of ['iterable', 'generator of its own', 'stream', 'rejected promises', 'nothing']) {
+      const controller = new AbortController()
+      const [asked, opened] = [deferred<void>(), deferred<unknown>()]
+      const post = flow.post(
+        '/',
+        () => {
+          asked.resolve()
+          return opened.promise as any
+        },
+        { signal: controller.signal },
+      )
+      const next = post.next().catch(() => {})
+      await asked.promise
+      if (how === 'return') await within(5000, post.return())
+      else controller.abort()
+      await within(5000, next)
+      const source = { reads: 0, returns: 0 }
+      const iterable = {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => ({ done: ++source.reads > 0, value: undefined }),
+          return: async () => ({ done: ++source.returns > 0, value: undefined }),
+        }),
+      }
+      const stream = Readable.from(['a'])
+      if (kind === 'iterable') opened.resolve(iterable)
+      else if (kind === 'stream') opened.resolve(stream)
+      else if (kind === 'rejected promises') opened.resolve([Promise.reject(new Error('late'))])
+      else if (kind === 'nothing') opened.resolve(undefined)
+      else opened.resolve((async function* () {})())
+      await until(() => (kind === 'iterable' ? source.returns > 0 : kind !== 'stream' || stream.destroyed))
+      if (kind === 'iterable') assert.equal(source, { reads: 0, returns: 1 })
+      if (kind === 'stream') assert.ok(stream.destroyed)
+      stream.destroy()
+    }
+})
+
+test('R168: a stream that is given is destroyed, however early the post ends', async () => {
+  await using flow = await flowOf(() => {})
+  for (const how of ['return', 'abort']) {
+    const controller = new AbortController()
+    const stream = Readable.from(['a', 'b'])
+    const post = flow.post('/', stream, { signal: controller.signal })
+    const next = post.next().catch(() => {})
+    if (how === 'return') await within(5000, post.return())
+    else controller.abort()
+    await within(5000, next)
+    await until(() => stream.destroyed)
+    assert.ok(stream.destroyed, how)
+  }
+})
+
+test('R208: sources and proxies that throw wherever they are touched fail the post, and nothing else', async () => {
+  await using flow = await flowOf(() => {})
+  const broken = new Error('trap')
+  const trap = (target: object, from: number): any => {
+    let touched = 0
+    const touch = <A extends unknown[], R>(reflect: (...rest: A) => R) => {
+      return (...rest: A): R => {
+        if (touched++ >= from) throw broken
+        return reflect(...rest)
+      }
+    }
+    return new Proxy(target, {
+      get: touch(Reflect.get),
+      has: touch(Reflect.has),
+      getPrototypeOf: touch(Reflect.getPrototypeOf),
+      ownKeys: touch(Reflect.ownKeys),
+    })
+  }
+  const step = (from: number) => trap({ done: false, value: 'x' }, from)
+  const kinds: Record<string, (from: number) => unknown> = {
+    array: (from) => trap(['a', 'b'], from),
+    'sync, throws in next': () => ({
+      [Symbol.iterator]: () => ({
+        next: () => {
+          throw broken
+        },
+      }),
+    }),
+    'async, throws in next': () => ({
+      [Symbol.asyncIterator]: () => ({
+        next: () => {
+          throw broken
+        },
+      }),
+    }),
+    'sync step': (from) => ({ [Symbol.iterator]: () => ({ next: () => step(from) }) }),
+    'async step': (from) => ({ [Symbol.asyncIterator]: () => ({ next: async () => step(from) }) }),
+    'a promise that cannot be touched': (from) => ({ [Symbol.asyncIterator]: () => ({ next: () => trap(Promise.resolve({ done: true }), from) }) }),
+    iterator: (from) => ({ [Symbol.asyncIterator]: () => trap({ next: async () => ({ done: true }) }, from) }),
+    item: (from) => [trap({ text: 'x' }, from)],
+    'item of an async source': async function* (from) {
+      yield trap({ text: 'x' }, from)
+    },
+  }
+  for (const [kind, source] of Object.entries(kinds))
+    for (const from of [0, 1, 2, 3, 5, 8]) {
+      const run = async () => {
+        for await (const _ of flow.post('/', source(from) as any, { requestSize: 1 })) break
+      }
+      const error: any = await within(
+        5000,
+        run().catch((error) => error),
+      )
+      if (error !== undefined) assert.ok(error === broken || error.cause === broken || error instanceof TypeError, `${kind}, ${from}: ${error}`)
+    }
+  assert.is(await flow.post('/', 'x').drain(), 1)
+})
+
 test('F2: post() outside of open() says what to do', async () => {
   const flow = new Flow().add({ uses: () => {} })
   assert.throws(
@@ -658,7 +918,8 @@ test('R86: options are checked at the call', async () => {
     [{ prefetch: 2.5 }, 'ERR_OPTION_RANGE'],
     [{ prefetch: '4' }, 'ERR_OPTION_TYPE'],
     [{ flushAfter: -1 }, 'ERR_OPTION_RANGE'],
-    [{ flushAfter: Infinity }, 'ERR_OPTION_RANGE'],
+    [{ flushAfter: 0x80000000 }, 'ERR_OPTION_RANGE'],
+    [{ flushAfter: Number.NaN }, 'ERR_OPTION_RANGE'],
     [{ signal: {} }, 'ERR_OPTION_TYPE'],
     [{ onDone: 1 }, 'ERR_OPTION_TYPE'],
     [{ parameters: [] }, 'ERR_OPTION_TYPE'],

@@ -54,7 +54,11 @@ function upload(endpoint: string | undefined): object[] {
     query('prefetch', { type: 'integer', minimum: 1 }, `${ndjson}the most requests under way`),
     query('resultsInOrder', { type: 'boolean', default: false }, `${ndjson}answers in the order of the lines`),
     query('continueOnError', { type: 'boolean', default: false }, `${ndjson}go on after a request that failed`),
-    query('flushAfter', { type: 'integer', minimum: 1 }, `${ndjson}milliseconds after the last line in which a request that is not full goes out`),
+    query(
+      'flushAfter',
+      { type: 'integer', minimum: 1 },
+      `${ndjson}milliseconds since the last line after which a request that is not full goes out; 100 by default`,
+    ),
   ]
 }
 
