@@ -46,8 +46,8 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
 
   /** Adds all documents. Unlike `push(...likes)`, takes any number of them. */
   extend(likes: Iterable<DocumentLike>): this {
-    // An array may be this one, which would never end.
-    for (const like of Array.isArray(likes) ? likes.slice() : likes) this[this.length] = Document.from(like) as D
+    // What they come from may be this array, which would never end.
+    for (const like of [...likes]) this[this.length] = Document.from(like) as D
     return this
   }
 
@@ -90,17 +90,18 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
     return copy
   }
 
-  /** Unites with other versions of these documents, by id: see {@link Document.merge}. Unknown ids come behind, in their order. */
+  /** Unites with other versions of these documents, by id, the n-th of an id with the n-th: see {@link Document.merge}. Others come behind, in their order. */
   merge(others: Iterable<D>): this {
-    const known = new Map<string, D>()
-    for (const document of this) if (!known.has(document.id)) known.set(document.id, document)
-    for (const other of others) {
-      const mine = known.get(other.id)
-      if (mine !== undefined) mine.merge(other)
-      else {
-        known.set(other.id, other)
-        this[this.length] = other
-      }
+    const known = new Map<string, D[]>()
+    for (const document of this.toReversed()) {
+      const same = known.get(document.id)
+      if (same === undefined) known.set(document.id, [document])
+      else same.push(document)
+    }
+    for (const other of [...others]) {
+      const mine = known.get(other.id)?.pop()
+      if (mine === undefined) this[this.length] = other
+      else mine.merge(other)
     }
     return this
   }

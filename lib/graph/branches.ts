@@ -1,7 +1,8 @@
 import type { Request } from '../request/request.js'
+import { GATEWAY } from './gateway.js'
 import type { Graph, Node } from './graph.js'
 import { join } from './join.js'
-import { visit } from './walk.js'
+import { failureOf, visit } from './walk.js'
 
 /** Every node starts when all it needs is there. A failure tells the other branches to stop, and does not wait for them. */
 export async function walkBranches(graph: Graph, request: Request): Promise<void> {
@@ -9,11 +10,11 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
   const scope = request.scope.child()
   const outcomes: Promise<Request[]>[] = []
   const waited: Promise<Request[]>[] = []
-  const start = copies(request.fork(request.docs, scope), graph.copies)
+  let start: Request[]
   const arrive = async ({ from, copy }: { from: number; copy: number }): Promise<Request> => (from === -1 ? start : await outcomes[from]!)[copy]!
   const run = async (node: Node): Promise<Request[]> => {
     const parts = await Promise.all(node.ways.map(arrive))
-    let branch = parts.length === 1 ? parts[0]! : join(parts, node.needs, node.join)
+    let branch = parts.length === 1 ? parts[0]! : at(node.name, request, () => join(parts, node.needs, node.join))
     // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
     if (node.floating) branch = branch.detach(background.scope)
     try {
@@ -29,9 +30,10 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
       if (finished !== undefined) background.add(finished)
     }
     branch.branches = undefined
-    return copies(branch, node.copies)
+    return at(node.name, branch, () => copies(branch, node.copies))
   }
   try {
+    start = at(GATEWAY, request, () => copies(request.fork(request.docs, scope), graph.copies))
     for (const node of graph.nodes) {
       const outcome = run(node)
       outcomes.push(outcome)
@@ -44,10 +46,12 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     const end =
       ends.length === 1
         ? ends[0]!
-        : join(
-            ends,
-            graph.leaves.map(({ name }) => name),
-            graph.join,
+        : at(GATEWAY, request, () =>
+            join(
+              ends,
+              graph.leaves.map(({ name }) => name),
+              graph.join,
+            ),
           )
     request.adopt(end)
     request.time = end.time
@@ -58,6 +62,15 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     throw error
   } finally {
     scope.close()
+  }
+}
+
+/** Copies or unites documents at a place. What cannot be copied (tags that contain themselves, a getter that throws) fails its request there. */
+function at<T>(place: string, request: Request, copy: () => T): T {
+  try {
+    return copy()
+  } catch (thrown) {
+    throw failureOf(place, request, thrown)
   }
 }
 

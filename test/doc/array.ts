@@ -131,16 +131,24 @@ test('E9: a clone is another array of other documents', () => {
   assert.equal(documents.texts, ['A', 'B', 'C'])
 })
 
-test('E9: merge unites by id, the first wins, unknown ids come behind in their order', () => {
+test('E9, 166: merge unites by id, the n-th of an id with the n-th, and loses none; the first wins, others come behind in their order', () => {
   const left = DocumentArray.from([{ id: 'a', text: 'left' }, { id: 'b' }, { id: 'a', uri: 'second of its id' }])
-  const right = DocumentArray.from([{ id: 'd' }, { id: 'b', text: 'right' }, { id: 'a', text: 'no', uri: 'yes' }, { id: 'd', text: 'again' }, { id: 'c' }])
+  const right = DocumentArray.from([
+    { id: 'd' },
+    { id: 'b', text: 'right' },
+    { id: 'a', text: 'no', uri: 'yes' },
+    { id: 'd', text: 'again' },
+    { id: 'c' },
+    { id: 'a', text: 'the second' },
+  ])
   assert.is(left.merge(right), left)
   assert.equal(
     left.map(({ id, text, uri }) => [id, text, uri]),
     [
       ['a', 'left', 'yes'],
       ['b', 'right', undefined],
-      ['a', '', 'second of its id'],
+      ['a', 'the second', 'second of its id'],
+      ['d', '', undefined],
       ['d', 'again', undefined],
       ['c', '', undefined],
     ],

@@ -56,8 +56,8 @@ function arrivals(shape: Shape): { at: number[]; end: number; afloat: boolean[] 
   const afloat: boolean[] = []
   for (const { needs, join, parallel, polling, floating } of shape) {
     const sum = needs.reduce((sum, need) => sum + (need === -1 ? 1 : out[need]!), 0)
-    // What unites by id makes one of many.
-    const comes = needs.length > 1 && join === 'merge' ? 1 : sum
+    // What unites by id puts the n-th of one branch together with the n-th of the others.
+    const comes = needs.length > 1 && join === 'merge' ? Math.max(...needs.map((need) => (need === -1 ? 1 : out[need]!))) : sum
     at.push(comes * (polling === 'ANY' ? 1 : parallel))
     out.push(comes)
     afloat.push(floating || needs.some((need) => afloat[need]))
