@@ -1,6 +1,7 @@
 import type { LoadConfigOptions } from './config/reading.js'
 import type { SaveConfigOptions } from './config/save.js'
 import type { Document } from './doc/document.js'
+import { copyJson } from './doc/json.js'
 import type { PlotOptions } from './draw/index.js'
 import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoints.js'
 import { FlowBuildError, FlowStateError } from './errors.js'
@@ -45,6 +46,8 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
   #closing: Promise<void> | undefined
+  /** Those who block until it closes. */
+  readonly #blocked = new Set<() => void>()
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
   constructor(options: FlowOptions = {}) {
@@ -131,7 +134,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
     const needs: readonly string[] = options.needs === undefined ? [last] : typeof options.needs === 'string' ? [options.needs] : [...options.needs]
     if (new Set(needs).size !== needs.length)
       throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
-    this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: options as AddOptions })
+    this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: copyJson(options) as AddOptions })
     return this as unknown as Flow<Names | Name, Endpoints | EndpointsOf<Name, U>>
   }
 
@@ -155,8 +158,14 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(
     options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
   ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
-    const needed = new Set(this.#steps.flatMap(({ needs }) => needs))
-    const loose = this.#steps.filter(({ name, floating }) => !floating && !needed.has(name)).map(({ name }) => name) as Needs<Names>[]
+    const needed = new Set<string>()
+    const afloat = new Set<string>()
+    for (const { name, needs, floating } of this.#steps) {
+      // What stands behind a floating one floats with it, and is no need of anybody who waits.
+      if (floating || needs.some((need) => afloat.has(need))) afloat.add(name)
+      else for (const need of needs) needed.add(need)
+    }
+    const loose = this.executors.filter((name) => !afloat.has(name) && !needed.has(name)) as Needs<Names>[]
     if (loose.length > 1) return this.needs(loose, options)
     return this.add<Name, U>(loose.length === 0 ? options : { ...options, needs: loose })
   }
@@ -181,10 +190,15 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
    * what `Gateway.serve()` throws
    */
   open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
-    this.#opening ??= this.#start(serve).finally(() => {
-      this.#opening = undefined
-    })
-    return this.#opening
+    if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
+      throw new FlowBuildError(
+        'ERR_FLOW_OPEN',
+        `${this.name} is ${this.#state === 'open' ? 'open' : 'opening'} already, served as it was told first. Close it to serve it in another way`,
+      )
+    const opening = (this.#opening ??= this.#start(serve).finally(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    }))
+    return opening
   }
 
   async #start(serve: GatewayOptions | false | undefined): Promise<this> {
@@ -208,21 +222,28 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
    * @throws what an executor's `close()` threw, after all were closed
    */
   async close(): Promise<void> {
-    if (this.#opening !== undefined) await this.#opening.catch(() => {})
-    if (this.#state === 'open') {
-      this.#state = 'closing'
-      this.#closing = this.#stop()
+    // Who opens it from now on waits for this, and opens it anew: the last word holds.
+    const opening = this.#opening
+    this.#opening = undefined
+    if (opening !== undefined || this.#closing === undefined) {
+      const closing = this.#stop(opening).finally(() => {
+        if (this.#closing === closing) this.#closing = undefined
+      })
+      this.#closing = closing
     }
     await this.#closing
   }
 
-  async #stop(): Promise<void> {
+  async #stop(opening: Promise<this> | undefined): Promise<void> {
+    if (opening !== undefined) await opening.catch(() => {})
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    for (const unblock of this.#blocked) unblock()
     try {
       await this.#running!.close(this.options.closeTimeout, this.#refusal())
     } finally {
       this.#running = undefined
       this.#state = 'closed'
-      this.#closing = undefined
     }
   }
 
@@ -231,15 +252,23 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
   }
 
   /**
-   * Keeps the Flow open until SIGINT, SIGTERM, SIGHUP or `signal`, then closes it and resolves. A second one of those ends the process at once.
+   * Keeps the Flow open until SIGINT, SIGTERM, SIGHUP or `signal`, then closes it and resolves; also when somebody else closes it. A second one of those
+   * signals ends the process at once.
    * @param options `before`: what to do, and await, before it closes
+   * @throws what `before` threw, after it was closed
    */
   async block(options: { signal?: AbortSignal; before?: () => unknown } = {}): Promise<void> {
+    const { isOpen } = this
     const { untilStopped } = await import('./block.js')
-    await untilStopped(options.signal, async () => {
-      await options.before?.()
-      await this.close()
-    })
+    if (isOpen && !this.isOpen) return this.close()
+    const close = async (): Promise<void> => {
+      try {
+        if (this.#state !== 'closing') await options.before?.()
+      } finally {
+        await this.close()
+      }
+    }
+    await untilStopped(options.signal, close, this.#blocked)
   }
 
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────

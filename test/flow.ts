@@ -575,4 +575,67 @@ for (const [signal, twice] of [
   })
 }
 
+test('206: open(), close(), open(): the last word holds', async () => {
+  const log: string[] = []
+  class Noted extends Executor {
+    override open() {
+      log.push('open')
+    }
+    override close() {
+      log.push('close')
+    }
+  }
+  const flow = new Flow().add({ uses: Noted })
+  void flow.open()
+  const closing = flow.close()
+  await flow.open()
+  await closing
+  assert.ok(flow.isOpen)
+  assert.equal(log, ['open', 'close', 'open'])
+  void flow.close()
+  void flow.open()
+  await flow.close()
+  assert.not.ok(flow.isOpen)
+  assert.is(log.at(-1), 'close')
+})
+
+test('206: block() closes also when before throws, and ends when somebody else closes', async () => {
+  const flow = await new Flow().open()
+  const failed = await flow
+    .block({
+      signal: AbortSignal.abort(),
+      before: () => {
+        throw new Error('not before')
+      },
+    })
+    .catch((error) => error)
+  assert.is(failed.message, 'not before')
+  assert.not.ok(flow.isOpen)
+  await flow.open()
+  let asked = false
+  const blocking = flow.block({ before: () => void (asked = true) })
+  const listening = process.listenerCount('SIGTERM')
+  while (process.listenerCount('SIGTERM') === listening) await turn()
+  await flow.close()
+  await within(1000, blocking)
+  assert.not.ok(asked)
+  await flow.open()
+  const late = flow.block()
+  await flow.close()
+  await within(1000, late)
+})
+
+test('206: what would serve an open Flow in another way is refused', async () => {
+  const flow = new Flow()
+  const opening = flow.open()
+  assert.throws(() => flow.open({ serve: { port: 0 } }), /opening already.*Close it to serve it in another way/)
+  await opening
+  assert.throws(
+    () => flow.open({ serve: { port: 0 } }),
+    (error: any) => error.code === 'ERR_FLOW_OPEN',
+  )
+  assert.is(await flow.open(), flow)
+  await flow.close()
+})
+
 test.run()
