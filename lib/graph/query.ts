@@ -40,8 +40,18 @@ const OPERATORS: Record<string, (value: unknown, other: any) => boolean> = {
  * @throws FlowBuildError (`ERR_CONDITION_INVALID`) that names the executor, and what is no query in it
  */
 export async function predicate(executor: string, condition: Condition): Promise<Predicate> {
-  if (typeof condition === 'function') return condition
   const wrong = (reason: string): FlowBuildError => new FlowBuildError('ERR_CONDITION_INVALID', `when of ${executor}: ${reason}`)
+  if (typeof condition === 'function') {
+    const promised =
+      'a condition answers true or false at once, not with a promise, which would always hold. Ask in an executor before, and leave the answer in the tags'
+    if (/^Async/.test(condition.constructor.name)) throw wrong(promised)
+    return (document) => {
+      const held: unknown = condition(document)
+      if (typeof (held as PromiseLike<unknown> | undefined)?.then !== 'function') return Boolean(held)
+      Promise.resolve(held).catch(() => {})
+      throw wrong(promised)
+    }
+  }
   const patterns = new Map<string, (text: string) => boolean>()
   for (const pattern of regexes(condition)) {
     const { RE2JS } = await import('re2js')
@@ -61,7 +71,9 @@ export async function predicate(executor: string, condition: Condition): Promise
   }
   const logical = (key: string, value: unknown, of: (query: unknown) => Predicate): Predicate => {
     if (!LOGICAL.includes(key)) throw unknown(key, [...LOGICAL, ...Object.keys(OPERATORS), '$regex'])
-    const parts = (Array.isArray(value) ? value : [value]).map(of)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    // The keys of an object are united as those of a list (docarray).
+    const parts = (isObject ? Object.entries(value).map(([key, inner]) => ({ [key]: inner })) : [value].flat()).map(of)
     if (key === '$or') return (document) => parts.some((part) => part(document))
     return (document) => parts.every((part) => part(document)) !== (key === '$not')
   }

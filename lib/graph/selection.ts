@@ -37,7 +37,7 @@ export function inOrder(walk: Walk): Walk {
     const places = new Map(request.docs.map(({ id }, at) => [id, at]))
     const place = (document: Document): number => places.get(document.id) ?? places.size
     const restore = (): void => {
-      request.docs = DocumentArray.from(request.docs.sort((one, other) => place(one) - place(other)))
+      request.docs = DocumentArray.from(request.docs.toSorted((one, other) => place(one) - place(other)))
     }
     const pending = walk(request)
     return pending === undefined ? restore() : pending.then(restore)

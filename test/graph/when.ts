@@ -377,4 +377,21 @@ test('F3: floating executors choose for themselves only', async () => {
   assert.equal(seen, ['0,2'])
 })
 
+test('167: the keys of an object are united as those of a list', async () => {
+  const docs = () => [{ id: 'a', tags: { a: 1 } }, { id: 'b', tags: { b: 1 } }, { id: 'c', tags: { a: 1, b: 1 } }, { id: 'd' }]
+  const chosen = async (when: object): Promise<string> => {
+    await using flow = await new Flow().add({ when: when as any }).open()
+    return (await flow.post('/', docs()).docs()).map(({ id }) => id).join('')
+  }
+  const a = { tags__a: { $eq: 1 } }
+  const b = { tags__b: { $eq: 1 } }
+  assert.is(await chosen({ $or: { ...a, ...b } }), 'abc')
+  assert.is(await chosen({ $or: [a, b] }), 'abc')
+  assert.is(await chosen({ $or: [{ ...a, ...b }] }), 'c')
+  assert.is(await chosen({ $and: { ...a, ...b } }), 'c')
+  assert.is(await chosen({ $not: { ...a, ...b } }), 'abd')
+  assert.is(await chosen({ $not: { $or: { ...a, ...b } } }), 'd')
+  assert.is(await chosen({ tags__a: { $or: { $eq: 1, $exists: false } } }), 'abcd')
+})
+
 test.run()
