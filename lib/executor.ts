@@ -151,8 +151,8 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
     for (const [endpoint, method] of rebind(bindings(type), init.requests ?? {})) {
       const found = (this as any)[method]
-      if (typeof found !== 'function') {
-        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${type.name}.${method}, which is not a method`, {
+      if (typeof found !== 'function' || method in Executor.prototype) {
+        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${type.name}.${method}, which is not a method for requests`, {
           executor: this.name,
           endpoint,
         })

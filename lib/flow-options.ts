@@ -1,5 +1,5 @@
 import { optionRange, optionType } from './errors.js'
-import type { Executor, ExecutorFunction, Metas } from './executor.js'
+import type { Executor, ExecutorFunction, ExecutorInit, Metas } from './executor.js'
 import type { GatewayOptions } from './gateway/options.js'
 import type { DynamicBatching } from './graph/batched.js'
 import type { Join, Step } from './graph/graph.js'
@@ -33,7 +33,7 @@ export interface FlowOptions extends GatewayOptions {
 }
 
 /** A class that extends Executor. */
-export type ExecutorClass<Config extends object = any> = new (...args: any[]) => Executor<Config>
+export type ExecutorClass<Config extends object = any> = new (init: ExecutorInit<any>) => Executor<Config>
 
 /** An Executor as a configuration describes it. */
 export interface ExecutorConfig {

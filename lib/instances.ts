@@ -31,21 +31,29 @@ function instance(name: string, shardId: number, { uses, usesWith, usesMetas, us
     throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)
   }
   const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
+  const config = { ...usesWith }
+  const all = { ...flow.env, ...env }
+  let executor: Executor
   try {
-    const executor = new type({
+    executor = new type({
       name,
       shardId,
-      config: { ...usesWith },
-      metas: usesMetas,
-      requests: usesRequests,
+      config,
+      ...(usesMetas && { metas: usesMetas }),
+      ...(usesRequests && { requests: usesRequests }),
       workspace: workspace ?? flow.workspace,
-      env: { ...flow.env, ...env },
+      env: all,
     })
-    if (executor.hasWorkspace) giveFolder(executor)
-    return executor
   } catch (cause) {
     throw cause instanceof ExecutorError ? cause : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
   }
+  if (executor.config !== config && executor.env !== all)
+    throw new FlowBuildError(
+      'ERR_USES_INVALID',
+      `The constructor of ${type.name} did not hand on what it was given, so ${name} has neither its name nor its config. Write constructor(init) { super(init); … }, and read usesWith from this.config`,
+    )
+  if (executor.hasWorkspace) giveFolder(executor)
+  return executor
 }
 
 /** Its folder is there when it opens. */

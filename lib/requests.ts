@@ -20,6 +20,7 @@ const marked = new WeakMap<Function, readonly string[]>()
 export function requests(on?: string | readonly string[]): <M extends Method>(method: M, context: ClassMethodDecoratorContext) => void
 export function requests<M extends Method>(method: M, context: ClassMethodDecoratorContext): void
 export function requests(on: unknown = DEFAULT_ENDPOINT, context?: ClassMethodDecoratorContext): unknown {
+  if (typeof context === 'string') throw legacy()
   if (typeof on === 'function' && context !== undefined) return mark(on, context, [DEFAULT_ENDPOINT])
   const endpoints = typeof on === 'string' ? [on] : on
   if (!Array.isArray(endpoints) || !endpoints.every((endpoint) => typeof endpoint === 'string'))
@@ -27,7 +28,16 @@ export function requests(on: unknown = DEFAULT_ENDPOINT, context?: ClassMethodDe
   return (method: Function, context: ClassMethodDecoratorContext) => mark(method, context, endpoints)
 }
 
+function legacy(): TypeError {
+  return optionType(
+    '@requests',
+    "a standard decorator: take experimentalDecorators out of tsconfig.json (swc: decoratorVersion '2022-03'), or write static requests = { … }",
+    'legacy',
+  )
+}
+
 function mark(method: Function, context: ClassMethodDecoratorContext, endpoints: readonly string[]): void {
+  if (typeof context !== 'object') throw legacy()
   if (context.kind !== 'method' || context.static || context.private || typeof context.name === 'symbol')
     throw optionType('@requests', 'on a public method', String(context.name))
   marked.set(method, [...(marked.get(method) ?? []), ...endpoints])

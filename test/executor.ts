@@ -218,6 +218,17 @@ test('E3, R54: anything else is an error that names the executor', async () => {
   }
 })
 
+test('188: @requests as a legacy decorator says which option to take out', () => {
+  const legacy: any = requests
+  for (const use of [
+    () => legacy('/x')(Base.prototype, 'bar', {}),
+    () => legacy()(Base.prototype, 'bar', {}),
+    () => legacy(Base.prototype, 'bar', {}),
+    () => legacy(Base.prototype, 'bar'),
+  ])
+    assert.throws(use, (error: any) => error.code === 'ERR_OPTION_TYPE' && /experimentalDecorators.*decoratorVersion.*static requests/.test(error.message))
+})
+
 test('204: what an executor leaves among the documents and is none fails the request in its name, wherever it stands', async () => {
   const ways: Record<string, [(call: Call) => unknown, RegExp]> = {
     'an object pushed': [({ docs }) => void docs.push({ text: 'raw' } as any), /^bad left an object at docs\[1\] for \/x: docs\.append\(\)/],
