@@ -220,6 +220,7 @@ export class Document<T extends object = Tags> {
       if (more.chunks !== undefined) copy.#more.chunks = more.chunks.clone()
       if (more.matches !== undefined) copy.#more.matches = more.matches.clone()
       if (more.scores !== undefined) copy.#more.scores = copyJson(more.scores)
+      if (more.location !== undefined) copy.#more.location = [...more.location]
       if (more.evaluations !== undefined) copy.#more.evaluations = copyJson(more.evaluations)
     }
     return copy
