@@ -181,6 +181,8 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   exposeEndpoints: object,
   maxInFlight: count,
   maxMessageBytes: count,
+  maxDocuments: count,
+  maxJsonBytes: count,
   timeout: milliseconds,
   headersTimeout: milliseconds,
   bodyTimeout: milliseconds,

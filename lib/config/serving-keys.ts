@@ -59,6 +59,8 @@ export const SERVING_KEYS: Keys = {
   exposeEndpoints: option({ oneOf: [OBJECT, JSON_TEXT] }, 'Endpoints with a path of their own: { /rank: { methods: [POST], summary: … } }.'),
   maxInFlight: option(WHOLE, 'The most requests inside, over all connections; 16 times as many wait, the rest is refused. Default 1024; 0 is no bound.'),
   maxMessageBytes: option(WHOLE, 'Bytes of one message or body, unpacked. Default 100 MiB.'),
+  maxDocuments: option(WHOLE, 'The most documents of one request, chunks and matches included. Default 50 000.'),
+  maxJsonBytes: option(WHOLE, 'Bytes of one message or body in JSON. Default 16 MiB.'),
   headersTimeout: option(TIME, 'Milliseconds in which who connects must say what it speaks, and headers must be here. Default 30 000; 0 for ever.'),
   bodyTimeout: option(TIME, 'Milliseconds in which a body must be here, or the next piece of a stream. Default 60 000; 0 for ever.'),
   exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),

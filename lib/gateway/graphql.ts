@@ -26,7 +26,7 @@ export class GraphQLSpeaker implements Speaker {
   static async open(peer: Peer, options: GatewayOptions): Promise<GraphQLSpeaker> {
     const { createGraphQL } = await import('../wire/graphql/index.js')
     const all = {
-      ...given({ prefetch: options.prefetch, cors: options.cors, onError: options.onError as GraphQLOptions['onError'] }),
+      ...given({ prefetch: options.prefetch, maxDocuments: options.maxDocuments, cors: options.cors, onError: options.onError as GraphQLOptions['onError'] }),
       ...(typeof options.graphql === 'object' && options.graphql),
     }
     return new GraphQLSpeaker(createGraphQL(peer, all), all.cors, options)

@@ -7,7 +7,7 @@ import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
-import { bytes, host } from '../wire/rules.js'
+import { bytes, documents, host } from '../wire/rules.js'
 import type { ServerTls } from '../wire/wire.js'
 
 /** Of those that wait for something else, one process bears so many well. */
@@ -50,6 +50,10 @@ export interface GatewayOptions {
   maxInFlight?: number | undefined
   /** Bytes of one message or body, unpacked, from 1 to 2147483647. Default 100 MiB; what is larger is refused. GraphQL has `maxBodyBytes`. */
   maxMessageBytes?: number | undefined
+  /** The most documents of one request, chunks and matches included. Default 50,000, which take some 30 ms to write; Infinity is no bound. */
+  maxDocuments?: number | undefined
+  /** Bytes of one message or body in JSON, which is parsed in one go, and no more than `maxMessageBytes`. Default 16 MiB. */
+  maxJsonBytes?: number | undefined
   /**
    * Milliseconds in which a request must be answered, its wait in line included; then its executors are told to stop. An answer in parts must
    * begin by then, and has no end. Default: no end; 0 is none, too.
@@ -97,6 +101,8 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   prefetch: count,
   maxInFlight: count,
   maxMessageBytes: bytes,
+  maxDocuments: documents,
+  maxJsonBytes: bytes,
   timeout: milliseconds,
   headersTimeout: milliseconds,
   bodyTimeout: milliseconds,

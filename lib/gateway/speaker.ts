@@ -10,8 +10,8 @@ export interface Speaker {
 }
 
 /** What every wire is told. */
-export function common({ prefetch, maxMessageBytes, exposeStacks, onError }: GatewayOptions) {
-  return given({ prefetch, maxMessageBytes, exposeStacks, onError })
+export function common({ prefetch, maxMessageBytes, maxDocuments, maxJsonBytes, exposeStacks, onError }: GatewayOptions) {
+  return given({ prefetch, maxMessageBytes, maxDocuments, maxJsonBytes, exposeStacks, onError })
 }
 
 /** Wires refuse words they do not know, also with nothing behind them. */

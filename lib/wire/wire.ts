@@ -27,6 +27,10 @@ export interface ServeOptions {
   tls?: ServerTls | undefined
   /** Bytes of one message or body, unpacked. Default 100 MiB. What is larger is refused, as soon as that is known. */
   maxMessageBytes?: number | undefined
+  /** The most documents of one request, chunks and matches included. Default 50,000, which take some 30 ms to write; Infinity is no bound. */
+  maxDocuments?: number | undefined
+  /** Bytes of one message or body in JSON, which is parsed in one go, and no more than `maxMessageBytes`. Default 16 MiB. */
+  maxJsonBytes?: number | undefined
   /** The most requests of one connection or stream between its wire and the executors. Default 16, as `post()` has it. */
   prefetch?: number | undefined
   /** Whether clients get to see stacks of executors' errors. Default `false`: they stay in the process. */

@@ -5,10 +5,13 @@ import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
-import { DocumentArray, Flow } from '../../lib/index.js'
+import { Document, DocumentArray, Flow } from '../../lib/index.js'
+import { type Post, post } from '../../lib/post/post.js'
+import { madeOf } from '../../lib/wire/documents.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage, type Message } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
+import { connect } from '../../lib/wire/websocket/index.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
 
@@ -118,6 +121,73 @@ test('145: a message without an id whose document cannot be read is no request: 
   assert.is(status.code, Code.INVALID_ARGUMENT)
   assert.equal(await overWebSocket(server.addresses.websocket, [poison('')]), [])
   assert.equal(await innocent, ['INNOCENT'])
+})
+
+test('148: a request has at most maxDocuments, chunks and matches included, on every wire', async () => {
+  await using flow = await new Flow().add(work).open()
+  await using gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], port: 0, graphql: true, maxDocuments: 10, onError: () => {} })
+  const many = (count: number): object[] => [{ text: 'a', matches: [{ id: 'm' }], chunks: Array.from({ length: count - 2 }, (_, i) => ({ id: `${i}` })) }]
+  const reason = /A request has more than 10 documents, chunks and matches included\. Send fewer at a time, or raise maxDocuments/
+  const refused = (asked: Promise<unknown>): Promise<void> =>
+    asked.then(
+      () => assert.unreachable(),
+      (error) => assert.match(error.message, reason),
+    )
+  for (const [wire, address] of Object.entries(gateway.addresses)) {
+    await using client = new Client(address)
+    assert.equal((await client.post('/', many(10)).docs()).texts, ['A'], wire)
+    await refused(client.post('/', many(11)).drain())
+  }
+  const json = connect(gateway.addresses.websocket!, { mode: 'json' })
+  assert.equal((await post(json, '/', many(10)).docs()).texts, ['A'])
+  await refused(post(json, '/', many(11)).drain())
+  await json.close()
+  await using client = new Client(gateway.addresses.http!)
+  const mutation = 'mutation ($data: [StrawberryDocumentInput!]!) { docs(data: $data) { text } }'
+  assert.equal((await client.mutate(mutation, { data: many(10) })).data.docs, [{ text: 'A' }])
+  await refused(client.mutate(mutation, { data: many(11) }))
+})
+
+test('148: a body in JSON has at most maxJsonBytes, one in protobuf maxMessageBytes', async () => {
+  await using flow = await new Flow().add(work).open()
+  await using gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], port: 0, maxJsonBytes: 1000, onError: () => {} })
+  const answered = (asked: Post): Promise<string> =>
+    asked.docs().then(
+      (docs) => String(docs.texts[0]!.length),
+      ({ code }) => code,
+    )
+  const ask = async (address: string): Promise<string> => {
+    await using client = new Client(address)
+    return await answered(client.post('/', 'a'.repeat(2000)))
+  }
+  const { grpc, http, websocket } = gateway.addresses
+  const json = connect(websocket!, { mode: 'json' })
+  const answers = [await ask(grpc!), await ask(websocket!), await ask(http!), await answered(post(json, '/', 'a'.repeat(2000)))]
+  assert.equal(answers, ['2000', '2000', 'ERR_TOO_LARGE', 'ERR_TOO_LARGE'])
+  await json.close()
+})
+
+test('148: others are served while the documents of a large body are made', async () => {
+  const items = Array.from({ length: 5000 }, (_, at) => at)
+  let turns = 0
+  let over = false
+  const others = (): void => {
+    turns++
+    if (!over) setImmediate(others)
+  }
+  setImmediate(others)
+  // As long as a large document takes.
+  const docs = await madeOf(items, (item) => {
+    for (const end = performance.now() + 0.02; performance.now() < end; );
+    return new Document({ id: String(item) })
+  })
+  over = true
+  assert.equal([docs.length, docs[4999]!.id], [5000, '4999'])
+  assert.ok(turns >= 4, `${turns} turns`)
+  assert.not.instance(
+    madeOf(items.slice(0, 100), (item) => new Document({ id: String(item) })),
+    Promise,
+  )
 })
 
 /** A number below `bound`, the same ones in every run. */

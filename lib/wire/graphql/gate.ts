@@ -8,7 +8,7 @@ import { Page } from './page.js'
  *
  * Only `application/json` is: a browser asks before it sends that to another origin, while it sends forms and plain text for any page.
  */
-export function gate({ path, graphiql, maxBodyBytes }: Settings): Plugin {
+export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): Plugin {
   const page = graphiql ? new Page(path) : undefined
   return {
     async onRequest({ request, fetchAPI, endResponse }) {
@@ -29,7 +29,7 @@ export function gate({ path, graphiql, maxBodyBytes }: Settings): Plugin {
           }),
         )
       }
-      setRequestParser((request) => readJson(request, serverContext as Connection, maxBodyBytes))
+      setRequestParser((request) => readJson(request, serverContext as Connection, maxBodyBytes, maxDocuments))
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from '../../base/logger.js'
 import { optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
+import { MAX_DOCUMENTS } from '../documents.js'
 
 /** What {@link createGraphQL} can be told. */
 export interface GraphQLOptions {
@@ -15,6 +16,8 @@ export interface GraphQLOptions {
   cors?: CorsOption | undefined
   /** Bytes of a request's body. Default 4 MiB, as gRPC's limit of a message. Beyond it, 413, and the rest is not read. */
   maxBodyBytes?: number | undefined
+  /** The most documents of a request's variables, chunks and matches included. Default 50,000. Those in its text are tokens. */
+  maxDocuments?: number | undefined
   /** Tokens of a GraphQL text. Default 10,000: parsed and refused in some milliseconds. Documents sent as variables do not count. */
   maxTokens?: number | undefined
   /** Levels of fields. Default 12: matches of chunks of matches, with their scores, take 7. Introspection is not counted. */
@@ -49,6 +52,7 @@ export function settings(options: GraphQLOptions): Settings {
     introspection: open,
     cors: false,
     maxBodyBytes: 4 * 1024 * 1024,
+    maxDocuments: MAX_DOCUMENTS,
     maxTokens: 10_000,
     maxDepth: 12,
     maxAliases: 30,
@@ -66,6 +70,7 @@ const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = 
   introspection: flag,
   cors: corsOption,
   maxBodyBytes: limit,
+  maxDocuments: limit,
   maxTokens: limit,
   maxDepth: limit,
   maxAliases: count,

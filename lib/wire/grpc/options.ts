@@ -1,7 +1,8 @@
 import { OptionTypeError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
-import { bytes, host } from '../rules.js'
+import { MAX_DOCUMENTS } from '../documents.js'
+import { bytes, documents, host } from '../rules.js'
 import { CONNECT_RULES, metadata } from '../told.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 
@@ -41,6 +42,8 @@ export function serverSettings(options: GrpcServeOptions) {
     port,
     tls: serverTls,
     maxMessageBytes: bytes,
+    maxDocuments: documents,
+    maxJsonBytes: bytes,
     prefetch: count,
     exposeStacks: flag,
     onError: callback,
@@ -54,6 +57,7 @@ export function serverSettings(options: GrpcServeOptions) {
     port: given.port ?? 0,
     tls: given.tls,
     maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
+    maxDocuments: given.maxDocuments ?? MAX_DOCUMENTS,
     prefetch: prefetch === 0 ? Infinity : prefetch,
     exposeStacks: given.exposeStacks ?? false,
     onError: given.onError ?? ((error: Error) => console.error(error)),

@@ -2,7 +2,8 @@ import { type Logger, log } from '../../base/logger.js'
 import { asError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
-import { bytes, host } from '../rules.js'
+import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
+import { bytes, documents, host } from '../rules.js'
 import type { ServeOptions } from '../wire.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
@@ -19,7 +20,7 @@ export interface ExposedEndpoint {
 }
 
 /** What the HTTP side of a peer can be told, whoever listens. */
-export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'prefetch' | 'exposeStacks' | 'onError'> {
+export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'maxDocuments' | 'maxJsonBytes' | 'prefetch' | 'exposeStacks' | 'onError'> {
   /** Leave out `/post`, `/status` and `/dry_run`. Default `false`. */
   noDebugEndpoints?: boolean | undefined
   /** Leave out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
@@ -50,6 +51,8 @@ export interface HttpServeOptions extends HttpOptions, ServeOptions {
 /** Options with their defaults in place. */
 export interface Settings extends HttpOptions {
   readonly maxMessageBytes: number
+  readonly maxDocuments: number
+  readonly maxJsonBytes: number
   readonly prefetch: number
   readonly exposeStacks: boolean
   readonly noDebugEndpoints: boolean
@@ -62,6 +65,8 @@ export interface Settings extends HttpOptions {
 
 const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
   maxMessageBytes: bytes,
+  maxDocuments: documents,
+  maxJsonBytes: bytes,
   prefetch: count,
   exposeStacks: flag,
   onError: callback,
@@ -100,6 +105,8 @@ function settings(options: HttpOptions): Settings {
   return {
     ...options,
     maxMessageBytes,
+    maxDocuments: options.maxDocuments ?? MAX_DOCUMENTS,
+    maxJsonBytes: Math.min(options.maxJsonBytes ?? MAX_JSON, maxMessageBytes),
     prefetch: prefetch === 0 ? Infinity : prefetch,
     exposeStacks: options.exposeStacks ?? false,
     noDebugEndpoints: options.noDebugEndpoints ?? false,

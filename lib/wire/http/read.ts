@@ -1,10 +1,11 @@
-import { allocate, type DocumentArray } from '../../doc/array.js'
+import { allocate } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Parameters } from '../../options.js'
+import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
 import type { Message } from '../message.js'
-import { invalid, malformed, type Refusal } from './refusal.js'
+import { invalid, malformed, Refusal } from './refusal.js'
 
 /** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
 export const MAX_NESTING = 100
@@ -47,6 +48,25 @@ function isFlat(value: unknown, depth: number): boolean {
  * @throws Refusal with status 422 that names the field
  */
 export function messageOf(json: unknown, requestId: string, endpoint: string | undefined): Message {
+  const { data, ...head } = headOf(json, requestId, endpoint)
+  const { items, loc } = itemsOf(data)
+  const docs = allocate(items.length)
+  for (let i = 0; i < items.length; i++) docs[i] = at(items[i], loc, i)
+  return { ...head, docs }
+}
+
+/**
+ * The same for a request, of so many documents at most; where there are many, others are served while they are made.
+ * @throws Refusal with status 413 for more
+ */
+export async function requestOf(json: unknown, requestId: string, endpoint: string | undefined, maxDocuments: number): Promise<Message> {
+  const { data, ...head } = headOf(json, requestId, endpoint)
+  const { items, loc } = itemsOf(data)
+  if (hasMore(items, maxDocuments)) throw new Refusal(413, tooManyDocuments(maxDocuments))
+  return { ...head, docs: await madeOf(items, (item, i) => at(item, loc, i)) }
+}
+
+function headOf(json: unknown, requestId: string, endpoint: string | undefined): Omit<Message, 'docs'> & { data: unknown } {
   if (!isPlainObject(json)) throw invalid([], 'value is not a valid dict', 'type_error.dict')
   const { data, parameters } = json
   const named = text(json, 'execEndpoint', 'exec_endpoint')
@@ -55,7 +75,7 @@ export function messageOf(json: unknown, requestId: string, endpoint: string | u
     execEndpoint: endpoint ?? (named || '/'),
     targetExecutor: text(json, 'targetExecutor', 'target_executor') || undefined,
     parameters: parametersOf(parameters),
-    docs: documentsOf(data),
+    data,
     status: undefined,
     routes: [],
   }
@@ -76,27 +96,29 @@ export function parametersOf(value: unknown): Parameters {
   return value
 }
 
-/** Documents: a list, `{ docs: [ … ] }` as Jina 2 had it, one alone, or none. */
-function documentsOf(data: unknown): DocumentArray {
-  if (data === undefined || data === null) return allocate(0)
-  if (Array.isArray(data)) return list(data, ['data'])
-  if (!isPlainObject(data)) throw invalid(['data'], 'value is not a valid list', 'type_error.list')
-  if (!Object.hasOwn(data, 'docs')) return list([data], ['data'])
-  const { docs } = data
-  if (docs === null) return allocate(0)
-  if (!Array.isArray(docs)) throw invalid(['data', 'docs'], 'value is not a valid list', 'type_error.list')
-  return list(docs, ['data', 'docs'])
+interface Items {
+  readonly items: readonly unknown[]
+  readonly loc: readonly string[]
 }
 
-function list(items: readonly unknown[], loc: readonly (string | number)[]): DocumentArray {
-  const docs = allocate(items.length)
-  let i = 0
+/** Documents: a list, `{ docs: [ … ] }` as Jina 2 had it, one alone, or none. */
+function itemsOf(data: unknown): Items {
+  if (data === undefined || data === null) return { items: [], loc: [] }
+  if (Array.isArray(data)) return { items: data, loc: ['data'] }
+  if (!isPlainObject(data)) throw invalid(['data'], 'value is not a valid list', 'type_error.list')
+  if (!Object.hasOwn(data, 'docs')) return { items: [data], loc: ['data'] }
+  const { docs } = data
+  if (docs === null) return { items: [], loc: [] }
+  if (!Array.isArray(docs)) throw invalid(['data', 'docs'], 'value is not a valid list', 'type_error.list')
+  return { items: docs, loc: ['data', 'docs'] }
+}
+
+function at(item: unknown, loc: readonly string[], position: number): Document {
   try {
-    for (; i < items.length; i++) docs[i] = Document.from(items[i] as DocumentLike)
+    return Document.from(item as DocumentLike)
   } catch (error) {
-    throw complaint(items[i], [...loc, i], error)
+    throw complaint(item, [...loc, position], error)
   }
-  return docs
 }
 
 /**

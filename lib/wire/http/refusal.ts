@@ -40,8 +40,8 @@ export function badOption(name: string, msg: string): Refusal {
   return new Refusal(422, [{ loc: ['query', name], msg, type: 'value_error' }])
 }
 
-export function tooLarge(limit: number): Refusal {
-  return new Refusal(413, `The body is larger than ${limit} bytes, unpacked. Send fewer documents at a time, or raise maxMessageBytes`)
+export function tooLarge(limit: number, option = 'maxJsonBytes'): Refusal {
+  return new Refusal(413, `The body is larger than ${limit} bytes, unpacked. Send fewer documents at a time, or raise ${option}`)
 }
 
 export function unsupported(what: string): Refusal {

@@ -12,7 +12,7 @@ import { openapiOf } from './openapi.js'
 import type { Settings } from './options.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
-import { messageOf, parse } from './read.js'
+import { parse, requestOf } from './read.js'
 import { Refusal, unsupported } from './refusal.js'
 import { type Route, routesOf } from './routes.js'
 import { Stream, streamHeaders, whole } from './stream.js'
@@ -122,12 +122,12 @@ export class Router {
       const { upload } = await import('./streams.js')
       return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers)
     }
-    return this.#single(parse(await exchange.text(this.#settings.maxMessageBytes)), route, exchange, id, headers)
+    return this.#single(parse(await exchange.text(this.#settings.maxJsonBytes)), route, exchange, id, headers)
   }
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
-    const message = messageOf(json, id, route.endpoint)
+    const message = await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)

@@ -28,7 +28,7 @@ export async function upload(
   if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
-  const responses = post(peer as Peer, on, () => documentsOf(exchange.chunks(), settings.maxMessageBytes), {
+  const responses = post(peer as Peer, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,

@@ -1,3 +1,4 @@
+import { tooManyDocuments } from '../documents.js'
 import { ProtoError } from './error.js'
 import type { Source } from './lazy.js'
 import { Grown, readNdArray } from './ndarray.js'
@@ -73,12 +74,19 @@ const V2 = kind(true, true)
 }
 
 /** The most documents of a message, chunks and matches included: 2,097,152. Two bytes can be a document, which takes fifty times that here. */
-export const MAX_DOCUMENTS = 1 << 21
+const MAX_DOCUMENTS = 1 << 21
 
 /** What is counted over all documents of a message. */
 export class Counted {
   documents = 0
   readonly grown = new Grown()
+
+  constructor(readonly most: number = MAX_DOCUMENTS) {}
+
+  /** @throws ProtoError for more documents than there may be */
+  check(documents: number): void {
+    if (documents > this.most) throw new ProtoError(tooManyDocuments(this.most))
+  }
 }
 
 /**
@@ -93,7 +101,7 @@ export function checkDocument(source: Source, start: number, end: number, depth:
 function check(source: Source, { fields, document }: Kind, end: number, depth: number, counted: Counted): void {
   const { reader } = source
   reader.deeper(depth)
-  if (document && ++counted.documents > MAX_DOCUMENTS) throw tooMany()
+  if (document) counted.check(++counted.documents)
   while (reader.pos < end) {
     const tag = reader.tag()
     const inner = tag < 256 ? fields[tag] : undefined
@@ -122,8 +130,4 @@ function isPlain(bytes: Uint8Array, start: number, stop: number): boolean {
   if (bytes[start] !== 0x0a || key > 127 || bytes[at] !== 0x12 || size > 127 || at + 2 + size !== stop) return false
   const tag = bytes[at + 2]
   return tag === 0x1a ? size === bytes[at + 3]! + 2 : tag === 0x11 ? size === 9 : tag === 0x20 && size === 2 && bytes[at + 3]! < 128
-}
-
-export function tooMany(): ProtoError {
-  return new ProtoError(`A message has more than ${MAX_DOCUMENTS} documents: send them in several messages`)
 }

@@ -3,7 +3,6 @@ import { type Document, insides } from '../../doc/document.js'
 import type { More } from '../../doc/fields.js'
 import type { NdArray } from '../../doc/ndarray.js'
 import { unwritable } from '../json.js'
-import { MAX_DOCUMENTS, tooMany } from './check.js'
 import { keep, writeForeign } from './foreign.js'
 import { copyUntouched, LazyDocument, type Source } from './lazy.js'
 import { readNdArray, writeNdArray } from './ndarray.js'
@@ -115,7 +114,7 @@ function readMore(source: Source, more: More, tag: number, end: number, depth: n
 export function readInto(documents: DocumentArray, source: Source, end: number, depth: number): void {
   const { reader } = source
   const stop = reader.stop(end)
-  if (documents.length === MAX_DOCUMENTS) throw tooMany()
+  source.counted.check(documents.length + 1)
   documents[documents.length] = new LazyDocument(source, reader.pos, stop, depth)
   reader.pos = stop
 }

@@ -11,7 +11,7 @@
  * - Half floats become Float32, booleans Uint8, tensors of the other byte order are turned around, sparse ones filled up.
  *   What is written is numpy's. Tensors that bring no bytes, as zeros or sparse ones, take at most 16 MiB each and 32 MiB in a message.
  * - Fields that nobody knows are skipped in messages, and kept with documents. Where a field stands twice, the last one holds.
- * - A message has at most 2,097,152 documents, chunks and matches included, and 100,000 routes: more are refused.
+ * - A message has at most 2,097,152 documents, chunks and matches included, a server's `maxDocuments`, and 100,000 routes: more are refused.
  * - For documents of docarray ≥ 0.30, see typed.ts.
  */
 import type { Status } from '../../request/response.js'
@@ -37,6 +37,8 @@ export interface EncodeOptions {
 export interface DecodeOptions extends EncodeOptions {
   /** How deep documents, tags and lists may stand in each other. Default 100. */
   readonly maxDepth?: number | undefined
+  /** The most documents of all, chunks and matches included. Default 2,097,152. */
+  readonly maxDocuments?: number | undefined
 }
 
 /** What JinaInfoProto says of a process. */
@@ -151,8 +153,8 @@ export function decodeInfo(bytes: Uint8Array): Info {
   return info
 }
 
-function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH }: DecodeOptions = {}): Source {
-  return { reader: new Reader(bytes, maxDepth), model, counted: new Counted(), read: model === 'v1' ? readDocument : readTyped }
+function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH, maxDocuments }: DecodeOptions = {}): Source {
+  return { reader: new Reader(bytes, maxDepth), model, counted: new Counted(maxDocuments), read: model === 'v1' ? readDocument : readTyped }
 }
 
 /** About how many bytes the documents will be. */

@@ -8,8 +8,8 @@ import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnsw
 /** A message that is none in its dialect, for instance text that is no JSON. Whose it is cannot be said. */
 export class Malformed extends Error {
   constructor(
-    /** Of RFC 6455: 1003 for the wrong kind of frame, 1007 for what is in it. */
-    readonly code: 1003 | 1007,
+    /** Of RFC 6455: 1003 for the wrong kind of frame, 1007 for what is in it, 1009 for too much. */
+    readonly code: 1003 | 1007 | 1009,
     reason: string,
   ) {
     super(reason)
@@ -26,13 +26,19 @@ export class Unfit extends Error {
   }
 }
 
+/** What a request may be. */
+export interface Limits {
+  readonly maxDocuments: number
+  readonly maxJsonBytes: number
+}
+
 /** How messages look in the frames of a connection. */
 export interface Dialect {
   readonly name: 'bytes' | 'json'
   /** What says that no more requests follow. */
   readonly end: string | Uint8Array
   /** @returns undefined for the end @throws Malformed, Unfit */
-  readRequest(data: Uint8Array | string): Message | undefined
+  readRequest(data: Uint8Array | string, limits: Limits): Message | undefined | Promise<Message>
   writeAnswer(message: Message): string | Uint8Array
   writeRequest(message: Message): string | Uint8Array
   /** @throws what is wrong with it */
@@ -45,12 +51,12 @@ export interface Dialect {
 export const bytes: Dialect = {
   name: 'bytes',
   end: Uint8Array.of(0),
-  readRequest(data) {
+  readRequest(data, { maxDocuments }) {
     if (typeof data === 'string') throw new Malformed(1003, 'Text in bytes mode. Send messages in binary frames')
     // No message is one byte long, so each of them can mean the end: 0 as in Jina, and 1, for which its own words have been taken.
     if (data.length === 1 && data[0]! <= 1) return undefined
     try {
-      return decodeMessage(data)
+      return decodeMessage(data, { maxDocuments })
     } catch (error) {
       if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
       throw new Malformed(1007, `No DataRequestProto: ${say(error)}`)
@@ -70,8 +76,10 @@ export const bytes: Dialect = {
 export const json: Dialect = {
   name: 'json',
   end: '{}',
-  readRequest(data) {
+  readRequest(data, { maxDocuments, maxJsonBytes }) {
     if (typeof data !== 'string') throw new Malformed(1003, 'Bytes in json mode. Send JSON in text frames, or ask for the subprotocol bytes')
+    // Of UTF-16, which is what is parsed.
+    if (data.length > maxJsonBytes) throw new Malformed(1009, `Larger than ${maxJsonBytes} bytes (maxJsonBytes)`)
     let value: unknown
     try {
       value = JSON.parse(data)
@@ -80,17 +88,21 @@ export const json: Dialect = {
     }
     if (!isPlainObject(value)) throw new Malformed(1007, `A message must be an object, not ${show(value)}`)
     if (Object.keys(value).length === 0) return undefined
-    try {
-      return readRequest(value)
-    } catch (error) {
-      throw new Unfit(requestIdOf(value) ?? '', error)
-    }
+    return request(value, maxDocuments)
   },
   writeAnswer,
   writeRequest,
   readAnswer: (data) => readAnswer(parse(data)),
   writeStatus: (status) => JSON.stringify(statusJson(status)),
   readStatus: (data) => readStatus(parse(data)),
+}
+
+async function request(value: Record<string, any>, maxDocuments: number): Promise<Message> {
+  try {
+    return await readRequest(value, maxDocuments)
+  } catch (error) {
+    throw new Unfit(requestIdOf(value) ?? '', error)
+  }
 }
 
 function parse(data: Uint8Array | string): Record<string, any> {

@@ -1,8 +1,9 @@
 import { DocumentArray } from '../../doc/array.js'
-import type { DocumentLike } from '../../doc/document.js'
+import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
-import { optionType } from '../../errors.js'
+import { DocumentError, optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
+import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
 import { documentsJson, isoTime, jsonOf } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
@@ -14,11 +15,13 @@ type Json = Record<string, any>
  * in camelCase or snake_case; and, which Jina ignores, `requestId`, at the top or in `header`.
  * @throws errors with a code, for what these must not be
  */
-export function readRequest(json: Json): Message {
+export async function readRequest(json: Json, maxDocuments: number): Promise<Message> {
   const header = isPlainObject(json.header) ? json.header : {}
   const field = (camel: string, snake: string) => text(camel, json[camel] ?? json[snake] ?? header[camel] ?? header[snake])
   const parameters = json.parameters ?? {}
   if (!isPlainObject(parameters)) throw optionType('parameters', 'an object', parameters)
+  const items = listOf(json.data)
+  if (hasMore(items, maxDocuments)) throw new DocumentError('ERR_DOCUMENT', tooManyDocuments(maxDocuments))
   return {
     requestId: requestIdOf(json) ?? '',
     execEndpoint: field('execEndpoint', 'exec_endpoint'),
@@ -26,7 +29,7 @@ export function readRequest(json: Json): Message {
     status: undefined,
     parameters,
     routes: [],
-    docs: documents(json.data),
+    docs: await madeOf(items, (item) => Document.from(item as DocumentLike)),
   }
 }
 
@@ -108,10 +111,14 @@ function readStop(json: Json): Stop {
 }
 
 function documents(data: unknown): DocumentArray {
-  if (data === undefined || data === null) return new DocumentArray()
+  return DocumentArray.from(listOf(data) as DocumentLike[])
+}
+
+function listOf(data: unknown): readonly unknown[] {
+  if (data === undefined || data === null) return []
   const list = Array.isArray(data) ? data : (data as { docs?: unknown }).docs
   if (!Array.isArray(list)) throw optionType('data', 'a list of documents, or { docs } with one', data)
-  return DocumentArray.from(list as DocumentLike[])
+  return list
 }
 
 function text(name: string, value: unknown): string | undefined {

@@ -166,7 +166,7 @@ test('C6: messages of nothing but beginnings do not fill the memory', () => {
   const docs = many(0x0a, 2 ** 21 + 1)
   const length = (size: number): number[] => [(size & 127) | 128, ((size >> 7) & 127) | 128, ((size >> 14) & 127) | 128, size >> 21]
   const message = Uint8Array.of(0x22, ...length(docs.length + 5), 0x0a, ...length(docs.length))
-  assert.throws(() => proto.decodeMessage(new Uint8Array([...message, ...docs])), /more than 2097152 documents: send them in several messages/)
+  assert.throws(() => proto.decodeMessage(new Uint8Array([...message, ...docs])), /more than 2097152 documents, chunks and matches included. Send fewer/)
 })
 
 test('C6: what is not protobuf at all is refused, and nothing is an empty message', () => {

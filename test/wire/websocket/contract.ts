@@ -169,7 +169,7 @@ for (const mode of ['bytes', 'json'] as const) {
   })
 
   test(`F5: ${mode}: a document of 20 MB goes through`, async () => {
-    await using it = await serving(() => {})
+    await using it = await serving(() => {}, { maxJsonBytes: 30_000_000 })
     const blob = new Uint8Array(20_000_000).fill(65)
     const [document] = await within(20_000, post(it.connect({ mode }), '/', [{ blob }]).docs())
     assert.is(document!.blob!.length, blob.length)

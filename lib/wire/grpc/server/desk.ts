@@ -110,7 +110,7 @@ export class Desk {
   }
 
   /** @throws Refusal for bytes that are no request */
-  decode(bytes: Uint8Array, decode: (bytes: Uint8Array, options: { model: 'v1' | 'v2' }) => Message = decodeMessage): Message {
+  decode(bytes: Uint8Array, decode: (bytes: Uint8Array, options: { model: 'v1' | 'v2'; maxDocuments: number }) => Message = decodeMessage): Message {
     return this.understand(() => decode(bytes, this.settings))
   }
 

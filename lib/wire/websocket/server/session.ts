@@ -83,7 +83,7 @@ export class Session {
   readonly #answer = async (data: Uint8Array | string): Promise<void> => {
     let message: Message | undefined
     try {
-      message = this.asked.dialect.readRequest(data)
+      message = await this.asked.dialect.readRequest(data, this.settings)
     } catch (error) {
       if (!(error instanceof Unfit)) throw error
       return this.#send(failure(error.requestId, error.cause))

@@ -1,6 +1,7 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../options.js'
-import { bytes, host } from '../../rules.js'
+import { MAX_DOCUMENTS, MAX_JSON } from '../../documents.js'
+import { bytes, documents, host } from '../../rules.js'
 import type { ServeOptions } from '../../wire.js'
 
 /** What a WebSocket endpoint on somebody else's HTTP server can be told. */
@@ -29,6 +30,8 @@ export function settings(where: string, options: WebSocketServeOptions): Setting
   const { host: _host, port: _port, tls: _tls, ...given } = check(where, options, RULES)
   return {
     maxMessageBytes: 100 * 1024 * 1024,
+    maxDocuments: MAX_DOCUMENTS,
+    maxJsonBytes: MAX_JSON,
     prefetch: DEFAULT_PREFETCH,
     exposeStacks: false,
     onError: (error: Error) => console.error('sluice/websocket:', error),
@@ -45,6 +48,8 @@ const RULES: Record<keyof WebSocketServeOptions, (name: string, value: any) => v
   port,
   tls: object,
   maxMessageBytes: bytes,
+  maxDocuments: documents,
+  maxJsonBytes: bytes,
   prefetch: count,
   exposeStacks: flag,
   onError: callback,
