@@ -7,7 +7,6 @@ export const METHODS = {
   endpoints: '/jina.JinaDiscoverEndpointsRPC/endpoint_discovery',
   dryRun: '/jina.JinaGatewayDryRunRPC/dry_run',
   info: '/jina.JinaInfoRPC/_status',
-  taken: '/sluice.Parts/taken',
   check: '/grpc.health.v1.Health/Check',
   watch: '/grpc.health.v1.Health/Watch',
   reflection: '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
@@ -40,8 +39,10 @@ export const METADATA = {
   inOrder: '__results_in_order__',
   /** `1` asks for partial answers. */
   partial: 'sluice-partial',
-  /** Makes the server wait with partial answers until the client said that it took those before. */
-  credit: 'sluice-credit',
+  /** How many partial answers of a request the client takes ahead: it says in the stream how many it took. */
+  window: 'sluice-window',
+  /** On the way back: how many unanswered requests the server reads, 0 being any number. What the client says behind more than those is not heard. */
+  ahead: 'sluice-ahead',
   /** On the way back: an executor failed. */
   isError: 'is-error',
 } as const
@@ -51,6 +52,9 @@ export const NOT_BEGUN = 'This server is shutting down. What it has not answered
 
 /** How many partial answers of one request go out before the client says that it took some. */
 export const WINDOW = 16
+
+/** How many unanswered requests a client sends before the server has said how many it reads. */
+export const AHEAD = 16
 
 /** Messages pass grpc-js as they are: what they mean, our own codec knows. */
 export function asBuffer(bytes: Uint8Array): Buffer {

@@ -73,8 +73,8 @@ class FetchExchange implements Exchange {
   readonly #answer: (response: globalThis.Response) => void
   readonly #left: () => void
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
-  /** Ends a wait for the reader. */
-  #pulled: (() => void) | undefined
+  /** End the waits for the reader: branches and replicas hand on their pieces side by side. */
+  #waiting: (() => void)[] = []
 
   constructor(request: globalThis.Request, answer: (response: globalThis.Response) => void) {
     this.#request = request
@@ -90,7 +90,13 @@ class FetchExchange implements Exchange {
   leave(): void {
     this.done()
     this.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
-    this.#pulled?.()
+    this.#pulled()
+  }
+
+  #pulled(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const go of waiting) go()
   }
 
   done(): void {
@@ -141,7 +147,7 @@ class FetchExchange implements Exchange {
       start: (controller) => {
         this.#controller = controller
       },
-      pull: () => this.#pulled?.(),
+      pull: () => this.#pulled(),
       cancel: () => {
         this.#controller = undefined
         this.leave()
@@ -153,9 +159,7 @@ class FetchExchange implements Exchange {
         if (this.scope.aborted) throw this.scope.reason
         this.#controller!.enqueue(encoder.encode(text))
         if ((this.#controller!.desiredSize ?? 0) > 0) return
-        return new Promise<void>((resolve) => {
-          this.#pulled = resolve
-        })
+        return new Promise<void>((resolve) => this.#waiting.push(resolve))
       },
     }
   }

@@ -82,7 +82,7 @@ for (const [model, count] of [
     await using it = await world(({ docs }) => void JSON.stringify(docs), { docarray: model })
     const lines = Array.from({ length: 4 }, () => new Raw(it.server.address))
     const below = random(20_24)
-    const methods = [METHODS.call, METHODS.single, METHODS.several, METHODS.call, METHODS.document, METHODS.taken, METHODS.check, METHODS.reflection]
+    const methods = [METHODS.call, METHODS.single, METHODS.several, METHODS.call, METHODS.document, METHODS.check, METHODS.reflection]
     const seen = new Map<string, number>()
     let sent = 0
     const one = async (raw: Raw): Promise<void> => {

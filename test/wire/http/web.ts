@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow.js'
 import { createHttp } from '../../../lib/wire/http/index.js'
+import { collect } from '../../support/collect.js'
 import { within } from '../../support/within.js'
 import { JSON_TYPE, linesOf, Raw, send, started } from './started.js'
 
@@ -36,6 +37,25 @@ test('R117: no other origin is granted anything unless asked for', async () => {
       assert.is(response.headers.get('vary')?.includes('origin') ?? false, Array.isArray(cors) || typeof cors === 'object', about)
     }
   }
+})
+
+test('193: a handler for fetch hands on the pieces of branches and replicas side by side', async () => {
+  const uses = async function* () {
+    for (let i = 0; i < 20; i++) yield { text: `${i}` }
+  }
+  await using flow = await new Flow()
+    .add({ name: 'shards', uses, shards: 2, polling: 'ALL' })
+    .add({ name: 'left', needs: 'shards', uses })
+    .add({ name: 'right', needs: 'shards', uses })
+    .needs(['left', 'right'], { name: 'both' })
+    .open()
+  const request = new Request('http://127.0.0.1/post', {
+    method: 'POST',
+    headers: { ...JSON_TYPE, accept: 'application/x-ndjson' },
+    body: '{"data":["q"]}',
+  })
+  const response = await within(10_000, createHttp(flow).fetch(request))
+  assert.is((await within(10_000, collect(linesOf(response)))).items.length, 81)
 })
 
 test('R118: what pages of other origins can send unasked is refused', async () => {

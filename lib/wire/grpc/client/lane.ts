@@ -3,7 +3,8 @@ import { nextTurn } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
-import { type Message, outgoing } from '../../message.js'
+import { emptyMessage, type Message, outgoing } from '../../message.js'
+import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { Linger } from './linger.js'
 import { troubleOf } from './trouble.js'
@@ -13,8 +14,6 @@ export interface LaneOptions {
   readonly address: string
   encode(message: Message): Uint8Array
   decode(bytes: Uint8Array): Message
-  /** Says how many partial answers of a request were taken. */
-  taken(requestId: string, count: number): void
 }
 
 /** One stream to a server, for requests that belong together: answers find their requests by id. */
@@ -29,6 +28,14 @@ export class Lane {
   readonly #linger = new Linger()
   readonly #unwatch: () => void
   #begun = false
+  /** How many requests may be on it without an answer. */
+  #ahead = AHEAD
+  /** How many are. */
+  #unanswered = 0
+  /** Goes on when there is room for another. */
+  #room: (() => void) | undefined
+  /** Whether the server wants to hear how many partial answers were taken. */
+  #counts = false
   #open = true
   #writing = false
 
@@ -36,8 +43,12 @@ export class Lane {
     this.#call = call
     this.#outbox = new Outbox(call)
     this.#options = options
-    call.on('metadata', () => {
+    call.on('metadata', (metadata) => {
       this.#begun = true
+      const ahead = Number(metadata.get(METADATA.ahead)[0])
+      this.#counts = ahead >= 0
+      this.#ahead = ahead > 0 ? ahead : Infinity
+      this.#room?.()
     })
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('error', (error: ServiceError) => {
@@ -91,8 +102,11 @@ export class Lane {
         continue
       }
       try {
-        const full = this.#outbox.send(this.#options.encode(outgoing(request)))
+        const bytes = this.#options.encode(outgoing(request))
+        this.#unanswered++
+        const full = this.#outbox.send(bytes)
         if (full !== undefined) await full
+        while (this.#unanswered >= this.#ahead && this.#open) await new Promise<void>((go) => (this.#room = go))
       } catch (error) {
         this.#waiting.delete(request.id)
         waiting.fail(error)
@@ -104,7 +118,7 @@ export class Lane {
 
   /** No event of grpc-js may throw. */
   #receive(bytes: Buffer): void {
-    const { address, decode, taken } = this.#options
+    const { address, decode } = this.#options
     this.#begun = true
     let message: Message
     try {
@@ -113,13 +127,22 @@ export class Lane {
       return this.close(new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, { cause }))
     }
     const waiting = this.#waiting.get(message.requestId)
+    if (message.ordinal === undefined) {
+      this.#unanswered--
+      this.#room?.()
+    }
     if (waiting === undefined) {
       if (message.ordinal === undefined) this.#gone.delete(message.requestId)
-    } else if (message.ordinal !== undefined) waiting.part(message, taken)
+    } else if (message.ordinal !== undefined) waiting.part(message, this.#taken)
     else if (isShell(message)) {
       waiting.shell = message
       this.#finish()
     } else this.#answer(waiting, message)
+  }
+
+  /** Says how many partial answers of a request were taken, in the stream itself: whatever comes between the two, it takes the same way. */
+  readonly #taken = (requestId: string, count: number): void => {
+    if (this.#counts && this.#open) void this.#outbox.send(this.#options.encode(emptyMessage({ requestId, ordinal: count - 1 })))
   }
 
   #answer(waiting: Waiting, message: Message): void {
@@ -157,5 +180,6 @@ export class Lane {
     for (const waiting of this.#waiting.values()) waiting.fail(reason)
     this.#waiting.clear()
     this.#queue.length = 0
+    this.#room?.()
   }
 }

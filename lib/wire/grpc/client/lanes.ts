@@ -1,8 +1,7 @@
-import { newId } from '../../../doc/id.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { decodeMessage, encodeMessage } from '../../proto/index.js'
-import { METADATA, METHODS } from '../methods.js'
+import { METADATA, WINDOW } from '../methods.js'
 import type { Calls } from './calls.js'
 import { Lane } from './lane.js'
 
@@ -20,16 +19,11 @@ export class Lanes {
   open(scope: Scope): Lane {
     const { calls } = this
     const { model } = calls.settings
-    const key = newId()
-    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.credit]: key })
+    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW) })
     const lane: Lane = new Lane(call, scope, {
       address: calls.address,
       encode: (message) => encodeMessage(message, { model }),
       decode: (bytes) => decodeMessage(bytes, { model }),
-      taken: (requestId, count) => {
-        // When it does not come through, the stream does not either, and says so.
-        calls.ask(METHODS.taken, Buffer.from(`${key} ${requestId} ${count}`), scope).catch(() => {})
-      },
     })
     this.#open.add(lane)
     ended(() => this.#drop(scope, lane))

@@ -9,6 +9,7 @@ export class Waiting {
   /** Hands on partial answers one by one. */
   #parts: Promise<void> | undefined
   #over = false
+  #taken = 0
 
   constructor(
     readonly request: Request,
@@ -31,8 +32,7 @@ export class Waiting {
     this.#parts = before.then(async () => {
       if (this.#over) return
       await request.emit?.(partOf(request, message))
-      const count = message.ordinal! + 1
-      if (count % (WINDOW / 2) === 0) taken(request.id, count)
+      if (++this.#taken % (WINDOW / 2) === 0) taken(request.id, this.#taken)
     })
     // Who waits for the answer hears of it.
     this.#parts.catch(() => {})

@@ -1,77 +1,74 @@
-import { WINDOW } from '../methods.js'
-import { MAX_CALLS } from '../options.js'
-import type { Share } from './share.js'
+/** Partial answers of one request that its client has not taken yet: no more than a window of them are on the way. */
+export class Credit {
+  readonly #window: number
+  #sent = 0
+  #taken = 0
+  #over = false
+  /** Branches and replicas hand on theirs side by side, so several may wait. */
+  #waiting: (() => void)[] = []
 
-/**
- * Partial answers that clients have not taken yet, by call and request. A client says how many it took in calls of its own: were they
- * in the stream of the requests, they would wait behind those that the server does not read yet.
- */
+  constructor(window: number) {
+    this.#window = window
+  }
+
+  /** Waits until the client has taken enough of what was sent before, or nothing more is to be heard of it. */
+  async spend(): Promise<void> {
+    this.#sent++
+    while (!this.#over && this.#sent - this.#taken > this.#window) await new Promise<void>((go) => this.#waiting.push(go))
+  }
+
+  taken(count: number): void {
+    if (!(count > this.#taken)) return
+    this.#taken = count
+    this.#wake()
+  }
+
+  /** Nobody waits any more. */
+  end(): void {
+    this.#over = true
+    this.#wake()
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const go of waiting) go()
+  }
+}
+
+/** The credits of a stream's requests, which its client raises in the stream itself. */
 export class Credits {
-  readonly #accounts = new Map<string, Account>()
+  readonly #window: number
+  /** By request id, which several may have. */
+  readonly #open = new Map<string, Set<Credit>>()
+  #over = false
 
-  /**
-   * @param key what the client calls its stream; taken already, there is no account, and partial answers wait for the wire only. So it is, too,
-   * when half of a connection's calls have one: what their client takes, it must be able to say in others
-   */
-  open(key: string, share: Share): Account | undefined {
-    if (key === '' || this.#accounts.has(key) || share.credits >= MAX_CALLS / 2) return undefined
-    share.credits++
-    const account = new Account(() => {
-      share.credits--
-      this.#accounts.delete(key)
-    })
-    this.#accounts.set(key, account)
-    return account
+  /** @param window how many partial answers of a request its client takes ahead; 0 sets no bound but the wire's */
+  constructor(window: number) {
+    this.#window = window
   }
 
-  taken(key: string, requestId: string, count: number): void {
-    this.#accounts.get(key)?.taken(requestId, count)
-  }
-}
-
-interface Entry {
-  sent: number
-  taken: number
-  go: (() => void) | undefined
-}
-
-class Account {
-  readonly #entries = new Map<string, Entry>()
-  readonly close: () => void
-
-  constructor(close: () => void) {
-    this.close = () => {
-      close()
-      for (const { go } of this.#entries.values()) go?.()
-      this.#entries.clear()
+  open(requestId: string): { credit: Credit; close: () => void } | undefined {
+    if (this.#window === 0 || this.#over) return undefined
+    const credit = new Credit(this.#window)
+    const same = this.#open.get(requestId) ?? new Set()
+    this.#open.set(requestId, same.add(credit))
+    const close = (): void => {
+      credit.end()
+      same.delete(credit)
+      if (same.size === 0 && this.#open.get(requestId) === same) this.#open.delete(requestId)
     }
-  }
-
-  /** Waits until the client has taken enough of what was sent before. */
-  async spend(requestId: string): Promise<void> {
-    let entry = this.#entries.get(requestId)
-    if (entry === undefined) this.#entries.set(requestId, (entry = { sent: 0, taken: 0, go: undefined }))
-    const own = entry
-    own.sent++
-    while (own.sent - own.taken > WINDOW && this.#entries.get(requestId) === own) {
-      await new Promise<void>((go) => {
-        own.go = go
-      })
-    }
+    return { credit, close }
   }
 
   taken(requestId: string, count: number): void {
-    const entry = this.#entries.get(requestId)
-    if (entry === undefined || !(count > entry.taken)) return
-    entry.taken = count
-    entry.go?.()
+    for (const credit of this.#open.get(requestId) ?? []) credit.taken(count)
   }
 
-  /** The request was answered. */
-  done(requestId: string): void {
-    this.#entries.get(requestId)?.go?.()
-    this.#entries.delete(requestId)
+  /** Nothing more is to be heard of the client: from now on, the wire alone bounds what is on the way. */
+  end(): void {
+    this.#over = true
+    for (const same of this.#open.values()) for (const credit of same) credit.end()
+    this.#open.clear()
   }
 }
-
-export type { Account }

@@ -7,7 +7,6 @@ import type { Scope } from '../../../stream/scope.js'
 import { answer, type Message, unwritten } from '../../message.js'
 import { decodeMessage, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
-import { Credits } from './credits.js'
 import { Refusal } from './refusal.js'
 import { Place, Share } from './share.js'
 
@@ -17,7 +16,6 @@ const SHARE = 16
 /** What all calls of a server share: who answers them, how, and which are under way. */
 export class Desk {
   readonly settings: ServerSettings
-  readonly credits = new Credits()
   /** Told when the server begins to drain, and how many milliseconds it has for that. */
   readonly #closing = new Set<(time: number) => void>()
   readonly #peer: Handler

@@ -1,15 +1,26 @@
 import type { Readable } from 'node:stream'
 import { clearInterval, nextTurn, now, setInterval } from '../../../base/clock.js'
+import { Fifo } from '../../../stream/fifo.js'
 
 /** Milliseconds after which a stream is still on which nothing comes and nothing is under way. */
 const STILL = 100
 
+/** What is heard at once, whatever stands before it: so messages are read ahead, and wait here. */
+export interface Aside {
+  /** How many messages wait at most. */
+  readonly most: number
+  /** Takes a message if it is one of those. @returns whether it is */
+  hear(message: Buffer): boolean
+}
+
 /**
- * What comes in on a call, one message when it is asked for. Nothing is read ahead but what grpc-js itself holds (16 messages), and no
- * promise is made for what is there already.
+ * What comes in on a call, one message when it is asked for. Nothing is read ahead but what grpc-js itself holds (16 messages), unless
+ * some are to be heard at once, and no promise is made for what is there already.
  */
 export class Inbox implements AsyncIterableIterator<Buffer> {
   readonly #call: Readable
+  readonly #aside: Aside | undefined
+  readonly #queue = new Fifo<Buffer>()
   #waiting: ((result: IteratorResult<Buffer>) => void) | undefined
   #over = false
   #stopping = false
@@ -19,23 +30,25 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   /** Whether the client said that nothing more comes. */
   ended = false
 
-  constructor(call: Readable) {
+  constructor(call: Readable, aside?: Aside) {
     this.#call = call
+    this.#aside = aside
     call.on('readable', this.#onReadable)
     call.on('end', () => {
       this.ended = true
-      this.#end()
+      if (this.#queue.length === 0) this.#end()
     })
     call.on('close', () => this.#end())
   }
 
   next(): Promise<IteratorResult<Buffer>> {
     if (this.#over) return Promise.resolve({ done: true, value: undefined })
-    const value: Buffer | null = this.#call.read()
+    const value = this.#take()
     if (value !== null) {
       this.#read++
       return Promise.resolve({ done: false, value })
     }
+    if (this.ended) return this.return()
     if (this.#stopping) nextTurn(() => this.#end())
     return new Promise((resolve) => {
       this.#waiting = resolve
@@ -78,8 +91,8 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   }
 
   readonly #onReadable = (): void => {
-    if (this.#waiting === undefined || this.#over) return
-    const value: Buffer | null = this.#call.read()
+    if (this.#over || this.#waiting === undefined) return this.#listen()
+    const value = this.#take()
     if (value === null) return
     this.#read++
     const resolve = this.#waiting
@@ -87,10 +100,28 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
     resolve({ done: false, value })
   }
 
+  #take(): Buffer | null {
+    if (this.#aside === undefined) return this.#call.read()
+    this.#listen()
+    return this.#queue.length === 0 ? null : this.#queue.shift()
+  }
+
+  /** Reads ahead. When nobody reads any more, what is to be heard still is, and the rest let go. */
+  #listen(): void {
+    const aside = this.#aside
+    if (aside === undefined) return
+    while (this.#queue.length < aside.most) {
+      const message: Buffer | null = this.#call.read()
+      if (message === null) return
+      if (!aside.hear(message) && !this.#over) this.#queue.push(message)
+    }
+  }
+
   #end(): void {
     this.#over = true
     clearInterval(this.#waning)
-    this.#call.off('readable', this.#onReadable)
+    this.#queue.clear()
+    if (this.#aside === undefined) this.#call.off('readable', this.#onReadable)
     this.#waiting?.({ done: true, value: undefined })
     this.#waiting = undefined
   }

@@ -11,7 +11,7 @@ import { guard } from './guard.js'
 import { check, watch } from './health.js'
 import { reflect } from './reflect.js'
 import { answerStream } from './stream.js'
-import { discovery, dryRun, info, several, single, taken } from './unary.js'
+import { discovery, dryRun, info, several, single } from './unary.js'
 
 /**
  * Serves a peer over gRPC, as Jina's gateways and executors are served, with health checks and reflection.
@@ -106,7 +106,6 @@ function register(server: GrpcServer, desk: Desk): void {
   add(METHODS.endpoints, 'unary', discovery(desk))
   add(METHODS.dryRun, 'unary', dryRun(desk))
   add(METHODS.info, 'unary', info(desk))
-  add(METHODS.taken, 'unary', taken(desk))
   add(METHODS.check, 'unary', check(desk))
   add(METHODS.watch, 'serverStream', watch(desk))
   add(METHODS.reflection, 'bidi', reflect(desk))

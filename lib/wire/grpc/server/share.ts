@@ -5,8 +5,6 @@ import type { Scope } from '../../../stream/scope.js'
 export class Share {
   /** How many calls there are. */
   calls = 0
-  /** How many of them wait with partial answers until their client says that it took some. */
-  credits = 0
   #room: number
   readonly #waiting = new Fifo<() => void>()
 

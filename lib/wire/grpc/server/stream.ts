@@ -4,9 +4,10 @@ import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
 import { refusedIn } from '../../behind.js'
 import { emptyMessage, type Message } from '../../message.js'
-import { ProtoError } from '../../proto/index.js'
-import { NOT_BEGUN } from '../methods.js'
+import { decodeMessage, ProtoError } from '../../proto/index.js'
+import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
+import { Credits } from './credits.js'
 import { type Desk, withoutStacks } from './desk.js'
 import { Inbox } from './inbox.js'
 import { onLeave } from './leaving.js'
@@ -37,16 +38,21 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
 
 /** @throws what ends the call before its time */
 async function converse(call: Call, desk: Desk, share: Share, signal: AbortSignal): Promise<void> {
-  const { limit, ordered, parts, credit } = wishesOf(call.metadata, desk.settings.prefetch)
-  const account = parts ? desk.credits.open(credit, share) : undefined
-  const inbox = new Inbox(call)
+  const { limit, ordered, parts, window } = wishesOf(call.metadata, desk.settings.prefetch)
+  const credits = new Credits(parts ? window : 0)
+  // What a client says that it took comes behind requests that are not begun, so those are read.
+  const ahead = limit === Infinity ? 0 : Math.max(AHEAD, 2 * limit)
+  const inbox = new Inbox(call, parts && window > 0 ? { most: ahead || Infinity, hear: (bytes) => acknowledges(bytes, credits) } : undefined)
+  call.on('end', () => credits.end())
   const outbox = new Outbox(call)
   let underWay = 0
   // Our own clients ask elsewhere for what is not begun. Others would fail: theirs is let finish, unless it has no end.
   const undrain = desk.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => underWay > 0, time / 2)))
   try {
     // Who waits for the first answer knows by this that somebody is there.
-    call.sendMetadata(new Metadata())
+    const metadata = new Metadata()
+    if (window > 0) metadata.set(METADATA.ahead, String(ahead))
+    call.sendMetadata(metadata)
     const answers = inFlight<Buffer, Uint8Array>(
       inbox,
       async (bytes, work, emit) => {
@@ -59,8 +65,9 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
           return desk.encode(unfit)
         }
         const { requestId } = message
+        const account = credits.open(requestId)
         const partial = async (part: Message): Promise<void> => {
-          await account?.spend(requestId)
+          await account?.credit.spend()
           await emit(desk.encode(part))
         }
         underWay++
@@ -73,7 +80,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
           throw refusal
         } finally {
           underWay--
-          account?.done(requestId)
+          account?.close()
         }
       },
       { limit, ordered, signal },
@@ -85,7 +92,21 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
     if (!inbox.ended) throw new Refusal(Code.UNAVAILABLE, NOT_BEGUN)
   } finally {
     undrain()
-    account?.close()
+    credits.end()
+  }
+}
+
+/** Takes a message that says how many partial answers of a request were taken: one without documents, whose header has an ordinal. @returns whether it is one */
+function acknowledges(bytes: Buffer, credits: Credits): boolean {
+  // Most are told by their end, without being read: parameters that are empty, and nothing behind them.
+  if (bytes.at(-2) !== 0x12 || bytes.at(-1) !== 0) return false
+  try {
+    const { requestId, ordinal } = decodeMessage(bytes)
+    if (ordinal === undefined) return false
+    credits.taken(requestId, ordinal + 1)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -97,12 +97,3 @@ export function info(desk: Desk) {
     reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': desk.settings.model }, envs: {} })),
   )
 }
-
-/** `taken`: how many partial answers of a request a client has taken, as `stream request count`. */
-export function taken(desk: Desk): (call: Call, done: sendUnaryData<Buffer>) => void {
-  return (call, done) => {
-    const [, key, requestId, count] = /^(\S+) (.+) (\d{1,9})$/.exec(call.request.toString()) ?? []
-    if (key !== undefined) desk.credits.taken(key, requestId!, Number(count))
-    done(null, Buffer.alloc(0))
-  }
-}

@@ -8,8 +8,8 @@ export interface Wishes {
   readonly ordered: boolean
   /** Partial answers. */
   readonly parts: boolean
-  /** What it calls the stream when it says what it took. */
-  readonly credit: string
+  /** How many of them it takes ahead; 0 for a client that does not say what it took. */
+  readonly window: number
 }
 
 export function wishesOf(metadata: Metadata, most: number): Wishes {
@@ -20,6 +20,6 @@ export function wishesOf(metadata: Metadata, most: number): Wishes {
     limit: prefetch > 0 ? Math.min(prefetch, most) : most,
     ordered: said(METADATA.inOrder) === 'true',
     parts: said(METADATA.partial) === '1',
-    credit: said(METADATA.credit),
+    window: /^\d{1,3}$/.test(said(METADATA.window)) ? Number(said(METADATA.window)) : 0,
   }
 }
