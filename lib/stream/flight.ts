@@ -1,7 +1,8 @@
 import { here } from '../base/context.js'
 import { adopt, ignore, isThenable } from './adopt.js'
-import { Ear } from './ear.js'
+import { listen, unlisten } from './ear.js'
 import { Fifo } from './fifo.js'
+import { type Held, hold, letGo } from './holder.js'
 import { Order, Part, type Place, State } from './order.js'
 import { type End, Reader } from './reader.js'
 import { Receipts } from './receipts.js'
@@ -48,7 +49,7 @@ interface Waiter<R> {
 const ready: Promise<void> = /* @__PURE__ */ Promise.resolve()
 
 /** The iteration behind `inFlight()`: what is where, and what may happen next. Its promises stand there. */
-export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
+export class Flight<T, R> implements Held {
   readonly #fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>
   readonly #limit: number
   readonly #signal: AbortSignal | undefined
@@ -76,7 +77,10 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
   /** Said once, after the last result. */
   #end: End
   #closing: Promise<unknown> | undefined
-  #ear: Ear | undefined
+  holder: object | undefined
+  place = 0
+  /** Nobody will ask any more. */
+  #dropped = false
 
   constructor(
     source: Iterable<T> | AsyncIterable<T>,
@@ -93,9 +97,13 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.#order = ordered ? new Order() : undefined
   }
 
-  next(...handing: unknown[]): Promise<IteratorResult<R>> {
-    if (handing.length > 0) this.#receipts.indirect()
-    if (this.#phase === Phase.Fresh) this.#context.runInAsyncScope(this.#open, this)
+  /**
+   * @param holder by what its consumer holds it
+   * @param indirect whether it hands on what it gets
+   */
+  next(holder: object, indirect: boolean): Promise<IteratorResult<R>> {
+    if (indirect) this.#receipts.indirect()
+    if (this.#phase === Phase.Fresh) this.#context.runInAsyncScope(this.#open, this, holder)
     if (this.#waiting.length === 0 && !this.#aside) {
       if (this.#results.length > 0) {
         if (!this.#mayLast || !overdue()) {
@@ -123,14 +131,6 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     return closing.then(() => result)
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return()
-  }
-
   // ── the consumer's side ────────────────────────────────────────────────────────────────────────────────
 
   #hand(): IteratorResult<R> {
@@ -153,6 +153,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       if (this.#mayLast && overdue()) return this.#stepAside()
       this.#waiting.shift().resolve(this.#hand())
     }
+    if (this.#dropped && this.#waiting.length === 0) this.onDropped()
     if (this.#phase === Phase.Draining) this.#endIfDrained()
     if (this.#phase !== Phase.Over || this.#results.length > 0) return
     while (this.#waiting.length > 0) {
@@ -192,7 +193,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   // ── the source's side ──────────────────────────────────────────────────────────────────────────────────
 
-  #open(): void {
+  #open(holder: object): void {
     const signal = this.#signal
     if (signal?.aborted) {
       this.#phase = Phase.Over
@@ -200,7 +201,8 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
       return
     }
     this.#phase = Phase.Open
-    if (signal !== undefined) this.#ear = new Ear(signal, this, this.#waiting, this.#order ?? this.#scope)
+    hold(this, holder)
+    if (signal !== undefined) listen(signal, this)
     try {
       this.#reader.open()
     } catch (error) {
@@ -225,7 +227,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   onItem(item: T): void {
     if (this.#phase === Phase.Open) this.#start(item)
-    else this.#close()
+    else if (!this.#dropped) this.#close()
   }
 
   onFree(): void {
@@ -374,12 +376,18 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────────────
 
-  readonly onAbort = (): void => {
+  hear(): void {
     const { reason } = this.#signal!
     this.#end = this.#waiting.length > 0 ? undefined : { reason }
     while (this.#waiting.length > 0) this.#waiting.shift().reject(reason)
     this.#stop(reason)
     this.#closing = undefined
+  }
+
+  /** Who waits still gets what it waits for. Nobody said that the source should be closed. */
+  onDropped(): void {
+    this.#dropped = true
+    if (this.#waiting.length === 0) this.#stop(new DOMException('The iterator was dropped', 'AbortError'))
   }
 
   /** Stops everything now: nothing in flight is wanted any more. */
@@ -396,7 +404,7 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
     this.#release()
     const work = this.#order ?? this.#scope
     work.abort(reason)
-    this.#close()
+    if (!this.#dropped) this.#close()
   }
 
   /** What ends it is said when the source is closed, if it had to be. */
@@ -409,7 +417,8 @@ export class Flight<T, R> implements AsyncIterableIterator<R>, AsyncDisposable {
 
   #over(): void {
     this.#phase = Phase.Over
-    this.#ear?.close()
+    letGo(this)
+    if (this.#signal !== undefined) unlisten(this.#signal, this)
     this.#settle()
   }
 
