@@ -11,6 +11,9 @@ interface Locked {
   readonly peer?: boolean
   readonly hasInstallScript?: boolean
   readonly integrity?: string
+  readonly resolved?: string
+  readonly libc?: readonly string[]
+  readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, Locked> }
@@ -29,6 +32,22 @@ test('R130: the lock is that of package.json, and each package in it is named by
   assert.equal((packages[''] as any).dependencies, own.dependencies)
   assert.equal((packages[''] as any).devDependencies, own.devDependencies)
   for (const [path, { integrity }] of production) assert.match(integrity ?? '', /^sha512-/, path)
+})
+
+test('192: npm install has nothing to add to the lock, on whatever platform, nor to take from it', () => {
+  for (const [path, { optionalDependencies = {}, libc, resolved }] of Object.entries(packages)) {
+    // Made where other platforms are left out, a lock lacks their packages, and the next install writes them into it.
+    const above = path === '' ? [] : path.split('/node_modules/').map((_, at, all) => `${all.slice(0, at + 1).join('/node_modules/')}/`)
+    for (const name of Object.keys(optionalDependencies))
+      assert.ok(
+        ['', ...above].some((place) => Object.hasOwn(packages, `${place}node_modules/${name}`)),
+        `${path} has no ${name}: make the lock anew, without node_modules`,
+      )
+    // npm 11 writes it, npm 10 takes it out again; neither misses it.
+    assert.is(libc, undefined, `${path} says libc: run npm@10 install --package-lock-only`)
+    // Left out, it is the registry of whoever installs.
+    if (resolved !== undefined) assert.match(resolved, /^https:\/\/registry\.npmjs\.org\//, path)
+  }
 })
 
 test('R130: the package holds what was built and what is read, and nothing else', () => {
