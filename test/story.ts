@@ -31,4 +31,14 @@ for (const [index, code] of blocks.entries()) {
   })
 }
 
+test('the first example of the README runs as it stands, with plain Node, in six lines at most', async () => {
+  const readme = readFileSync('README.md', 'utf8')
+  const [, language, code] = /```(\w+)\n(import [\s\S]*?|\/\/ [\s\S]*?)```/.exec(readme)!
+  assert.is(language, 'js')
+  assert.ok(code!.split('\n').filter((line) => line !== '' && !line.startsWith('//')).length <= 6)
+  writeFileSync(`${folder}/flow.mjs`, code!)
+  const { stdout } = await run(process.execPath, [`${folder}/flow.mjs`], { timeout: 30_000 })
+  assert.is(stdout, "[ 'HELLO', 'WORLD' ]\n")
+})
+
 test.run()
