@@ -6,6 +6,7 @@ import type { Parameters } from './options.js'
 import type { Peer } from './peer.js'
 import type { Request } from './request/request.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './requests.js'
+import type { Identity } from './wire/identity.js'
 
 const RETURN = 'return nothing, documents, or a plain object for parameters.__results__'
 
@@ -61,6 +62,11 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
 
   get endpoint(): string {
     return this.#request.header.execEndpoint
+  }
+
+  /** Who asks, as `authenticate` or a token of the server said it. Frozen. Undefined where nobody was asked. In a batch, all documents are of one. */
+  get identity(): Identity | undefined {
+    return this.#request.identity
   }
 
   get requestId(): string {

@@ -6,6 +6,7 @@ import type { Join, Step } from './graph/graph.js'
 import type { PollingOption } from './graph/polling.js'
 import type { Condition } from './graph/query.js'
 import { abortSignal, callback, check, count, flag, milliseconds, object, string } from './options.js'
+import type { BearerOption } from './wire/credentials.js'
 import type { Docarray } from './wire/docarray.js'
 import type { ClientTls } from './wire/wire.js'
 
@@ -144,6 +145,12 @@ export interface AddOptions<Name extends string = string, Names extends string =
   maxMessageBytes?: number | undefined
   /** How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`. */
   docarray?: Docarray | undefined
+  /** Shows an external executor who asks: see the Client's `token`. */
+  token?: BearerOption | undefined
+  /** The file that holds `token`, in its place; read again when it changes. */
+  tokenFile?: string | undefined
+  /** Tells an external executor for whom it works: `identity` goes with each request, and is believed there if this Flow came in by a token or a certificate. Default `false`. */
+  forwardIdentity?: boolean | undefined
 }
 
 /** A Flow as it was built, for whoever draws it or writes it down. */
@@ -190,6 +197,12 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   drainDelay: milliseconds,
   onError: callback,
   logger: callback,
+  authenticate: callback,
+  authTimeout: milliseconds,
+  token: free,
+  tokenFile: each(string),
+  openHealth: flag,
+  allowedHosts: free,
 }
 
 /** What checks each option of `add()`. */
@@ -224,6 +237,9 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   compression: string,
   maxMessageBytes: count,
   docarray: string,
+  token: free,
+  tokenFile: string,
+  forwardIdentity: flag,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */

@@ -11,6 +11,7 @@ export function node(name: 'http'): Promise<typeof import('node:http')>
 export function node(name: 'https'): Promise<typeof import('node:https')>
 export function node(name: 'zlib'): Promise<typeof import('node:zlib')>
 export function node(name: 'url'): Promise<typeof import('node:url')>
+export function node(name: 'crypto'): Promise<typeof import('node:crypto')>
 export function node(name: 'os'): Promise<typeof import('node:os')>
 export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
 export function node(name: 'async_hooks'): Promise<typeof import('node:async_hooks')>

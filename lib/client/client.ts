@@ -1,6 +1,6 @@
 import type { Logger } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
-import { ConnectionError, optionRange, optionType } from '../errors.js'
+import { ConnectionError, OptionTypeError, optionRange, optionType } from '../errors.js'
 import { callback, check, count, milliseconds, type PostOptions, string } from '../options.js'
 import type { Peer } from '../peer.js'
 import type { Inputs } from '../post/inputs.js'
@@ -8,6 +8,7 @@ import { type Post, post } from '../post/post.js'
 import type { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
+import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLClient, MutateOptions } from '../wire/graphql/client.js'
 import { CONNECT_RULES, headers, headersOver } from '../wire/told.js'
@@ -31,6 +32,16 @@ export interface ClientOptions extends AddressOptions {
   headers?: Readonly<Record<string, string>> | Headers | undefined
   /** gRPC's name for `headers`. */
   metadata?: Readonly<Record<string, string>> | Headers | undefined
+  /**
+   * Shows who asks: goes with each call as `Authorization: Bearer`, from a page's WebSocket as a subprotocol. A function is asked for each call, for
+   * tokens that change. Whom a server does not let in hears `ERR_REFUSED`.
+   */
+  token?: BearerOption | undefined
+  /**
+   * For Flows whose executor this is: the `identity` of a request goes with it, in a header, and is believed there if this Client is let in by a
+   * token or its certificate. Default `false`.
+   */
+  forwardIdentity?: boolean | undefined
   /** How often a request is sent, when the server is not there or goes away. Default 1: what was done twice cannot be undone. */
   maxAttempts?: number | undefined
   /** Milliseconds before the second attempt. Default 500, as in Jina; each wait is a random part of it. */
@@ -116,6 +127,8 @@ export class Client implements Peer, AsyncDisposable {
     const allowed = headersOver(this.address.protocol)
     for (const name of ['headers', 'metadata'] as const) allowed(name, textsOf(all[name] ?? {}))
     this.#headers = { ...textsOf(all.metadata ?? {}), ...textsOf(all.headers ?? {}) }
+    if (all.token !== undefined && Object.keys(this.#headers).some((name) => name.toLowerCase() === 'authorization'))
+      throw new OptionTypeError('token must be left out where headers have authorization: they are the same')
     this.#attempts = new Attempts(written(this.address), all)
   }
 
@@ -235,9 +248,9 @@ export class Client implements Peer, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch } = this.#options
+    const { tls, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch, token, forwardIdentity } = this.#options
     const told = {
-      ...{ compression, timeout, connectTimeout, maxMessageBytes },
+      ...{ compression, timeout, connectTimeout, maxMessageBytes, token, forwardIdentity },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: this.#headers,
       ...(this.address.protocol === 'http' && { fetch }),
@@ -248,11 +261,11 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   #overHttp(): Promise<GraphQLClient> {
-    const { tls, timeout, connectTimeout, maxMessageBytes, fetch } = this.#options
+    const { tls, timeout, connectTimeout, maxMessageBytes, fetch, token } = this.#options
     this.#graphql ??= import('../wire/graphql/client.js').then(
       ({ GraphQLClient }) =>
         new GraphQLClient(this.address, {
-          ...{ timeout, connectTimeout, maxMessageBytes, fetch },
+          ...{ timeout, connectTimeout, maxMessageBytes, fetch, token },
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
         }),

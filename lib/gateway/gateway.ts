@@ -3,6 +3,7 @@ import { log } from '../base/logger.js'
 import { ConnectionError, ExecutorError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'
+import { Entrance } from '../wire/entrance.js'
 import { Limited } from '../wire/limited.js'
 import { withKeys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
@@ -44,16 +45,19 @@ export class Gateway implements AsyncDisposable {
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
     const all = await withKeys({ ...checkGatewayOptions(options), onError: heard(options) })
-    const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, ...told } = all
+    // Nothing is kept that tokens could be read from.
+    const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
+    const entrance = new Entrance(all, all.host, (error) => all.onError!(error))
+    await entrance.open()
     const limited = new Limited(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
     try {
-      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told))
+      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told, entrance))
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)
     }
-    return new Gateway(all, ports, limited)
+    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, ports, limited)
   }
 
   /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */

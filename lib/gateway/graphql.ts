@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Peer } from '../peer.js'
 import { Cors, type CorsOption } from '../wire/cors.js'
+import type { Entrance } from '../wire/entrance.js'
 import type { GraphQLHandler, GraphQLOptions } from '../wire/graphql/index.js'
 import type { GatewayOptions } from './options.js'
 import { given, type Speaker } from './speaker.js'
@@ -23,13 +24,13 @@ export class GraphQLSpeaker implements Speaker {
     this.#onError = onError
   }
 
-  static async open(peer: Peer, options: GatewayOptions): Promise<GraphQLSpeaker> {
-    const { createGraphQL } = await import('../wire/graphql/index.js')
+  static async open(peer: Peer, options: GatewayOptions, entrance: Entrance): Promise<GraphQLSpeaker> {
+    const { graphQLBehind } = await import('../wire/graphql/handler.js')
     const all = {
       ...given({ prefetch: options.prefetch, maxDocuments: options.maxDocuments, cors: options.cors, onError: options.onError as GraphQLOptions['onError'] }),
       ...(typeof options.graphql === 'object' && options.graphql),
     }
-    return new GraphQLSpeaker(createGraphQL(peer, all), all.cors, options)
+    return new GraphQLSpeaker(graphQLBehind(peer, all, entrance), all.cors, options)
   }
 
   /** Whether a path is GraphQL's, with what lies below it. */

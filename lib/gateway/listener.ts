@@ -1,6 +1,7 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import { node } from '../host.js'
 import type { Peer } from '../peer.js'
+import type { Entrance } from '../wire/entrance.js'
 import { namesSeveralHosts } from '../wire/hosts.js'
 import { GraphQLSpeaker } from './graphql.js'
 import type { GatewayOptions } from './options.js'
@@ -22,19 +23,21 @@ export async function httpServer(listener: Listener, headersTimeout: number): Pr
     connectionsCheckingInterval: Math.min(5000, Math.ceil(headersTimeout / 4) || 5000),
   }
   const server = createServer(limits, listener)
+  // A body is asked for when it is wanted: who is not let in never sends it.
+  server.on('checkContinue', listener)
   // Node looks for connections that are late once it listens, which this server never does by itself.
   server.emit('listening')
   return server
 }
 
 /** HTTP's own routes, and GraphQL's. */
-export async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<Listener> {
+export async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
   const { noCrudEndpoints, exposeEndpoints } = options
-  const http = await routes(peer, options, { noCrudEndpoints, exposeEndpoints })
+  const http = await routes(peer, options, { noCrudEndpoints, exposeEndpoints }, entrance)
   speakers.push(http)
   const listener: Listener = (request, response) => http.take(request, response)
   if (!options.graphql) return listener
-  const graphql = await GraphQLSpeaker.open(peer, options)
+  const graphql = await GraphQLSpeaker.open(peer, options, entrance)
   speakers.push(graphql)
   return (request, response) => {
     const isGraphQL = graphql.hasPath(pathOf(request)) && !namesSeveralHosts(request)
@@ -44,8 +47,8 @@ export async function httpListener(peer: Peer, options: GatewayOptions, speakers
 }
 
 /** What a port that speaks WebSocket tells those who do not: how it is, as over HTTP and at Jina's gateway. */
-export async function probeListener(peer: Peer, options: GatewayOptions, speakers: Speaker[]): Promise<Listener> {
-  const http = await routes(peer, options, { noCrudEndpoints: true })
+export async function probeListener(peer: Peer, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
+  const http = await routes(peer, options, { noCrudEndpoints: true }, entrance)
   speakers.push(http)
   return (request, response) => {
     if (PROBES.has(pathOf(request))) return http.take(request, response)
@@ -55,10 +58,10 @@ export async function probeListener(peer: Peer, options: GatewayOptions, speaker
 
 const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
 
-async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>) {
+async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
   const { createListener } = await import('../wire/http/serve.js')
   const { cors, title, description, noDebugEndpoints, bodyTimeout = 60_000 } = options
-  return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }))
+  return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }), entrance)
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

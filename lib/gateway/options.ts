@@ -1,10 +1,11 @@
 import type { Logger } from '../base/logger.js'
-import { optionRange, optionType } from '../errors.js'
+import { OptionTypeError, optionRange, optionType } from '../errors.js'
 import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
 import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../wire/entrance.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
 import { bytes, documents, host } from '../wire/rules.js'
@@ -14,7 +15,7 @@ import type { ServerTls } from '../wire/wire.js'
 export const MAX_IN_FLIGHT = 1024
 
 /** How a Flow is served. */
-export interface GatewayOptions {
+export interface GatewayOptions extends EntranceOptions {
   /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP), `'http'`, `'websocket'`. */
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
@@ -110,6 +111,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: a
   drainDelay: milliseconds,
   onError: callback,
   logger: callback,
+  ...ENTRANCE_RULES,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
@@ -118,6 +120,8 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   const [given, missing] = options.sslKeyfile === undefined ? (['sslCertfile', 'sslKeyfile'] as const) : (['sslKeyfile', 'sslCertfile'] as const)
   if (options[given] !== undefined && options[missing] === undefined) throw optionType(given, `given together with ${missing}`, options[given])
   if (options[given] !== undefined && options.tls !== undefined) throw optionType(given, 'left out where tls is given', options[given])
+  const twice = Object.keys(ENTRANCE_RULES).find((name) => typeof options.graphql === 'object' && name in options.graphql)
+  if (twice !== undefined) throw new OptionTypeError(`graphql.${twice} must be given as ${twice} of the gateway: all its wires have one door`)
   const spoken = plan(options).flatMap(({ protocols }) => protocols)
   checkDocarray(options.docarray, spoken)
   if (options.graphql && !spoken.includes('http'))

@@ -3,6 +3,8 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Peer } from '../peer.js'
 import type { Protocol } from '../wire/address.js'
 import { originsIn } from '../wire/cors.js'
+import type { Entrance } from '../wire/entrance.js'
+import { isLoopback } from '../wire/hosts.js'
 import { httpListener, httpServer, probeListener } from './listener.js'
 import type { GatewayOptions } from './options.js'
 import { plain, secure } from './sockets.js'
@@ -24,25 +26,25 @@ export class Port {
     this.#sockets = sockets
   }
 
-  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: GatewayOptions): Promise<Port> {
+  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: GatewayOptions, entrance: Entrance): Promise<Port> {
     const { host = '127.0.0.1', tls, headersTimeout = 30_000 } = options
     const speakers: Speaker[] = []
     let grpc: ((socket: Socket) => void) | undefined
     let http: HttpServer | undefined
     if (protocols.includes('grpc')) {
       const { createGrpc } = await import('../wire/grpc/server/serve.js')
-      const speaker = createGrpc(peer, { ...common(options), ...given({ docarray: options.docarray }), endpoints: () => peer.endpoints ?? [] })
+      const speaker = createGrpc(peer, { ...common(options), ...given({ docarray: options.docarray }), endpoints: () => peer.endpoints ?? [] }, entrance)
       speakers.push(speaker)
       grpc = (socket) => speaker.inject(socket)
     }
     if (protocols.includes('http') || protocols.includes('websocket')) {
       const listener = protocols.includes('http') ? httpListener : probeListener
-      const own = await httpServer(await listener(peer, options, speakers), headersTimeout)
+      const own = await httpServer(await listener(peer, options, speakers, entrance), headersTimeout)
       speakers.push({ drain: async () => {}, close: () => void own.close() })
       http = own
       if (protocols.includes('websocket')) {
         const { attach } = await import('../wire/websocket/server/serve.js')
-        speakers.push(await attach(http, peer, { ...common(options), origins: originsIn(options.cors ?? false) }))
+        speakers.push(await attach(http, peer, { ...common(options), origins: originsIn(options.cors ?? false) }, entrance))
       }
     }
     const sockets = new Set<Socket>()
@@ -64,7 +66,9 @@ export class Port {
         resolve()
       })
     })
-    const taken = (server.address() as AddressInfo).port
+    const { address, port: taken } = server.address() as AddressInfo
+    // Servers that are handed their connections know nothing of it.
+    entrance.near = isLoopback(address)
     const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
     const schemes: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws' }
     const addresses = Object.fromEntries(protocols.map((protocol) => [protocol, `${schemes[protocol]}${tls === undefined ? '' : 's'}://${shown}:${taken}`]))

@@ -22,13 +22,13 @@ export interface DynamicBatching {
 
 const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag, weight: callback }
 
-/** Unites requests for an endpoint, with deeply equal parameters, into batches for the executor. Requests without documents do not wait. */
+/** Unites requests for an endpoint, of one who asks and with deeply equal parameters, into batches for the executor. Requests without documents do not wait. */
 export class Batched implements Handler {
   readonly #handler: Handler
   readonly #byEndpoint: Readonly<Record<string, DynamicBatching>>
   /** That in which the Flow was opened: a batch is nobody's alone. */
   readonly #context = here()
-  /** By endpoint and parameters, while something waits in them. */
+  /** By endpoint, parameters and who asks, while something waits in them. */
   readonly #queues = new Map<string, Queue>()
   #hurried = false
 
@@ -69,7 +69,9 @@ export class Batched implements Handler {
   handle(request: Request): void | Promise<void> {
     const batching = forEndpoint(this.#byEndpoint, request.header.execEndpoint)
     if (batching === undefined || request.docs.length === 0) return this.#handler.handle(request)
-    const key = keyOf(request.header)
+    // Who asks is one in a batch: what an executor does for one must not be done for another.
+    const { identity } = request
+    const key = identity === undefined ? keyOf(request.header) : `${keyOf(request.header)}\n${JSON.stringify(identity)}`
     let queue = this.#queues.get(key)
     if (queue === undefined) {
       const own = new Queue(this.name, this.#handler, batching, this.#context, () => {

@@ -185,7 +185,9 @@ export class Queue {
     for (const ticket of tickets) ticket.batches.add(batch)
     const docs = DocumentArray.from(batch.items.map(({ document }) => document))
     const ids = docs.map(({ id }) => id)
-    const request = new Request(batch.items[0]!.ticket.request.header, docs, batch.scope)
+    const first = batch.items[0]!.ticket.request
+    const request = new Request(first.header, docs, batch.scope)
+    request.identity = first.identity
     try {
       await this.#handler.handle(request)
       if (request.docs.length !== ids.length) throw this.#mismatch(request, `a batch of ${ids.length} documents with ${request.docs.length}`)

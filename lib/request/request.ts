@@ -3,6 +3,7 @@ import { newId } from '../doc/id.js'
 import type { Parameters } from '../options.js'
 import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
+import type { Identity } from '../wire/identity.js'
 import { parametersFor } from './parameters.js'
 import type { Response } from './response.js'
 import { Route } from './route.js'
@@ -63,6 +64,8 @@ export class Request {
   scope: Scope
   /** When it last came or went somewhere, in milliseconds since the epoch. Reading the clock once for an end and the next start saves half the readings. */
   time = 0
+  /** Who asks, where a server knows it. */
+  identity: Identity | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */
   emit: Emit<Response> | undefined
   /** How many partial answers there were. */
@@ -177,6 +180,7 @@ export class Request {
   #lend(other: Request): Request {
     other.time = this.time
     other.emptied = this.emptied
+    other.identity = this.identity
     if (this.results !== undefined) other.results = { ...this.results }
     return other
   }

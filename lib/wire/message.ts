@@ -3,13 +3,14 @@ import { type ConnectionError, ExecutorError, isError, OptionRangeError, OptionT
 import { Executor } from '../executor.js'
 import { failureOf } from '../graph/walk.js'
 import type { Parameters } from '../options.js'
-import type { Handler } from '../peer.js'
+import type { Handler, Peer } from '../peer.js'
 import { RESULTS, snapshot } from '../request/parameters.js'
 import { Header, Request } from '../request/request.js'
 import { Response, type Status } from '../request/response.js'
 import { Route } from '../request/route.js'
 import type { Scope } from '../stream/scope.js'
 import { behindIn, failureBehind, marked } from './behind.js'
+import type { Identity } from './identity.js'
 import { Limited } from './limited.js'
 import { Refused } from './refused.js'
 
@@ -34,6 +35,8 @@ export interface Message {
   readonly docs: DocumentArray
   /** Given for a partial answer: which one it is, from 0. */
   readonly ordinal?: number | undefined
+  /** Who asks. No wire carries it in the message: it is known of who was let in. */
+  readonly identity?: Identity | undefined
 }
 
 /** A request as it goes out. */
@@ -72,6 +75,7 @@ export function answerOf(response: Response): Message {
 export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
   const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
   const request = new Request(header, message.docs, scope)
+  request.identity = message.identity
   if (message.requestId !== '') request.id = message.requestId
   if (partial !== undefined) request.emit = (response) => partial(answerOf(response))
   try {
@@ -168,4 +172,18 @@ export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: M
     routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
     status: { code: 'ERROR', description, exception: { name, args: [say(error)], stacks: [], executor: routes.at(-1)?.executor ?? '' } },
   })
+}
+
+/** A peer whose requests all come from one who asks: for who sends several, by `post()`. */
+export function askedBy(peer: Peer, identity: Identity | undefined): Peer {
+  if (identity === undefined) return peer
+  return {
+    open: () => {},
+    close: () => {},
+    accepts: (endpoint) => peer.accepts(endpoint),
+    handle(request) {
+      request.identity = identity
+      return peer.handle(request)
+    },
+  }
 }

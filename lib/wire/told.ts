@@ -1,6 +1,7 @@
 import { OptionRangeError, optionRange, optionType } from '../errors.js'
-import { check, milliseconds } from '../options.js'
+import { check, flag, milliseconds } from '../options.js'
 import type { Protocol } from './address.js'
+import { bearerRule } from './credentials.js'
 import { bytes } from './rules.js'
 import type { ClientTls, ConnectOptions } from './wire.js'
 
@@ -16,6 +17,8 @@ export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = {
   timeout: milliseconds,
   connectTimeout: milliseconds,
   maxMessageBytes: bytes,
+  token: bearerRule,
+  forwardIdentity: flag,
 }
 
 /** What goes into headers must not end them. */

@@ -1,4 +1,5 @@
 import type { Handler, Peer } from '../peer.js'
+import type { BearerOption } from './credentials.js'
 
 /** Keys and certificates, as texts in PEM. */
 export interface ServerTls {
@@ -61,6 +62,10 @@ export interface ConnectOptions {
   connectTimeout?: number | undefined
   /** Bytes of one answer. */
   maxMessageBytes?: number | undefined
+  /** Shows who asks, as `Authorization: Bearer`. */
+  token?: BearerOption | undefined
+  /** Whether the identity of a request goes with it. Default `false`. */
+  forwardIdentity?: boolean | undefined
 }
 
 /** The other end: a peer that sends requests over a wire. */

@@ -36,7 +36,7 @@ const kinds: Record<string, () => void> = {
     write()
   },
   http() {
-    const request = `POST /post HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${json.length}\r\n\r\n${json}`
+    const request = `POST /post HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${json.length}\r\n\r\n${json}`
     const socket = connect(port, '127.0.0.1')
     socket.on('error', () => {})
     socket.write(request.repeat(calls))

@@ -128,21 +128,21 @@ test('R87: a request that offers h2c, as curl and Java do, is answered as if it 
   ]) {
     await using it = await serve()
     using raw = new RawHttp(it.gateway.port, it.gateway.addresses.http!.startsWith('https'))
-    const status = await raw.ask(`GET /status HTTP/1.1\r\nHost: a\r\n${OFFER}\r\n`)
+    const status = await raw.ask(`GET /status HTTP/1.1\r\nHost: localhost\r\n${OFFER}\r\n`)
     assert.match(status, /^HTTP\/1\.1 200 OK\r\n/)
     assert.match(status, '"jina"')
     assert.not.match(status, /^connection: close\r$/im)
     const body = '{"data":[{"text":"a"}]}'
-    const head = `POST /post HTTP/1.1\r\nHost: a\r\n${OFFER}Content-Type: application/json\r\n`
+    const head = `POST /post HTTP/1.1\r\nHost: localhost\r\n${OFFER}Content-Type: application/json\r\n`
     assert.match(await raw.ask(`${head}Content-Length: ${body.length}\r\n\r\n${body}`), '"text":"a!"')
     // In pieces, of which the first comes with the head, and once more without the offer.
     const first = raw.ask(`${head}Transfer-Encoding: chunked\r\n\r\n8\r\n${body.slice(0, 8)}\r\n`)
     raw.socket.write(`${(body.length - 8).toString(16)}\r\n${body.slice(8)}\r\n0\r\n\r\n`)
     assert.match(await first, '"text":"a!"')
-    assert.match(await raw.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 200 OK\r\n/)
+    assert.match(await raw.ask('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 200 OK\r\n/)
     // What is wrong with a request stays wrong.
     using twice = new RawHttp(it.gateway.port, it.gateway.addresses.http!.startsWith('https'))
-    assert.match(await twice.ask(`GET /status HTTP/1.1\r\nHost: a\r\nHost: b\r\n${OFFER}\r\n`), /^HTTP\/1\.1 400 /)
+    assert.match(await twice.ask(`GET /status HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n${OFFER}\r\n`), /^HTTP\/1\.1 400 /)
   }
 })
 
@@ -152,7 +152,7 @@ test('R87: so it is at a WebSocket server of its own, and WebSockets are what th
   for (const tls of [undefined, { key, cert }]) {
     const server = await serveWebSocket(flow, { tls })
     using raw = new RawHttp(server.port, tls !== undefined)
-    assert.match(await raw.ask(`GET /dry_run HTTP/1.1\r\nHost: a\r\n${OFFER}\r\n`), /^HTTP\/1\.1 200 OK\r\n/)
+    assert.match(await raw.ask(`GET /dry_run HTTP/1.1\r\nHost: localhost\r\n${OFFER}\r\n`), /^HTTP\/1\.1 200 OK\r\n/)
     const socket = new WebSocket(server.address, { ca })
     await within(5000, once(socket, 'open'))
     socket.terminate()

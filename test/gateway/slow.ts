@@ -46,19 +46,19 @@ function trickle(socket: Socket, said: string): Promise<string> {
   )
 }
 
-const HEAD = 'POST /post HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+const HEAD = 'POST /post HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
 const ALL = ['grpc', 'http', 'websocket'] as const
 
 for (const protocol of [['http'], ALL] as const)
   test(`R104: who trickles at a port of ${protocol} is hung up on, and others are served meanwhile`, async () => {
     await using it = await serving({ protocol, graphql: true })
     const slow = [
-      trickle(connect(it.gateway.port, '127.0.0.1'), 'POST /post HTTP/1.1\r\nhost: x\r\nx-long: '),
+      trickle(connect(it.gateway.port, '127.0.0.1'), 'POST /post HTTP/1.1\r\nhost: localhost\r\nx-long: '),
       trickle(connect(it.gateway.port, '127.0.0.1'), 'G'),
       trickle(connect(it.gateway.port, '127.0.0.1'), `${HEAD}content-length: 1000\r\n\r\n{"data":["`),
       trickle(connect(it.gateway.port, '127.0.0.1'), `${HEAD.replace('/post', '/graphql')}content-length: 1000\r\n\r\n{"query":"`),
       trickle(connect(it.gateway.port, '127.0.0.1'), `${HEAD.replace('/post', '/nowhere')}content-length: 1000\r\n\r\n{`),
-      trickle(connect(it.gateway.port, '127.0.0.1'), 'GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nx: '),
+      trickle(connect(it.gateway.port, '127.0.0.1'), 'GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nx: '),
     ]
     await using client = new Client(it.gateway.addresses.http!)
     assert.equal((await within(5000, client.post('/', ['a']).docs())).texts, ['a'])
@@ -111,7 +111,7 @@ test('R112: what a client says first may come octet by octet', async () => {
   wire.socket.destroy()
   const http = connect(it.gateway.port, '127.0.0.1')
   const heard = new Promise((resolve) => http.once('data', (data) => resolve(String(data))))
-  await sliced(http, Buffer.from('PUT /post HTTP/1.1\r\nhost: x\r\n\r\n'))
+  await sliced(http, Buffer.from('PUT /post HTTP/1.1\r\nhost: localhost\r\n\r\n'))
   assert.match(String(await within(5000, heard)), /^HTTP\/1.1 405/)
   http.destroy()
 })
@@ -130,15 +130,15 @@ test('R105: requests that others may read in another way are refused', async () 
     'a NUL in a header': `${HEAD}x: a\0b\r\n\r\n`,
     'no host': 'POST /post HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}',
     'two hosts': `${HEAD}Host: y\r\ncontent-length: 2\r\n\r\n{}`,
-    'two hosts, for GraphQL': 'GET /graphql?query={__typename} HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n',
-    'two hosts, for a WebSocket': `GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n${upgrade}`,
-    'a whole address': 'POST http://other/post HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}',
-    'a path with NUL': 'GET /docs%00 HTTP/1.1\r\nhost: x\r\n\r\n',
-    'a path upwards': 'GET /docs/../post HTTP/1.1\r\nhost: x\r\n\r\n',
-    'a path upwards, hidden': 'GET /docs/%2e%2e/post HTTP/1.1\r\nhost: x\r\n\r\n',
-    'a path upwards, hidden well': 'GET /docs/..%5cpost HTTP/1.1\r\nhost: x\r\n\r\n',
-    'no path': 'OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n',
-    'another version': 'GET /status HTTP/7.3\r\nhost: x\r\n\r\n',
+    'two hosts, for GraphQL': 'GET /graphql?query={__typename} HTTP/1.1\r\nhost: localhost\r\nhost: y\r\n\r\n',
+    'two hosts, for a WebSocket': `GET / HTTP/1.1\r\nhost: localhost\r\nhost: y\r\n${upgrade}`,
+    'a whole address': 'POST http://other/post HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}',
+    'a path with NUL': 'GET /docs%00 HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'a path upwards': 'GET /docs/../post HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'a path upwards, hidden': 'GET /docs/%2e%2e/post HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'a path upwards, hidden well': 'GET /docs/..%5cpost HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'no path': 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'another version': 'GET /status HTTP/7.3\r\nhost: localhost\r\n\r\n',
   })) {
     const socket = connect(it.gateway.port, '127.0.0.1')
     socket.on('error', () => {})

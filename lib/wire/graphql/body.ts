@@ -53,6 +53,13 @@ function parse(text: string): unknown {
 /** How long a client that sends too much has to read that it does: closed at once, it would see a broken pipe instead. */
 const GRACE = 1000
 
+/** Ends the connection of somebody whose body is not read on. */
+export function endSoon({ socket }: IncomingMessage): void {
+  const timer = setTimeout(() => socket.destroy(), GRACE)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+}
+
 /** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */
 function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] | undefined> {
   return new Promise((resolve, reject) => {
@@ -67,9 +74,7 @@ function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] |
       chunks.push(chunk)
       if (size <= limit) return
       req.pause()
-      const { socket } = req
-      const timer = setTimeout(() => socket.destroy(), GRACE)
-      socket.once('close', () => clearTimeout(timer))
+      endSoon(req)
       settle(() => resolve(undefined))
     }
     const end = () => settle(() => resolve(chunks))

@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import { abortSignal, check, milliseconds, string } from '../../options.js'
 import { type Address, written } from '../address.js'
+import { type BearerOption, Credentials, notLetIn } from '../credentials.js'
 import { collect } from '../http/body.js'
 import { wayTo } from '../http/client.js'
 import { failureOf } from '../http/client-failure.js'
@@ -35,6 +36,7 @@ interface Settings {
   readonly connectTimeout?: number | undefined
   readonly tls?: ClientTls | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
+  readonly token?: BearerOption | undefined
 }
 
 /** GraphQL over HTTP, by the same ways as the documents. */
@@ -42,6 +44,7 @@ export class GraphQLClient {
   readonly #url: URL
   readonly #settings: Settings
   readonly #transport: Transport
+  readonly #credentials: Credentials | undefined
   readonly #calls = new Set<Call>()
 
   constructor(address: Address, settings: Settings) {
@@ -50,6 +53,7 @@ export class GraphQLClient {
     const { url, transport } = wayTo(written(address, 'http'), Object.fromEntries(given))
     this.#url = new URL('graphql', url)
     this.#settings = settings
+    this.#credentials = Credentials.of(this.#url.href, settings)
     this.#transport = transport
   }
 
@@ -101,7 +105,13 @@ export class GraphQLClient {
       {
         method: 'POST',
         url: this.#url,
-        headers: { 'content-type': 'application/json', accept, ...lowercase(this.#settings.headers), ...lowercase(headers) },
+        headers: {
+          'content-type': 'application/json',
+          accept,
+          ...lowercase(this.#settings.headers),
+          ...(await this.#credentials?.headers()),
+          ...lowercase(headers),
+        },
         body: JSON.stringify({ query, variables, operationName }),
       },
       call.signal,
@@ -112,6 +122,7 @@ export class GraphQLClient {
 
   async #result(received: Received): Promise<GraphQLResult> {
     const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
+    if (received.status === 401) throw notLetIn(this.#url.href)
     let answer: Partial<GraphQLResult> | undefined
     try {
       answer = JSON.parse(text)

@@ -4,6 +4,9 @@ import type { Parameters, PostOptions } from '../../options.js'
 import type { Peer } from '../../peer.js'
 import { type Post, post } from '../../post/post.js'
 import type { Response } from '../../request/response.js'
+import { STRANGER } from '../entrance.js'
+import type { Identity } from '../identity.js'
+import { askedBy } from '../message.js'
 import { graphQLError, refusal } from './errors.js'
 import { isPreflighted } from './gate.js'
 import { type Data, documents } from './input.js'
@@ -14,6 +17,10 @@ export interface Context {
   readonly request: globalThis.Request
   /** What the response failed at that a subscription gives now. They are given one after the other. */
   failed?: GraphQLError | undefined
+  /** Who asks. */
+  readonly identity?: Identity | undefined
+  /** A page of another origin asks, which is not granted. */
+  readonly isStranger?: boolean
 }
 
 interface Arguments {
@@ -75,11 +82,17 @@ function located(error: unknown): GraphQLError {
   return new GraphQLError(message, { path: ['docs'], extensions: shown })
 }
 
-function send(peer: Peer, { data, targetExecutor, parameters, execEndpoint }: Arguments, { request }: Context, options: PostOptions): Post {
+function send(
+  peer: Peer,
+  { data, targetExecutor, parameters, execEndpoint }: Arguments,
+  { request, identity, isStranger }: Context,
+  options: PostOptions,
+): Post {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
   if (request.method === 'GET' && !isPreflighted(request))
     throw refusal(403, 'FORBIDDEN', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
-  return post(peer, execEndpoint, documents(data), {
+  if (isStranger) throw refusal(403, 'FORBIDDEN', STRANGER)
+  return post(askedBy(peer, identity), execEndpoint, documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,
     targetExecutor: targetExecutor ?? undefined,

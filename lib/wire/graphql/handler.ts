@@ -4,7 +4,13 @@ import { createYoga, type Plugin } from 'graphql-yoga'
 import { log } from '../../base/logger.js'
 import { ExecutorError, say } from '../../errors.js'
 import type { Peer } from '../../peer.js'
+import { Scope } from '../../stream/scope.js'
+import { Cors } from '../cors.js'
+import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../entrance.js'
+import { welcome } from '../http/node-reply.js'
+import { FetchKnock, NodeKnock } from '../knock.js'
 import { Limited } from '../limited.js'
+import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
 import type { Context } from './docs.js'
 import { UNWRITABLE } from './errors.js'
@@ -40,6 +46,11 @@ export interface GraphQLHandler {
  * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
  */
 export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQLHandler {
+  return graphQLBehind(peer, options)
+}
+
+/** @param entrance who decides who comes in, for other wires as well */
+export function graphQLBehind(peer: Peer, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all)
   const logged = all.logger === undefined ? peer : new Limited(peer, { logger: all.logger })
@@ -58,10 +69,71 @@ export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQL
     landingPage: false,
     multipart: false,
   })
-  return Object.assign(async (req: IncomingMessage, res: ServerResponse) => yoga(req, res), {
-    fetch: async (request: globalThis.Request) => yoga.fetch(request),
+  const door = new Door(entrance ?? new Entrance(all, undefined, onError), all)
+  const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const scope = new Scope()
+    const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
+    res.once('close', left)
+    const knock = new NodeKnock(req, 'graphql')
+    const { turned, identity } = await door.admit(knock, req.method, scope)
+    res.off('close', left)
+    if (res.destroyed) return
+    if (turned !== undefined) return turnAway(req, res, door.answer(turned, req.headers.origin))
+    if (req.headers.expect !== undefined) welcome(res)
+    await yoga(req, res, { identity, isStranger: door.isStranger(knock) } as object)
+  }
+  return Object.assign(take, {
+    async fetch(request: globalThis.Request): Promise<globalThis.Response> {
+      const scope = new Scope()
+      const left = (): void => scope.abort(request.signal.reason)
+      request.signal.addEventListener('abort', left)
+      const knock = new FetchKnock(request, 'graphql')
+      const { turned, identity } = await door.admit(knock, request.method, scope)
+      request.signal.removeEventListener('abort', left)
+      if (turned === undefined) return yoga.fetch(request, { identity, isStranger: door.isStranger(knock) })
+      const { status, headers, body } = door.answer(turned, request.headers.get('origin'))
+      return new Response(body, { status, headers })
+    },
     path: all.path,
   })
+}
+
+/** Who comes in, and how a refusal is said in GraphQL. */
+class Door {
+  readonly #entrance: Entrance
+  readonly #cors: Cors | undefined
+
+  constructor(entrance: Entrance, { cors }: Settings) {
+    this.#entrance = entrance
+    this.#cors = cors ? new Cors(cors) : undefined
+  }
+
+  admit(knock: Knock, method: string | undefined, scope: Scope): Verdict | Promise<Verdict> {
+    const preflight = method === 'OPTIONS' && this.#cors !== undefined && knock.header('access-control-request-method') !== undefined
+    return this.#entrance.admit(knock, scope, { preflight })
+  }
+
+  /** Whether it may not run executors: what else GraphQL answers, no page of another origin can read. */
+  isStranger(knock: Knock): boolean {
+    return isStranger(knock, (origin) => this.#cors?.allows(origin) ?? false)
+  }
+
+  answer({ kind, reason }: Turned, origin: string | null | undefined): { status: number; headers: Record<string, string>; body: string } {
+    const known = kind === 'forbidden'
+    return {
+      status: known ? 403 : 401,
+      headers: { 'content-type': 'application/json; charset=utf-8', ...(known ? {} : CHALLENGE), ...this.#cors?.granted(origin) },
+      body: JSON.stringify({ errors: [{ message: reason, extensions: { code: known ? 'FORBIDDEN' : 'UNAUTHENTICATED' } }] }),
+    }
+  }
+}
+
+/** Answers, and does not read what still comes. */
+function turnAway(req: IncomingMessage, res: ServerResponse, { status, headers, body }: ReturnType<Door['answer']>): void {
+  // Node reads over what nobody wanted, unless somebody seems to.
+  if (!req.complete) req.on('readable', () => {})
+  res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(req.method === 'HEAD' ? undefined : body)
+  if (!req.complete) endSoon(req)
 }
 
 /** What graphql answers, and how yoga is told to write it. */

@@ -3,9 +3,10 @@ import { optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
 
 /** What {@link createGraphQL} can be told. */
-export interface GraphQLOptions {
+export interface GraphQLOptions extends Omit<EntranceOptions, 'openHealth'> {
   /** Where it answers; everything else is 404. Default `'/graphql'`, as in Jina. */
   path?: string | undefined
   /** Serve the GraphiQL page to browsers. Default `true`, unless `NODE_ENV` is `production`. */
@@ -39,8 +40,13 @@ export interface GraphQLOptions {
   logger?: Logger | undefined
 }
 
+type Own = Omit<GraphQLOptions, keyof EntranceOptions>
+
 /** All options, with their defaults. */
-export type Settings = { [K in keyof Required<Omit<GraphQLOptions, 'logger'>>]: Exclude<GraphQLOptions[K], undefined> } & Pick<GraphQLOptions, 'logger'>
+export type Settings = { [K in keyof Required<Omit<Own, 'logger'>>]: Exclude<Own[K], undefined> } & Pick<
+  GraphQLOptions,
+  'logger' | keyof Omit<EntranceOptions, 'openHealth'>
+>
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settings(options: GraphQLOptions): Settings {
@@ -64,7 +70,10 @@ export function settings(options: GraphQLOptions): Settings {
   }
 }
 
+const { openHealth: _, ...ENTRANCE } = ENTRANCE_RULES
+
 const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = {
+  ...ENTRANCE,
   path,
   graphiql: flag,
   introspection: flag,

@@ -2,12 +2,13 @@ import { OptionTypeError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
 import { bytes, documents, host } from '../rules.js'
 import { CONNECT_RULES, metadata } from '../told.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 
 /** What {@link serve} can be told. */
-export interface GrpcServeOptions extends ServeOptions {
+export interface GrpcServeOptions extends ServeOptions, EntranceOptions {
   /** How documents are written on this server. Default `'v1'`, as Jina with docarray 0.21 does. */
   docarray?: Docarray | undefined
   /** What `endpoint_discovery` answers. Default: nothing but `/default`, which tells a Jina gateway to send everything. */
@@ -38,6 +39,7 @@ export type ClientSettings = ReturnType<typeof clientSettings>
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function serverSettings(options: GrpcServeOptions) {
   const given = check('serve()', options, {
+    ...ENTRANCE_RULES,
     host,
     port,
     tls: serverTls,
@@ -86,6 +88,8 @@ export function clientSettings(options: GrpcConnectOptions) {
     model: given.docarray ?? ('v1' as const),
     unary: given.unary ?? false,
     keepalive: given.keepalive ?? KEEPALIVE,
+    token: given.token,
+    forwardIdentity: given.forwardIdentity,
   }
 }
 

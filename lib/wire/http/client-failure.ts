@@ -2,6 +2,7 @@ import { ConnectionError, SluiceError, say } from '../../errors.js'
 import type { Request } from '../../request/request.js'
 import type { Status } from '../../request/response.js'
 import { behindIn } from '../behind.js'
+import { notLetIn } from '../credentials.js'
 import { remoteFailure } from '../message.js'
 import { statusOf } from './answers.js'
 import { collect } from './body.js'
@@ -46,6 +47,7 @@ function codeOf(error: unknown): { code: string; at: unknown } {
 export async function refused(address: string, request: Request, received: Received, limit: number): Promise<Error> {
   const path = '/post'
   const { status } = received
+  if (status === 401) return notLetIn(address)
   const { said, failure } = await reasonOf(received, Math.min(limit, 1024 * 1024))
   if (behindIn(failure)) return remoteFailure(request, failure!)
   const because = said === '' ? '' : `: ${said}`

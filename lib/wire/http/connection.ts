@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import type { Request } from '../../request/request.js'
+import { Credentials, notLetIn } from '../credentials.js'
 import { outgoing, take } from '../message.js'
 import type { Connection } from '../wire.js'
 import { type Answers, readAnswer } from './answers.js'
@@ -24,6 +25,7 @@ export class HttpConnection implements Connection {
   readonly #transport: Transport
   readonly #limit: number
   readonly #headers: Readonly<Record<string, string>>
+  readonly #credentials: Credentials | undefined
   readonly #underWay = new Set<AbortController>()
 
   constructor(url: URL, options: ConnectHttpOptions, transport: Transport) {
@@ -32,6 +34,7 @@ export class HttpConnection implements Connection {
     this.#transport = transport
     this.#limit = options.maxMessageBytes ?? 100 * 1024 * 1024
     this.address = url.href.replace(/\/$/, '')
+    this.#credentials = Credentials.of(this.address, options)
     const own = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
     // Packing costs more than it spares on fast networks, so only who asks for it gets it. Browsers decide themselves.
     this.#headers = { 'accept-encoding': options.compression === undefined ? 'identity' : options.compression, ...own }
@@ -44,9 +47,10 @@ export class HttpConnection implements Connection {
   /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
   async open(): Promise<void> {
     const { connectTimeout = 5000 } = this.#options
-    const sending: Sending = { method: 'GET', url: this.#at(''), headers: this.#headers }
+    const sending: Sending = { method: 'GET', url: this.#at(''), headers: { ...this.#headers, ...(await this.#credentials?.headers()) } }
     await this.#exchange(sending, watchable(undefined), connectTimeout, async (received) => {
       // So that the connection can be used again; an endless page is left.
+      if (received.status === 401) throw notLetIn(this.address)
       let bytes = 0
       for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
     })
@@ -69,6 +73,7 @@ export class HttpConnection implements Connection {
       // Without partial answers, a line is as cheap as an object.
       accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
     }
+    if (this.#credentials !== undefined) Object.assign(headers, await this.#credentials.headers(request.identity))
     if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
     let body: string | Uint8Array = text
     if (compression !== undefined && text.length >= PACK_FROM && typeof CompressionStream === 'function') {
@@ -85,9 +90,9 @@ export class HttpConnection implements Connection {
 
   async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? 5000, signal } = options
-    const ask = (path: string): Promise<{ status: number; json: any }> =>
+    const ask = async (path: string): Promise<{ status: number; json: any }> =>
       this.#exchange(
-        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },
+        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, ...(await this.#credentials?.headers()), accept: 'application/json' } },
         watchable(signal),
         timeout,
         async (received) => ({

@@ -1,10 +1,13 @@
 import type { Scope } from '../../stream/scope.js'
+import type { Knock } from '../entrance.js'
 
 /** One HTTP request and the way back, as every server has them: Node's own, and those that speak in the platform's Request and Response. */
 export interface Exchange {
   readonly method: string
   /** Path and query, as they came. */
   readonly target: string
+  /** Who asks. */
+  readonly knock: Knock
   /** Aborts when the client leaves. */
   readonly scope: Scope
   /** @param name in lower case */
@@ -27,6 +30,8 @@ export interface Reply {
   readonly status: number
   readonly headers: Headers
   readonly body: string
+  /** The body of the request is not wanted, not even to throw it away. */
+  readonly unread?: boolean | undefined
 }
 
 /** Takes an answer piece by piece. A promise says when the next is welcome: the client may be slow. */

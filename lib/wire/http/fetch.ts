@@ -1,6 +1,8 @@
 import { ConnectionError } from '../../errors.js'
 import type { Handler } from '../../peer.js'
 import { Scope } from '../../stream/scope.js'
+import { Entrance } from '../entrance.js'
+import { FetchKnock } from '../knock.js'
 import { collect, decode, packing } from './body.js'
 import type { Exchange, Headers, Reply, Sink } from './exchange.js'
 import { codingOf } from './media.js'
@@ -33,7 +35,7 @@ export interface HttpHandler {
  */
 export function createHttp(peer: Handler, options: HttpOptions = {}): HttpHandler {
   const settings = settingsOf(options)
-  const router = new Router(peer, settings)
+  const router = new Router(peer, settings, new Entrance(settings, undefined, settings.onError))
   return { fetch: (request) => answer(router, request, settings) }
 }
 
@@ -69,6 +71,7 @@ class FetchExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly scope = new Scope()
+  readonly knock: FetchKnock
   readonly #request: globalThis.Request
   readonly #answer: (response: globalThis.Response) => void
   readonly #left: () => void
@@ -79,6 +82,7 @@ class FetchExchange implements Exchange {
   constructor(request: globalThis.Request, answer: (response: globalThis.Response) => void) {
     this.#request = request
     this.#answer = answer
+    this.knock = new FetchKnock(request, 'http')
     this.method = request.method
     const { pathname, search } = new URL(request.url)
     this.target = pathname + search

@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConnectionError } from '../../errors.js'
 import { Scope } from '../../stream/scope.js'
 import type { Deadlines } from '../deadlines.js'
+import { NodeKnock } from '../knock.js'
 import { collect, decode, join, packing } from './body.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { codingOf } from './media.js'
-import { openSink } from './node-reply.js'
+import { openSink, welcome } from './node-reply.js'
 import { malformed, Refusal, tooLarge, unsupported } from './refusal.js'
 
 type Zlib = typeof import('node:zlib')
@@ -25,6 +26,7 @@ export class NodeExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly scope = new Scope()
+  readonly knock: NodeKnock
   /** Ends an answer that came piece by piece. */
   finish: (() => void) | undefined
   readonly #req: IncomingMessage
@@ -35,6 +37,7 @@ export class NodeExchange implements Exchange {
     this.#req = req
     this.#res = res
     this.#around = around
+    this.knock = new NodeKnock(req, 'http')
     this.method = req.method!
     this.target = req.url!
     res.once('close', () => {
@@ -50,7 +53,13 @@ export class NodeExchange implements Exchange {
   text(limit: number): Promise<string> {
     const packed = packing(this.header('content-encoding'))
     if (packed === undefined && Number(this.#req.headers['content-length']) > limit) throw tooLarge(limit)
+    if (packed === undefined) this.#welcome()
     return packed === undefined ? this.#plain(limit) : collect(this.chunks(), limit).then(decode)
+  }
+
+  /** Asks for the body, of a client that waits for that (`Expect: 100-continue`). */
+  #welcome(): void {
+    if (this.#req.headers.expect !== undefined) welcome(this.#res)
   }
 
   /** By hand: an async iterator around each small body would cost as much as parsing it. */
@@ -96,6 +105,7 @@ export class NodeExchange implements Exchange {
     const kind = packing(this.header('content-encoding'))
     if (kind === 'unknown') throw unsupported('Send the body as it is, or packed with gzip, deflate or br')
     const req = this.#req
+    this.#welcome()
     let source: AsyncIterator<Uint8Array>
     if (kind === undefined) source = req.iterator({ destroyOnReturn: false })
     else {

@@ -11,6 +11,11 @@ export type Coding = 'br' | 'gzip' | 'deflate'
 /** Brotli's own default takes a hundred times longer for a tenth less. */
 const QUALITY = 4
 
+/** Says 100 Continue, if that was not said already: Node says it unasked where nobody listens for `checkContinue`. */
+export function welcome(res: ServerResponse): void {
+  if (!(res as { _sent100?: boolean })._sent100 && !res.headersSent) res.writeContinue()
+}
+
 /** Writes an answer in one piece, packed if that is worth its while. */
 export function write(res: ServerResponse, reply: Reply, accept: string | undefined, head: boolean, compression: boolean, zlib: Zlib): void {
   const { status, headers, body } = reply

@@ -3,6 +3,7 @@ import { asError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
 import { bytes, documents, host } from '../rules.js'
 import type { ServeOptions } from '../wire.js'
 
@@ -20,7 +21,9 @@ export interface ExposedEndpoint {
 }
 
 /** What the HTTP side of a peer can be told, whoever listens. */
-export interface HttpOptions extends Pick<ServeOptions, 'maxMessageBytes' | 'maxDocuments' | 'maxJsonBytes' | 'prefetch' | 'exposeStacks' | 'onError'> {
+export interface HttpOptions
+  extends Pick<ServeOptions, 'maxMessageBytes' | 'maxDocuments' | 'maxJsonBytes' | 'prefetch' | 'exposeStacks' | 'onError'>,
+    EntranceOptions {
   /** Leave out `/post`, `/status` and `/dry_run`. Default `false`. */
   noDebugEndpoints?: boolean | undefined
   /** Leave out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
@@ -64,6 +67,7 @@ export interface Settings extends HttpOptions {
 }
 
 const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
+  ...ENTRANCE_RULES,
   maxMessageBytes: bytes,
   maxDocuments: documents,
   maxJsonBytes: bytes,

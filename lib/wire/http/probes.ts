@@ -3,6 +3,7 @@ import type { Handler } from '../../peer.js'
 import { statusOf as statusOfError } from '../../request/response.js'
 import type { Scope } from '../../stream/scope.js'
 import { VERSION } from '../../version.js'
+import type { Identity } from '../identity.js'
 import { answer, emptyMessage } from '../message.js'
 import type { Settings } from './options.js'
 import { statusOf } from './write.js'
@@ -11,10 +12,10 @@ import { statusOf } from './write.js'
 export const DRY_RUN = '_jina_dry_run_'
 
 /** Jina's StatusProto: whether a request comes through. */
-export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Settings): Promise<object> {
+export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Settings, identity: Identity | undefined): Promise<object> {
   const fine = { code: 0, description: '', exception: null }
   try {
-    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN }), scope)
+    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
     return statusOf(status, exposeStacks) ?? fine
   } catch (error) {
     return statusOf(statusOfError(asError(error)), exposeStacks) ?? fine

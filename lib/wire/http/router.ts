@@ -2,6 +2,8 @@ import { newId } from '../../doc/id.js'
 import type { Handler, Peer } from '../../peer.js'
 import { behindIn, refusedIn } from '../behind.js'
 import { Cors } from '../cors.js'
+import { CHALLENGE, type Entrance, type Verdict } from '../entrance.js'
+import type { Identity } from '../identity.js'
 import { Limited } from '../limited.js'
 import { answer, type Message } from '../message.js'
 import { Refused } from '../refused.js'
@@ -27,12 +29,14 @@ export class Router {
   readonly #routes = new Map<string, Map<string, Route>>()
   readonly #cors: Cors | undefined
   readonly #openapi: string
+  readonly #entrance: Entrance
   /** Takes nothing new. */
   draining = false
   /** It says that it is not ready, and works on. */
   leaving = false
 
-  constructor(peer: Handler, settings: Settings) {
+  constructor(peer: Handler, settings: Settings, entrance: Entrance) {
+    this.#entrance = entrance
     this.#peer = settings.timeout || settings.logger ? new Limited(peer as Peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
@@ -71,12 +75,32 @@ export class Router {
     const mark = target.indexOf('?')
     const path = mark === -1 ? target : target.slice(0, mark)
     const methods = this.#routes.get(path) ?? this.#routes.get(decoded(path))
-    if (methods === undefined) throw new Refusal(404, 'Not Found')
-    const route = methods.get(method) ?? (method === 'HEAD' ? methods.get('GET') : undefined)
-    if (route === undefined) return this.#otherwise(exchange, methods, headers)
-    const query = mark === -1 ? '' : target.slice(mark + 1)
-    return route.task === 'work' ? this.#work(route, query, exchange, id, headers) : this.#tell(route, exchange, headers)
+    const route = methods?.get(method) ?? (method === 'HEAD' ? methods?.get('GET') : undefined)
+    const go = (identity: Identity | undefined): Reply | undefined | Promise<Reply | undefined> => {
+      if (methods === undefined) throw new Refusal(404, 'Not Found')
+      if (route === undefined) return this.#otherwise(exchange, methods, headers)
+      const query = mark === -1 ? '' : target.slice(mark + 1)
+      return route.task === 'work' ? this.#work(route, query, exchange, id, headers, identity) : this.#tell(route, exchange, headers, identity)
+    }
+    const verdict = this.#admit(exchange, route)
+    if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
+    return verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)
   }
+
+  /** Before anything of the body is read. */
+  #admit(exchange: Exchange, route: Route | undefined): Verdict | Promise<Verdict> {
+    const { knock, scope, method } = exchange
+    const task = route?.task
+    return this.#entrance.admit(knock, scope, {
+      // A browser asks, before it asks, and brings nothing: whoever hears the answer has learned nothing but which pages may ask.
+      health: task === 'alive' || task === 'ready',
+      preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
+      runs: task === 'work' || task === 'dryRun',
+      granted: this.#granted,
+    })
+  }
+
+  readonly #granted = (origin: string): boolean => this.#cors?.allows(origin) ?? false
 
   #otherwise(exchange: Exchange, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
     const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
@@ -88,7 +112,7 @@ export class Router {
     return { status: 204, headers, body: '' }
   }
 
-  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers): Promise<Reply> {
+  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers, identity: Identity | undefined): Promise<Reply> {
     headers['cache-control'] = 'no-store'
     const reply = (body: string, status = 200): Reply => ({ status, headers, body })
     switch (task) {
@@ -104,7 +128,7 @@ export class Router {
         return reply(`{"ready":${ready}}`, ready ? 200 : 503)
       }
       case 'dryRun':
-        return reply(JSON.stringify(await dryRun(this.#peer, exchange.scope, this.#settings)))
+        return reply(JSON.stringify(await dryRun(this.#peer, exchange.scope, this.#settings, identity)))
       case 'status':
         return reply(JSON.stringify(about()))
       default:
@@ -112,22 +136,22 @@ export class Router {
     }
   }
 
-  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
+  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
     if (this.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
-    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(this.#asked(query, exchange), route, exchange, id, headers)
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(asked(query), route, exchange, id, headers, identity)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)
       throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
     if (content === 'ndjson') {
       const { upload } = await import('./streams.js')
-      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers)
+      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, identity)
     }
-    return this.#single(parse(await exchange.text(this.#settings.maxJsonBytes)), route, exchange, id, headers)
+    return this.#single(parse(await exchange.text(this.#settings.maxJsonBytes)), route, exchange, id, headers, identity)
   }
 
-  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers): Promise<Reply | undefined> {
+  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
-    const message = await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)
+    const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), identity }
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)
@@ -149,17 +173,21 @@ export class Router {
       return undefined
     }
   }
+}
 
-  /** What a GET asks for. Pages of other sites can make a browser send one: it says so, and only those are heard that CORS allows. */
-  #asked(query: string, exchange: Exchange): unknown {
-    if (exchange.header('sec-fetch-site') === 'cross-site' && !this.#cors?.allows(exchange.header('origin') ?? ''))
-      throw new Refusal(403, 'A page of another site asks for this, which only this service may')
-    const given = new URLSearchParams(query)
-    const json: Record<string, unknown> = {}
-    for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = parse(given.get(name)!)
-    for (const name of ['targetExecutor', 'target_executor', 'execEndpoint', 'exec_endpoint']) if (given.has(name)) json[name] = given.get(name)
-    return json
-  }
+/** What a GET asks for. */
+function asked(query: string): unknown {
+  const given = new URLSearchParams(query)
+  const json: Record<string, unknown> = {}
+  for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = parse(given.get(name)!)
+  for (const name of ['targetExecutor', 'target_executor', 'execEndpoint', 'exec_endpoint']) if (given.has(name)) json[name] = given.get(name)
+  return json
+}
+
+function turnAway({ turned }: Verdict, headers: Headers): Reply {
+  const { kind, reason } = turned!
+  const refusal = kind === 'unknown' ? new Refusal(401, reason, CHALLENGE) : new Refusal(403, reason)
+  return { ...refusal.reply(headers), unread: true }
 }
 
 /** @throws Refusal with status 400 for what is no path */

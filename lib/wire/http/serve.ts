@@ -5,6 +5,7 @@ import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
 import type { Handler } from '../../peer.js'
 import { Deadlines } from '../deadlines.js'
+import { Entrance } from '../entrance.js'
 import { namesSeveralHosts } from '../hosts.js'
 import type { Server } from '../wire.js'
 import { type Around, NodeExchange } from './node-exchange.js'
@@ -33,7 +34,9 @@ export async function serve(peer: Handler, options: HttpServeOptions = {}): Prom
   const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
   const { host = '127.0.0.1', port = 0, tls, headersTimeout = 30_000, bodyTimeout = 60_000 } = settings
   const deadlines = new Deadlines(bodyTimeout)
-  const running = new HttpServer(new Router(peer, settings), settings, { zlib, deadlines, compression: settings.compression })
+  const entrance = new Entrance(settings, host, settings.onError)
+  await entrance.open()
+  const running = new HttpServer(new Router(peer, settings, entrance), settings, { zlib, deadlines, compression: settings.compression })
   const listener = (req: IncomingMessage, res: ServerResponse): void => running.take(req, res)
   const limits = {
     headersTimeout,
@@ -55,6 +58,8 @@ export async function serve(peer: Handler, options: HttpServeOptions = {}): Prom
     })
   })
   running.attach(server)
+  // A body is asked for when it is wanted.
+  server.on('checkContinue', listener)
   server.on('error', settings.onError)
   const address = server.address() as { port: number }
   const shown = host.includes(':') ? `[${host}]` : host
@@ -62,13 +67,14 @@ export async function serve(peer: Handler, options: HttpServeOptions = {}): Prom
 }
 
 /**
- * HTTP for a server that is somebody else's: `take` is its listener.
+ * HTTP for a server that is somebody else's: `take` is its listener, for `checkContinue` too.
+ * @param entrance who decides who comes in, for other wires as well
  * @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option
  */
-export async function createListener(peer: Handler, options: HttpServeOptions = {}): Promise<HttpServer> {
+export async function createListener(peer: Handler, options: HttpServeOptions = {}, entrance?: Entrance): Promise<HttpServer> {
   const settings = serveSettingsOf(options)
   const { bodyTimeout = 60_000 } = settings
-  return new HttpServer(new Router(peer, settings), settings, {
+  return new HttpServer(new Router(peer, settings, entrance ?? new Entrance(settings, undefined, settings.onError)), settings, {
     zlib: await node('zlib'),
     deadlines: new Deadlines(bodyTimeout),
     compression: settings.compression,
@@ -129,6 +135,8 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
   async #answer(exchange: NodeExchange, req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const reply = await this.#router.answer(exchange)
+      // Node reads over what nobody wanted, unless somebody seems to.
+      if (reply?.unread && !req.complete) req.on('readable', ignore)
       // Whoever asks on after this would be cut off.
       if (reply !== undefined && (this.#router.draining || this.#router.leaving)) reply.headers.connection = 'close'
       if (reply === undefined) exchange.finish?.()
@@ -187,3 +195,5 @@ function stopReading(req: IncomingMessage, res: ServerResponse): void {
     if (req.complete) clearTimeout(end)
   })
 }
+
+function ignore(): void {}

@@ -1,7 +1,8 @@
 import { asError, ExecutorError } from '../../errors.js'
 import type { Handler, Peer } from '../../peer.js'
 import { post } from '../../post/post.js'
-import { answerOf, type Message } from '../message.js'
+import type { Identity } from '../identity.js'
+import { answerOf, askedBy, type Message } from '../message.js'
 import { Refused } from '../refused.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failed, failureOf } from './failure.js'
@@ -22,13 +23,14 @@ export async function upload(
   query: string,
   exchange: Exchange,
   headers: Headers,
+  identity: Identity | undefined,
 ): Promise<Reply | undefined> {
   const { execEndpoint, ...options } = uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
   const format = formatOf(exchange.header('accept')) ?? 'ndjson'
   if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
-  const responses = post(peer as Peer, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
+  const responses = post(askedBy(peer as Peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,

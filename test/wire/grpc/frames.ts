@@ -33,7 +33,7 @@ function text(value: string): Buffer {
 
 /** What a call begins with. */
 export function call(path: string, type = 'application/grpc'): Buffer {
-  const fields = { ':method': 'POST', ':scheme': 'http', ':path': path, ':authority': 'x', 'content-type': type, te: 'trailers' }
+  const fields = { ':method': 'POST', ':scheme': 'http', ':path': path, ':authority': 'localhost', 'content-type': type, te: 'trailers' }
   return Buffer.concat(Object.entries(fields).map(([name, value]) => field(name, value)))
 }
 

@@ -6,7 +6,7 @@ import { heap } from '../../support/gc.js'
 import { within } from '../../support/within.js'
 import { NDJSON_TYPE, Raw, send, started } from './started.js'
 
-const HEAD = 'POST /post HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+const HEAD = 'POST /post HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
 
 test('R92: a body over the limit is refused, with and without its length, and not read on', async () => {
   await using service = await started(() => {}, { maxMessageBytes: 1000 })
@@ -77,7 +77,7 @@ test('R90, R93: what is no JSON, or nested without end, is a 400', async () => {
 
 test('R104: headers and bodies that trickle are ended, others are served', async () => {
   await using service = await started(() => {}, { headersTimeout: 200, bodyTimeout: 200 })
-  const headers = new Raw(service.port).say('POST /post HTTP/1.1\r\nhost: x\r\n')
+  const headers = new Raw(service.port).say('POST /post HTTP/1.1\r\nhost: localhost\r\n')
   const body = new Raw(service.port).say(`${HEAD}content-length: 100\r\n\r\n{"data":`)
   const lines = new Raw(service.port).say(`${HEAD.replace('json', 'x-ndjson')}transfer-encoding: chunked\r\n\r\n6\r\n"one"\n\r\n`)
   assert.is((await send(`${service.url}/post`, {})).status, 200)
@@ -128,10 +128,10 @@ test('R57, R90, R99: ten thousand malformed requests, and the service still answ
     `${HEAD}transfer-encoding: chunked\r\n\r\n5\r\n{"dat\r\n6\r\na":[]}\r\n0\r\n\r\n`,
     `${HEAD.replace('json', 'x-ndjson')}content-length: 26\r\n\r\n{"text":"a"}\n{"text":"b"}\n`,
     `${HEAD}content-encoding: gzip\r\ncontent-length: 12\r\n\r\n${gzipSync('{}').toString('latin1').slice(0, 12)}`,
-    'GET /openapi.json?x=%00 HTTP/1.1\r\nhost: x\r\naccept: text/html;q=x,,;\r\n\r\n',
-    'OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n',
-    'GET http://other/post HTTP/1.1\r\nhost: x\r\n\r\n',
-    `POST /post?requestSize=x&parameters={ HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ncontent-length: 0\r\n\r\n`,
+    'GET /openapi.json?x=%00 HTTP/1.1\r\nhost: localhost\r\naccept: text/html;q=x,,;\r\n\r\n',
+    'OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    'GET http://other/post HTTP/1.1\r\nhost: localhost\r\n\r\n',
+    `POST /post?requestSize=x&parameters={ HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: 0\r\n\r\n`,
   ]
   const mutate = (text: string): string => {
     const chars = text.split('')

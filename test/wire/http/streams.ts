@@ -114,7 +114,7 @@ test('G1, R56: what goes wrong half-way is the last line, after what came before
 test('R20: an answer comes before the next document is sent', async () => {
   await using service = await started(() => {})
   const raw = new Raw(service.port).say(
-    'POST /post?requestSize=1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n',
+    'POST /post?requestSize=1 HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n',
   )
   for (const text of ['one', 'two', 'three']) {
     const line = `"${text}"\n`
@@ -204,7 +204,7 @@ test('R43, R61: a thousand clients leave in the middle, and nothing stays', asyn
     { onError: (error) => assert.unreachable(String(error)) },
   )
   const body = JSON.stringify({ data: ['a'] })
-  const head = `POST /post HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\naccept: application/x-ndjson\r\ncontent-length: ${body.length}\r\n\r\n`
+  const head = `POST /post HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/x-ndjson\r\ncontent-length: ${body.length}\r\n\r\n`
   for (let round = 0; round < 20; round++) {
     await within(
       20_000,
@@ -229,7 +229,7 @@ test('G5, R135: draining finishes what is under way and refuses the rest; R138: 
     begun.resolve()
     await gate.promise
   })
-  const idle = new Raw(service.port).say('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  const idle = new Raw(service.port).say('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
   await within(5000, idle.until('{}'))
   const asking = send(`${service.url}/post`, { data: ['a'] })
   await within(5000, begun.promise)

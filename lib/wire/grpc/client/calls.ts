@@ -2,17 +2,21 @@ import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
 import type { Scope } from '../../../stream/scope.js'
+import { Credentials } from '../../credentials.js'
+import type { Identity } from '../../identity.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
 import { Channel } from './channel.js'
 import { troubleOf } from './trouble.js'
 
-const identity = (bytes: Buffer): Buffer => bytes
+const same = (bytes: Buffer): Buffer => bytes
 
 /** Calls over a connection that comes and goes as it is needed. */
 export class Calls {
   readonly address: string
+  /** What is to be brought with each call, if anything is. */
+  readonly credentials: Credentials | undefined
   readonly #channel: Channel
   #closed = false
 
@@ -21,6 +25,7 @@ export class Calls {
     readonly settings: ClientSettings,
   ) {
     this.address = place.address
+    this.credentials = Credentials.of(place.address, settings)
     this.#channel = new Channel(place, settings)
   }
 
@@ -35,22 +40,23 @@ export class Calls {
 
   /** Begins a stream. */
   stream(metadata: Record<string, string>): { call: ClientDuplexStream<Buffer, Buffer>; ended: (then: () => void) => void } {
-    const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, identity, identity, this.#metadata(metadata))
+    const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, same, same, this.#metadata(metadata))
     const leave = this.#channel.enter()
     call.on('status', leave)
     return { call, ended: (then) => void call.on('status', then) }
   }
 
   /** A call with one request and one answer. */
-  async ask(method: string, bytes: Buffer, scope: Scope, timeout?: number, more: Record<string, string> = {}): Promise<Buffer> {
+  async ask(method: string, bytes: Buffer, scope: Scope, timeout?: number, more: Record<string, string> = {}, identity?: Identity): Promise<Buffer> {
     const until = timeout === undefined ? Infinity : now() + timeout
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
+    const brought = this.credentials && (await this.credentials.headers(identity))
     return new Promise((resolve, reject) => {
       let begun = false
       const deadline = onWall(until)
       const leave = this.#channel.enter()
-      const call = this.#channel.client.makeUnaryRequest(method, identity, identity, bytes, this.#metadata(more), { deadline }, (error, answer) => {
+      const call = this.#channel.client.makeUnaryRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline }, (error, answer) => {
         unwatch()
         leave()
         if (error === null) resolve(answer!)

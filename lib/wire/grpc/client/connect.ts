@@ -107,7 +107,9 @@ class Client implements GrpcConnection {
     if (lane === undefined) {
       const connecting = this.#calls.ready(patience)
       if (connecting !== undefined) await connecting
-      lane = this.#lanes.find(request) ?? this.#lanes.open(request.scope)
+      const { credentials } = this.#calls
+      const brought = credentials && (await credentials.headers(request.identity))
+      lane = this.#lanes.find(request) ?? this.#lanes.open(request.scope, brought)
     }
     return lane.ask(request)
   }
@@ -116,7 +118,7 @@ class Client implements GrpcConnection {
   async #askAlone(request: Request): Promise<Message> {
     const { model, timeout } = this.#settings
     const bytes = asBuffer(encodeMessage(outgoing(request), { model }))
-    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint })
+    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint }, request.identity)
     return decodeMessage(answer, { model })
   }
 

@@ -16,10 +16,11 @@ export class Lanes {
     return this.#of.get(request.scope)?.find((lane) => lane.takes(request))
   }
 
-  open(scope: Scope): Lane {
+  /** @param brought what shows who asks, and for whom: all of a scope are of one */
+  open(scope: Scope, brought: Record<string, string> = {}): Lane {
     const { calls } = this
     const { model } = calls.settings
-    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW) })
+    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW), ...brought })
     const lane: Lane = new Lane(call, scope, {
       address: calls.address,
       encode: (message) => encodeMessage(message, { model }),

@@ -1,6 +1,8 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { ConnectionError } from '../../../errors.js'
 import { behindInWords } from '../../behind.js'
+
+import { notLetIn } from '../../credentials.js'
 import { NOT_BEGUN } from '../methods.js'
 
 type Trouble = ConstructorParameters<typeof ConnectionError>[0]
@@ -11,6 +13,7 @@ type Trouble = ConstructorParameters<typeof ConnectionError>[0]
  */
 export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'details'>, begun: boolean): ConnectionError {
   const { code, details } = error
+  if (code === Code.UNAUTHENTICATED) return notLetIn(address, error)
   const kind = kindOf(code, details, begun)
   return new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {
     cause: error,

@@ -4,7 +4,10 @@ import { Scope } from '../../../stream/scope.js'
 import { type Message, unwritten } from '../../message.js'
 import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
+
 import type { Desk } from './desk.js'
+import { callerOf } from './door.js'
+
 import { onLeave } from './leaving.js'
 import { refusalBehind, refusalOf } from './refusal.js'
 
@@ -29,7 +32,7 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
         await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, desk))
       }
     }
-    const answer = await desk.answer(desk.decode(call.request, decodeSingle), scope, entered.share, send)
+    const answer = await desk.answer({ ...desk.decode(call.request, decodeSingle), identity: callerOf(call) }, scope, entered.share, send)
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))

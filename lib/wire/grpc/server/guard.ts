@@ -1,4 +1,5 @@
-import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
@@ -18,6 +19,9 @@ const GOODBYE = 500
 
 type OnStream = (this: Http2Server, stream: ServerHttp2Stream, ...more: unknown[]) => void
 
+/** Lets a call in: now, or when it is known who calls. */
+export type LetIn = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: Socket, go: () => void) => void
+
 /** What stands between HTTP/2 and grpc-js. */
 export interface Guard {
   /**
@@ -32,7 +36,7 @@ export interface Guard {
 }
 
 /** Stands between HTTP/2 and grpc-js, for connections that mean no good, and for answers that are to leave before their connection ends. */
-export function guard(server: GrpcServer): Guard {
+export function guard(server: GrpcServer, letIn: LetIn): Guard {
   const inside = server as unknown as Inside
   const create = inside.createHttp2Server.bind(server)
   const servers: Http2Server[] = []
@@ -40,6 +44,7 @@ export function guard(server: GrpcServer): Guard {
   const sessions = new Set<ServerHttp2Session>()
   const late = new Set<string>()
   let draining = false
+  const behind = new WeakMap<object, Socket>()
   inside.createHttp2Server = (credentials) => {
     const http2 = create(credentials)
     servers.push(http2)
@@ -52,6 +57,7 @@ export function guard(server: GrpcServer): Guard {
     http2.prependListener('connection', note).prependListener('secureConnection', note)
     http2.on('session', (session) => {
       // A session is made while its connection is told of.
+      behind.set(session, socket)
       const { remoteAddress, remotePort } = socket
       const given = bucket(socket)
       session.on('stream', (stream) => stream.once('close', () => stream.rstCode !== 0 && given()))
@@ -71,8 +77,10 @@ export function guard(server: GrpcServer): Guard {
       // Reset before grpc-js hears of it: it would answer some, those of methods that are not there for instance, and Node throws at
       // whoever answers such a stream. Two frames in one packet would end the process.
       if (stream.destroyed || stream.closed) return
-      for (const listener of listeners) listener.call(http2, stream, headers, ...more)
-      if (stream.listenerCount('data') > 0) checkFraming(stream, (headers['grpc-encoding'] ?? 'identity') !== 'identity')
+      letIn(stream, headers, behind.get(stream.session!)!, () => {
+        for (const listener of listeners) listener.call(http2, stream, headers, ...more)
+        if (stream.listenerCount('data') > 0) checkFraming(stream, (headers['grpc-encoding'] ?? 'identity') !== 'identity')
+      })
     })
     return http2
   }

@@ -2,11 +2,13 @@ import type { Duplex } from 'node:stream'
 import { Server as GrpcServer, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Handler } from '../../../peer.js'
+import { Entrance } from '../../entrance.js'
 import type { Server, ServerTls } from '../../wire.js'
 import { asBuffer, METHODS } from '../methods.js'
 import { type GrpcServeOptions, MAX_CALLS, serverSettings } from '../options.js'
 import { Desk } from './desk.js'
 import { answerDocument } from './document.js'
+import { doorOf } from './door.js'
 import { guard } from './guard.js'
 import { check, watch } from './health.js'
 import { reflect } from './reflect.js'
@@ -21,7 +23,9 @@ export async function serve(peer: Handler, options: GrpcServeOptions = {}): Prom
   const settings = serverSettings(options)
   const { host, tls } = settings
   const desk = new Desk(peer, settings)
-  const { server, drain, close } = serverFor(desk)
+  const entrance = new Entrance(options, host, settings.onError)
+  await entrance.open()
+  const { server, drain, close } = serverFor(desk, entrance)
   const wanted = `${host.includes(':') ? `[${host}]` : host}:${settings.port}`
   const scheme = tls === undefined ? 'grpc' : 'grpcs'
   const port = await bind(server, wanted, tls).catch((cause) => {
@@ -59,10 +63,14 @@ export interface GrpcSpeaker {
   close(): Promise<void>
 }
 
-/** @throws OptionTypeError, OptionRangeError for options */
-export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcSpeaker {
-  const desk = new Desk(peer, serverSettings(options))
-  const { server, drain, close } = serverFor(desk)
+/**
+ * @param entrance who decides who comes in, for other wires as well
+ * @throws OptionTypeError, OptionRangeError for options
+ */
+export function createGrpc(peer: Handler, options: GrpcServeOptions = {}, entrance?: Entrance): GrpcSpeaker {
+  const settings = serverSettings(options)
+  const desk = new Desk(peer, settings)
+  const { server, drain, close } = serverFor(desk, entrance ?? new Entrance(options, undefined, settings.onError))
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   let closing: Promise<void> | undefined
   return {
@@ -76,7 +84,7 @@ export function createGrpc(peer: Handler, options: GrpcServeOptions = {}): GrpcS
   }
 }
 
-function serverFor(desk: Desk): { server: GrpcServer; drain: (time?: number) => Promise<void>; close: () => Promise<void> } {
+function serverFor(desk: Desk, entrance: Entrance): { server: GrpcServer; drain: (time?: number) => Promise<void>; close: () => Promise<void> } {
   const { maxMessageBytes, keepalive } = desk.settings
   const server = new GrpcServer({
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -85,7 +93,7 @@ function serverFor(desk: Desk): { server: GrpcServer; drain: (time?: number) => 
     ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
   })
   register(server, desk)
-  const guarded = guard(server)
+  const guarded = guard(server, doorOf(entrance))
   desk.isLate = guarded.isLate
   const drain = (time = DRAIN): Promise<void> => {
     const gone = guarded.drain()

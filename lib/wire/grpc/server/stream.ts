@@ -9,6 +9,7 @@ import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { Credits } from './credits.js'
 import { type Desk, withoutStacks } from './desk.js'
+import { callerOf } from './door.js'
 import { Inbox } from './inbox.js'
 import { onLeave } from './leaving.js'
 import { Refusal, refusalBehind, refusalOf } from './refusal.js'
@@ -39,6 +40,7 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
 /** @throws what ends the call before its time */
 async function converse(call: Call, desk: Desk, share: Share, signal: AbortSignal): Promise<void> {
   const { limit, ordered, parts, window } = wishesOf(call.metadata, desk.settings.prefetch)
+  const identity = callerOf(call)
   const credits = new Credits(parts ? window : 0)
   // What a client says that it took comes behind requests that are not begun, so those are read.
   const ahead = limit === Infinity ? 0 : Math.max(AHEAD, 2 * limit)
@@ -58,7 +60,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
       async (bytes, work, emit) => {
         let message: Message
         try {
-          message = desk.decode(bytes)
+          message = { ...desk.decode(bytes), identity }
         } catch (error) {
           const unfit = unfitFor(error)
           if (unfit === undefined) throw error

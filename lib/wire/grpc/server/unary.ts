@@ -3,10 +3,12 @@ import { DocumentArray } from '../../../doc/array.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { Scope } from '../../../stream/scope.js'
 import { VERSION } from '../../../version.js'
+import type { Identity } from '../../identity.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../../proto/index.js'
 import { asBuffer, DRY_RUN, METADATA } from '../methods.js'
 import type { Desk } from './desk.js'
+import { callerOf } from './door.js'
 import { onLeave } from './leaving.js'
 import { refusalBehind, refusalOf } from './refusal.js'
 import type { Share } from './share.js'
@@ -17,7 +19,7 @@ type Reply = (bytes: Uint8Array, failed?: boolean) => void
 /** A unary method: what it throws becomes the call's status. */
 export function unary(
   desk: Desk,
-  method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share) => void | Promise<void>,
+  method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share, identity: Identity | undefined) => void | Promise<void>,
 ): (call: Call, done: sendUnaryData<Buffer>) => Promise<void> {
   return async (call, done) => {
     const scope = new Scope()
@@ -31,7 +33,7 @@ export function unary(
         if (failed) trailers.set(METADATA.isError, 'true')
         done(null, asBuffer(bytes), trailers)
       }
-      await method(call.request, scope, reply, entered.share)
+      await method(call.request, scope, reply, entered.share, callerOf(call))
     } catch (error) {
       if (!scope.aborted) done(refusalOf(error, desk.settings.onError))
     } finally {
@@ -43,17 +45,17 @@ export function unary(
 
 /** `process_single_data` */
 export function single(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share) => {
-    const answer = answered(await desk.answer(desk.decode(bytes), scope, share))
+  return unary(desk, async (bytes, scope, reply, share, identity) => {
+    const answer = answered(await desk.answer({ ...desk.decode(bytes), identity }, scope, share))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
 }
 
 /** `process_data`: the parts of a request that come from several executors before, in their order. */
 export function several(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share) => {
+  return unary(desk, async (bytes, scope, reply, share, identity) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
-    const answer = answered(await desk.answer(united(parts), scope, share))
+    const answer = answered(await desk.answer({ ...united(parts), identity }, scope, share))
     reply(desk.encode(answer), answer.status?.code === 'ERROR')
   })
 }
@@ -80,8 +82,8 @@ function united(parts: readonly Message[]): Message {
 
 /** `dry_run`: whether a request comes through. An executor that fails is an answer, as in Jina. */
 export function dryRun(desk: Desk) {
-  return unary(desk, async (_bytes, scope, reply, share) => {
-    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN }), scope, share)
+  return unary(desk, async (_bytes, scope, reply, share, identity) => {
+    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN, identity }), scope, share)
     reply(encodeStatus(status ?? { code: 'SUCCESS', description: '' }))
   })
 }

@@ -117,14 +117,16 @@ class WebSocketConnection implements Connection {
   }
 
   /** The socket of a scope; or, if an answer for the same id is due on it, another one. */
-  #streamFor({ scope, id }: Request): Stream {
+  #streamFor({ scope, id, identity }: Request): Stream {
     const own = this.#of.get(scope)
-    if (own !== undefined && !own.over && !own.has(id)) {
+    const key = this.settings.credentials?.keyOf(identity) ?? ''
+    if (own !== undefined && !own.over && !own.has(id) && own.key === key) {
       this.#take(own)
       return own
     }
-    const [free] = this.#free.keys()
-    const stream = free ?? new Stream(this.settings, this.#dialect, this.#turns, this.#forget)
+    let free: Stream | undefined
+    for (const one of this.#free.keys()) if (one.key === key) free ??= one
+    const stream = free ?? new Stream(this.settings, this.#dialect, this.#turns, this.#forget, identity)
     this.#all.add(stream)
     this.#take(stream)
     this.#of.set(scope, stream)

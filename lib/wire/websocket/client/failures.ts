@@ -1,5 +1,6 @@
 import { ConnectionError, say } from '../../../errors.js'
 import { behindInWords } from '../../behind.js'
+import { notLetIn } from '../../credentials.js'
 
 /** What a close frame means for who waits for an answer. */
 export function closedWith(address: string, code: number, reason: string): ConnectionError {
@@ -11,6 +12,8 @@ export function closedWith(address: string, code: number, reason: string): Conne
       return new ConnectionError('ERR_PROTOCOL', address, `the server did not understand what it was sent${said}`)
     case 1008:
       return new ConnectionError('ERR_REFUSED', address, `the server refused${said}`)
+    case 4401:
+      return notLetIn(address)
     case 1009:
       return new ConnectionError(
         'ERR_TOO_LARGE',
@@ -32,8 +35,8 @@ export function closedWith(address: string, code: number, reason: string): Conne
 /** What an answer means that is no agreement to speak WebSocket. */
 export function refusedWith(address: string, status: number | undefined): ConnectionError {
   if (status === 503) return unreachable(address, 'the server takes no connections now (HTTP 503)')
-  if (status === 401 || status === 403 || status === 429)
-    return new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
+  if (status === 401) return notLetIn(address)
+  if (status === 403 || status === 429) return new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
   return new ConnectionError('ERR_PROTOCOL', address, `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`)
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
+import { base64url } from '../../identity.js'
 import { closedWith, unreachable } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './line.js'
 
@@ -7,8 +8,11 @@ import { type Line, type LineOptions, type Listener, MARK } from './line.js'
 const LOOK = 10
 
 /** A browser's own socket. It does not say why it could not connect, and cannot be paused. */
-export function lineOfWeb(url: string, { address, protocol, maxMessageBytes }: LineOptions, listener: Listener): Line {
-  const socket = new WebSocket(url, protocol === undefined ? [] : [protocol])
+export function lineOfWeb(url: string, { address, protocol, headers, maxMessageBytes }: LineOptions, listener: Listener): Line {
+  // It cannot send headers: a token goes as one more protocol, beside one that the server says back.
+  const token = headers.authorization?.replace(/^Bearer /, '')
+  const own = protocol === undefined ? [] : [protocol]
+  const socket = new WebSocket(url, token === undefined ? own : [protocol ?? 'json', `sluice.bearer.${base64url(token)}`])
   socket.binaryType = 'arraybuffer'
   let open = false
   let over = false

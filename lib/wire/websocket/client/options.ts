@@ -1,5 +1,6 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { check, milliseconds } from '../../../options.js'
+import { Credentials } from '../../credentials.js'
 import { CONNECT_RULES } from '../../told.js'
 import type { ConnectOptions } from '../../wire.js'
 import type { LineOptions } from './line.js'
@@ -19,6 +20,7 @@ export interface ClientSettings extends LineOptions {
   /** Where requests go, and where to ask whether all is up. */
   readonly url: string
   readonly dryRunUrl: string
+  readonly credentials: Credentials | undefined
 }
 
 /** Whether sockets are made by `ws`. */
@@ -48,6 +50,7 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     connectTimeout,
     url: `${shown}${path}/?partial=1`,
     dryRunUrl: `${shown}${path}/dry_run`,
+    credentials: Credentials.of(shown, options),
   }
 }
 

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
+import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import type { Dialect } from '../dialect.js'
 import { failureOf, unreachable } from './failures.js'
@@ -23,7 +24,9 @@ interface Waiting {
 }
 
 /** Opens a socket on whatever platform this is. */
-export async function open(url: string, options: LineOptions, listener: Listener): Promise<Line> {
+export async function open(url: string, settings: ClientSettings, listener: Listener, identity?: Identity): Promise<Line> {
+  const brought = settings.credentials && (await settings.credentials.headers(identity))
+  const options: LineOptions = brought === undefined ? settings : { ...settings, headers: { ...settings.headers, ...brought } }
   return onNode ? lineOfNode(url, options, listener) : lineOfWeb(url, options, listener)
 }
 
@@ -32,6 +35,8 @@ export class Stream implements Listener {
   /** Lets go of the scope that it is for. */
   release: (() => void) | undefined
   over = false
+  /** What its requests have in common: a socket says once for whom it is. */
+  readonly key: string
   readonly #pending = new Map<string, Waiting>()
   readonly #opened: Promise<void>
   readonly #timer: ReturnType<typeof setTimeout>
@@ -41,19 +46,24 @@ export class Stream implements Listener {
   #parts = 0
   #reason: unknown
 
-  /** @param turns given where answers may not say whose they are */
+  /**
+   * @param turns given where answers may not say whose they are
+   * @param identity for whom its requests are
+   */
   constructor(
     private readonly settings: ClientSettings,
     private readonly dialect: Dialect,
     private readonly turns: Turns | undefined,
     private readonly onOver: (stream: Stream) => void,
+    identity?: Identity,
   ) {
+    this.key = settings.credentials?.keyOf(identity) ?? ''
     const { address, url, connectTimeout } = settings
     this.#opened = new Promise((resolve) => {
       this.#begin = resolve
     })
     this.#timer = setTimeout(() => this.fail(unreachable(address, `no connection within ${connectTimeout} ms`)), connectTimeout)
-    open(url, settings, this).then(
+    open(url, settings, this, identity).then(
       (line) => {
         if (this.over) line.destroy()
         else this.#line = line

@@ -6,14 +6,20 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from '../../../b
 import { packageOfNode } from '../../../host.js'
 import type { Handler } from '../../../peer.js'
 import { Scope } from '../../../stream/scope.js'
+import { CHALLENGE, type Entrance, type Turned } from '../../entrance.js'
 import { namesSeveralHosts } from '../../hosts.js'
+import type { Identity } from '../../identity.js'
+import { NodeKnock } from '../../knock.js'
 import { dryRun } from './dry-run.js'
-import { type Asked, allows, asked, choose } from './handshake.js'
+import { cut } from './ending.js'
+import { type Asked, asked, choose } from './handshake.js'
 import { Session } from './session.js'
 import type { Settings } from './settings.js'
 
 /** Milliseconds that a client has to say goodbye when the server closes. */
 const GOODBYE = 500
+/** The code of a connection whose client is not known, as 401 is over HTTP. */
+const UNKNOWN = 4401
 
 /** Lets clients in, and keeps account of who is there. */
 export class Door {
@@ -26,11 +32,12 @@ export class Door {
     private readonly peer: Handler,
     private readonly settings: Settings,
     private readonly server: WebSocketServer,
+    private readonly entrance: Entrance,
   ) {
     if (settings.pingInterval > 0) this.#ticker = setInterval(() => this.#tick(), settings.pingInterval).unref()
   }
 
-  static async open(peer: Handler, settings: Settings): Promise<Door> {
+  static async open(peer: Handler, settings: Settings, entrance: Entrance): Promise<Door> {
     const { WebSocketServer } = await packageOfNode('ws')
     const server = new WebSocketServer({
       noServer: true,
@@ -40,7 +47,7 @@ export class Door {
       // Without context takeover, a connection keeps no window of its own between messages.
       perMessageDeflate: settings.compression && { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 },
     })
-    return new Door(peer, settings, server)
+    return new Door(peer, settings, server, entrance)
   }
 
   /** @returns whether the request was for this place */
@@ -50,14 +57,40 @@ export class Door {
     // Until the connection stands, nobody else listens.
     stream.on('error', ignore)
     if (namesSeveralHosts(request)) refuse(stream, 400, 'A request names one host')
-    else if (!allows(this.settings.origins, request)) refuse(stream, 403, 'Pages of this origin may not connect')
-    else if (this.#draining) refuse(stream, 503, 'Closing')
+    else void this.#admit(request, stream, head, wanted)
+    return true
+  }
+
+  async #admit(request: IncomingMessage, stream: Duplex, head: Buffer, wanted: Asked): Promise<void> {
+    const { origins } = this.settings
+    const scope = new Scope()
+    const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
+    stream.once('close', left)
+    const granted = (origin: string): boolean => origins === '*' || origins.includes(origin)
+    let verdict = this.entrance.admit(new NodeKnock(request, 'websocket'), scope, { runs: true, granted })
+    if (verdict instanceof Promise) verdict = await verdict
+    stream.off('close', left)
+    const { turned, identity } = verdict
+    // Pages are not told with which status they were refused, but with which code a connection was closed.
+    const heard = turned?.kind === 'unknown' && request.headers.origin !== undefined
+    if (stream.destroyed) return
+    if (this.#draining) refuse(stream, 503, 'Closing')
+    else if (turned?.kind === 'forbidden') refuse(stream, 403, turned.reason)
+    else if (turned !== undefined && !heard) refuse(stream, 401, turned.reason, CHALLENGE)
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
         stream.off('error', ignore)
-        this.#enter(socket, stream as Socket, wanted)
+        if (turned === undefined) this.#enter(socket, stream as Socket, wanted, identity)
+        else this.#turnAway(socket, turned)
       })
-    return true
+  }
+
+  #turnAway(socket: WebSocket, { reason }: Turned): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', ignore)
+    socket.close(UNKNOWN, cut(reason))
+    setTimeout(() => socket.terminate(), GOODBYE).unref()
   }
 
   /** Lets nobody in any more, and resolves when nothing is under way. */
@@ -80,20 +113,20 @@ export class Door {
     clearTimeout(late)
   }
 
-  #enter(socket: WebSocket, stream: Socket, wanted: Asked): void {
+  #enter(socket: WebSocket, stream: Socket, wanted: Asked, identity: Identity | undefined): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
-    if (wanted.dryRun) return void this.#dryRun(socket, wanted)
-    const session = new Session(this.peer, socket, stream, wanted, this.settings)
+    if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
+    const session = new Session(this.peer, socket, stream, wanted, this.settings, identity)
     this.#sessions.add(session)
     socket.on('close', () => this.#sessions.delete(session))
   }
 
-  async #dryRun(socket: WebSocket, { dialect }: Asked): Promise<void> {
+  async #dryRun(socket: WebSocket, { dialect }: Asked, identity: Identity | undefined): Promise<void> {
     const scope = new Scope()
     socket.on('error', ignore)
     socket.on('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
-    const status = await dryRun(this.peer, scope)
+    const status = await dryRun(this.peer, scope, identity)
     if (socket.readyState === socket.OPEN) socket.send(dialect.writeStatus(status))
     socket.close(1000)
   }
@@ -110,9 +143,13 @@ export class Door {
   }
 }
 
-function refuse(stream: Duplex, status: 400 | 403 | 404 | 503, text: string): void {
-  const name = { 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
-  stream.end(`HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
+function refuse(stream: Duplex, status: 400 | 401 | 403 | 404 | 503, text: string, headers: Readonly<Record<string, string>> = {}): void {
+  const name = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
+  const more = Object.entries(headers).map(([header, value]) => `${header}: ${value}\r\n`)
+  const length = Buffer.byteLength(text)
+  stream.end(
+    `HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
+  )
 }
 
 export function nothingHere(stream: Duplex): void {

@@ -2,13 +2,14 @@ import type { Handler } from '../../../peer.js'
 import { type Status, statusOf } from '../../../request/response.js'
 import { DRY_RUN } from '../../../requests.js'
 import { Scope } from '../../../stream/scope.js'
+import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'
 import { seal } from './sealed.js'
 
 /** Whether a request without documents comes through. */
-export async function dryRun(peer: Handler, scope = new Scope()): Promise<Status> {
+export async function dryRun(peer: Handler, scope = new Scope(), identity?: Identity): Promise<Status> {
   try {
-    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN }), scope)
+    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
     return seal(status ?? { code: 'SUCCESS', description: '' })
   } catch (error) {
     return seal(statusOf(error as Error))

@@ -31,22 +31,3 @@ export function choose(offered: Iterable<string>): 'bytes' | 'json' | false {
 function protocols(header: string | undefined): string[] {
   return header === undefined ? [] : header.split(',').map((name) => name.trim())
 }
-
-/**
- * Whether who asks may: no page of another origin can, unless it is named, and who is no browser names no origin. Nor can a page whose name
- * was bent to a server that listens for this machine only: its host is then not that of this machine.
- */
-export function allows(origins: '*' | readonly string[], { headers, socket }: IncomingMessage): boolean {
-  const { origin, host } = headers
-  if (origin === undefined || origins === '*' || origins.includes(origin)) return true
-  if (host === undefined || !URL.canParse(origin)) return false
-  const own = new URL(origin)
-  const scheme = 'encrypted' in socket && socket.encrypted ? 'https:' : own.protocol
-  const target = `${scheme}//${host}`
-  if (!URL.canParse(target) || new URL(target).host !== own.host) return false
-  return !isLoopback(socket.localAddress ?? '') || isLoopback(own.hostname)
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|::ffff:127\.\d+\.\d+\.\d+)$/.test(host)
-}

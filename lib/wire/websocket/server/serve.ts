@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { node } from '../../../host.js'
 import type { Handler } from '../../../peer.js'
+import { Entrance } from '../../entrance.js'
 import type { Server } from '../../wire.js'
 import { statusJson } from '../json.js'
 import { Door, nothingHere } from './door.js'
@@ -33,7 +34,7 @@ export async function serve(peer: Handler, options: WebSocketServeOptions = {}):
   const server: HttpServer = tls
     ? (await node('https')).createServer({ ...limits, ...credentials(tls), requestCert: tls.ca !== undefined }, listener)
     : (await node('http')).createServer(limits, listener)
-  const attached = await attachTo(server, peer, set, true)
+  const attached = await attachTo(server, peer, set, true, host)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -61,14 +62,24 @@ export async function serve(peer: Handler, options: WebSocketServeOptions = {}):
  * refused with 404 if nobody does. So are those that want another protocol, such as h2c, left to them; if nobody listens, they are answered as
  * if they did not want it.
  *
+ * @param entrance who decides who comes in, for other wires as well
  * @throws OptionTypeError, OptionRangeError that name the option
  */
-export function attach(server: HttpServer, peer: Handler, options: AttachOptions = {}): Promise<Attached> {
-  return attachTo(server, peer, settings('attach()', options), false)
+export function attach(server: HttpServer, peer: Handler, options: AttachOptions = {}, entrance?: Entrance): Promise<Attached> {
+  return attachTo(server, peer, settings('attach()', options), false, undefined, entrance)
 }
 
-async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeof settings>, own: boolean): Promise<Attached> {
-  const door = await Door.open(peer, set)
+async function attachTo(
+  server: HttpServer,
+  peer: Handler,
+  set: ReturnType<typeof settings>,
+  own: boolean,
+  host: string | undefined,
+  given?: Entrance,
+): Promise<Attached> {
+  const entrance = given ?? new Entrance(set, host, set.onError)
+  if (given === undefined) await entrance.open()
+  const door = await Door.open(peer, set, entrance)
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const alone = own || server.listenerCount('upgrade') === 1
     if (!wantsWebSocket(request)) {

@@ -6,7 +6,10 @@ import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { behindIn, refusedIn } from '../../behind.js'
+
+import type { Identity } from '../../identity.js'
 import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
+
 import { Unfit } from '../dialect.js'
 import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
 import type { Asked } from './handshake.js'
@@ -40,6 +43,7 @@ export class Session {
     readonly stream: Socket,
     private readonly asked: Asked,
     private readonly settings: Settings,
+    private readonly identity: Identity | undefined,
   ) {
     this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled), this.#onClose)
     socket.on('message', this.#onMessage)
@@ -98,7 +102,7 @@ export class Session {
     const scope = this.#scope.child()
     try {
       const { partial } = this.asked
-      const answered = await answer(this.peer, message, scope, partial ? this.#send : undefined)
+      const answered = await answer(this.peer, { ...message, identity: this.identity }, scope, partial ? this.#send : undefined)
       // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
       if (!partial && behindIn(answered.status) !== undefined && refusedIn(answered.status) === undefined) throw new OutOfReach(answered.status!)
       return answered

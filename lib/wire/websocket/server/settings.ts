@@ -1,11 +1,12 @@
 import { optionRange, optionType } from '../../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../options.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../../documents.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../../entrance.js'
 import { bytes, documents, host } from '../../rules.js'
 import type { ServeOptions } from '../../wire.js'
 
 /** What a WebSocket endpoint on somebody else's HTTP server can be told. */
-export interface AttachOptions extends Omit<ServeOptions, 'host' | 'port' | 'tls'> {
+export interface AttachOptions extends Omit<ServeOptions, 'host' | 'port' | 'tls'>, EntranceOptions {
   /**
    * Pages of which other origins may connect, such as `['https://app.example']`, or `'*'` for all. Default: none. Pages of the server's own
    * host may, and who is no browser. Browsers let every page connect to every server, so the server has to look. Behind a proxy on the same
@@ -23,7 +24,9 @@ export interface AttachOptions extends Omit<ServeOptions, 'host' | 'port' | 'tls
 /** What a WebSocket server can be told. */
 export interface WebSocketServeOptions extends AttachOptions, Pick<ServeOptions, 'host' | 'port' | 'tls'> {}
 
-export type Settings = { [K in keyof Required<AttachOptions>]: Exclude<AttachOptions[K], undefined> }
+type Own = Omit<AttachOptions, keyof EntranceOptions>
+
+export type Settings = { [K in keyof Required<Own>]: Exclude<Own[K], undefined> } & EntranceOptions
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settings(where: string, options: WebSocketServeOptions): Settings {
@@ -44,6 +47,7 @@ export function settings(where: string, options: WebSocketServeOptions): Setting
 }
 
 const RULES: Record<keyof WebSocketServeOptions, (name: string, value: any) => void> = {
+  ...ENTRANCE_RULES,
   host,
   port,
   tls: object,

@@ -1,0 +1,252 @@
+import type { PeerCertificate } from 'node:tls'
+import { clearTimeout, setTimeout } from '../base/clock.js'
+import { say } from '../errors.js'
+import { callback, flag, milliseconds } from '../options.js'
+import { Scope } from '../stream/scope.js'
+import { Hosts, type HostsOption, hostsRule, isForeign } from './hosts.js'
+import { IDENTITY_HEADER, type Identity, identityOf, readIdentity, textOf } from './identity.js'
+import { type TokenOption, Tokens, tokenFileRule, tokenRule } from './tokens.js'
+
+/** What `authenticate` gets to know of who asks, before anything of a body is read. */
+export interface Asking {
+  readonly wire: 'grpc' | 'http' | 'websocket' | 'graphql'
+  /** By name, in lower case. gRPC's are its metadata. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Of the other end of the connection, which may be a proxy's; undefined where a server does not say it. */
+  readonly address: string | undefined
+  /** The client's certificate, if `tls` has a `ca` that it was held against. */
+  readonly peerCertificate: PeerCertificate | undefined
+  /** Aborts when the answer is too late, or nobody waits for it. */
+  readonly signal: AbortSignal
+}
+
+/** Who may come in, on every wire. */
+export interface EntranceOptions {
+  /**
+   * Says who asks: what it returns, or resolves with, is `identity` to executors: JSON, of 4096 bytes at most. Nothing (undefined, null, false, an
+   * empty text), or what it throws, is a refusal: 401, UNAUTHENTICATED, 4401. Default: everybody may come in.
+   */
+  authenticate?: ((asking: Asking) => unknown) | undefined
+  /** Milliseconds in which `authenticate` must have its answer. Default 5000. */
+  authTimeout?: number | undefined
+  /**
+   * Lets in who brings it as `Authorization: Bearer`: one, several, or several by name. Executors see `{ token: name }`, or its place from 0. With
+   * `authenticate` beside it, who brings none of them is asked about there.
+   */
+  token?: TokenOption | undefined
+  /** Files of tokens, `token` or `name: token` a line. Looked at again once a second, while somebody asks. */
+  tokenFile?: string | readonly string[] | undefined
+  /** Whether health (`/`, `/healthz`, `/ready`, gRPC's health service) is told to everybody. Default `true`. */
+  openHealth?: boolean | undefined
+  /**
+   * Hosts that requests may name, such as `['flow.example']`, beside localhost, 127.0.0.1, [::1] and `host`; `true` is any. Default: where it listens
+   * for this machine only and without TLS, no others, as pages whose name is bent to this machine name theirs; elsewhere any.
+   */
+  allowedHosts?: HostsOption | undefined
+}
+
+export const ENTRANCE_RULES: Record<keyof EntranceOptions, (name: string, value: any) => void> = {
+  authenticate: callback,
+  authTimeout: milliseconds,
+  token: tokenRule,
+  tokenFile: tokenFileRule,
+  openHealth: flag,
+  allowedHosts: hostsRule,
+}
+
+/** Who asks, as a wire brings it. */
+export interface Knock extends Pick<Asking, 'wire'> {
+  /** @param name in lower case */
+  header(name: string): string | undefined
+  headers(): Record<string, string>
+  readonly host: string | undefined
+  /** Behind the `?` of the address. */
+  readonly query: string
+  readonly address: string | undefined
+  readonly peerCertificate: PeerCertificate | undefined
+  readonly secure: boolean
+  /** Whether it came in where only this machine can. */
+  readonly near: boolean
+}
+
+/** Why somebody is not let in: nobody knows who it is, or whoever it is may not. */
+export interface Turned {
+  readonly kind: 'unknown' | 'forbidden'
+  readonly reason: string
+}
+
+export interface Verdict {
+  readonly turned?: Turned
+  readonly identity?: Identity | undefined
+}
+
+/** What is asked for. */
+export interface Aim {
+  /** How it is, which everybody may know with `openHealth`. */
+  readonly health?: boolean
+  /** What a browser asks before it asks: it brings nothing by which it could be known. */
+  readonly preflight?: boolean
+  /** Executors may run for it: so pages of other origins may not ask for it, but for those that are granted. */
+  readonly runs?: boolean
+  /** Whether pages of an origin may; '' is one that is not said. */
+  granted?(origin: string): boolean
+}
+
+/** Goes with 401, which must say how to come in. */
+export const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' } as const
+/** What a browser's WebSocket can bring a token in. */
+const BEARER = 'sluice.bearer.'
+
+const IN: Verdict = {}
+const unknown = (reason: string): Verdict => ({ turned: { kind: 'unknown', reason } })
+const MISSING = unknown('Who asks is not known. Bring a token: Authorization: Bearer …')
+const WRONG = unknown('Not let in: what was brought to show who asks means nothing here')
+const LATE = unknown('Not let in: who asks was not found out in time')
+const IN_ADDRESS = unknown('A token has no place in an address, where logs see it, and is not read there. Send it as Authorization: Bearer …')
+const HOST: Verdict = { turned: { kind: 'forbidden', reason: 'This service is not asked for under this host. Name the host in allowedHosts if it is' } }
+export const STRANGER = 'A page of another origin asks for this, which only this service may. Name its origin in cors'
+const PAGE: Verdict = { turned: { kind: 'forbidden', reason: STRANGER } }
+
+/** Decides who comes in, for all wires: each brings who asks, and says a refusal in its own words. Before anything of a body is read. */
+export class Entrance {
+  /** Whether it listens for this machine only, where connections do not say it themselves. */
+  near: boolean | undefined
+  readonly #hosts: Hosts
+  readonly #tokens: Tokens | undefined
+  readonly #authenticate: ((asking: Asking) => unknown) | undefined
+  readonly #time: number
+  readonly #openHealth: boolean
+  readonly #onError: (error: Error) => void
+
+  /**
+   * @param own the host that was given to listen at
+   * @param onError told what is wrong with `authenticate`, and with files of tokens
+   */
+  constructor(
+    { authenticate, authTimeout = 5000, token, tokenFile, openHealth = true, allowedHosts }: EntranceOptions,
+    own: string | undefined,
+    onError: (error: Error) => void,
+  ) {
+    this.#hosts = new Hosts(allowedHosts, own)
+    this.#tokens = token === undefined && tokenFile === undefined ? undefined : new Tokens(token, tokenFile, onError)
+    this.#authenticate = authenticate
+    this.#time = authTimeout
+    this.#openHealth = openHealth
+    this.#onError = onError
+  }
+
+  /** Reads the files of tokens; who does not wait for it has them read for the first who asks. @throws ConfigError */
+  async open(): Promise<void> {
+    await this.#tokens?.open()
+  }
+
+  /**
+   * Whether somebody comes in, and as whom: at once, unless files are looked at, or `authenticate` takes its time. Never throws.
+   * @param scope when it is told to stop, so is `authenticate`
+   */
+  admit(knock: Knock, scope: Scope | undefined, { health, preflight, runs, granted }: Aim): Verdict | Promise<Verdict> {
+    if (!this.#hosts.allows(knock.host, (this.near ?? knock.near) && !knock.secure)) return HOST
+    if (runs && isStranger(knock, granted)) return PAGE
+    if (preflight || (health && this.#openHealth)) return IN
+    const tokens = this.#tokens
+    if (tokens === undefined && this.#authenticate === undefined)
+      return knock.header(IDENTITY_HEADER) === undefined || knock.peerCertificate === undefined ? IN : this.#as(undefined, knock)
+    if (/(^|&)(access_|auth_)?token=/i.test(knock.query)) return IN_ADDRESS
+    const bearer = bearerOf(knock)
+    if (tokens === undefined || bearer === undefined) return this.#ask(knock, scope)
+    const holder = tokens.holder(bearer)
+    if (!(holder instanceof Promise)) return holder === undefined ? this.#ask(knock, scope) : this.#as(holder, knock)
+    return holder.then(
+      (holder) => (holder === undefined ? this.#ask(knock, scope) : this.#as(holder, knock)),
+      (error) => {
+        this.#onError(error as Error)
+        return WRONG
+      },
+    )
+  }
+
+  /** Who came in by a token or a certificate may speak for others. */
+  #as(identity: Identity | undefined, knock: Knock): Verdict {
+    const said = knock.header(IDENTITY_HEADER)
+    if (said === undefined) return identity === undefined ? IN : { identity }
+    try {
+      return { identity: readIdentity(said) }
+    } catch (error) {
+      return unknown(`Not let in: ${say(error)}`)
+    }
+  }
+
+  #ask(knock: Knock, scope: Scope | undefined): Verdict | Promise<Verdict> {
+    const authenticate = this.#authenticate
+    if (authenticate === undefined) return knock.header('authorization') === undefined && bearerOf(knock) === undefined ? MISSING : WRONG
+    const own = new Scope()
+    const { wire, address, peerCertificate } = knock
+    let answer: unknown
+    try {
+      const asking: Asking = {
+        wire,
+        address,
+        peerCertificate,
+        headers: knock.headers(),
+        get signal() {
+          return own.signal
+        },
+      }
+      answer = authenticate(asking)
+    } catch {
+      return WRONG
+    }
+    if (typeof (answer as PromiseLike<unknown>)?.then !== 'function') return this.#identified(answer)
+    return new Promise((resolve) => {
+      const end = (verdict: Verdict): void => {
+        clearTimeout(timer)
+        unwatch?.()
+        resolve(verdict)
+      }
+      const timer = setTimeout(() => {
+        own.abort(new DOMException(`authenticate took longer than ${this.#time} ms (authTimeout)`, 'TimeoutError'))
+        end(LATE)
+      }, this.#time)
+      const unwatch = scope?.watch((reason) => {
+        own.abort(reason)
+        end(LATE)
+      })
+      ;(answer as PromiseLike<unknown>).then(
+        (value) => end(this.#identified(value)),
+        () => end(WRONG),
+      )
+    })
+  }
+
+  #identified(value: unknown): Verdict {
+    if (!value) return WRONG
+    try {
+      return { identity: identityOf(value) }
+    } catch (error) {
+      this.#onError(new TypeError(`authenticate: ${say(error)}`))
+      return WRONG
+    }
+  }
+}
+
+/** Whether a page of another origin asks, which is not granted. */
+export function isStranger(knock: Knock, granted: Aim['granted']): boolean {
+  const [origin, site] = [knock.header('origin'), knock.header('sec-fetch-site')]
+  if (origin === undefined && site === undefined) return false
+  return isForeign({ origin, site, host: knock.host, secure: knock.secure }) && !granted?.(origin ?? '')
+}
+
+/** The token that somebody brings. */
+function bearerOf(knock: Knock): string | undefined {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(knock.header('authorization') ?? '') ?? []
+  if (token !== undefined || knock.wire !== 'websocket') return token
+  const offered = knock
+    .header('sec-websocket-protocol')
+    ?.split(',')
+    .find((name) => name.trim().startsWith(BEARER))
+  try {
+    return offered && textOf(offered.trim().slice(BEARER.length))
+  } catch {
+    return undefined
+  }
+}

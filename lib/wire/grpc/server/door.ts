@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import { status as Code, type Metadata } from '@grpc/grpc-js'
+import { Scope } from '../../../stream/scope.js'
+import { type Aim, CHALLENGE, type Entrance, type Knock, type Turned, type Verdict } from '../../entrance.js'
+import { IDENTITY_HEADER, type Identity, readIdentity, writeIdentity } from '../../identity.js'
+import { Place } from '../../knock.js'
+import { METHODS, serviceOf } from '../methods.js'
+import type { LetIn } from './guard.js'
+
+const NO_ERROR = 0
+const HEALTH = `/${serviceOf(METHODS.check)}/`
+
+/** Asks who calls, before grpc-js hears of the call, and so before a message of it is read. */
+export function doorOf(entrance: Entrance): LetIn {
+  return (stream, headers, socket, go) => {
+    const aim: Aim = { health: headers[':path']?.startsWith(HEALTH) ?? false, runs: true }
+    const scope = new Scope()
+    const verdict = entrance.admit(new GrpcKnock(headers, socket), scope, aim)
+    if (!(verdict instanceof Promise)) return pass(stream, headers, verdict, go)
+    stream.once('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
+    verdict.then((verdict) => {
+      // It was given up meanwhile.
+      if (!stream.destroyed && !stream.closed) pass(stream, headers, verdict, go)
+    })
+  }
+}
+
+function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { turned, identity }: Verdict, go: () => void): void {
+  if (turned !== undefined) return turnAway(stream, turned)
+  // From here on, it is ours to say.
+  if (identity !== undefined) headers[IDENTITY_HEADER] = writeIdentity(identity)
+  else if (headers[IDENTITY_HEADER] !== undefined) delete headers[IDENTITY_HEADER]
+  go()
+}
+
+/** Who calls, as the door has noted it. */
+export function callerOf({ metadata }: { metadata: Metadata }): Identity | undefined {
+  const [noted] = metadata.get(IDENTITY_HEADER)
+  return noted === undefined ? undefined : readIdentity(String(noted))
+}
+
+function turnAway(stream: ServerHttp2Stream, { kind, reason }: Turned): void {
+  const unknown = kind === 'unknown'
+  stream.respond(
+    {
+      ':status': 200,
+      'content-type': 'application/grpc+proto',
+      'grpc-status': String(unknown ? Code.UNAUTHENTICATED : Code.PERMISSION_DENIED),
+      'grpc-message': encodeURIComponent(reason),
+      ...(unknown && CHALLENGE),
+    },
+    { endStream: true },
+  )
+  // What still comes is not read.
+  stream.close(NO_ERROR)
+}
+
+class GrpcKnock extends Place implements Knock {
+  readonly wire = 'grpc'
+
+  constructor(
+    private readonly given: IncomingHttpHeaders,
+    socket: Socket,
+  ) {
+    super(socket)
+  }
+
+  header(name: string): string | undefined {
+    const value = this.given[name]
+    return typeof value === 'string' ? value : value?.[0]
+  }
+
+  headers(): Record<string, string> {
+    const own = Object.entries(this.given).filter(([name]) => !name.startsWith(':'))
+    return Object.fromEntries(own.map(([name, value]) => [name, String(value)]))
+  }
+
+  get host(): string | undefined {
+    return this.header(':authority') ?? this.header('host')
+  }
+
+  get query(): string {
+    return this.header(':path')?.split('?', 2)[1] ?? ''
+  }
+}

@@ -1,0 +1,181 @@
+import { now } from '../base/clock.js'
+import { ConfigError, OptionRangeError, OptionTypeError, say } from '../errors.js'
+import { node } from '../host.js'
+import { type Identity, identityOf } from './identity.js'
+
+/** One token, several, or several by name. */
+export type TokenOption = string | readonly string[] | Readonly<Record<string, string>>
+
+/** What `Authorization: Bearer` can carry (RFC 6750); of fewer characters, one could be found by trying. */
+const TOKEN = /^[\w.~+/-]{16,}=*$/
+const WHAT = 'a token of 16 characters or more: letters, digits and -._~+/, such as `openssl rand -base64 32` makes'
+
+/** Milliseconds after which a file is looked at again, when somebody asks. */
+const LOOK = 1000
+
+interface Entry {
+  readonly name: string | number
+  readonly token: string
+}
+
+/** @throws OptionTypeError, OptionRangeError that name the option, and show nothing of what it holds */
+export function tokenRule(name: string, value: unknown): void {
+  const all = typeof value === 'object' && value !== null ? Object.values(value) : [value]
+  for (const one of all) if (typeof one !== 'string') throw new OptionTypeError(`${name} must be a token, a list of tokens, or tokens by name`)
+  if (entriesOf(value as TokenOption, name).length === 0)
+    throw new OptionRangeError(`${name} must be ${WHAT}, and is empty. Is the variable set that it comes from?`)
+}
+
+/** @throws OptionTypeError, OptionRangeError that name the option */
+export function tokenFileRule(name: string, value: unknown): void {
+  const all = [value].flat()
+  for (const one of all) if (typeof one !== 'string') throw new OptionTypeError(`${name} must be the name of a file, or a list of them`)
+  if (all.length === 0 || all.includes('')) throw new OptionRangeError(`${name} must name a file with tokens, one a line`)
+}
+
+function entriesOf(option: TokenOption, where: string): Entry[] {
+  if (typeof option === 'string') return entriesIn(option, where)
+  if (Array.isArray(option)) return option.flatMap((text: string) => entriesIn(text, where))
+  return Object.entries(option as Record<string, string>).flatMap(([name, text]) => entriesIn(text, where).map(({ token }) => ({ name, token })))
+}
+
+/** As a file has them: `token` or `name: token`, a line each, with `#` before remarks; in a variable, also with commas or spaces between. */
+function entriesIn(text: string, where: string): Entry[] {
+  const entries: Entry[] = []
+  text.split('\n').forEach((line, at) => {
+    for (const item of line
+      .replace(/#.*/, '')
+      .replace(/:\s+/g, ':')
+      .split(/[\s,]+/)) {
+      if (item === '') continue
+      const mark = item.indexOf(':')
+      const token = item.slice(mark + 1)
+      if (!TOKEN.test(token)) throw new OptionRangeError(`${where}${text.includes('\n') ? `, line ${at + 1},` : ''} must be ${WHAT}`)
+      entries.push({ name: mark === -1 ? -1 : item.slice(0, mark), token })
+    }
+  })
+  return entries
+}
+
+interface Known {
+  readonly identity: Identity
+  readonly digest: Uint8Array
+}
+
+/** A file, as it was when it was last read. */
+interface Kept {
+  readonly file: string
+  stamp: string
+  entries: Entry[]
+}
+
+/** The tokens that open a door. Files are looked at again when somebody asks, once a second at most: so nothing is left to close. */
+export class Tokens {
+  readonly #given: readonly Entry[]
+  readonly #files: readonly Kept[]
+  readonly #onError: (error: Error) => void
+  #crypto: typeof import('node:crypto') | undefined
+  #known: readonly Known[] = []
+  #looked = -Infinity
+  #looking: Promise<void> | undefined
+
+  constructor(token: TokenOption | undefined, files: string | readonly string[] | undefined, onError: (error: Error) => void) {
+    this.#given = token === undefined ? [] : entriesOf(token, 'token')
+    this.#files = (files === undefined ? [] : [files].flat()).map((file) => ({ file: file as string, stamp: '', entries: [] }))
+    this.#onError = onError
+  }
+
+  /** Reads the files. @throws ConfigError for one that cannot be read, or has no tokens */
+  async open(): Promise<void> {
+    this.#crypto = await node('crypto')
+    for (const kept of this.#files) await look(kept)
+    this.#looked = now()
+    this.#take()
+  }
+
+  /** Who brings this token: at once, unless files are to be looked at first. */
+  holder(token: string): Identity | undefined | Promise<Identity | undefined> {
+    if (this.#crypto === undefined || (this.#files.length > 0 && now() - this.#looked > LOOK)) return this.#look().then(() => this.#holder(token))
+    return this.#holder(token)
+  }
+
+  /** Looks at all of them, whichever it is: how long it takes says nothing. */
+  #holder(token: string): Identity | undefined {
+    const { createHash, timingSafeEqual } = this.#crypto!
+    const digest = createHash('sha256').update(token).digest()
+    let holder: Identity | undefined
+    for (const known of this.#known) if (timingSafeEqual(known.digest, digest)) holder = known.identity
+    return holder
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#reread().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  async #reread(): Promise<void> {
+    if (this.#crypto === undefined) return this.open()
+    this.#looked = now()
+    for (const kept of this.#files) {
+      try {
+        if (await look(kept)) this.#take()
+      } catch (error) {
+        // It may be half-way written. Those of before hold on.
+        this.#onError(error as Error)
+      }
+    }
+  }
+
+  #take(): void {
+    const all = [...this.#given, ...this.#files.flatMap(({ entries }) => entries)]
+    this.#known = all.map(({ name, token }, at) => ({
+      identity: identityOf({ token: name === -1 ? at : name }),
+      digest: this.#crypto!.createHash('sha256').update(token).digest(),
+    }))
+  }
+}
+
+/** @returns whether there is something new. @throws ConfigError, once for each state of the file */
+async function look(kept: Kept): Promise<boolean> {
+  const { file, stamp } = kept
+  const { stat } = await node('fs/promises')
+  const found = await stat(file).then(
+    ({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`,
+    () => 'gone',
+  )
+  if (found === stamp) return false
+  kept.stamp = found
+  const { textOf } = await import('../config/source.js')
+  const text = await textOf(file)
+  try {
+    const entries = entriesIn(text.includes('\n') ? text : `${text}\n`, file)
+    if (entries.length === 0) throw new OptionRangeError(`${file} has no token in it: one a line is due`)
+    kept.entries = entries
+    return true
+  } catch (error) {
+    throw new ConfigError(`tokens cannot be read: ${say(error)}`, { file })
+  }
+}
+
+/** The token to bring that a file holds, its first, read again when it changes. @throws ConfigError when called, for a file that has none */
+export function tokenFrom(file: string): () => Promise<string> {
+  const kept: Kept = { file, stamp: '', entries: [] }
+  let looked = -Infinity
+  return async () => {
+    if (now() - looked > LOOK) {
+      looked = now()
+      try {
+        await look(kept)
+      } catch (error) {
+        if (kept.entries.length === 0) {
+          kept.stamp = ''
+          looked = -Infinity
+          throw error
+        }
+      }
+    }
+    return kept.entries[0]!.token
+  }
+}
