@@ -125,8 +125,7 @@ function optionsOf(own: Fields | undefined): { flowOptions: FlowOptions; handedD
   const flowOptions: Record<string, unknown> = {}
   const handedDown: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(own.all)) {
-    const isHandedDown = INHERITED.includes(name) && !Object.hasOwn(FLOW_RULES, name)
-    if (isHandedDown) {
+    if (INHERITED.includes(name)) {
       handedDown[name] = value
       // Jina's -1 stands for its default, and is sorted out with each executor.
       if (typeof value !== 'object' && typeof value !== 'string' && value !== -1) own.rule(name, value, ADD_RULES[name as keyof typeof ADD_RULES])

@@ -67,6 +67,8 @@ export function substitute(parsed: Parsed, { context = {}, env = process.env }: 
 
   const expand = (text: string, of: object, key: string | number, self: object): unknown => {
     const matches = [...text.matchAll(REFERENCE)]
+    if (/\$\{\{/.test(text.replace(REFERENCE, ' ')))
+      fail(of, key, `$\{{ is not closed, or holds braces. Write $\{{ ENV.NAME }}, $\{{ CONTEXT.name }}, $\{{ this.key }} or $\{{ root.key }}; for a dollar, $$`)
     if (matches.length === 0) return text
     const note = (source: string): void => {
       sources.set(of, (sources.get(of) ?? new Map()).set(key, source))

@@ -10,8 +10,16 @@ const REPEATED = 10_000
 /** Names that mean something else than data to JavaScript. */
 export const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 const TAGS = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`))
+/** What a scalar must be that is tagged so. */
+const TAGGED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  'tag:yaml.org,2002:int': Number.isInteger,
+  'tag:yaml.org,2002:float': (value) => typeof value === 'number',
+  'tag:yaml.org,2002:bool': (value) => typeof value === 'boolean',
+  'tag:yaml.org,2002:null': (value) => value === null,
+}
 /** Jina's name for a class, before its fields: `!Flow`, `!MyExecutor`. */
 const CLASS_TAG = /^![A-Za-z_]\w*$/
+const DECIMAL = /^[-+]?\d+(?:\.\d*)?$/
 /** How deep `uses` of an executor stands: inside of the Flow, the list and the executor. */
 const USES_DEPTH = 3
 
@@ -80,6 +88,8 @@ export async function parseYaml(text: string, { file, above }: Origin): Promise<
   const fail = (reason: string, at: number | undefined, key?: string): never => {
     throw new ConfigError(reason, { file, ...placeAt(at), key })
   }
+  const { version } = document.directives.yaml
+  if (version !== '1.2') fail(`%YAML ${version} is not read: take the line out, and what both versions read alike stays as it is`, 0)
   const [error] = document.errors
   if (error !== undefined) fail(REASONS[error.code] ?? firstLine(error.message), error.pos[0])
 
@@ -120,8 +130,13 @@ export async function parseYaml(text: string, { file, above }: Origin): Promise<
   }
 
   const scalar = (node: Scalar, key: string | undefined): unknown => {
-    const { value, source = '' } = node
-    if (node.type === 'PLAIN' && node.tag === undefined && isAmbiguous(source))
+    const { source = '', tag } = node
+    const isTagged = tag === undefined ? undefined : TAGGED[tag]
+    // The parser leaves what does not look like its tag as text: so `!!float 1`.
+    const value = isTagged !== undefined && DECIMAL.test(source) ? Number(source) : node.value
+    if (isTagged !== undefined && !isTagged(value))
+      fail(`${source} is not what its tag !!${tag!.split(':').at(-1)} says. Take the tag out`, node.range?.[0], key)
+    if (node.type === 'PLAIN' && (tag === undefined || isTagged !== undefined) && isAmbiguous(source))
       fail(`${source} means different things in YAML 1.1 and 1.2: quote it for a text, or write true, false or a decimal number`, node.range?.[0], key)
     if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value) && !/[.e]/i.test(source))
       fail(`${source} is more than a number can hold exactly. Quote it for a text`, node.range?.[0], key)
