@@ -95,6 +95,7 @@ export class Document<T extends object = Tags> {
         throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
       if (Symbol.iterator in like || Symbol.asyncIterator in like || [ArrayBuffer, DataView, Date, Error].some((type) => like instanceof type))
         throw new DocumentError('ERR_DOCUMENT', `A document is made from one thing with its fields, not from ${show(like)}`)
+      return new Document<T>(fieldsOf(like) as DocumentInit<T>)
     }
     return new Document<T>(like as DocumentInit<T>)
   }
@@ -312,4 +313,22 @@ export class Document<T extends object = Tags> {
     else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a field or tag named __proto__')
     else (this.tags as Tags)[key] = value
   }
+}
+
+/**
+ * What an instance of some class says of a document, be it behind getters, as in rows of a database, or a Document of another copy of this library.
+ * @throws DocumentError when it says nothing
+ */
+function fieldsOf(like: object): object {
+  const fields: Record<string, unknown> = {}
+  const names: string[] = ['id', 'text', 'tags', ...FIELDS.keys()]
+  for (const name in like) names.push(name)
+  for (const name of names) {
+    const value = like[name as keyof object] as unknown
+    if (!isEmpty(value) && typeof value !== 'function') fields[name] = value
+  }
+  // A fetch Response, a Blob: what they hold has to be waited for.
+  if ('arrayBuffer' in like || Object.keys(fields).length === 0)
+    throw new DocumentError('ERR_DOCUMENT', `Nothing of a document is to be read from ${show(like)}: give an object with its fields`)
+  return fields
 }

@@ -1,5 +1,4 @@
 import { Document, type DocumentLike, type Tags } from '../doc/document.js'
-import { isPlainObject } from '../doc/json.js'
 import { InputError, say, show } from '../errors.js'
 
 /**
@@ -34,7 +33,7 @@ export function source(inputs: unknown): Source {
     if (typeof (inputs as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function') return { kind: 'async', items: inputs as AsyncIterable<unknown> }
     if (typeof (inputs as Iterable<unknown>)[Symbol.iterator] === 'function') return { kind: 'sync', items: inputs as Iterable<unknown> }
     if (typeof (inputs as PromiseLike<unknown>).then === 'function') return { kind: 'later', open: () => inputs }
-    if (isPlainObject(inputs)) return { kind: 'one', document: document(inputs, 0) }
+    return { kind: 'one', document: document(inputs, 0) }
   }
   throw new InputError(
     'ERR_INPUT',

@@ -347,4 +347,51 @@ test('a document prints what it holds', () => {
   assert.is(inspect(new Document({ id: 'a', weight: 1 })), "Document { id: 'a', weight: 1 }")
 })
 
+test('161: what stands behind getters is read; what says nothing of a document is refused', () => {
+  class Row {
+    readonly #values = { id: '7', text: 'a row', tags: { lang: 'en' }, weight: 2 }
+    get id() {
+      return this.#values.id
+    }
+    get text() {
+      return this.#values.text
+    }
+    get tags() {
+      return this.#values.tags
+    }
+    get weight() {
+      return this.#values.weight
+    }
+    extra = 'own'
+    save() {}
+  }
+  assert.equal(Document.from(new Row() as any).toJSON(), { id: '7', text: 'a row', tags: { lang: 'en', extra: 'own' }, weight: 2 })
+  class Silent {
+    get other() {
+      return 1
+    }
+  }
+  for (const nothing of [new Silent(), new (class {})(), new Response('body'), new Request('http://a.b'), new Blob(['x'])])
+    assert.throws(
+      () => Document.from(nothing as any),
+      (error: any) => error.code === 'ERR_DOCUMENT' && /Nothing of a document is to be read from/.test(error.message),
+    )
+  assert.is(Document.from({}).text, '')
+})
+
+test('161: a Document of a second copy of the library is one', async () => {
+  const { Document: Other, DocumentArray: Others, ...lib } = (await import('sluice')) as unknown as typeof import('../../lib/index.js')
+  assert.is.not(Other, Document)
+  const fields = { id: 'x', tags: { a: 1 }, embedding: Float32Array.of(1, 2), chunks: [{ id: 'c', text: 'part' }], scores: { s: 2 }, mimeType: 'text/plain' }
+  for (const content of [{ text: 'hello' }, { blob: Uint8Array.of(1) }, { tensor: Float64Array.of(1, 2) }, {}]) {
+    const theirs = new Other({ ...fields, ...content })
+    assert.is(JSON.stringify(Document.from(theirs as any)), JSON.stringify(theirs))
+  }
+  await using flow = await new lib.Flow().add({ uses: () => [new Document({ id: 'n', text: 'returned' })] as any }).open()
+  for (const inputs of [new Document({ id: 'x' }), [new Document({ id: 'x' })], DocumentArray.from([{ id: 'x' }])] as any[]) {
+    const docs = await flow.post('/', inputs).docs()
+    assert.equal([docs[0] instanceof Other, docs[0]!.id, docs.texts], [true, 'n', ['returned']])
+  }
+})
+
 test.run()
