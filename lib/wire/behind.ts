@@ -1,4 +1,4 @@
-import { ConnectionError, ExecutorError } from '../errors.js'
+import { ConnectionError, ExecutorError, isError } from '../errors.js'
 import { GATEWAY } from '../graph/gateway.js'
 import type { Status } from '../request/response.js'
 
@@ -20,7 +20,7 @@ const BEHIND: Readonly<Record<string, Behind>> = {
  */
 export function marked(status: Status, { code, cause }: ExecutorError): Status {
   const { exception } = status
-  const why = cause instanceof ConnectionError ? cause.code : code
+  const why = isError(cause) && cause instanceof ConnectionError ? cause.code : code
   if (exception === undefined || !Object.hasOwn(BEHIND, why)) return status
   return { ...status, exception: { ...exception, args: [...exception.args, why] } }
 }

@@ -184,31 +184,6 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     ways: ['client grpc', 'external grpc', 'fetch'],
     seen: 'no end',
   },
-  // 204: what executors throw and leave (being mended)
-  {
-    row: 204,
-    name: 'an executor throws what throws when it is looked at',
-    ways: ['client grpc', 'client http', 'fetch'],
-    seen: 'among others: answered, the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered',
-  },
-  {
-    row: 204,
-    name: 'an executor throws what throws when it is looked at',
-    ways: ['client websocket'],
-    seen: 'among others: answered, the post ends with ConnectionError ERR_DISCONNECTED; alone: ConnectionError ERR_DISCONNECTED; after: answered',
-  },
-  {
-    row: 204,
-    name: 'an executor throws what throws when it is looked at',
-    ways: ['external grpc', 'external http'],
-    seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor (ERR_REFUSED), answered; alone: ExecutorError ERR_EXECUTOR of actor (ERR_REFUSED); after: answered',
-  },
-  {
-    row: 204,
-    name: 'an executor throws what throws when it is looked at',
-    ways: ['external websocket'],
-    seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED), answered; alone: ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED); after: answered',
-  },
   // 231: certificates by wire
   {
     row: 231,
