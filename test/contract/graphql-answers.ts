@@ -4,13 +4,13 @@ import type { Inputs } from '../../lib/post/inputs.js'
 import type { Answer } from './way.js'
 
 const SCORES = '{ name score { value opName description refId } }'
-const FIELDS = `id text blob tensor embedding tags uri mimeType weight offset location scores ${SCORES}`
-const DOCUMENT = `${FIELDS} chunks { ${FIELDS} chunks { ${FIELDS} } } matches { ${FIELDS} }`
+const FIELDS = `id parentId granularity adjacency modality text blob tensor embedding tags uri mimeType weight offset location scores ${SCORES}`
+const DOCUMENT = `${FIELDS} chunks { ${FIELDS} chunks { ${FIELDS} } } matches { ${FIELDS} matches { ${FIELDS} } }`
 const VARIABLES = '$data: [StrawberryDocumentInput!], $on: String!, $target: String, $parameters: JSONScalar'
 const ARGUMENTS = 'data: $data, execEndpoint: $on, targetExecutor: $target, parameters: $parameters'
 const MUTATION = `mutation (${VARIABLES}) { docs(${ARGUMENTS}) { ${DOCUMENT} } }`
 const SUBSCRIPTION = `subscription (${VARIABLES}, $size: Int, $inOrder: Boolean) { docs(${ARGUMENTS}, requestSize: $size, resultsInOrder: $inOrder) {
-  docs { ${DOCUMENT} } partial ordinal parameters routes { executor } status { code description exception { name executor } } } }`
+  docs { ${DOCUMENT} } partial ordinal parameters routes { executor startTime endTime } status { code description exception { name executor } } } }`
 
 /** A post as clients of GraphQL make it: by a mutation what is one request, by a subscription what is many, or comes in parts. */
 export async function* answers(client: Client, on: string, inputs?: Inputs<any>, options: PostOptions = {}): AsyncGenerator<Answer> {
@@ -66,8 +66,15 @@ const byName = (scores: readonly any[] = []) => Object.fromEntries(scores.map(({
 const without = (fields: object) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && (value as any).length !== 0))
 
 /** As any other client has it. */
-function documentOf({ scores, chunks, matches, ...fields }: any): Document<any> {
-  return new Document({ ...without(fields), scores: byName(scores), chunks: (chunks ?? []).map(documentOf), matches: (matches ?? []).map(documentOf) })
+function documentOf({ scores, chunks, matches, granularity, adjacency, ...fields }: any): Document<any> {
+  const levels = { ...(granularity && { granularity }), ...(adjacency && { adjacency }) }
+  return new Document({
+    ...without(fields),
+    ...levels,
+    scores: byName(scores),
+    chunks: (chunks ?? []).map(documentOf),
+    matches: (matches ?? []).map(documentOf),
+  })
 }
 
 /** All documents at once, as GraphQL has them. */

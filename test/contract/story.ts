@@ -231,6 +231,17 @@ export const STORY: readonly Row[] = [
     },
   },
   {
+    name: 'story: it is ready, and routes say when who was asked',
+    expect: say({ ready: true, stops: ['actor', 'second'], times: true }),
+    async see(way) {
+      await using it = await way.open([shout, second])
+      const [{ routes }] = (await all(it.post('/', ['a'], { requestSize: 1 }))) as [Answer]
+      const own = routes.filter(({ executor }) => executor !== 'gateway') as any[]
+      const times = own.every(({ startTime, endTime }) => new Date(startTime).getTime() <= new Date(endTime).getTime())
+      return say({ ready: await it.isReady(), stops: [...new Set(own.map(({ executor }) => executor))], times })
+    },
+  },
+  {
     name: 'story: a post without documents is one request',
     expect: say(1),
     async see(way) {
@@ -264,9 +275,15 @@ export const STORY: readonly Row[] = [
         uri: 'file:///x',
         mimeType: 'text/plain',
         weight: 0.5,
-        scores: { cos: { value: 0.25, opName: 'cosine' } },
+        parentId: 'p',
+        granularity: 1,
+        adjacency: 2,
+        modality: 'm',
+        offset: 0.25,
+        location: [1, 2],
+        scores: { cos: { value: 0.25, opName: 'cosine', description: 'd', refId: 'r' } },
         chunks: [{ id: 'c', blob: Uint8Array.of(0, 1, 255), chunks: [{ id: 'cc', tensor: Float64Array.of(1, 2) }] }],
-        matches: [{ id: 'm', text: 'match' }],
+        matches: [{ id: 'm', text: 'match', matches: [{ id: 'mm', parentId: 'deep' }] }],
       })
       const plain = (document: unknown): unknown => JSON.parse(JSON.stringify(document))
       const [answer] = await all(it.post('/', [given.clone()]))

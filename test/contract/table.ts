@@ -140,6 +140,31 @@ export const TABLE: readonly Row[] = [
   row('an executor throws an Error', () => {
     throw new TypeError('cannot do bad')
   }),
+  {
+    name: 'what an executor threw comes with its name and its words, and without its stack',
+    expect: (way) =>
+      way.kind === 'graphql'
+        ? cannot('GraphQL has words alone')
+        : way.kind === 'inline'
+          ? ONE_PROCESS
+          : 'TypeError: cannot do bad; stack: TypeError: cannot do bad',
+    async see(way) {
+      const thrower: Step = {
+        name: 'actor',
+        uses: () => {
+          throw new TypeError('cannot do bad')
+        },
+      }
+      await using it = await way.open([thrower])
+      try {
+        for await (const _ of it.post('/', ['x'])) return 'answered'
+        return 'nothing'
+      } catch (error: any) {
+        const { name, message, stack } = error.cause
+        return `${name}: ${message}; stack: ${stack}`
+      }
+    },
+  },
   row('an executor rejects', () => Promise.reject(new RangeError('cannot do bad'))),
   row('an executor throws a text', () => {
     throw 'no'

@@ -1,5 +1,5 @@
 // The table of docs/guarantees.md, cell by cell: what goes wrong between a Client and a server is one ConnectionError, the same by every way, in
-// time, after everything that was answered. What test/gateway/contract.ts tells too is not told again, but for GraphQL, which it leaves out.
+// time, after everything that was answered. What test/contract tells too is not told again.
 import { fork } from 'node:child_process'
 import { createServer as createHttp } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
