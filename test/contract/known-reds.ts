@@ -48,6 +48,12 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     ways: ['graphql'],
     seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: answered; after: answered',
   },
+  {
+    row: 157,
+    name: 'an answer that cannot be copied, where the graph forks',
+    ways: ['graphql'],
+    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: ExecutorError ERR_EXECUTOR; after: answered',
+  },
   // 158: numbers that JSON does not have
   { row: 158, name: 'NaN and infinities in scores', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
   { row: 158, name: 'NaN and infinities in weight', ways: ['client http', 'external http', 'fetch'], seen: 'undefined, undefined, undefined' },
@@ -78,25 +84,6 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     name: 'NaN and infinities in locations',
     ways: ['external http'],
     seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL)',
-  },
-  // 159: what cannot be copied ends the post
-  {
-    row: 159,
-    name: 'an answer that cannot be copied, where the graph forks',
-    ways: ['inline'],
-    seen: 'among others: answered, the post ends with RangeError: Maximum call stack size exceeded; alone: RangeError: Maximum call stack size exceeded; after: answered',
-  },
-  {
-    row: 159,
-    name: 'an answer that cannot be copied, where the graph forks',
-    ways: ['client http', 'client grpc', 'graphql', 'fetch'],
-    seen: 'among others: answered, the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered',
-  },
-  {
-    row: 159,
-    name: 'an answer that cannot be copied, where the graph forks',
-    ways: ['client websocket'],
-    seen: 'among others: answered, the post ends with ConnectionError ERR_DISCONNECTED; alone: ConnectionError ERR_DISCONNECTED; after: answered',
   },
   // 173: half-open peers are noticed late, or never
   {
