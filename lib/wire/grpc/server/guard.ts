@@ -3,10 +3,14 @@ import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2S
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
+import { MAX_CALLS } from '../options.js'
 import { checkFraming } from './framing.js'
 
-/** Calls that one connection may give up at once, and per second from then on. At 1000, nghttp2 stops listening, and never hangs up. */
-const RESETS = 900
+/**
+ * Calls that one connection may give up at once, and per second from then on, before new ones have to go by another. At 1000, nghttp2 stops
+ * listening, and never hangs up: there must be room for most of those that are open then.
+ */
+const RESETS = 400
 const RESETS_PER_SECOND = 30
 
 /** What grpc-js keeps to itself. */
@@ -59,8 +63,7 @@ export function guard(server: GrpcServer, letIn: LetIn): Guard {
       // A session is made while its connection is told of.
       behind.set(session, socket)
       const { remoteAddress, remotePort } = socket
-      const given = bucket(socket)
-      session.on('stream', (stream) => stream.once('close', () => stream.rstCode !== 0 && given()))
+      limitResets(session, socket)
       if (draining) {
         const peer = `${remoteAddress}:${remotePort}`
         late.add(peer)
@@ -103,18 +106,36 @@ export function guard(server: GrpcServer, letIn: LetIn): Guard {
   }
 }
 
-/** Opening calls and giving them up costs a client nothing; who does it without end is hung up on. @returns notes one */
-function bucket(socket: Socket): () => void {
+/**
+ * Opening calls and giving them up costs a client nothing, and those that mean well do it too: whoever breaks, aborts or has a deadline. Who
+ * does it often is told to make new calls elsewhere, and those under way are answered; who does not care is hung up on.
+ */
+function limitResets(session: ServerHttp2Session, socket: Socket): void {
   let left = RESETS
   let last = now()
-  return () => {
+  let open = 0
+  let leaving = false
+  // Not from within: Node still reads what came, and its own checks would end the process. And not by the session's own way to close,
+  // which waits for ever where nghttp2 has stopped listening.
+  const hangUp = (): void => void nextTurn(() => socket.destroy())
+  const given = (): void => {
     const time = now()
     left = Math.min(RESETS, left + ((time - last) / 1000) * RESETS_PER_SECOND) - 1
     last = time
-    // Not from within: Node still reads what came, and its own checks would end the process. And not by the session's own way to close,
-    // which waits for ever where nghttp2 has stopped listening.
-    if (left < 0) nextTurn(() => socket.destroy())
+    // More than can have been open when it was told.
+    if (left < -MAX_CALLS) hangUp()
+    if (left >= 0 || leaving) return
+    leaving = true
+    nextTurn(() => session.destroyed || session.close())
   }
+  session.on('stream', (stream) => {
+    open++
+    stream.once('close', () => {
+      open--
+      if (stream.rstCode !== 0) given()
+      if (leaving && open === 0) setTimeout(() => socket.destroy(), GOODBYE).unref?.()
+    })
+  })
 }
 
 function ignore(): void {}
