@@ -1,6 +1,6 @@
 import type { TypedArray } from '../../doc/ndarray.js'
 import { ProtoError } from './error.js'
-import { room } from './text.js'
+import { ownOf } from './text.js'
 
 type Constructor = (new (buffer: ArrayBufferLike, offset: number, length: number) => TypedArray) & { readonly BYTES_PER_ELEMENT: number }
 
@@ -60,33 +60,13 @@ export function nameOf(data: TypedArray): string {
   throw new ProtoError(`A tensor of ${data.constructor.name} cannot be written`)
 }
 
-/** Elements from their bytes: a view where the bytes are as this machine has them, and lie as it wants them; a copy otherwise. */
+/** Elements from their bytes: in memory of their own, or a view of the message where `ownOf` gives one. */
 export function elements({ size, swapped, type, half }: Dtype, bytes: Uint8Array, start: number, end: number): TypedArray {
   const count = (end - start) / size
-  const at = bytes.byteOffset + start
   if (half) return halves(bytes, start, count, swapped !== LITTLE)
-  if (!swapped && at % size === 0) return new type(bytes.buffer, at, count)
-  const copy = aligned(end - start)
-  copy.set(bytes.subarray(start, end))
-  if (swapped) swap(copy, size)
-  return new type(copy.buffer, copy.byteOffset, count)
-}
-
-/** Room that copies share: a buffer for each would cost twice as much as copying does. */
-const SLAB = 1 << 16
-let slab: Uint8Array | undefined
-let taken = 0
-
-/** Room for elements of any size. */
-function aligned(length: number): Uint8Array {
-  if (length > SLAB >> 3) return room(length)
-  if (slab === undefined || taken + length > SLAB) {
-    slab = room(SLAB)
-    taken = 0
-  }
-  const start = taken
-  taken = (taken + length + 7) & ~7
-  return slab.subarray(start, start + length)
+  const own = ownOf(bytes, start, end, swapped ? Infinity : size)
+  if (swapped) swap(own, size)
+  return new type(own.buffer, own.byteOffset, count)
 }
 
 function swap(bytes: Uint8Array, size: number): void {

@@ -4,7 +4,7 @@
  * What Jina's protobuf does not settle:
  * - Documents are read when somebody asks for a field, and go on as the bytes they came in as long as nobody may have changed them. What is
  *   wrong inside of a document (an unknown dtype, for instance) is found when the message is decoded, see check.ts: reading one never fails.
- * - Blobs are views of the message, and so are tensors whose bytes lie as this machine wants them: whoever keeps one keeps the message.
+ * - Blobs and tensors have memory of their own. From 1 MiB on they are views of the message, where it has its memory alone: whoever keeps one keeps it all.
  * - Text that is not UTF-8 reads as U+FFFD, half a surrogate pair is written as such. NaN and Infinity in tags and parameters travel; Python refuses them.
  * - Tags and parameters are JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns, all numbers are doubles.
  *   A key named `__proto__` is a key like others.

@@ -65,7 +65,9 @@ function readData(source: Source, end: number, docs: DocumentArray): void {
       }
       reader.done(stop)
     } else if (tag === 0x12) {
-      pickled = reader.blob(end).length > 0
+      const { pos } = reader
+      reader.skip(tag, end)
+      pickled = reader.pos > pos + 1
       docs.length = 0
     } else reader.skip(tag, end)
   }

@@ -1,5 +1,5 @@
 import { ProtoError } from './error.js'
-import { readText, workable } from './text.js'
+import { ownOf, readText, workable } from './text.js'
 
 /** How deep documents, tags and lists may stand in each other, unless somebody says otherwise. What is deeper is not written either. */
 export const MAX_DEPTH = 100
@@ -94,11 +94,10 @@ export class Reader {
     return text
   }
 
-  /** A view of bytes in the message. */
+  /** Bytes that nobody else shares. */
   blob(end: number): Uint8Array {
     const stop = this.stop(end)
-    const { buffer, byteOffset } = this.bytes
-    const blob = new Uint8Array(buffer, byteOffset + this.pos, stop - this.pos)
+    const blob = ownOf(this.bytes, this.pos, stop, 1)
     this.pos = stop
     return blob
   }

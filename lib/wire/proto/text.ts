@@ -19,6 +19,19 @@ export function room(size: number): Uint8Array {
   return NATIVE ? Buffer.allocUnsafeSlow(size) : new Uint8Array(size)
 }
 
+/** From this many bytes on, a copy costs more than keeping the message does: 1 MiB. */
+const LARGE = 1 << 20
+
+/**
+ * Bytes of a message for whoever keeps, changes or transfers them. Nobody else shares their memory: small ones are copies, as the message may lie in
+ * a pool of Node's among those of strangers, and a vector of some bytes should not keep megabytes. Large ones are views, where the message has its memory alone.
+ * @param size of the elements, which a view must be aligned to
+ */
+export function ownOf({ buffer, byteOffset, byteLength }: Uint8Array, start: number, end: number, size: number): Uint8Array {
+  if (end - start >= LARGE && byteLength === buffer.byteLength && start % size === 0) return new Uint8Array(buffer, start, end - start)
+  return new Uint8Array(buffer.slice(byteOffset + start, byteOffset + end))
+}
+
 /** UTF-8 between two positions. What is no UTF-8 reads as U+FFFD. */
 export function readText(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start

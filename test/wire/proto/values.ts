@@ -154,17 +154,47 @@ test('C6: tensors of every typed array, wherever their bytes lie', () => {
   for (const id of ['a', 'ab', 'abc', 'abcd']) assert.equal(one({ id, embedding: large }).embedding!.data, large)
 })
 
-test('C6: embeddings are views of the message where their bytes lie right, and copies apart from it otherwise', () => {
-  const views = ['a', 'ab', 'abc', 'abcd'].map((id) => {
-    const bytes = encodeMessage(emptyMessage({ docs: DocumentArray.from([{ id, embedding: Float32Array.of(1, 2) }]) }))
-    const { data } = decodeMessage(bytes).docs[0]!.embedding!
-    assert.equal([...data], [1, 2])
-    return data.buffer === bytes.buffer
-  })
-  assert.is(views.filter((view) => view).length, 1)
-  const { data } = one({ id: 'a', embedding: Float32Array.of(1, 2) }).embedding!
-  const other = one({ id: 'a', embedding: Float32Array.of(3, 4) }).embedding!.data
-  assert.equal([...data, ...other], [1, 2, 3, 4])
+test('196: tensors and blobs have a buffer of their own; large ones may be views of a message that has its memory alone', () => {
+  const embedding = Float32Array.of(1, 2)
+  const blob = Uint8Array.of(3, 4)
+  for (const id of ['a', 'ab', 'abc', 'abcd']) {
+    const bytes = encodeMessage(
+      emptyMessage({
+        docs: DocumentArray.from([
+          { id, embedding, blob },
+          { id, tensor: embedding },
+        ]),
+      }),
+    )
+    for (const message of [bytes, Buffer.from(bytes)]) {
+      const [one, other] = decodeMessage(message).docs
+      const all = [one!.embedding!.data, one!.blob!, other!.tensor!.data]
+      assert.equal(
+        all.map((data) => [data.buffer.byteLength, data.byteOffset]),
+        [
+          [8, 0],
+          [2, 0],
+          [8, 0],
+        ],
+      )
+      structuredClone(all[0], { transfer: [all[0]!.buffer] })
+      assert.equal(
+        [[...all[1]!], [...all[2]!]],
+        [
+          [3, 4],
+          [1, 2],
+        ],
+      )
+    }
+  }
+  const large = new Uint8Array(1 << 20).fill(7)
+  const bytes = Uint8Array.from(encodeMessage(emptyMessage({ docs: DocumentArray.from([{ blob: large }]) })))
+  assert.is(decodeMessage(bytes).docs[0]!.blob!.buffer, bytes.buffer)
+  const pooled = new Uint8Array(bytes.length + 8)
+  pooled.set(bytes, 8)
+  const copy = decodeMessage(pooled.subarray(8)).docs[0]!.blob!
+  assert.is(copy.buffer.byteLength, 1 << 20)
+  assert.equal(copy, large)
 })
 
 test('149: what tensors take that bring few bytes is bounded over all of a message', () => {
