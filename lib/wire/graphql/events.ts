@@ -1,3 +1,4 @@
+import { linesOf } from '../http/lines.js'
 import { tooLarge } from '../http/refusal.js'
 
 /**
@@ -5,18 +6,24 @@ import { tooLarge } from '../http/refusal.js'
  * @throws Refusal with status 413 for one of more characters than the limit
  */
 export async function* events(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<{ event: string; data: string }> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of chunks) {
-    rest += decoder.decode(chunk, { stream: true })
-    const blocks = rest.split(/\r?\n\r?\n/)
-    rest = blocks.pop()!
-    if (rest.length > limit) throw tooLarge(limit)
-    for (const block of blocks) {
-      const fields = block.split(/\r?\n/).map((line) => /^([^:]*):? ?(.*)$/.exec(line)!)
-      const all = (name: string): string[] => fields.filter((field) => field[1] === name).map((field) => field[2]!)
-      const data = all('data')
-      if (data.length > 0 || all('event').length > 0) yield { event: all('event').at(-1) ?? 'message', data: data.join('\n') }
+  let event: string | undefined
+  let data: string[] = []
+  let size = 0
+  for await (const text of linesOf(chunks, limit)) {
+    const line = text.endsWith('\r') ? text.slice(0, -1) : text
+    size += line.length
+    if (size > limit) throw tooLarge(limit)
+    if (line === '') {
+      if (data.length > 0 || event !== undefined) yield { event: event ?? 'message', data: data.join('\n') }
+      event = undefined
+      data = []
+      size = 0
+      continue
     }
+    const colon = line.indexOf(':')
+    const name = colon === -1 ? line : line.slice(0, colon)
+    const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
+    if (name === 'data') data.push(value)
+    else if (name === 'event') event = value
   }
 }

@@ -4,6 +4,7 @@ import type { Request } from '../../request/request.js'
 import type { Status } from '../../request/response.js'
 import { type Message, partOf, type Stop } from '../message.js'
 import { collect, decode } from './body.js'
+import { linesOf } from './lines.js'
 import { messageOf, parse } from './read.js'
 import { Refusal } from './refusal.js'
 import type { Received } from './transport.js'
@@ -24,7 +25,7 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
   if (/^application\/json\b/i.test(type)) return answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
   if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
   let last: Message | undefined
-  for await (const line of linesOf(received.chunks(), answers)) {
+  for await (const line of linesOf(received.chunks(), answers.limit)) {
     if (line === '') continue
     if (last !== undefined) throw foreign(answers, 'it says more after its last line')
     const message = answerOf(line, answers)
@@ -37,22 +38,6 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
   }
   if (last !== undefined) return last
   throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
-}
-
-async function* linesOf(chunks: AsyncIterable<Uint8Array>, answers: Answers): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of chunks) {
-    rest += decoder.decode(chunk, { stream: true })
-    let at = 0
-    for (let end = rest.indexOf('\n'); end !== -1; end = rest.indexOf('\n', at)) {
-      if (end - at > answers.limit) throw new Refusal(413, '')
-      yield rest.slice(at, end)
-      at = end + 1
-    }
-    rest = rest.slice(at)
-    if (rest.length > answers.limit) throw new Refusal(413, '')
-  }
 }
 
 function decodeText(bytes: Uint8Array, answers: Answers): string {
