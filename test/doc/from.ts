@@ -588,6 +588,16 @@ test('185: lines and rows may end with carriage returns alone, cut anywhere', as
   assert.equal(await textsOf(fromLines(['a\r', '\nb'])), ['a', 'b'])
 })
 
+test('20: a first line of two bytes comes at once, although its source waits for the answer', async () => {
+  const lines = fromLines(
+    (async function* () {
+      yield new TextEncoder().encode('a\n')
+      await new Promise(() => {})
+    })(),
+  )
+  assert.is((await within(5000, lines.next())).value?.text, 'a')
+})
+
 test('185: UTF-16 with its mark is read, and without it is told', async () => {
   const text = Buffer.from('\ufeffid,text\r\n1,größer 𝄞\r\n', 'utf16le')
   for (const bytes of [text, Buffer.from(text).swap16()])

@@ -24,7 +24,9 @@ export async function* utf8Of(source: AsyncIterable<Uint8Array>, report: Report)
     let bytes = chunk
     if (head !== undefined) {
       bytes = join(head, chunk)
-      head = bytes.length < HEAD ? bytes : undefined
+      // A short line that is whole is enough: who wrote it may wait for the answer.
+      const whole = bytes.length > 1 && bytes.at(-1) === LF
+      head = bytes.length < HEAD && !whole ? bytes : undefined
       if (head !== undefined) continue
       utf16 = markOf(bytes, report)
     }
