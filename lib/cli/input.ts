@@ -19,6 +19,8 @@ const BY_EXTENSION: Record<string, Format> = { '.txt': 'lines', '.ndjson': 'ndjs
 export class Input implements AsyncIterableIterator<Document> {
   /** How many documents were handed on. */
   count = 0
+  /** It ended by itself: nothing of it was left unread. */
+  ended = false
   readonly #documents: AsyncIterator<Document>
   readonly #stop: AbortSignal
   #answer: ((step: IteratorResult<Document>) => void) | undefined
@@ -58,7 +60,10 @@ export class Input implements AsyncIterableIterator<Document> {
     return new Promise((resolve, reject) => {
       this.#answer = resolve
       this.#documents.next().then((step) => {
-        if (!step.done && !this.#stop.aborted) this.count++
+        if (!this.#stop.aborted) {
+          if (step.done) this.ended = true
+          else this.count++
+        }
         resolve(step)
       }, reject)
     })

@@ -27,7 +27,7 @@ for (const command of program.commands) command.copyInheritedSettings(program)
 // Whoever reads the messages may leave early; the job goes on.
 process.stderr.on('error', () => {})
 
-/** 0: all went well; 1: something failed; 2: the command line makes no sense. A second signal ends the process as that signal does (130, 143). */
+/** 0: all went well; 1: something failed; 2: the command line makes no sense; 128 and the number of a signal: it stopped a run before its end, or came twice. */
 let code = 0
 let over = false
 process.on('beforeExit', () => {
@@ -45,7 +45,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : 2
   else {
-    code = error instanceof Usage ? 2 : 1
+    code = error instanceof Usage ? 2 : error instanceof Failed ? error.code : 1
     if (!(error instanceof Failed)) process.stderr.write(`sluice: ${explain(error)}\n`)
   }
 }

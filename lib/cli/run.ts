@@ -84,11 +84,11 @@ function streaming(command: Command, prefetch: string, examples: string): Comman
     .addHelpText(
       'after',
       `${examples}
-Ctrl-C (SIGINT), SIGTERM and SIGHUP stop the reading; what was read is answered and written. Once more ends at once.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP stop the reading; what was read is answered and written, and it is said how to go on. Once more ends at once.
 
 Exit codes:
-  0  all that was read is written, also after a signal     1  something failed
-  129, 130, 143  ended at once by a second signal          2  the command line makes no sense`,
+  0  the input was read to its end, and all is written      1  something failed
+  129, 130, 143  stopped by a signal before the end         2  the command line makes no sense`,
     )
 }
 
@@ -121,8 +121,19 @@ async function pass(through: () => Promise<Poster>, input: Input, stop: Stop, ou
     if (output.isClosed) break
   }
   await output.commit()
-  if (stop.by !== undefined) process.stderr.write(`sluice: stopped by ${stop.by}: ${input.count} documents were read and answered, the rest was not read\n`)
+  if (stop.by !== undefined && !input.ended) {
+    process.stderr.write(`sluice: ${left(stop.by, input.count, options)}\n`)
+    throw new Failed(stop.exitCode)
+  }
   if (failed > 0) throw new Failed()
+}
+
+/** What a run did that a signal stopped, and how to go on behind it. */
+function left(by: string, count: number, { output }: StreamOptions): string {
+  const done = `stopped by ${by}: ${count} documents were read and answered, the rest was not read`
+  if (count === 0) return done
+  const elsewhere = output === '-' ? '' : `, and another --output: ${output} would be written anew`
+  return `${done}. To go on, run it with the input behind its first ${count} documents${elsewhere}`
 }
 
 function postOptions(options: StreamOptions): PostOptions {

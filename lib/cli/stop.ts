@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 import { clearInterval, setInterval } from '../base/clock.js'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -31,6 +33,11 @@ export class Stop {
   /** The name of the signal that asked to stop, if one did. */
   get by(): string | undefined {
     return this.signal.aborted ? String(this.signal.reason) : undefined
+  }
+
+  /** As shells report a process that a signal ended: 130 of SIGINT, 143 of SIGTERM, 129 of SIGHUP; 0 without one. */
+  get exitCode(): number {
+    return this.by === undefined ? 0 : 128 + constants.signals[this.by as NodeJS.Signals]
   }
 
   [Symbol.dispose](): void {

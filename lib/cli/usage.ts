@@ -4,8 +4,13 @@ import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../errors
 /** The command line makes no sense: exit code 2. */
 export class Usage extends Error {}
 
-/** It failed, and that was said: exit code 1. */
-export class Failed extends Error {}
+/** It failed, or was stopped, and that was said. */
+export class Failed extends Error {
+  /** @param code the exit code */
+  constructor(readonly code = 1) {
+    super()
+  }
+}
 
 /** A whole number, as an option's value. */
 export function integer(text: string): number {

@@ -28,6 +28,7 @@ write(
   export default ({ docs, parameters }) => { for (const doc of docs) doc.text = doc.text.toUpperCase() + (parameters.end ?? '') }
   export const picky = ({ docs }) => { for (const doc of docs) if (doc.text === 'bad') throw new Error('will not') }
   export const patient = async ({ docs }) => { say('handling ' + docs.texts); await signalled() }
+  export const busy = async ({ docs }) => { const alive = setInterval(() => {}, 1e6); say('handling ' + docs.texts); await signalled(); clearInterval(alive) }
   export const stuck = () => { say('handling'); return new Promise(() => {}) }
   export const noisy = () => { console.log('printed'); process.stdout.write('written\\n') }
   if (process.argv.some((argument) => argument.includes('noisy'))) console.log('loaded')
@@ -219,14 +220,41 @@ test('an output that is closed early ends the run quietly', async () => {
 })
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`R133 ${signal} stops the reading; what was read is answered and written, and the exit code is 0`, async () => {
+  const stopped = signal === 'SIGINT' ? 130 : 143
+  test(`R133, R172 ${signal} stops the reading; what was read is answered and written`, async () => {
     const child = new Command(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--no-progress'])
     child.child.stdin.write('a\nb\n')
     await child.has('stderr', 'handling a,b')
     child.child.kill(signal)
-    assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+    assert.equal(await within(TIME, child.end), { code: stopped, signal: null })
     assert.is(child.texts, 'a b')
-    assert.match(child.stderr, new RegExp(`${signal}: finishing.*\n(.*\n)*.*stopped by ${signal}: 2 documents were read and answered`))
+    assert.match(
+      child.stderr,
+      new RegExp(`${signal}: finishing.*\n(.*\n)*.*stopped by ${signal}: 2 documents were read and answered.*behind its first 2 documents\n$`),
+    )
+  })
+
+  test(`R172 ${signal} after the end of the input: all is written, and the exit code is 0`, async () => {
+    const output = join(folder, `ended-${signal}.ndjson`)
+    const child = new Command(['run', flow('#busy', 'busy'), '--input', three, '--output', output, '--no-progress'])
+    await child.has('stderr', 'handling a,b,c')
+    // Behind the last line, the end of a file takes one more read.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    child.child.kill(signal)
+    assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+    assert.is(json(readFileSync(output, 'utf8')).length, 3)
+    assert.not.match(child.stderr, /stopped by/)
+  })
+
+  test(`R172 ${signal}: what was written stays, and it is said that the next run would write it anew`, async () => {
+    const output = join(folder, `stopped-${signal}.ndjson`)
+    const child = new Command(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--output', output, '--no-progress'])
+    child.child.stdin.write('a\nb\n')
+    await child.has('stderr', 'handling a,b')
+    child.child.kill(signal)
+    assert.equal(await within(TIME, child.end), { code: stopped, signal: null })
+    assert.is(json(readFileSync(output, 'utf8')).length, 2)
+    assert.match(child.stderr, /another --output: .*stopped-.*\.ndjson would be written anew/)
   })
 
   test(`R136 ${signal} while the Flow starts: it is closed, and nothing is read`, async () => {
@@ -234,7 +262,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     child.child.stdin.write('a\n')
     await child.has('stderr', 'opening')
     child.child.kill(signal)
-    assert.equal(await within(TIME, child.end), { code: 0, signal: null })
+    assert.equal(await within(TIME, child.end), { code: stopped, signal: null })
     assert.is(child.stdout, '')
     assert.match(child.stderr, /0 documents[\s\S]*closed/)
   })
