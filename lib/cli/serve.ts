@@ -7,9 +7,10 @@ import { only } from '../gateway/gateway.js'
 import { type GatewayOptions, notice } from '../gateway/index.js'
 import { checkGatewayOptions } from '../gateway/options.js'
 import type { Docarray } from '../wire/docarray.js'
+import { tokenRule } from '../wire/tokens.js'
 import { FLOW_FILE, flowOf } from './flow-file.js'
 import { Stop } from './stop.js'
-import { asUsage, integer, jsonObject, list, pair, Usage } from './usage.js'
+import { asUsage, integer, jsonObject, list, pair, tokens, Usage } from './usage.js'
 
 interface ServeOptions {
   protocol?: string[]
@@ -22,6 +23,8 @@ interface ServeOptions {
   graphql?: true
   docarray?: Docarray
   drainDelay?: number
+  tokenFile?: string
+  allowedHosts?: string[]
   quiet?: true
 }
 
@@ -79,7 +82,7 @@ In a Flow elsewhere: add({ external: true, host: 'grpc://127.0.0.1:51001' })`,
 }
 
 function serving(command: Command, examples: string): Command {
-  return command
+  return tokens(command, 'a file of tokens, one a line: who brings none is not let in (default: the tokens in SLUICE_TOKEN, or what the file says)')
     .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc, or http with --graphql)', list)
     .option('--port <list>', `the port, or one for each protocol with commas; 0 is one that is free (default: ${PORT})`, ports)
     .option('--host <address>', 'the address to listen at; 0.0.0.0 is everybody who can reach it (default: 127.0.0.1)')
@@ -87,6 +90,11 @@ function serving(command: Command, examples: string): Command {
     .option('--tls-cert <file>', 'its certificate, as PEM')
     .option('--tls-ca <file>', 'whom to trust, as PEM: clients then need a certificate')
     .option('--cors [origins]', 'pages of which other origins may call it, with commas; without a list, all (default: none)', list)
+    .option(
+      '--allowed-hosts <list>',
+      'hosts that requests may name, with commas, beside this machine’s (default: no others, where it listens for this machine only)',
+      list,
+    )
     .option('--docarray <version>', 'how documents are written over gRPC: v2 for clients with docarray 0.30 or later (default: v1)')
     .option('--drain-delay <ms>', 'milliseconds between saying that it is not ready and refusing requests (default: 0)', integer)
     .option('--quiet', 'say nothing but what fails')
@@ -124,7 +132,7 @@ async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
 /** What the command line says of serving, over what the Flow says itself. */
 async function told(
   own: FlowOptions,
-  { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql, docarray, drainDelay }: ServeOptions,
+  { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql, docarray, drainDelay, tokenFile, allowedHosts }: ServeOptions,
 ): Promise<GatewayOptions> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
   if (tlsCa !== undefined && tlsKey === undefined) throw new Usage('--tls-ca goes with --tls-key and --tls-cert')
@@ -137,11 +145,22 @@ async function told(
     cors,
     docarray,
     drainDelay,
+    allowedHosts,
+    tokenFile,
     tls: key === undefined ? undefined : { key, cert: cert!, ...(ca !== undefined && { ca }) },
   }
   return {
     port: own.port ?? own.portExpose ?? PORT,
     ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
     ...(key !== undefined && { sslKeyfile: undefined, sslCertfile: undefined }),
+    ...(tokenFile === undefined ? fromEnvironment(own) : { token: undefined }),
   }
+}
+
+/** Tokens of the environment, for a Flow that does not say itself who comes in. */
+function fromEnvironment({ token, tokenFile, authenticate }: FlowOptions): GatewayOptions {
+  const given = process.env.SLUICE_TOKEN
+  if (given === undefined || token !== undefined || tokenFile !== undefined || authenticate !== undefined) return {}
+  asUsage(() => tokenRule('SLUICE_TOKEN', given))
+  return { token: given }
 }

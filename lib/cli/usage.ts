@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../errors.js'
 
 /** The command line makes no sense: exit code 2. */
@@ -31,6 +31,18 @@ export function header(text: string, before: Record<string, string> = {}): Recor
   const [, name, value] = /^([\w!#$%&'*+.^`|~-]+)\s*[:=]\s*(.*)$/s.exec(text) ?? []
   if (name === undefined) throw new Usage('--header is name=value, such as --header "authorization=Bearer …"')
   return { ...before, [name]: value! }
+}
+
+/**
+ * Where a token comes from: never from the command line itself, which others on this machine see, and shells remember.
+ * @throws Usage for `--token`
+ */
+export function tokens(command: Command, about: string): Command {
+  return command.option('--token-file <file>', about).addOption(
+    new Option('--token [token]').hideHelp().argParser(() => {
+      throw new Usage('A token on the command line is seen by whoever lists processes. Name a file of it with --token-file, or set SLUICE_TOKEN')
+    }),
+  )
 }
 
 /** A list with commas, as an option's value. */

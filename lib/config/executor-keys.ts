@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
 import { ADD_RULES } from '../flow-options.js'
 import { EXECUTOR_IGNORED, METAS_IGNORED } from './jina-keys.js'
 import { ANY, alias, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, type Schema, TEXT, TEXTS, TIME, VERSION, WHOLE } from './keys.js'
@@ -93,6 +94,9 @@ const OPTIONS: Keys = {
   compression: option({ type: 'string', pattern: COMPRESSION }, 'Packs what is sent to an external executor: gzip or deflate. Default: nothing is packed.'),
   maxMessageBytes: option({ type: 'integer', minimum: 1, maximum: 0x7fffffff }, 'Bytes of one answer of an external executor. Default 100 MiB.'),
   docarray: option({ enum: ['v1', 'v2'] }, 'How an external executor’s documents are written over gRPC: v2 for docarray 0.30 or later. Default v1.'),
+  token: option(TEXT, 'Shows an external executor who asks: from the environment only, as ${{ ENV.SLUICE_TOKEN }}. For a file, token_file.'),
+  tokenFile: option(TEXT, 'The file of the token that shows an external executor who asks, from the folder of this file. Read again when it changes.'),
+  forwardIdentity: option(FLAG, 'Whether an external executor is told for whom it works. Default false.'),
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
 }
 

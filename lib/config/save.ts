@@ -1,6 +1,6 @@
 import { ConfigError, say, show } from '../errors.js'
 import { Executor } from '../executor.js'
-import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions, type Plan } from '../flow-options.js'
+import { ADD_RULES, type AddOptions, FLOW_RULES, type Plan } from '../flow-options.js'
 import { node } from '../host.js'
 import { given } from './given.js'
 import { originOf } from './origins.js'
@@ -18,7 +18,7 @@ export interface SaveConfigOptions {
 const NESTED = ['dynamicBatching', 'retries', 'graphql']
 
 /** Files that are no code: named from the file's folder where they lie below it, and else by where they are. */
-const FILES = ['sslKeyfile', 'sslCertfile']
+const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile']
 
 /**
  * Writes a Flow down as YAML, which `loadConfig` reads as the same Flow. Values that came from variables are written as they are by now.
@@ -32,12 +32,18 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
   const folder = file === undefined ? resolve('.') : dirname(resolve(file))
   const refuse = (path: string, what: string): ConfigError => new ConfigError(`${plan.name} cannot be written down: ${path} is ${what}`, { file })
   // Under gateway, as with says it of the executors.
-  const { timeout, ...flow } = optionsOf({ ...plan.options, ...(await filesOf(plan.options, folder)) }, Object.keys(FLOW_RULES), '', refuse)
+  const { timeout, ...flow } = optionsOf(
+    { ...plan.options, ...(await filesOf(plan.options, folder)), ...tokenOf(plan.options, 'SLUICE_TOKEN') },
+    Object.keys(FLOW_RULES),
+    '',
+    refuse,
+  )
   const executors: unknown[] = []
   for (const { name, options: given } of plan.steps) {
     const { uses, ...rest } = given
     const written = await usesOf(uses, name, { folder, allowOutside, file })
-    const own = optionsOf(rest, Object.keys(ADD_RULES), `${name}.`, refuse)
+    const variable = `SLUICE_TOKEN_${name.toUpperCase().replaceAll('-', '_')}`
+    const own = optionsOf({ ...rest, ...(await filesOf(rest, folder)), ...tokenOf(rest, variable) }, Object.keys(ADD_RULES), `${name}.`, refuse)
     executors.push({ ...own, ...(written === undefined ? {} : { uses: written }) })
   }
   const text = await toYaml({
@@ -67,14 +73,20 @@ function optionsOf(given: object, names: readonly string[], path: string, refuse
   return options
 }
 
-async function filesOf(options: FlowOptions, folder: string): Promise<FlowOptions> {
+/** A token is not written down, but where it is to come from. */
+function tokenOf({ token }: { readonly token?: unknown }, variable: string): { token?: string } {
+  return token === undefined || typeof token === 'function' ? {} : { token: `\${{ ENV.${variable} }}` }
+}
+
+async function filesOf(options: object, folder: string): Promise<Record<string, unknown>> {
   const { isAbsolute, relative, resolve } = await node('path')
-  const files = FILES.map((name) => [name, options[name as 'sslKeyfile']] as const).filter(([, file]) => file !== undefined)
+  const named = (file: string): string => {
+    const way = relative(folder, resolve(file)).replaceAll('\\', '/')
+    return way.startsWith('..') || isAbsolute(way) ? resolve(file) : way
+  }
+  const files = FILES.map((name) => [name, (options as Record<string, string | readonly string[] | undefined>)[name]] as const)
   return Object.fromEntries(
-    files.map(([name, file]) => {
-      const way = relative(folder, resolve(file!)).replaceAll('\\', '/')
-      return [name, way.startsWith('..') || isAbsolute(way) ? resolve(file!) : way]
-    }),
+    files.filter(([, file]) => file !== undefined).map(([name, file]) => [name, typeof file === 'string' ? named(file) : file!.map(named)]),
   )
 }
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
 import { ANY, alias, FLAG, type Keys, OBJECT, option, type Schema, TEXT, TIME, WHOLE } from './keys.js'
 
 const PROTOCOL: Schema = { type: 'string', pattern: '^(?:[Gg][Rr][Pp][Cc]|[Hh][Tt][Tt][Pp]|[Ww][Ee][Bb][Ss][Oo][Cc][Kk][Ee][Tt]|[Ww][Ss])$' }
@@ -64,6 +65,18 @@ export const SERVING_KEYS: Keys = {
   headersTimeout: option(TIME, 'Milliseconds in which who connects must say what it speaks, and headers must be here. Default 30 000; 0 for ever.'),
   bodyTimeout: option(TIME, 'Milliseconds in which a body must be here, or the next piece of a stream. Default 60 000; 0 for ever.'),
   exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),
+  token: option(TEXT, 'Lets in who brings it: from the environment only, as ${{ ENV.SLUICE_TOKEN }}; several with commas. For files, token_file.'),
+  tokenFile: option(
+    { oneOf: [TEXT, ORIGINS] },
+    'A file of tokens, or several, from the folder of this file: token, or name: token, a line. Read again when it changes.',
+  ),
+  authTimeout: option(TIME, 'Milliseconds in which authenticate, which is given in code, must have its answer. Default 5000.'),
+  authenticate: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
+  openHealth: option(FLAG, 'Whether everybody may ask how it is: /, /healthz, /ready, and gRPC’s health service. Default true.'),
+  allowedHosts: option(
+    { oneOf: [FLAG, ORIGINS] },
+    'Hosts that requests may name, beside this machine’s and host; true is any. Default: where it listens for this machine only, no others.',
+  ),
   drainDelay: option(TIME, 'Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0.'),
   onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
   logger: { about: 'A function, which can be given in code only.', schema: ANY, code: true },

@@ -1,10 +1,11 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
 import { OptionRangeError, OptionTypeError } from '../errors.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import { node } from '../host.js'
 import { Fields } from './fields.js'
 import { CORS_KEYS, GRAPHQL_KEYS, SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
 
-const TEXTS = ['title', 'description', 'host', 'sslKeyfile', 'sslCertfile']
+const TEXTS = ['title', 'description', 'host', 'sslKeyfile', 'sslCertfile', 'token']
 
 /**
  * What a file says of how its Flow is served.
@@ -15,6 +16,7 @@ export async function servingOf(own: Fields | undefined, folder: string): Promis
   const names = Object.keys(own?.all ?? {}).filter((name) => Object.hasOwn(SERVING_KEYS, name))
   if (own === undefined || names.length === 0) return {}
   const told: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, TEXTS.includes(name) ? own.text(name) : own.get(name)]))
+  if (told.token !== undefined && !own.isSubstituted('token')) throw own.error('token', WRITTEN_OUT)
   if (typeof told.tls === 'boolean') {
     if (told.tls) own.reading.notices.note('tls: true', 'a server has a key and a certificate: name them in ssl_keyfile and ssl_certfile', own.place('tls'))
     delete told.tls
@@ -25,9 +27,17 @@ export async function servingOf(own: Fields | undefined, folder: string): Promis
   if (typeof told.exposeEndpoints === 'string') told.exposeEndpoints = jsonOf(own, told.exposeEndpoints)
   const { resolve } = await node('path')
   for (const name of ['sslKeyfile', 'sslCertfile']) if (told[name] !== undefined) told[name] = resolve(folder, told[name] as string)
+  if (told.tokenFile !== undefined) {
+    own.rule('tokenFile', told.tokenFile, (await import('../wire/tokens.js')).tokenFileRule)
+    const files = [told.tokenFile].flat().map((file) => resolve(folder, file as string))
+    told.tokenFile = Array.isArray(told.tokenFile) ? files : files[0]
+  }
   await check(own, told)
   return told
 }
+
+/** Why a token is not taken from a file like this. */
+export const WRITTEN_OUT = 'a token does not belong into this file, which others read. Name a file of it with token_file, or write ${{ ENV.SLUICE_TOKEN }}'
 
 const NESTED = [
   ['tls', 'a key with its certificate', TLS_KEYS],

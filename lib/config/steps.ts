@@ -1,6 +1,7 @@
 import { show } from '../errors.js'
 import { Executor } from '../executor.js'
 import { ADD_RULES, type AddOptions } from '../flow-options.js'
+import { node } from '../host.js'
 import { ONLY_ELSEWHERE, ONLY_HERE } from '../places.js'
 import { bindings, rebind } from '../requests.js'
 import { batchingOf } from './batching.js'
@@ -8,6 +9,7 @@ import { METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
 import { given } from './given.js'
 import { laidOver } from './resolve.js'
+import { WRITTEN_OUT } from './serving.js'
 import { type LoadedUses, loadUses, modulesOf, type UsesPlace } from './uses.js'
 
 /** Here, in Jina's words. */
@@ -59,6 +61,11 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
   if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
   const options = isExternal ? without(all, HERE) : all
+  if (options.token !== undefined) {
+    if (!fields.isSubstituted('token')) throw fields.error('token', WRITTEN_OUT)
+    options.token = fields.text('token')
+  }
+  if (options.tokenFile !== undefined) options.tokenFile = (await node('path')).resolve(where.folder, fields.text('tokenFile')!)
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
   const loaded = isExternal ? undefined : await usesOf(fields, where)

@@ -27,6 +27,9 @@ export function plain(value: unknown, path: string, refuse: (path: string, what:
   return copy
 }
 
+/** How deep an option of an executor stands: document, map, `executors`, list, map, pair. */
+const OPTION = 6
+
 /**
  * YAML that reads as these values in every version of YAML, dollars and all.
  * @param references whether dollars in it stand for variables already, and are left as they are
@@ -40,7 +43,9 @@ export async function toYaml(value: unknown, references = false): Promise<string
       if (typeof scalar.value !== 'string') return
       const pair = path.at(-1)
       const name = isPair(pair) && isScalar(pair.key) ? pair.key.value : undefined
-      if (key !== 'key' && !references && !hasOwnReferences(name, scalar.value)) scalar.value = escapeDollars(scalar.value)
+      // A token of the Flow or of an executor, in whose place a variable stands: see tokenOf.
+      const isToken = name === 'token' && path.length <= OPTION
+      if (key !== 'key' && !references && !isToken && !hasOwnReferences(name, scalar.value)) scalar.value = escapeDollars(scalar.value)
       if (needsQuotes(scalar.value as string)) scalar.type = 'QUOTE_DOUBLE'
     },
     Pair(_, { key }) {

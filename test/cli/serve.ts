@@ -68,6 +68,35 @@ test('T1, F9: sluice flow serves a Flow over all protocols at one port, and says
   assert.match(ping.stderr, /is not ready/)
 })
 
+test('G6: sluice flow and sluice executor ask for tokens of a file, or of the environment, and never for one on the command line', async () => {
+  const TOKEN = 'a-token-for-these-tests-0'
+  const tokens = folder.file('tokens', `ci: ${TOKEN}\n`)
+  const refused = new Command(['flow', yml, '--token', TOKEN])
+  assert.is((await refused.end).code, 2)
+  assert.match(refused.stderr, /--token-file, or set SLUICE_TOKEN/)
+  assert.not.match(refused.stderr, TOKEN)
+  process.env.SLUICE_TOKEN = TOKEN
+  const executor = new Command(['executor', `${folder.path}/executors.mjs#Shout`, '--port', '0'])
+  delete process.env.SLUICE_TOKEN
+  const flow = new Command(['flow', yml, '--protocol', 'http', '--port', '0', '--token-file', tokens])
+  for (const [server, protocol] of [
+    [executor, 'gRPC'],
+    [flow, 'HTTP'],
+  ] as const) {
+    const address = await started(server, protocol)
+    const stranger = new Command(['client', address, '-i', three, '--no-progress'])
+    assert.is((await stranger.end).code, 1)
+    assert.match(stranger.stderr, 'does not let in whom it does not know')
+    const known = new Command(['client', address, '--on', '/shout', '-i', three, '--no-progress', '--token-file', tokens])
+    assert.equal(await known.end, { code: 0, signal: null }, known.stderr)
+    process.env.SLUICE_TOKEN = TOKEN
+    const ping = new Command(['ping', address])
+    delete process.env.SLUICE_TOKEN
+    assert.is((await ping.end).code, 0, ping.stderr)
+    await stop(server)
+  }
+})
+
 test('184, 152: what fails in sluice flow and sluice executor is in their logs, with its stack, and forges no line', async () => {
   for (const args of [
     ['flow', yml],

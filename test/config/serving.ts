@@ -71,6 +71,12 @@ const spellings: [string, string, FlowOptions][] = [
     { port: 2, prefetch: 5, title: 'a', protocol: 'http' },
   ],
   ['times of the gateway', 'gateway: { timeout_send: 2000 }', { timeout: 2000 }],
+  [
+    'files of tokens',
+    'with: { token_file: keys/tokens, open_health: false, auth_timeout: 9 }',
+    { tokenFile: folder.file('keys/tokens'), openHealth: false, authTimeout: 9 },
+  ],
+  ['hosts', 'with: { token_file: [a, /b], allowed_hosts: [flow.example] }', { tokenFile: [folder.file('a'), '/b'], allowedHosts: ['flow.example'] }],
   ['no time, as Jina says it', 'gateway: { timeout_send: -1 }', {}],
 ]
 
@@ -99,6 +105,9 @@ const wrong: [string, string, number, string, RegExp][] = [
   ['a limit of GraphQL', 'with:\n  graphql: { max_depth: 0 }', 3, 'graphql', /maxDepth/],
   ['a method', 'with:\n  expose_endpoints: { /a: { methods: [FETCH] } }', 3, 'expose_endpoints', /GET, POST/],
   ['JSON that is none', `with:\n  expose_endpoints: '{a'`, 3, 'expose_endpoints', /no JSON/],
+  ['a token that is written out', 'with:\n  token: a-token-for-these-tests-0', 3, 'token', /does not belong into this file.*token_file/],
+  ['a host', 'with:\n  allowed_hosts: [http://a]', 3, 'allowed_hosts', /without scheme and port/],
+  ['who comes in', 'with:\n  authenticate: x', 3, 'authenticate', /in code only/],
   ['a function', 'with:\n  on_error: x', 3, 'on_error', /in code only/],
 ]
 
@@ -109,6 +118,25 @@ for (const [what, text, line, key, message] of wrong)
     assert.equal([error.line, error.key], [line, key], error.message)
     assert.match(error.message, message)
   })
+
+test('G6: a token of YAML comes from a variable, and is in no saved file', async () => {
+  const TOKEN = 'a-token-for-these-tests-0'
+  const text = 'with: { token: "${{ ENV.TOKEN }}" }\n'
+  const external = 'jtype: Flow\nexecutors: [{ name: far-off, external: true, host: 10.0.0.1, token: "${{ ENV.TOKEN }}", forward_identity: true }]\n'
+  const flow = await load(text, 'token.yml', { TOKEN })
+  assert.is(flow.options.token, TOKEN)
+  const saved = await flow.saveConfig(folder.file('saved.yml'))
+  assert.not.match(saved, TOKEN)
+  assert.match(saved, 'token: ${{ ENV.SLUICE_TOKEN }}')
+  const again = await (await Flow.loadConfig(external, { env: { TOKEN } })).saveConfig()
+  assert.not.match(again, TOKEN)
+  assert.match(again, 'token: ${{ ENV.SLUICE_TOKEN_FAR_OFF }}')
+  const written = (await Flow.loadConfig(external.replace('"${{ ENV.TOKEN }}"', TOKEN)).catch((error: unknown) => error)) as ConfigError
+  assert.is(written.key, 'token')
+  assert.not.match(written.message, TOKEN)
+  const short = (await load(text, 'short.yml', { TOKEN: 'short' }).catch((error: unknown) => error)) as ConfigError
+  assert.match(short.message, '16 characters')
+})
 
 test('F8: tls: true, which Jina says to clients, is told to have no effect', async () => {
   const notices: string[] = []
