@@ -111,7 +111,6 @@ export const KNOWN_REDS: readonly KnownRed[] = [
   { row: 176, name: 'a proxy answers 504', ways: ['client grpc'], seen: 'ConnectionError ERR_DISCONNECTED, asked 3 of 3 times' },
   { row: 176, name: 'a proxy answers 502', ways: ['client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 504', ways: ['client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
-  { row: 176, name: 'a proxy answers 401', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 403', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 429', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 503', ways: ['graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },
@@ -157,19 +156,6 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     name: 'an executor leaves what is no document',
     ways: ['client grpc', 'client http', 'client websocket', 'external grpc', 'external http', 'external websocket', 'fetch'],
     seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor, answered; alone: ExecutorError ERR_EXECUTOR of actor; after: answered',
-  },
-  // 193: one waiter where there can be several (being mended)
-  {
-    row: 193,
-    name: 'story: partial answers of two branches stream through, more than any window has room for',
-    ways: ['client grpc', 'fetch'],
-    seen: 'no end',
-  },
-  {
-    row: 193,
-    name: 'story: partial answers of shards under ALL stream through, more than any window has room for',
-    ways: ['client grpc', 'external grpc', 'fetch'],
-    seen: 'no end',
   },
   // 231: certificates by wire
   {

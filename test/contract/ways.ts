@@ -96,8 +96,8 @@ export function external(protocol: Protocol): Way {
   }
 }
 
-const elsewhere = (host: string, { timeout, maxMessageBytes, tls }: Ends['client'] = {}) => {
-  const told = Object.entries({ timeout, maxMessageBytes, tls }).filter(([, value]) => value !== undefined)
+const elsewhere = (host: string, { timeout, maxMessageBytes, tls, token }: Ends['client'] = {}) => {
+  const told = Object.entries({ timeout, maxMessageBytes, tls, token }).filter(([, value]) => value !== undefined)
   return { external: true, host, ...Object.fromEntries(told) }
 }
 
@@ -123,8 +123,8 @@ export const fetched: Way = {
   protocol: 'http',
   async open(steps, ends = {}) {
     const flow = await flowOf(steps).open()
-    const { maxMessageBytes, timeout, prefetch } = ends.gateway ?? {}
-    const { fetch: handle } = createHttp(flow, { maxMessageBytes, timeout, prefetch, ...quiet })
+    const { maxMessageBytes, timeout, prefetch, token, authenticate, authTimeout } = ends.gateway ?? {}
+    const { fetch: handle } = createHttp(flow, { maxMessageBytes, timeout, prefetch, token, authenticate, authTimeout, ...quiet })
     const server = createServer(async (incoming, outgoing) => {
       const controller = new AbortController()
       outgoing.on('close', () => controller.abort())
