@@ -1,3 +1,4 @@
+import { now } from './base/clock.js'
 import { log } from './base/logger.js'
 import { type Deployment, deploy } from './deployment.js'
 import { ExecutorError } from './errors.js'
@@ -135,9 +136,14 @@ export class Running implements Peer {
    * @throws what an executor's `close()` threw, after all were closed
    */
   async close(timeout: number = CLOSE_TIMEOUT, reason: Error = new Error('closed')): Promise<void> {
-    await this.#gateway?.close(timeout)
-    for (const part of this.#parts) part.hurry?.()
-    if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(timeout, reason)
+    const hurry = (): void => {
+      for (const part of this.#parts) part.hurry?.()
+    }
+    // What clients wait for and what is inside is the same: it has one time for both.
+    const until = now() + (this.#gateway?.options.drainDelay ?? 0) + timeout
+    await this.#gateway?.close(timeout, hurry)
+    hurry()
+    if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(Math.max(0, until - now()), reason)
     await closeAll(this.#parts)
   }
 

@@ -73,17 +73,19 @@ export class Gateway implements AsyncDisposable {
   /**
    * Says that it is not ready any more, refuses requests after `drainDelay`, lets those under way finish, for `timeout` milliseconds at
    * most (default 10 000), and ends. Called twice, it is one shutdown.
+   * @param draining called when requests begin to be refused: nothing that is inside need wait for others then
    */
-  close(timeout = 10_000): Promise<void> {
-    this.#closing ??= this.#close(timeout)
+  close(timeout = 10_000, draining?: () => void): Promise<void> {
+    this.#closing ??= this.#close(timeout, draining)
     return this.#closing
   }
 
-  async #close(timeout: number): Promise<void> {
+  async #close(timeout: number, draining?: () => void): Promise<void> {
     const { drainDelay = 0 } = this.options
     this.#limited.leaving = true
     for (const port of this.#ports) port.unready()
     if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay))
+    draining?.()
     let timer: ReturnType<typeof setTimeout> | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeout)

@@ -116,8 +116,11 @@ export class Patient implements Handler {
     if (countdown !== undefined && emit !== undefined) {
       trial.emit = async (part) => {
         countdown.pause()
-        await emit(part)
-        countdown.start()
+        try {
+          await emit(part)
+        } finally {
+          countdown.resume()
+        }
       }
     }
     let pending: void | Promise<void>
@@ -176,6 +179,9 @@ class Countdown {
   onZero: (() => void) | undefined
   #left: number
   #started = 0
+  #running = false
+  /** How many replicas wait: each hands on its own. */
+  #pauses = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 
   /** @param milliseconds how long it runs, pauses left out */
@@ -184,12 +190,28 @@ class Countdown {
   }
 
   start(): void {
-    if (this.#timer !== undefined || this.#left < 0) return
+    this.#running = true
+    this.#go()
+  }
+
+  pause(): void {
+    this.#pauses++
+    this.#halt()
+  }
+
+  /** The end of one pause; it goes on after the last. */
+  resume(): void {
+    this.#pauses--
+    this.#go()
+  }
+
+  #go(): void {
+    if (!this.#running || this.#pauses > 0 || this.#timer !== undefined || this.#left < 0) return
     this.#started = now()
     this.#timer = setTimeout(() => this.onZero?.(), this.#left)
   }
 
-  pause(): void {
+  #halt(): void {
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -198,7 +220,7 @@ class Countdown {
 
   /** It does not run again. */
   end(): void {
-    this.pause()
+    this.#halt()
     this.#left = -1
   }
 }

@@ -88,6 +88,24 @@ test('R44, P8: a request that takes too long is a failed response like any other
   door.resolve()
 })
 
+test('205: the time that a consumer takes is not the executor’s, whichever of its replicas hands something on', async () => {
+  class Pieces extends Executor {
+    static requests = { '/default': 'work' }
+    async *work() {
+      for (let at = 0; at <= (1 - this.shardId) * 2; at++) yield { text: `${this.shardId} ${at}` }
+    }
+  }
+  await using flow = await flowOf(Pieces, { timeout: 200, shards: 2, polling: 'ALL' })
+  let parts = 0
+  for await (const { partial } of flow.post('/', 'x')) {
+    if (!partial) continue
+    // The first comes to wait with its next; then the second is let go on, and ends, while the first waits.
+    if (++parts === 1) for (let i = 0; i < 5; i++) await turn()
+    if (parts === 2) await new Promise((resolve) => setTimeout(resolve, 800))
+  }
+  assert.is(parts, 4)
+})
+
 test('R44: close() waits for an executor whose time was up, until closeTimeout, before it closes it', async () => {
   for (const ends of [true, false]) {
     const door = deferred<void>()
