@@ -127,6 +127,27 @@ export const STORY: readonly Row[] = [
     },
   },
   {
+    name: 'story, 20, 171: a source that waits for the answer to what it gave gets it, by default',
+    expect: (way) => (way.kind === 'graphql' ? cannot(LIST) : say(['A', 'B', 'C'])),
+    async see(way) {
+      await using it = await way.open([shout])
+      let door = deferred<void>()
+      async function* inputs() {
+        for (const text of ['a', 'b', 'c']) {
+          yield text
+          await door.promise
+          door = deferred<void>()
+        }
+      }
+      const found: string[] = []
+      for await (const { docs } of it.post('/', inputs)) {
+        found.push(...docs.texts)
+        door.resolve()
+      }
+      return say(found)
+    },
+  },
+  {
     name: 'story: never more than prefetch requests are under way, at either end',
     expect: (way) => (way.kind === 'graphql' ? cannot(LIST) : say({ received: 200, near: true, far: true })),
     async see(way) {
