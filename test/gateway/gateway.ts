@@ -108,7 +108,7 @@ test('R130: idle connections of HTTP are kept for 65 s, longer than proxies keep
   assert.is(answer.headers.get('keep-alive'), 'timeout=65')
 })
 
-test('R64: pieces leave when they are there: connections are without delay', async () => {
+test('pieces leave when they are there: connections are without delay', async () => {
   const { key, cert } = await certificates()
   const servers = [await plain(0, () => {}), await secure({ key, cert }, 0, true, true, () => {})]
   for (const server of servers) assert.is((server as { noDelay?: boolean }).noDelay, true)
@@ -241,7 +241,7 @@ test('R126: an empty host is refused, by everything that listens: to Node it is 
   }
 })
 
-test('R122: options that make no sense are refused by name', async () => {
+test('R87: options that make no sense are refused by name', async () => {
   const codes = async (options: object) => {
     const { code, message } = await refusal(options)
     return [code, message?.split(' ', 1)[0]]
@@ -262,7 +262,7 @@ test('R122: options that make no sense are refused by name', async () => {
   assert.equal(Object.keys(it.gateway.addresses), ['http'])
 })
 
-test('R122: a key, a certificate and a host that are none are named, and not in the words of OpenSSL', async () => {
+test('R87: a key, a certificate and a host that are none are named, and not in the words of OpenSSL', async () => {
   const { key, cert, client, ca } = await certificates()
   const told = async (options: object) => {
     const { code, message } = await refusal(options)

@@ -227,7 +227,7 @@ test('P8: with continueOnError a failed batch is as many failed responses, and t
   )
 })
 
-test('R64: a batch is tried again as a whole, and no document comes twice', async () => {
+test('a batch is tried again as a whole, and no document comes twice', async () => {
   let calls = 0
   const { flow, batches } = await flowOf(
     { preferredBatchSize: 3, timeout: NEVER },

@@ -350,7 +350,7 @@ test('197: between two attempts there is a turn of the event loop, whatever the 
   assert.is(new Set(seen).size, 5, seen.join())
 })
 
-test('R64: a failed attempt leaves no trace: no document twice, no tag, no result, no change by way of docsMatrix', async () => {
+test('a failed attempt leaves no trace: no document twice, no tag, no result, no change by way of docsMatrix', async () => {
   for (const asynchronous of [false, true]) {
     let calls = 0
     const work = ({ docs, docsMatrix, parameters }: Call) => {
@@ -389,7 +389,7 @@ test('R64: a failed attempt leaves no trace: no document twice, no tag, no resul
   }
 })
 
-test('R64: what a request brought from executors before stays, whatever happens in an attempt', async () => {
+test('what a request brought from executors before stays, whatever happens in an attempt', async () => {
   let calls = 0
   await using flow = await new Flow()
     .add({ name: 'before', uses: () => ({ is: 'kept' }) })
@@ -405,7 +405,7 @@ test('R64: what a request brought from executors before stays, whatever happens 
   assert.equal(response!.parameters.__results__, { before: { is: 'kept' } })
 })
 
-test('R64: an attempt that goes on when its time is up changes nothing in the answer of the next', async () => {
+test('an attempt that goes on when its time is up changes nothing in the answer of the next', async () => {
   const late: Deferred<void>[] = []
   const over: Promise<void>[] = []
   const flow = await flowOf(
@@ -525,7 +525,7 @@ test('P12, R113: nobody tries again for a consumer that left, in an attempt or b
   }
 })
 
-test('F12, R64: the next attempt goes to another replica, until all had theirs', async () => {
+test('F12: the next attempt goes to another replica, until all had theirs', async () => {
   const asked: number[] = []
   class Worker extends Executor {
     static requests = { '/default': 'work' }
@@ -577,7 +577,7 @@ test('F4, R113: with ALL an attempt is one of all replicas, and nothing of a fai
   assert.equal(response!.parameters.__results__, { 'only/0': { round: 3 }, 'only/1': { round: 3 } })
 })
 
-test('R29, R64: with failures and delays at random, every document is answered once, by an attempt that succeeded', async () => {
+test('R29: with failures and delays at random, every document is answered once, by an attempt that succeeded', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), fc.integer({ min: 0, max: 3 }), async (fails, attempts) => {
       const calls = new Map<string, number>()

@@ -250,7 +250,7 @@ const extras = fc.record(
   { requiredKeys: [] },
 )
 
-test('F4, R64: the same with bounds, batches, times, and a failure at each place that is tried again', async () => {
+test('F4: the same with bounds, batches, times, and a failure at each place that is tried again', async () => {
   await fc.assert(
     fc.asyncProperty(shapes, turns, fc.array(extras, { minLength: 1, maxLength: 5 }), async (shape, turns, more) => {
       const pause = pausing(turns)

@@ -595,7 +595,7 @@ test('E3, R44: a generator whose time is up in the middle: its pieces, then the 
   await within(1000, flow.close())
 })
 
-test('E3, R64: a generator that fails before its first piece is tried again, and leaves nothing of the first time', async () => {
+test('E3: a generator that fails before its first piece is tried again, and leaves nothing of the first time', async () => {
   let calls = 0
   await using flow = await flowOf(
     async function* ({ docs }) {

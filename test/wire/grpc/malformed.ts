@@ -207,7 +207,7 @@ test('R100: messages that are framed in ways that gRPC does not know; others on 
   assert.equal(it.reported, [])
 })
 
-test('R100, R65: half a message and then nothing: the executors hear of the end, and nothing stays', async () => {
+test('R100, R43: half a message and then nothing: the executors hear of the end, and nothing stays', async () => {
   let calls = 0
   const left = deferred<void>()
   await using it = await world(({ signal }) => {

@@ -153,7 +153,7 @@ for (const mode of ['json'] as const) {
     assert.is(most, 3)
   })
 
-  test(`R65: ${mode}: executors hear within 100 ms that a consumer left`, async () => {
+  test(`R43: ${mode}: executors hear within 100 ms that a consumer left`, async () => {
     const aborted = deferred<number>()
     const called = deferred<void>()
     await using it = await serving(({ signal }) => {

@@ -82,7 +82,7 @@ test('R103: an executor that never ends keeps its client from sending', async ()
   socket.destroy()
 })
 
-test('R65: executors hear that a client left whose messages are not read for now', async () => {
+test('R43: executors hear that a client left whose messages are not read for now', async () => {
   let left = 0
   const all = deferred<void>()
   await using it = await serving(
@@ -105,7 +105,7 @@ test('R65: executors hear that a client left whose messages are not read for now
   assert.ok(took < 1000, `${took} ms`)
 })
 
-test('R65: executors hear that a client said goodbye when they make the next part, also where it does not hang up', async () => {
+test('R43: executors hear that a client said goodbye when they make the next part, also where it does not hang up', async () => {
   const begun = deferred<void>()
   const aborted = deferred<void>()
   await using it = await serving(async function* ({ signal }: any) {
@@ -125,7 +125,7 @@ test('R65: executors hear that a client said goodbye when they make the next par
   socket.destroy()
 })
 
-test('R67: an endless generator and a slow reader run in constant memory', async () => {
+test('R103: an endless generator and a slow reader run in constant memory', async () => {
   for (const mode of ['bytes', 'json'] as const) {
     await using it = await serving(() => {})
     const source = (function* () {
@@ -143,7 +143,7 @@ test('R67: an endless generator and a slow reader run in constant memory', async
   }
 })
 
-test('R67: a generator at the other end waits for its consumer', async () => {
+test('R24: a generator at the other end waits for its consumer', async () => {
   let made = 0
   await using it = await serving(async function* () {
     for (; made < 5000; made++) yield [{ text: 'x'.repeat(10_000) }]
@@ -161,7 +161,7 @@ test('R67: a generator at the other end waits for its consumer', async () => {
   assert.is(taken, 20)
 })
 
-test('R66: a thousand clients that leave in the middle leave nothing behind', async () => {
+test('R43: a thousand clients that leave in the middle leave nothing behind', async () => {
   let inside = 0
   await using it = await serving(
     ({ signal }) =>
