@@ -698,7 +698,7 @@ test('R53: executors in other branches are not concerned by a time that is up, b
   await within(1000, flow.close())
 })
 
-test.after(async () => {
+test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
 })

@@ -688,7 +688,7 @@ test('F4, P6: replicas of an executor that is not meant, or not bound, are left 
   assert.is(calls, 3)
 })
 
-test.after(async () => {
+test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
 })

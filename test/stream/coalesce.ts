@@ -220,7 +220,7 @@ test('R31: a large batch of ready items steps aside for timers', async () => {
   assert.ok(turns > 1)
 })
 
-test.after(async () => {
+test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
 })

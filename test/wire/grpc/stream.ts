@@ -270,9 +270,11 @@ test('R7: fifty clients at once get what is theirs', async () => {
   })
   await Promise.all(
     Array.from({ length: 50 }, async (_, client) => {
-      const connection = connect(it.server.address)
+      // Fifty connections at once take longer than usual on a machine that is busy with other things.
+      const connection = connect(it.server.address, { connectTimeout: 60_000 })
       const inputs = Array.from({ length: 20 }, (_, i) => ({ text: `${client} ${i}` }))
-      const { items } = await within(30_000, collect(post(connection, '/', inputs, { requestSize: 3, resultsInOrder: true })))
+      const { items, error } = await within(60_000, collect(post(connection, '/', inputs, { requestSize: 3, resultsInOrder: true })))
+      assert.is(error, undefined)
       assert.equal(
         items.flatMap(({ docs }) => docs.texts),
         inputs.map(({ text }) => text),
