@@ -7,6 +7,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/wire/graphql/graphiql/build.mjs'
+import { licenses } from './lib/wire/graphql/licenses.mjs'
+import { yogaInside } from './lib/wire/graphql/yoga/build.mjs'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const quick = process.argv.includes('--quick')
@@ -14,13 +16,15 @@ const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
 else rmSync('dist/rooms', { recursive: true, force: true })
-await build({
+const { metafile } = await build({
   entryPoints: entries.map((entry) => `lib/${entry}.ts`),
   outdir: 'dist',
   outbase: 'lib',
   bundle: true,
   splitting: true,
-  packages: 'external',
+  plugins: [yogaInside],
+  mainFields: ['module', 'main'],
+  metafile: true,
   chunkNames: 'rooms/[name]-[hash]',
   format: 'esm',
   platform: 'neutral',
@@ -29,6 +33,7 @@ await build({
   define: { SLUICE_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 })
+writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenses(Object.keys(metafile.inputs)))
 chmodSync('dist/cli/main.js', 0o755)
 await buildGraphiQL('dist/wire/graphql/graphiql')
 await writeSchema('dist/flow.schema.json')

@@ -1,12 +1,33 @@
-// Packs the package, installs it into an empty folder, and uses it there as a stranger would.
+// Packs the package, installs it into an empty folder, and uses it there as a stranger would: with the Node that runs this, and with the
+// lowest that it promises, by whatever installs packages.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'sluice-package-'))
 const run = (command, ...args) => execFileSync(command, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+
+const ON_LOWEST = `import { Flow } from 'sluice'
+import { Client } from 'sluice/client'
+import { createGraphQL } from 'sluice/graphql'
+
+const flow = await new Flow({ port: [0, 0, 0], protocol: ['grpc', 'http', 'websocket'] })
+  .add({ uses: ({ docs }) => docs.forEach((doc) => void (doc.text += '!')) })
+  .open()
+const seen = [process.version, (await flow.post('/', 'a').docs())[0].text]
+for (const address of Object.values(flow.addresses)) {
+  const client = new Client(address)
+  seen.push((await client.post('/', 'b').docs())[0].text)
+  await client.close()
+}
+const body = JSON.stringify({ query: 'mutation { docs(data: { text: "c" }) { text } }' })
+const request = new Request('http://localhost/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+seen.push(await (await createGraphQL(flow).fetch(request)).text())
+await flow.close()
+console.log(seen.join(' '))
+`
 
 try {
   const [{ filename, files }] = JSON.parse(
@@ -78,6 +99,44 @@ await flow.close()
   const written = JSON.parse(readFileSync(join(folder, 'out.ndjson'), 'utf8'))
   if (written.text !== 'a!') throw new Error(`sluice run wrote ${JSON.stringify(written)}`)
   console.log(`The package works from an empty folder (${files.length} files).`)
+  onLowestNode(join(folder, filename))
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** Row 186: installed with npm, yarn 1 and pnpm, each told to refuse what does not fit the lowest Node of `engines`, and used on it. */
+function onLowestNode(tarball) {
+  const lowest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).engines.node.replace(/^>=/, '')
+  const tools = join(folder, 'tools')
+  const install = (...packages) => {
+    mkdirSync(tools, { recursive: true })
+    writeFileSync(join(tools, 'package.json'), '{ "private": true }')
+    execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd: tools, stdio: ['ignore', 'ignore', 'pipe'] })
+  }
+  try {
+    install(`node-${process.platform}-${process.arch}@${lowest}`, 'npm@10.9.4', 'yarn@1.22.22', 'pnpm@9.15.9')
+  } catch (error) {
+    // Not for every platform is there a Node to be had from npm.
+    if (process.env.CI) throw error
+    return console.log(`Not tried on Node ${lowest}, which cannot be had here: ${String(error.stderr).split('\n')[0]}`)
+  }
+  const node = join(tools, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin')
+  const env = { ...process.env, PATH: `${node}${delimiter}${process.env.PATH}` }
+  const managers = {
+    npm: ['npm/bin/npm-cli.js', 'install', '--engine-strict', '--ignore-scripts', '--no-audit', '--no-fund', tarball],
+    yarn: ['yarn/bin/yarn.js', 'add', '--ignore-scripts', '--non-interactive', '--cache-folder', join(tools, 'yarn'), `file:${tarball}`],
+    pnpm: ['pnpm/bin/pnpm.cjs', 'add', '--config.engine-strict=true', '--ignore-scripts', '--store-dir', join(tools, 'pnpm'), tarball],
+  }
+  for (const [name, [script, ...args]] of Object.entries(managers)) {
+    const cwd = join(tools, `with-${name}`)
+    mkdirSync(cwd)
+    writeFileSync(join(cwd, 'package.json'), '{ "name": "stranger", "version": "1.0.0", "license": "MIT", "type": "module", "private": true }')
+    writeFileSync(join(cwd, 'use.js'), ON_LOWEST)
+    const run = (...args) => execFileSync(join(node, 'node'), args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    run(join(tools, 'node_modules', script), ...args)
+    const output = run('use.js').trim()
+    const expected = `v${/^\d+\.\d+$/.test(lowest) ? `${lowest}.0` : lowest} a! b! b! b! {"data":{"docs":[{"text":"c!"}]}}`
+    if (output !== expected) throw new Error(`Installed with ${name}, a stranger on Node ${lowest} saw ${output} instead of ${expected}`)
+    console.log(`${name} installs it for Node ${lowest}, where it works.`)
+  }
 }

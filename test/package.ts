@@ -1,6 +1,6 @@
 // What is installed with the package, and what is in it.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -12,6 +12,7 @@ interface Locked {
   readonly hasInstallScript?: boolean
   readonly integrity?: string
   readonly resolved?: string
+  readonly engines?: { readonly node?: string }
   readonly libc?: readonly string[]
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
@@ -48,6 +49,43 @@ test('192: npm install has nothing to add to the lock, on whatever platform, nor
     // Left out, it is the registry of whoever installs.
     if (resolved !== undefined) assert.match(resolved, /^https:\/\/registry\.npmjs\.org\//, path)
   }
+})
+
+test('186: all that is installed with the package runs on the lowest Node that it promises', () => {
+  const lowest = numbers(own.engines.node.replace('>=', ''))
+  for (const [path, { engines }] of production) assert.ok(admits(engines?.node ?? '*', lowest), `${path} wants Node ${engines?.node}`)
+  assert.not.ok(admits('>=22.15.0', lowest))
+  assert.not.ok(admits('^18.0.0 || >=22.0.0', lowest))
+  assert.ok(admits('6.* || 8.* || >= 10.*', lowest))
+})
+
+function numbers(version: string): number[] {
+  return [0, 1, 2].map((at) => Number(version.split('.')[at]) || 0)
+}
+
+/** Whether a range, as packages write theirs of Node, has a version in it. */
+function admits(range: string, version: readonly number[]): boolean {
+  return range.split('||').some((part) => {
+    const [, operator, wanted] = /^\s*(>=|\^|)\s*([\d.*]+)\s*$/.exec(part) ?? assert.unreachable(`what is ${range}?`) ?? []
+    if (wanted === '*') return true
+    const floor = numbers(wanted!)
+    const over = version.map((number, at) => number - floor[at]!).find((difference) => difference !== 0) ?? 0
+    return over >= 0 && (operator === '>=' || version[0] === floor[0])
+  })
+}
+
+test('186: what was built asks for nothing but Node and what is installed with the package', () => {
+  const known = [...Object.keys(own.dependencies), ...Object.keys(own.peerDependencies)]
+  const files = readdirSync('dist', { recursive: true, encoding: 'utf8' }).filter((file) => /\.js$/.test(file) && !file.includes('graphiql'))
+  const asked = files.flatMap((file) =>
+    [...readFileSync(`dist/${file}`, 'utf8').matchAll(/(?:^(?:import|export)\b[^'"\n]*|[^.\w]import\()"([^".][^"]*)"/gm)].map(([, name]) => name!),
+  )
+  const packages = new Set(asked.filter((name) => !name.startsWith('node:')).map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)![0]))
+  assert.ok(packages.has('graphql') && packages.has('@grpc/grpc-js'))
+  assert.equal(
+    [...packages].filter((name) => !known.includes(name)),
+    [],
+  )
 })
 
 test('R130: the package holds what was built and what is read, and nothing else', () => {

@@ -1,8 +1,9 @@
 // Bundles GraphiQL with its style sheet, so that the page needs nothing but this package.
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { licenses } from '../licenses.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
@@ -29,15 +30,4 @@ export async function buildGraphiQL(outdir) {
     logLevel: 'warning',
   })
   writeFileSync(join(outdir, 'graphiql.licenses.txt'), licenses(Object.keys(metafile.inputs)))
-}
-
-/** @param {string[]} files */
-function licenses(files) {
-  const folders = new Set(files.map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter((folder) => folder !== undefined))
-  const texts = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    const file = readdirSync(folder).find((file) => /^licen[sc]e/i.test(file))
-    return `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim()}\n`
-  })
-  return texts.join(`\n${'─'.repeat(80)}\n\n`)
 }
