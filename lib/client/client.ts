@@ -260,6 +260,11 @@ export class Client implements Peer, AsyncDisposable {
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }
 
+  /** Loads what it speaks by, and connects to nobody: what is asked later depends on no file then. */
+  async load(): Promise<void> {
+    await wireFor(this.address)
+  }
+
   #overHttp(): Promise<GraphQLClient> {
     const { tls, timeout, connectTimeout, maxMessageBytes, fetch, token } = this.#options
     this.#graphql ??= import('../wire/graphql/client.js').then(
@@ -269,6 +274,10 @@ export class Client implements Peer, AsyncDisposable {
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
         }),
+      (error) => {
+        this.#graphql = undefined
+        throw error
+      },
     )
     return this.#graphql
   }

@@ -8,6 +8,7 @@ import { Limited } from '../wire/limited.js'
 import { withKeys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
+import { rehearse } from './rehearsal.js'
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
@@ -51,6 +52,7 @@ export class Gateway implements AsyncDisposable {
     await entrance.open()
     const limited = new Limited(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
+    await rehearse()
     try {
       for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told, entrance))
     } catch (cause) {

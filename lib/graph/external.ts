@@ -9,23 +9,30 @@ const TRIES = 3
 /** Milliseconds at most before an address is asked for the second time; then twice that. */
 const DELAY = 100
 
+interface Remote extends Peer {
+  /** Loads what it needs, and connects to nobody. */
+  load?(): Promise<void>
+}
+
 /** An executor that runs elsewhere, at one address or several: who cannot be reached is passed over, and the request goes to another. */
 export class External implements Handler, Part {
   readonly #replicas: Handler
-  readonly #clients: readonly Peer[]
+  readonly #clients: readonly Remote[]
 
   /** @param replicas chooses among the clients */
   constructor(
     readonly name: string,
     replicas: Handler,
-    clients: readonly Peer[],
+    clients: readonly Remote[],
   ) {
     this.#replicas = replicas
     this.#clients = clients
   }
 
-  /** Nothing: it may come later than the Flow, and go and come back. */
-  open(): void {}
+  /** Connects to nobody: it may come later than the Flow, and go and come back. */
+  async open(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.load?.()))
+  }
 
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()))

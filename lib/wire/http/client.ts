@@ -59,7 +59,13 @@ export function isNode(): boolean {
 export function later(options: TransportOptions): Transport {
   let loaded: Promise<Transport> | undefined
   const load = (): Promise<Transport> => {
-    loaded ??= import('./client-node.js').then(({ nodeTransport }) => nodeTransport(options))
+    loaded ??= import('./client-node.js').then(
+      ({ nodeTransport }) => nodeTransport(options),
+      (error) => {
+        loaded = undefined
+        throw error
+      },
+    )
     return loaded
   }
   return {

@@ -18,6 +18,7 @@ import { parse, requestOf } from './read.js'
 import { Refusal, unsupported } from './refusal.js'
 import { type Route, routesOf } from './routes.js'
 import { Stream, streamHeaders, whole } from './stream.js'
+import { failLate, upload } from './streams.js'
 import { answerText } from './write.js'
 
 const REQUEST_ID = /^[\w.-]{1,128}$/
@@ -143,7 +144,6 @@ export class Router {
     if (content === undefined)
       throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
     if (content === 'ndjson') {
-      const { upload } = await import('./streams.js')
       return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, identity)
     }
     return this.#single(parse(await exchange.text(this.#settings.maxJsonBytes)), route, exchange, id, headers, identity)
@@ -168,7 +168,6 @@ export class Router {
       return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, this.#settings) }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
-      const { failLate } = await import('./streams.js')
       await failLate(stream, error, about, this.#settings, exchange)
       return undefined
     }
