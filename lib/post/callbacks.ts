@@ -33,7 +33,8 @@ export class Callbacks {
     return { before, leave }
   }
 
-  async call(response: Response): Promise<void> {
+  /** @throws the scope's reason when the iteration ended meanwhile: after that, none is called */
+  async call(response: Response, scope: Scope): Promise<void> {
     const { onDone, onError, onAlways, continueOnError } = this.#options
     const { error } = response
     let failure: CallbackError | undefined
@@ -48,6 +49,7 @@ export class Callbacks {
     }
     if (error === undefined) await run('onDone', () => onDone?.(response))
     else await run('onError', () => onError?.(response, error))
+    if (scope.aborted) throw scope.reason
     await run('onAlways', () => onAlways?.(response))
     if (failure === undefined || continueOnError) return
     // A failed executor ends the iteration anyway, and is the better reason.
@@ -96,8 +98,16 @@ class Turn {
 
   async #call(place: Place, response: Response, scope: Scope): Promise<void> {
     await place.before
-    if (scope.aborted || this.#callbacks.over) throw scope.reason
-    await this.#callbacks.call(response)
+    if (scope.aborted) throw scope.reason
+    // What ends it all says so in its own words, and nobody waits for this.
+    if (this.#callbacks.over) return new Promise<never>(() => {})
+    try {
+      await this.#callbacks.call(response, scope)
+    } catch (error) {
+      // Of a partial answer, the place is left before its executor hears of it.
+      this.#callbacks.over = true
+      throw error
+    }
   }
 
   /** Leaves the queue to nobody, when its turn has come: this is what ends it all. */

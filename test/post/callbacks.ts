@@ -186,6 +186,59 @@ test('P7: after the iteration ended, nobody is called back', async () => {
   assert.equal(called, ['0'])
 })
 
+test('P7: nor by onAlways, behind an onDone or onError that was under way when it ended', async () => {
+  for (const [given, option] of [
+    ['good', 'onDone'],
+    ['bad', 'onError'],
+  ] as const) {
+    await using flow = await open()
+    const called: string[] = []
+    const begun = deferred<void>()
+    const door = deferred<void>()
+    const controller = new AbortController()
+    const waits = async () => {
+      called.push(option)
+      begun.resolve()
+      await door.promise
+    }
+    const post = flow.post('/', [given], { [option]: waits, onAlways: () => called.push('onAlways'), signal: controller.signal })
+    const ended = post.drain().catch((reason) => reason)
+    await within(1000, begun.promise)
+    controller.abort('enough')
+    assert.is(await within(1000, ended), 'enough')
+    door.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(called, [option])
+  }
+})
+
+test('P8: a callback that throws at a partial answer ends it all, too: none is called behind it', async () => {
+  const others = deferred<void>()
+  await using flow = await new Flow()
+    .add({
+      uses: async function* ({ docs }) {
+        for (const doc of docs) if (doc.text === 'yields') yield doc
+      },
+    })
+    .add({ uses: ({ docs }) => (docs[0]!.text === 'yields' ? undefined : others.promise) })
+    .open()
+  const called: string[] = []
+  const onDone = (response: Response): void => {
+    called.push(name(response))
+    others.resolve()
+    throw new Error('no')
+  }
+  const error = await within(
+    1000,
+    flow
+      .post('/', ['yields', 'other', 'third'], { requestSize: 1, onDone })
+      .drain()
+      .catch((error) => error),
+  )
+  assert.instance(error, CallbackError)
+  assert.equal(called, ['yields'])
+})
+
 test('P8: a failure ends the iteration without waiting for those that run', async () => {
   const door = deferred<void>()
   await using flow = await new Flow({ closeTimeout: 0 })
