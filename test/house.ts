@@ -93,6 +93,11 @@ test('the front doors load no module of Node and no heavy room', () => {
   }
 })
 
+test('the packages that it stands on carry it', () => {
+  const imported = new Set([...graph.values()].flat().map(({ to }) => to))
+  for (const name of ['it-pipe', 'it-batch', 'it-parallel', 'abort-controller-x', 'graphql', 'graphql-yoga']) assert.ok(imported.has(name), name)
+})
+
 test('every entry of the package is there', async () => {
   const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'))
   for (const [entry, target] of Object.entries<any>(exports)) {

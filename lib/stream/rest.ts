@@ -1,3 +1,4 @@
+import { execute } from 'abort-controller-x'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Scope } from './scope.js'
 
@@ -5,15 +6,9 @@ import type { Scope } from './scope.js'
  * Waits, unless nobody wants what comes behind the wait.
  * @throws the reason of the scope
  */
-export async function rest(scope: Scope, milliseconds: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds)
-    const unwatch = scope.watch(done)
-    function done(): void {
-      clearTimeout(timer)
-      unwatch?.()
-      resolve()
-    }
+export function rest(scope: Scope, milliseconds: number): Promise<void> {
+  return execute(scope.signal, (resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    return () => clearTimeout(timer)
   })
-  if (scope.aborted) throw scope.reason
 }
