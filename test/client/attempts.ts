@@ -1,9 +1,11 @@
 // Requests that are sent again: how often, after what waits, and until when. Waits are read from where they are asked for, not from a clock.
+import '../support/clock.js'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, type ClientOptions, type ConnectionError } from '../../lib/client/index.js'
 import { PROTOCOLS, texts } from '../network/ways.js'
+import { fake, real } from '../support/clock.js'
 import { collect } from '../support/collect.js'
 import { deadPort } from '../support/nobody.js'
 import { within } from '../support/within.js'
@@ -42,19 +44,18 @@ const UNIT = 4_000_000
 
 /** Runs without waiting between attempts, all by the same chance, and tells what the waits would have been. */
 async function waits<T>(chance: number, work: () => Promise<T>): Promise<{ waited: number[]; result: T }> {
-  const { setTimeout: timeout } = globalThis
+  const { setTimeout: timeout } = real
   const { random } = Math
   const waited: number[] = []
   Math.random = () => chance
-  globalThis.setTimeout = ((callback: (...args: unknown[]) => void, milliseconds = 0, ...args: unknown[]) => {
-    if (milliseconds < UNIT) return timeout(callback, milliseconds, ...args)
-    waited.push(milliseconds)
-    return timeout(callback, 0, ...args)
-  }) as typeof setTimeout
+  fake.setTimeout = (callback, milliseconds = 0, ...args) => {
+    if (milliseconds >= UNIT) waited.push(milliseconds)
+    return timeout(callback, milliseconds < UNIT ? milliseconds : 0, ...args)
+  }
   try {
     return { waited, result: await work() }
   } finally {
-    globalThis.setTimeout = timeout
+    fake.setTimeout = undefined
     Math.random = random
   }
 }
