@@ -15,10 +15,13 @@ os.environ.setdefault('JINA_HIDE_SURVEY', '1')
 out = os.fdopen(os.dup(1), 'w')
 os.dup2(2, 1)  # whatever else prints
 
+import grpc  # noqa: E402
 from docarray import Document, DocumentArray  # noqa: E402
 from documents import document, picture  # noqa: E402
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 from jina import Client  # noqa: E402
+from jina.proto import jina_pb2_grpc  # noqa: E402
+from jina.types.request.data import DataRequest  # noqa: E402
 
 
 def inputs(ask):
@@ -58,7 +61,57 @@ def stream(client, ask):
     return {'docs': asyncio.run(collect())}
 
 
+class Load:
+    """Asks on and on, by the generated stubs on a channel that it keeps, and by Clients; counts what is answered."""
+
+    def __init__(self, address):
+        self.address, self.over, self.answered, self.failures = address, False, 0, []
+        self.threads = [threading.Thread(target=self.run, args=(work,)) for work in (self.stubs(), self.stubs(), self.posts())]
+        for thread in self.threads:
+            thread.start()
+
+    def stubs(self):
+        channel = grpc.insecure_channel(self.address.replace('grpc://', ''))
+        stub = jina_pb2_grpc.JinaSingleDataRequestRPCStub(channel)
+        while True:
+            request = DataRequest()
+            request.header.exec_endpoint = '/'
+            request.data.docs = DocumentArray([Document(text='a')])
+            yield stub.process_single_data(request).docs.texts == ['a!']
+
+    def posts(self):
+        while True:
+            docs = Client(host=self.address).post('/', DocumentArray([Document(text='a') for _ in range(3)]), request_size=1)
+            yield docs.texts == ['a!'] * 3
+
+    def run(self, work):
+        while not self.over:
+            try:
+                if not next(work):
+                    raise ValueError('another answer')
+                self.answered += 1
+            except Exception as error:
+                self.failures.append(f'{type(error).__name__}: {error}'[:300])
+                return
+
+    def end(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join()
+
+
+load = None
+
+
 def obey(ask):
+    global load
+    if ask['do'] == 'load':
+        load = Load(ask['address'])
+        return {}
+    if ask['do'] in ('loaded', 'unload'):
+        if ask['do'] == 'unload':
+            load.end()
+        return {'answered': load.answered, 'failures': load.failures}
     client = Client(host=ask['address'], asyncio=ask['do'] == 'stream')
     if ask['do'] == 'post':
         return post(client, ask)
