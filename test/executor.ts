@@ -127,6 +127,32 @@ test('E1: with no matching endpoint and no default, the request passes untouched
   )
 })
 
+test('216: a dry run calls no executor, but one that is bound to it', async () => {
+  const called: string[] = []
+  class Bound extends Executor {
+    static requests = { _jina_dry_run_: 'dry', '/default': 'rest' }
+    dry(): void {
+      called.push('bound')
+    }
+    rest(): void {
+      called.push('rest')
+    }
+  }
+  await using flow = await new Flow()
+    .add({ name: 'function', uses: () => void called.push('function') })
+    .add({ name: 'class', uses: Base })
+    .open()
+  const [response] = await flow.post('_jina_dry_run_', 'x').toArray()
+  assert.equal(
+    response!.routes.map(({ executor }) => executor),
+    ['gateway'],
+  )
+  assert.equal(called, [])
+  await using bound = await open(Bound)
+  await bound.post('_jina_dry_run_', 'x').drain()
+  assert.equal(called, ['bound'])
+})
+
 test('E1: functions are executors: plain, asynchronous, generators and async generators', async () => {
   const kinds: any[] = [
     ({ docs }: Call) => docs.map((doc) => `${doc.text}!`),

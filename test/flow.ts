@@ -167,6 +167,24 @@ test('E9: a join sees the branches apart, by order and by name', async () => {
   assert.equal(Object.fromEntries(Object.entries(call!.docsMap!).map(([name, { texts }]) => [name, texts])), { p1: ['one'], p2: ['two', 'three'] })
 })
 
+test('216: only the executor at a join sees the branches apart, those behind it do not', async () => {
+  const seen: unknown[] = []
+  const see = ({ docsMatrix, docsMap }: Call): void => void seen.push([docsMatrix?.length, docsMap && Object.keys(docsMap)])
+  await using flow = await new Flow()
+    .add({ name: 'p1', needs: 'gateway' })
+    .add({ name: 'p2', needs: 'gateway' })
+    .needs(['p1', 'p2'], { name: 'join', uses: see })
+    .add({ name: 'behind', uses: see })
+    .add({ name: 'beside', needs: 'join', uses: see })
+    .open()
+  await flow.post('/', 'x').drain()
+  assert.equal(seen, [
+    [2, ['p1', 'p2']],
+    [undefined, undefined],
+    [undefined, undefined],
+  ])
+})
+
 test('F3: every leaf is awaited, and results of all executors come back', async () => {
   const door = deferred<void>()
   let finished = false
@@ -412,6 +430,27 @@ test('R137: close() lets requests in the executors finish, then closes them; not
   assert.is((await pending).value.status.code, 'SUCCESS')
   const error: any = await post.next().catch((error) => error)
   assert.match(error.code, /ERR_FLOW/)
+})
+
+test('216: no timer stays of a close() that was done before its time was up', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const [inside, door] = [deferred<void>(), deferred<void>()]
+  const flow = await new Flow({ closeTimeout: 600_000 })
+    .add({
+      uses: async () => {
+        inside.resolve()
+        await door.promise
+      },
+    })
+    .open()
+  const before = timers()
+  const drained = flow.post('/', 'x').drain()
+  await inside.promise
+  const closed = flow.close()
+  await turn()
+  door.resolve()
+  await Promise.all([drained, closed])
+  assert.is(timers(), before)
 })
 
 test('R137: closeTimeout ends the wait for executors that hang, and tells them', async () => {

@@ -4,10 +4,12 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, type ClientOptions, type ConnectionError } from '../../lib/client/index.js'
+import { Flow } from '../../lib/index.js'
 import { PROTOCOLS, texts } from '../network/ways.js'
 import { fake, real } from '../support/clock.js'
 import { collect } from '../support/collect.js'
 import { deadPort } from '../support/nobody.js'
+import { Service } from '../support/service.js'
 import { within } from '../support/within.js'
 import { world } from './world.js'
 
@@ -98,6 +100,29 @@ for (const protocol of PROTOCOLS) {
     const { error } = await collect(client.post('/', 'bad'))
     assert.is(error.code, 'ERR_EXECUTOR')
     assert.equal(it.calls, ['bad'])
+  })
+}
+
+for (const protocol of PROTOCOLS) {
+  test(`216: ${protocol}: a request is not sent again after a partial answer`, async () => {
+    let calls = 0
+    await using flow = await new Flow({ protocol, port: 0, closeTimeout: 100 })
+      .add({
+        uses: async function* ({ signal }) {
+          calls++
+          yield 'piece'
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        },
+      })
+      .open()
+    await using between = await Service.before(Number(new URL(flow.addresses[protocol]!).port))
+    await using client = new Client({ host: '127.0.0.1', port: between.port, protocol, maxAttempts: 3, initialBackoff: 1 })
+    const post = client.post('/', 'a')
+    const { value } = await within(20_000, post.next())
+    assert.ok(value.partial)
+    between.cut()
+    assert.is((await within(20_000, collect(post))).error.code, 'ERR_DISCONNECTED')
+    assert.is(calls, 1)
   })
 }
 

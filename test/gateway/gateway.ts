@@ -12,6 +12,7 @@ import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { serve as serveGrpc } from '../../lib/wire/grpc/server/serve.js'
 import { serve as serveHttp } from '../../lib/wire/http/index.js'
 import { serve as serveWebSocket } from '../../lib/wire/websocket/server/serve.js'
+import { deadPort, silence } from '../support/nobody.js'
 import { RawHttp } from '../support/raw-http.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
@@ -279,6 +280,28 @@ test('R87: a key, a certificate and a host that are none are named, and not in t
 })
 
 // ── What is said ──────────────────────────────────────────────────────────────────────────────────────────
+
+test('216: when the second port is taken, the first one is free again', async () => {
+  const [first, taken] = [await deadPort(), await silence()]
+  await using _ = taken
+  const error = await refusal({ protocol: ['grpc', 'http'], port: [first, taken.port] })
+  assert.is(error.code, 'ERR_REFUSED')
+  assert.match(error.message, new RegExp(`:${taken.port}`))
+  await using again = await started({ protocol: ['grpc', 'http'], port: [first, 0] })
+  assert.is(again.gateway.port, first)
+})
+
+test('216: no timer stays of a close() that was done before its time was up', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const it = await started()
+  assert.equal(await (await fetch(it.gateway.addresses.http!)).json(), {})
+  await it.gateway.close(600_000)
+  await it.flow.close()
+  // Sockets that end take their timers with them.
+  for (let i = 0; timers() > before && i < 500; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.is(timers(), before)
+})
 
 test('F9: the notice names protocols, addresses, docs and GraphQL, and who can reach them', async () => {
   const addresses = { grpc: 'grpc://127.0.0.1:1', http: 'http://127.0.0.1:2', websocket: 'ws://127.0.0.1:2' }

@@ -55,6 +55,17 @@ test('R168: an executor that throws at once leaves no timer of its timeout, with
   }
 })
 
+test('216: an executor that answers at once leaves no timer of its timeout, with or without replicas', async () => {
+  for (const options of [{}, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+    const flow = await flowOf(() => {}, { timeout: 60_000, ...options })
+    const before = timers()
+    await flow.post('/', ['a', 'b'], { requestSize: 1 }).drain()
+    await turn()
+    assert.is(timers(), before, JSON.stringify(options))
+    await flow.close()
+  }
+})
+
 test('R44: an executor that hangs is told, and its request fails by name, although it never answers', async () => {
   let told: unknown
   const flow = await flowOf(

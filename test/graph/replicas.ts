@@ -121,6 +121,9 @@ test('F4: wrong numbers and pollings are refused at the call, by the name of the
     for (const value of [0, -1, 1.5, 1001, Number.NaN]) wrong({ [name]: value }, 'ERR_OPTION_RANGE', new RegExp(`^${name} `))
     for (const value of ['3', null]) wrong({ [name]: value }, 'ERR_OPTION_TYPE', new RegExp(`^${name} `))
   }
+  wrong({ parallel: 2, replicas: 3 }, 'ERR_OPTION_RANGE', /^parallel must be the same as replicas and shards/)
+  wrong({ replicas: 2, shards: 3 }, 'ERR_OPTION_RANGE', /the same as replicas and shards/)
+  new Flow().add({ parallel: 2, replicas: 2, shards: 2 })
   wrong({ concurrency: 0 }, 'ERR_OPTION_RANGE', /^concurrency /)
   for (const polling of ['SOME', { '/x': 'SOME' }, { '/x': ['ALL'] }, ['ALL'], null, 3]) wrong({ polling }, 'ERR_OPTION_RANGE', /^polling /)
 })

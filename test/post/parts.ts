@@ -244,6 +244,27 @@ test('P4, P12: an endless generator and a consumer that breaks: it ends, its fin
   }
 })
 
+test('216: a generator is not asked for another piece once its consumer left, not even for one that would be thrown away', async () => {
+  for (const options of [{}, { resultsInOrder: true }, { onAlways: () => {} }]) {
+    let made = 0
+    const closed = deferred<void>()
+    await using flow = await flowOf(async function* () {
+      try {
+        for (;;) yield `${made++}`
+      } finally {
+        closed.resolve()
+      }
+    })
+    const post = flow.post('/', 'x', options)
+    await within(1000, post.next())
+    await turn()
+    const offered = made
+    await post.return()
+    await within(1000, closed.promise)
+    assert.is(made, offered)
+  }
+})
+
 test('P12: an abort while a piece waits ends with its reason, and closes the generator', async () => {
   for (const options of [{}, { resultsInOrder: true }, { onDone: () => {} }]) {
     const controller = new AbortController()

@@ -119,6 +119,32 @@ test('D5, R8: documents before a bad one, or before a failure of the source, sti
   }
 })
 
+test('216: a batch whose first document is bad sends no request, not even an empty one', async () => {
+  const bad = ['a', 'b', 5 as any, 'd']
+  const sources: Record<string, any> = {
+    array: bad,
+    set: new Set(bad),
+    generator: function* () {
+      yield* bad
+    },
+    asynchronous: async function* () {
+      yield* bad
+    },
+    promises: bad.map((item) => Promise.resolve(item)),
+  }
+  for (const [name, inputs] of Object.entries(sources)) {
+    for (const [requestSize, sizes] of [
+      [2, [2]],
+      [1, [1, 1]],
+    ] as const) {
+      const seen: number[] = []
+      await using flow = await flowOf(({ docs }) => void seen.push(docs.length))
+      await fails(() => flow.post('/', inputs, { requestSize }).drain(), 'ERR_INPUT', /Input 2 /)
+      assert.equal(seen, sizes, name)
+    }
+  }
+})
+
 test('R1, R5: a source whose item is no document is closed once', async () => {
   await using flow = await flowOf(() => {})
   for (const asynchronous of [false, true]) {

@@ -551,6 +551,30 @@ test('promise 6, R9, R10, R13: return() settles at once while a next() is pendin
   }
 })
 
+test('216, promise 6: return() does not wait for an async generator that is busy with a read, and closes it behind that', async () => {
+  for (const ordered of orders) {
+    const read = deferred<void>()
+    let isClosed = false
+    const source = async function* () {
+      try {
+        yield 0
+        await read.promise
+        yield 1
+      } finally {
+        isClosed = true
+      }
+    }
+    const it = inFlight(source(), (n) => n, { limit: 3, ordered })
+    await it.next()
+    await turn()
+    assert.equal(await within(1000, it.return!('bye')), { done: true, value: 'bye' })
+    assert.not(isClosed)
+    read.resolve()
+    await turn()
+    assert.ok(isClosed)
+  }
+})
+
 test('promise 6, R14: return() twice closes once; the second waits for the same close', async () => {
   const closing = deferred<void>()
   const source = new Source(numbers(9), { closed: () => closing.promise })

@@ -32,8 +32,13 @@ export class Service implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Breaks off all connections there are. */
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 }
