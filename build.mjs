@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/wire/graphql/graphiql/build.mjs'
 import { licenses } from './lib/wire/graphql/licenses.mjs'
@@ -13,16 +13,25 @@ import { yogaInside } from './lib/wire/graphql/yoga/build.mjs'
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const quick = process.argv.includes('--quick')
 const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'cli/main']
+// What is another file in a page: the `imports` of package.json choose.
+const doors = {
+  '#host': ['host.ts', 'host-web.ts'],
+  '#streams': ['wire/graphql/yoga/streams.mjs', 'wire/graphql/yoga/streams-web.mjs'],
+  '#grpc': ['@grpc/grpc-js', 'wire/grpc/absent.mjs'],
+}
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
 else rmSync('dist/rooms', { recursive: true, force: true })
 const { metafile } = await build({
-  entryPoints: entries.map((entry) => `lib/${entry}.ts`),
+  entryPoints: [
+    ...entries.map((entry) => `lib/${entry}.ts`),
+    ...Object.values(doors).flatMap((files) => files.filter((file) => !file.startsWith('@')).map((file) => `lib/${file}`)),
+  ],
   outdir: 'dist',
   outbase: 'lib',
   bundle: true,
   splitting: true,
-  plugins: [yogaInside],
+  plugins: [doorsOutside(), yogaInside],
   mainFields: ['module', 'main'],
   metafile: true,
   chunkNames: 'rooms/[name]-[hash]',
@@ -40,6 +49,20 @@ await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+}
+
+/** A plugin of esbuild that leaves the choice between doors to whoever imports the package. */
+function doorsOutside() {
+  const nameOf = (path) => path.replace(/\.ts$/, '.js')
+  const names = new Map(Object.entries(doors).map(([name, [file]]) => [file.startsWith('@') ? file : nameOf(resolve('lib', file)), name]))
+  return {
+    name: 'doors-outside',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.\.?\/|^@grpc\// }, ({ path, resolveDir, kind }) => {
+        const name = kind === 'entry-point' ? undefined : names.get(path.startsWith('.') ? resolve(resolveDir, path) : path)
+        return name && { path: name, external: true, sideEffects: false }
+      }),
+  }
 }
 
 /** The JSON Schema of a Flow's YAML, as the loader's own tables say it. */

@@ -1,23 +1,42 @@
+interface Modules {
+  'fs/promises': typeof import('node:fs/promises')
+  fs: typeof import('node:fs')
+  crypto: typeof import('node:crypto')
+  path: typeof import('node:path')
+  net: typeof import('node:net')
+  tls: typeof import('node:tls')
+  http: typeof import('node:http')
+  https: typeof import('node:https')
+  zlib: typeof import('node:zlib')
+  url: typeof import('node:url')
+  os: typeof import('node:os')
+  child_process: typeof import('node:child_process')
+  async_hooks: typeof import('node:async_hooks')
+}
+
 /**
- * A module of Node, when it is needed. The name is a variable to bundlers, so that a bundle for browsers does not look for it.
+ * What comes from Node when it is needed: the only door to it. Each name is written out, so that whoever bundles a server finds them all.
+ * For browsers, `host-web.ts` stands here: see `imports` in package.json.
  */
-export function node(name: 'fs/promises'): Promise<typeof import('node:fs/promises')>
-export function node(name: 'fs'): Promise<typeof import('node:fs')>
-export function node(name: 'crypto'): Promise<typeof import('node:crypto')>
-export function node(name: 'path'): Promise<typeof import('node:path')>
-export function node(name: 'net'): Promise<typeof import('node:net')>
-export function node(name: 'tls'): Promise<typeof import('node:tls')>
-export function node(name: 'http'): Promise<typeof import('node:http')>
-export function node(name: 'https'): Promise<typeof import('node:https')>
-export function node(name: 'zlib'): Promise<typeof import('node:zlib')>
-export function node(name: 'url'): Promise<typeof import('node:url')>
-export function node(name: 'crypto'): Promise<typeof import('node:crypto')>
-export function node(name: 'os'): Promise<typeof import('node:os')>
-export function node(name: 'child_process'): Promise<typeof import('node:child_process')>
-export function node(name: 'async_hooks'): Promise<typeof import('node:async_hooks')>
-export function node(name: string): Promise<unknown> {
-  const specifier = `node:${name}`
-  return import(specifier)
+const modules: { readonly [Name in keyof Modules]: () => Promise<Modules[Name]> } = {
+  'fs/promises': () => import('node:fs/promises'),
+  fs: () => import('node:fs'),
+  crypto: () => import('node:crypto'),
+  path: () => import('node:path'),
+  net: () => import('node:net'),
+  tls: () => import('node:tls'),
+  http: () => import('node:http'),
+  https: () => import('node:https'),
+  zlib: () => import('node:zlib'),
+  url: () => import('node:url'),
+  os: () => import('node:os'),
+  child_process: () => import('node:child_process'),
+  async_hooks: () => import('node:async_hooks'),
+}
+
+/** A module of Node. */
+export function node<Name extends keyof Modules>(name: Name): Promise<Modules[Name]> {
+  return modules[name]()
 }
 
 interface Builtins {
@@ -31,10 +50,25 @@ export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name]
   return process?.getBuiltinModule?.(`node:${name}`)
 }
 
-/** A package that needs Node, hidden from bundlers in the same way. */
-export function packageOfNode(name: 'tinyglobby'): Promise<typeof import('tinyglobby')>
-export function packageOfNode(name: '@resvg/resvg-js'): Promise<typeof import('@resvg/resvg-js')>
-export function packageOfNode(name: 'ws'): Promise<typeof import('ws')>
-export function packageOfNode(name: string): Promise<unknown> {
-  return import(name)
+interface Packages {
+  ws: typeof import('ws')
+  tinyglobby: typeof import('tinyglobby')
+  '@resvg/resvg-js': typeof import('@resvg/resvg-js')
+}
+
+const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name]> } = {
+  ws: () => import('ws'),
+  tinyglobby: () => import('tinyglobby'),
+  // It may not be there, which must not keep a bundle from being made.
+  '@resvg/resvg-js': () => importHere('@resvg/resvg-js') as Promise<Packages['@resvg/resvg-js']>,
+}
+
+/** A package that needs Node. */
+export function packageOfNode<Name extends keyof Packages>(name: Name): Promise<Packages[Name]> {
+  return packages[name]()
+}
+
+/** What is only known when it is imported, by the platform itself. */
+export function importHere(specifier: string): Promise<object> {
+  return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
 }

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 
 /** Rooms from the ground up. A file imports from its own room and from below; types may come from anywhere. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['errors', 'host', 'nearest', 'version'],
+  ['errors', 'host', 'host-web', 'nearest', 'version'],
   ['base'],
   ['options', 'stream'],
   ['doc'],

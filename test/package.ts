@@ -1,6 +1,7 @@
 // What is installed with the package, and what is in it.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -80,12 +81,25 @@ test('186: what was built asks for nothing but Node and what is installed with t
   const asked = files.flatMap((file) =>
     [...readFileSync(`dist/${file}`, 'utf8').matchAll(/(?:^(?:import|export)\b[^'"\n]*|[^.\w]import\()"([^".][^"]*)"/gm)].map(([, name]) => name!),
   )
-  const packages = new Set(asked.filter((name) => !name.startsWith('node:')).map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)![0]))
+  const chosen = Object.values(own.imports as Record<string, { default: string }>).map((choice) => choice.default)
+  const outside = [...asked, ...chosen].filter((name) => !/^(node:|\.)/.test(name) && !Object.hasOwn(own.imports, name))
+  const packages = new Set(outside.map((name) => /^(@[^/]+\/)?[^/]+/.exec(name)![0]))
   assert.ok(packages.has('graphql') && packages.has('@grpc/grpc-js'))
   assert.equal(
     [...packages].filter((name) => !known.includes(name)),
     [],
   )
+})
+
+test('186: the page of GraphiQL is found from wherever its server was built to', async () => {
+  // Not as TypeScript finds it: what was built is of the package's next build, not of this one's types.
+  const [{ Flow }, { createGraphQL }] = await Promise.all(['index', 'wire/graphql/index'].map((entry) => import(resolve(`dist/${entry}.js`))))
+  const flow = await new Flow().add({ uses: () => {} }).open()
+  const { fetch } = createGraphQL(flow, { graphiql: true })
+  const script = await fetch(new Request('http://localhost/graphql?asset=graphiql.js'))
+  await flow.close()
+  assert.is(script.status, 200)
+  assert.match(script.headers.get('content-type') ?? '', 'javascript')
 })
 
 test('R130: the package holds what was built and what is read, and nothing else', () => {

@@ -1,7 +1,7 @@
 import { ConfigError, say, show } from '../errors.js'
 import { Executor, type ExecutorFunction } from '../executor.js'
 import type { ExecutorClass } from '../flow-options.js'
-import { node } from '../host.js'
+import { importHere, node } from '../host.js'
 import { nearest } from '../nearest.js'
 import type { Place } from './yaml.js'
 
@@ -49,7 +49,7 @@ export async function findFile(path: string, folder: string, allowOutside: boole
 export async function importFile(path: string, where: Place = { file: path }): Promise<object> {
   const { pathToFileURL } = await node('url')
   try {
-    return (await import(pathToFileURL(path).href)) as object
+    return await importHere(pathToFileURL(path).href)
   } catch (cause) {
     const reason =
       (cause as { code?: unknown })?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?ts$/.test(path)

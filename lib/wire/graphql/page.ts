@@ -52,15 +52,19 @@ export class Page {
   }
 }
 
+/** Where the files of the page are, seen from here: from the source, and from a room of what was built. */
+const FOLDERS = ['./graphiql/', '../wire/graphql/graphiql/']
+
 async function read(name: string): Promise<Uint8Array | undefined> {
-  try {
-    const { readFile } = await node('fs/promises')
-    // In a variable, as a bundler would take `new URL('…', import.meta.url)` for a file of its own.
-    const here = import.meta.url
-    return await readFile(new URL(`./graphiql/${name}`, here))
-  } catch {
-    return undefined
+  // In a variable, as a bundler would take `new URL('…', import.meta.url)` for a file of its own.
+  const here = import.meta.url
+  for (const folder of FOLDERS) {
+    try {
+      const { readFile } = await node('fs/promises')
+      return await readFile(new URL(folder + name, here))
+    } catch {}
   }
+  return undefined
 }
 
 function html(path: string): string {

@@ -1,7 +1,7 @@
 // What the build puts in the place of `@whatwg-node/fetch`: the same choice between the platform's classes and those that are made for
 // Node's streams, but as an ES module, and without what serves nobody here. The original asks `require` for them when it runs.
-import * as streams from '@whatwg-node/node-fetch'
 import { URLPattern as Polyfill } from 'urlpattern-polyfill/urlpattern'
+import * as streams from './streams.mjs'
 
 const isNext = Object.keys(globalThis).some((key) => key.startsWith('__NEXT'))
 const api = 'Bun' in globalThis || 'Deno' in globalThis || isNext ? globalThis : streams

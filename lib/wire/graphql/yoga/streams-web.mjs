@@ -1,0 +1,20 @@
+// What stands for `@whatwg-node/node-fetch` where there is no Node: the platform's own.
+export const {
+  Blob,
+  CompressionStream,
+  DecompressionStream,
+  File,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoder,
+  TextDecoderStream,
+  TextEncoder,
+  TextEncoderStream,
+  TransformStream,
+  URL,
+  URLSearchParams,
+  WritableStream,
+} = globalThis

@@ -1,0 +1,20 @@
+// Request, Response and their like, made for Node's streams.
+export {
+  Blob,
+  CompressionStream,
+  DecompressionStream,
+  File,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoder,
+  TextDecoderStream,
+  TextEncoder,
+  TextEncoderStream,
+  TransformStream,
+  URL,
+  URLSearchParams,
+  WritableStream,
+} from '@whatwg-node/node-fetch'
