@@ -15,7 +15,7 @@ import type { Inputs } from './post/inputs.js'
 import { type Post, post } from './post/post.js'
 import type { Request } from './request/request.js'
 import type { Running } from './running.js'
-import { Flatten } from './stream/flatten.js'
+import { Eventual } from './stream/eventual.js'
 
 const NAME = /^[A-Za-z_][\w-]*$/
 
@@ -332,8 +332,13 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
     options: PostOptions<ParametersFor<Endpoints, On>> = {},
   ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
     checkPostOptions(options)
-    return (source, step) =>
-      new Flatten(this.post<T, On>(on, source, within(options, step?.signal)), ({ error, partial, docs }) => (error === undefined && !partial ? docs : []))
+    return (source, step) => {
+      const responses = this.post<T, On>(on, source, within(options, step?.signal))
+      return new Eventual(
+        () => import('./stream/flatten.js'),
+        ({ Flatten }) => new Flatten(responses, ({ error, partial, docs }) => (error === undefined && !partial ? docs : [])),
+      )
+    }
   }
 
   /** What its executors are bound to, while it is open; `/default` is all that is not named. */

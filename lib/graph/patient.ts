@@ -1,6 +1,7 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { ExecutorError, isError } from '../errors.js'
 import type { Handler } from '../peer.js'
+import { copyOf } from '../request/copy.js'
 import type { Request } from '../request/request.js'
 import { listen, unlisten } from '../stream/ear.js'
 import { rest } from '../stream/rest.js'
@@ -82,7 +83,7 @@ export class Patient implements Handler {
     for (let attempt = 0; ; attempt++) {
       if (this.#signal?.aborted) throw this.#signal.reason
       const scope = request.scope.child()
-      const trial = last ? request.fork(request.docs, scope) : request.copy(scope)
+      const trial = last ? request.fork(request.docs, scope) : copyOf(request, scope)
       trial.tried = tried
       let parted = false
       trial.emit =

@@ -2,6 +2,7 @@ import parallel from 'it-parallel'
 import { now } from '../base/clock.js'
 import type { DocumentArray } from '../doc/array.js'
 import type { Handler } from '../peer.js'
+import { copyOf } from '../request/copy.js'
 import type { Request } from '../request/request.js'
 import type { Scope } from '../stream/scope.js'
 import type { Background } from './background.js'
@@ -89,7 +90,7 @@ export class Replicas implements Handler {
     // Until there is an answer, whoever does not want it any more stops them all.
     const unwatch = request.scope.watch((reason) => scope.abort(reason))
     // Copies for all: those who answer later go on changing theirs.
-    const parts = this.#replicas.map(() => request.copy(scope))
+    const parts = this.#replicas.map(() => copyOf(request, scope))
     for (const part of parts) part.results = undefined
     let heard = false
     /** What failed while there was no answer, first things first. */
@@ -128,7 +129,7 @@ export class Replicas implements Handler {
 
   /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
   #copies(request: Request, scope: Scope): Request[] {
-    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : request.copy(scope)))
+    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : copyOf(request, scope)))
     for (const copy of copies) copy.results = undefined
     return copies
   }

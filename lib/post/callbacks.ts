@@ -1,6 +1,8 @@
+import type { Context } from '../base/context.js'
 import { CallbackError } from '../errors.js'
 import type { PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
+import type { Emit } from '../stream/in-flight.js'
 import type { Scope } from '../stream/scope.js'
 
 /**
@@ -12,16 +14,60 @@ export class Callbacks {
   /** Settles when the last one in the queue has left it. */
   #last: Promise<void> = Promise.resolve()
 
-  constructor(options: PostOptions) {
+  readonly #context: Context
+  readonly #lenient: boolean
+  /** A response failed that will end it all, once those before it had their callbacks. */
+  #ending = false
+
+  /**
+   * @param context that of the post
+   * @param lenient whether responses that failed are handed on, and end nothing
+   */
+  constructor(options: PostOptions, context: Context, lenient: boolean) {
     this.#options = options
+    this.#context = context
+    this.#lenient = lenient
   }
 
   /** What ended it all had its turn: nobody behind it is called back. */
   over = false
 
-  /** A place in the queue: from the start of a request when order matters, else from its completion. */
-  turn(): Turn {
-    return new Turn(this, this.#options.resultsInOrder === true ? this.queue() : undefined)
+  /** Asks for a response, and calls back before it and each of its parts are handed on. */
+  async answer(ask: (emit: Emit<Response>) => Response | Promise<Response>, scope: Scope, emit: Emit<Response>): Promise<Response> {
+    // From the start of a request when order matters, else from its completion.
+    const turn = new Turn(this, this.#options.resultsInOrder === true ? this.queue() : undefined)
+    // Nothing more is started, and nobody waits for it: what ends it all is before it.
+    if (this.#ending) return new Promise<never>(() => {})
+    try {
+      let broken: { reason: unknown } | undefined
+      let parts: Promise<unknown> | undefined
+      const called = (part: Response): Promise<void> => {
+        const hand = async (): Promise<void> => {
+          await turn.part(part, scope)
+          await emit(part)
+        }
+        const handed = this.#context.runInAsyncScope(() => (parts === undefined ? hand() : parts.then(hand)), undefined)
+        parts = handed.catch((reason) => {
+          broken ??= { reason }
+        })
+        // Those before may wait for what this request holds.
+        return turn.isNext ? handed : Promise.resolve()
+      }
+      const response = await ask(called)
+      const fatal = this.#lenient ? undefined : response.error
+      if (fatal !== undefined) this.#ending = true
+      await parts
+      // The executor fails of it, and is not to blame.
+      if (broken !== undefined) throw (broken as { reason: unknown }).reason
+      await turn.take(response, scope)
+      if (fatal !== undefined) throw fatal
+      return response
+    } catch (error) {
+      turn.end()
+      throw error
+    } finally {
+      turn.leave()
+    }
   }
 
   queue(): Place {

@@ -7,10 +7,10 @@ import type { Peer } from '../peer.js'
 import { snapshot } from '../request/parameters.js'
 import { Header } from '../request/request.js'
 import type { Response } from '../request/response.js'
+import { Eventual } from '../stream/eventual.js'
 import { answers } from './answers.js'
 import { batches } from './batches.js'
 import type { Inputs } from './inputs.js'
-import { watch } from './watch.js'
 
 /**
  * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests on the way.
@@ -33,13 +33,15 @@ export function post<T extends object = Tags>(peer: Peer, on: string, inputs: In
     () => inputs,
     batches(requestSize, flushAfter),
     answers(peer, header, prefetch === 0 ? Infinity : prefetch, options),
-    showProgress ? watch(inputs, requestSize) : same,
+    (responses: AsyncIterableIterator<Response>) =>
+      showProgress
+        ? new Eventual(
+            () => import('./watch.js'),
+            ({ Watched }) => new Watched(responses, inputs, requestSize),
+          )
+        : responses,
   )
   return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
-}
-
-function same<V>(value: V): V {
-  return value
 }
 
 // Where the platform has async iterator helpers, a post has them too.

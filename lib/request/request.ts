@@ -1,4 +1,4 @@
-import { DocumentArray } from '../doc/array.js'
+import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
 import type { Parameters } from '../options.js'
 import type { Emit } from '../stream/flight.js'
@@ -148,19 +148,6 @@ export class Request {
     fork.emit = this.emit
     fork.branches = this.branches
     return this.#lend(fork)
-  }
-
-  /** The same request on another way, with copies of all documents, also of those that branches brought: what happens to them is not seen here. */
-  copy(scope: Scope): Request {
-    const copy = this.fork(this.docs.clone(), scope)
-    if (this.branches === undefined) return copy
-    // A document that is here and there stays one.
-    const copies = new Map(this.docs.map((document, at) => [document, copy.docs[at]!]))
-    copy.branches = this.branches.map(({ executor, docs }) => ({
-      executor,
-      docs: DocumentArray.from(docs.map((document) => copies.get(document) ?? document.clone())),
-    }))
-    return copy
   }
 
   /** Takes over what a fork came to. */

@@ -19,6 +19,8 @@ export class Reader<T> {
   busy = false
   /** Whether the source is an async one. */
   async = false
+  /** Whether what the read gives has to be waited for. */
+  #waits = false
   #iterator: Iterator<T> | AsyncIterator<T> | undefined
   /** A source that is an array is read by its index: nobody could tell, but by the time it takes. */
   #array: readonly T[] | undefined
@@ -57,9 +59,9 @@ export class Reader<T> {
     let step: IteratorResult<T>
     try {
       const answer = this.#iterator!.next()
-      // What began as a sync iterator may go on as an async one: post() knows no sooner that there are promises among its inputs.
-      if (!this.async && answer instanceof Promise) this.async = true
-      if (this.async) return adopt(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
+      // A sync iterator may have to wait now and then: post() knows no sooner what its inputs are read by, or that there are promises among them.
+      this.#waits = this.async || answer instanceof Promise
+      if (this.#waits) return adopt(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
       step = answer as IteratorResult<T>
     } catch (error) {
       return this.#onFailed(error)
@@ -101,7 +103,7 @@ export class Reader<T> {
     const iterator = this.#iterator
     const { busy } = this
     // A source cannot be closed from within its own next(): who is told of the item asks again.
-    if (busy && !this.async) return undefined
+    if (busy && !this.async && !this.#waits) return undefined
     this.#iterator = undefined
     try {
       const close = iterator?.return

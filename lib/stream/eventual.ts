@@ -1,0 +1,45 @@
+type Any<T> = Iterator<T> | AsyncIterator<T>
+
+/**
+ * An iterator that is only there once its first item is asked for: what it reads has to be waited for, or is loaded then.
+ * Later steps are handed on as they are, without a promise of its own. `return()` settles at once.
+ */
+export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
+  readonly #open: () => Opened | PromiseLike<Opened>
+  readonly #iterate: (opened: Opened) => Iterable<T> | AsyncIterable<T>
+  readonly #discard: ((opened: Opened) => void) | undefined
+  #opening: Promise<void> | undefined
+  #iterator: Any<T> | undefined
+  #over = false
+
+  /** @param discard hears of what nobody wanted any more when it was there */
+  constructor(open: () => Opened | PromiseLike<Opened>, iterate: (opened: Opened) => Iterable<T> | AsyncIterable<T>, discard?: (opened: Opened) => void) {
+    this.#open = open
+    this.#iterate = iterate
+    this.#discard = discard
+  }
+
+  /** A promise but where what stands behind it is a sync iterator: its own kin can tell. */
+  next(): Promise<IteratorResult<T>> {
+    if (this.#iterator !== undefined) return this.#iterator.next() as Promise<IteratorResult<T>>
+    this.#opening ??= this.#start()
+    return this.#opening.then(() => this.#iterator?.next() ?? { done: true, value: undefined })
+  }
+
+  async #start(): Promise<void> {
+    if (this.#over) return
+    const opened = await this.#open()
+    if (this.#over) return this.#discard?.(opened)
+    const items = this.#iterate(opened)
+    this.#iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+  }
+
+  async return(value?: unknown): Promise<IteratorResult<T>> {
+    this.#over = true
+    return (await this.#iterator?.return?.(value)) ?? { done: true, value }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
