@@ -14,9 +14,12 @@ let looked = 0
 let unseen = 0
 let look = 1
 
-/** Has this turn of the event loop lasted so long that the caller should go on `later()`? One answer for the whole process. */
-export function overdue(): boolean {
-  if (++unseen < look) return false
+/**
+ * Has this turn of the event loop lasted so long that the caller should go on `later()`? One answer for the whole process.
+ * @param slow asked between steps that take milliseconds: then the clock is looked at each time
+ */
+export function overdue(slow = false): boolean {
+  if (!slow && ++unseen < look) return false
   unseen = 0
   const time = now()
   if (began === 0) {

@@ -8,7 +8,7 @@ import { later, overdue } from '../stream/turn.js'
  */
 export const MAX_DOCUMENTS = 50_000
 
-/** The most bytes of a request in JSON, unless told otherwise: 16 MiB, which the platform parses in one go while nobody else is served. */
+/** The most bytes of a request in JSON, unless told otherwise: 16 MiB, of which objects take ten times as much memory. */
 export const MAX_JSON = 16 * 1024 * 1024
 
 export function tooManyDocuments(most: number): string {

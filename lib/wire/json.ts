@@ -1,26 +1,67 @@
 import type { Document, NamedScore } from '../doc/document.js'
 import { isTypedArray } from '../doc/ndarray.js'
 import { DocumentError, say, show } from '../errors.js'
-
-/** How deep documents, tags and parameters may be nested: no real ones come near, and walks over them stay far from the stack's end. */
-const MAX_NESTING = 100
+import { later, overdue } from '../stream/turn.js'
+import { MAX_NESTING } from './json-text.js'
 
 /** Fields that Jina's JSON of a document has in another way. */
 const OTHERWISE = new Set(['mimeType', 'parentId', 'chunks', 'matches', 'scores', 'evaluations'])
 
+/** How many documents are written in one go at most, and from how many characters on, fewer: so that it takes a few milliseconds. */
+const TOGETHER = 64
+const LONG = 1 << 16
+
 /**
- * Documents as Jina's JSON has them: names in snake_case, only what is set.
- * @throws DocumentError that names the first that JSON cannot say, the place in it, and why
+ * The text of documents as Jina's JSON has them: names in snake_case, only what is set. What takes longer than a turn is a promise, and others are served
+ * in between.
+ * @throws DocumentError that names the first that JSON cannot say, the place in it, and why; for more text than there can be, too
  */
-export function documentsJson(documents: ArrayLike<Document>): unknown[] {
-  const list = new Array<unknown>(documents.length)
-  let at = 0
-  try {
-    for (; at < list.length; at++) list[at] = documentJson(documents[at]!, 1)
-  } catch (error) {
-    throw unwritable(documents[at]!, error)
+export function documentsText(documents: ArrayLike<Document>): string | Promise<string> {
+  const writing = new Writing(documents)
+  while (writing.step()) if (overdue(true)) return writing.rest()
+  return writing.text
+}
+
+class Writing {
+  text = '['
+  #at = 0
+  /** Twice as many each time, as long as their text is short. */
+  #many = 1
+
+  constructor(private readonly documents: ArrayLike<Document>) {}
+
+  /** @returns whether there are more */
+  step(): boolean {
+    const { documents } = this
+    const from = this.#at
+    const to = Math.min(from + this.#many, documents.length)
+    const list = new Array<unknown>(to - from)
+    try {
+      for (; this.#at < to; this.#at++) list[this.#at - from] = documentJson(documents[this.#at]!, 1)
+    } catch (error) {
+      throw unwritable(documents[this.#at]!, error)
+    }
+    try {
+      const text = JSON.stringify(list)
+      this.#many = text.length > LONG ? Math.max(1, this.#many >> 1) : Math.min(TOGETHER, this.#many * 2)
+      const more = to < documents.length
+      this.text += `${from > 0 && list.length > 0 ? ',' : ''}${text.slice(1, -1)}${more ? '' : ']'}`
+      return more
+    } catch (cause) {
+      throw new DocumentError('ERR_DOCUMENT', `The documents cannot be written as JSON: ${say(cause)}`, { cause })
+    }
   }
-  return list
+
+  async rest(): Promise<string> {
+    do if (overdue(true)) await new Promise<void>((resolve) => later(resolve))
+    while (this.step())
+    return this.text
+  }
+}
+
+/** Documents are written apart: their text is most of it. */
+export function around(before: string, documents: string | Promise<string>, after: string): string | Promise<string> {
+  return typeof documents === 'string' ? before + documents + after : documents.then((documents) => before + documents + after)
 }
 
 /** Why a document cannot be written, with the document's id. */

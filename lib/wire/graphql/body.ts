@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
+import { GraphQLError } from 'graphql'
 import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { hasMore, tooManyDocuments } from '../documents.js'
+import { MAX_NESTING, parseJson, TooDeep } from '../json-text.js'
 import { refusal } from './errors.js'
-import { inspectJson, MAX_NESTING } from './json.js'
+import { inspectJson } from './json.js'
 
 /** What a request came on, under Node. */
 export interface Connection {
@@ -15,7 +17,7 @@ export interface Connection {
  */
 export async function readJson(request: globalThis.Request, { req }: Connection, limit: number, maxDocuments: number): Promise<object> {
   // A framework has read it.
-  const json = req?.body !== undefined ? await request.json() : parse(await readText(request, req, limit))
+  const json = req?.body !== undefined ? await request.json() : await parse(await readText(request, req, limit))
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw refusal(400, 'BAD_REQUEST', 'The body must be a JSON object with a query; a list of operations is not taken')
   // Before they are looked at as GraphQL's types, which takes longer than all else.
@@ -38,16 +40,13 @@ async function readText(request: globalThis.Request, req: IncomingMessage | unde
   }
 }
 
-function parse(text: string): unknown {
-  let json: unknown
+async function parse(text: string): Promise<unknown> {
   try {
-    json = JSON.parse(text)
-  } catch {
-    throw refusal(400, 'BAD_REQUEST', 'The body is not JSON')
+    return await parseJson(text, { look: (value) => inspectJson(value, (reason) => refusal(400, 'BAD_REQUEST', `The body ${reason}`)) })
+  } catch (error) {
+    if (error instanceof GraphQLError) throw error
+    throw refusal(400, 'BAD_REQUEST', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
   }
-  // Every level takes two characters, so a short text need not be looked at.
-  if (text.length > 2 * MAX_NESTING) inspectJson(json, (reason) => refusal(400, 'BAD_REQUEST', `The body ${reason}`))
-  return json
 }
 
 /** How long a client that sends too much has to read that it does: closed at once, it would see a broken pipe instead. */

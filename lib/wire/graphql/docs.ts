@@ -4,6 +4,7 @@ import type { Parameters, PostOptions } from '../../options.js'
 import type { Peer } from '../../peer.js'
 import { type Post, post } from '../../post/post.js'
 import type { Response } from '../../request/response.js'
+import { later, overdue } from '../../stream/turn.js'
 import { STRANGER } from '../entrance.js'
 import type { Identity } from '../identity.js'
 import { askedBy } from '../message.js'
@@ -37,16 +38,36 @@ interface StreamArguments extends Arguments {
 }
 
 /** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
-export function docs(peer: Peer, { onError }: Settings): (root: unknown, args: Arguments, context: Context) => Promise<readonly Document[]> {
+export function docs(
+  peer: Peer,
+  { onError }: Settings,
+): (root: unknown, args: Arguments, context: Context) => Promise<readonly (Document | Promise<Document>)[]> {
   const whole = inOne(peer)
   return async (_root, args, context) => {
     try {
       // None for `data: []`, which sends nothing.
-      return await send(whole, args, context, { requestSize: 0 }).docs()
+      return inTurns(await send(whole, args, context, { requestSize: 0 }).docs())
     } catch (error) {
       throw explain(error, context, onError)
     }
   }
+}
+
+/** Documents whose fields are read at once: nobody waits for them. */
+const FEW = 1000
+/** Of more, those that are read together. */
+const TOGETHER = 100
+
+/** graphql reads the fields of all documents that are there in one go. So of many, they are there by and by, and others are served in between. */
+function inTurns(docs: readonly Document[]): readonly (Document | Promise<Document>)[] {
+  if (docs.length <= FEW) return docs
+  const list: Promise<Document>[] = new Array(docs.length)
+  let turn = Promise.resolve()
+  for (let at = 0; at < docs.length; at++) {
+    if (at % TOGETHER === 0) turn = turn.then(() => (overdue(true) ? new Promise<void>((resolve) => later(resolve)) : undefined))
+    list[at] = turn.then(() => docs[at]!)
+  }
+  return list
 }
 
 /** Subscribes to `docs`: a failed response comes with an error beside it, and the stream goes on. */

@@ -1,5 +1,4 @@
-/** How deep JSON may be nested, in parameters, tags and documents: no real ones come near, and walks over it stay far from the stack's end. */
-export const MAX_NESTING = 100
+import { MAX_NESTING } from '../json-text.js'
 
 /**
  * Goes through a JSON value.

@@ -1,7 +1,7 @@
 import { type DocumentNode, Lexer, parse, Source, TokenKind } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
+import { MAX_NESTING } from '../json-text.js'
 import { refusal } from './errors.js'
-import { MAX_NESTING } from './json.js'
 
 /** Longer texts have their documents in them and will not come again; remembered, they would fill the memory. */
 const LONGEST = 10_000

@@ -22,13 +22,13 @@ export interface Answers {
  */
 export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
   const type = received.header('content-type') ?? ''
-  if (/^application\/json\b/i.test(type)) return answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+  if (/^application\/json\b/i.test(type)) return await answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
   if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
   let last: Message | undefined
   for await (const line of linesOf(received.chunks(), answers.limit)) {
     if (line === '') continue
     if (last !== undefined) throw foreign(answers, 'it says more after its last line')
-    const message = answerOf(line, answers)
+    const message = await answerOf(line, answers)
     if (message.ordinal === undefined) {
       // Read to its end, the connection serves for the next request.
       last = message
@@ -48,9 +48,9 @@ function decodeText(bytes: Uint8Array, answers: Answers): string {
   }
 }
 
-function answerOf(text: string, answers: Answers): Message {
+async function answerOf(text: string, answers: Answers): Promise<Message> {
   try {
-    const json = parse(text)
+    const json = await parse(text)
     if (!isPlainObject(json) || !isPlainObject(json.header)) throw new Refusal(422, 'it answers without a header, so it is no gateway of Jina')
     const { header, routes, ordinal, partial } = json as Record<string, any>
     return {

@@ -65,7 +65,7 @@ export class HttpConnection implements Connection {
 
   async handle(request: Request): Promise<void> {
     const message = outgoing(request)
-    const text = requestText(message)
+    const text = await requestText(message)
     const { compression } = this.#options
     const headers: Record<string, string> = {
       ...this.#headers,

@@ -4,42 +4,26 @@ import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Parameters } from '../../options.js'
 import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
+import { parseJson, TooDeep } from '../json-text.js'
 import type { Message } from '../message.js'
 import { invalid, malformed, Refusal } from './refusal.js'
 
-/** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
-export const MAX_NESTING = 100
-
 /**
- * The JSON of a text.
+ * The JSON of a text; of a long one, a promise of it: others are served while it is read.
  * @throws Refusal with status 400 when it is none, or nested too deep
  */
 export function parse(text: string): unknown {
-  let json: unknown
   try {
-    json = JSON.parse(text)
+    const json = parseJson(text)
+    return json instanceof Promise ? json.catch((error) => Promise.reject(unread(text, error))) : json
   } catch (error) {
-    throw malformed(text.trim() === '' ? 'A JSON object is due, such as {"data": [{"text": "hello"}]}; the body is empty' : `Not JSON: ${say(error)}`)
+    throw unread(text, error)
   }
-  // Every level takes two characters, so a short text need not be looked at.
-  if (text.length > 2 * MAX_NESTING && !isFlat(json, 0)) throw malformed(`Nested deeper than ${MAX_NESTING} levels`)
-  return json
 }
 
-function isFlat(value: unknown, depth: number): boolean {
-  if (depth === MAX_NESTING) return false
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) {
-      const item = value[i]
-      if (typeof item === 'object' && item !== null && !isFlat(item, depth + 1)) return false
-    }
-    return true
-  }
-  for (const key in value as object) {
-    const inner = (value as Record<string, unknown>)[key]
-    if (typeof inner === 'object' && inner !== null && !isFlat(inner, depth + 1)) return false
-  }
-  return true
+function unread(text: string, error: unknown): Refusal {
+  if (error instanceof TooDeep) return malformed(error.message)
+  return malformed(text.trim() === '' ? 'A JSON object is due, such as {"data": [{"text": "hello"}]}; the body is empty' : `Not JSON: ${say(error)}`)
 }
 
 /**

@@ -63,12 +63,12 @@ export class Router {
     }
   }
 
-  #fail(exchange: Exchange, error: unknown, about: Partial<Message>, headers: Headers): Reply {
+  async #fail(exchange: Exchange, error: unknown, about: Partial<Message>, headers: Headers): Promise<Reply> {
     // Nobody reads it any more; it is not a failure of ours.
     const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
     if (failure instanceof Refusal) return failure.reply(headers)
     if (error instanceof Refused && error.busy) Object.assign(headers, RETRY)
-    return { status: failure.status, headers, body: answerText(failure.message, this.#settings.exposeStacks) }
+    return { status: failure.status, headers, body: await answerText(failure.message, this.#settings.exposeStacks) }
   }
 
   #route(exchange: Exchange, id: string, headers: Headers): Reply | undefined | Promise<Reply | undefined> {
@@ -139,14 +139,15 @@ export class Router {
 
   async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
     if (this.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
-    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(asked(query), route, exchange, id, headers, identity)
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, identity)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)
       throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
     if (content === 'ndjson') {
       return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, identity)
     }
-    return this.#single(parse(await exchange.text(this.#settings.maxJsonBytes)), route, exchange, id, headers, identity)
+    const json = parse(await exchange.text(this.#settings.maxJsonBytes))
+    return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, identity)
   }
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
@@ -165,7 +166,12 @@ export class Router {
       const behind = behindIn(answered.status)
       const status = behind === undefined ? 200 : statusBehind(behind)
       if (refusedIn(answered.status) === 'ERR_UNREACHABLE') Object.assign(headers, RETRY)
-      return { status, headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) }, body: whole(format, answered, this.#settings) }
+      const body = whole(format, answered, this.#settings)
+      return {
+        status,
+        headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
+        body: typeof body === 'string' ? body : await body,
+      }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
       await failLate(stream, error, about, this.#settings, exchange)
@@ -175,10 +181,10 @@ export class Router {
 }
 
 /** What a GET asks for. */
-function asked(query: string): unknown {
+async function asked(query: string): Promise<unknown> {
   const given = new URLSearchParams(query)
   const json: Record<string, unknown> = {}
-  for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = parse(given.get(name)!)
+  for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = await parse(given.get(name)!)
   for (const name of ['targetExecutor', 'target_executor', 'execEndpoint', 'exec_endpoint']) if (given.has(name)) json[name] = given.get(name)
   return json
 }

@@ -2,7 +2,7 @@ import type { Message } from '../message.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { type Format, MEDIA } from './media.js'
 import type { Settings } from './options.js'
-import { answered } from './write.js'
+import { type Answered, answered } from './write.js'
 
 /** What a line or an event is about. */
 type Kind = 'response' | 'partial' | 'error'
@@ -15,6 +15,8 @@ export class Stream {
   readonly #stacks: boolean
   readonly #report: (error: Error) => void
   #sink: Sink | undefined
+  /** Texts that take several turns to write, and those behind them: branches and replicas hand on their pieces side by side. */
+  #writing: Promise<Answered> | undefined
 
   constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, { exposeStacks, onError }: Settings) {
     this.#exchange = exchange
@@ -29,9 +31,20 @@ export class Stream {
   }
 
   async send(message: Message): Promise<void> {
-    const { text, failed } = answered(message, this.#stacks, this.#report)
+    const { text, failed } = await this.#inOrder(answered(message, this.#stacks, this.#report))
     const kind = failed ? 'error' : message.ordinal !== undefined ? 'partial' : 'response'
     await this.begin().write(framed(this.#format, kind, text))
+  }
+
+  #inOrder(next: Answered | Promise<Answered>): Answered | Promise<Answered> {
+    if (!(next instanceof Promise) && this.#writing === undefined) return next
+    const turn: Promise<Answered> = (this.#writing ?? Promise.resolve()).then(() => next)
+    this.#writing = turn
+    const done = (): void => {
+      if (this.#writing === turn) this.#writing = undefined
+    }
+    turn.then(done, done)
+    return turn
   }
 
   async end(): Promise<void> {
@@ -56,8 +69,12 @@ function framed(format: 'ndjson' | 'sse', kind: Kind, text: string): string {
 }
 
 /** The only answer to a request, in the format it was asked for. */
-export function whole(format: Format, message: Message, { exposeStacks, onError }: Settings): string {
-  const { text, failed } = answered(message, exposeStacks, onError)
+export function whole(format: Format, message: Message, { exposeStacks, onError }: Settings): string | Promise<string> {
+  const said = answered(message, exposeStacks, onError)
+  return said instanceof Promise ? said.then((said) => alone(format, said)) : alone(format, said)
+}
+
+function alone(format: Format, { text, failed }: Answered): string {
   if (format === 'json') return text
   const kind = failed ? 'error' : 'response'
   return format === 'ndjson' ? `${text}\n` : framed('sse', kind, text) + END

@@ -25,7 +25,7 @@ export async function upload(
   headers: Headers,
   identity: Identity | undefined,
 ): Promise<Reply | undefined> {
-  const { execEndpoint, ...options } = uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
+  const { execEndpoint, ...options } = await uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
   const format = formatOf(exchange.header('accept')) ?? 'ndjson'
   if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
   const on = endpoint ?? (execEndpoint || '/')

@@ -16,7 +16,7 @@ export interface UploadOptions extends PostOptions {
 }
 
 /** @throws Refusal with status 422 that names the option */
-export function uploadOptions(query: string, header: (name: string) => string | undefined, prefetch: number): UploadOptions {
+export async function uploadOptions(query: string, header: (name: string) => string | undefined, prefetch: number): Promise<UploadOptions> {
   const given = new URLSearchParams(query)
   const read = (name: string): string | undefined => {
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -38,7 +38,7 @@ export function uploadOptions(query: string, header: (name: string) => string | 
   return {
     execEndpoint: read('execEndpoint'),
     targetExecutor: read('targetExecutor') || undefined,
-    parameters: parameters === undefined ? {} : jsonOption('parameters', parameters),
+    parameters: parameters === undefined ? {} : await jsonOption('parameters', parameters),
     requestSize: number('requestSize', MAX_REQUEST_SIZE) ?? DEFAULT_REQUEST_SIZE,
     prefetch: Math.min(number('prefetch', 1_000_000) ?? prefetch, prefetch),
     resultsInOrder: flag('resultsInOrder'),
@@ -47,9 +47,9 @@ export function uploadOptions(query: string, header: (name: string) => string | 
   }
 }
 
-function jsonOption(name: string, text: string): object {
+async function jsonOption(name: string, text: string): Promise<object> {
   try {
-    return parametersOf(parse(text))
+    return parametersOf(await parse(text))
   } catch (error) {
     if (error instanceof Refusal) throw badOption(name, error.message)
     throw error
@@ -66,16 +66,21 @@ export async function* documentsOf(chunks: AsyncIterable<Uint8Array>, limit: num
       const end = endOfLine(text, at)
       const json = lineAt(text, at, end)
       at = end + 1
-      if (json.trim() !== '') yield document(json, number)
+      if (json.trim() === '') continue
+      const made = document(json, number)
+      yield made instanceof Promise ? await made : made
     }
   }
 }
 
-function document(json: string, line: number): Document {
+function document(text: string, line: number): Document | Promise<Document> {
+  const unread = (error: unknown): unknown =>
+    error instanceof Refusal ? new ParseError(error.message.replace(/^body[.:]\s*/, ''), { file: undefined, line }, { cause: error }) : error
   try {
-    return documentOf(parse(json))
+    const json = parse(text)
+    if (!(json instanceof Promise)) return documentOf(json)
+    return json.then(documentOf).catch((error) => Promise.reject(unread(error)))
   } catch (error) {
-    if (error instanceof Refusal) throw new ParseError(error.message.replace(/^body[.:]\s*/, ''), { file: undefined, line }, { cause: error })
-    throw error
+    throw unread(error)
   }
 }

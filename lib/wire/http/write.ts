@@ -1,43 +1,44 @@
-import type { DocumentArray } from '../../doc/array.js'
 import { DocumentError, say } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { documentsJson, isoTime, jsonOf } from '../json.js'
+import { around, documentsText, isoTime, jsonOf } from '../json.js'
 import { type Message, type Stop, unwritten } from '../message.js'
 
-/** @throws DocumentError that names the document which JSON cannot say, and why; for more text than there can be, too */
-function documentsText(docs: DocumentArray): string {
-  if (docs.length === 0) return '[]'
-  const list = documentsJson(docs)
-  try {
-    return JSON.stringify(list)
-  } catch (cause) {
-    throw new DocumentError('ERR_DOCUMENT', `The documents cannot be written as JSON: ${say(cause)}`, { cause })
-  }
+/** An answer, and whether it has become an error. */
+export interface Answered {
+  readonly text: string
+  readonly failed: boolean
 }
 
 /**
- * An answer, and whether it has become an error: what its executors made and nobody can write is theirs.
+ * An answer; a promise of one that takes several turns to write. What its executors made and nobody can write is theirs.
  * @param report hears of that
  */
-export function answered(message: Message, stacks: boolean, report: (error: Error) => void): { text: string; failed: boolean } {
-  try {
-    return { text: answerText(message, stacks), failed: message.status?.code === 'ERROR' }
-  } catch (error) {
+export function answered(message: Message, stacks: boolean, report: (error: Error) => void): Answered | Promise<Answered> {
+  const failed = message.status?.code === 'ERROR'
+  const instead = (error: unknown): Answered => {
     report(error as Error)
-    return { text: answerText(unwritten(message, error), stacks), failed: true }
+    // It has no documents, so it is there at once.
+    return { text: answerText(unwritten(message, error), stacks) as string, failed: true }
+  }
+  try {
+    const text = answerText(message, stacks)
+    return typeof text === 'string' ? { text, failed } : text.then((text) => ({ text, failed }), instead)
+  } catch (error) {
+    return instead(error)
   }
 }
 
 /** A response as Jina's gateway writes it: names in camelCase around documents in snake_case. `status` is left out when all is well, which Jina's clients take for null. */
-export function answerText(message: Message, stacks: boolean): string {
+export function answerText(message: Message, stacks: boolean): string | Promise<string> {
   const { requestId, status, execEndpoint, targetExecutor, parameters, routes, docs, ordinal } = message
   const failed = statusOf(status, stacks)
   const said = failed === undefined ? SUCCESS : JSON.stringify(failed)
   const header = `{"requestId":${quoted(requestId)},"status":${said},"execEndpoint":${quoted(execEndpoint ?? '')},"targetExecutor":${quoted(targetExecutor ?? '')}}`
-  // Documents are written apart: their text is most of it.
-  return `{"header":${header},"parameters":${parametersText(parameters)},"routes":${routesText(routes, stacks)},"data":${documentsText(docs)}${
-    ordinal === undefined ? '' : `,"partial":true,"ordinal":${ordinal}`
-  }}`
+  return around(
+    `{"header":${header},"parameters":${parametersText(parameters)},"routes":${routesText(routes, stacks)},"data":`,
+    documentsText(docs),
+    ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}}`,
+  )
 }
 
 const SUCCESS = '{"code":0,"description":"","exception":null}'
@@ -74,7 +75,11 @@ function routesText(routes: readonly Stop[], stacks: boolean): string {
   return `[${text.slice(1)}]`
 }
 
-/** A request as it goes out, for `/post`. */
-export function requestText({ execEndpoint, targetExecutor, parameters, docs }: Message): string {
-  return `{"execEndpoint":${JSON.stringify(execEndpoint ?? '/')},"targetExecutor":${JSON.stringify(targetExecutor ?? '')},"parameters":${parametersText(parameters)},"data":${documentsText(docs)}}`
+/** A request as it goes out, for `/post`; a promise of one that takes several turns to write. */
+export function requestText({ execEndpoint, targetExecutor, parameters, docs }: Message): string | Promise<string> {
+  return around(
+    `{"execEndpoint":${JSON.stringify(execEndpoint ?? '/')},"targetExecutor":${JSON.stringify(targetExecutor ?? '')},"parameters":${parametersText(parameters)},"data":`,
+    documentsText(docs),
+    '}',
+  )
 }

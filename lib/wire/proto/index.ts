@@ -14,14 +14,16 @@
  * - A message has at most 2,097,152 documents, chunks and matches included, a server's `maxDocuments`, and 100,000 routes: more are refused.
  * - For documents of docarray ≥ 0.30, see typed.ts.
  */
+import type { Document } from '../../doc/document.js'
 import type { Status } from '../../request/response.js'
+import { later, overdue } from '../../stream/turn.js'
 import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
 import { Counted } from './check.js'
 import { readDocument } from './document.js'
 import { type Source, sizeOfUntouched } from './lazy.js'
 import { readMap, readTexts, writeMap } from './map.js'
-import { readMessage, writeMessage } from './message.js'
+import { readMessage, writeInTurns, writeMessage } from './message.js'
 import { MAX_DEPTH, Reader } from './reader.js'
 import { readStatus, writeStatus } from './status.js'
 import { readTyped } from './typed.js'
@@ -55,6 +57,26 @@ export function encodeMessage(message: Message, { model = 'v1' }: EncodeOptions 
   const size = sizeOfDocuments(message, model)
   const writer = new Writer(size + 512)
   writeMessage(writer, message, model, size, false)
+  return writer.finish()
+}
+
+/** Documents that usually come in one message are written at once: nobody waits for them. */
+const FEW = 1000
+
+/** As {@link encodeMessage}; for many documents a promise, and others are served while they are written. */
+export function encodeInTurns(message: Message, options: EncodeOptions = {}): Uint8Array | Promise<Uint8Array> {
+  return message.docs.length > FEW ? inTurns(message, options) : encodeMessage(message, options)
+}
+
+async function inTurns(message: Message, { model = 'v1' }: EncodeOptions): Promise<Uint8Array> {
+  const { docs } = message
+  let size = 0
+  for (let at = 0; at < docs.length; at++) {
+    if (overdue()) await new Promise<void>((resolve) => later(resolve))
+    size += sizeOfOne(docs[at]!, model)
+  }
+  const writer = new Writer(size + 512)
+  await writeInTurns(writer, message, model, size)
   return writer.finish()
 }
 
@@ -160,17 +182,14 @@ function sourceOf(bytes: Uint8Array, { model = 'v1', maxDepth = MAX_DEPTH, maxDo
 /** About how many bytes the documents will be. */
 function sizeOfDocuments({ docs }: Message, model: Docarray): number {
   let size = 0
-  for (let i = 0; i < docs.length; i++) {
-    const document = docs[i]!
-    const untouched = sizeOfUntouched(document, model)
-    if (untouched >= 0) size += untouched + 4
-    else {
-      const { content, embedding } = document
-      size +=
-        128 +
-        (content === undefined ? 0 : typeof content === 'string' ? content.length : content instanceof Uint8Array ? content.length : content.data.byteLength)
-      if (embedding !== undefined) size += embedding.data.byteLength + 32
-    }
-  }
+  for (let i = 0; i < docs.length; i++) size += sizeOfOne(docs[i]!, model)
   return size
+}
+
+function sizeOfOne(document: Document, model: Docarray): number {
+  const untouched = sizeOfUntouched(document, model)
+  if (untouched >= 0) return untouched + 4
+  const { content, embedding } = document
+  const size = content === undefined ? 0 : typeof content === 'string' || content instanceof Uint8Array ? content.length : content.data.byteLength
+  return 128 + size + (embedding === undefined ? 0 : embedding.data.byteLength + 32)
 }

@@ -1,5 +1,6 @@
 import { allocate, type DocumentArray } from '../../doc/array.js'
 import { DocumentError } from '../../errors.js'
+import { later, overdue } from '../../stream/turn.js'
 import type { Message, Stop } from '../message.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'
@@ -75,14 +76,40 @@ function readData(source: Source, end: number, docs: DocumentArray): void {
   if (pickled) throw new ProtoError('The documents came pickled (docs_bytes), which only Python can read: send them as docs')
 }
 
-export function writeMessage(writer: Writer, message: Message, model: Source['model'], size: number, single: boolean): void {
-  const { parameters, routes, docs } = message
+function writeHead(writer: Writer, message: Message): void {
+  const { parameters, routes } = message
   writeHeader(writer, message)
   writer.tag(0x12)
   const at = writer.open(1)
   writeStruct(writer, parameters, 1)
   writer.close(at, 1)
   for (const route of routes) writeRoute(writer, 0x1a, route)
+}
+
+/** Documents that are written in one go, where there are many. */
+const TOGETHER = 200
+
+/** Writes a DataRequestProto of many documents, and steps aside in between. */
+export async function writeInTurns(writer: Writer, message: Message, model: Source['model'], size: number): Promise<void> {
+  const { docs } = message
+  const write = model === 'v1' ? writeDocuments : writeTyped
+  const room = sizeOf(size)
+  writeHead(writer, message)
+  writer.tag(0x22)
+  const data = writer.open(room)
+  writer.tag(0x0a)
+  const list = writer.open(room)
+  for (let at = 0; at < docs.length; at += TOGETHER) {
+    if (overdue(true)) await new Promise<void>((resolve) => later(resolve))
+    write(writer, 0x0a, Array.prototype.slice.call(docs, at, at + TOGETHER), 1)
+  }
+  writer.close(list, room)
+  writer.close(data, room)
+}
+
+export function writeMessage(writer: Writer, message: Message, model: Source['model'], size: number, single: boolean): void {
+  const { docs } = message
+  writeHead(writer, message)
   const write = model === 'v1' ? writeDocuments : writeTyped
   if (single) {
     if (docs.length > 1) throw new DocumentError('ERR_DOCUMENT', `A message of one document cannot carry ${docs.length}`)

@@ -1,8 +1,10 @@
 import { isPlainObject } from '../../doc/json.js'
 import { say, show } from '../../errors.js'
 import type { Status } from '../../request/response.js'
+import { later } from '../../stream/turn.js'
+import { parseJson } from '../json-text.js'
 import type { Message } from '../message.js'
-import { decodeMessage, decodeStatus, encodeMessage, encodeStatus, ProtoError } from '../proto/index.js'
+import { decodeMessage, decodeStatus, encodeInTurns, encodeStatus, ProtoError } from '../proto/index.js'
 import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnswer, writeRequest } from './json.js'
 
 /** A message that is none in its dialect, for instance text that is no JSON. Whose it is cannot be said. */
@@ -38,13 +40,34 @@ export interface Dialect {
   /** What says that no more requests follow. */
   readonly end: string | Uint8Array
   /** @returns undefined for the end @throws Malformed, Unfit */
-  readRequest(data: Uint8Array | string, limits: Limits): Message | undefined | Promise<Message>
-  writeAnswer(message: Message): string | Uint8Array
-  writeRequest(message: Message): string | Uint8Array
+  readRequest(data: Uint8Array | string, limits: Limits): Message | undefined | Promise<Message | undefined>
+  /** A promise for what takes several turns, as in the next two. */
+  writeAnswer(message: Message): string | Uint8Array | Promise<string | Uint8Array>
+  writeRequest(message: Message): string | Uint8Array | Promise<string | Uint8Array>
   /** @throws what is wrong with it */
-  readAnswer(data: Uint8Array | string): Message
+  readAnswer(data: Uint8Array | string): Message | Promise<Message>
   writeStatus(status: Status): string | Uint8Array
   readStatus(data: Uint8Array | string): Status
+}
+
+/** Bytes from which a message takes some of a turn to look over: 1 MiB. */
+const LARGE = 1 << 20
+
+/** It was put together in this turn, and is looked over in another. */
+async function readLarge(data: Uint8Array, maxDocuments: number): Promise<Message> {
+  await new Promise<void>((resolve) => later(resolve))
+  const message = readBytes(data, maxDocuments)
+  await new Promise<void>((resolve) => later(resolve))
+  return message
+}
+
+function readBytes(data: Uint8Array, maxDocuments: number): Message {
+  try {
+    return decodeMessage(data, { maxDocuments })
+  } catch (error) {
+    if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
+    throw new Malformed(1007, `No DataRequestProto: ${say(error)}`)
+  }
 }
 
 /** Jina's DataRequestProto in binary frames: what its Python client speaks. */
@@ -55,15 +78,10 @@ export const bytes: Dialect = {
     if (typeof data === 'string') throw new Malformed(1003, 'Text in bytes mode. Send messages in binary frames')
     // No message is one byte long, so each of them can mean the end: 0 as in Jina, and 1, for which its own words have been taken.
     if (data.length === 1 && data[0]! <= 1) return undefined
-    try {
-      return decodeMessage(data, { maxDocuments })
-    } catch (error) {
-      if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
-      throw new Malformed(1007, `No DataRequestProto: ${say(error)}`)
-    }
+    return data.length > LARGE ? readLarge(data, maxDocuments) : readBytes(data, maxDocuments)
   },
-  writeAnswer: (message) => encodeMessage(message),
-  writeRequest: (message) => encodeMessage(message),
+  writeAnswer: (message) => encodeInTurns(message),
+  writeRequest: (message) => encodeInTurns(message),
   readAnswer(data) {
     if (typeof data === 'string') throw new Error('text where bytes were due')
     return decodeMessage(data)
@@ -80,24 +98,32 @@ export const json: Dialect = {
     if (typeof data !== 'string') throw new Malformed(1003, 'Bytes in json mode. Send JSON in text frames, or ask for the subprotocol bytes')
     // Of UTF-16, which is what is parsed.
     if (data.length > maxJsonBytes) throw new Malformed(1009, `Larger than ${maxJsonBytes} bytes (maxJsonBytes)`)
-    let value: unknown
-    try {
-      value = JSON.parse(data)
-    } catch (error) {
-      throw new Malformed(1007, `No JSON: ${say(error)}`)
-    }
-    if (!isPlainObject(value)) throw new Malformed(1007, `A message must be an object, not ${show(value)}`)
-    if (Object.keys(value).length === 0) return undefined
-    return request(value, maxDocuments)
+    return requestOf(data, maxDocuments)
   },
   writeAnswer,
   writeRequest,
-  readAnswer: (data) => readAnswer(parse(data)),
+  readAnswer(data) {
+    const value = parse(data)
+    return value instanceof Promise ? value.then((value) => readAnswer(objectOf(value))) : readAnswer(objectOf(value))
+  },
   writeStatus: (status) => JSON.stringify(statusJson(status)),
-  readStatus: (data) => readStatus(parse(data)),
+  readStatus: (data) => readStatus(objectOf(parse(data))),
 }
 
-async function request(value: Record<string, any>, maxDocuments: number): Promise<Message> {
+/** What is nested too deep is the fault of its own request, once it is known which that is. */
+const DEEP = { deepest: Infinity }
+
+/** @returns undefined for the end */
+async function requestOf(data: string, maxDocuments: number): Promise<Message | undefined> {
+  let value: unknown
+  try {
+    value = parseJson(data, DEEP)
+    if (value instanceof Promise) value = await value
+  } catch (error) {
+    throw new Malformed(1007, `No JSON: ${say(error)}`)
+  }
+  if (!isPlainObject(value)) throw new Malformed(1007, `A message must be an object, not ${show(value)}`)
+  if (Object.keys(value).length === 0) return undefined
   try {
     return await readRequest(value, maxDocuments)
   } catch (error) {
@@ -105,9 +131,12 @@ async function request(value: Record<string, any>, maxDocuments: number): Promis
   }
 }
 
-function parse(data: Uint8Array | string): Record<string, any> {
+function parse(data: Uint8Array | string): unknown {
   if (typeof data !== 'string') throw new Error('bytes where text was due')
-  const value: unknown = JSON.parse(data)
+  return parseJson(data, DEEP)
+}
+
+function objectOf(value: unknown): Record<string, any> {
   if (!isPlainObject(value)) throw new Error(`${show(value)} where an object was due`)
   return value
 }

@@ -4,7 +4,7 @@ import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
 import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
-import { documentsJson, isoTime, jsonOf } from '../json.js'
+import { around, documentsText, isoTime, jsonOf } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /** JSON as it came, of which nothing is known. */
@@ -40,9 +40,9 @@ export function requestIdOf(json: Json): string | undefined {
   return typeof id === 'string' && id !== '' ? id : undefined
 }
 
-/** An answer in Jina's form: snake_case, and without what is not set. */
-export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }: Message): string {
-  return JSON.stringify({
+/** An answer in Jina's form: snake_case, and without what is not set. A promise of one that takes several turns to write. */
+export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }: Message): string | Promise<string> {
+  const head = JSON.stringify({
     header: {
       request_id: requestId,
       status: status?.code === 'ERROR' ? statusJson(status) : undefined,
@@ -56,20 +56,18 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
       end_time: endTime === undefined ? undefined : isoTime(endTime),
       status: status && statusJson(status),
     })),
-    data: documentsJson(docs),
-    partial: ordinal === undefined ? undefined : true,
-    ordinal,
   })
+  return around(`${head.slice(0, -1)},"data":`, documentsText(docs), ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}}`)
 }
 
-export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs }: Message): string {
-  return JSON.stringify({
+export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs }: Message): string | Promise<string> {
+  const head = JSON.stringify({
     header: { request_id: requestId },
     exec_endpoint: execEndpoint,
     target_executor: targetExecutor,
     parameters: jsonOf(parameters, 'parameters'),
-    data: documentsJson(docs),
   })
+  return around(`${head.slice(0, -1)},"data":`, documentsText(docs), '}')
 }
 
 /** @throws what is wrong with an answer */

@@ -3,7 +3,7 @@ import { ConnectionError } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Message, outgoing, take } from '../../message.js'
-import { decodeMessage, encodeMessage } from '../../proto/index.js'
+import { decodeMessage, encodeInTurns } from '../../proto/index.js'
 import type { Connection } from '../../wire.js'
 import { asBuffer, METHODS } from '../methods.js'
 import { type ClientSettings, clientSettings, type GrpcConnectOptions } from '../options.js'
@@ -117,7 +117,7 @@ class Client implements GrpcConnection {
   /** In a call of its own. */
   async #askAlone(request: Request): Promise<Message> {
     const { model, timeout } = this.#settings
-    const bytes = asBuffer(encodeMessage(outgoing(request), { model }))
+    const bytes = asBuffer(await encodeInTurns(outgoing(request), { model }))
     const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint }, request.identity)
     return decodeMessage(answer, { model })
   }

@@ -13,6 +13,8 @@ import { isShell, Waiting } from './waiting.js'
 export interface LaneOptions {
   readonly address: string
   encode(message: Message): Uint8Array
+  /** A promise for many documents. */
+  encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
   decode(bytes: Uint8Array): Message
 }
 
@@ -102,7 +104,14 @@ export class Lane {
         continue
       }
       try {
-        const bytes = this.#options.encode(outgoing(request))
+        let bytes = this.#options.encodeInTurns(outgoing(request))
+        if (bytes instanceof Promise) {
+          bytes = await bytes
+          if (this.#waiting.get(request.id) !== waiting) {
+            this.#gone.delete(request.id)
+            continue
+          }
+        }
         this.#unanswered++
         const full = this.#outbox.send(bytes)
         if (full !== undefined) await full

@@ -1,6 +1,6 @@
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
-import { decodeMessage, encodeMessage } from '../../proto/index.js'
+import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import { METADATA, WINDOW } from '../methods.js'
 import type { Calls } from './calls.js'
 import { Lane } from './lane.js'
@@ -24,6 +24,7 @@ export class Lanes {
     const lane: Lane = new Lane(call, scope, {
       address: calls.address,
       encode: (message) => encodeMessage(message, { model }),
+      encodeInTurns: (message) => encodeInTurns(message, { model }),
       decode: (bytes) => decodeMessage(bytes, { model }),
     })
     this.#open.add(lane)

@@ -4,14 +4,18 @@ import type { Handler } from '../../../peer.js'
 import { RESULTS } from '../../../request/parameters.js'
 import type { Status } from '../../../request/response.js'
 import type { Scope } from '../../../stream/scope.js'
+import { later } from '../../../stream/turn.js'
 import { answer, type Message, unwritten } from '../../message.js'
-import { decodeMessage, encodeMessage } from '../../proto/index.js'
+import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
 import { Refusal } from './refusal.js'
 import { Place, Share } from './share.js'
 
 /** Requests that a connection may have under way for each that a stream may: a gateway in front sends those of all its clients on one. */
 const SHARE = 16
+
+/** Bytes from which a message takes some of a turn to look over: 1 MiB. */
+const LARGE = 1 << 20
 
 /** What all calls of a server share: who answers them, how, and which are under way. */
 export class Desk {
@@ -107,6 +111,19 @@ export class Desk {
     }
   }
 
+  /** As `decode()`; for large messages a promise, and others are served before and behind it. */
+  decodeInTurns(bytes: Uint8Array): Message | Promise<Message> {
+    return bytes.length > LARGE ? this.#decodeLarge(bytes) : this.decode(bytes)
+  }
+
+  async #decodeLarge(bytes: Uint8Array): Promise<Message> {
+    // It was put together in this turn.
+    await new Promise<void>((resolve) => later(resolve))
+    const message = this.decode(bytes)
+    await new Promise<void>((resolve) => later(resolve))
+    return message
+  }
+
   /** @throws Refusal for bytes that are no request */
   decode(bytes: Uint8Array, decode: (bytes: Uint8Array, options: { model: 'v1' | 'v2'; maxDocuments: number }) => Message = decodeMessage): Message {
     return this.understand(() => decode(bytes, this.settings))
@@ -117,6 +134,17 @@ export class Desk {
       return read()
     } catch (error) {
       throw new Refusal(Code.INVALID_ARGUMENT, `The request cannot be read: ${say(error)}`, error)
+    }
+  }
+
+  /** As `encode()`; for many documents a promise, and others are served while they are written. */
+  encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array> {
+    const { model } = this.settings
+    try {
+      const bytes = encodeInTurns(message, { model })
+      return bytes instanceof Promise ? bytes.catch((error) => encodeMessage(unwritten(message, error), { model })) : bytes
+    } catch (error) {
+      return encodeMessage(unwritten(message, error), { model })
     }
   }
 

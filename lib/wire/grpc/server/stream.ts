@@ -60,7 +60,8 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
       async (bytes, work, emit) => {
         let message: Message
         try {
-          message = { ...desk.decode(bytes), identity }
+          const decoded = desk.decodeInTurns(bytes)
+          message = { ...(decoded instanceof Promise ? await decoded : decoded), identity }
         } catch (error) {
           const unfit = unfitFor(error)
           if (unfit === undefined) throw error
@@ -77,7 +78,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
           const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
           const refusal = parts || refusedIn(answer.status) ? undefined : refusalBehind(answer)
-          if (refusal === undefined) return desk.encode(answer)
+          if (refusal === undefined) return desk.encodeInTurns(answer)
           await emit(desk.encode(emptyMessage({ requestId })))
           throw refusal
         } finally {

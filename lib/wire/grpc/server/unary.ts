@@ -46,8 +46,8 @@ export function unary(
 /** `process_single_data` */
 export function single(desk: Desk) {
   return unary(desk, async (bytes, scope, reply, share, identity) => {
-    const answer = answered(await desk.answer({ ...desk.decode(bytes), identity }, scope, share))
-    reply(desk.encode(answer), answer.status?.code === 'ERROR')
+    const answer = answered(await desk.answer({ ...(await desk.decodeInTurns(bytes)), identity }, scope, share))
+    reply(await desk.encodeInTurns(answer), answer.status?.code === 'ERROR')
   })
 }
 
@@ -56,7 +56,7 @@ export function several(desk: Desk) {
   return unary(desk, async (bytes, scope, reply, share, identity) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
     const answer = answered(await desk.answer({ ...united(parts), identity }, scope, share))
-    reply(desk.encode(answer), answer.status?.code === 'ERROR')
+    reply(await desk.encodeInTurns(answer), answer.status?.code === 'ERROR')
   })
 }
 

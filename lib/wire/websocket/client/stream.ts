@@ -45,6 +45,8 @@ export class Stream implements Listener {
   #isOpen = false
   #parts = 0
   #reason: unknown
+  /** An answer that takes several turns to read: what comes behind it waits, as pieces of one request come in their order. */
+  #reading: Promise<void> | undefined
 
   /**
    * @param turns given where answers may not say whose they are
@@ -139,16 +141,38 @@ export class Stream implements Listener {
   }
 
   closed(error: ConnectionError): void {
-    this.fail(error)
+    // What came before it counts.
+    if (this.#reading === undefined) this.fail(error)
+    else this.#reading.then(() => this.fail(error))
   }
 
   message(data: Uint8Array | string): void {
-    let message: Message
+    if (this.#reading !== undefined) return this.#readNext(this.#reading.then(() => this.dialect.readAnswer(data)))
     try {
-      message = this.dialect.readAnswer(data)
+      const message = this.dialect.readAnswer(data)
+      if (message instanceof Promise) this.#readNext(message)
+      else this.#take(message)
     } catch (cause) {
-      return this.fail(new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause }))
+      this.#unread(cause)
     }
+  }
+
+  #readNext(message: Promise<Message>): void {
+    const reading = message.then(
+      (message) => this.#take(message),
+      (cause) => this.#unread(cause),
+    )
+    this.#reading = reading.then(() => {
+      if (this.#reading === last) this.#reading = undefined
+    })
+    const last = this.#reading
+  }
+
+  #unread(cause: unknown): void {
+    this.fail(new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause }))
+  }
+
+  #take(message: Message): void {
     const waiting = this.#whose(message.requestId)
     if (waiting === undefined) return
     if (message.ordinal !== undefined) return this.#part(waiting, message)
@@ -167,7 +191,10 @@ export class Stream implements Listener {
     const { request } = waiting
     // Nobody may wait for it any more.
     if (this.over || this.#pending.get(request.id) !== waiting) return
-    this.#line!.send(this.dialect.writeRequest(outgoing(request)))
+    const written = this.dialect.writeRequest(outgoing(request))
+    if (!(written instanceof Promise)) return this.#line!.send(written)
+    const text = await written
+    if (!this.over && this.#pending.get(request.id) === waiting) this.#line!.send(text)
   }
 
   #whose(id: string): Waiting | undefined {

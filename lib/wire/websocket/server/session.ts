@@ -35,6 +35,8 @@ export class Session {
   #full = false
   #stalled = false
   #ending = DONE
+  /** An answer that takes several turns to write: those behind it wait, as pieces of one request leave in their order. */
+  #writing: Promise<unknown> | undefined
   #probe: ReturnType<typeof setInterval> | undefined
 
   constructor(
@@ -120,14 +122,27 @@ export class Session {
     if (this.#scope.aborted) return
     const { dialect } = this.asked
     const shown = this.settings.exposeStacks ? message : sealed(message)
-    let data: string | Uint8Array
+    let data: string | Uint8Array | Promise<string | Uint8Array>
     try {
       data = dialect.writeAnswer(shown)
     } catch (error) {
       // Tags that are no JSON, for instance.
       data = dialect.writeAnswer(unwritten(message, error))
     }
+    if (data instanceof Promise || this.#writing !== undefined) data = await this.#inOrder(data, message)
     await this.#outlet.send(data)
+  }
+
+  #inOrder(data: string | Uint8Array | Promise<string | Uint8Array>, message: Message): Promise<string | Uint8Array> {
+    const before = this.#writing
+    const written = Promise.resolve(data).catch((error) => this.asked.dialect.writeAnswer(unwritten(message, error)))
+    const turn = before === undefined ? written : before.then(() => written)
+    this.#writing = turn
+    const done = (): void => {
+      if (this.#writing === turn) this.#writing = undefined
+    }
+    turn.then(done, done)
+    return turn
   }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
