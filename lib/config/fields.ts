@@ -67,7 +67,8 @@ export class Fields {
   }
 
   error(name: string, reason: string, cause?: unknown): ConfigError {
-    return new ConfigError(reason, this.place(name), cause === undefined ? undefined : { cause })
+    // A cause may tell a part of what a variable holds.
+    return new ConfigError(reason, this.place(name), cause === undefined || this.isSubstituted(name) ? undefined : { cause })
   }
 
   /** Whether a value, or a part of it, came from outside of the file. */

@@ -12,7 +12,7 @@ import { Notices } from './notices.js'
 import { type LoadConfigOptions, readingOf } from './reading.js'
 import { servingOf } from './serving.js'
 import { SERVING_KEYS } from './serving-keys.js'
-import { sourceOf } from './source.js'
+import { type Source, sourceOf } from './source.js'
 import { isDeployment, type ReadStep, stepOf } from './steps.js'
 import type { UsesPlace } from './uses.js'
 
@@ -39,16 +39,28 @@ interface Buildable {
  * @throws ConfigError (`ERR_CONFIG`) that names file, line, column and key
  */
 export async function loadFlow<F extends Buildable>(from: string | URL, make: (options: FlowOptions) => F, options: LoadConfigOptions = {}): Promise<F> {
-  const { text, file, folder } = await sourceOf(from)
+  const source = await sourceOf(from)
   const notices = new Notices(options.onNotice)
+  notices.hidden.know(`${source.file ?? ''}\n${source.folder}`)
+  const flow = await fromSource(source, notices, make, options).catch((error) => {
+    throw notices.hidden.keep(error)
+  })
+  notices.flush()
+  return flow
+}
+
+async function fromSource<F extends Buildable>(
+  { text, file, folder }: Source,
+  notices: Notices,
+  make: (options: FlowOptions) => F,
+  options: LoadConfigOptions,
+): Promise<F> {
   const reading = await readingOf(text, { file }, options, notices)
   const { parsed } = reading
   const value = parsed.value as object
   const tag = typeof value === 'object' && value !== null ? parsed.tag(value) : undefined
   const where: UsesPlace = { ...options, folder, file, notices }
-  const flow = tag === 'Deployment' || isDeployment(value) ? await ofDeployment(reading, where, make) : await ofFlow(reading, tag, where, make)
-  notices.flush()
-  return flow
+  return tag === 'Deployment' || isDeployment(value) ? ofDeployment(reading, where, make) : ofFlow(reading, tag, where, make)
 }
 
 async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undefined, where: UsesPlace, make: (options: FlowOptions) => F): Promise<F> {

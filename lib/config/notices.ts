@@ -1,7 +1,10 @@
+import { Hidden } from './hidden.js'
 import type { Place } from './yaml.js'
 
 /** Collects what a configuration says without effect: each key once. */
 export class Notices {
+  /** What neither they nor errors of the load tell. */
+  readonly hidden = new Hidden()
   readonly #told = new Set<string>()
   readonly #waiting: string[] = []
   readonly #tell: ((notice: string) => void) | undefined
@@ -14,7 +17,7 @@ export class Notices {
   note(what: string, reason: string, { file, line }: Place): void {
     if (this.#told.has(what)) return
     this.#told.add(what)
-    const notice = `${file ?? 'configuration'}${line === undefined ? '' : `:${line}`}: ${what} has no effect: ${reason}`
+    const notice = this.hidden.in(`${file ?? 'configuration'}${line === undefined ? '' : `:${line}`}: ${what} has no effect: ${reason}`)
     if (this.#tell === undefined) this.#waiting.push(notice)
     else this.#tell(notice)
   }

@@ -15,8 +15,9 @@ export interface LoadConfigOptions extends Variables {
 
 /** Reads a configuration and puts the values of its variables in. */
 export async function readingOf(text: string, origin: Origin, variables: Variables, notices: Notices): Promise<Reading> {
+  notices.hidden.know(text)
   const parsed = await parseYaml(text, origin)
-  return { parsed, substituted: substitute(parsed, variables), notices }
+  return { parsed, substituted: substitute(parsed, variables, notices.hidden), notices }
 }
 
 /** A configuration that is given as an object, and so has no places. */

@@ -51,8 +51,12 @@ export interface LoadedUses {
  */
 export async function loadUses(uses: Uses, place: UsesPlace): Promise<LoadedUses> {
   const notices = place.notices ?? new Notices(place.onNotice)
-  const loaded = await load(uses, { ...place, notices })
-  if (place.notices === undefined) notices.flush()
+  if (place.notices !== undefined) return load(uses, { ...place, notices })
+  notices.hidden.know(`${place.file ?? ''}\n${place.folder}\n${typeof uses === 'string' ? uses : ''}`)
+  const loaded = await load(uses, { ...place, notices }).catch((error) => {
+    throw notices.hidden.keep(error)
+  })
+  notices.flush()
   return loaded
 }
 

@@ -1,5 +1,6 @@
 import { ConfigError, show } from '../errors.js'
 import { nearest } from '../nearest.js'
+import type { Hidden } from './hidden.js'
 import type { Parsed } from './yaml.js'
 
 /** What references to variables find. */
@@ -37,9 +38,10 @@ interface Found {
  * A text that is one reference becomes its value: of the context, as it is; of the environment, the number, `true`, `false` or
  * `null` that the text is in JSON, or else the text.
  *
+ * @param hidden takes what errors must not tell
  * @throws ConfigError for a variable that is not there, a reference that goes in a circle or leads to an object, and one that is not understood
  */
-export function substitute(parsed: Parsed, { context = {}, env = process.env }: Variables): Substituted {
+export function substitute(parsed: Parsed, { context = {}, env = process.env }: Variables, hidden?: Hidden): Substituted {
   const sources = new Map<object, Map<string | number, string>>()
   const done = new Map<object, Set<string | number>>()
   const underway: { of: object; key: string | number }[] = []
@@ -87,7 +89,10 @@ export function substitute(parsed: Parsed, { context = {}, env = process.env }: 
       if (size > MAX_TEXT) fail(of, key, `the references make a text of more than ${MAX_TEXT} characters`)
       return String(text)
     })
-    if (matches.some(([match]) => match !== '$$')) note(whole)
+    if (matches.some(([match]) => match !== '$$')) {
+      note(whole)
+      hidden?.add(whole, text)
+    }
     return whole
   }
 
@@ -115,6 +120,7 @@ export function substitute(parsed: Parsed, { context = {}, env = process.env }: 
   const variable = (whole: string, name: string, of: object, key: string | number): Found => {
     const text = Object.hasOwn(env, name) ? env[name] : undefined
     if (text === undefined) return fail(of, key, `${whole} stands for a variable that is not set: ${name}. Set it in the environment, or write $$ for a dollar`)
+    hidden?.add(text, whole)
     return { value: jsonOf(text), text }
   }
 
@@ -131,6 +137,7 @@ export function substitute(parsed: Parsed, { context = {}, env = process.env }: 
         `${whole} is not in the context: there is no ${step}. ${near === undefined ? 'Give it: loadConfig(file, { context })' : `Did you mean ${near}?`}`,
       )
     }
+    hidden?.add(value, whole)
     return { value }
   }
 
