@@ -1,9 +1,10 @@
-import { checkPlace, externals } from './externals.js'
+import { externals } from './externals.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Background } from './graph/background.js'
 import { instances } from './instances.js'
 import type { Part } from './lifecycle.js'
 import type { Handler } from './peer.js'
+import { checkPlace } from './places.js'
 
 /** What stands at a place of the graph. */
 export interface Deployment {
@@ -41,9 +42,9 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     parts.push(patient)
     peer = patient
   }
-  if (options.dynamicBatching !== undefined) {
+  if (Object.keys(options.dynamicBatching ?? {}).length > 0) {
     const { Batched } = await import('./graph/batched.js')
-    const batched = new Batched(name, peer, options.dynamicBatching)
+    const batched = new Batched(name, peer, options.dynamicBatching!)
     parts.push(batched)
     peer = batched
   }

@@ -2,18 +2,6 @@ import { FlowBuildError } from './errors.js'
 import type { AddOptions, Plan } from './flow-options.js'
 import type { Part } from './lifecycle.js'
 import type { Peer } from './peer.js'
-import { ONLY_ELSEWHERE, ONLY_HERE } from './places.js'
-
-/** @throws FlowBuildError (`ERR_USES_INVALID`) for options that would have no effect, as the executor runs elsewhere, or does not */
-export function checkPlace({ name, options }: Plan['steps'][number]): void {
-  const idle = (options.external ? ONLY_HERE : ONLY_ELSEWHERE).filter((option) => options[option] !== undefined)
-  if (idle.length === 0) return
-  const named = idle.join(', ')
-  const reason = options.external
-    ? `is external: what runs at its address is configured there, and as often as host and port name it. Take ${named} out`
-    : `runs here, where ${named} would do nothing. Say external: true if it runs elsewhere, or take ${named} out`
-  throw new FlowBuildError('ERR_USES_INVALID', `${name} ${reason}`)
-}
 
 /**
  * A client for each address of an external executor.

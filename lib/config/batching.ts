@@ -6,10 +6,14 @@ import { Fields } from './fields.js'
 
 /**
  * How batches are put together: of all endpoints, or by endpoint, as `add()` takes it.
- * @param bound methods by endpoint: a method's name stands for all its endpoints, which win when they are named themselves
+ * @param bound methods by endpoint: a method's name stands for all its endpoints, which win when they are named themselves. Undefined: nobody knows
  * @throws ConfigError
  */
-export function batchingOf(fields: Fields, name: string, bound: ReadonlyMap<string, string>): DynamicBatching | Record<string, DynamicBatching> | undefined {
+export function batchingOf(
+  fields: Fields,
+  name: string,
+  bound: ReadonlyMap<string, string> | undefined,
+): DynamicBatching | Record<string, DynamicBatching> | undefined {
   const value = fields.get(name)
   if (value === undefined) return undefined
   if (typeof value !== 'object' || Array.isArray(value)) throw fields.error(name, `batching is described by keys, not by ${show(value)}`)
@@ -21,13 +25,13 @@ export function batchingOf(fields: Fields, name: string, bound: ReadonlyMap<stri
     const place = { ...reading.parsed.place(value, key), key }
     const batching = one(new Fields(reading, given, 'batching', BATCHING_KEYS, place))
     if (batching === undefined) continue
-    const own = [...bound].filter(([, method]) => method === key).map(([endpoint]) => endpoint)
+    const own = bound === undefined ? [key] : [...bound].filter(([, method]) => method === key).map(([endpoint]) => endpoint)
     if (key.startsWith('/') || key === '*') endpoints[key] = batching
     else if (own.length === 0) throw fields.error(name, `${key} is neither an endpoint, such as /index, nor a method that is bound to one`)
     else for (const endpoint of own) methods[endpoint] = batching
   }
   const all = { ...methods, ...endpoints }
-  return Object.keys(all).length === 0 ? undefined : all
+  return Object.keys(all).length === 0 && Object.keys(value).length > 0 ? undefined : all
 }
 
 function one(fields: Fields): DynamicBatching | undefined {

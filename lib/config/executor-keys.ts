@@ -1,8 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
 import { ADD_RULES } from '../flow-options.js'
 import { EXECUTOR_IGNORED, METAS_IGNORED } from './jina-keys.js'
-import { ANY, alias, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, type Schema, TEXT, TEXTS, TIME, VERSION, WHOLE } from './keys.js'
+import { ANY, alias, COUNT, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, refused, type Schema, SOME, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { BYTES, PORTS, PROTOCOLS } from './serving-keys.js'
 
+/** Jina's negative numbers are its default. */
+export const RETRIES: Schema = { anyOf: [{ type: 'integer' }, ...(COUNT.anyOf as Schema[])] }
 const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
 const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
 const COMPRESSION = '^(?:[Gg]zip|[Dd]eflate|NoCompression)$'
@@ -21,7 +24,7 @@ export const BATCHING_KEYS: Keys = {
 
 /** When a failed request is tried again. */
 export const RETRIES_KEYS: Keys = {
-  attempts: option(WHOLE, 'How often, after the first attempt.'),
+  attempts: option(COUNT, 'How often, after the first attempt.'),
   delay: option(TIME, 'Milliseconds before the second attempt; each further wait is twice as long. Default 100.'),
   maxDelay: option(TIME, 'Milliseconds no wait exceeds. Default 5000.'),
 }
@@ -32,10 +35,17 @@ export const METAS_KEYS: Keys = {
   description: option(TEXT, 'What it is for.'),
   workspace: option(TEXT, 'The folder below which it has its own.'),
   url: option(TEXT, 'Where to read more. Found in metas of the executor.'),
-  keywords: option({ type: 'array', items: TEXT }, 'Found in metas of the executor.'),
+  keywords: option({ oneOf: [TEXT, { type: 'array', items: TEXT }] }, 'Found in metas of the executor.'),
   modules: option(MODULES, 'As modules of the executor.'),
   pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
   ...METAS_IGNORED,
+}
+
+/** What a Flow says over `metas` of its executor. */
+export const OVER_METAS_KEYS: Keys = {
+  ...METAS_KEYS,
+  modules: refused(MODULES, 'name modules beside uses, not here'),
+  pyModules: refused(MODULES, 'name py_modules beside uses, not here'),
 }
 
 /** What describes the executor itself: in a file of its own, as text, or as the object under `uses`. */
@@ -73,26 +83,20 @@ const OPTIONS: Keys = {
     { oneOf: [POLL, { type: 'object', additionalProperties: POLL }, JSON_TEXT] },
     'Which instances a request goes to: ANY (default), ALL or ALL_ASYNC, or one of them by endpoint.',
   ),
-  concurrency: option({ type: 'number', minimum: 1 }, 'The most requests that one instance handles at once. Default: no bound.'),
+  concurrency: option(SOME, 'The most requests that one instance handles at once. Default: no bound.'),
   when: option(OBJECT, 'Only documents for which this query holds go there: { tags__lang: { $eq: en } }.'),
   dynamicBatching: option(OBJECT, 'Unites the documents of several requests into batches: for all endpoints, or by endpoint.'),
   timeout: option({ type: 'number', minimum: -1, maximum: 0x7fffffff }, 'Milliseconds that one attempt at a request may take. Default: no end.'),
-  retries: option(
-    { oneOf: [{ type: 'integer' }, OBJECT] },
-    'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.',
-  ),
+  retries: option({ oneOf: [RETRIES, OBJECT] }, 'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.'),
   external: option(FLAG, 'It runs elsewhere, at host and port, and is neither started nor stopped here. Default false.'),
   host: option(NAMES, 'Where an external executor is: grpc://10.0.0.5:51000, or a name. Several are replicas.'),
-  port: option(
-    { oneOf: [WHOLE, { type: 'array', items: WHOLE }] },
-    'The port of an external executor, where its host does not say it; one for all hosts, or one for each.',
-  ),
-  protocol: option({ type: 'string' }, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
+  port: option(PORTS, 'The port of an external executor, where its host does not say it; one for all hosts, or one for each.'),
+  protocol: option(PROTOCOLS, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
   tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether an external executor is spoken to in private. Default false.'),
   headers: option(TEXTS, 'Headers, or gRPC metadata, for an external executor.'),
   metadata: option(TEXTS, 'gRPC’s name for headers.'),
   compression: option({ type: 'string', pattern: COMPRESSION }, 'Packs what is sent to an external executor: gzip or deflate. Default: nothing is packed.'),
-  maxMessageBytes: option({ type: 'integer', minimum: 1, maximum: 0x7fffffff }, 'Bytes of one answer of an external executor. Default 100 MiB.'),
+  maxMessageBytes: option(BYTES, 'Bytes of one answer of an external executor. Default 100 MiB.'),
   docarray: option({ enum: ['v1', 'v2'] }, 'How an external executor’s documents are written over gRPC: v2 for docarray 0.30 or later. Default v1.'),
   token: option(TEXT, 'Shows an external executor who asks: from the environment only, as ${{ ENV.SLUICE_TOKEN }}. For a file, token_file.'),
   tokenFile: option(TEXT, 'The file of the token that shows an external executor who asks, from the folder of this file. Read again when it changes.'),
@@ -108,6 +112,7 @@ export const EXECUTOR_KEYS: Keys = {
   ...known,
   modules: option(MODULES, 'The module that exports the class that uses names.'),
   pyModules: alias('modules', MODULES, 'Jina’s name for modules.'),
+  portIn: alias('port', PORTS, 'Jina 2’s name for port.'),
   grpcMetadata: alias('metadata', TEXTS, 'Jina’s name for metadata.'),
   usesDynamicBatching: alias('dynamicBatching', OBJECT),
   timeoutSend: alias('timeout', OPTIONS.timeout!.schema),

@@ -1,6 +1,6 @@
 import { ConfigError, OptionRangeError, OptionTypeError, show } from '../errors.js'
 import { nearest } from '../nearest.js'
-import type { Keys } from './keys.js'
+import { DECIMAL, isNumeric, type Keys, VERSIONS } from './keys.js'
 import type { Notices } from './notices.js'
 import type { Substituted } from './variables.js'
 import type { Parsed, Place } from './yaml.js'
@@ -44,10 +44,10 @@ export class Fields {
       const before = this.#written.get(name)
       if (before !== undefined) throw new ConfigError(`given twice, as ${before} and as ${written}`, this.#at(written))
       this.#written.set(name, written)
-      if (given === null) continue
       if (key.code) throw this.error(name, `this is ${show(given)} here, and can be given in code only`)
+      if (given === null) continue
       if (key.ignored !== undefined) reading.notices.note(written, key.ignored, this.place(name))
-      else if (key.refused === undefined) all[name] = given
+      else if (key.refused === undefined) all[name] = isNumeric(key.schema) ? unquoted(given) : given
       else if (!isNothing(given) && !key.unless?.includes(given)) throw this.error(name, `cannot be honoured: ${key.refused}`)
     }
     this.all = all
@@ -86,6 +86,24 @@ export class Fields {
     const text = typeof value === 'string' || value === undefined ? value : this.#source(name)
     if (value !== undefined && text === undefined) throw this.error(name, `this must be text, not ${show(value)}`)
     return text
+  }
+
+  /** @throws ConfigError for a version of the format that nobody reads */
+  version(): void {
+    const version = this.all.version
+    if (version !== undefined && !(/^(?:string|number)$/.test(typeof version) && VERSIONED.test(String(version))))
+      throw this.error('version', `${show(version)} is no version of this format. Write version: '1', or leave it out`)
+  }
+
+  /** A key that is a text, or a list of texts. */
+  names(name: string): string[] {
+    const value = this.all[name]
+    if (Array.isArray(value)) {
+      const odd = value.find((one) => typeof one !== 'string')
+      if (odd !== undefined) throw this.error(name, `this must be a list of texts: ${show(odd)} is none`)
+      return value
+    }
+    return value === undefined ? [] : [this.text(name)!]
   }
 
   /** A key whose values are texts by name: numbers and truth values are taken as they are written. */
@@ -132,6 +150,15 @@ export class Fields {
       throw this.error(name, error.message, error)
     }
   }
+}
+
+const VERSIONED = new RegExp(VERSIONS)
+const QUOTED = new RegExp(DECIMAL)
+
+/** Numbers in quotes as the numbers, as Jina's command line reads them. */
+function unquoted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(unquoted)
+  return typeof value === 'string' && QUOTED.test(value) ? Number(value) : value
 }
 
 function isNothing(value: unknown): boolean {

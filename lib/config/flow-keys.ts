@@ -1,7 +1,7 @@
 import { FLOW_RULES } from '../flow-options.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, JOIN, type Keys, OBJECT, option, refused, type Schema, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, type Schema, TEXT, TEXTS, TIME, VERSION } from './keys.js'
 import { SERVING_KEYS } from './serving-keys.js'
 
 /** -1 is Jina's word for none. */
@@ -10,7 +10,7 @@ const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
 /** What editors are told of the options of a Flow. */
 const OPTIONS: Keys = {
   name: option(TEXT, 'What the Flow is called in messages. Default flow.'),
-  prefetch: option({ type: 'number', minimum: 0 }, 'The most requests of one post between its input and its consumer. Default 16; 0 removes the bound.'),
+  prefetch: option(COUNT, 'The most requests of one post between its input and its consumer. Default 16; 0 removes the bound.'),
   workspace: option(TEXT, 'The folder below which executors get their own. Default none.'),
   env: option(TEXTS, 'What every executor finds in its env, under what it was given itself.'),
   join: option(JOIN, 'How documents of several last executors are united: concat (default), or merge by id.'),
@@ -19,7 +19,7 @@ const OPTIONS: Keys = {
 }
 
 /** Options of an executor that a Flow hands down to all that do not say otherwise, as Jina 3.x does. */
-export const INHERITED = ['parallel', 'replicas', 'shards', 'polling', 'concurrency', 'timeout', 'timeoutSend', 'retries']
+export const INHERITED = ['parallel', 'replicas', 'shards', 'polling', 'concurrency', 'timeout', 'timeoutSend', 'retries', 'modules', 'pyModules']
 
 const handedDown: Keys = Object.fromEntries(
   INHERITED.map((name) => [name, { ...EXECUTOR_KEYS[name]!, about: `For every executor that does not say otherwise. ${EXECUTOR_KEYS[name]!.about}` }]),

@@ -13,11 +13,11 @@ import { type LoadConfigOptions, readingOf } from './reading.js'
 import { servingOf } from './serving.js'
 import { SERVING_KEYS } from './serving-keys.js'
 import { type Source, sourceOf } from './source.js'
-import { isDeployment, type ReadStep, stepOf } from './steps.js'
-import type { UsesPlace } from './uses.js'
+import { isDeployment, noteIdle, pollingOf, type ReadStep, retriesOf, stepOf } from './steps.js'
+import { modulesOf, type UsesPlace } from './uses.js'
 
 /** What a configuration is built into: a Flow. */
-interface Buildable {
+export interface Buildable {
   readonly executors: readonly string[]
   // A Flow's own types depend on what was added before.
   add(options: any): unknown
@@ -49,11 +49,12 @@ export async function loadFlow<F extends Buildable>(from: string | URL, make: (o
   return flow
 }
 
-async function fromSource<F extends Buildable>(
+/** @param options with `draft`, it is only checked whether the text can be loaded: no module is run */
+export async function fromSource<F extends Buildable>(
   { text, file, folder }: Source,
   notices: Notices,
   make: (options: FlowOptions) => F,
-  options: LoadConfigOptions,
+  options: LoadConfigOptions & Pick<UsesPlace, 'draft'>,
 ): Promise<F> {
   const reading = await readingOf(text, { file }, options, notices)
   const { parsed } = reading
@@ -69,6 +70,7 @@ async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undef
   const type = tag ?? root.get('jtype')
   if (type !== 'Flow' && type !== '!Flow') throw root.error('jtype', `a Flow starts with jtype: Flow${type === undefined ? '' : `, not with ${show(type)}`}`)
 
+  root.version()
   const own = root.fields('with', 'a Flow', FLOW_KEYS)
   const { flowOptions, handedDown } = optionsOf(own)
   const flow = make({ ...flowOptions, ...(await servingOf(own, where.folder)), ...(await gatewayOf(root.fields('gateway', 'a gateway', GATEWAY_KEYS), where)) })
@@ -83,6 +85,7 @@ async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undef
       notices.note('an executor called gateway', 'every Flow has its gateway', fields.place('name'))
       continue
     }
+    noteIdle(fields)
     const step = await stepOf(fields, { ...where, folder, file }, handedDown)
     add(flow, step, steps)
     read.push(step)
@@ -94,6 +97,7 @@ async function ofFlow<F extends Buildable>(reading: Reading, tag: string | undef
 /** What stands under `gateway`, and wins over `with`. */
 async function gatewayOf(own: Fields | undefined, { folder }: UsesPlace): Promise<FlowOptions> {
   const { prefetch, timeout } = own?.all ?? {}
+  own?.text('name')
   own?.check({ prefetch: FLOW_RULES.prefetch, timeout: (name, value) => value === -1 || FLOW_RULES.timeout(name, value) })
   return {
     ...given('prefetch', prefetch as number | undefined),
@@ -113,6 +117,7 @@ async function ofDeployment<F extends Buildable>(reading: Reading, where: UsesPl
 
 function deployment(reading: Reading, value: unknown, place: object): Fields {
   const root = new Fields(reading, value, 'a Deployment', DEPLOYMENT_KEYS, place)
+  root.version()
   return root.fields('with', 'an executor', EXECUTOR_KEYS) ?? new Fields(reading, {}, 'an executor', EXECUTOR_KEYS, root.place())
 }
 
@@ -139,13 +144,20 @@ function optionsOf(own: Fields | undefined): { flowOptions: FlowOptions; handedD
   for (const [name, value] of Object.entries(own.all)) {
     if (INHERITED.includes(name)) {
       handedDown[name] = value
-      // Jina's -1 stands for its default, and is sorted out with each executor.
-      if (typeof value !== 'object' && typeof value !== 'string' && value !== -1) own.rule(name, value, ADD_RULES[name as keyof typeof ADD_RULES])
+      checkHandedDown(own, name, value)
     } else if (Object.hasOwn(SERVING_KEYS, name)) continue
     else flowOptions[name] = name === 'env' ? own.texts(name) : name === 'name' || name === 'workspace' ? own.text(name) : value
   }
   for (const [name, value] of Object.entries(flowOptions)) own.rule(name, value, FLOW_RULES[name as keyof FlowOptions])
   return { flowOptions, handedDown }
+}
+
+/** What is handed down, where it stands: there may be no executor that it reaches. */
+function checkHandedDown(own: Fields, name: string, value: unknown): void {
+  if (name === 'modules') return void modulesOf(own)
+  const told = name === 'retries' ? retriesOf(own, value) : name === 'polling' ? pollingOf(own, value) : value
+  // Jina's -1 stands for its default, and is sorted out with each executor.
+  if (told !== undefined && !(name.startsWith('timeout') && value === -1)) own.rule(name, told, ADD_RULES[name as keyof typeof ADD_RULES])
 }
 
 function add(flow: Buildable, { fields, method, options }: ReadStep, steps: Step[]): void {

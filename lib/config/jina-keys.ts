@@ -20,7 +20,7 @@ const SHARED: Keys = {
     'runtime runtimeBackend runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
       'extraSearchPaths shardId peaId peaRole podRole deploymentRole native allowConcurrent readOnly onErrorStrategy memoryHwm dumpPath numPart',
   ),
-  ...ignored(PORTS, 'hostIn hostOut portIn portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'),
+  ...ignored(PORTS, 'hostIn hostOut portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'),
   ...ignored(ROUTING, 'staticRoutingTable routingTable dynamicRouting dynamicRoutingIn dynamicRoutingOut noDynamicRouting connectToPredecessor connectionList'),
   ...ignored(
     ROUTING,
@@ -40,6 +40,7 @@ const SHARED: Keys = {
 /** Keys of `with` of a Flow, and of its gateway. */
 export const FLOW_IGNORED: Keys = {
   ...SHARED,
+  ...ignored(PORTS, 'portIn'),
   ...ignored(SERVING, 'uvicornKwargs proxy defaultSwaggerUi compress compressMinBytes compressMinRatio https'),
   ...ignored('say it as protocol: http', 'restApi'),
   ...ignored(CLIENT, 'showProgress continueOnError returnResults returnResponses requestSize asyncio prefetchOnRecv resultsInOrder'),

@@ -2,8 +2,13 @@ import { ConfigError, say, show } from '../errors.js'
 import { Executor } from '../executor.js'
 import { ADD_RULES, type AddOptions, FLOW_RULES, type Plan } from '../flow-options.js'
 import { node } from '../host.js'
+import { checkPlace } from '../places.js'
+import { type Buildable, fromSource } from './flow.js'
 import { given } from './given.js'
+import type { Code } from './module.js'
+import { Notices } from './notices.js'
 import { originOf } from './origins.js'
+import { MAX_BYTES } from './source.js'
 import { specifierOf } from './specifier.js'
 import { plain, toYaml } from './write.js'
 import { parseYaml } from './yaml.js'
@@ -25,24 +30,30 @@ const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile']
  *
  * @param file where to write it to. Modules are named by their way from its folder; without a file, from the folder that the process runs in
  * @returns the YAML
- * @throws ConfigError for what cannot be written: functions, and classes that were not loaded from a module
+ * @throws ConfigError for what cannot be written, by executor and key: functions, classes that were not loaded from a module, and all that `loadConfig`
+ * would refuse; FlowBuildError for options that mean nothing where the executor runs
  */
 export async function saveFlow(plan: Plan, file?: string, { allowOutside = false }: SaveConfigOptions = {}): Promise<string> {
   const { dirname, resolve } = await node('path')
   const folder = file === undefined ? resolve('.') : dirname(resolve(file))
   const refuse = (path: string, what: string): ConfigError => new ConfigError(`${plan.name} cannot be written down: ${path} is ${what}`, { file })
+  const { portExpose, port = portExpose, ...rest } = plan.options
   // Under gateway, as with says it of the executors.
   const { timeout, ...flow } = optionsOf(
-    { ...plan.options, ...(await filesOf(plan.options, folder)), ...tokenOf(plan.options, 'SLUICE_TOKEN') },
+    { ...rest, ...given('port', port), ...(await filesOf(rest, folder)), ...tokenOf(rest, 'SLUICE_TOKEN') },
     Object.keys(FLOW_RULES),
     '',
     refuse,
   )
   const executors: unknown[] = []
-  for (const { name, options: given } of plan.steps) {
+  const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN }
+  for (const step of plan.steps) {
+    checkPlace(step)
+    const { name, options: given } = step
     const { uses, ...rest } = given
     const written = await usesOf(uses, name, { folder, allowOutside, file })
     const variable = `SLUICE_TOKEN_${name.toUpperCase().replaceAll('-', '_')}`
+    variables[variable] = STAND_IN
     const own = optionsOf({ ...rest, ...(await filesOf(rest, folder)), ...tokenOf(rest, variable) }, Object.keys(ADD_RULES), `${name}.`, refuse)
     executors.push({ ...own, ...(written === undefined ? {} : { uses: written }) })
   }
@@ -53,6 +64,7 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
     ...given('gateway', timeout === undefined ? undefined : { timeout }),
     executors,
   })
+  await readBack(text, plan, { folder, allowOutside, file }, variables)
   if (file !== undefined) {
     const { writeFile } = await node('fs/promises')
     await writeFile(file, text).catch((cause) => {
@@ -62,11 +74,44 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
   return text
 }
 
+/** In place of a token, while what is written is read back. */
+const STAND_IN = 'a-token-that-opens-no-door'
+
+/** Reads what is to be written as `loadConfig` will, but for the modules: so nobody finds out later that it cannot be loaded. */
+async function readBack(text: string, plan: Plan, { folder, allowOutside, file }: Target, env: Record<string, string>): Promise<void> {
+  const refuse = (name: string, reason: string, key?: string, cause?: unknown): ConfigError =>
+    new ConfigError(`${name} cannot be written down: ${key === undefined ? '' : `${key}: `}${reason}`, { file, key }, { cause })
+  if (new TextEncoder().encode(text).length > MAX_BYTES) throw refuse(plan.name, `it takes more than ${MAX_BYTES} bytes, which loadConfig does not read`)
+  const names = plan.steps.map(({ name }) => name)
+  let made: { executors: string[] } | undefined
+  const make = (): Buildable => {
+    const add = (): void => void made!.executors.push(names[made!.executors.length]!)
+    made = { executors: [] }
+    return Object.assign(made, { add, needsAll: add })
+  }
+  const draft = (): Code | undefined => {
+    const uses = plan.steps[made!.executors.length]!.options.uses
+    return typeof uses === 'function' ? (uses as Code) : undefined
+  }
+  await fromSource({ text, file: undefined, folder }, new Notices(() => {}), make, { env, allowOutside, draft }).catch((error) => {
+    if (!(error instanceof ConfigError)) throw error
+    const { message, key } = error
+    const reason = message.replace(/^configuration(?::\d+)*: /, '')
+    throw refuse(
+      (made === undefined ? undefined : names[made.executors.length]) ?? plan.name,
+      key === undefined ? reason : reason.slice(key.length + 2),
+      key,
+      error.cause,
+    )
+  })
+}
+
 function optionsOf(given: object, names: readonly string[], path: string, refuse: (path: string, what: string) => Error): Record<string, unknown> {
   const options: Record<string, unknown> = {}
   for (const name of names) {
     const value = (given as Record<string, unknown>)[name]
     if (value === undefined) continue
+    if (value === null) throw refuse(path + name, 'null, which stands for nothing in YAML. Leave it out')
     const copy = plain(value, path + name, (path, what) => refuse(path, `${what}, which is given in code only`))
     options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy, name === 'dynamicBatching') : copy
   }
@@ -94,7 +139,7 @@ async function filesOf(options: object, folder: string): Promise<Record<string, 
 function snakeKeys(value: object, byEndpoint: boolean): object {
   return Object.fromEntries(
     Object.entries(value).map(([key, given]) =>
-      typeof given === 'object' && given !== null ? [byEndpoint ? key : snake(key), snakeKeys(given, false)] : [snake(key), given],
+      typeof given === 'object' && given !== null && !Array.isArray(given) ? [byEndpoint ? key : snake(key), snakeKeys(given, false)] : [snake(key), given],
     ),
   )
 }

@@ -1,10 +1,12 @@
-import { BATCHING_KEYS, EXECUTOR_KEYS, METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
+import { BATCHING_KEYS, EXECUTOR_KEYS, METAS_KEYS, OVER_METAS_KEYS, RETRIES, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from './flow-keys.js'
-import { type Keys, type Schema, TEXT } from './keys.js'
+import { DECIMAL, isNumeric, type Keys, type Schema, TEXT } from './keys.js'
 import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS } from './serving-keys.js'
 
 /** A value that a variable gives, whatever it is in the end. */
 const REFERENCE: Schema = { type: 'string', pattern: '\\$(?:\\{|[A-Za-z_])' }
+const QUOTED: Schema = { type: 'string', pattern: DECIMAL }
+const QUOTED_LIST: Schema = { type: 'array', items: { anyOf: [{ type: 'integer' }, QUOTED] }, minItems: 1 }
 const YAML_FILE: Schema = { type: 'string', pattern: '\\.(?:[Yy][Aa]?[Mm][Ll]|[Jj][Aa][Mm][Ll])$' }
 
 /**
@@ -24,23 +26,30 @@ export function flowSchema(): Schema {
       flow: objectOf('flow', ROOT_KEYS, { with: ref('options'), gateway: ref('gateway'), ...lists }),
       options: objectOf('options', FLOW_KEYS, { retries: ref('retries'), ...serving }),
       gateway: objectOf('gateway', GATEWAY_KEYS, serving),
-      tls: objectOf('tls', TLS_KEYS),
-      cors: objectOf('cors', CORS_KEYS),
+      tls: { ...objectOf('tls', TLS_KEYS), allOf: [{ anyOf: required('key') }, { anyOf: required('cert') }] },
+      cors: { ...objectOf('cors', CORS_KEYS), anyOf: required('origins') },
       graphql: objectOf('graphql', GRAPHQL_KEYS, { cors: served('cors') }),
       deployment: { ...objectOf('deployment', DEPLOYMENT_KEYS, { with: ref('executor') }), required: ['jtype'] },
-      executor: objectOf('executor', EXECUTOR_KEYS, { uses: { oneOf: [TEXT, ref('uses')] }, usesMetas: ref('metas'), retries: ref('retries'), ...batching }),
+      executor: objectOf('executor', EXECUTOR_KEYS, {
+        uses: { oneOf: [TEXT, ref('uses')] },
+        usesMetas: ref('overMetas'),
+        retries: ref('retries'),
+        ...batching,
+      }),
       uses: objectOf('uses', USES_KEYS, { metas: ref('metas'), ...batching }),
       metas: objectOf('metas', METAS_KEYS),
-      retries: { oneOf: [{ type: 'integer' }, ref('retrying')] },
-      retrying: { ...objectOf('retrying', RETRIES_KEYS), required: ['attempts'] },
-      dynamicBatching: { oneOf: [{ allOf: [ref('batching'), { anyOf: required('preferredBatchSize') }] }, BATCHES] },
+      overMetas: objectOf('overMetas', OVER_METAS_KEYS),
+      retries: { oneOf: [RETRIES, ref('retrying')] },
+      retrying: { ...objectOf('retrying', RETRIES_KEYS), anyOf: required('attempts') },
+      dynamicBatching: { oneOf: [{ allOf: [{ anyOf: spellings('preferredBatchSize').map((name) => ({ required: [name] })) }, ref('batch')] }, BATCHES] },
+      batch: { allOf: [ref('batching'), { anyOf: [...required('preferredBatchSize'), ...required('useDynamicBatching', { enum: [false] })] }] },
       batching: objectOf('batching', BATCHING_KEYS),
     },
   }
 }
 
 /** Batches by endpoint. */
-const BATCHES: Schema = { type: 'object', propertyNames: { not: { pattern: '^preferred(?:_b|B)atch' } }, additionalProperties: ref('batching') }
+const BATCHES: Schema = { type: 'object', propertyNames: { not: { pattern: '^preferred(?:_b|B)atch(?:_s|S)ize$' } }, additionalProperties: ref('batch') }
 
 /** True or false, origins where they may be, or in full. */
 function served(name: 'tls' | 'cors' | 'graphql'): Schema {
@@ -61,11 +70,12 @@ function objectOf(at: string, keys: Keys, own: Readonly<Record<string, Schema>> 
     if (key.code) continue
     const { about, schema, ignored, refused, unless = [], as } = key
     const value = own[name] ?? schema
-    const wanted = refused === undefined ? value : { enum: [null, false, '', ...unless] }
+    const wanted = refused === undefined ? value : { enum: [null, false, '', [], {}, ...unless] }
+    const quoted = refused === undefined && isNumeric(schema) ? [QUOTED, ...(String(JSON.stringify(schema)).includes('"array"') ? [QUOTED_LIST] : [])] : []
     const [spelling, ...others] = spellings(name)
     properties[spelling!] = {
       description: about,
-      ...(Object.keys(wanted).length === 0 ? {} : { anyOf: [wanted, { type: 'null' }, REFERENCE] }),
+      ...(Object.keys(wanted).length === 0 ? {} : { anyOf: [wanted, { type: 'null' }, REFERENCE, ...quoted] }),
       ...(ignored !== undefined || as !== undefined ? { deprecated: true } : {}),
     }
     for (const other of others) properties[other] = ref(`${at}/properties/${spelling}`)
@@ -77,6 +87,7 @@ function spellings(name: string): string[] {
   return [...new Set([name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name])]
 }
 
-function required(name: string): Schema[] {
-  return spellings(name).map((spelling) => ({ required: [spelling] }))
+/** That a key is there, and not null, which is as none. */
+function required(name: string, value: Schema = { not: { type: 'null' } }): Schema[] {
+  return spellings(name).map((spelling) => ({ required: [spelling], properties: { [spelling]: value } }))
 }

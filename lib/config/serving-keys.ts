@@ -1,16 +1,18 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
-import { ANY, alias, FLAG, type Keys, OBJECT, option, type Schema, TEXT, TIME, WHOLE } from './keys.js'
+import { ANY, alias, COUNT, FLAG, type Keys, OBJECT, option, type Schema, SOME, TEXT, TIME } from './keys.js'
 
 const PROTOCOL: Schema = { type: 'string', pattern: '^(?:[Gg][Rr][Pp][Cc]|[Hh][Tt][Tt][Pp]|[Ww][Ee][Bb][Ss][Oo][Cc][Kk][Ee][Tt]|[Ww][Ss])$' }
-const PROTOCOLS: Schema = { oneOf: [PROTOCOL, { type: 'array', items: PROTOCOL, minItems: 1 }] }
+export const PROTOCOLS: Schema = { oneOf: [PROTOCOL, { type: 'array', items: PROTOCOL, minItems: 1 }] }
 const PORT: Schema = { type: 'integer', minimum: 0, maximum: 65_535 }
-const PORTS: Schema = { oneOf: [PORT, { type: 'array', items: PORT, minItems: 1 }] }
+export const PORTS: Schema = { oneOf: [PORT, { type: 'array', items: PORT, minItems: 1 }] }
+export const BYTES: Schema = { type: 'integer', minimum: 1, maximum: 0x7fffffff }
+const PEM: Schema = { type: 'string', pattern: '[\\s\\S]' }
 const ORIGINS: Schema = { type: 'array', items: TEXT, minItems: 1 }
 const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
 
 /** Pages of which other origins may ask. */
 export const CORS_KEYS: Keys = {
-  origins: option({ oneOf: [TEXT, ORIGINS] }, "Exact origins such as https://app.example, or '*' for all."),
+  origins: option({ oneOf: [{ enum: ['*'] }, ORIGINS] }, "Exact origins such as https://app.example, or '*' for all."),
   credentials: option(FLAG, 'Whether browsers send cookies along. Default false.'),
 }
 
@@ -20,21 +22,22 @@ export const GRAPHQL_KEYS: Keys = {
   graphiql: option(FLAG, 'Serve the GraphiQL page. Default true, unless NODE_ENV is production.'),
   introspection: option(FLAG, 'Answer questions about the schema. Default true, unless NODE_ENV is production.'),
   cors: option({ oneOf: [FLAG, ORIGINS, OBJECT] }, 'As cors of the Flow, for GraphQL alone. Default: the Flow’s.'),
-  maxBodyBytes: option(WHOLE, 'Bytes of a request’s body. Default 4 MiB.'),
-  maxTokens: option(WHOLE, 'Tokens of a GraphQL text. Default 10 000.'),
-  maxDepth: option(WHOLE, 'Levels of fields. Default 12.'),
-  maxAliases: option(WHOLE, 'Aliases of one text. Default 30.'),
-  maxFields: option(WHOLE, 'Selected fields of one text. Default 1000.'),
-  maxDirectives: option(WHOLE, 'Directives of one text. Default 50.'),
-  prefetch: option(WHOLE, 'The most requests of one subscription on their way. Default: the Flow’s.'),
+  maxBodyBytes: option(SOME, 'Bytes of a request’s body. Default 4 MiB.'),
+  maxDocuments: option(SOME, 'The most documents of a request’s variables, chunks and matches included. Default 50 000.'),
+  maxTokens: option(SOME, 'Tokens of a GraphQL text. Default 10 000.'),
+  maxDepth: option(SOME, 'Levels of fields. Default 12.'),
+  maxAliases: option(COUNT, 'Aliases of one text. Default 30.'),
+  maxFields: option(SOME, 'Selected fields of one text. Default 1000.'),
+  maxDirectives: option(COUNT, 'Directives of one text. Default 50.'),
+  prefetch: option(COUNT, 'The most requests of one subscription on their way. Default: the Flow’s.'),
   onError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
   logger: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }
 
 /** Key and certificate in the file itself, which is for variables: see ssl_keyfile. */
 export const TLS_KEYS: Keys = {
-  key: option(TEXT, 'The key as PEM.'),
-  cert: option(TEXT, 'The certificate as PEM.'),
+  key: option(PEM, 'The key as PEM.'),
+  cert: option(PEM, 'The certificate as PEM.'),
   ca: option(TEXT, 'Whom to trust, as PEM: clients then need a certificate.'),
 }
 
@@ -58,10 +61,10 @@ export const SERVING_KEYS: Keys = {
   noDebugEndpoints: option(FLAG, 'Leave out /post, /status and /dry_run. Default false.'),
   noCrudEndpoints: option(FLAG, 'Leave out /index, /search, /update and /delete. Default false.'),
   exposeEndpoints: option({ oneOf: [OBJECT, JSON_TEXT] }, 'Endpoints with a path of their own: { /rank: { methods: [POST], summary: … } }.'),
-  maxInFlight: option(WHOLE, 'The most requests inside, over all connections; 16 times as many wait, the rest is refused. Default 1024; 0 is no bound.'),
-  maxMessageBytes: option(WHOLE, 'Bytes of one message or body, unpacked. Default 100 MiB.'),
-  maxDocuments: option(WHOLE, 'The most documents of one request, chunks and matches included. Default 50 000.'),
-  maxJsonBytes: option(WHOLE, 'Bytes of one message or body in JSON. Default 16 MiB.'),
+  maxInFlight: option(COUNT, 'The most requests inside, over all connections; 16 times as many wait, the rest is refused. Default 1024; 0 is no bound.'),
+  maxMessageBytes: option(BYTES, 'Bytes of one message or body, unpacked. Default 100 MiB.'),
+  maxDocuments: option(SOME, 'The most documents of one request, chunks and matches included. Default 50 000.'),
+  maxJsonBytes: option(BYTES, 'Bytes of one message or body in JSON. Default 16 MiB.'),
   headersTimeout: option(TIME, 'Milliseconds in which who connects must say what it speaks, and headers must be here. Default 30 000; 0 for ever.'),
   bodyTimeout: option(TIME, 'Milliseconds in which a body must be here, or the next piece of a stream. Default 60 000; 0 for ever.'),
   exposeStacks: option(FLAG, 'Whether clients get to see stacks of executors’ errors. Default false.'),

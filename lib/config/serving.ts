@@ -22,8 +22,8 @@ export async function servingOf(own: Fields | undefined, folder: string): Promis
     delete told.tls
   }
   for (const [name, what, keys] of NESTED) if (isFields(told[name])) told[name] = own.fields(name, what, keys)!.all
-  if (isFields((told.graphql as { cors?: unknown } | undefined)?.cors))
-    new Fields(own.reading, (told.graphql as any).cors, 'cors', CORS_KEYS, own.place('graphql'))
+  const { graphql } = told as { graphql?: { cors?: object } }
+  if (isFields(graphql?.cors)) told.graphql = { ...graphql, cors: new Fields(own.reading, graphql!.cors, 'cors', CORS_KEYS, own.place('graphql')).all }
   if (typeof told.exposeEndpoints === 'string') told.exposeEndpoints = jsonOf(own, told.exposeEndpoints)
   const { resolve } = await node('path')
   for (const name of ['sslKeyfile', 'sslCertfile']) if (told[name] !== undefined) told[name] = resolve(folder, told[name] as string)

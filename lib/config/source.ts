@@ -2,7 +2,7 @@ import { ConfigError, say } from '../errors.js'
 import { node } from '../host.js'
 
 /** A thousand executors, and what is read in a fifth of a second: more is a mistake, or meant to keep somebody busy. */
-const MAX_BYTES = 128 << 10
+export const MAX_BYTES = 128 << 10
 
 /** A configuration to be read. */
 export interface Source {

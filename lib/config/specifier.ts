@@ -41,6 +41,6 @@ export function specifierOf(text: string, where: Place): Specifier {
 }
 
 export function python(path: string, where: Place): ConfigError {
-  const reason = `${show(path)} is Python, which does not run here. Port it to a module, such as ./${path.replace(/^.*[\\/]|\.py$/gi, '')}.js`
+  const reason = `${show(path)} is Python, which does not run here. Port it to a module, such as ./${path.replace(/\.py$/i, '').replace(/^.*[\\/.]/, '')}.js`
   return new ConfigError(`${reason}, or serve it where Python is and reach it as an external executor`, where)
 }

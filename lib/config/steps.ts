@@ -1,16 +1,14 @@
-import { show } from '../errors.js'
-import { Executor } from '../executor.js'
+import { optionRange, show } from '../errors.js'
 import { ADD_RULES, type AddOptions } from '../flow-options.js'
 import { node } from '../host.js'
 import { ONLY_ELSEWHERE, ONLY_HERE } from '../places.js'
-import { bindings, rebind } from '../requests.js'
 import { batchingOf } from './batching.js'
-import { METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
+import { OVER_METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
 import { given } from './given.js'
 import { laidOver } from './resolve.js'
 import { WRITTEN_OUT } from './serving.js'
-import { type LoadedUses, loadUses, modulesOf, type UsesPlace } from './uses.js'
+import { boundBy, type LoadedUses, loadUses, metasOf, modulesOf, requestsOf, type UsesPlace } from './uses.js'
 
 /** Here, in Jina's words. */
 const LOCAL = ['0.0.0.0', '127.0.0.1', 'localhost']
@@ -45,15 +43,15 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     throw fields.error('method', `${show(method)} is no way to add an executor. Known: add, needs, needs_all`)
   if (method === 'needs' && ![rest.needs].flat()[1]) throw fields.error('method', 'needs waits for two executors or more: name them in needs')
 
-  const metas = fields.fields('usesMetas', 'metas of an executor', METAS_KEYS)
-  if (metas?.get('modules') !== undefined) throw metas.error('modules', 'name modules beside uses, not here')
+  const metas = fields.fields('usesMetas', 'metas of an executor', OVER_METAS_KEYS)
+  await checkGiven(fields)
   const isExternal = rest.external === true
   const all: Record<string, unknown> = {
     ...elsewhere(fields, rest),
     ...given('name', fields.text('name')),
     ...given('workspace', fields.text('workspace')),
     ...given('env', fields.texts('env')),
-    ...given('usesMetas', metas?.all),
+    ...given('usesMetas', metasOf(metas)),
     ...given('timeout', timeout === -1 ? undefined : timeout),
     ...given('retries', retriesOf(fields, retries)),
     ...given('polling', pollingOf(fields, polling)),
@@ -68,8 +66,57 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   if (options.tokenFile !== undefined) options.tokenFile = (await node('path')).resolve(where.folder, fields.text('tokenFile')!)
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
-  const loaded = isExternal ? undefined : await usesOf(fields, where)
-  return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded)) } }
+  const loaded = isExternal ? undefined : await usesOf(fields, where, handedDown)
+  return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded, where)) } }
+}
+
+/** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */
+async function checkGiven(fields: Fields): Promise<void> {
+  for (const name of [...ONLY_HERE, ...ONLY_ELSEWHERE]) {
+    const value = fields.get(name)
+    if (value === undefined) continue
+    if (name === 'env' || name === 'headers' || name === 'metadata') fields.texts(name)
+    else if (name === 'workspace' || name === 'token' || name === 'tokenFile') fields.text(name)
+    else if (name === 'compression') fields.rule(name, value, isCompression)
+    else if (name === 'port') fields.rule(name, value, isPorts)
+    else if (name === 'protocol') fields.rule(name, value, isProtocols)
+    else if (name === 'docarray') {
+      const { checkDocarray } = await import('../wire/docarray.js')
+      fields.rule(name, value, (_, version) => checkDocarray(version))
+    } else if (name === 'maxMessageBytes') fields.rule(name, value, (await import('../wire/rules.js')).bytes)
+    else if (name === 'usesMetas') continue
+    else if (name === 'uses' && typeof value !== 'object') fields.text(name)
+    else if (name === 'usesRequests') requestsOf(fields, name)
+    else fields.rule(name, value, ADD_RULES[name])
+  }
+  modulesOf(fields)
+}
+
+function isCompression(name: string, value: unknown): void {
+  if (typeof value !== 'string' || !/^(?:gzip|deflate|nocompression)$/i.test(value)) throw optionRange(name, "'gzip' or 'deflate'", value)
+}
+
+function isPorts(name: string, value: unknown): void {
+  const ports = [value].flat()
+  if (ports.length === 0 || !ports.every((port) => Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535))
+    throw optionRange(name, 'an integer from 0 to 65535, or several', value)
+}
+
+function isProtocols(name: string, value: unknown): void {
+  const protocols = [value].flat()
+  if (protocols.length === 0 || !protocols.every((one) => typeof one === 'string' && /^(?:grpc|http|websocket|ws)$/i.test(one)))
+    throw optionRange(name, "'grpc', 'http' or 'websocket', or several", value)
+}
+
+/** Jina's files say of executors that run here where they listen, and how they are called; here, nobody calls them from elsewhere. */
+export function noteIdle(fields: Fields): void {
+  if (fields.get('external') === true) return
+  for (const name of ONLY_ELSEWHERE) {
+    if (name === 'host' || fields.get(name) === undefined) continue
+    const isPacking = name === 'compression' || name === 'metadata'
+    const reason = isPacking ? 'documents stay in this process and are neither compressed nor converted' : 'executors run in this process and need no ports'
+    fields.reading.notices.note(fields.place(name).key!, reason, fields.place(name))
+  }
 }
 
 /** What has a meaning for those that run here only; Jina's files say it of all. */
@@ -77,21 +124,20 @@ const HERE = [...ONLY_HERE, 'modules']
 
 /** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
 function elsewhere(fields: Fields, { external, ...rest }: Record<string, any>): Record<string, unknown> {
-  const note = (name: string, reason: string): void => {
-    if (fields.get(name) !== undefined) fields.reading.notices.note(fields.place(name).key!, reason, fields.place(name))
-  }
   if (external === true) {
-    for (const name of HERE) note(name, 'this executor is external, and was told where it runs')
+    for (const name of HERE)
+      if (fields.get(name) !== undefined)
+        fields.reading.notices.note(fields.place(name).key!, 'this executor is external, and was told where it runs', fields.place(name))
     return {
       ...without(rest, ['compression']),
       external,
       ...given('compression', compressionOf(rest.compression)),
+      ...given('headers', fields.texts('headers')),
       ...given('metadata', fields.texts('metadata')),
     }
   }
   if ([rest.host ?? []].flat().some((one) => !LOCAL.includes(one)))
     throw fields.error('host', 'an executor on another machine is external: true, and serves itself there. Take host out to run it here')
-  for (const name of ['compression', 'metadata']) note(name, 'documents stay in this process and are neither compressed nor converted')
   return { ...without(rest, ONLY_ELSEWHERE), ...given('external', external === false ? undefined : external) }
 }
 
@@ -108,29 +154,34 @@ function without(options: Record<string, unknown>, names: readonly string[]): Re
 
 function inherited(fields: Fields, handedDown: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const isCounted = COPIES.some((name) => fields.get(name) !== undefined)
-  return Object.fromEntries(Object.entries(handedDown).filter(([name]) => !(isCounted && COPIES.includes(name as 'parallel'))))
+  return Object.fromEntries(Object.entries(handedDown).filter(([name]) => name !== 'modules' && !(isCounted && COPIES.includes(name as 'parallel'))))
 }
 
-async function usesOf(fields: Fields, where: UsesPlace): Promise<LoadedUses | undefined> {
-  const modules = modulesOf(fields)
+async function usesOf(fields: Fields, where: UsesPlace, handedDown: Readonly<Record<string, unknown>>): Promise<LoadedUses | undefined> {
+  const own = modulesOf(fields)
   const uses = fields.get('uses')
   if (uses === undefined) {
-    if (modules.length > 0) throw fields.error('modules', 'uses must say which class of it this is, such as uses: Name')
+    if (own.length > 0) throw fields.error('modules', 'uses must say which class of it this is, such as uses: Name')
     return undefined
   }
-  const place = { ...where, ...fields.place('uses'), modules, modulesPlace: fields.place('modules'), isSubstituted: fields.isSubstituted('uses') }
+  const modules = own.length > 0 ? own : ([handedDown.modules ?? []].flat() as string[])
+  const place = {
+    ...where,
+    ...fields.place('uses'),
+    modules,
+    modulesPlace: fields.place(own.length > 0 ? 'modules' : 'uses'),
+    isSubstituted: fields.isSubstituted('uses'),
+  }
   return loadUses(typeof uses === 'object' ? uses : fields.text('uses')!, { ...place, reading: fields.reading })
 }
 
 /** What the file says of batches replaces what the executor's own YAML says. */
-function batching(fields: Fields, loaded: LoadedUses | undefined): AddOptions['dynamicBatching'] {
+function batching(fields: Fields, loaded: LoadedUses | undefined, where: UsesPlace): AddOptions['dynamicBatching'] {
   if (fields.get('dynamicBatching') === undefined) return loaded?.dynamicBatching
-  const uses = loaded?.uses
-  const bound = uses?.prototype instanceof Executor ? rebind(bindings(uses), loaded?.usesRequests ?? {}) : new Map<string, string>()
-  return batchingOf(fields, 'dynamicBatching', bound)
+  return batchingOf(fields, 'dynamicBatching', loaded === undefined ? new Map() : boundBy(loaded.uses, loaded.usesRequests ?? {}, where))
 }
 
-function retriesOf(fields: Fields, retries: unknown): unknown {
+export function retriesOf(fields: Fields, retries: unknown): unknown {
   // Jina's -1 means as many as it likes.
   if (typeof retries === 'number' && retries < 0) return undefined
   if (typeof retries !== 'object' || retries === null || Array.isArray(retries)) return retries
@@ -139,7 +190,7 @@ function retriesOf(fields: Fields, retries: unknown): unknown {
   return own.all
 }
 
-function pollingOf(fields: Fields, polling: unknown): unknown {
+export function pollingOf(fields: Fields, polling: unknown): unknown {
   if (typeof polling !== 'string' || !polling.trimStart().startsWith('{')) return polling
   try {
     return JSON.parse(polling) as unknown

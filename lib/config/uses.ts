@@ -31,6 +31,8 @@ export interface UsesPlace extends LoadConfigOptions, Place {
   readonly reading?: Reading | undefined
   /** Whether a variable gave the text, so that it is never read as YAML. */
   readonly isSubstituted?: boolean | undefined
+  /** The file is only checked, and no module is run for that: what stands for the class, or undefined where nobody knows. */
+  readonly draft?: (() => Code | undefined) | undefined
 }
 
 /** An executor that is ready to be made, and what its own configuration says of it. */
@@ -70,10 +72,13 @@ async function load(uses: unknown, where: Where): Promise<LoadedUses> {
   switch (what.kind) {
     case 'text': {
       if (where.isSubstituted) throw new ConfigError('the value of a variable is never read as YAML. Name a file, and put the variables into it', where)
+      // What its references stand for is known when it is loaded.
+      if (where.draft !== undefined && uses.includes('$')) return { uses: where.draft() ?? Executor }
       const reading = await readingOf(uses, { file: where.file, above: where.line }, where, where.notices)
       return loadConfig(reading, reading.parsed.value, where)
     }
     case 'yaml': {
+      if (where.draft !== undefined) return { uses: where.draft() ?? Executor }
       const path = await findFile(what.path, where.folder, where.allowOutside ?? false, where)
       const { text, file, folder } = await sourceOf(path)
       const reading = await readingOf(text, { file }, where, where.notices)
@@ -93,27 +98,51 @@ async function loadConfig(reading: Reading, value: unknown, where: Where): Promi
     ...(typeof value === 'object' && value !== null ? reading.parsed.place(value) : {}),
   })
   own.check({ with: object, metas: object, requests: object, jtype: string })
+  own.version()
   const metas = own.fields('metas', 'metas of an executor', METAS_KEYS)
   const tag = typeof value === 'object' && value !== null ? reading.parsed.tag(value) : undefined
   const name = tag ?? own.text('jtype')?.replace(/^!/, '')
   const fields = own.get('modules') === undefined && metas?.get('modules') !== undefined ? metas : own
-  const modules = modulesOf(fields)
-  const at = modules.length > 0 ? fields.place('modules') : name === undefined ? { ...own.place(), key: 'modules' } : own.place('jtype')
+  const ownModules = modulesOf(fields)
+  if (metas !== undefined) modulesOf(metas)
+  const modules = ownModules.length > 0 ? ownModules : (where.modules ?? [])
+  const at = ownModules.length > 0 ? fields.place('modules') : name === undefined ? { ...own.place(), key: 'modules' } : own.place('jtype')
   const uses = await codeOf(modules, name ?? 'default', { ...where, ...at })
-  const requests = own.get('requests') as Record<string, string> | undefined
-  for (const [endpoint, method] of Object.entries(requests ?? {}))
-    if (typeof method !== 'string') throw own.error('requests', `${endpoint} must be bound to the name of a method, not to ${show(method)}`)
-  const bound = uses.prototype instanceof Executor ? rebind(bindings(uses), requests ?? {}) : new Map<string, string>()
-  const { modules: _, ...usesMetas }: Record<string, unknown> = metas?.all ?? {}
-  for (const key of ['name', 'description', 'workspace']) if (metas?.get(key) !== undefined) usesMetas[key] = metas.text(key)
+  const requests = requestsOf(own, 'requests')
+  const bound = boundBy(uses, requests ?? {}, where)
+  const usesMetas = metasOf(metas)
   return {
     uses,
     ...(own.get('with') === undefined ? {} : { usesWith: own.get('with') as object }),
-    ...(Object.keys(usesMetas).length === 0 ? {} : { usesMetas: usesMetas as Metas }),
+    ...(usesMetas === undefined || Object.keys(usesMetas).length === 0 ? {} : { usesMetas }),
     ...(requests === undefined ? {} : { usesRequests: requests }),
     ...given('dynamicBatching', batchingOf(own, 'dynamicBatching', bound)),
     ...given('workspace', own.text('workspace')),
   }
+}
+
+/** What an executor is called and what it is for. */
+export function metasOf(metas: Fields | undefined): Metas | undefined {
+  if (metas === undefined) return undefined
+  const { modules: _, ...told }: Record<string, unknown> = metas.all
+  for (const key of ['name', 'description', 'workspace', 'url']) if (metas.get(key) !== undefined) told[key] = metas.text(key)
+  if (metas.get('keywords') !== undefined) told.keywords = metas.names('keywords')
+  return told as Metas
+}
+
+/** Methods by endpoint. */
+export function requestsOf(fields: Fields, name: string): Record<string, string> | undefined {
+  const requests = fields.get(name) as Record<string, string> | undefined
+  fields.rule(name, requests, (name, value) => value === undefined || object(name, value))
+  for (const [endpoint, method] of Object.entries(requests ?? {}))
+    if (typeof method !== 'string') throw fields.error(name, `${endpoint} must be bound to the name of a method, not to ${show(method)}`)
+  return requests
+}
+
+/** Methods by endpoint of a class, or undefined where nobody knows the class. */
+export function boundBy(uses: Code, requests: Record<string, string>, { draft }: Pick<UsesPlace, 'draft'>): ReadonlyMap<string, string> | undefined {
+  if (draft !== undefined && draft() === undefined) return undefined
+  return uses.prototype instanceof Executor ? rebind(bindings(uses), requests) : new Map()
 }
 
 /** The modules that a configuration names, as a list. */
@@ -127,6 +156,9 @@ export function modulesOf(fields: Fields): string[] {
 /** Classes that a file may name without a module: they pass documents through. */
 const NO_CLASS = ['BaseExecutor', 'Executor']
 
+/** As Python names modules: `my.package.module`. */
+const DOTTED = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/
+
 /** @param name the export; without it, what the one module names behind its # */
 async function codeOf(modules: readonly string[], name: string | undefined, where: Where): Promise<Code> {
   if (modules.length === 0) {
@@ -136,6 +168,7 @@ async function codeOf(modules: readonly string[], name: string | undefined, wher
       where,
     )
   }
+  if (where.draft !== undefined) return where.draft() ?? Executor
   const imported: { name: string; module: object; origin: string; export: string | undefined }[] = []
   for (const text of modules) {
     const what = specifierOf(text, where)
@@ -144,7 +177,9 @@ async function codeOf(modules: readonly string[], name: string | undefined, wher
       const origin = `npm:${what.package}${what.version === undefined ? '' : `@${what.version}`}`
       imported.push({ name: origin, module: await importFile(path, where), origin, export: text.includes('#') ? what.name : undefined })
     } else if (what.kind === 'module' || what.kind === 'class') {
-      const path = await findFile(what.kind === 'module' ? what.path : text, where.folder, where.allowOutside ?? false, where)
+      const path = await findFile(what.kind === 'module' ? what.path : text, where.folder, where.allowOutside ?? false, where).catch((error) => {
+        throw DOTTED.test(text) && !/\.[cm]?[jt]sx?$/i.test(text) ? python(text, where) : error
+      })
       if (/\.py$/i.test(path)) throw python(text, where)
       const named = what.kind === 'module' ? what.name : undefined
       imported.push({ name: text.replace(/#.*$/, ''), module: await importFile(path, where), origin: path, export: named })

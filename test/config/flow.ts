@@ -165,7 +165,7 @@ const malformed: [string, string | Uint8Array, number | undefined, string | unde
   ['R78 a tab', 'jtype: Flow\nwith:\n\tprefetch: 3\n', 3, undefined, /[Tt]ab/],
   ['R78 several documents', 'jtype: Flow\n---\njtype: Flow\n', 2, undefined, /a second document/],
   ['an open bracket', 'jtype: Flow\nwith: { prefetch: 3\n', 3, undefined, /end with a }/],
-  ['R86 a size of the wrong type', "jtype: Flow\nwith:\n  prefetch: '10'\n", 3, 'prefetch', /a number, not "10"/],
+  ['R86 a size of the wrong type', 'jtype: Flow\nwith:\n  prefetch: ten\n', 3, 'prefetch', /a number, not "ten"/],
   ['R86 a fractional size', 'jtype: Flow\nwith:\n  prefetch: 1.5\n', 3, 'prefetch', /an integer ≥ 0, not 1.5/],
   ['executors that are no list', 'jtype: Flow\nexecutors:\n  a: b\n', 2, 'executors', /a list, with a dash/],
   ['an executor that is a text', 'jtype: Flow\nexecutors:\n  - a\n', 3, 'executors', /not by "a"/],

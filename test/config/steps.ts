@@ -67,7 +67,7 @@ test('F11, F7 what has no effect on one that runs elsewhere is dropped with a no
   notices.length = 0
   await using here = await (await load('{ host: localhost, port: 1, protocol: GRPC, compression: Gzip, grpc_metadata: { a: b }, headers: { a: b } }')).open()
   assert.equal(here.plan.steps[0]!.options, {})
-  assert.equal(notices.sort(), ['compression', 'grpc_metadata'])
+  assert.equal(notices.sort(), ['compression', 'grpc_metadata', 'headers', 'port', 'protocol'])
 })
 
 test('F7 what Jina writes for nothing in particular is nothing here', async () => {

@@ -31,16 +31,17 @@ export function problems(value: any, schema: Schema, root: Schema = schema, path
         if (![given].flat().some((type) => isOf(value, type))) bad(`is no ${given}`)
         break
       case 'enum':
-        if (!given.includes(value)) bad(`is none of ${given}`)
+        if (!given.some((one: unknown) => Object.is(one, value) || (typeof value === 'object' && JSON.stringify(one) === JSON.stringify(value))))
+          bad(`is none of ${given}`)
         break
       case 'pattern':
         if (typeof value === 'string' && !new RegExp(given, 'u').test(value)) bad(`does not match ${given}`)
         break
       case 'minimum':
-        if (typeof value === 'number' && value < given) bad(`is less than ${given}`)
+        if (typeof value === 'number' && !(value >= given)) bad(`is less than ${given}`)
         break
       case 'maximum':
-        if (typeof value === 'number' && value > given) bad(`is more than ${given}`)
+        if (typeof value === 'number' && !(value <= given)) bad(`is more than ${given}`)
         break
       case 'anyOf':
         if (!given.some(matches)) bad('matches none of several')
