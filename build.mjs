@@ -2,7 +2,7 @@
 //   node build.mjs          everything, with declarations
 //   node build.mjs --quick  JavaScript only: enough to run
 import { execFileSync } from 'node:child_process'
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -22,7 +22,7 @@ const doors = {
 
 if (!quick) rmSync('dist', { recursive: true, force: true })
 else rmSync('dist/rooms', { recursive: true, force: true })
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints: [
     ...entries.map((entry) => `lib/${entry}.ts`),
     ...Object.values(doors).flatMap((files) => files.filter((file) => !file.startsWith('@')).map((file) => `lib/${file}`)),
@@ -40,8 +40,13 @@ const { metafile } = await build({
   target: 'es2022',
   external: ['node:*'],
   define: { SLUICE_VERSION: JSON.stringify(version) },
+  write: false,
   logLevel: 'warning',
 })
+for (const { path, text } of outputFiles) {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, trueNames(text))
+}
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenses(Object.keys(metafile.inputs)))
 chmodSync('dist/cli/main.js', 0o755)
 await buildGraphiQL('dist/wire/graphql/graphiql')
@@ -49,6 +54,12 @@ await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+}
+
+/** A class that names itself has become `var Flow = class _Flow`, and what is printed of it would say so. Inside, either name is the class. */
+function trueNames(text) {
+  const renamed = [...text.matchAll(/^(?:var|let|const) (\w+) = class _\1\b/gm)].map(([, name]) => name)
+  return renamed.reduce((text, name) => text.replace(new RegExp(`(?<![\\w$.#])_${name}\\b`, 'g'), name), text)
 }
 
 /** A plugin of esbuild that leaves the choice between doors to whoever imports the package. */

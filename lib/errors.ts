@@ -12,28 +12,44 @@ export class SluiceError extends Error implements Coded {
     this.code = code
   }
 
-  static {
-    // On the prototype: an own property would be printed with every error.
-    Object.defineProperty(SluiceError.prototype, 'name', {
-      configurable: true,
-      get(this: SluiceError) {
-        return this.constructor.name
-      },
-    })
+  // On the prototype: an own property would be printed with every error.
+  override get name(): string {
+    return nameOf(this, SluiceError, 'SluiceError')
   }
 }
 
+/** Written out, as whoever makes code small renames classes. A class that somebody derives has a name of its own. */
+function nameOf(error: Error, own: Function, name: string): string {
+  return error.constructor === own ? name : error.constructor.name
+}
+
 /** The graph of a Flow cannot be built, or not now: `ERR_FLOW_OPEN`, `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`, `ERR_NEED_SINGLE`, `ERR_NAME_TAKEN`, `ERR_NAME_INVALID`, `ERR_USES_INVALID`, `ERR_CONDITION_INVALID`. */
-export class FlowBuildError extends SluiceError {}
+export class FlowBuildError extends SluiceError {
+  override get name(): string {
+    return nameOf(this, FlowBuildError, 'FlowBuildError')
+  }
+}
 
 /** The Flow is not in the state the call needs: `ERR_FLOW_NOT_OPEN`, `ERR_FLOW_CLOSED`. */
-export class FlowStateError extends SluiceError {}
+export class FlowStateError extends SluiceError {
+  override get name(): string {
+    return nameOf(this, FlowStateError, 'FlowStateError')
+  }
+}
 
 /** Something given as a document is none, or cannot be read as one: `ERR_DOCUMENT`. */
-export class DocumentError extends SluiceError {}
+export class DocumentError extends SluiceError {
+  override get name(): string {
+    return nameOf(this, DocumentError, 'DocumentError')
+  }
+}
 
 /** An input of `post()` that cannot be taken: `ERR_INPUT`. */
-export class InputError extends SluiceError {}
+export class InputError extends SluiceError {
+  override get name(): string {
+    return nameOf(this, InputError, 'InputError')
+  }
+}
 
 /** A place in a file that cannot be read: `ERR_PARSE`. `line` and `column` start at 1. */
 export class ParseError extends SluiceError {
@@ -47,6 +63,10 @@ export class ParseError extends SluiceError {
     this.file = file
     this.line = line
     this.column = column
+  }
+
+  override get name(): string {
+    return nameOf(this, ParseError, 'ParseError')
   }
 }
 
@@ -70,6 +90,10 @@ export class ExecutorError extends SluiceError {
     this.endpoint = where.endpoint
     this.requestId = where.requestId
   }
+
+  override get name(): string {
+    return nameOf(this, ExecutorError, 'ExecutorError')
+  }
 }
 
 /**
@@ -89,6 +113,10 @@ export class ConnectionError extends SluiceError {
     super(code, `${address}: ${reason}`, options)
     this.address = address
   }
+
+  override get name(): string {
+    return nameOf(this, ConnectionError, 'ConnectionError')
+  }
 }
 
 /** `onDone`, `onError` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
@@ -98,6 +126,10 @@ export class CallbackError extends SluiceError {
   constructor(callback: string, requestId: string, cause: unknown) {
     super('ERR_CALLBACK', `${callback} threw for request ${requestId}: ${say(cause)}. Catch it there, or set continueOnError to log it and go on`, { cause })
     this.callback = callback
+  }
+
+  override get name(): string {
+    return nameOf(this, CallbackError, 'CallbackError')
   }
 }
 
@@ -121,6 +153,10 @@ export class ConfigError extends SluiceError {
     this.column = column
     this.key = key
   }
+
+  override get name(): string {
+    return nameOf(this, ConfigError, 'ConfigError')
+  }
 }
 
 /** A package that sluice uses only where it is there is not there, or does not work here: `ERR_DEPENDENCY`. `dependency` is its name, `cause` what importing it threw. */
@@ -130,6 +166,10 @@ export class DependencyError extends SluiceError {
   constructor(dependency: string, message: string, options?: { cause?: unknown }) {
     super('ERR_DEPENDENCY', message, options)
     this.dependency = dependency
+  }
+
+  override get name(): string {
+    return nameOf(this, DependencyError, 'DependencyError')
   }
 }
 
@@ -143,7 +183,11 @@ export class OptionRangeError extends RangeError implements Coded {
   readonly code = 'ERR_OPTION_RANGE'
 }
 
-for (const own of [OptionTypeError, OptionRangeError]) Object.defineProperty(own.prototype, 'name', { value: own.name, configurable: true, writable: true })
+for (const [own, value] of [
+  [OptionTypeError, 'OptionTypeError'],
+  [OptionRangeError, 'OptionRangeError'],
+] as const)
+  Object.defineProperty(own.prototype, 'name', { value, configurable: true, writable: true })
 
 export function optionType(name: string, expected: string, given: unknown): OptionTypeError {
   return new OptionTypeError(`${name} must be ${expected}, not ${show(given)}`)

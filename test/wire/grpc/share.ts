@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Scope } from '../../../lib/stream/scope.js'
 import { METADATA, METHODS } from '../../../lib/wire/grpc/methods.js'
-import { Place, Share } from '../../../lib/wire/grpc/server/share.js'
+import { Seat, Share } from '../../../lib/wire/grpc/server/share.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { deferred } from '../../support/deferred.js'
@@ -20,7 +20,7 @@ test('R33: places are given in order; who is told to stop needs none, and who re
   const entered: number[] = []
   const scopes = Array.from({ length: 6 }, () => new Scope())
   const places = scopes.map((scope, at) => {
-    const place = new Place(share, scope)
+    const place = new Seat(share, scope)
     void Promise.resolve(place.enter()).then(() => entered.push(at))
     return place
   })

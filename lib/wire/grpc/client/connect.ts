@@ -26,13 +26,13 @@ export interface GrpcConnection extends Connection {
  */
 export function connect(address: string, options: GrpcConnectOptions = {}): GrpcConnection {
   const settings = clientSettings(options)
-  return new Client(new Calls(placeOf(address, settings.tls), settings))
+  return new GrpcClient(new Calls(placeOf(address, settings.tls), settings))
 }
 
 /** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
 const REFUSALS = 3
 
-class Client implements GrpcConnection {
+class GrpcClient implements GrpcConnection {
   readonly address: string
   readonly #settings: ClientSettings
   readonly #calls: Calls

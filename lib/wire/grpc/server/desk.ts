@@ -9,7 +9,7 @@ import { answer, type Message, unwritten } from '../../message.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
 import { Refusal } from './refusal.js'
-import { Place, Share } from './share.js'
+import { Seat, Share } from './share.js'
 
 /** Requests that a connection may have under way for each that a stream may: a gateway in front sends those of all its clients on one. */
 const SHARE = 16
@@ -95,7 +95,7 @@ export class Desk {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what ids must not have, as they get into logs and headers
     if (/[\x00-\x1f\x7f]/.test(message.requestId)) throw new Refusal(Code.INVALID_ARGUMENT, 'header.request_id must not have control characters in it')
     const given: unknown = message.parameters[RESULTS]
-    const place = new Place(share, scope)
+    const place = new Seat(share, scope)
     const hand = async (part: Message): Promise<void> => {
       place.rest()
       await partial!(this.#outward(part, given))

@@ -31,8 +31,8 @@ export class Share {
   }
 }
 
-/** A request's place in a share. */
-export class Place {
+/** A request's seat in a share. */
+export class Seat {
   readonly #share: Share
   readonly #unwatch: () => void
   #held = false
