@@ -28,6 +28,7 @@ seen.push(await (await createGraphQL(flow).fetch(request)).text())
 await flow.close()
 console.log(seen.join(' '))
 `
+const SEEN = 'a! b! b! b! {"data":{"docs":[{"text":"c!"}]}}'
 
 try {
   const [{ filename, files }] = JSON.parse(
@@ -100,6 +101,7 @@ await flow.close()
   if (written.text !== 'a!') throw new Error(`sluice run wrote ${JSON.stringify(written)}`)
   console.log(`The package works from an empty folder (${files.length} files).`)
   onLowestNode(join(folder, filename))
+  onOthers(join(folder, filename))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -135,8 +137,33 @@ function onLowestNode(tarball) {
     const run = (...args) => execFileSync(join(node, 'node'), args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
     run(join(tools, 'node_modules', script), ...args)
     const output = run('use.js').trim()
-    const expected = `v${/^\d+\.\d+$/.test(lowest) ? `${lowest}.0` : lowest} a! b! b! b! {"data":{"docs":[{"text":"c!"}]}}`
+    const expected = `v${/^\d+\.\d+$/.test(lowest) ? `${lowest}.0` : lowest} ${SEEN}`
     if (output !== expected) throw new Error(`Installed with ${name}, a stranger on Node ${lowest} saw ${output} instead of ${expected}`)
     console.log(`${name} installs it for Node ${lowest}, where it works.`)
+  }
+}
+
+/** Row 191: on Bun, where `ws` is Bun's own, and on Deno: whoever of them can be had from npm for this machine. */
+function onOthers(tarball) {
+  const others = {
+    Bun: { package: '@oven/bun-linux-x64-baseline', version: '1.4.5', binary: 'bin/bun', args: [] },
+    Deno: { package: '@deno/linux-x64-glibc', version: '2.9.6', binary: 'deno', args: ['run', '--allow-all', '--node-modules-dir=manual'] },
+  }
+  const cwd = join(folder, 'elsewhere')
+  mkdirSync(cwd)
+  writeFileSync(join(cwd, 'package.json'), '{ "type": "module", "private": true }')
+  writeFileSync(join(cwd, 'use.js'), ON_LOWEST)
+  const npm = (...packages) =>
+    execFileSync('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+  npm(tarball)
+  for (const [name, { package: wanted, version, binary, args }] of Object.entries(others)) {
+    if (process.platform !== 'linux' || process.arch !== 'x64') {
+      console.log(`Not tried on ${name}: this is not Linux on x64.`)
+      continue
+    }
+    npm(`${wanted}@${version}`)
+    const output = execFileSync(join(cwd, 'node_modules', wanted, binary), [...args, 'use.js'], { cwd, encoding: 'utf8', timeout: 60_000 }).trim()
+    if (output.replace(/^v\S+ /, '') !== SEEN) throw new Error(`A stranger on ${name} ${version} saw ${output} instead of ${SEEN}`)
+    console.log(`It works on ${name} ${version}.`)
   }
 }

@@ -7,12 +7,26 @@ import { type Line, type LineOptions, type Listener, MARK } from './line.js'
 /** Milliseconds between looks at what waits to be sent: browsers do not tell when it has left. */
 const LOOK = 10
 
-/** A browser's own socket. It does not say why it could not connect, and cannot be paused. */
-export function lineOfWeb(url: string, { address, protocol, headers, maxMessageBytes }: LineOptions, listener: Listener): Line {
+/** A page's own socket. */
+function socketOf(url: string, { protocol, headers }: LineOptions): WebSocket {
   // It cannot send headers: a token goes as one more protocol, beside one that the server says back.
   const token = headers.authorization?.replace(/^Bearer /, '')
   const own = protocol === undefined ? [] : [protocol]
-  const socket = new WebSocket(url, token === undefined ? own : [protocol ?? 'json', `sluice.bearer.${base64url(token)}`])
+  return new WebSocket(url, token === undefined ? own : [protocol ?? 'json', `sluice.bearer.${base64url(token)}`])
+}
+
+/**
+ * A browser's own socket. It does not say why it could not connect, and cannot be paused.
+ * @param failed what it means that a platform says, of those that do
+ */
+export function lineOfWeb(
+  url: string,
+  options: LineOptions,
+  listener: Listener,
+  socket = socketOf(url, options),
+  failed?: (message: string) => ConnectionError,
+): Line {
+  const { address, maxMessageBytes } = options
   socket.binaryType = 'arraybuffer'
   let open = false
   let over = false
@@ -32,10 +46,15 @@ export function lineOfWeb(url: string, { address, protocol, headers, maxMessageB
     end(new ConnectionError('ERR_TOO_LARGE', address, 'an answer is larger than maxMessageBytes'))
     socket.close()
   }
+  let message: string | undefined
   // An error is said again, in its own way, as a close.
-  socket.onerror = () => {}
-  socket.onclose = ({ code, reason }) =>
-    end(open ? closedWith(address, code, reason) : unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
+  socket.onerror = (event) => {
+    message = (event as ErrorEvent).message
+  }
+  socket.onclose = ({ code, reason }) => {
+    if (open) end(closedWith(address, code, reason))
+    else end(failed?.(message ?? reason) ?? unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
+  }
 
   return {
     send: (data) => socket.send(data as string | Uint8Array<ArrayBuffer>),

@@ -9,7 +9,7 @@ import type { LineOptions } from './line.js'
 export interface WebSocketConnectOptions extends ConnectOptions {
   /** How messages are written. Default `'bytes'` (DataRequestProto): smaller than `'json'`, and without loss. */
   mode?: 'bytes' | 'json' | undefined
-  /** Milliseconds between pings; a server that gave no sign of life from one to the next is gone. Default 30,000; 0 sends none. Browsers cannot. */
+  /** Milliseconds between pings; a server that gave no sign of life from one to the next is gone. Default 30,000; 0 sends none. Browsers and Bun send none. */
   pingInterval?: number | undefined
 }
 
@@ -23,7 +23,7 @@ export interface ClientSettings extends LineOptions {
   readonly credentials: Credentials | undefined
 }
 
-/** Whether sockets are made by `ws`. */
+/** Whether sockets can send headers, and show certificates. */
 export const onNode = typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string'
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */

@@ -6,6 +6,7 @@ import { type Message, outgoing, partOf, take } from '../../message.js'
 import type { Dialect } from '../dialect.js'
 import { failureOf, unreachable } from './failures.js'
 import type { Line, LineOptions, Listener } from './line.js'
+import { lineOfBun, onBun } from './line-bun.js'
 import { lineOfNode } from './line-node.js'
 import { lineOfWeb } from './line-web.js'
 import { type ClientSettings, onNode } from './options.js'
@@ -27,6 +28,7 @@ interface Waiting {
 export async function open(url: string, settings: ClientSettings, listener: Listener, identity?: Identity): Promise<Line> {
   const brought = settings.credentials && (await settings.credentials.headers(identity))
   const options: LineOptions = brought === undefined ? settings : { ...settings, headers: { ...settings.headers, ...brought } }
+  if (onBun) return lineOfBun(url, options, listener)
   return onNode ? lineOfNode(url, options, listener) : lineOfWeb(url, options, listener)
 }
 
