@@ -30,6 +30,9 @@ dns.lookup = ((host: string, options: any, done: any) => {
 }) as never
 dns.promises.lookup = (async (host: string, options: any) => (ours(host) ? answers() : system.promised(host, options))) as never
 
+/** A service of this machine is asked by that name only if it says so. */
+const named = { protocol: PROTOCOLS, graphql: true, allowedHosts: ['flow.test'] } as const
+
 const echo = () => new Flow({ closeTimeout: 100 }).add({ name: 'worker', uses: () => {} }).open()
 
 for (const way of WAYS) {
@@ -60,7 +63,7 @@ for (const way of WAYS) {
 for (const way of WAYS) {
   test(`R110: ${way}: a name with several addresses: those that are dead are passed over, of whichever family`, async () => {
     await using flow = await echo()
-    await using gateway = await Gateway.serve(flow, { protocol: PROTOCOLS, graphql: true })
+    await using gateway = await Gateway.serve(flow, named)
     for (const addresses of [
       ['127.0.0.1'],
       ['127.0.0.7', '127.0.0.1'],
@@ -88,13 +91,13 @@ for (const way of WAYS) {
   test(`R110: ${way}: a name whose address changes: who lost the old one finds the new one`, async () => {
     await using flow = await echo()
     const port = await deadPort()
-    const old = await Gateway.serve(flow, { protocol: PROTOCOLS, graphql: true, port, host: '127.0.0.1' })
+    const old = await Gateway.serve(flow, { ...named, port, host: '127.0.0.1' })
     behind = ['127.0.0.1']
     await using client = new Client(`${SCHEMES[way]}://flow.test:${port}`, { maxAttempts: 20, initialBackoff: 50, maxBackoff: 200 })
     assert.equal(await within(10_000, texts(way, client, ['a'])), ['a'])
     await old.close(0)
     behind = ['127.0.0.2']
-    await using _ = await Gateway.serve(flow, { protocol: PROTOCOLS, graphql: true, port, host: '127.0.0.2' })
+    await using _ = await Gateway.serve(flow, { ...named, port, host: '127.0.0.2' })
     // A mutation is not repeated: where the end of the old connection was not heard of yet, the first one hears of it.
     const lost = (error: ConnectionError) => (way === 'graphql' && error.code === 'ERR_DISCONNECTED' ? texts(way, client, ['b']) : Promise.reject(error))
     assert.equal(await within(10_000, texts(way, client, ['b']).catch(lost)), ['b'])
