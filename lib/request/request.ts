@@ -4,10 +4,12 @@ import type { Parameters } from '../options.js'
 import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
 import type { Identity } from '../wire/identity.js'
-import { parametersFor } from './parameters.js'
 import type { Response } from './response.js'
 import { Route } from './route.js'
 import { type Target, target } from './target.js'
+
+/** Loaded with the first parameters. */
+let parametersFor: typeof import('./parameters-for.js').parametersFor | undefined
 
 /** What all requests of one post have in common. */
 export class Header {
@@ -25,8 +27,13 @@ export class Header {
     this.#empty = Object.keys(parameters).length === 0
   }
 
-  /** Understands the pattern, which may have to be compiled first. To be called, and awaited if it is a promise, before `targets()`. */
+  /** Understands the pattern, which may have to be compiled first. To be called, and awaited if it is a promise, before `targets()` and `parametersFor()`. */
   prepare(): void | Promise<void> {
+    if (!this.#empty && parametersFor === undefined)
+      return import('./parameters-for.js').then((loaded) => {
+        parametersFor = loaded.parametersFor
+        return this.prepare()
+      })
     if (this.#target !== undefined || !this.targetExecutor) return
     const found = target(this.targetExecutor)
     if (typeof found === 'function') this.#target = found
@@ -43,7 +50,7 @@ export class Header {
 
   /** A copy of the parameters for one executor: what it changes, nobody else sees. */
   parametersFor(names: readonly string[]): Parameters {
-    return this.#empty ? {} : parametersFor(this.parameters, names)
+    return this.#empty ? {} : parametersFor!(this.parameters, names)
   }
 }
 
