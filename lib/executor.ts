@@ -143,9 +143,9 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   readonly env: Readonly<Record<string, string>>
   readonly #base: string | undefined
   readonly #names: readonly string[]
-  readonly #methods = new Map<string, ExecutorFunction<any, any>>()
+  readonly #requests: Readonly<Record<string, string>>
+  #bound: ReadonlyMap<string, string> | undefined
 
-  /** @throws ExecutorError (`ERR_EXECUTOR_BINDING`) when an endpoint is bound to something that is not a method */
   constructor(init: ExecutorInit<Config> = {}) {
     const type = new.target
     this.name = init.name ?? type.name
@@ -155,16 +155,25 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     this.env = init.env ?? {}
     this.#base = this.metas.workspace ?? init.workspace
     this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
-    for (const [endpoint, method] of rebind(bindings(type), init.requests ?? {})) {
-      const found = (this as any)[method]
-      if (typeof found !== 'function' || method in Executor.prototype) {
-        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${type.name}.${method}, which is not a method for requests`, {
+    this.#requests = init.requests ?? {}
+  }
+
+  /**
+   * Names of methods by endpoint: whoever takes a method's place, also later, is called. Asked for when the instance is made, as decorators have
+   * their say last.
+   */
+  get #methods(): ReadonlyMap<string, string> {
+    if (this.#bound !== undefined) return this.#bound
+    const bound = rebind(bindings(this.constructor), this.#requests)
+    for (const [endpoint, method] of bound) {
+      if (typeof (this as any)[method] !== 'function' || method in Executor.prototype)
+        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${this.constructor.name}.${method}, which is not a method for requests`, {
           executor: this.name,
           endpoint,
         })
-      }
-      this.#methods.set(endpoint, found)
     }
+    this.#bound = bound
+    return bound
   }
 
   /** Prepares for requests: connections, models, files. Called once before the first; when it fails, the Flow does not open. */
@@ -193,7 +202,10 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     return this.#base !== undefined
   }
 
-  /** What its methods are bound to; `/default` is everything else. */
+  /**
+   * What its methods are bound to; `/default` is everything else.
+   * @throws ExecutorError (`ERR_EXECUTOR_BINDING`) when an endpoint is bound to something that is not a method; the Flow does not open then
+   */
   get endpoints(): readonly string[] {
     return [...this.#methods.keys()]
   }
@@ -206,7 +218,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
     if (method === undefined) return
     const call = new Call(request, this.#names)
-    const answer = method.call(this, call)
+    const answer: Answer | Promise<Answer> = (this as any)[method](call)
     if (typeof (answer as PromiseLike<Answer>)?.then === 'function')
       return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#take(answer, request, call))
     return this.#take(answer as Answer, request, call)

@@ -44,6 +44,8 @@ function instance(name: string, shardId: number, { uses, usesWith, usesMetas, us
       workspace: workspace ?? flow.workspace,
       env: all,
     })
+    // Throws where one is bound to what is not there.
+    void executor.endpoints
   } catch (cause) {
     throw cause instanceof ExecutorError ? cause : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
   }

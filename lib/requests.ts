@@ -8,12 +8,18 @@ export const DRY_RUN = '_jina_dry_run_'
 
 type Method = (this: any, call: any) => unknown
 
+/** Endpoints of a method, by itself. */
 const marked = new WeakMap<Function, readonly string[]>()
+
+/**
+ * Endpoints by a method's name, of a class's prototype or metadata: spies, tracers and decorators that put another function in its place keep its name.
+ */
+const named = new WeakMap<object, Map<string, Set<string>>>()
 
 /**
  * Binds a method of an Executor to endpoints (a standard, TC39 decorator).
  * `@requests('/index')`, `@requests(['/index', '/update'])`; `@requests()` and `@requests` take every endpoint that no other method takes.
- * Bindings are inherited; a subclass that overrides the method keeps them. A decorator that replaces the method stands below this one.
+ * Bindings are inherited, and go by the method's name: whatever overrides, wraps or replaces the method gets its requests.
  *
  * @throws TypeError (`ERR_OPTION_TYPE`) for an endpoint that is not a string, or a target that is not a method
  */
@@ -40,7 +46,35 @@ function mark(method: Function, context: ClassMethodDecoratorContext, endpoints:
   if (typeof context !== 'object') throw legacy()
   if (context.kind !== 'method' || context.static || context.private || typeof context.name === 'symbol')
     throw optionType('@requests', 'on a public method', String(context.name))
+  const { name, metadata } = context
   marked.set(method, [...(marked.get(method) ?? []), ...endpoints])
+  if (metadata) note(metadata, name, endpoints)
+  // What stands in its place by then may be another function, and the class only shows with an instance.
+  else
+    context.addInitializer?.(function (this: unknown) {
+      const owners = prototypesOf((this as object).constructor).filter((prototype) => Object.hasOwn(prototype, name))
+      if (!owners.some((prototype) => endpoints.every((endpoint) => endpointsOf(prototype, name).has(endpoint)))) note(owners.at(-1)!, name, endpoints)
+    })
+}
+
+function note(where: object, name: string, endpoints: Iterable<string>): Set<string> {
+  const names = named.get(where) ?? new Map<string, Set<string>>()
+  const all = new Set([...(names.get(name) ?? []), ...endpoints])
+  named.set(where, names.set(name, all))
+  return all
+}
+
+/** What a method of a prototype is bound to: itself, and under its name. Whoever takes its place later answers for it. */
+function endpointsOf(prototype: object, name: string): Set<string> {
+  const { value } = Object.getOwnPropertyDescriptor(prototype, name)!
+  return note(prototype, name, marked.get(value) ?? [])
+}
+
+/** Of a class and those it extends, the base first. */
+function prototypesOf(type: Function): object[] {
+  const all: object[] = []
+  for (let at = type.prototype; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) all.unshift(at)
+  return all
 }
 
 /**
@@ -48,15 +82,13 @@ function mark(method: Function, context: ClassMethodDecoratorContext, endpoints:
  * so that the class nearest to the instance has the last word.
  */
 export function bindings(type: Function): Map<string, string> {
-  const classes: Function[] = []
-  for (let at: any = type; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at)) classes.unshift(at)
   const bound = new Map<string, string>()
-  for (const at of classes) {
-    for (const name of Object.getOwnPropertyNames(at.prototype ?? {})) {
-      const method = Object.getOwnPropertyDescriptor(at.prototype, name)?.value
-      if (typeof method === 'function') for (const endpoint of marked.get(method) ?? []) bound.set(endpoint, name)
-    }
-    if (Object.hasOwn(at, 'requests')) for (const [endpoint, name] of Object.entries((at as any).requests as object)) bound.set(endpoint, String(name))
+  const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata ?? Symbol.for('Symbol.metadata')
+  for (const prototype of prototypesOf(type)) {
+    const at = prototype.constructor as any
+    if (Object.hasOwn(at, METADATA)) for (const [name, endpoints] of named.get(at[METADATA]) ?? []) note(prototype, name, endpoints)
+    for (const name of Object.getOwnPropertyNames(prototype)) for (const endpoint of endpointsOf(prototype, name)) bound.set(endpoint, name)
+    if (Object.hasOwn(at, 'requests')) for (const [endpoint, name] of Object.entries(at.requests as object)) bound.set(endpoint, String(name))
   }
   return bound
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mock } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -489,6 +490,100 @@ test('E6: each executor has its own folder in the workspace', async () => {
   } catch (error: any) {
     assert.match(error.message, /only has no workspace: give one to the Flow/)
   }
+})
+
+test('163: a method that is replaced, before or after the Flow opens, is called in its place', async () => {
+  class Shout extends Executor {
+    @requests('/shout')
+    shout({ docs }: Call): void {
+      for (const doc of docs) doc.text += '!'
+    }
+  }
+  class Louder extends Shout {}
+  const before = mock.method(Shout.prototype, 'shout')
+  for (const type of [Shout, Louder]) {
+    await using flow = await open(type)
+    assert.equal([flow.endpoints, (await flow.post('/shout', 'a').docs()).texts], [['/shout'], ['a!']])
+    const after = mock.method(Shout.prototype, 'shout', ({ docs }: Call) => void (docs[0]!.text = 'mocked'))
+    assert.equal((await flow.post('/shout', 'a').docs()).texts, ['mocked'])
+    after.mock.restore()
+    assert.equal((await flow.post('/shout', 'a').docs()).texts, ['a!'])
+  }
+  assert.is(before.mock.callCount(), 4)
+})
+
+function traced(method: any): any {
+  return function (this: unknown, ...args: unknown[]): unknown {
+    return { traced: method.apply(this, args) }
+  }
+}
+
+test('163: a decorator that replaces the method stands above @requests or below', async () => {
+  class Above extends Executor {
+    @traced
+    @requests('/a')
+    run(): object {
+      return { at: this.name }
+    }
+  }
+  class Below extends Executor {
+    @requests('/a')
+    @traced
+    run(): object {
+      return { at: this.name }
+    }
+  }
+  class Between extends Executor {
+    @requests('/a')
+    @traced
+    @requests('/b')
+    run(): object {
+      return { at: this.name }
+    }
+  }
+  class Overridden extends Above {
+    override run(): object {
+      return { traced: { at: 'over' } }
+    }
+  }
+  for (const [type, on, at] of [
+    [Above, '/a', 'only'],
+    [Below, '/a', 'only'],
+    [Between, '/a', 'only'],
+    [Between, '/b', 'only'],
+    [Overridden, '/a', 'over'],
+  ] as const) {
+    await using flow = await open(type)
+    assert.equal(await result(flow, on), { traced: { at } }, `${type.name} ${on}`)
+  }
+})
+
+test('163: so it is where decorators bring no metadata, as those of TypeScript where the platform has none', async () => {
+  class Base extends Executor {
+    run(): object {
+      return { base: 1 }
+    }
+  }
+  const initializers: ((this: unknown) => void)[] = []
+  const context: any = { kind: 'method', name: 'run', static: false, private: false, addInitializer: (run: any) => initializers.push(run) }
+  requests('/a')(Base.prototype.run, context)
+  Base.prototype.run = traced(Base.prototype.run)
+  class Shout extends Base {
+    constructor(init: any) {
+      super(init)
+      for (const run of initializers) run.call(this)
+    }
+  }
+  class Other extends Shout {
+    static requests = { '/a': 'other', '/b': 'run' } as const
+    other(): object {
+      return { other: 1 }
+    }
+  }
+  await using flow = await open(Shout)
+  assert.equal(await result(flow, '/a'), { traced: { base: 1 } })
+  await using other = await open(Other)
+  assert.equal([await result(other, '/a'), await result(other, '/b')], [{ other: 1 }, { traced: { base: 1 } }])
 })
 
 test.run()
