@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
-import { clearTimeout, setTimeout } from '../../base/clock.js'
+import { setTimeout } from '../../base/clock.js'
 import { hasMore, tooManyDocuments } from '../documents.js'
 import { MAX_NESTING, parseJson, TooDeep } from '../json-text.js'
 import { refusal } from './errors.js'
@@ -52,11 +52,12 @@ async function parse(text: string): Promise<unknown> {
 /** How long a client that sends too much has to read that it does: closed at once, it would see a broken pipe instead. */
 const GRACE = 1000
 
-/** Ends the connection of somebody whose body is not read on. */
-export function endSoon({ socket }: IncomingMessage): void {
-  const timer = setTimeout(() => socket.destroy(), GRACE)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+/** Ends the connection of somebody whose body is not read on, unless all of it came by then: what is asked on it next may be another's. */
+export function endSoon(req: IncomingMessage): void {
+  const { socket } = req
+  setTimeout(() => {
+    if (!req.complete) socket.destroy()
+  }, GRACE).unref()
 }
 
 /** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */
