@@ -12,6 +12,7 @@ import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage, type Message } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { connect } from '../../lib/wire/websocket/index.js'
+import { mutated, random } from '../support/mutated.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
 
@@ -189,31 +190,6 @@ test('148: others are served while the documents of a large body are made', asyn
     Promise,
   )
 })
-
-/** A number below `bound`, the same ones in every run. */
-function random(seed: number): (bound: number) => number {
-  return (bound) => {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((seed / 2 ** 32) * bound)
-  }
-}
-
-/** Bytes with something wrong: flipped, cut off, cut out, doubled, stuffed, or with a length that is none of theirs. */
-function mutated(from: Buffer, below: (bound: number) => number): Buffer {
-  let bytes = Buffer.from(from)
-  for (let times = 1 + below(3); times > 0; times--) {
-    const at = below(bytes.length + 1)
-    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
-    const kind = below(6)
-    if (kind === 0 && at < bytes.length) bytes[at]! ^= 1 << below(8)
-    else if (kind === 1) bytes = Buffer.from(before)
-    else if (kind === 2) bytes = Buffer.concat([before, after.subarray(below(20))])
-    else if (kind === 3) bytes = Buffer.concat([before, after.subarray(0, below(20)), after])
-    else if (kind === 4) bytes = Buffer.concat([before, Buffer.alloc(below(20), 255), after])
-    else bytes = Buffer.concat([before, Buffer.from([0x22, 0x7f]), after])
-  }
-  return bytes
-}
 
 const DOCS = [
   { id: 'a', text: 'a text', tags: { lang: 'en', list: [1, { deep: null }] }, chunks: [{ id: 'c', embedding: new Float32Array(4) }] },
