@@ -29,8 +29,8 @@ export class Callbacks {
     this.#lenient = lenient
   }
 
-  /** What ended it all had its turn: nobody behind it is called back. */
-  over = false
+  /** What ended it all, once it had its turn: nobody behind it is called back, and all of them end of it. */
+  over: { readonly reason: unknown } | undefined
 
   /** Asks for a response, and calls back before it and each of its parts are handed on. */
   async answer(ask: (emit: Emit<Response>) => Response | Promise<Response>, scope: Scope, emit: Emit<Response>): Promise<Response> {
@@ -63,7 +63,7 @@ export class Callbacks {
       if (fatal !== undefined) throw fatal
       return response
     } catch (error) {
-      turn.end()
+      turn.end(error)
       throw error
     } finally {
       turn.leave()
@@ -145,25 +145,24 @@ class Turn {
   async #call(place: Place, response: Response, scope: Scope): Promise<void> {
     await place.before
     if (scope.aborted) throw scope.reason
-    // What ends it all says so in its own words, and nobody waits for this.
-    if (this.#callbacks.over) return new Promise<never>(() => {})
+    if (this.#callbacks.over !== undefined) throw this.#callbacks.over.reason
     try {
       await this.#callbacks.call(response, scope)
-    } catch (error) {
+    } catch (reason) {
       // Of a partial answer, the place is left before its executor hears of it.
-      this.#callbacks.over = true
-      throw error
+      this.#callbacks.over ??= { reason }
+      throw reason
     }
   }
 
   /** Leaves the queue to nobody, when its turn has come: this is what ends it all. */
-  end(): void {
+  end(reason: unknown): void {
     const place = this.#place
-    if (place === undefined) this.#callbacks.over = true
+    if (place === undefined) this.#callbacks.over ??= { reason }
     else {
       this.#place = undefined
       place.before.then(() => {
-        this.#callbacks.over = true
+        this.#callbacks.over ??= { reason }
         place.leave()
       })
     }

@@ -239,6 +239,22 @@ test('P8: a callback that throws at a partial answer ends it all, too: none is c
   assert.equal(called, ['yields'])
 })
 
+test('P8: a callback that throws at a piece of one replica ends it all, though the others have pieces, too', async () => {
+  const uses = async function* ({ docs }: { docs: Iterable<any> }) {
+    for (let piece = 0; piece < 3; piece++) yield docs
+  }
+  await using flow = await new Flow().add({ uses, parallel: 2, polling: 'ALL', concurrency: 1 }).open()
+  const onDone = (): void => {
+    throw new Error('no')
+  }
+  const post = flow.post('/', ['a', 'b'], { requestSize: 1, onDone })
+  const error = await within(
+    1000,
+    post.drain().catch((error) => error),
+  )
+  assert.instance(error, CallbackError)
+})
+
 test('P8: a failure ends the iteration without waiting for those that run', async () => {
   const door = deferred<void>()
   await using flow = await new Flow({ closeTimeout: 0 })
