@@ -241,13 +241,17 @@ test('P8: a callback that throws at a partial answer ends it all, too: none is c
 
 test('P8: a callback that throws at a piece of one replica ends it all, though the others have pieces, too', async () => {
   const uses = async function* ({ docs }: { docs: Iterable<any> }) {
-    for (let piece = 0; piece < 3; piece++) yield docs
+    for (const doc of docs)
+      for (let piece = 0; piece < 2; piece++) {
+        await undefined
+        yield doc
+      }
   }
   await using flow = await new Flow().add({ uses, parallel: 2, polling: 'ALL', concurrency: 1 }).open()
-  const onDone = (): void => {
+  const onAlways = (): void => {
     throw new Error('no')
   }
-  const post = flow.post('/', ['a', 'b'], { requestSize: 1, onDone })
+  const post = flow.post('/', ['a'], { onDone: () => {}, onAlways })
   const error = await within(
     1000,
     post.drain().catch((error) => error),

@@ -1,4 +1,5 @@
 // A connection on which a request was refused is kept for the next, which behind a proxy is somebody else's.
+import '../../support/clock.js'
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -9,7 +10,7 @@ import { RawHttp } from '../../support/raw-http.js'
 const TOKEN = 'a-token-for-these-tests-0'
 
 test('209: who is turned away before the body came keeps the connection, once the body is there', async () => {
-  const flow = await new Flow({ protocol: 'http', port: 0, graphql: true, token: TOKEN }).add({ uses: () => {} }).open()
+  await using flow = await new Flow({ protocol: 'http', port: 0, graphql: true, token: TOKEN }).add({ uses: () => {} }).open()
   using raw = new RawHttp(Number(new URL(flow.addresses['http']!).port))
   /** What is to happen a second later. */
   const later: (() => void)[] = []
@@ -34,7 +35,6 @@ test('209: who is turned away before the body came keeps the connection, once th
   for (const run of later) run()
   assert.match(await raw.ask(head(`Authorization: Bearer ${TOKEN}\r\n`) + body), /^HTTP\/1.1 200 /)
   fake.setTimeout = undefined
-  await flow.close()
 })
 
 test.run()
