@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -10,6 +11,8 @@ import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
 import { Command } from '../support/command.js'
 import { Folder } from '../support/folder.js'
+import { deadPort, silence } from '../support/nobody.js'
+import { RawHttp } from '../support/raw-http.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
 
@@ -25,6 +28,10 @@ folder.file(
     fail({ docs }) { throw new TypeError('not this: ' + docs[0].text) }
     async stuck() { process.stderr.write('stuck'); await new Promise(() => {}) }
     async slow() { process.stderr.write('handling'); await new Promise((go) => process.once('SIGTERM', () => setTimeout(go, 200))) }
+  }
+  export class Tell extends Executor {
+    static requests = { '/default': 'tell' }
+    tell({ docs }) { for (const doc of docs) doc.text = [this.name, this.shardId, this.workspace].join(' ') }
   }
   export class Slow extends Executor {
     async open() { process.stderr.write('opening'); const busy = setInterval(() => {}, 1e6); await new Promise((go) => process.once('SIGTERM', go)); clearInterval(busy) }
@@ -302,6 +309,72 @@ test('F11: sluice executor serves one Executor, which a Flow elsewhere uses; two
   ).texts
   assert.is(texts.length, 20)
   await stop(two)
+})
+
+test('216: sluice executor is what its flags say: name, workspace, parallel, host, hosts that may be named, pages that may call, quiet', async () => {
+  const [port, workspace] = [await deadPort(), `${folder.path}/work`]
+  const told = ['--name', 'told', '--workspace', workspace, '--parallel', '2', '--quiet']
+  const reached = ['--protocol', 'http', '--port', `${port}`, '--host', '127.0.0.2', '--allowed-hosts', 'app.example', '--cors', 'https://page.example']
+  const server = new Command(['executor', `${folder.path}/executors.mjs#Tell`, ...told, ...reached])
+  // It says nothing, so it has to be asked.
+  await using client = new Client({ host: '127.0.0.2', port, protocol: 'http' })
+  const up = async (): Promise<void> => {
+    while (!(await client.isFlowReady())) await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await within(20_000, up())
+  const [response] = await client.post('/', 'x').toArray()
+  assert.match(response!.docs.texts[0]!, new RegExp(`^told [01] ${workspace}/told/[01]$`))
+  assert.equal(readdirSync(`${workspace}/told`).sort(), ['0', '1'])
+  const ask = async (host: string): Promise<string> => {
+    using raw = new RawHttp(port, false, '127.0.0.2')
+    return await raw.ask(`GET /status HTTP/1.1\r\nHost: ${host}\r\nOrigin: https://page.example\r\n\r\n`)
+  }
+  assert.match(await ask('app.example'), /^HTTP\/1\.1 200 [\s\S]*access-control-allow-origin: https:\/\/page\.example\r/i)
+  assert.match(await ask('other.example'), /^HTTP\/1\.1 403 /)
+  await stop(server)
+  assert.is(server.stderr, '')
+})
+
+test('216: keys and docarray v2 of both ends: who shows no certificate is not let in', async () => {
+  const { key, cert, ca } = await certificates()
+  const [keyFile, certFile, caFile] = [folder.file('own.pem', key), folder.file('own-cert.pem', cert), folder.file('own-ca.pem', ca)]
+  const keys = ['--tls-key', keyFile, '--tls-cert', certFile, '--tls-ca', caFile]
+  const server = new Command(['flow', yml, '--port', '0', '--docarray', 'v2', ...keys])
+  const address = await started(server, 'gRPC')
+  assert.match(address, /^grpcs:/)
+  const sent = ['client', address, '--on', '/shout', '-i', three, '--in-order', '--no-progress']
+  const known = new Command([...sent, '--docarray', 'v2', ...keys])
+  assert.equal(await within(20_000, known.end), { code: 0, signal: null }, known.stderr)
+  assert.is(known.texts, 'A B C')
+  const unknown = new Command([...sent, '--docarray', 'v2', '--tls-ca', caFile])
+  assert.is((await within(20_000, unknown.end)).code, 1)
+  assert.is(unknown.texts, '')
+  await stop(server)
+})
+
+test('216: sluice client sends headers, tries again, and waits no longer than it was told; so does sluice ping', async () => {
+  const seen: unknown[] = []
+  const server = createHttpServer((request) => {
+    if (request.method === 'POST') seen.push(request.headers['x-who'])
+    request.socket.destroy()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  await using mute = await silence()
+  const [dead, { port }] = [await deadPort(), server.address() as AddressInfo]
+  const runs: [string[], RegExp][] = [
+    [['client', `http://127.0.0.1:${port}`, '--header', 'x-who=me', '--max-attempts', '3', '-i', three], /the connection was lost before the answer/],
+    [['client', `http://127.0.0.1:${mute.port}`, '--timeout', '300', '-i', three], /300 ms/],
+    [['ping', `http://127.0.0.1:${dead}`, '--attempts', '2'], /is not ready, asked 2 times/],
+  ]
+  await Promise.all(
+    runs.map(async ([args, message]) => {
+      const command = new Command(args)
+      assert.is((await within(30_000, command.end)).code, 1, command.stderr)
+      assert.match(command.stderr, message)
+    }),
+  )
+  assert.equal(seen, ['me', 'me', 'me'])
+  server.close()
 })
 
 test('T1: what cannot be served is said, with the exit code for it', async () => {

@@ -8,8 +8,8 @@ export class RawHttp {
   #text = ''
   #wake: (() => void) | undefined
 
-  constructor(port: number, isSecure = false) {
-    this.socket = isSecure ? connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect(port, '127.0.0.1')
+  constructor(port: number, isSecure = false, host = '127.0.0.1') {
+    this.socket = isSecure ? connectTls({ port, host, rejectUnauthorized: false }) : connect(port, host)
     this.socket.setEncoding('latin1')
     const wake = (): void => this.#wake?.()
     this.socket.on('data', (text: string) => {
