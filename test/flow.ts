@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AsyncFlow, type Call, Document, Executor, Flow, FlowBuildError } from '../lib/index.js'
+import { AsyncFlow, type Call, Document, DocumentArray, Executor, Flow, FlowBuildError } from '../lib/index.js'
+import { Header, Request } from '../lib/request/request.js'
+import { Scope } from '../lib/stream/scope.js'
 import { deferred } from './support/deferred.js'
 import { turn } from './support/turn.js'
 import { within } from './support/within.js'
@@ -467,6 +469,24 @@ test('R137: closeTimeout ends the wait for executors that hang, and tells them',
   post.next().catch(() => {})
   await within(1000, flow.close())
   assert.is(((await within(1000, told.promise)) as any).code, 'ERR_FLOW_CLOSED')
+})
+
+test('216: closeTimeout tells the executors of requests that somebody else handed to the Flow', async () => {
+  const [inside, told] = [deferred<void>(), deferred<unknown>()]
+  const flow = await new Flow({ closeTimeout: 5 })
+    .add({
+      uses: async ({ signal }) => {
+        signal.addEventListener('abort', () => told.resolve(signal.reason))
+        inside.resolve()
+        await new Promise(() => {})
+      },
+    })
+    .open()
+  const answer = Promise.resolve(flow.handle(new Request(new Header('/', {}), DocumentArray.from(['x']), new Scope()))).catch((error) => error)
+  await within(1000, inside.promise)
+  await within(1000, flow.close())
+  assert.is(((await within(1000, told.promise)) as any).code, 'ERR_FLOW_CLOSED')
+  assert.is((await within(1000, answer)).code, 'ERR_FLOW_CLOSED')
 })
 
 test('R137: close() ends the wait of consumers whose executors do not listen', async () => {

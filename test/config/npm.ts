@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the code of a module
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -75,6 +75,20 @@ test('F10 a package that is installed where Node would look needs no consent and
   }
   await refused(loadUses('npm:@sluice-test/shout#whisper', place), /npm:@sluice-test\/shout exports no whisper\. It exports default, shout/)
   await refused(loadUses('npm:@sluice-test/shout@1.2.4', { ...place, allowInstall: false }), /@sluice-test\/shout@1\.2\.4 is not installed/)
+})
+
+test('216: the module of a package lies inside it, whatever its description or a link says', async () => {
+  const project = new Folder()
+  project.file('outside.mjs', 'export default () => {}')
+  for (const [name, description] of Object.entries({
+    above: { main: '../../outside.mjs' },
+    exported: { exports: './../../outside.mjs' },
+    linked: { main: 'inside.mjs' },
+  }))
+    project.file(`node_modules/${name}/package.json`, JSON.stringify({ name, version: '1.0.0', ...description }))
+  symlinkSync(join(project.path, 'outside.mjs'), join(project.path, 'node_modules/linked/inside.mjs'))
+  for (const name of ['above', 'exported', 'linked'])
+    await refused(loadUses(`npm:${name}`, { folder: project.path, allowInstall: false }), /says that its module is .*, which is not in it/)
 })
 
 test('F10 without consent, nothing is installed', async () => {

@@ -1,4 +1,6 @@
 // A gateway as those see it who set it up, watch it and take it down.
+import '../support/clock.js'
+
 import { once } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,6 +14,7 @@ import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { serve as serveGrpc } from '../../lib/wire/grpc/server/serve.js'
 import { serve as serveHttp } from '../../lib/wire/http/index.js'
 import { serve as serveWebSocket } from '../../lib/wire/websocket/server/serve.js'
+import { fake, real } from '../support/clock.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { RawHttp } from '../support/raw-http.js'
 import { certificates } from '../support/tls.js'
@@ -292,15 +295,23 @@ test('216: when the second port is taken, the first one is free again', async ()
 })
 
 test('216: no timer stays of a close() that was done before its time was up', async () => {
-  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
-  const before = timers()
-  const it = await started()
-  assert.equal(await (await fetch(it.gateway.addresses.http!)).json(), {})
-  await it.gateway.close(600_000)
-  await it.flow.close()
-  // Sockets that end take their timers with them.
-  for (let i = 0; timers() > before && i < 500; i++) await new Promise((resolve) => setTimeout(resolve, 10))
-  assert.is(timers(), before)
+  const timers: { _destroyed?: boolean }[] = []
+  fake.setTimeout = (run, milliseconds, ...rest) => {
+    const timer = real.setTimeout(run, milliseconds, ...rest)
+    if (milliseconds === 600_000) timers.push(timer as unknown as { _destroyed?: boolean })
+    return timer
+  }
+  try {
+    const { gateway, flow } = await started()
+    await gateway.close(600_000)
+    await flow.close()
+  } finally {
+    fake.setTimeout = undefined
+  }
+  assert.ok(timers.length > 0)
+  const left = timers.filter(({ _destroyed }) => !_destroyed)
+  for (const timer of left) clearTimeout(timer as unknown as NodeJS.Timeout)
+  assert.equal(left.length, 0)
 })
 
 test('F9: the notice names protocols, addresses, docs and GraphQL, and who can reach them', async () => {

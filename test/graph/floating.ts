@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Call, Flow } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
+import { pending } from '../support/turn.js'
 import { within } from '../support/within.js'
 
 const mark =
@@ -107,6 +108,30 @@ test('floating: a consumer that leaves does not stop it; close() does when its t
   assert.not(signal.aborted)
   await within(1000, flow.close())
   assert.ok(signal.aborted)
+})
+
+test('216: close() waits for what floats, and tells it nothing before its time is up', async () => {
+  const [inside, door] = [deferred<void>(), deferred<void>()]
+  let told: boolean | undefined
+  const flow = await new Flow({ closeTimeout: 60_000 })
+    .add({ name: 'a' })
+    .add({
+      name: 'log',
+      floating: true,
+      uses: async ({ signal }) => {
+        inside.resolve()
+        await door.promise
+        told = signal.aborted
+      },
+    })
+    .open()
+  await flow.post('/', 'x').drain()
+  await within(1000, inside.promise)
+  const closed = flow.close()
+  assert.ok(await pending(closed))
+  door.resolve()
+  await within(5000, closed)
+  assert.is(told, false)
 })
 
 test('floating: what others fail at, or a consumer that leaves, is no failure of what floats behind', async () => {

@@ -709,6 +709,37 @@ test('R53: executors in other branches are not concerned by a time that is up, b
   await within(1000, flow.close())
 })
 
+test('216: the next attempt goes to a replica that had none, however fast the one that failed', async () => {
+  let clock = 1
+  fake.now = () => clock
+  try {
+    const doors = [deferred<void>(), deferred<void>()]
+    const asked: number[] = []
+    class Worker extends Executor {
+      static requests = { '/warm': 'warm', '/': 'work' }
+      warm(): Promise<void> {
+        return doors[this.shardId]!.promise
+      }
+      work(): void {
+        asked.push(this.shardId)
+        if (this.shardId === 0) throw new Error('not here')
+      }
+    }
+    await using flow = await flowOf(Worker, { parallel: 2, retries: { attempts: 1, ...soon } })
+    const warm = flow.post('/warm', ['a', 'b'], { requestSize: 1 }).drain()
+    await turn()
+    doors[0]!.resolve()
+    await turn()
+    clock += 10_000
+    doors[1]!.resolve()
+    await within(1000, warm)
+    await within(1000, flow.post('/', 'x').drain())
+    assert.equal(asked, [0, 1])
+  } finally {
+    fake.now = undefined
+  }
+})
+
 test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
