@@ -5,8 +5,10 @@ import type { PostOptions } from '../options.js'
 import type { Peer } from '../peer.js'
 import { type Header, Request } from '../request/request.js'
 import { Response } from '../request/response.js'
+import { Eventual } from '../stream/eventual.js'
 import { type Emit, Flight, type Work } from '../stream/flight.js'
 import { Iteration } from '../stream/iteration.js'
+import type { Order } from '../stream/order.js'
 import type { Scope } from '../stream/scope.js'
 
 /** A stage: batches become responses, with at most `limit` of them under way. */
@@ -16,10 +18,18 @@ export function answers(
   limit: number,
   options: PostOptions,
 ): (batches: Iterable<DocumentArray> | AsyncIterable<DocumentArray>) => AsyncIterableIterator<Response> {
-  const { resultsInOrder: ordered = false, signal } = options
+  const { resultsInOrder, signal } = options
   const answer = answerer(peer, header, options)
-  // As inFlight() does it, which would check once more what post() has checked.
-  return (batches) => new Iteration(new Flight(batches, answer, limit, ordered, signal))
+  return (batches) => {
+    // As inFlight() does it, which would check once more what post() has checked.
+    const iterate = (order?: Order<Response>) => new Iteration(new Flight(batches, answer, limit, order, signal))
+    return resultsInOrder
+      ? new Eventual(
+          () => import('../stream/order.js'),
+          ({ Order }) => iterate(new Order()),
+        )
+      : iterate()
+  }
 }
 
 type Answer = (docs: DocumentArray, work: Work, emit: Emit<Response>) => Response | Promise<Response>

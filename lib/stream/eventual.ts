@@ -20,10 +20,11 @@ export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
   }
 
   /** A promise but where what stands behind it is a sync iterator: its own kin can tell. */
-  next(): Promise<IteratorResult<T>> {
-    if (this.#iterator !== undefined) return this.#iterator.next() as Promise<IteratorResult<T>>
+  next(...handing: [unknown?]): Promise<IteratorResult<T>> {
+    if (this.#iterator !== undefined) return this.#iterator.next(...handing) as Promise<IteratorResult<T>>
     this.#opening ??= this.#start()
-    return this.#opening.then(() => this.#iterator?.next() ?? { done: true, value: undefined })
+    // It is handed on from here, which the argument says: see Receipts.
+    return this.#opening.then(() => this.#iterator?.next(true) ?? { done: true, value: undefined })
   }
 
   async #start(): Promise<void> {

@@ -3,7 +3,8 @@ import { adopt, ignore, isThenable } from './adopt.js'
 import { listen, unlisten } from './ear.js'
 import { Fifo } from './fifo.js'
 import { type Held, hold, letGo } from './holder.js'
-import { Order, Part, type Place, State } from './order.js'
+import { type Order, type Place, State } from './order.js'
+import { Part } from './part.js'
 import { type End, Reader } from './reader.js'
 import { Receipts } from './receipts.js'
 import { Scope } from './scope.js'
@@ -86,7 +87,7 @@ export class Flight<T, R> implements Held {
     source: Iterable<T> | AsyncIterable<T>,
     fn: (item: T, work: Work, emit: Emit<R>) => R | PromiseLike<R>,
     limit: number,
-    ordered: boolean,
+    order: Order<R> | undefined,
     signal: AbortSignal | undefined,
   ) {
     this.#fn = fn
@@ -94,7 +95,7 @@ export class Flight<T, R> implements Held {
     this.#signal = signal
     this.#reader = new Reader(source, this)
     this.#receipts = new Receipts(limit, this)
-    this.#order = ordered ? new Order() : undefined
+    this.#order = order
   }
 
   /**

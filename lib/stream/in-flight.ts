@@ -1,6 +1,7 @@
 import { optionRange, optionType } from '../errors.js'
 import { type Emit, Flight, type Work } from './flight.js'
 import { Iteration } from './iteration.js'
+import { Order } from './order.js'
 
 export type { Emit, Work } from './flight.js'
 
@@ -58,5 +59,5 @@ export function inFlight<T, R>(
   if (!(limit >= 1) || (limit !== Infinity && !Number.isInteger(limit))) throw optionRange('limit', 'an integer ≥ 1 or Infinity', limit)
   if (typeof ordered !== 'boolean') throw optionType('ordered', 'a boolean', ordered)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionType('signal', 'an AbortSignal', signal)
-  return new Iteration(new Flight(source as Iterable<T> | AsyncIterable<T>, fn, limit, ordered, signal))
+  return new Iteration(new Flight(source as Iterable<T> | AsyncIterable<T>, fn, limit, ordered ? new Order<R>() : undefined, signal))
 }

@@ -1,14 +1,6 @@
 import { Fifo } from './fifo.js'
+import type { Part } from './part.js'
 import { Scope } from './scope.js'
-
-/** A part of a result among the results: it leaves no place for another item. */
-export class Part<R> {
-  /** @param taken is called when the consumer took it, or when nobody will */
-  constructor(
-    readonly value: R,
-    readonly taken: () => void,
-  ) {}
-}
 
 export const enum State {
   Running,

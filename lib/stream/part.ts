@@ -1,0 +1,8 @@
+/** A part of a result among the results: it leaves no place for another item. */
+export class Part<R> {
+  /** @param taken is called when the consumer took it, or when nobody will */
+  constructor(
+    readonly value: R,
+    readonly taken: () => void,
+  ) {}
+}
