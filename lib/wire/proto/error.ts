@@ -4,6 +4,8 @@ import { SluiceError } from '../../errors.js'
 export class ProtoError extends SluiceError {
   /** Whose documents cannot be read, where the message itself can. */
   requestId = ''
+  /** Whether that is a partial answer, behind which others come. */
+  partial = false
 
   constructor(reason: string, options?: { cause?: unknown }) {
     super('ERR_PROTO', reason, options)

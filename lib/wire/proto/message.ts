@@ -42,7 +42,10 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   try {
     checkUnread(docs)
   } catch (error) {
-    if (error instanceof ProtoError) error.requestId = header.requestId
+    if (error instanceof ProtoError) {
+      error.requestId = header.requestId
+      error.partial = header.ordinal !== undefined
+    }
     throw error
   }
   reader.pos = end

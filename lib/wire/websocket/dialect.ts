@@ -18,7 +18,7 @@ export class Malformed extends Error {
   }
 }
 
-/** A request that is one, but cannot be run. */
+/** A request that is one, but cannot be run; or an answer whose documents cannot be read. */
 export class Unfit extends Error {
   constructor(
     readonly requestId: string,
@@ -44,7 +44,7 @@ export interface Dialect {
   /** A promise for what takes several turns, as in the next two. */
   writeAnswer(message: Message): string | Uint8Array | Promise<string | Uint8Array>
   writeRequest(message: Message): string | Uint8Array | Promise<string | Uint8Array>
-  /** @throws what is wrong with it */
+  /** @throws Unfit where it is known for which request it is; what is wrong with it */
   readAnswer(data: Uint8Array | string): Message | Promise<Message>
   writeStatus(status: Status): string | Uint8Array
   readStatus(data: Uint8Array | string): Status
@@ -84,7 +84,11 @@ export const bytes: Dialect = {
   writeRequest: (message) => encodeInTurns(message),
   readAnswer(data) {
     if (typeof data === 'string') throw new Error('text where bytes were due')
-    return decodeMessage(data)
+    try {
+      return decodeMessage(data)
+    } catch (error) {
+      throw error instanceof ProtoError && error.requestId !== '' ? new Unfit(error.requestId, error) : error
+    }
   },
   writeStatus: encodeStatus,
   readStatus: (data) => decodeStatus(data as Uint8Array),
@@ -104,7 +108,7 @@ export const json: Dialect = {
   writeRequest,
   readAnswer(data) {
     const value = parse(data)
-    return value instanceof Promise ? value.then((value) => readAnswer(objectOf(value))) : readAnswer(objectOf(value))
+    return value instanceof Promise ? value.then(answerOf) : answerOf(value)
   },
   writeStatus: (status) => JSON.stringify(statusJson(status)),
   readStatus: (data) => readStatus(objectOf(parse(data))),
@@ -134,6 +138,15 @@ async function requestOf(data: string, maxDocuments: number): Promise<Message | 
 function parse(data: Uint8Array | string): unknown {
   if (typeof data !== 'string') throw new Error('bytes where text was due')
   return parseJson(data, DEEP)
+}
+
+function answerOf(value: unknown): Message {
+  const json = objectOf(value)
+  try {
+    return readAnswer(json)
+  } catch (error) {
+    throw new Unfit(requestIdOf(json) ?? '', error)
+  }
 }
 
 function objectOf(value: unknown): Record<string, any> {

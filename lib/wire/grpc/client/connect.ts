@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../errors.js'
+import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Message, outgoing, take } from '../../message.js'
@@ -119,7 +119,11 @@ class GrpcClient implements GrpcConnection {
     const { model, timeout } = this.#settings
     const bytes = asBuffer(await encodeInTurns(outgoing(request), { model }))
     const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint }, request.identity)
-    return decodeMessage(answer, { model })
+    try {
+      return decodeMessage(answer, { model })
+    } catch (cause) {
+      throw new ConnectionError('ERR_PROTOCOL', this.address, `it sent what cannot be read: ${say(cause)}`, { cause })
+    }
   }
 
   /** Fails this request alone when it takes too long. */

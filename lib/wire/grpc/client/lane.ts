@@ -4,6 +4,7 @@ import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
+import { ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { Linger } from './linger.js'
@@ -133,7 +134,9 @@ export class Lane {
     try {
       message = decode(bytes)
     } catch (cause) {
-      return this.close(new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, { cause }))
+      const error = new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, { cause })
+      if (cause instanceof ProtoError && cause.requestId !== '') return this.#unread(cause, error)
+      return this.close(error)
     }
     const waiting = this.#waiting.get(message.requestId)
     if (message.ordinal === undefined) {
@@ -147,6 +150,21 @@ export class Lane {
       waiting.shell = message
       this.#finish()
     } else this.#answer(waiting, message)
+  }
+
+  /** An answer whose documents cannot be read fails its own request, and no others. */
+  #unread({ requestId, partial }: ProtoError, error: ConnectionError): void {
+    if (!partial) {
+      this.#unanswered--
+      this.#room?.()
+    }
+    const waiting = this.#waiting.get(requestId)
+    this.#waiting.delete(requestId)
+    // What comes for it yet, nobody waits for.
+    if (!partial) this.#gone.delete(requestId)
+    else if (waiting !== undefined) this.#gone.add(requestId)
+    waiting?.fail(error)
+    this.#rest()
   }
 
   /** Says how many partial answers of a request were taken, in the stream itself: whatever comes between the two, it takes the same way. */

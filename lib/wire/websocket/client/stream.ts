@@ -3,7 +3,7 @@ import { ConnectionError, say } from '../../../errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
-import type { Dialect } from '../dialect.js'
+import { type Dialect, Unfit } from '../dialect.js'
 import { failureOf, unreachable } from './failures.js'
 import type { Line, LineOptions, Listener } from './line.js'
 import { lineOfBun, onBun } from './line-bun.js'
@@ -171,7 +171,10 @@ export class Stream implements Listener {
   }
 
   #unread(cause: unknown): void {
-    this.fail(new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause }))
+    const error = new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause })
+    // It fails its own request, and no others.
+    if (cause instanceof Unfit && cause.requestId !== '') this.#whose(cause.requestId)?.reject(error)
+    else this.fail(error)
   }
 
   #take(message: Message): void {
