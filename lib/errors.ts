@@ -103,15 +103,18 @@ export class ExecutorError extends SluiceError {
  */
 export class ConnectionError extends SluiceError {
   readonly address: string
+  /** Given where it concerns this request alone, as an answer that cannot be read: with `continueOnError`, others go on. */
+  readonly requestId: string | undefined
 
   constructor(
     code: 'ERR_UNREACHABLE' | 'ERR_DISCONNECTED' | 'ERR_TIMEOUT' | 'ERR_TLS' | 'ERR_TOO_LARGE' | 'ERR_PROTOCOL' | 'ERR_REFUSED',
     address: string,
     reason: string,
-    options?: { cause?: unknown },
+    options?: { cause?: unknown; requestId?: string },
   ) {
     super(code, `${address}: ${reason}`, options)
     this.address = address
+    this.requestId = options?.requestId
   }
 
   override get name(): string {

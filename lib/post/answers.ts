@@ -1,6 +1,6 @@
 import { here } from '../base/context.js'
 import type { DocumentArray } from '../doc/array.js'
-import { ExecutorError } from '../errors.js'
+import { type ConnectionError, ExecutorError } from '../errors.js'
 import type { PostOptions } from '../options.js'
 import type { Peer } from '../peer.js'
 import { type Header, Request } from '../request/request.js'
@@ -56,9 +56,9 @@ function answerer(peer: Peer, header: Header, options: PostOptions): Answer {
 
 /** What is to be said of a request that failed. */
 function failed(request: Request, error: unknown): Response {
-  // Only an executor's failure is an answer; anything else (the Flow closed, for instance) concerns all requests.
-  if (!(error instanceof ExecutorError)) throw error
-  return new Response(request, error)
+  // Only an executor's failure is an answer, or one of this request alone; anything else (the Flow closed, for instance) concerns all requests.
+  if (!(error instanceof ExecutorError) && (error as ConnectionError | undefined)?.requestId === undefined) throw error
+  return new Response(request, error as Error)
 }
 
 function raise(_request: Request, error: unknown): never {

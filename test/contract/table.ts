@@ -227,7 +227,7 @@ export const TABLE: readonly Row[] = [
     name: 'an answer that cannot be read, found late: its receiver reads it',
     expect: (way) =>
       way.kind === 'client' && way.protocol !== 'http'
-        ? 'among others: answered, the post ends with ConnectionError ERR_PROTOCOL; alone: ConnectionError ERR_PROTOCOL; after: answered'
+        ? 'among others: answered, ConnectionError ERR_PROTOCOL, answered; alone: ConnectionError ERR_PROTOCOL; after: answered'
         : cannot('only protobuf is read late'),
     see: (way) => beside(way, [{ name: 'actor', uses: (call: Call) => (bad(call) ? void (call.docs[0] = unread()) : undefined) }], {}, readAll),
   },

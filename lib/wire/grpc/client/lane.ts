@@ -134,9 +134,9 @@ export class Lane {
     try {
       message = decode(bytes)
     } catch (cause) {
-      const error = new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, { cause })
-      if (cause instanceof ProtoError && cause.requestId !== '') return this.#unread(cause, error)
-      return this.close(error)
+      const own = cause instanceof ProtoError && cause.requestId !== '' ? { cause, requestId: cause.requestId } : undefined
+      const error = new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
+      return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
     const waiting = this.#waiting.get(message.requestId)
     if (message.ordinal === undefined) {

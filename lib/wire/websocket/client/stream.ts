@@ -171,10 +171,12 @@ export class Stream implements Listener {
   }
 
   #unread(cause: unknown): void {
-    const error = new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause })
+    const requestId = cause instanceof Unfit ? cause.requestId : ''
+    const fail = (more: { requestId?: string }) =>
+      new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause, ...more })
     // It fails its own request, and no others.
-    if (cause instanceof Unfit && cause.requestId !== '') this.#whose(cause.requestId)?.reject(error)
-    else this.fail(error)
+    if (requestId !== '') this.#whose(requestId)?.reject(fail({ requestId }))
+    else this.fail(fail({}))
   }
 
   #take(message: Message): void {
