@@ -410,6 +410,26 @@ test('G6: an identity goes on with forwardIdentity, and is believed from who cam
   }
 })
 
+test('G6: an identity goes on as it is from floating executors too, whose requests all go on together', async () => {
+  for (const wire of WIRES) {
+    await using behind = await served({ token: TOKEN, protocol: wire, graphql: false })
+    const flow = new Flow({ protocol: 'http', port: 0, authenticate: ({ headers }) => headers['x-who'] }).add({
+      external: true,
+      floating: true,
+      host: Object.values(behind.flow.addresses)[0]!,
+      token: TOKEN,
+      forwardIdentity: true,
+    })
+    await flow.open()
+    for (const who of ['ada', 'bob', 'ada', 'eve']) {
+      await using front = new Client(flow.addresses.http!, { headers: { 'x-who': who } })
+      await front.post('/', 'a').drain()
+    }
+    await flow.close()
+    assert.equal(behind.seen.sort(), ['ada', 'ada', 'bob', 'eve'], wire)
+  }
+})
+
 test('G6: files of tokens are read again when they change, and hold on while they are broken', async () => {
   const folder = new Folder()
   const file = folder.file('tokens', `# ours\nci: ${TOKEN}\n`)

@@ -109,7 +109,7 @@ class GrpcClient implements GrpcConnection {
       if (connecting !== undefined) await connecting
       const { credentials } = this.#calls
       const brought = credentials && (await credentials.headers(request.identity))
-      lane = this.#lanes.find(request) ?? this.#lanes.open(request.scope, brought)
+      lane = this.#lanes.find(request) ?? this.#lanes.open(request, brought)
     }
     return lane.ask(request)
   }

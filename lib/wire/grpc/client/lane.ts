@@ -13,6 +13,8 @@ import { isShell, Waiting } from './waiting.js'
 
 export interface LaneOptions {
   readonly address: string
+  /** What its requests have in common: for whom they are made. */
+  readonly key: string
   encode(message: Message): Uint8Array
   /** A promise for many documents. */
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
@@ -64,9 +66,9 @@ export class Lane {
     this.#unwatch = scope.watch((reason) => this.close(reason))
   }
 
-  /** Whether a request can go this way: another with its id, from another branch, must not be on it. */
-  takes(request: Request): boolean {
-    return this.#open && !this.#waiting.has(request.id) && !this.#gone.has(request.id)
+  /** Whether a request can go this way: another with its id, from another branch, must not be on it. @param key for whom it is made */
+  takes(request: Request, key: string): boolean {
+    return this.#open && key === this.#options.key && !this.#waiting.has(request.id) && !this.#gone.has(request.id)
   }
 
   ask(request: Request): Promise<Message> {

@@ -13,16 +13,18 @@ export class Lanes {
   constructor(private readonly calls: Calls) {}
 
   find(request: Request): Lane | undefined {
-    return this.#of.get(request.scope)?.find((lane) => lane.takes(request))
+    return this.#of.get(request.scope)?.find((lane) => lane.takes(request, this.#keyOf(request)))
   }
 
-  /** @param brought what shows who asks, and for whom: all of a scope are of one */
-  open(scope: Scope, brought: Record<string, string> = {}): Lane {
+  /** @param brought what shows who asks, and for whom: a stream says it once, for all that goes on it */
+  open(request: Request, brought: Record<string, string> = {}): Lane {
     const { calls } = this
+    const { scope } = request
     const { model } = calls.settings
     const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW), ...brought })
     const lane: Lane = new Lane(call, scope, {
       address: calls.address,
+      key: this.#keyOf(request),
       encode: (message) => encodeMessage(message, { model }),
       encodeInTurns: (message) => encodeInTurns(message, { model }),
       decode: (bytes) => decodeMessage(bytes, { model }),
@@ -42,6 +44,11 @@ export class Lanes {
 
   close(reason: unknown): void {
     for (const lane of this.#open) lane.close(reason)
+  }
+
+  /** Floating executors have one scope for the requests of all clients. */
+  #keyOf({ identity }: Request): string {
+    return this.calls.credentials?.keyOf(identity) ?? ''
   }
 
   #drop(scope: Scope, lane: Lane): void {
