@@ -4,6 +4,7 @@ import { ConnectionError, ExecutorError, say } from '../errors.js'
 import { check } from '../options.js'
 import type { Peer } from '../peer.js'
 import { Entrance } from '../wire/entrance.js'
+import { heard } from '../wire/heard.js'
 import { Limited } from '../wire/limited.js'
 import { withKeys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
@@ -45,7 +46,7 @@ export class Gateway implements AsyncDisposable {
    * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
-    const all = await withKeys({ ...checkGatewayOptions(options), onError: heard(options) })
+    const all = await withKeys({ ...checkGatewayOptions(options), onError: heard(listener(options)) })
     // Nothing is kept that tokens could be read from.
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
     const entrance = new Entrance(all, all.host, (error) => all.onError!(error))
@@ -103,7 +104,7 @@ export class Gateway implements AsyncDisposable {
 }
 
 /** Who hears of what is wrong with the server itself. Executors that failed, GraphQL tells too; the logger has heard of them where requests end. */
-function heard({ onError, logger }: GatewayOptions): (error: Error) => void {
+function listener({ onError, logger }: GatewayOptions): (error: Error) => void {
   if (logger === undefined) return onError ?? ((error) => console.error(`sluice: gateway: ${say(error)}`))
   return (error) => {
     if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })

@@ -3,6 +3,7 @@ import { clearTimeout, setTimeout } from '../base/clock.js'
 import { say } from '../errors.js'
 import { callback, flag, milliseconds } from '../options.js'
 import { Scope } from '../stream/scope.js'
+import { heard } from './heard.js'
 import { Hosts, type HostsOption, hostsRule, isForeign } from './hosts.js'
 import { IDENTITY_HEADER, type Identity, identityOf, readIdentity, textOf } from './identity.js'
 import { type TokenOption, Tokens, tokenFileRule, tokenRule } from './tokens.js'
@@ -128,11 +129,11 @@ export class Entrance {
     onError: (error: Error) => void,
   ) {
     this.#hosts = new Hosts(allowedHosts, own)
-    this.#tokens = token === undefined && tokenFile === undefined ? undefined : new Tokens(token, tokenFile, onError)
+    this.#onError = heard(onError)
+    this.#tokens = token === undefined && tokenFile === undefined ? undefined : new Tokens(token, tokenFile, this.#onError)
     this.#authenticate = authenticate
     this.#time = authTimeout
     this.#openHealth = openHealth
-    this.#onError = onError
   }
 
   /** Reads the files of tokens; who does not wait for it has them read for the first who asks. @throws ConfigError */

@@ -3,6 +3,7 @@ import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } 
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
+import { heard } from '../heard.js'
 import { bytes, documents, host } from '../rules.js'
 import { CONNECT_RULES, metadata } from '../told.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
@@ -62,7 +63,7 @@ export function serverSettings(options: GrpcServeOptions) {
     maxDocuments: given.maxDocuments ?? MAX_DOCUMENTS,
     prefetch: prefetch === 0 ? Infinity : prefetch,
     exposeStacks: given.exposeStacks ?? false,
-    onError: given.onError ?? ((error: Error) => console.error(error)),
+    onError: heard(given.onError ?? ((error: Error) => console.error(error))),
     model: given.docarray ?? ('v1' as const),
     endpoints: given.endpoints ?? (() => ['/default']),
     keepalive: given.keepalive ?? KEEPALIVE,
