@@ -16,7 +16,7 @@ import { type Asked, asked, choose } from './handshake.js'
 import { Session } from './session.js'
 import type { Settings } from './settings.js'
 
-/** Milliseconds that a client has to say goodbye when the server closes. */
+/** Milliseconds that a client has to say goodbye when the server closes, or does not let it in. */
 const GOODBYE = 500
 /** The code of a connection whose client is not known, as 401 is over HTTP. */
 const UNKNOWN = 4401
@@ -150,6 +150,11 @@ function refuse(stream: Duplex, status: 400 | 401 | 403 | 404 | 503, text: strin
   stream.end(
     `HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
   )
+  // Nobody else has an eye on it: what still comes is read over, until its end is seen, and who does not leave is left.
+  stream.resume()
+  const late = setTimeout(() => stream.destroy(), GOODBYE)
+  late.unref()
+  stream.once('close', () => clearTimeout(late))
 }
 
 export function nothingHere(stream: Duplex): void {
