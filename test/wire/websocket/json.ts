@@ -299,6 +299,24 @@ test('G1: by HTTP, the server says that it lives', async () => {
   assert.is((await ask('/other'))[0], 404)
 })
 
+test('G6: by HTTP too, only who is let in has executors looked at', async () => {
+  let looked = 0
+  class Looks extends Executor {
+    static requests = { _jina_dry_run_: 'look' }
+    look() {
+      looked++
+    }
+  }
+  const token = 'a-token-for-these-tests-0'
+  await using it = await serving(Looks, { token })
+  const ask = async (path: string, headers = {}) => (await fetch(`http://127.0.0.1:${it.server.port}${path}`, { headers })).status
+  assert.equal([await ask('/'), await ask('/dry_run'), await ask('/dry_run', { authorization: 'Bearer of-another-token' })], [200, 401, 401])
+  assert.is(looked, 0)
+  assert.is(await ask('/dry_run', { authorization: `Bearer ${token}`, origin: 'https://evil.example' }), 403)
+  assert.is(await ask('/dry_run', { authorization: `Bearer ${token}` }), 200)
+  assert.is(looked, 1)
+})
+
 test('R77: options that are none are refused at the call', async () => {
   for (const options of [{ mode: 'xml' }, { timeout: -1 }, { headers: { a: 1 } }, { headers: { a: 'b\r\nc: d' } }, { maxMessageBytes: 0 }, { unknown: 1 }])
     assert.throws(

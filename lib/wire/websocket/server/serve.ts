@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { node } from '../../../host.js'
 import type { Handler } from '../../../peer.js'
-import { Entrance } from '../../entrance.js'
+import { Scope } from '../../../stream/scope.js'
+import { CHALLENGE, Entrance } from '../../entrance.js'
+import { namesSeveralHosts } from '../../hosts.js'
+import { NodeKnock } from '../../knock.js'
 import type { Server } from '../../wire.js'
 import { statusJson } from '../json.js'
 import { Door, nothingHere } from './door.js'
@@ -28,13 +31,15 @@ export interface Attached {
 export async function serve(peer: Handler, options: WebSocketServeOptions = {}): Promise<Server> {
   const { host = '127.0.0.1', port = 0, tls } = options
   const set = settings('serve()', options)
-  const listener = answerHttp(peer)
+  const entrance = new Entrance(set, host, set.onError)
+  await entrance.open()
+  const listener = answerHttp(peer, entrance)
   // What it costs to hold a connection open without a request is bounded by the platform's own limits, of which this is the loosest.
   const limits = { headersTimeout: 10_000 }
   const server: HttpServer = tls
     ? (await node('https')).createServer({ ...limits, ...credentials(tls), requestCert: tls.ca !== undefined }, listener)
     : (await node('http')).createServer(limits, listener)
-  const attached = await attachTo(server, peer, set, true, host)
+  const attached = await attachTo(server, peer, set, true, entrance)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
@@ -66,18 +71,11 @@ export async function serve(peer: Handler, options: WebSocketServeOptions = {}):
  * @throws OptionTypeError, OptionRangeError that name the option
  */
 export function attach(server: HttpServer, peer: Handler, options: AttachOptions = {}, entrance?: Entrance): Promise<Attached> {
-  return attachTo(server, peer, settings('attach()', options), false, undefined, entrance)
+  return attachTo(server, peer, settings('attach()', options), false, entrance)
 }
 
-async function attachTo(
-  server: HttpServer,
-  peer: Handler,
-  set: ReturnType<typeof settings>,
-  own: boolean,
-  host: string | undefined,
-  given?: Entrance,
-): Promise<Attached> {
-  const entrance = given ?? new Entrance(set, host, set.onError)
+async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeof settings>, own: boolean, given?: Entrance): Promise<Attached> {
+  const entrance = given ?? new Entrance(set, undefined, set.onError)
   if (given === undefined) await entrance.open()
   const door = await Door.open(peer, set, entrance)
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
@@ -102,15 +100,22 @@ function credentials({ key, cert, ca }: NonNullable<WebSocketServeOptions['tls']
 }
 
 /** Health for who cannot speak WebSocket, with the paths of Jina's gateway. */
-function answerHttp(peer: Handler): RequestListener {
-  return async ({ url, method }, response) => {
-    const send = (status: number, body: object) => {
-      response.writeHead(status, { 'content-type': 'application/json' })
+function answerHttp(peer: Handler, entrance: Entrance): RequestListener {
+  return async (request, response) => {
+    const { url, method } = request
+    const send = (status: number, body: object, headers: object = {}) => {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers })
       response.end(JSON.stringify(body))
     }
+    if (namesSeveralHosts(request)) return send(400, { detail: 'A request names one host' }, { connection: 'close' })
+    const scope = new Scope()
+    response.once('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
+    const { turned, identity } = await entrance.admit(new NodeKnock(request, 'websocket'), scope, { health: url === '/', runs: url === '/dry_run' })
+    if (turned?.kind === 'forbidden') return send(403, { detail: turned.reason })
+    if (turned !== undefined) return send(401, { detail: turned.reason }, CHALLENGE)
     if (method !== 'GET') return send(405, { detail: 'Method Not Allowed' })
     if (url === '/') return send(200, {})
-    if (url === '/dry_run') return send(200, statusJson(await dryRun(peer)))
+    if (url === '/dry_run') return send(200, statusJson(await dryRun(peer, scope, identity)))
     send(404, { detail: 'Not Found. This is a WebSocket endpoint' })
   }
 }
