@@ -83,6 +83,15 @@ export class Queue {
 
   /** Settles when all documents of the request have their answers, or the first batch with one of them has failed. */
   add(request: Request): Promise<void> {
+    try {
+      return this.#add(request)
+    } finally {
+      // What was refused leaves nothing: clients choose the parameters that this is kept by.
+      if (this.#waiting === 0) this.#onEmpty()
+    }
+  }
+
+  #add(request: Request): Promise<void> {
     const weights = request.docs.map((document) => this.#weigh(document))
     const wrong = weights.find((weight) => !(weight >= 0))
     if (wrong !== undefined || weights.some((weight) => typeof weight !== 'number'))

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { type AddOptions, type Call, Document, DocumentArray, Executor, type ExecutorError, Flow } from '../../lib/index.js'
 import { collect } from '../support/collect.js'
 import { type Deferred, deferred } from '../support/deferred.js'
+import { heap } from '../support/gc.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
 import { within } from '../support/within.js'
 
@@ -129,6 +130,19 @@ test('R48: a weight that throws fails its request, by the name of the executor, 
   assert.equal([error.executor, error.cause.message], ['only', 'too heavy'])
   await within(1000, Promise.all([post, flow.post('/', 'b').drain()]))
   assert.equal(batches, [['a', 'b']])
+})
+
+test('F4: requests whose weight throws leave nothing behind, whatever their parameters', async () => {
+  const { flow } = await flowOf({
+    preferredBatchSize: 2,
+    weight: () => {
+      throw new Error('too heavy')
+    },
+  })
+  await using _ = flow
+  const before = await heap()
+  for (let i = 0; i < 200; i++) await failure(flow.post('/', 'x', { parameters: { long: `${i}${'x'.repeat(100_000)}` } }).drain())
+  assert.ok((await heap()) - before < 10, 'less than half of the parameters')
 })
 
 test('F4: by endpoint, * being all others; without a rule there are no batches', async () => {
