@@ -4,6 +4,11 @@ import { IDENTITY_HEADER, type Identity, writeIdentity } from './identity.js'
 /** What shows who asks: a token, or a function that gives the one of now, for tokens that change. */
 export type BearerOption = string | (() => string | Promise<string>)
 
+/** What may be told to stop: a scope, for instance. */
+interface Stoppable {
+  watch(stop: (reason: unknown) => void): () => void
+}
+
 /** @throws OptionTypeError, OptionRangeError that name the option, and show nothing of what it holds */
 export function bearerRule(name: string, value: unknown): void {
   if (typeof value === 'function') return
@@ -38,9 +43,12 @@ export class Credentials {
     return this.#forward && identity !== undefined ? JSON.stringify(identity) : ''
   }
 
-  /** @throws ConnectionError (`ERR_REFUSED`) when no token can be had */
-  async headers(identity?: Identity): Promise<Record<string, string>> {
-    const token = typeof this.#token === 'function' ? await this.#now(this.#token) : this.#token
+  /**
+   * @param wanted ends the wait for a token
+   * @throws ConnectionError (`ERR_REFUSED`) when no token can be had; the reason why it is not wanted any more
+   */
+  async headers(identity: Identity | undefined, wanted: Stoppable): Promise<Record<string, string>> {
+    const token = typeof this.#token === 'function' ? await unlessStopped(wanted, this.#now(this.#token)) : this.#token
     return {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(this.#forward && identity !== undefined && { [IDENTITY_HEADER]: writeIdentity(identity) }),
@@ -57,6 +65,13 @@ export class Credentials {
     if (!isBearer(given)) throw new ConnectionError('ERR_REFUSED', this.#address, 'there is no token to bring: what the function gave is none')
     return given
   }
+}
+
+function unlessStopped<V>(wanted: Stoppable, work: Promise<V>): Promise<V> {
+  return new Promise((resolve, reject) => {
+    const unwatch = wanted.watch(reject)
+    work.then(resolve, reject).finally(unwatch)
+  })
 }
 
 /** The same on every wire: 401, UNAUTHENTICATED, 4401. */

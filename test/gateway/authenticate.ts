@@ -430,6 +430,63 @@ test('G6: an identity goes on as it is from floating executors too, whose reques
   }
 })
 
+test('G6: a listener that throws changes nothing of a refusal', async () => {
+  const said: string[] = []
+  const { error } = console
+  console.error = (text: string) => void said.push(text)
+  try {
+    for (const authenticate of [() => 'x'.repeat(5000), async () => 'x'.repeat(5000)]) {
+      await using service = await served({
+        authenticate,
+        onError() {
+          throw new Error('no disk')
+        },
+      })
+      for (const wire of WIRES) {
+        await using client = new Client(service.addresses[wire])
+        assert.is((await failure(client.post('/', 'a').drain())).code, 'ERR_REFUSED', wire)
+      }
+    }
+  } finally {
+    console.error = error
+  }
+  assert.is(said.length, 6)
+  assert.match(said[0]!, /onError threw no disk when told: authenticate: an identity/)
+})
+
+test('G6: who is refused a WebSocket and does not leave is left, whatever it goes on to say', async () => {
+  await using service = await served({ token: TOKEN })
+  const socket = connect({ port: service.port, host: '127.0.0.1', allowHalfOpen: true })
+  let answer = ''
+  socket.on('data', (data) => {
+    answer += data
+  })
+  const left = new Promise<void>((resolve) => socket.on('error', () => resolve()).on('close', () => resolve()))
+  const key = 'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=='
+  socket.write(`GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n${key}\r\n\r\n`)
+  const talking = setInterval(() => socket.write('more'), 20)
+  await within(10_000, left)
+  clearInterval(talking)
+  socket.destroy()
+  assert.match(answer, /^HTTP\/1.1 401 /)
+})
+
+test('G6: a Client whose token does not come keeps its time limits, and can be closed', async () => {
+  await using service = await served({ token: TOKEN })
+  const token = (): Promise<string> => new Promise(() => {})
+  for (const wire of WIRES) {
+    await using client = new Client(service.addresses[wire], { token, timeout: 50, connectTimeout: 60_000 })
+    assert.is((await failure(client.post('/', 'a').drain())).code, 'ERR_TIMEOUT', wire)
+    assert.is(await within(10_000, client.isFlowReady({ timeout: 50 })), false, wire)
+    assert.is((await failure(client.mutate('{ __typename }'))).code, 'ERR_TIMEOUT', wire)
+    const patient = new Client(service.addresses[wire], { token })
+    const closed = [failure(patient.post('/', 'a').drain()), failure(patient.mutate('{ __typename }'))]
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await patient.close()
+    for (const { code } of await Promise.all(closed)) assert.is(code, 'ERR_DISCONNECTED', wire)
+  }
+})
+
 test('G6: files of tokens are read again when they change, and hold on while they are broken', async () => {
   const folder = new Folder()
   const file = folder.file('tokens', `# ours\nci: ${TOKEN}\n`)

@@ -6,6 +6,7 @@ import { type BearerOption, Credentials, notLetIn } from '../credentials.js'
 import { collect } from '../http/body.js'
 import { wayTo } from '../http/client.js'
 import { failureOf } from '../http/client-failure.js'
+import { watchable } from '../http/connection.js'
 import { Refusal } from '../http/refusal.js'
 import type { Received, Transport } from '../http/transport.js'
 import { headers } from '../told.js'
@@ -109,7 +110,7 @@ export class GraphQLClient {
           'content-type': 'application/json',
           accept,
           ...lowercase(this.#settings.headers),
-          ...(await this.#credentials?.headers()),
+          ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
           ...lowercase(headers),
         },
         body: JSON.stringify({ query, variables, operationName }),

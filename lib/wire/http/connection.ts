@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import type { Request } from '../../request/request.js'
 import { Credentials, notLetIn } from '../credentials.js'
+import type { Identity } from '../identity.js'
 import { outgoing, take } from '../message.js'
 import type { Connection } from '../wire.js'
 import { type Answers, readAnswer } from './answers.js'
@@ -47,8 +48,7 @@ export class HttpConnection implements Connection {
   /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
   async open(): Promise<void> {
     const { connectTimeout = 5000 } = this.#options
-    const sending: Sending = { method: 'GET', url: this.#at(''), headers: { ...this.#headers, ...(await this.#credentials?.headers()) } }
-    await this.#exchange(sending, watchable(undefined), connectTimeout, async (received) => {
+    await this.#exchange({ method: 'GET', url: this.#at(''), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
       // So that the connection can be used again; an endless page is left.
       if (received.status === 401) throw notLetIn(this.address)
       let bytes = 0
@@ -73,14 +73,14 @@ export class HttpConnection implements Connection {
       // Without partial answers, a line is as cheap as an object.
       accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
     }
-    if (this.#credentials !== undefined) Object.assign(headers, await this.#credentials.headers(request.identity))
     if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
     let body: string | Uint8Array = text
     if (compression !== undefined && text.length >= PACK_FROM && typeof CompressionStream === 'function') {
       body = await packed(text, compression)
       headers['content-encoding'] = compression
     }
-    await this.#exchange({ method: 'POST', url: this.#at('post'), headers, body }, request.scope, this.#options.timeout, async (received) => {
+    const sending: Sending = { method: 'POST', url: this.#at('post'), headers, body }
+    await this.#exchange(sending, request.identity, request.scope, this.#options.timeout, async (received) => {
       if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
       const answers: Answers = { request, address: this.address, limit: this.#limit }
       const answer = await readAnswer(received, answers)
@@ -92,7 +92,8 @@ export class HttpConnection implements Connection {
     const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? 5000, signal } = options
     const ask = async (path: string): Promise<{ status: number; json: any }> =>
       this.#exchange(
-        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, ...(await this.#credentials?.headers()), accept: 'application/json' } },
+        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },
+        undefined,
         watchable(signal),
         timeout,
         async (received) => ({
@@ -114,8 +115,17 @@ export class HttpConnection implements Connection {
     return new URL(path, this.#url.href.endsWith('/') ? this.#url : `${this.#url.href}/`)
   }
 
-  /** Sends, and takes what comes back, until it is done, in time, and wanted. */
-  async #exchange<R>(sending: Sending, scope: Watchable, timeout: number | undefined, read: (received: Received) => Promise<R>): Promise<R> {
+  /**
+   * Sends, and takes what comes back, until it is done, in time, and wanted.
+   * @param identity for whom
+   */
+  async #exchange<R>(
+    sending: Sending,
+    identity: Identity | undefined,
+    scope: Watchable,
+    timeout: number | undefined,
+    read: (received: Received) => Promise<R>,
+  ): Promise<R> {
     const controller = new AbortController()
     const { signal } = controller
     this.#underWay.add(controller)
@@ -124,10 +134,12 @@ export class HttpConnection implements Connection {
     const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
     let begun = false
     try {
+      const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
+      const all = brought === undefined ? sending : { ...sending, headers: { ...sending.headers, ...brought } }
       // Also when the transport is slow to notice.
       const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       if (signal.aborted) throw signal.reason
-      const work = this.#transport.send(sending, signal).then((received) => {
+      const work = this.#transport.send(all, signal).then((received) => {
         begun = true
         return read(received)
       })
@@ -153,7 +165,7 @@ interface Watchable {
   watch(abort: (reason: unknown) => void): () => void
 }
 
-function watchable(signal: AbortSignal | undefined): Watchable {
+export function watchable(signal: AbortSignal | undefined): Watchable {
   return {
     watch(abort) {
       const listener = (): void => abort(signal?.reason)

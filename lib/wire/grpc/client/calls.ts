@@ -51,7 +51,7 @@ export class Calls {
     const until = timeout === undefined ? Infinity : now() + timeout
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
-    const brought = this.credentials && (await this.credentials.headers(identity))
+    const brought = this.credentials && (await this.credentials.headers(identity, scope))
     return new Promise((resolve, reject) => {
       let begun = false
       const deadline = onWall(until)

@@ -24,9 +24,12 @@ interface Waiting {
   tail: Promise<void> | undefined
 }
 
+/** Who opens a socket says itself when it is too late, or not wanted. */
+const NEVER = { watch: () => () => {} }
+
 /** Opens a socket on whatever platform this is. */
 export async function open(url: string, settings: ClientSettings, listener: Listener, identity?: Identity): Promise<Line> {
-  const brought = settings.credentials && (await settings.credentials.headers(identity))
+  const brought = settings.credentials && (await settings.credentials.headers(identity, NEVER))
   const options: LineOptions = brought === undefined ? settings : { ...settings, headers: { ...settings.headers, ...brought } }
   if (onBun) return lineOfBun(url, options, listener)
   return onNode ? lineOfNode(url, options, listener) : lineOfWeb(url, options, listener)
