@@ -1,26 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { clearTimeout, setTimeout } from '../base/clock.js'
+import { DEFAULT_PREFETCH } from '../options.js'
 import type { Peer } from '../peer.js'
 import { Cors, type CorsOption } from '../wire/cors.js'
 import type { Entrance } from '../wire/entrance.js'
 import type { GraphQLHandler, GraphQLOptions } from '../wire/graphql/index.js'
+import { isTooFarAhead } from '../wire/http/ahead.js'
 import type { GatewayOptions } from './options.js'
 import { given, type Speaker } from './speaker.js'
+
+const AHEAD = { message: 'Too many requests ahead on one connection', extensions: { code: 'TOO_MANY_REQUESTS' } }
+const DRAINING = { message: 'Shutting down: ask again, or ask another instance', extensions: { code: 'SERVICE_UNAVAILABLE' } }
 
 /** GraphQL beside HTTP: counts what is under way, so that operations and subscriptions are let finish. */
 export class GraphQLSpeaker implements Speaker {
   readonly #handler: GraphQLHandler
   readonly #cors: Cors | undefined
   readonly #bodyTimeout: number
+  /** The most requests of one connection. */
+  readonly #prefetch: number
   readonly #onError: (error: Error) => void
   readonly #active = new Set<ServerResponse>()
   #draining = false
   #empty: (() => void)[] = []
 
-  private constructor(handler: GraphQLHandler, cors: CorsOption | undefined, { bodyTimeout = 60_000, onError = () => {} }: GatewayOptions) {
+  private constructor(
+    handler: GraphQLHandler,
+    cors: CorsOption | undefined,
+    { bodyTimeout = 60_000, prefetch = DEFAULT_PREFETCH, onError = () => {} }: GatewayOptions,
+  ) {
     this.#handler = handler
     this.#cors = cors ? new Cors(cors) : undefined
     this.#bodyTimeout = bodyTimeout
+    this.#prefetch = prefetch === 0 ? Infinity : prefetch
     this.#onError = onError
   }
 
@@ -42,7 +54,8 @@ export class GraphQLSpeaker implements Speaker {
     // Without a listener, what a connection dies of would end the process.
     request.on('error', ignore)
     response.on('error', ignore)
-    if (this.#draining) return this.#refuse(request, response)
+    if (isTooFarAhead(request.socket, response, this.#prefetch)) return this.#refuse(request, response, 429, AHEAD)
+    if (this.#draining) return this.#refuse(request, response, 503, DRAINING)
     endLate(request, this.#bodyTimeout)
     this.#active.add(response)
     response.once('close', () => this.#left(response))
@@ -52,15 +65,14 @@ export class GraphQLSpeaker implements Speaker {
     })
   }
 
-  #refuse({ headers }: IncomingMessage, response: ServerResponse): void {
-    const errors = [{ message: 'Shutting down: ask again, or ask another instance', extensions: { code: 'SERVICE_UNAVAILABLE' } }]
-    response.writeHead(503, {
+  #refuse({ headers }: IncomingMessage, response: ServerResponse, status: 429 | 503, error: object): void {
+    response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
       connection: 'close',
       'retry-after': '1',
       ...this.#cors?.granted(headers.origin),
     })
-    response.end(JSON.stringify({ errors }))
+    response.end(JSON.stringify({ errors: [error] }))
   }
 
   #left(response: ServerResponse): void {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server as NodeServer, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConnectionError } from '../../errors.js'
 import { node } from '../../host.js'
@@ -8,6 +7,7 @@ import { Deadlines } from '../deadlines.js'
 import { Entrance } from '../entrance.js'
 import { namesSeveralHosts } from '../hosts.js'
 import type { Server } from '../wire.js'
+import { isTooFarAhead } from './ahead.js'
 import { type Around, NodeExchange } from './node-exchange.js'
 import { write } from './node-reply.js'
 import { type HttpServeOptions, type Settings, serveSettingsOf } from './options.js'
@@ -85,9 +85,6 @@ function pem(text: string | Uint8Array): string | Buffer {
   return typeof text === 'string' ? text : Buffer.from(text.buffer, text.byteOffset, text.byteLength)
 }
 
-/** The requests of each connection that are not answered yet. */
-const inside = new WeakMap<Socket, number>()
-
 class HttpServer implements Pick<Server, 'drain' | 'close'> {
   readonly #router: Router
   readonly #settings: Settings
@@ -108,9 +105,6 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
   }
 
   take(req: IncomingMessage, res: ServerResponse): void {
-    const { socket } = req
-    const under = (inside.get(socket) ?? 0) + 1
-    inside.set(socket, under)
     // Without a listener, what a connection dies of would end the process.
     res.on('error', () => {})
     req.on('error', () => {})
@@ -118,17 +112,13 @@ class HttpServer implements Pick<Server, 'drain' | 'close'> {
       res.writeHead(400, { 'content-type': 'application/json', connection: 'close' }).end('{"detail":"A request names one host"}')
       return
     }
-    // Answers leave in order, so a client gains nothing by asking ahead; only memory would be lost.
-    if (under > this.#settings.prefetch) {
+    if (isTooFarAhead(req.socket, res, this.#settings.prefetch)) {
       res.writeHead(429, { 'content-type': 'application/json', connection: 'close' }).end('{"detail":"Too many requests ahead on one connection"}')
       return
     }
     const exchange = new NodeExchange(req, res, this.#around)
     this.#active.add(exchange)
-    res.once('close', () => {
-      inside.set(socket, inside.get(socket)! - 1)
-      this.#left(exchange)
-    })
+    res.once('close', () => this.#left(exchange))
     void this.#answer(exchange, req, res)
   }
 
