@@ -1,5 +1,6 @@
 // GraphQL at a gateway: beside HTTP, and with everything that a gateway promises.
 import { spawn } from 'node:child_process'
+import { connect } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
@@ -138,6 +139,40 @@ test('G4: queries, mutations and subscriptions are answered beside HTTP, gRPC an
     await using client = new Client(address)
     assert.equal((await client.post('/', ['c']).docs()).texts, ['c!'])
   }
+})
+
+test('G4: of one connection, no more requests are under way than over HTTP', async () => {
+  await using service = await started({ prefetch: 2 })
+  const [body, port] = [JSON.stringify({ query: MUTATION }), service.gateway.port]
+  const socket = connect(port, '127.0.0.1')
+  const text = `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  let all = ''
+  socket.on('data', (data) => {
+    all += data
+  })
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+  socket.write(text.repeat(5))
+  await service.waiting
+  service.door.resolve()
+  await within(10_000, closed)
+  assert.equal(all.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 429'])
+})
+
+test('G4: a WebSocket behind a request that is not answered yet is none: the answers would mix', async () => {
+  await using service = await started({ protocol: ['http', 'websocket'] })
+  const body = '{"data":[{"text":"wait"}]}'
+  const socket = connect(service.gateway.port, '127.0.0.1')
+  let all = ''
+  socket.on('data', (data) => {
+    all += data
+  })
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+  const key = 'sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=='
+  socket.write(
+    `POST /post HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n${key}\r\n\r\n`,
+  )
+  await within(10_000, closed)
+  assert.is(all, '')
 })
 
 test('G4: it has its own path, and nothing is at the other', async () => {

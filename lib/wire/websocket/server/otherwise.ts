@@ -14,8 +14,6 @@ export function wantsWebSocket({ headers }: IncomingMessage): boolean {
  * servers. Node has let go of the connection by then, body unread: so it is handed over anew, beginning with the same request without the offer.
  */
 export function answerAsIs(server: HttpServer, { method, url, httpVersion, rawHeaders }: IncomingMessage, stream: Duplex, head: Buffer): void {
-  // An earlier request on it is not answered yet, and the answers would mix.
-  if ((stream as { _httpMessage?: unknown })._httpMessage) return void stream.destroy()
   const lines = [`${method} ${url} HTTP/${httpVersion}`]
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!

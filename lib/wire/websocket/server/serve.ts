@@ -80,6 +80,8 @@ async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeo
   const door = await Door.open(peer, set, entrance)
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const alone = own || server.listenerCount('upgrade') === 1
+    // An earlier request on it is not answered yet, and the answers would mix.
+    if (alone && (stream as { _httpMessage?: unknown })._httpMessage) return void stream.destroy()
     if (!wantsWebSocket(request)) {
       if (alone) answerAsIs(server, request, stream, head)
     } else if (!door.upgrade(request, stream, head) && alone) nothingHere(stream)
