@@ -198,9 +198,15 @@ export class Client implements Peer, AsyncDisposable {
   }
 
   handle(request: Request): void | Promise<void> {
-    return this.#attempts.run(request, this.#life, (request) =>
-      this.#connection === undefined ? this.#connected().then((connection) => connection.handle(request)) : this.#connection.handle(request),
-    )
+    const life = this.#life
+    return this.#attempts.run(request, life, (request) => {
+      if (this.#connection !== undefined) return this.#connection.handle(request)
+      return this.#connected().then((connection) => {
+        // Closed while it was made, it ends nothing that comes later.
+        if (life.aborted) throw life.reason
+        return connection.handle(request)
+      })
+    })
   }
 
   /**
@@ -265,7 +271,8 @@ export class Client implements Peer, AsyncDisposable {
     await wireFor(this.address)
   }
 
-  #overHttp(): Promise<GraphQLClient> {
+  async #overHttp(): Promise<GraphQLClient> {
+    const life = this.#life
     const { tls, timeout, connectTimeout, maxMessageBytes, fetch, token } = this.#options
     this.#graphql ??= import('../wire/graphql/client.js').then(
       ({ GraphQLClient }) =>
@@ -279,7 +286,9 @@ export class Client implements Peer, AsyncDisposable {
         throw error
       },
     )
-    return this.#graphql
+    const client = await this.#graphql
+    if (life.aborted) throw life.reason
+    return client
   }
 }
 

@@ -479,11 +479,22 @@ test('G6: a Client whose token does not come keeps its time limits, and can be c
     assert.is((await failure(client.post('/', 'a').drain())).code, 'ERR_TIMEOUT', wire)
     assert.is(await within(10_000, client.isFlowReady({ timeout: 50 })), false, wire)
     assert.is((await failure(client.mutate('{ __typename }'))).code, 'ERR_TIMEOUT', wire)
-    const patient = new Client(service.addresses[wire], { token })
+    const asked = [deferred<void>(), deferred<void>()]
+    let calls = 0
+    const patient = new Client(service.addresses[wire], {
+      token() {
+        asked[calls++]?.resolve()
+        return token()
+      },
+    })
     const closed = [failure(patient.post('/', 'a').drain()), failure(patient.mutate('{ __typename }'))]
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await within(10_000, Promise.all(asked.map(({ promise }) => promise)))
     await patient.close()
     for (const { code } of await Promise.all(closed)) assert.is(code, 'ERR_DISCONNECTED', wire)
+    const hasty = new Client(service.addresses[wire], { token: TOKEN })
+    const early = [failure(hasty.post('/', 'a').drain()), failure(hasty.mutate('{ __typename }'))]
+    await hasty.close()
+    for (const { code } of await Promise.all(early)) assert.is(code, 'ERR_DISCONNECTED', `${wire}: closed before it was connected`)
   }
 })
 

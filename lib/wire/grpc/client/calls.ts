@@ -1,7 +1,7 @@
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
 import { ConnectionError } from '../../../errors.js'
-import type { Scope } from '../../../stream/scope.js'
+import { Scope } from '../../../stream/scope.js'
 import { Credentials } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
 import { METHODS } from '../methods.js'
@@ -18,7 +18,7 @@ export class Calls {
   /** What is to be brought with each call, if anything is. */
   readonly credentials: Credentials | undefined
   readonly #channel: Channel
-  #closed = false
+  readonly #life = new Scope()
 
   constructor(
     place: Place,
@@ -34,8 +34,21 @@ export class Calls {
    * @throws ConnectionError that says why none does; the reason of the scope
    */
   ready(scope: Scope): void | Promise<void> {
-    if (this.#closed) throw this.refusal()
+    if (this.#life.aborted) throw this.refusal()
     if (!this.#channel.isReady) return this.#channel.ready(scope)
+  }
+
+  /** What is to be brought, unless nobody wants it any more, or all is closed. */
+  brought(credentials: Credentials, scope: Scope, identity: Identity | undefined): Promise<Record<string, string>> {
+    const both = {
+      watch: (stop: (reason: unknown) => void) => {
+        const unwatch = [scope.watch(stop), this.#life.watch(stop)]
+        return () => {
+          for (const one of unwatch) one()
+        }
+      },
+    }
+    return credentials.headers(identity, both)
   }
 
   /** Begins a stream. */
@@ -51,7 +64,7 @@ export class Calls {
     const until = timeout === undefined ? Infinity : now() + timeout
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
-    const brought = this.credentials && (await this.credentials.headers(identity, scope))
+    const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
     return new Promise((resolve, reject) => {
       let begun = false
       const deadline = onWall(until)
@@ -70,7 +83,7 @@ export class Calls {
   }
 
   close(): void {
-    this.#closed = true
+    this.#life.abort(this.refusal())
     this.#channel.close()
   }
 

@@ -108,7 +108,7 @@ class GrpcClient implements GrpcConnection {
       const connecting = this.#calls.ready(patience)
       if (connecting !== undefined) await connecting
       const { credentials } = this.#calls
-      const brought = credentials && (await credentials.headers(request.identity, patience))
+      const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
       lane = this.#lanes.find(request) ?? this.#lanes.open(request, brought)
     }
     return lane.ask(request)
