@@ -75,6 +75,7 @@ class Stdout extends Output {
 
 class ToFile extends Output {
   #empty = true
+  #committed = false
 
   private constructor(
     protected readonly name: string,
@@ -114,12 +115,15 @@ class ToFile extends Output {
       if (this.renamed !== undefined) await this.handle.sync()
       await this.handle.close()
       if (this.renamed !== undefined) await rename(this.renamed.from, this.renamed.to)
+      this.#committed = true
     } catch (error) {
       throw failure(this.name, error)
     }
   }
 
   async abandon(): Promise<string | undefined> {
+    // What fails behind it (a request, the closing of the Flow) takes nothing back.
+    if (this.#committed) return undefined
     await this.handle.close().catch(() => {})
     if (this.renamed === undefined || !this.#empty) return this.renamed?.from
     await rm(this.renamed.from, { force: true })

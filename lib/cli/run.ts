@@ -43,7 +43,10 @@ Examples:
   $ cat lines.txt | sluice run flow.js --input-format lines | head -1
   $ NODE_OPTIONS='--import tsx' sluice run flow.ts -i docs.csv    # TypeScript, where Node itself does not read it (before 22.18)
 `,
-  ).action((file: string, options: StreamOptions) => stream(async () => (await flowOf(file)).open({ serve: false }), options))
+  ).action((file: string, options: StreamOptions) => {
+    if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
+    return stream(async () => (await flowOf(file)).open({ serve: false }), options)
+  })
 }
 
 /** `sluice client`: the same, through a server. */

@@ -370,4 +370,23 @@ test('212: the exit code is that of the job, whatever a library says', async () 
   assert.match(runs[3]!.stderr, /ended the process with 0 before all was answered/)
 })
 
+test('212: a run that has taken the name does not say that the earlier file is there', async () => {
+  const output = write('taken.ndjson', 'earlier\n')
+  const bad = write('one-bad.ndjson', '{"text":"good"}\n{"text":"bad"}\n')
+  const { code, stderr } = await run([flow('#picky', 'picky-on'), '-i', bad, '-o', output, '--request-size', '1', '--continue-on-error'])
+  assert.is(code, 1)
+  assert.not.match(stderr, /is as it was/)
+  assert.equal(
+    json(readFileSync(output, 'utf8')).map(({ text }) => text),
+    ['good'],
+  )
+})
+
+test('212: the Flow itself cannot be the output', async () => {
+  const { code, stderr } = await run([upper, '-i', three, '-o', upper])
+  assert.is(code, 2)
+  assert.match(stderr, /is the Flow, and cannot be the output/)
+  assert.match(readFileSync(upper, 'utf8'), /jtype: Flow/)
+})
+
 test.run()
