@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const TIME = 120_000 * Number(process.env.TEST_PATIENCE ?? 1)
+const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })
   .map((file) => join('test', String(file)))

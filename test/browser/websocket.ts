@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+import type { Plugin } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/flow.js'
@@ -9,12 +11,21 @@ import { bundle, inChromium } from './support.js'
 
 const page = inChromium(test)
 
+/** What stands in pages for what is Node's, as the build has it. */
+const pages: Plugin = {
+  name: 'pages',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/host\.js$/ }, () => ({ path: resolve('lib/host-web.ts') }))
+    onResolve({ filter: /^@grpc\/grpc-js$/ }, () => ({ path: resolve('lib/wire/grpc/absent.mjs') }))
+  },
+}
+
 /** The client and `post()` as they stand here, in one script. */
 async function script(): Promise<string> {
   const { files, metafile } = await bundle(
     `export { connect } from './lib/wire/websocket/index.js'
     export { post } from './lib/post/post.js'`,
-    { format: 'iife', globalName: 'sluice', minify: false, external: ['re2js'] },
+    { format: 'iife', globalName: 'sluice', minify: false, external: ['re2js'], plugins: [pages] },
   )
   for (const input of Object.keys(metafile.inputs)) assert.not.match(input, /node_modules\/(ws|@grpc)\//)
   return Buffer.from(files.get('main.js')!).toString()
