@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { toStderr } from '../base/log-line.js'
-import { textOf } from '../config/source.js'
 import { Flow } from '../flow.js'
 import type { FlowOptions } from '../flow-options.js'
 import { only } from '../gateway/gateway.js'
@@ -136,7 +135,6 @@ async function told(
 ): Promise<GatewayOptions> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
   if (tlsCa !== undefined && tlsKey === undefined) throw new Usage('--tls-ca goes with --tls-key and --tls-cert')
-  const [key, cert, ca] = await Promise.all([tlsKey, tlsCert, tlsCa].map((file) => file && textOf(file)))
   const said = {
     protocol: protocol as GatewayOptions['protocol'],
     port: port?.length === 1 ? port[0] : port,
@@ -147,12 +145,12 @@ async function told(
     drainDelay,
     allowedHosts,
     tokenFile,
-    tls: key === undefined ? undefined : { key, cert: cert!, ...(ca !== undefined && { ca }) },
+    tls: tlsKey === undefined ? undefined : { keyFile: tlsKey, certFile: tlsCert!, ...(tlsCa !== undefined && { caFile: tlsCa }) },
   }
   return {
     port: own.port ?? own.portExpose ?? PORT,
     ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
-    ...(key !== undefined && { sslKeyfile: undefined, sslCertfile: undefined }),
+    ...(tlsKey !== undefined && { sslKeyfile: undefined, sslCertfile: undefined }),
     ...(tokenFile === undefined ? fromEnvironment(own) : { token: undefined }),
   }
 }

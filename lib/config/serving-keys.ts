@@ -39,6 +39,7 @@ export const TLS_KEYS: Keys = {
   key: option(PEM, 'The key as PEM.'),
   cert: option(PEM, 'The certificate as PEM.'),
   ca: option(TEXT, 'Whom to trust, as PEM: clients then need a certificate.'),
+  crl: option(TEXT, 'Certificates of ca that are not trusted any more, as PEM: a list of revoked ones.'),
 }
 
 /** What serves a Flow when it opens: in `with` of a Flow, or in its `gateway`. */

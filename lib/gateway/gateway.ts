@@ -6,7 +6,7 @@ import type { Peer } from '../peer.js'
 import { Entrance } from '../wire/entrance.js'
 import { heard } from '../wire/heard.js'
 import { Limited } from '../wire/limited.js'
-import { withKeys } from './keys.js'
+import { Keys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
 import { rehearse } from './rehearsal.js'
@@ -32,12 +32,14 @@ export class Gateway implements AsyncDisposable {
   readonly options: Readonly<GatewayOptions>
   readonly #ports: readonly Port[]
   readonly #limited: Limited
+  readonly #keys: Keys
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, ports: readonly Port[], limited: Limited) {
+  private constructor(options: GatewayOptions, ports: readonly Port[], limited: Limited, keys: Keys) {
     this.options = options
     this.#ports = ports
     this.#limited = limited
+    this.#keys = keys
   }
 
   /**
@@ -46,10 +48,12 @@ export class Gateway implements AsyncDisposable {
    * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
   static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
-    const all = await withKeys({ ...checkGatewayOptions(options), onError: heard(listener(options)) })
+    const { sslKeyfile: _key, sslCertfile: _cert, ...given } = checkGatewayOptions(options)
+    const keys = await Keys.open(options)
+    const all = { ...given, tls: keys.tls, onError: heard(listener(options)) }
     // Nothing is kept that tokens could be read from.
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
-    const entrance = new Entrance(all, all.host, (error) => all.onError!(error))
+    const entrance = new Entrance(all, all.host, (error) => all.onError(error))
     await entrance.open()
     const limited = new Limited(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
@@ -60,7 +64,10 @@ export class Gateway implements AsyncDisposable {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)
     }
-    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, ports, limited)
+    keys.watch((tls) => {
+      for (const port of ports) port.renew(tls)
+    }, all.onError)
+    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, ports, limited, keys)
   }
 
   /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
@@ -95,6 +102,7 @@ export class Gateway implements AsyncDisposable {
     })
     await Promise.race([Promise.all(this.#ports.map((port) => port.drain(timeout))), late])
     clearTimeout(timer)
+    this.#keys.close()
     await Promise.all(this.#ports.map((port) => port.close()))
   }
 

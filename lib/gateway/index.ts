@@ -5,4 +5,4 @@ export { createHttp, type HttpHandler, type HttpOptions } from '../wire/http/ind
 export type { ServerTls } from '../wire/wire.js'
 export { Gateway } from './gateway.js'
 export { notice } from './notice.js'
-export type { GatewayOptions } from './options.js'
+export type { GatewayOptions, TlsFiles } from './options.js'

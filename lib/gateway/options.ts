@@ -14,6 +14,16 @@ import type { ServerTls } from '../wire/wire.js'
 /** Of those that wait for something else, one process bears so many well. */
 export const MAX_IN_FLIGHT = 1024
 
+/** Files of keys and certificates, as PEM. */
+export interface TlsFiles {
+  readonly keyFile: string
+  readonly certFile: string
+  /** Whom to trust that asks for something: clients then need a certificate. */
+  readonly caFile?: string | undefined
+  /** Certificates of `caFile` that are not trusted any more: a list of revoked ones. */
+  readonly crlFile?: string | undefined
+}
+
 /** How a Flow is served. */
 export interface GatewayOptions extends EntranceOptions {
   /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP), `'http'`, `'websocket'`. */
@@ -22,9 +32,12 @@ export interface GatewayOptions extends EntranceOptions {
   port?: number | readonly number[] | undefined
   /** The address to listen at. Default `127.0.0.1`: nobody but this machine. `0.0.0.0` and `::` are everybody who can reach it. */
   host?: string | undefined
-  /** Key and certificate. Default: none, everything goes in the open. */
-  tls?: ServerTls | undefined
-  /** The files of `tls`' key and certificate, as PEM, in its place. Read when it starts. Jina's names. */
+  /**
+   * Key and certificate, as texts or as files. Default: none, everything goes in the open. Files are looked at again every second: new
+   * connections on all wires get what they hold then. What does not belong together changes nothing, and `onError` and `logger` hear of it.
+   */
+  tls?: ServerTls | TlsFiles | undefined
+  /** The files of `tls`' key and certificate, as PEM, in its place. Jina's names. */
   sslKeyfile?: string | undefined
   sslCertfile?: string | undefined
   /** Which pages of other origins may call it, over HTTP and WebSocket: a list of origins, or `true` for all. Default: none. */
@@ -129,14 +142,34 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   return options
 }
 
-function tls(name: string, value: ServerTls): void {
+const TLS_RULES: Record<keyof ServerTls | keyof TlsFiles, (name: string, value: any) => void> = {
+  key: pem,
+  cert: pem,
+  ca: pem,
+  crl: pem,
+  keyFile: file,
+  certFile: file,
+  caFile: file,
+  crlFile: file,
+}
+
+function tls(name: string, value: ServerTls | TlsFiles): void {
   object(name, value)
-  if (!value.key || !value.cert) throw optionType(name, 'a key with its certificate, as texts in PEM: { key, cert }', value)
-  for (const part of ['key', 'cert', 'ca'] as const) {
-    const given = value[part]
-    if (given !== undefined && typeof given !== 'string' && !(given instanceof Uint8Array))
-      throw optionType(`${name}.${part}`, 'a text in PEM, or its bytes', given)
-  }
+  const given = Object.entries(value).filter(([, part]) => part !== undefined && part !== '')
+  const inFiles = given.filter(([part]) => part.endsWith('File'))
+  if (inFiles.length > 0 && inFiles.length < given.length) throw optionType(name, 'all texts or all files', value)
+  const has = (part: string): boolean => given.some(([name]) => name === part)
+  if (!(has('key') && has('cert')) && !(has('keyFile') && has('certFile')))
+    throw optionType(name, 'a key with its certificate, as texts in PEM, { key, cert }, or as files, { keyFile, certFile }', value)
+  check(name, value, Object.fromEntries(Object.entries(TLS_RULES).map(([part, rule]) => [part, (_: string, value: unknown) => rule(`${name}.${part}`, value)])))
+}
+
+function pem(name: string, value: unknown): void {
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) throw optionType(name, 'a text in PEM, or its bytes', value)
+}
+
+function file(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw optionType(name, 'the name of a file', value)
 }
 
 /** Which protocols are spoken at which port: those with the same port share it. */

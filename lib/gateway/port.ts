@@ -1,14 +1,20 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
 import type { Peer } from '../peer.js'
 import type { Protocol } from '../wire/address.js'
 import { originsIn } from '../wire/cors.js'
 import type { Entrance } from '../wire/entrance.js'
 import { isLoopback } from '../wire/hosts.js'
+import type { ServerTls } from '../wire/wire.js'
+import { secureOptions } from './keys.js'
 import { httpListener, httpServer, probeListener } from './listener.js'
 import type { GatewayOptions } from './options.js'
 import { plain, secure } from './sockets.js'
 import { common, given, type Speaker } from './speaker.js'
+
+/** What a gateway was told, with its keys as texts. */
+type PortOptions = Omit<GatewayOptions, 'tls'> & { readonly tls?: ServerTls | undefined }
 
 /** One port, behind which protocols are told apart by what clients say first: HTTP/2 is gRPC, the rest HTTP, of which some become WebSockets. */
 export class Port {
@@ -26,7 +32,7 @@ export class Port {
     this.#sockets = sockets
   }
 
-  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: GatewayOptions, entrance: Entrance): Promise<Port> {
+  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: PortOptions, entrance: Entrance): Promise<Port> {
     const { host = '127.0.0.1', tls, headersTimeout = 30_000 } = options
     const speakers: Speaker[] = []
     let grpc: ((socket: Socket) => void) | undefined
@@ -73,6 +79,11 @@ export class Port {
     const schemes: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws' }
     const addresses = Object.fromEntries(protocols.map((protocol) => [protocol, `${schemes[protocol]}${tls === undefined ? '' : 's'}://${shown}:${taken}`]))
     return new Port(addresses, taken, server, speakers, sockets)
+  }
+
+  /** Later connections get these keys and certificates; those that stand stay as they are. */
+  renew(tls: ServerTls): void {
+    ;(this.#server as Partial<TlsServer>).setSecureContext?.(secureOptions(tls))
   }
 
   unready(): void {

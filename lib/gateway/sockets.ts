@@ -2,7 +2,7 @@ import type { Server as NetServer, Socket } from 'node:net'
 import { clearTimeout, nextTick, setTimeout } from '../base/clock.js'
 import { node } from '../host.js'
 import type { ServerTls } from '../wire/wire.js'
-import { pem } from './keys.js'
+import { secureOptions } from './keys.js'
 
 /** What HTTP/2 begins with, which is no method of HTTP/1. */
 const PRI = 'PRI'
@@ -37,22 +37,14 @@ export async function plain(time: number, hand: (socket: Socket, isHttp2: boolea
 }
 
 /** The same with TLS, in which clients say beforehand what they will speak. */
-export async function secure(
-  { key, cert, ca }: ServerTls,
-  time: number,
-  grpc: boolean,
-  http: boolean,
-  hand: (socket: Socket, isHttp2: boolean) => void,
-): Promise<NetServer> {
+export async function secure(tls: ServerTls, time: number, grpc: boolean, http: boolean, hand: (socket: Socket, isHttp2: boolean) => void): Promise<NetServer> {
   const { createServer } = await node('tls')
   // Who speaks both, as browsers do, wants HTTP/1: HTTP/2 is for gRPC alone.
   const choose = ({ protocols }: { protocols: string[] }): string | undefined =>
     http && protocols.includes('http/1.1') ? 'http/1.1' : grpc && protocols.includes('h2') ? 'h2' : undefined
   const options = {
     ...NOW,
-    key: pem(key),
-    cert: pem(cert),
-    ...(ca !== undefined && { ca: pem(ca), requestCert: true, rejectUnauthorized: true }),
+    ...secureOptions(tls),
     ALPNCallback: choose,
     ...(time > 0 && { handshakeTimeout: time }),
   }

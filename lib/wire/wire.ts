@@ -7,6 +7,8 @@ export interface ServerTls {
   readonly cert: string | Uint8Array
   /** Whom to trust that asks for something: clients then need a certificate. */
   readonly ca?: string | Uint8Array | undefined
+  /** Certificates of `ca` that are not trusted any more: a list of revoked ones. */
+  readonly crl?: string | Uint8Array | undefined
 }
 
 export interface ClientTls {

@@ -385,7 +385,7 @@ test('T1: what cannot be served is said, with the exit code for it', async () =>
     [['flow', yml, '--tls-key', 'x'], 2, /go together/],
     [['flow', `${folder.path}/no.yml`], 1, /cannot be opened/],
     [['executor', './no.mjs#X', '--port', '0'], 1, /no\.mjs/],
-    [['flow', yml, '--port', '0', '--tls-key', three, '--tls-cert', three], 1, /127\.0\.0\.1: tls\.key must be a private key/],
+    [['flow', yml, '--port', '0', '--tls-key', three, '--tls-cert', three], 1, /127\.0\.0\.1: .*\(tls\.keyFile\) must be a private key/],
     [['flow', yml, '--tls-key', 'no.pem', '--tls-cert', 'no.pem'], 1, /no\.pem: cannot be opened/],
     [['flow', yml, '--host', '192.0.2.1'], 1, /this machine has no such address/],
     [['flow', yml, '--tls-ca', 'x'], 2, /goes with --tls-key/],

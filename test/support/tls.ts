@@ -18,6 +18,8 @@ export interface Certificates extends Pair {
   readonly wrongName: Pair
   /** A client's, of the same authority. */
   readonly client: Pair
+  /** The authority's list of those that are not to be trusted any more: the client's is on it. */
+  readonly revoked: string
   /** Signed by itself. */
   readonly selfSigned: Pair
 }
@@ -61,9 +63,19 @@ async function make(): Promise<Certificates> {
   const expired = await pair('expired', here, past, stamp(-1))
   const wrongName = await pair('elsewhere', 'DNS:elsewhere.example', present, future)
   const client = await pair('client', 'DNS:client.example', present, future)
+  await openssl('ca', '-config', 'sign.cnf', '-revoke', 'client.crt')
+  await openssl('ca', '-config', 'sign.cnf', '-gencrl', '-crldays', '2', '-out', 'revoked.crl')
   await key('self')
   await openssl('req', '-x509', '-new', '-key', 'self.key', '-out', 'self.crt', '-days', '2', '-subj', '/CN=localhost', '-addext', `subjectAltName=${here}`)
-  return { ca: read('ca.crt'), ...good, expired, wrongName, client, selfSigned: { key: read('self.key'), cert: read('self.crt') } }
+  return {
+    ca: read('ca.crt'),
+    ...good,
+    expired,
+    wrongName,
+    client,
+    revoked: read('revoked.crl'),
+    selfSigned: { key: read('self.key'), cert: read('self.crt') },
+  }
 }
 
 /** So many days from now, as openssl writes it. */
