@@ -13,8 +13,6 @@ const MUTATIONS = [
   ['lib/stream/flight.ts', 'for (const lost of behind) lost.abort(reason)', '', 'test/stream/in-flight.ts', 'promise 5, R156'],
   ['lib/stream/holder.ts', 'dropped.register(held.holder!, held, held)', '', 'test/post/dropped.ts', '200: a post that is dropped'],
   ['lib/post/batches.ts', 'if (i === 0) throw reason', '', 'test/post/post.ts', '216: a batch whose first document is bad'],
-  ['lib/post/batches.ts', 'discard(this.#source ?? opened)', '', 'test/post/post.ts', 'R168: inputs that come'],
-  ['lib/post/callbacks.ts', "await run('onAlways', () => onAlways?.(response))", '', 'test/post/callbacks.ts', ''],
   ['lib/graph/walk.ts', 'if (scope.aborted) throw scope.reason', '', 'test/post/post.ts', 'P12, R51: after break'],
   [
     'lib/graph/patient.ts',
