@@ -2,7 +2,7 @@ type Any<T> = Iterator<T> | AsyncIterator<T>
 
 /**
  * An iterator that is only there once its first item is asked for: what it reads has to be waited for, or is loaded then.
- * Later steps are handed on as they are, without a promise of its own. `return()` settles at once.
+ * Once all who waited for that are answered, steps are handed on as they are, without a promise of its own. `return()` settles at once.
  */
 export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
   readonly #open: () => Opened | PromiseLike<Opened>
@@ -11,6 +11,8 @@ export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
   #opening: Promise<void> | undefined
   #iterator: Any<T> | undefined
   #over = false
+  /** How many `next()`s that waited for the opening are not answered yet, or came behind such. */
+  #early = 0
 
   /** @param discard hears of what nobody wanted any more when it was there */
   constructor(open: () => Opened | PromiseLike<Opened>, iterate: (opened: Opened) => Iterable<T> | AsyncIterable<T>, discard?: (opened: Opened) => void) {
@@ -21,10 +23,19 @@ export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
 
   /** A promise but where what stands behind it is a sync iterator: its own kin can tell. */
   next(...handing: [unknown?]): Promise<IteratorResult<T>> {
-    if (this.#iterator !== undefined) return this.#iterator.next(...handing) as Promise<IteratorResult<T>>
-    this.#opening ??= this.#start()
-    // It is handed on from here, which the argument says: see Receipts.
-    return this.#opening.then(() => this.#iterator?.next(true) ?? { done: true, value: undefined })
+    return this.#iterator === undefined || this.#early > 0 ? this.#first() : (this.#iterator.next(...handing) as Promise<IteratorResult<T>>)
+  }
+
+  /** By the longer way, as long as somebody is on it: who takes the shorter one would overtake those who asked before. */
+  async #first(): Promise<IteratorResult<T>> {
+    this.#early++
+    try {
+      await (this.#opening ??= this.#start())
+      // It is handed on from here, which the argument says: see Receipts.
+      return await (this.#iterator?.next(true) ?? { done: true, value: undefined })
+    } finally {
+      this.#early--
+    }
   }
 
   async #start(): Promise<void> {
