@@ -66,7 +66,7 @@ export interface GatewayOptions extends EntranceOptions {
   maxMessageBytes?: number | undefined
   /** The most documents of one request, chunks and matches included. Default 50,000, which take some 30 ms to write; Infinity is no bound. */
   maxDocuments?: number | undefined
-  /** Bytes of one message or body in JSON, which is parsed in one go, and no more than `maxMessageBytes`. Default 16 MiB. */
+  /** Bytes of one message or body in JSON, and no more than `maxMessageBytes`. Default 16 MiB. */
   maxJsonBytes?: number | undefined
   /**
    * Milliseconds in which a request must be answered, its wait in line included; then its executors are told to stop. An answer in parts must

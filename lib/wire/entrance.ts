@@ -35,7 +35,8 @@ export interface EntranceOptions {
    * `authenticate` beside it, who brings none of them is asked about there.
    */
   token?: TokenOption | undefined
-  /** Files of tokens, `token` or `name: token` a line. Looked at again once a second, while somebody asks. */
+  /** Files of tokens, `token` or `name: token` a line. Looked at again once a second, while somebody asks. Where one is emptied, broken or gone, its
+   * tokens hold on for 10 s, in case it is half-way written. */
   tokenFile?: string | readonly string[] | undefined
   /** Whether health (`/`, `/healthz`, `/ready`, gRPC's health service) is told to everybody. Default `true`. */
   openHealth?: boolean | undefined

@@ -12,6 +12,8 @@ const WHAT = 'a token of 16 characters or more: letters, digits and -._~+/, such
 
 /** Milliseconds after which a file is looked at again, when somebody asks. */
 const LOOK = 1000
+/** Milliseconds for which the tokens of a file hold on that cannot be read any more: longer than a file is half-way written. */
+const HOLD = 10_000
 
 interface Entry {
   readonly name: string | number
@@ -67,6 +69,8 @@ interface Kept {
   readonly file: string
   stamp: string
   entries: Entry[]
+  /** Since when it cannot be read; in milliseconds of the clock for durations. */
+  broken?: number | undefined
 }
 
 /** The tokens that open a door. Files are looked at again when somebody asks, once a second at most: so nothing is left to close. */
@@ -88,6 +92,8 @@ export class Tokens {
   /** Reads the files. @throws ConfigError for one that cannot be read, or has no tokens */
   async open(): Promise<void> {
     this.#crypto = await node('crypto')
+    // What was given lets in, whatever becomes of the files.
+    this.#take()
     for (const kept of this.#files) await look(kept)
     this.#looked = now()
     this.#take()
@@ -122,9 +128,20 @@ export class Tokens {
       try {
         if (await look(kept)) this.#take()
       } catch (error) {
-        // It may be half-way written. Those of before hold on.
-        this.#onError(error as Error)
+        this.#broken(kept, error as Error)
       }
+    }
+  }
+
+  /** It may be half-way written, so those of before hold on for a while; no longer, as to empty a file, or to take it away, is to revoke. */
+  #broken(kept: Kept, error: Error): void {
+    if (kept.broken === undefined) {
+      kept.broken = now()
+      this.#onError(error)
+    } else if (kept.entries.length > 0 && now() - kept.broken > HOLD) {
+      kept.entries = []
+      this.#take()
+      this.#onError(new ConfigError(`has had no token that can be read for ${HOLD / 1000} s: those of before let nobody in any more`, { file: kept.file }))
     }
   }
 
@@ -137,7 +154,7 @@ export class Tokens {
   }
 }
 
-/** @returns whether there is something new. @throws ConfigError, once for each state of the file */
+/** @returns whether there is something new. @throws ConfigError when the file cannot be read, or has no tokens: it is read again at the next look */
 async function look(kept: Kept): Promise<boolean> {
   const { file, stamp } = kept
   const { stat } = await node('fs/promises')
@@ -146,13 +163,15 @@ async function look(kept: Kept): Promise<boolean> {
     () => 'gone',
   )
   if (found === stamp) return false
-  kept.stamp = found
+  kept.stamp = ''
   const { textOf } = await import('../config/source.js')
   const text = await textOf(file)
   try {
     const entries = entriesIn(text.includes('\n') ? text : `${text}\n`, file)
     if (entries.length === 0) throw new OptionRangeError(`${file} has no token in it: one a line is due`)
     kept.entries = entries
+    kept.stamp = found
+    kept.broken = undefined
     return true
   } catch (error) {
     throw new ConfigError(`tokens cannot be read: ${say(error)}`, { file })
@@ -169,8 +188,8 @@ export function tokenFrom(file: string): () => Promise<string> {
       try {
         await look(kept)
       } catch (error) {
+        // What stands there now may be half-way written: the token of before is brought, and whoever gets it decides.
         if (kept.entries.length === 0) {
-          kept.stamp = ''
           looked = -Infinity
           throw error
         }

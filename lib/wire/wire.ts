@@ -32,7 +32,7 @@ export interface ServeOptions {
   maxMessageBytes?: number | undefined
   /** The most documents of one request, chunks and matches included. Default 50,000, which take some 30 ms to write; Infinity is no bound. */
   maxDocuments?: number | undefined
-  /** Bytes of one message or body in JSON, which is parsed in one go, and no more than `maxMessageBytes`. Default 16 MiB. */
+  /** Bytes of one message or body in JSON, and no more than `maxMessageBytes`. Default 16 MiB. */
   maxJsonBytes?: number | undefined
   /** The most requests of one connection or stream between its wire and the executors. Default 16, as `post()` has it. */
   prefetch?: number | undefined

@@ -1,0 +1,90 @@
+import '../support/clock.js'
+import { rmSync, writeFileSync } from 'node:fs'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Tokens, tokenFrom } from '../../lib/wire/tokens.js'
+import { fake } from '../support/clock.js'
+import { Folder } from '../support/folder.js'
+
+const OLD = 'a-token-of-before-0'
+const NEW = 'a-token-of-after-00'
+
+/** Tokens of a file, on a clock that is set by hand. */
+async function tokensOf(text: string) {
+  const file = new Folder().file('tokens', text)
+  const told: string[] = []
+  let time = 1
+  fake.now = () => time
+  const tokens = new Tokens(undefined, file, ({ message }) => void told.push(message))
+  await tokens.open()
+  return {
+    file,
+    told,
+    /** Whether a token lets in, so many milliseconds later. */
+    async lets(token: string, later: number): Promise<boolean> {
+      time += later
+      return (await tokens.holder(token)) !== undefined
+    },
+  }
+}
+
+test.after.each(() => {
+  fake.now = undefined
+})
+
+for (const [what, revoke] of Object.entries({
+  emptied: (file: string) => writeFileSync(file, ''),
+  broken: (file: string) => writeFileSync(file, 'short\n'),
+  gone: (file: string) => rmSync(file),
+}))
+  test(`G6: the tokens of a file that is ${what} hold on for 10 s, and no longer`, async () => {
+    const { file, told, lets } = await tokensOf(`${OLD}\n`)
+    assert.ok(await lets(OLD, 0))
+    revoke(file)
+    assert.ok(await lets(OLD, 1500))
+    assert.is(told.length, 1)
+    assert.ok(await lets(OLD, 5000))
+    assert.not(await lets(OLD, 5500))
+    assert.is(told.length, 2, told.join())
+    assert.match(told[1]!, /let nobody in any more/)
+    assert.not(await lets(OLD, 5000))
+    assert.is(told.length, 2)
+    writeFileSync(file, `${NEW}\n`)
+    assert.ok(await lets(NEW, 1500))
+    assert.not(await lets(OLD, 0))
+  })
+
+test('G6: a file that was away for a look is read again', async () => {
+  const { file, lets } = await tokensOf(`${OLD}\n`)
+  rmSync(file)
+  assert.ok(await lets(OLD, 1500))
+  writeFileSync(file, `${NEW}\n`)
+  assert.ok(await lets(NEW, 1500))
+  assert.not(await lets(OLD, 0))
+})
+
+test('G6: tokens that were given let in, whatever becomes of files beside them', async () => {
+  const tokens = new Tokens([OLD], '/nowhere/at/all', () => {})
+  await tokens.open().then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.code, 'ERR_CONFIG'),
+  )
+  fake.now = () => -1e9
+  assert.equal(await tokens.holder(OLD), { token: 0 })
+})
+
+test('who brings the token of a file brings that of before while the file is broken', async () => {
+  let time = 1
+  fake.now = () => time
+  const file = new Folder().file('own', `${OLD}\n`)
+  const token = tokenFrom(file)
+  assert.is(await token(), OLD)
+  writeFileSync(file, '')
+  time += 1500
+  assert.is(await token(), OLD)
+  writeFileSync(file, `${NEW}\n`)
+  time += 1500
+  assert.is(await token(), NEW)
+})
+
+test.run()
