@@ -53,6 +53,8 @@ const MUTATIONS = [
     'test/gateway/gateway.ts',
     '216: when the second port is taken',
   ],
+  ['lib/wire/graphql/answer.ts', 'from + at', 'at', 'test/wire/graphql/many.ts', '148: of many documents, an error'],
+  ['lib/wire/graphql/variables.ts', '[at, ...path]', 'path', 'test/wire/graphql/many.ts', '148: variables that do not fit'],
   ['lib/gateway/gateway.ts', 'clearTimeout(timer)', '', 'test/gateway/gateway.ts', '216: no timer stays'],
   ['lib/gateway/gateway.ts', 'for (const port of this.#ports) port.unready()', '', 'test/gateway/gateway.ts', 'R135: during drainDelay'],
 ]

@@ -17,34 +17,41 @@ const LONG = 1 << 16
  * @throws DocumentError that names the first that JSON cannot say, the place in it, and why; for more text than there can be, too
  */
 export function documentsText(documents: ArrayLike<Document>): string | Promise<string> {
-  const writing = new Writing(documents)
+  return textOf(new Writing(documents, sayable))
+}
+
+/** The text of a list whose items are as JSON has them, likewise. @throws what JSON.stringify throws, in a DocumentError */
+export function listText(items: ArrayLike<unknown>): string | Promise<string> {
+  return textOf(new Writing(items, (item) => item))
+}
+
+function textOf(writing: Writing<any>): string | Promise<string> {
   while (writing.step()) if (overdue(true)) return writing.rest()
   return writing.text
 }
 
-class Writing {
+class Writing<T> {
   text = '['
   #at = 0
   /** Twice as many each time, as long as their text is short. */
   #many = 1
 
-  constructor(private readonly documents: ArrayLike<Document>) {}
+  constructor(
+    private readonly items: ArrayLike<T>,
+    private readonly json: (item: T) => unknown,
+  ) {}
 
   /** @returns whether there are more */
   step(): boolean {
-    const { documents } = this
+    const { items } = this
     const from = this.#at
-    const to = Math.min(from + this.#many, documents.length)
+    const to = Math.min(from + this.#many, items.length)
     const list = new Array<unknown>(to - from)
-    try {
-      for (; this.#at < to; this.#at++) list[this.#at - from] = documentJson(documents[this.#at]!, 1)
-    } catch (error) {
-      throw unwritable(documents[this.#at]!, error)
-    }
+    for (; this.#at < to; this.#at++) list[this.#at - from] = this.json(items[this.#at]!)
     try {
       const text = JSON.stringify(list)
       this.#many = text.length > LONG ? Math.max(1, this.#many >> 1) : Math.min(TOGETHER, this.#many * 2)
-      const more = to < documents.length
+      const more = to < items.length
       this.text += `${from > 0 && list.length > 0 ? ',' : ''}${text.slice(1, -1)}${more ? '' : ']'}`
       return more
     } catch (cause) {
@@ -56,6 +63,14 @@ class Writing {
     do if (overdue(true)) await new Promise<void>((resolve) => later(resolve))
     while (this.step())
     return this.text
+  }
+}
+
+function sayable(document: Document): unknown {
+  try {
+    return documentJson(document, 1)
+  } catch (error) {
+    throw unwritable(document, error)
   }
 }
 

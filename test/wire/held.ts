@@ -3,11 +3,14 @@ import { request } from 'node:http'
 import type { Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
 import { Document } from '../../lib/doc/index.js'
+import { Flow } from '../../lib/flow.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../lib/wire/message.js'
 import { encodeMessage } from '../../lib/wire/proto/index.js'
 import { longestGap } from '../support/gap.js'
+import { serve } from '../support/graphql.js'
 import { within } from '../support/within.js'
 import { Raw as Grpc } from './grpc/raw.js'
 import { world } from './grpc/world.js'
@@ -72,6 +75,9 @@ async function touch({ docs }: { docs: Document[] }): Promise<void> {
   }
 }
 
+const MUTATION = 'mutation ($data: [StrawberryDocumentInput!]!) { docs(data: $data) { id text tags embedding } }'
+const SUBSCRIPTION = 'subscription ($data: [StrawberryDocumentInput!]!) { docs(data: $data, requestSize: 0) { docs { id text tags embedding } } }'
+
 const json = (data: unknown, more: object = {}) => Buffer.from(JSON.stringify({ data, ...more }))
 
 for (const [name, data] of [
@@ -125,6 +131,26 @@ for (const [name, data] of [
     using client = new Grpc(it.server.address)
     assert.ok((await least(() => client.converse(METHODS.call, [message]))) < 50)
     assert.ok((await least(() => client.unary(METHODS.single, message))) < 50)
+  })
+
+  for (const [kind, query] of [
+    ['mutation', MUTATION],
+    ['subscription', SUBSCRIPTION],
+  ] as const)
+    test(`148: 8 MiB of ${name} by a ${kind} of GraphQL`, async () => {
+      await using flow = await new Flow().add({ uses: touch }).open()
+      await using server = await serve(flow, { maxBodyBytes: 9 * MiB })
+      const asked = Buffer.from(JSON.stringify({ query, variables: { data } }))
+      const size = await sent(server.url, asked)
+      assert.ok(size > 0.7 * body.length, `${size}`)
+      assert.ok((await least(() => sent(server.url, asked))) < 50)
+    })
+
+  test(`148: 8 MiB of ${name} by mutate() and subscribe()`, async () => {
+    await using flow = await new Flow({ protocol: 'http', port: 0, graphql: { maxBodyBytes: 9 * MiB } }).add({ uses: touch }).open()
+    await using client = new Client(flow.addresses['http']!)
+    assert.ok((await least(() => client.mutate(MUTATION, { data }))) < 50)
+    assert.ok((await least(() => client.subscribe(SUBSCRIPTION, { data }).next())) < 50)
   })
 }
 

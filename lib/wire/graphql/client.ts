@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../../base/clock.js'
-import { ConnectionError } from '../../errors.js'
+import { ConnectionError, DocumentError, say } from '../../errors.js'
 import { abortSignal, check, milliseconds, string } from '../../options.js'
 import { type Address, written } from '../address.js'
 import { type BearerOption, Credentials, notLetIn } from '../credentials.js'
@@ -9,6 +9,8 @@ import { failureOf } from '../http/client-failure.js'
 import { watchable } from '../http/connection.js'
 import { Refusal } from '../http/refusal.js'
 import type { Received, Transport } from '../http/transport.js'
+import { listText } from '../json.js'
+import { MAX_NESTING, parseJson } from '../json-text.js'
 import { headers } from '../told.js'
 import type { ClientTls } from '../wire.js'
 import { events } from './events.js'
@@ -81,7 +83,7 @@ export class GraphQLClient {
       for await (const { event, data } of events(received.chunks(), this.#limit)) {
         if (event === 'complete') return
         if (event !== 'next' && event !== 'message') continue
-        const answer = JSON.parse(data) as Partial<GraphQLResult>
+        const answer = (await parseJson(data, READ)) as Partial<GraphQLResult>
         // What failed before it ran has no data, not even null.
         if (answer.data === undefined) throw this.#refused(answer)
         yield answer as GraphQLResult
@@ -113,7 +115,7 @@ export class GraphQLClient {
           ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
           ...lowercase(headers),
         },
-        body: JSON.stringify({ query, variables, operationName }),
+        body: await operationText(query, variables, operationName),
       },
       call.signal,
     )
@@ -126,7 +128,7 @@ export class GraphQLClient {
     if (received.status === 401) throw notLetIn(this.#url.href)
     let answer: Partial<GraphQLResult> | undefined
     try {
-      answer = JSON.parse(text)
+      answer = (await parseJson(text, READ)) as Partial<GraphQLResult>
     } catch {
       // Said below, with the status.
     }
@@ -150,6 +152,27 @@ export class GraphQLClient {
     const call = new Call(this.#url.href, this.#limit, timeout, signal)
     this.#calls.add(call)
     return call
+  }
+}
+
+/** The levels of an operation and of lists in lists, around tags that are as deep as they may be. */
+const READ = { deepest: 10 * MAX_NESTING }
+
+/** The body of an operation. Lists among the variables are written in turns. @throws DocumentError for what JSON cannot say */
+async function operationText(query: string, variables: object | undefined, operationName: string | undefined): Promise<string> {
+  const all: string[] = []
+  for (const [name, value] of Object.entries(variables ?? {})) {
+    const text = Array.isArray(value) ? await listText(value) : textOf(name, value)
+    if (text !== undefined) all.push(`${JSON.stringify(name)}:${text}`)
+  }
+  return `${JSON.stringify({ query, operationName }).slice(0, -1)},"variables":{${all.join()}}}`
+}
+
+function textOf(name: string, value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw new DocumentError('ERR_DOCUMENT', `The variable ${name} cannot be written as JSON: ${say(cause)}`, { cause })
   }
 }
 

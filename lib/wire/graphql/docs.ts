@@ -1,23 +1,26 @@
-import { GraphQLError } from 'graphql'
+import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
 import type { Document } from '../../doc/document.js'
 import type { Parameters, PostOptions } from '../../options.js'
 import type { Peer } from '../../peer.js'
 import { type Post, post } from '../../post/post.js'
 import type { Response } from '../../request/response.js'
-import { later, overdue } from '../../stream/turn.js'
 import { STRANGER } from '../entrance.js'
 import type { Identity } from '../identity.js'
 import { askedBy } from '../message.js'
+import { type Deferring, listed } from './answer.js'
 import { graphQLError, refusal } from './errors.js'
 import { isPreflighted } from './gate.js'
 import { type Data, documents } from './input.js'
 import type { Settings } from './options.js'
+import { filled, type Lists } from './variables.js'
 
 /** What resolvers get to know of the HTTP request. */
-export interface Context {
+export interface Context extends Deferring {
   readonly request: globalThis.Request
   /** What the response failed at that a subscription gives now. They are given one after the other. */
   failed?: GraphQLError | undefined
+  /** The documents among the variables, which are to be put in their places. */
+  readonly lists?: Lists
   /** Who asks. */
   readonly identity?: Identity | undefined
   /** A page of another origin asks, which is not granted. */
@@ -41,49 +44,34 @@ interface StreamArguments extends Arguments {
 export function docs(
   peer: Peer,
   { onError }: Settings,
-): (root: unknown, args: Arguments, context: Context) => Promise<readonly (Document | Promise<Document>)[]> {
+): (root: unknown, args: Arguments, context: Context, info: GraphQLResolveInfo) => Promise<readonly Document[]> {
   const whole = inOne(peer)
-  return async (_root, args, context) => {
+  return async (_root, args, context, info) => {
+    filled(info.variableValues, context.lists)
     try {
       // None for `data: []`, which sends nothing.
-      return inTurns(await send(whole, args, context, { requestSize: 0 }).docs())
+      return listed(await (await send(whole, args, context, { requestSize: 0 })).docs(), context, info)
     } catch (error) {
       throw explain(error, context, onError)
     }
   }
 }
 
-/** Documents whose fields are read at once: nobody waits for them. */
-const FEW = 1000
-/** Of more, those that are read together. */
-const TOGETHER = 100
-
-/** graphql reads the fields of all documents that are there in one go. So of many, they are there by and by, and others are served in between. */
-function inTurns(docs: readonly Document[]): readonly (Document | Promise<Document>)[] {
-  if (docs.length <= FEW) return docs
-  const list: Promise<Document>[] = new Array(docs.length)
-  let turn = Promise.resolve()
-  for (let at = 0; at < docs.length; at++) {
-    if (at % TOGETHER === 0) turn = turn.then(() => (overdue(true) ? new Promise<void>((resolve) => later(resolve)) : undefined))
-    list[at] = turn.then(() => docs[at]!)
-  }
-  return list
-}
-
 /** Subscribes to `docs`: a failed response comes with an error beside it, and the stream goes on. */
 export function streamDocs(
   peer: Peer,
   { onError, prefetch }: Settings,
-): (root: unknown, args: StreamArguments, context: Context) => AsyncIterableIterator<Response> {
+): (root: unknown, args: StreamArguments, context: Context, info: GraphQLResolveInfo) => Promise<AsyncIterableIterator<Response>> {
   const whole = inOne(peer)
-  return (_root, args, context) => {
+  return async (_root, args, context, { variableValues }) => {
+    filled(variableValues, context.lists)
     const heard = (response: Response) => {
       if (response.error !== undefined) context.failed = located(graphQLError(response.error, onError))
       return response
     }
     try {
       const { requestSize, resultsInOrder, partial } = args
-      const responses = send(partial === false ? whole : peer, args, context, {
+      const responses = await send(partial === false ? whole : peer, args, context, {
         requestSize: requestSize ?? undefined,
         resultsInOrder: resultsInOrder ?? undefined,
         prefetch,
@@ -103,17 +91,17 @@ function located(error: unknown): GraphQLError {
   return new GraphQLError(message, { path: ['docs'], extensions: shown })
 }
 
-function send(
+async function send(
   peer: Peer,
   { data, targetExecutor, parameters, execEndpoint }: Arguments,
   { request, identity, isStranger }: Context,
   options: PostOptions,
-): Post {
+): Promise<Post> {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
   if (request.method === 'GET' && !isPreflighted(request))
     throw refusal(403, 'FORBIDDEN', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
   if (isStranger) throw refusal(403, 'FORBIDDEN', STRANGER)
-  return post(askedBy(peer, identity), execEndpoint, documents(data), {
+  return post(askedBy(peer, identity), execEndpoint, await documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,
     targetExecutor: targetExecutor ?? undefined,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { execute, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { log } from '../../base/logger.js'
 import { ExecutorError, say } from '../../errors.js'
@@ -10,6 +10,7 @@ import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict 
 import { welcome } from '../http/node-reply.js'
 import { FetchKnock, NodeKnock } from '../knock.js'
 import { Limited } from '../limited.js'
+import { around, complete, dataText, type Result } from './answer.js'
 import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
 import type { Context } from './docs.js'
@@ -19,6 +20,7 @@ import { limitOperations } from './limits.js'
 import { type GraphQLOptions, type Settings, settings } from './options.js'
 import { ParseCache, parseWithin } from './parse.js'
 import { createSchema } from './schema.js'
+import { withLists } from './variables.js'
 
 /** GraphQL over HTTP, for any server. */
 export interface GraphQLHandler {
@@ -137,50 +139,58 @@ function turnAway(req: IncomingMessage, res: ServerResponse, { status, headers, 
 }
 
 /** What graphql answers, and how yoga is told to write it. */
-interface Result {
-  data?: unknown
-  errors?: readonly GraphQLError[]
-  stringify?: (result: unknown) => string
+interface Told extends Result {
+  stringify?: (result: Result) => string
 }
 
 /** graphql's own execution. Yoga's copies all variables first, which is a tenth of a request with many documents. */
 function engine(report: (error: unknown) => void): Plugin {
   // What throws where yoga writes an event is caught by nobody, and would end the process.
-  const stringify = (result: unknown): string => {
+  const unsayable = (error: unknown): string => {
+    report(error)
+    return JSON.stringify({ data: null, errors: [{ message: `The answer cannot be sent: ${say(error)}`, extensions: { code: UNWRITABLE } }] })
+  }
+  /** Yoga writes all else itself, and at once. */
+  const done = async (result: Told, context: Context): Promise<void> => {
+    if (context.deferred !== undefined) await complete(result, context, context.request.signal)
+    for (const error of result.errors ?? []) if (error.extensions.code === UNWRITABLE) report(error)
     try {
-      return JSON.stringify(result)
+      const data = await dataText(result.data)
+      result.stringify = (result) => {
+        try {
+          return around(data, result)
+        } catch (error) {
+          return unsayable(error)
+        }
+      }
     } catch (error) {
-      report(error)
-      return JSON.stringify({ data: null, errors: [{ message: `The answer cannot be sent: ${say(error)}`, extensions: { code: UNWRITABLE } }] })
+      const text = unsayable(error)
+      result.stringify = () => text
     }
   }
-  const done = (result: Result): void => {
-    result.stringify = stringify
-    for (const error of result.errors ?? []) if (error.extensions.code === UNWRITABLE) report(error)
-  }
   return {
-    onExecute({ setExecuteFn }) {
-      setExecuteFn(execute)
+    onExecute({ setExecuteFn, context }) {
+      setExecuteFn((args) => withLists(args, execute))
       return {
-        onExecuteDone({ result }) {
+        async onExecuteDone({ result }) {
           refuse(result as Result)
-          done(result as Result)
+          await done(result as Result, context as unknown as Context)
         },
       }
     },
     onSubscribe({ setSubscribeFn, args }) {
-      setSubscribeFn(subscribe)
+      setSubscribeFn((args) => withLists(args, subscribe))
       return {
         onSubscribeResult({ result }) {
           refuse(result as Result)
           return {
-            onNext({ result }) {
+            async onNext({ result }) {
               const context = args.contextValue as Context
               const { failed } = context
               context.failed = undefined
               // Its documents are as they were when it failed, so it must not look as if all were well.
               if (failed !== undefined) (result as Result).errors = [...((result as Result).errors ?? []), failed]
-              done(result as Result)
+              await done(result as Result, context)
             },
           }
         },

@@ -1,6 +1,8 @@
 import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
+import type { DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentInit, type NamedScore } from '../../doc/document.js'
 import { InputError, say } from '../../errors.js'
+import { madeOf } from '../documents.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))
@@ -53,11 +55,11 @@ type Given = { readonly [field: string]: unknown } & {
 export type Data = readonly Given[] | null | undefined
 
 /**
- * Documents from the `data` of a `docs` field.
+ * Documents from the `data` of a `docs` field; others are served while many are made.
  * @throws InputError (`ERR_INPUT`) that names the document and its field: `data[0].chunks[2].blob must be …`
  */
-export function documents(data: Data): Document[] | undefined {
-  return data?.map((given, at) => document(given, `data[${at}]`))
+export function documents(data: Data): DocumentArray | Promise<DocumentArray> | undefined {
+  return data ? madeOf(data, (given, at) => document(given as Given, `data[${at}]`)) : undefined
 }
 
 function document(given: Given, path: string): Document {

@@ -16,12 +16,17 @@ import type { Document, NamedScore } from '../../doc/document.js'
 import type { Response, Status } from '../../request/response.js'
 import type { Route } from '../../request/route.js'
 import { jsonOf, unwritable } from '../json.js'
+import { type Deferring, listed } from './answer.js'
 import { publicMessage, UNWRITABLE } from './errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const required = <T extends GraphQLNullableType>(type: T) => new GraphQLNonNull(type)
 const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))
 const field = <S>(type: GraphQLOutputType, resolve?: (source: S) => unknown): GraphQLFieldConfig<S, unknown> => (resolve ? { type, resolve } : { type })
+const documents = <S>(type: GraphQLOutputType, of: (source: S) => readonly Document[]): GraphQLFieldConfig<S, Deferring> => ({
+  type,
+  resolve: (source, _, keeper, info) => listed(of(source), keeper, info),
+})
 
 const NamedScoreType = new GraphQLObjectType<NamedScore>({
   name: 'NamedScore',
@@ -81,8 +86,8 @@ export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Docum
     evaluations: field(list(NamedScoreItem), ({ evaluations }) => items(evaluations)),
     scores: field(list(NamedScoreItem), ({ scores }) => items(scores)),
     // Asking first spares most documents two empty arrays.
-    chunks: field(list(StrawberryDocument), (document) => (document.has('chunks') ? document.chunks : NONE)),
-    matches: field(list(StrawberryDocument), (document) => (document.has('matches') ? document.matches : NONE)),
+    chunks: documents(list(StrawberryDocument), (document) => (document.has('chunks') ? document.chunks : NONE)),
+    matches: documents(list(StrawberryDocument), (document) => (document.has('matches') ? document.matches : NONE)),
   }),
 })
 
@@ -119,7 +124,7 @@ export const DocsResponse = new GraphQLObjectType<Response>({
   fields: {
     requestId: field(required(GraphQLString)),
     execEndpoint: field(required(GraphQLString), ({ header }) => header.execEndpoint),
-    docs: field(required(list(StrawberryDocument))),
+    docs: documents(required(list(StrawberryDocument)), ({ docs }) => docs),
     parameters: field(required(JSONScalar), parametersOf),
     status: field(required(StatusType), (response) => response),
     routes: field(required(list(RouteType))),
