@@ -17,12 +17,7 @@ export function keep(document: Document, field: Uint8Array): void {
 export function handDown(document: Document, copy: Document): void {
   const fields = any ? foreign.get(document) : undefined
   if (fields !== undefined) foreign.set(copy, fields)
-  const from = places.get(document)
-  if (from !== undefined) places.set(copy, from)
 }
-
-/** Where the tags of a document of docarray ≥ 0.30 stood: in fields of their own, or in its field `tags`. */
-export const places = new WeakMap<Document, ReadonlyMap<string, 'field' | 'tags'>>()
 
 export function writeForeign(writer: Writer, document: Document): void {
   const fields = any ? foreign.get(document) : undefined

@@ -18,6 +18,19 @@ export interface Source {
   read(source: Source, document: Document, start: number, end: number, depth: number, id: string): boolean
 }
 
+/** The bytes that a document of docarray ≥ 0.30 came in. Kept beyond its first change: of what is not changed, its next reader gets what its writer wrote. */
+export interface Origin {
+  readonly source: Source
+  readonly start: number
+  readonly end: number
+  readonly depth: number
+  /** Whether there is no id in there, and nobody has asked for one yet. */
+  unnamed: boolean
+}
+
+/** What a document came as; more than one where several versions of it were merged, the one that counts first. */
+export let originsOf: (document: Document<any>) => readonly Origin[]
+
 /** Writes the documents from a position on that are as they came. Returns the position of the first that is not. `tag` takes one byte. */
 export let copyUntouched: (writer: Writer, tag: number, documents: readonly Document<any>[], from: number, model: 'v1' | 'v2') => number
 
@@ -26,6 +39,8 @@ export let checkUnread: (documents: readonly Document<any>[]) => void
 
 /** How many bytes a document is that is as it came; -1 for others. */
 export let sizeOfUntouched: (document: Document<any>, model: 'v1' | 'v2') => number
+
+const NONE: readonly Origin[] = []
 
 /**
  * A document that came over a wire. It is read from its bytes when somebody asks for a field, and goes on as these bytes as long as nobody
@@ -37,10 +52,12 @@ export class LazyDocument extends Document<any> {
   readonly #start: number
   readonly #end: number
   readonly #depth: number
+  /** Once there is no source any more. */
+  #origins: readonly Origin[] = NONE
   #read = false
   #id = ''
 
-  constructor(source: Source, start: number, end: number, depth: number) {
+  constructor(source: Source | undefined, start: number, end: number, depth: number) {
     super()
     this.#source = source
     this.#start = start
@@ -55,24 +72,36 @@ export class LazyDocument extends Document<any> {
     const named = source.read(source, this, this.#start, this.#end, this.#depth, this.#id)
     this.#read = true
     // The id that it will be given is not in the bytes.
-    if (!named) this.#source = undefined
+    if (!named) this.#part(source, true)
   }
 
   /** Before everything else. */
   #touch(): void {
     if (this.#source === undefined) return
     this.#look()
+    if (this.#source !== undefined) this.#part(this.#source, false)
+  }
+
+  #part(source: Source, unnamed: boolean): void {
+    if (source.model === 'v2') this.#origins = [{ source, start: this.#start, end: this.#end, depth: this.#depth, unnamed }]
     this.#source = undefined
   }
 
   override get id(): string {
     if (!this.#read && this.#id === '') this.#name()
+    if (this.#origins !== NONE) this.#give()
     return super.id
   }
 
   override set id(value: string) {
     this.#touch()
+    this.#give()
     super.id = value
+  }
+
+  #give(): void {
+    const origin = this.#origins[0]
+    if (origin?.unnamed) this.#origins = [{ ...origin, unnamed: false }]
   }
 
   /** Reads the id alone, where it stands as everybody writes it: first, and short. Joins ask for nothing else. */
@@ -96,7 +125,7 @@ export class LazyDocument extends Document<any> {
     if (source === undefined) {
       const copy = super.clone()
       handDown(this, copy)
-      return copy
+      return this.#origins.length > 0 ? this.#heir(copy) : copy
     }
     const copy = new LazyDocument(source, this.#start, this.#end, this.#depth)
     insides.fill(copy, id, undefined, undefined, undefined)
@@ -104,9 +133,22 @@ export class LazyDocument extends Document<any> {
     return copy
   }
 
+  /** A copy that knows where it comes from. */
+  #heir(copy: Document<any>): Document<any> {
+    const heir = new LazyDocument(undefined, 0, 0, 0)
+    heir.#read = true
+    heir.#origins = this.#origins
+    insides.fill(heir, copy.id, copy.content, insides.tags(copy), insides.more(copy))
+    return heir
+  }
+
   override merge(other: Document<any>): this {
     this.#touch()
-    return super.merge(other)
+    super.merge(other)
+    const mine = this.#origins
+    const others = originsOf(other).filter((theirs) => !mine.some(({ source, start }) => source === theirs.source && start === theirs.start))
+    if (others.length > 0) this.#origins = [...mine, ...others]
+    return this
   }
 
   override toJSON(): Record<string, unknown> {
@@ -145,6 +187,7 @@ export class LazyDocument extends Document<any> {
       },
     })
 
+    originsOf = (document) => (#origins in document ? document.#origins : NONE)
     checkUnread = (documents) => {
       for (let at = 0; at < documents.length; at++) {
         const document = documents[at] as LazyDocument

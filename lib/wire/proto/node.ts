@@ -1,11 +1,13 @@
 import { DocumentArray } from '../../doc/array.js'
 import { Document } from '../../doc/document.js'
-import { isTypedArray, type NdArray } from '../../doc/ndarray.js'
+import { isTypedArray, type NdArray, toNested } from '../../doc/ndarray.js'
 import { DocumentError } from '../../errors.js'
 import { readInto } from './document.js'
 import { LazyDocument, type Source } from './lazy.js'
 import { readNdArray, writeNdArray } from './ndarray.js'
-import { put, readKey, toJson } from './struct.js'
+import { isSame } from './same.js'
+import { entriesOf, itemsOf, type Kind, kindOf, type Span } from './span.js'
+import { owns, put, readKey, toJson } from './struct.js'
 import type { Writer } from './writer.js'
 
 // NodeProto of docarray ≥ 0.30: text = 1, integer = 2, float = 3, boolean = 4, blob = 5, ndarray = 6, doc = 7, doc_array = 8, list = 9, set = 10,
@@ -124,16 +126,48 @@ export function readNodes(source: Source, end: number, depth: number, documents 
 /** How documents are written that stand in documents: by the file that knows both, so that no file needs another in a circle. */
 export type WriteDocuments = (writer: Writer, tag: number, documents: readonly Document[], depth: number) => void
 
-/** Writes an entry of a map of nodes; nothing for what JSON leaves out. */
-export function writeEntry(writer: Writer, key: string, value: unknown, depth: number, write: WriteDocuments): void {
+/** What came over a wire where a value is to be written: the value is written as it was, or at least as the same kind of node. */
+export interface Before {
+  readonly span: Span
+  readonly value: unknown
+}
+
+/**
+ * Writes an entry of a map of nodes; nothing for what JSON leaves out.
+ * @param before what stood there
+ */
+export function writeEntry(writer: Writer, key: string, value: unknown, depth: number, write: WriteDocuments, before?: Before): void {
   const json = isTyped(value) ? value : toJson(value, key)
   if (json === undefined) return
+  if (before !== undefined && isSame(json, before.value)) return writeSpan(writer, before.span)
   writer.tag(0x0a)
   const entry = writer.open(1)
   writer.text(0x0a, key)
   writer.tag(0x12)
-  writeNode(writer, json, key, depth, write)
+  writeNode(writer, json, key, depth, write, before)
   writer.close(entry, 1)
+}
+
+/** Writes an entry that is a dictionary. What stood in it need not have stood in one. */
+export function writeDictionary(writer: Writer, key: string, fields: object, depth: number, write: WriteDocuments, before: ReadonlyMap<string, Before>): void {
+  writer.deeper(depth + 1)
+  writer.tag(0x0a)
+  const entry = writer.open(1)
+  writer.text(0x0a, key)
+  writer.tag(0x12)
+  const node = writer.open(1)
+  writer.tag(DICTIONARY)
+  const at = writer.open(1)
+  for (const [name, inner] of Object.entries(fields)) writeEntry(writer, name, inner, depth + 1, write, before.get(name))
+  writer.close(at, 1)
+  writer.close(node, 1)
+  writer.close(entry, 1)
+}
+
+/** Writes an entry or an item as it came. */
+export function writeSpan(writer: Writer, { source, at, stop }: Span): void {
+  writer.need(stop - at)
+  writer.copy(source.reader.bytes.subarray(at, stop))
 }
 
 /** Writes the entry of an id, with the type that Python gives it. */
@@ -158,39 +192,90 @@ function isNdArray(value: any): value is NdArray {
   return typeof value === 'object' && value !== null && isTypedArray(value.data) && Array.isArray(value.shape)
 }
 
-function writeNode(writer: Writer, value: unknown, key: string, depth: number, write: WriteDocuments): void {
+function writeNode(writer: Writer, value: unknown, key: string, depth: number, write: WriteDocuments, before?: Before): void {
   const at = writer.open(1)
-  if (typeof value === 'string') writer.text(0x0a, value)
-  else if (typeof value === 'number') {
-    if (value === (value | 0) && !Object.is(value, -0)) writer.int64(0x10, value)
+  const kind = before && kindOf(before.span)
+  if (typeof value === 'string') {
+    writer.text(0x0a, value)
+    if (kind?.tag === 0x0a && kind.type !== '') writer.text(0x6a, kind.type)
+  } else if (typeof value === 'number') {
+    if (value === (value | 0) && !Object.is(value, -0) && kind?.tag !== 0x19) writer.int64(0x10, value)
     else writer.double(0x19, value)
   } else if (typeof value === 'boolean') writer.uint32(0x20, value ? 1 : 0)
-  else if (value instanceof Uint8Array) writer.blob(0x2a, value)
-  else if (isTypedArray(value)) writeTensor(writer, { data: value, shape: [value.length] })
-  else if (isNdArray(value)) writeTensor(writer, value)
+  else if (isTypedArray(value) || (isNdArray(value) && kind?.tag !== DICTIONARY)) writeBinary(writer, value, key, depth, write, kind, before)
   else if (value instanceof Document) write(writer, 0x3a, [value], depth + 1)
-  else if (typeof value === 'object' && value !== null) writeInner(writer, value, key, depth + 1, write)
+  else if (typeof value === 'object' && value !== null) writeInner(writer, value, key, depth + 1, write, kind, before)
   else if (value !== null) throw new DocumentError('ERR_DOCUMENT', `${key} is a ${typeof value}, which JSON does not have: make it a number or a text`)
   writer.close(at, 1)
 }
 
-function writeTensor(writer: Writer, tensor: NdArray): void {
-  writeNdArray(writer, 0x32, tensor, false)
+/** Bytes and tensors; a list where there was one. */
+function writeBinary(writer: Writer, value: any, key: string, depth: number, write: WriteDocuments, kind?: Kind, before?: Before): void {
+  const tensor: NdArray = isTypedArray(value) ? { data: value, shape: [value.length] } : value
+  if (kind !== undefined && LISTS.includes(kind.tag)) {
+    const list = toNested(tensor)
+    if (Array.isArray(list)) return writeInner(writer, list, key, depth + 1, write, kind, before)
+  }
+  if (value instanceof Uint8Array && kind?.tag !== TENSOR) {
+    writer.blob(BLOB, value)
+    if (kind?.tag === BLOB && kind.type !== '') writer.text(0x6a, kind.type)
+    return
+  }
+  writeNdArray(writer, TENSOR, tensor, false)
   // Without it, Python does not read a tensor.
-  writer.text(0x6a, 'ndarray')
+  writer.text(0x6a, kind?.tag === TENSOR && kind.type !== '' ? kind.type : 'ndarray')
 }
 
-function writeInner(writer: Writer, value: object, key: string, depth: number, write: WriteDocuments): void {
+const BLOB = 0x2a
+const TENSOR = 0x32
+const DOCUMENTS = 0x42
+/** Lists, sets and tuples. */
+const LISTS: readonly number[] = [0x4a, 0x52, 0x5a]
+const DICTIONARY = 0x62
+const NAMED_DOCUMENTS = 0x72
+
+function writeInner(writer: Writer, value: object, key: string, depth: number, write: WriteDocuments, kind?: Kind, before?: Before): void {
   writer.deeper(depth)
-  const documents = Array.isArray(value) && (value instanceof DocumentArray || (value.length > 0 && value.every((item) => item instanceof Document)))
-  writer.tag(documents ? 0x42 : Array.isArray(value) ? 0x4a : 0x62)
+  const tag = Array.isArray(value) ? tagOfList(value, kind) : tagOfFields(value, kind)
+  writer.tag(tag)
   const at = writer.open(1)
-  if (documents) write(writer, 0x0a, value as Document[], depth)
+  if (tag === DOCUMENTS) write(writer, 0x0a, value as Document[], depth)
   else if (Array.isArray(value)) {
-    for (const item of value) {
+    const spans = kind?.tag === tag ? itemsOf(kind) : []
+    for (const [i, item] of value.entries()) writeItem(writer, item, key, depth, write, beforeOf(spans[i], before?.value, i))
+  } else if (tag === NAMED_DOCUMENTS) {
+    for (const [name, document] of Object.entries(value)) {
       writer.tag(0x0a)
-      writeNode(writer, isTyped(item) ? item : (toJson(item, key) ?? null), key, depth, write)
+      const entry = writer.open(1)
+      writer.text(0x0a, name)
+      write(writer, 0x12, [document], depth)
+      writer.close(entry, 1)
     }
-  } else for (const [name, inner] of Object.entries(value)) writeEntry(writer, name, inner, depth, write)
+  } else {
+    const spans = kind?.tag === tag ? entriesOf(kind) : undefined
+    for (const [name, inner] of Object.entries(value)) writeEntry(writer, name, inner, depth, write, beforeOf(spans?.get(name), before?.value, name))
+  }
   writer.close(at, 1)
+}
+
+function beforeOf(span: Span | undefined, value: any, key: string | number): Before | undefined {
+  return span && { span, value: owns.call(value, key) ? value[key] : undefined }
+}
+
+function writeItem(writer: Writer, value: unknown, key: string, depth: number, write: WriteDocuments, before?: Before): void {
+  const json = isTyped(value) ? value : (toJson(value, key) ?? null)
+  if (before !== undefined && isSame(json, before.value)) return writeSpan(writer, before.span)
+  writer.tag(0x0a)
+  writeNode(writer, json, key, depth, write, before)
+}
+
+/** Python reads documents in an array and documents in a list as what they came as only. */
+function tagOfList(value: readonly unknown[], kind?: Kind): number {
+  const documents = value.every((item) => item instanceof Document)
+  if (kind !== undefined && (LISTS.includes(kind.tag) || (kind.tag === DOCUMENTS && documents))) return kind.tag
+  return documents && (value instanceof DocumentArray || value.length > 0) ? DOCUMENTS : LISTS[0]!
+}
+
+function tagOfFields(value: object, kind?: Kind): number {
+  return kind?.tag === NAMED_DOCUMENTS && Object.values(value).every((inner) => inner instanceof Document) ? NAMED_DOCUMENTS : DICTIONARY
 }

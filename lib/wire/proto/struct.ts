@@ -7,7 +7,7 @@ import { sizeOf, type Writer } from './writer.js'
 // google.protobuf.Struct, which is JSON: fields = 1 { key = 1, value = 2 }. Value: null = 1, number = 2, string = 3, bool = 4, struct = 5, list = 6.
 // All numbers are doubles. NaN and Infinity travel as they are, although JSON has neither and Python refuses them.
 
-const owns = Object.prototype.hasOwnProperty
+export const owns = Object.prototype.hasOwnProperty
 
 /** The fields of a Struct, added to an object. A key named `__proto__` becomes a property like others, as in JSON.parse. */
 export function readStruct(reader: Reader, end: number, into: Record<string, unknown>, depth: number): Record<string, unknown> {

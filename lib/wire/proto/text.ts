@@ -73,3 +73,10 @@ export function writeAscii(bytes: Uint8Array, text: string, at: number): number 
   }
   return start + length
 }
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  if (NATIVE) return Buffer.compare(a, b) === 0
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
