@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { Document, DocumentArray } from '../../../lib/index.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
+import { mutated, random } from '../../support/mutated.js'
 import { bytesOfMessage, documentsIn, type Fields, fields, type Node, readAllOf, sorted } from './nodes.js'
 
 const V2 = { model: 'v2' } as const
@@ -382,6 +383,27 @@ test('228: who changes one tag of any document keeps all else: 500 of them', () 
     }),
     { numRuns: 500, seed: 228 },
   )
+})
+
+test('227: what passes of broken documents is read and written: 20,000 of them', () => {
+  const below = random(227)
+  const samples = fc.sample(anyDocument, { numRuns: 200, seed: 227 }).map((document) => Buffer.from(bytesOfMessage([document])))
+  const ends = { written: 0, refused: 0 }
+  for (let i = 0; i < 20_000; i++) {
+    const bytes = mutated(samples[below(samples.length)]!, below)
+    let docs: DocumentArray
+    try {
+      docs = decodeMessage(bytes, V2).docs
+    } catch {
+      ends.refused++
+      continue
+    }
+    for (const document of docs) readAllOf(document)
+    const again = decodeMessage(encodeMessage(emptyMessage({ docs }), V2), V2).docs
+    for (const document of [...again, ...docs.clone()]) readAllOf(document)
+    ends.written++
+  }
+  assert.ok(ends.written > 1000 && ends.refused > 1000, JSON.stringify(ends))
 })
 
 test.run()
