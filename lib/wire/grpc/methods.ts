@@ -29,9 +29,6 @@ export const SERVICES: readonly string[] = [
   METHODS.info,
 ].map(serviceOf)
 
-/** The endpoint that every Executor of Jina has, to see whether requests come through. */
-export const DRY_RUN = '_jina_dry_run_'
-
 /** What clients may say with a call. */
 export const METADATA = {
   /** The most requests that the server takes before it has answered. */

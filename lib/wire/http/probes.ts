@@ -1,15 +1,13 @@
 import { asError } from '../../errors.js'
 import type { Handler } from '../../peer.js'
 import { statusOf as statusOfError } from '../../request/response.js'
+import { DRY_RUN } from '../../requests.js'
 import type { Scope } from '../../stream/scope.js'
 import { VERSION } from '../../version.js'
 import type { Identity } from '../identity.js'
 import { answer, emptyMessage } from '../message.js'
 import type { Settings } from './options.js'
 import { statusOf } from './write.js'
-
-/** The endpoint that Jina's executors answer with nothing. */
-export const DRY_RUN = '_jina_dry_run_'
 
 /** Jina's StatusProto: whether a request comes through. */
 export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Settings, identity: Identity | undefined): Promise<object> {
