@@ -37,9 +37,7 @@ export async function clientOf(
   const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')
   const token = tokenFile === undefined ? (shown ? undefined : ofEnvironment()) : tokenFrom(tokenFile)
-  // A scheme says that there is TLS; in words, only whom to trust.
-  const plain = tls === undefined ? address : address.replace(/^(grpc|http|ws)s:/i, '$1:')
-  return asUsage(() => new Client(plain, { ...options, headers, tls, docarray, token }))
+  return asUsage(() => new Client(address, { ...options, headers, tls, docarray, token }))
 }
 
 /** The first of them: a server may know several. */

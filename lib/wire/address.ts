@@ -34,7 +34,7 @@ const DEFAULTS = { protocol: 'grpc', host: '127.0.0.1' } as const
 
 /**
  * Understands `grpc://my.host:1234`, `my.host:1234`, `my.host`, each with what is said in words beside it.
- * @throws TypeError (`ERR_OPTION_TYPE`) for what is said twice, even when it is the same; RangeError (`ERR_OPTION_RANGE`) for what is no address
+ * @throws TypeError (`ERR_OPTION_TYPE`) for what is said twice, even when it is the same, and for a `tls` that contradicts the scheme; RangeError (`ERR_OPTION_RANGE`) for what is no address
  */
 export function addressOf({ host: written, port, protocol, tls }: AddressOptions): Address {
   if (written !== undefined && typeof written !== 'string') throw optionType('host', 'a string', written)
@@ -52,7 +52,7 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
   if (name === undefined) throw optionRange('host', 'a name or an IP address, with a port behind a colon if it has one', written)
   once('port', digits, port, written)
   once('protocol', scheme, protocol, written)
-  if (known?.tls) once('tls', `${scheme}://`, tls, written)
+  if (scheme !== undefined && tls !== undefined) agree(scheme, known?.tls === true, tls, written)
   const number = port ?? (digits === undefined ? undefined : Number(digits))
   if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65_535)) throw optionRange('port', 'an integer from 1 to 65535', number)
   const secure = known?.tls === true || (tls !== undefined && tls !== false)
@@ -81,6 +81,13 @@ export function written({ protocol, host, port, tls }: Address, scheme: string =
 /** Of brackets, only what a port stands behind needs them. */
 function isBareIpv6(host: string): boolean {
   return /^[\da-f.]*:[\da-f.]*:[\da-f:.]*$/i.test(host) && URL.canParse(`http://[${host}]`)
+}
+
+/** A scheme says whether there is TLS, and the option how: no more may it say. */
+function agree(scheme: string, secure: boolean, tls: boolean | object, host: string | undefined): void {
+  if (secure === (tls !== false)) return
+  const [said, other] = secure ? ['TLS', scheme.replace(/s$/i, '')] : ['no TLS', `${scheme}s`]
+  throw new OptionTypeError(`tls contradicts the host ${JSON.stringify(host)}: ${scheme}:// is ${said}. Write ${other}://, or leave tls out`)
 }
 
 function once(name: string, inHost: string | undefined, inWords: unknown, host: string | undefined): void {

@@ -20,6 +20,10 @@ test('C2: an address in one word, or in several', () => {
     ['my.flow', 'grpcs://my.flow:5', { port: 5, tls: true }],
     ['my.flow', 'grpcs://my.flow:443', { tls: { ca: 'x' } }],
     ['my.flow', 'grpc://my.flow:80', { tls: false }],
+    ['grpcs://my.flow', 'grpcs://my.flow:443', { tls: { ca: 'x' } }],
+    ['https://my.flow', 'https://my.flow:443', { tls: true }],
+    ['wss://my.flow:7', 'wss://my.flow:7', { tls: { serverName: 'x' } }],
+    ['ws://my.flow', 'ws://my.flow:80', { tls: false }],
     ['[::1]:9', 'ws://[::1]:9', { protocol: 'ws' }],
     ['::1', 'grpc://[::1]:80'],
     ['2001:db8::7', 'http://[2001:db8::7]:8080', { port: 8080, protocol: 'http' }],
@@ -35,8 +39,9 @@ test('C2: what is given twice is refused, and named', () => {
   const twice: [string, object, RegExp][] = [
     ['grpc://a:1', { port: 1 }, /port is given twice: as 1 in the host/],
     ['grpc://a', { protocol: 'grpc' }, /protocol is given twice: as grpc/],
-    ['grpcs://a', { tls: true }, /tls is given twice: as grpcs:\/\//],
-    ['wss://a', { tls: false }, /tls is given twice/],
+    ['wss://a', { tls: false }, /tls contradicts the host "wss:\/\/a": wss:\/\/ is TLS\. Write ws:\/\//],
+    ['grpc://a', { tls: { ca: 'x' } }, /tls contradicts the host "grpc:\/\/a": grpc:\/\/ is no TLS\. Write grpcs:\/\//],
+    ['http://a', { tls: true }, /Write https:\/\//],
   ]
   for (const [host, rest, message] of twice)
     assert.throws(
