@@ -12,6 +12,7 @@ import { METHODS } from '../../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
+import { deferred } from '../../support/deferred.js'
 import { certificates } from '../../support/tls.js'
 import { within } from '../../support/within.js'
 import { world } from './world.js'
@@ -152,6 +153,36 @@ test('C3, R111: TLS: who is trusted, and who is not', async () => {
   const plain = await serve(flow)
   assert.is(await codeAt(plain.address.replace('grpc', 'grpcs'), { tls: { ca } }), 'ERR_TLS', 'no TLS on the other side')
   await plain.close()
+  await flow.close()
+})
+
+test('C3: TLS: who took the place of a server while a request was on its way there is not trusted, and not out of reach', async () => {
+  const { ca, key, cert, wrongName } = await certificates()
+  const flow = await new Flow().add({ name: 'worker', uses: () => {} }).open()
+  for (const unary of [false, true]) {
+    const server = await serve(flow, { tls: { key, cert } })
+    let asked = (): void => {}
+    let token: Promise<string> = Promise.resolve('a')
+    const bring = (): Promise<string> => {
+      asked()
+      return token
+    }
+    const client = connect(server.address, { tls: { ca }, token: bring, unary })
+    await post(client, '/', ['a']).drain()
+    // The connection stands when the second one looks, and is gone when it has what it brings.
+    const held = deferred<string>()
+    const looked = deferred<void>()
+    token = held.promise
+    asked = looked.resolve
+    const second = within(10_000, collect(post(client, '/', ['b'])))
+    await looked.promise
+    await server.close()
+    const other = await serve(flow, { tls: wrongName, port: server.port })
+    held.resolve('a')
+    assert.is(((await second).error as ConnectionError).code, 'ERR_TLS', unary ? 'alone' : 'in a stream')
+    client.close()
+    await other.close()
+  }
   await flow.close()
 })
 

@@ -20,11 +20,12 @@ export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'd
   })
 }
 
-/** Whether the server has not looked at a request, as it was about to go. It may be sent again. */
+/** Whether the server has not looked at a request, as it was about to go, or was gone. It may be sent again. */
 export function wasRefused(error: unknown): error is ConnectionError {
   const details = error instanceof ConnectionError ? (error.cause as Partial<ServiceError> | undefined)?.details : undefined
-  // The first is what grpc-js makes of REFUSED_STREAM of HTTP/2.
-  return details === 'Stream refused by server' || details === NOT_BEGUN
+  // The first is what grpc-js makes of REFUSED_STREAM of HTTP/2; the last, of a connection that was lost between the look at it and the call. Who asks again
+  // hears why there is none.
+  return details === 'Stream refused by server' || details === NOT_BEGUN || (details?.startsWith('No connection established') ?? false)
 }
 
 const REASONS: Record<Trouble, string> = {
