@@ -1,5 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
-import { ExecutorError, isError } from '../errors.js'
+import { isForGood } from '../base/for-good.js'
+import { ConnectionError, ExecutorError, isError } from '../errors.js'
 import type { Handler } from '../peer.js'
 import { copyOf } from '../request/copy.js'
 import type { Request } from '../request/request.js'
@@ -226,7 +227,9 @@ class Countdown {
   }
 }
 
-/** An answer that has no meaning will have none next time. */
+/** An answer that has no meaning will have none next time; who is not let in, or asks for what is too large or not there, is refused again. */
 function isPassing(error: unknown): boolean {
-  return !(isError(error) && error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
+  if (!isError(error)) return true
+  if (error instanceof ConnectionError) return error.code !== 'ERR_TOO_LARGE' && !isForGood(error)
+  return !(error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
 }

@@ -1,3 +1,4 @@
+import { forGood } from '../base/for-good.js'
 import { ConnectionError, OptionRangeError, OptionTypeError, say } from '../errors.js'
 import { IDENTITY_HEADER, type Identity, writeIdentity } from './identity.js'
 
@@ -77,5 +78,5 @@ function unlessStopped<V>(wanted: Stoppable, work: Promise<V>): Promise<V> {
 /** The same on every wire: 401, UNAUTHENTICATED, 4401. */
 export function notLetIn(address: string, cause?: unknown): ConnectionError {
   const reason = 'it does not let in whom it does not know (401). Give the token that it wants, by the option token'
-  return new ConnectionError('ERR_REFUSED', address, reason, cause === undefined ? undefined : { cause })
+  return forGood(new ConnectionError('ERR_REFUSED', address, reason, cause === undefined ? undefined : { cause }))
 }

@@ -1,4 +1,7 @@
 // An executor elsewhere that is not there, or too late: what our gateway says of it on the wire, as Jina 3.27's does, and what our Client makes of it.
+import { createServer } from 'node:http'
+import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { status as Code } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -181,6 +184,84 @@ test('R107: the gateway before a gateway that cannot reach its executor does not
   }
   await gateway.close()
   await inner.close()
+})
+
+/** Asked by `retries`, with one way to be refused. */
+async function attempts(host: string, more: object = {}): Promise<ExecutorError> {
+  const flow = await new Flow().add({ name: 'far', external: true, host, retries: { attempts: 2, delay: 1, maxDelay: 1 }, ...more }).open()
+  const { error } = await within(10_000, collect(flow.post('/x', ['a'])))
+  await flow.close()
+  assert.instance(error, ExecutorError)
+  return error
+}
+
+test('whom an executor elsewhere does not let in, retries do not send again: over each protocol', async () => {
+  let asked = 0
+  const inner = await new Flow().add({ name: 'near' }).open()
+  const authenticate = () => {
+    asked++
+    return undefined
+  }
+  const gateway = await Gateway.serve(inner, { protocol: [...PROTOCOLS], authenticate })
+  for (const protocol of PROTOCOLS) {
+    asked = 0
+    const error = await attempts(gateway.addresses[protocol]!)
+    assert.is((error.cause as ConnectionError).code, 'ERR_REFUSED', protocol)
+    // A page's WebSocket is let in before it is refused, so that it hears why; ours is not.
+    assert.is(asked, 1, protocol)
+  }
+  await gateway.close()
+  await inner.close()
+})
+
+test('nor what the same request would be refused for again; but what passes by itself', async () => {
+  let asked = 0
+  let status = 0
+  const server = createServer((_, response) => {
+    asked++
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{"detail":"no"}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  for (const protocol of ['http', 'ws'])
+    for (const [given, times] of [
+      [400, 1],
+      [401, 1],
+      [403, 1],
+      [404, 1],
+      [413, 1],
+      [422, 1],
+      [429, 3],
+      [500, 3],
+    ] as const) {
+      ;[asked, status] = [0, given]
+      const error = await attempts(`${protocol}://127.0.0.1:${port}`)
+      assert.instance(error.cause, ConnectionError)
+      assert.is(asked, times, `${protocol} ${given}`)
+    }
+  server.closeAllConnections()
+  server.close()
+  const grpc = createHttp2()
+  grpc.on('stream', (stream: ServerHttp2Stream) => {
+    asked++
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': 'no' }, { endStream: true })
+  })
+  await new Promise<void>((resolve) => grpc.listen(0, '127.0.0.1', resolve))
+  const address = `grpc://127.0.0.1:${(grpc.address() as AddressInfo).port}`
+  for (const [code, times] of [
+    [Code.UNAUTHENTICATED, 1],
+    [Code.PERMISSION_DENIED, 1],
+    [Code.INVALID_ARGUMENT, 1],
+    [Code.UNIMPLEMENTED, 1],
+    [Code.RESOURCE_EXHAUSTED, 1],
+    [Code.INTERNAL, 3],
+  ] as const) {
+    ;[asked, status] = [0, code]
+    const error = await attempts(address)
+    assert.instance(error.cause, ConnectionError)
+    assert.is(asked, times, Code[code])
+  }
+  grpc.close()
 })
 
 test('C6: what Jina says of executors it cannot reach has the same code on each protocol', async () => {

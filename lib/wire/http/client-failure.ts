@@ -1,3 +1,4 @@
+import { forGood, isStatusForGood } from '../../base/for-good.js'
 import { ConnectionError, SluiceError, say } from '../../errors.js'
 import type { Request } from '../../request/request.js'
 import type { Status } from '../../request/response.js'
@@ -51,7 +52,10 @@ export async function refused(address: string, request: Request, received: Recei
   const { said, failure } = await reasonOf(received, Math.min(limit, 1024 * 1024))
   if (behindIn(failure)) return remoteFailure(request, failure!)
   const because = said === '' ? '' : `: ${said}`
-  const fail = (kind: Code, reason: string): ConnectionError => new ConnectionError(kind, address, reason)
+  const fail = (kind: Code, reason: string): ConnectionError => {
+    const error = new ConnectionError(kind, address, reason)
+    return isStatusForGood(status) ? forGood(error) : error
+  }
   // What stands behind ? is most often a secret of whoever asks.
   const location = received.header('location')?.split(/[?#]/, 1)[0]
   if (status === 0 || (status >= 300 && status < 400))

@@ -1,7 +1,7 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
+import { forGood } from '../../../base/for-good.js'
 import { ConnectionError } from '../../../errors.js'
 import { behindInWords } from '../../behind.js'
-
 import { notLetIn } from '../../credentials.js'
 import { NOT_BEGUN } from '../methods.js'
 
@@ -15,10 +15,14 @@ export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'd
   const { code, details } = error
   if (code === Code.UNAUTHENTICATED) return notLetIn(address, error)
   const kind = kindOf(code, details, begun)
-  return new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {
+  const failure = new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {
     cause: error,
   })
+  return FOR_GOOD.includes(code) ? forGood(failure) : failure
 }
+
+/** The kin of 400, 403 and 404; what is too large is by its kind. */
+const FOR_GOOD: readonly Code[] = [Code.INVALID_ARGUMENT, Code.OUT_OF_RANGE, Code.PERMISSION_DENIED, Code.UNIMPLEMENTED]
 
 /** Whether the server has not looked at a request, as it was about to go, or was gone. It may be sent again. */
 export function wasRefused(error: unknown): error is ConnectionError {

@@ -1,3 +1,4 @@
+import { forGood, isStatusForGood } from '../../../base/for-good.js'
 import { ConnectionError, say } from '../../../errors.js'
 import { behindInWords } from '../../behind.js'
 import { notLetIn } from '../../credentials.js'
@@ -36,8 +37,11 @@ export function closedWith(address: string, code: number, reason: string): Conne
 export function refusedWith(address: string, status: number | undefined): ConnectionError {
   if (status === 503) return unreachable(address, 'the server takes no connections now (HTTP 503)')
   if (status === 401) return notLetIn(address)
-  if (status === 403 || status === 429) return new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
-  return new ConnectionError('ERR_PROTOCOL', address, `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`)
+  const error =
+    status === 403 || status === 429
+      ? new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
+      : new ConnectionError('ERR_PROTOCOL', address, `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`)
+  return isStatusForGood(status ?? 0) ? forGood(error) : error
 }
 
 export function unreachable(address: string, reason: string, cause?: unknown): ConnectionError {
