@@ -3,7 +3,7 @@ import type { FlowOptions, Plan } from './flow-options.js'
 import type { Background } from './graph/background.js'
 import { instances } from './instances.js'
 import type { Part } from './lifecycle.js'
-import type { Handler } from './peer.js'
+import type { Handler, Peer } from './peer.js'
 import { checkPlace } from './places.js'
 
 /** What stands at a place of the graph. */
@@ -28,7 +28,8 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   const several = peers.length > 1 || concurrency !== Infinity
   if (several) {
     const { Replicas } = await import('./graph/replicas.js')
-    peer = new Replicas(peers, { name, concurrency, polling, background })
+    const handlers = options.external ? peers.map(elsewhere) : peers
+    peer = new Replicas(handlers, { name, concurrency, polling, background })
   }
   if (options.external) {
     const { External } = await import('./graph/external.js')
@@ -53,4 +54,9 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     peer = new Selection(peer, await predicate(name, options.when))
   }
   return { peer, parts }
+}
+
+/** An executor elsewhere as one of several: whether it can be reached, a connection tells. */
+function elsewhere(client: Peer): Handler & { look(): Promise<unknown> } {
+  return { accepts: (endpoint) => client.accepts(endpoint), handle: (request) => client.handle(request), look: async () => client.open() }
 }

@@ -1,8 +1,8 @@
-import { ConnectionError, isError } from '../errors.js'
 import type { Part } from '../lifecycle.js'
 import type { Handler, Peer } from '../peer.js'
 import type { Request } from '../request/request.js'
 import { rest } from '../stream/rest.js'
+import { isAway } from './replica.js'
 
 /** As Jina tries a request, with few replicas. */
 const TRIES = 3
@@ -60,16 +60,12 @@ export class External implements Handler, Part {
       try {
         return await this.#replicas.handle(request)
       } catch (error) {
-        if (!isPassing(error) || tries === most || request.scope.aborted || request.whole.emitted > emitted) throw error
+        // Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none.
+        if (!isAway(error) || tries === most || request.scope.aborted || request.whole.emitted > emitted) throw error
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length
       if (Number.isInteger(rounds)) await rest(request.scope, (0.5 + Math.random() / 2) * DELAY * 2 ** (rounds - 1))
     }
   }
-}
-
-/** Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none. */
-function isPassing(error: unknown): boolean {
-  return isError(error) && error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }

@@ -1,12 +1,17 @@
 // An executor elsewhere, as the graph sees it: which of its addresses have been asked.
+import '../support/clock.js'
+
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConnectionError } from '../../lib/errors.js'
 import { External } from '../../lib/graph/external.js'
+import { Replica } from '../../lib/graph/replica.js'
 import { DocumentArray } from '../../lib/index.js'
 import type { Handler } from '../../lib/peer.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
+import { fake } from '../support/clock.js'
+import { turn } from '../support/turn.js'
 
 /** Notes which addresses it is told to pass over, and fails so often. */
 function addresses(name: string, failures: number): { handler: Handler; seen: string[] } {
@@ -34,6 +39,52 @@ test('201: which addresses were asked is known to one executor, and not to the n
     assert.is(a.seen.join('|'), `|${ends}`)
     assert.equal(b.seen, ['', 'b1'])
   }
+})
+
+test('one elsewhere that was out of reach for long is as good as before as soon as it can be reached, and no request has to find out', async () => {
+  let time = 1000
+  fake.now = () => time
+  const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+  let there = true
+  let looks = 0
+  const reach = async (): Promise<void> => {
+    if (!there) throw new ConnectionError('ERR_UNREACHABLE', 'x', 'nobody there')
+  }
+  const handle = (): Promise<void> => {
+    time++
+    return reach()
+  }
+  const look = (): Promise<void> => {
+    looks++
+    return reach()
+  }
+  const replica = new Replica({ accepts: () => true, handle, look })
+  const ask = (): unknown =>
+    Promise.resolve(replica.handle(request, time, () => {})).then(
+      () => 'answered',
+      (error) => error.code,
+    )
+  await ask()
+  const before = replica.cost(time)
+  there = false
+  for (let i = 0; i < 30; i++) assert.is(await ask(), 'ERR_UNREACHABLE')
+  assert.ok(replica.cost(time) > 1e10)
+  assert.is(looks, 0, 'it was asked just now')
+  for (let i = 1; i <= 3; i++) {
+    time += 100
+    replica.cost(time)
+    assert.ok(replica.cost(time) > 1e10)
+    await turn()
+    assert.is(looks, i)
+  }
+  there = true
+  time += 100
+  replica.cost(time)
+  await turn()
+  assert.ok(replica.cost(time) <= before, `${replica.cost(time)}, before ${before}`)
+  replica.cost(time + 1000)
+  assert.is(looks, 4)
+  fake.now = undefined
 })
 
 test('201: attempts at one executor do know', async () => {

@@ -1,9 +1,11 @@
 // Servers that go and come back, and clients that try again: as often as they may, as long as they may, and not all at once.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { now } from '../../lib/base/clock.js'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
+import type { Request } from '../../lib/request/request.js'
 import { collect } from '../support/collect.js'
 import { deadPort } from '../support/nobody.js'
 import { road } from '../support/road.js'
@@ -39,6 +41,34 @@ for (const protocol of PROTOCOLS) {
     assert.equal((await within(10_000, outer.post('/', ['a']).docs())).texts, ['a!'])
     await outer.close()
     await gateway.close()
+  })
+
+  test(`R109, F11: ${protocol}: of two addresses, the one that was away gets its share again as soon as it is back`, async () => {
+    await using flow = await echo()
+    let served = 0
+    const handle = (request: Request): void | Promise<void> => {
+      served++
+      return flow.handle(request)
+    }
+    const counted = { accepts: () => true, open() {}, close() {}, handle }
+    await using other = await Gateway.serve(flow, { protocol })
+    const first = await Gateway.serve(counted, { protocol })
+    await using outer = await new Flow().add({ name: 'far', external: true, protocol, port: [other.port, first.port] }).open()
+    const round = () => within(10_000, outer.post('/', ['a', 'b', 'c', 'd'], { requestSize: 1 }).drain())
+    await round()
+    assert.ok(served > 0)
+    await first.close(0)
+    for (let i = 0; i < 30; i++) await round()
+    await using second = await Gateway.serve(counted, { protocol, port: first.port })
+    assert.is(second.port, first.port)
+    served = 0
+    // It is seen to be back by a look between two requests.
+    const back = now()
+    while (served === 0) await round()
+    assert.ok(now() - back < 4000 * Number(process.env.TEST_PATIENCE ?? 1), `${now() - back} ms`)
+    served = 0
+    for (let i = 0; i < 10; i++) await round()
+    assert.ok(served >= 10, `${served} of 40`)
   })
 
   test(`R109, F11: ${protocol}: an executor that is away is not overrun: few connections for many requests, apart from each other`, async () => {

@@ -9,11 +9,12 @@ import { probe } from './probe.js'
 
 /** The connection to a server, which comes and goes as it is needed. */
 export class Channel {
-  readonly client: Client
-  readonly #channel: ChannelInterface
+  readonly #make: () => Client
   readonly #place: Place
   readonly #patience: number
   readonly #keepalive: number
+  #client: Client
+  #channel: ChannelInterface
   #connecting: Promise<void> | undefined
   #closed = false
   #users = 0
@@ -25,7 +26,8 @@ export class Channel {
     const { host, port, tls } = place
     const { keepalive, compression } = settings
     this.#keepalive = keepalive
-    this.client = new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentialsOf(place), {
+    const credentials = credentialsOf(place)
+    const options = {
       'grpc.max_receive_message_length': settings.maxMessageBytes,
       'grpc.max_send_message_length': -1,
       // Whether a request may be sent again, this package does not know: who posts says so by `retries`.
@@ -43,8 +45,15 @@ export class Channel {
       ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
       ...(compression !== undefined && { 'grpc.default_compression_algorithm': compressionAlgorithms[compression] }),
       ...(tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
-    })
-    this.#channel = this.client.getChannel()
+    }
+    this.#make = () => new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, options)
+    this.#client = this.#make()
+    this.#channel = this.#client.getChannel()
+  }
+
+  /** What calls are made by: ask each time. */
+  get client(): Client {
+    return this.#client
   }
 
   /** Whether a connection stands. */
@@ -74,12 +83,21 @@ export class Channel {
 
   async #connect(): Promise<void> {
     const until = now() + this.#patience
+    let anew = false
     for (;;) {
       const state = this.#state()
       if (state === State.READY) return
       if (state === State.TRANSIENT_FAILURE) {
         const fault = await probe(this.#place, Math.max(1, until - now()))
         if (fault !== undefined) throw fault
+        // It is there again, and grpc-js would not ask for seconds yet.
+        if (!anew && this.#state() === State.TRANSIENT_FAILURE) {
+          anew = true
+          this.#client.close()
+          this.#client = this.#make()
+          this.#channel = this.#client.getChannel()
+          continue
+        }
       }
       if (state === State.SHUTDOWN) throw new ConnectionError('ERR_DISCONNECTED', this.#place.address, 'the connection was closed on this side')
       await this.#change(state, until)
@@ -110,7 +128,7 @@ export class Channel {
 
   #nudge(): void {
     const same = (bytes: Buffer): Buffer => bytes
-    this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: onWall(now() + this.#keepalive) } as CallOptions, () => {})
+    this.#client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: onWall(now() + this.#keepalive) } as CallOptions, () => {})
   }
 
   #change(from: State, until: number): Promise<void> {
@@ -127,7 +145,7 @@ export class Channel {
   /** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
   #closeWhenStill(until: number): void {
     const state = this.#channel.getConnectivityState(false)
-    if (state !== State.CONNECTING || now() >= until) this.client.close()
+    if (state !== State.CONNECTING || now() >= until) this.#client.close()
     else this.#channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => this.#closeWhenStill(until)))
   }
 }
