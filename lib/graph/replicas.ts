@@ -95,7 +95,10 @@ export class Replicas implements Handler {
     let heard = false
     /** What failed while there was no answer, first things first. */
     const failures: unknown[] = []
-    const report = (thrown: unknown): void => background.fail(failureOf(name, request, thrown))
+    const report = (thrown: unknown): void => {
+      // What comes of being told to stop is no news.
+      if (!scope.aborted || thrown !== scope.reason) background.fail(failureOf(name, request, thrown))
+    }
     const answers = parts.map(async (part, at) => {
       // Several would tell half of their stories at once.
       part.emit = undefined
@@ -119,7 +122,6 @@ export class Replicas implements Handler {
     } catch {
       await all
       const [first, ...others] = failures
-      // What comes of being told to stop is no news.
       if (!request.scope.aborted) for (const failure of others) if (failure !== first) report(failure)
       throw first
     } finally {

@@ -620,6 +620,40 @@ test('F4, P12: with ALL_ASYNC a consumer that leaves before the first answer sto
   assert.equal(reports, [])
 })
 
+test('F4: with ALL_ASYNC what a replica throws of being told to stop is not reported, though another answers after it', async () => {
+  const told = deferred<void>()
+  const reports: unknown[] = []
+  const { Worker } = staff(async (shardId, { signal }) => {
+    await new Promise((stop) => signal.addEventListener('abort', stop))
+    if (shardId === 0) throw signal.reason
+    await turn()
+    told.resolve()
+  })
+  await using flow = await new Flow({ onBackgroundError: (error) => reports.push(error) })
+    .add({ name: 'w', uses: Worker, parallel: 2, polling: 'ALL_ASYNC' })
+    .add({
+      name: 'fails',
+      needs: 'gateway',
+      uses: async () => {
+        await turn()
+        throw new Error('fails')
+      },
+    })
+    .add({ name: 'join', needs: ['w', 'fails'] })
+    .open()
+  const error = await flow
+    .post('/', 'x')
+    .drain()
+    .then(
+      () => undefined,
+      (error) => error,
+    )
+  assert.match(error.message, 'fails')
+  await within(1000, told.promise)
+  await within(1000, flow.close())
+  assert.equal(reports, [])
+})
+
 test('F4: with ALL_ASYNC, close() tells those that hang when its time is up', async () => {
   const signals: AbortSignal[] = []
   const { Worker } = staff(async (shardId, { signal }) => {
