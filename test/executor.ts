@@ -291,6 +291,23 @@ test('204: what an executor leaves among the documents and is none fails the req
       }
 })
 
+test('144, 204: an array that an executor keeps stays as it left it, also when its request fails of it', async () => {
+  let kept: unknown[] = []
+  await using flow = await new Flow()
+    .add({
+      name: 'keeper',
+      uses: ({ docs }) => {
+        kept = docs
+        kept.push({ text: 'no document' })
+      },
+    })
+    .open()
+  const [response] = await flow.post('/', ['a'], { continueOnError: true }).toArray()
+  assert.is((response!.error as ExecutorError).code, 'ERR_EXECUTOR_RESULT')
+  assert.is(response!.docs.length, 1)
+  assert.is(kept.length, 2)
+})
+
 test('204: what is returned is made documents, also in a DocumentArray', async () => {
   await using flow = await open(() => DocumentArray.of({ text: 'raw' } as any))
   const docs = await flow.post('/').docs()

@@ -1,5 +1,3 @@
-import type { DocumentArray } from '../doc/array.js'
-import { Document } from '../doc/document.js'
 import { ExecutorError, isError, say } from '../errors.js'
 import type { Request } from '../request/request.js'
 import { statusOf } from '../request/response.js'
@@ -64,7 +62,6 @@ function failed(node: Node, request: Request, route: Route, thrown: unknown): Ex
 
 /** What an executor threw, as the error that names it. */
 export function failureOf(executor: string, request: Request, thrown: unknown): ExecutorError {
-  clean(request.docs)
   if (isError(thrown) && thrown instanceof ExecutorError) return thrown
   const { execEndpoint } = request.header
   return new ExecutorError('ERR_EXECUTOR', `${executor} failed at ${execEndpoint} for request ${request.id}: ${say(thrown)}`, {
@@ -73,11 +70,4 @@ export function failureOf(executor: string, request: Request, thrown: unknown): 
     requestId: request.id,
     cause: thrown,
   })
-}
-
-/** What was left in place of documents stays out of the answer that says so, which nobody could write. */
-function clean(docs: DocumentArray): void {
-  let kept = 0
-  for (let at = 0; at < docs.length; at++) if (docs[at] instanceof Document) docs[kept++] = docs[at]!
-  docs.length = kept
 }

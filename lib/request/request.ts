@@ -102,9 +102,7 @@ export class Request {
 
   /** 32 hex digits, made up when first read. */
   get id(): string {
-    if (this.#origin !== undefined) return this.#origin.id
-    this.#id ??= newId()
-    return this.#id
+    return (this.whole.#id ??= newId())
   }
 
   set id(id: string) {
@@ -113,7 +111,7 @@ export class Request {
 
   /** Notes the arrival somewhere, right after what happened before. */
   arrive(place: string): Route {
-    if (this.time === 0) this.time = Date.now()
+    this.time ||= Date.now()
     const route = new Route(place, this.time)
     this.routes.push(route)
     return route

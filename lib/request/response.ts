@@ -1,5 +1,5 @@
-import type { DocumentArray } from '../doc/array.js'
-import type { Document, Tags } from '../doc/document.js'
+import { DocumentArray } from '../doc/array.js'
+import { Document, type Tags } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
 import { ExecutorError, read, say } from '../errors.js'
 import type { Parameters } from '../options.js'
@@ -43,7 +43,8 @@ export class Response<T extends object = Tags> {
     this.#request = request
     this.#ordinal = ordinal
     this.partial = ordinal !== undefined
-    this.docs = request.docs as DocumentArray<any>
+    // What an executor left in place of documents stays out of the answer that says so, which nobody could write.
+    this.docs = error === undefined ? request.docs : DocumentArray.from<any>(request.docs.filter((doc) => doc instanceof Document))
     // More stops follow behind a partial answer.
     this.routes = ordinal === undefined ? request.routes : [...request.routes]
     this.error = error
