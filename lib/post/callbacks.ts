@@ -4,6 +4,7 @@ import type { PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
 import type { Emit } from '../stream/in-flight.js'
 import type { Scope } from '../stream/scope.js'
+import { later } from '../stream/turn.js'
 
 /**
  * Calls a post's callbacks for one response after the other, in the order in which the responses are handed on:
@@ -16,8 +17,8 @@ export class Callbacks {
 
   readonly #context: Context
   readonly #lenient: boolean
-  /** A response failed that will end it all, once those before it had their callbacks. */
-  #ending = false
+  /** A response failed that will end it all, once those before it had their callbacks. Settles when it had its turn, and the iteration has heard of it. */
+  #ending: Promise<void> | undefined
 
   /**
    * @param context that of the post
@@ -36,8 +37,10 @@ export class Callbacks {
   async answer(ask: (emit: Emit<Response>) => Response | Promise<Response>, scope: Scope, emit: Emit<Response>): Promise<Response> {
     // From the start of a request when order matters, else from its completion.
     const turn = new Turn(this, this.#options.resultsInOrder === true ? this.queue() : undefined)
-    // Nothing more is started, and nobody waits for it: what ends it all is before it.
-    if (this.#ending) return new Promise<never>(() => {})
+    // Nothing more is started, as what ends it all is before it; unless the input ended it before.
+    if (this.#ending !== undefined && !scope.sourceFailure) await this.#ending
+    if (scope.aborted) throw scope.reason
+    let heard: (() => void) | undefined
     try {
       let broken: { reason: unknown } | undefined
       let parts: Promise<unknown> | undefined
@@ -55,7 +58,10 @@ export class Callbacks {
       }
       const response = await ask(called)
       const fatal = this.#lenient ? undefined : response.error
-      if (fatal !== undefined) this.#ending = true
+      if (fatal !== undefined)
+        this.#ending ??= new Promise((resolve) => {
+          heard = resolve
+        })
       await parts
       // The executor fails of it, and is not to blame.
       if (broken !== undefined) throw (broken as { reason: unknown }).reason
@@ -67,6 +73,7 @@ export class Callbacks {
       throw error
     } finally {
       turn.leave()
+      if (heard !== undefined) later(heard)
     }
   }
 
@@ -145,7 +152,8 @@ class Turn {
   async #call(place: Place, response: Response, scope: Scope): Promise<void> {
     await place.before
     if (scope.aborted) throw scope.reason
-    if (this.#callbacks.over !== undefined) throw this.#callbacks.over.reason
+    // The input's own failure is the one to be told, behind all that it gave before.
+    if (this.#callbacks.over !== undefined && !scope.sourceFailure) throw this.#callbacks.over.reason
     try {
       await this.#callbacks.call(response, scope)
     } catch (reason) {

@@ -245,6 +245,7 @@ export class Flight<T, R> implements Held {
     if (this.#phase !== Phase.Open) return
     this.#phase = Phase.Draining
     this.#end = end
+    this.#scope.sourceFailure = end
     this.#settle()
   }
 

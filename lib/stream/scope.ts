@@ -13,6 +13,8 @@ export class Scope {
   #controller: AbortController | undefined
   #aborted = false
   #reason: unknown
+  /** What the source of what is mapped under this scope ended with: what fails meanwhile ends nothing. */
+  declare sourceFailure?: { readonly reason: unknown } | undefined
 
   get aborted(): boolean {
     return this.#aborted

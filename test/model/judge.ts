@@ -249,7 +249,14 @@ class Judge {
   #callbacks(): void {
     const { given, observed } = this
     const handed = (isMeant: (one: Received) => boolean): string[] => observed.received.filter(isMeant).map(keyOf)
-    const called = (name: string): string[] => observed.callbacks.filter((one) => one.name === name).map(({ key }) => key)
+    // What fails, or whose callback throws, behind a source that failed has its callbacks, ends nothing, and is not handed on.
+    const passed = given.broken !== undefined && !given.continueOnError ? new Set(handed(() => true)) : undefined
+    const threw = new Set(observed.callbacks.filter((one) => one.threw).map(({ key }) => key))
+    const called = (name: string): string[] =>
+      observed.callbacks
+        .filter((one) => one.name === name)
+        .map(({ key }) => key)
+        .filter((key) => passed === undefined || passed.has(key) || !(threw.has(key) || (!this.#lenient && this.#mayFail(key))))
     const compare = (name: 'onDone' | 'onError' | 'onAlways', isMeant: (one: Received) => boolean): void => {
       if (given[name] === 'no') return
       const [expected, all] = [handed(isMeant), called(name)]
@@ -265,6 +272,11 @@ class Judge {
       const next = kinds[at + 1]
       if (next !== undefined && (next.name !== 'onAlways' || next.key !== key)) this.#wrong(`${name} for ${key} is followed by ${next.name} for ${next.key}`)
     })
+  }
+
+  #mayFail(key: string): boolean {
+    const request = this.#ids.get(key.split(' ')[0]!)
+    return request === undefined || this.#fates[request]!.may.size > 0
   }
 
   // ── what executors saw ─────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CallbackError, Flow, type Response } from '../../lib/index.js'
+import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 
@@ -352,6 +353,77 @@ test('R156, R169: in order, callbacks of those before an error that nobody is ca
   doors[0]!.resolve()
   assert.is((await within(1000, run)).code, 'ERR_CALLBACK')
   assert.equal(log, ['0', '1'])
+})
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+/** A Flow that fails at 'bad', and answers each text once its door is open. */
+function behindDoors(...names: string[]) {
+  const doors = Object.fromEntries(names.map((name) => [name, deferred<void>()]))
+  const flow = new Flow().add({
+    uses: async ({ docs }) => {
+      await doors[docs[0]!.text]!.promise
+      if (docs[0]!.text === 'bad') throw new Error('will not')
+    },
+  })
+  return { doors, flow }
+}
+
+test('the input fails, then a request: all others are answered and called back, and the error is the input’s', async () => {
+  const { doors, flow: closed } = behindDoors('bad', 'good')
+  await using flow = await closed.open()
+  const fault = new Error('the input fails')
+  const called: string[] = []
+  function* inputs() {
+    yield 'bad'
+    yield 'good'
+    throw fault
+  }
+  const reading = collect(flow.post('/', inputs(), { requestSize: 1, onDone: ({ docs }) => void called.push(docs.texts.join()) }))
+  await turn()
+  doors.bad!.resolve()
+  await turn()
+  doors.good!.resolve()
+  const { items, error } = await within(5000, reading)
+  assert.is(error, fault)
+  assert.equal(called, ['good'])
+  assert.is(items.length, 1)
+})
+
+test('a request fails, then the input, before the callbacks had their turn: what was held back goes on', async () => {
+  const { doors, flow: closed } = behindDoors('first', 'bad', 'late')
+  await using flow = await closed.open()
+  const fault = new Error('the input fails')
+  const [callback, more] = [deferred<void>(), deferred<void>()]
+  const called: string[] = []
+  async function* inputs() {
+    yield 'first'
+    yield 'bad'
+    await more.promise
+    yield 'late'
+    throw fault
+  }
+  const reading = collect(
+    flow.post('/', inputs(), {
+      requestSize: 1,
+      flushAfter: Infinity,
+      onDone: async ({ docs }) => {
+        called.push(docs.texts.join())
+        if (called.length === 1) await callback.promise
+      },
+    }),
+  )
+  doors.first!.resolve()
+  await turn()
+  doors.bad!.resolve()
+  await turn()
+  more.resolve()
+  await turn()
+  callback.resolve()
+  doors.late!.resolve()
+  const { error } = await within(5000, reading)
+  assert.is(error, fault)
+  assert.equal(called, ['first', 'late'])
 })
 
 test.run()
