@@ -13,6 +13,7 @@ import { closeAll, openAll, type Part } from './lifecycle.js'
 import type { Peer } from './peer.js'
 import { Inside } from './request/inside.js'
 import type { Request } from './request/request.js'
+import { whenFinished } from './request/unfinished.js'
 import { rest } from './stream/rest.js'
 import { Scope } from './stream/scope.js'
 
@@ -102,7 +103,7 @@ export class Running implements Peer {
     const leave = (): void => {
       route.leave(request.time)
       // When a branch failed, others may still run: they are in here until they are done.
-      const finished = request.whenFinished()
+      const finished = whenFinished(request)
       if (finished === undefined) inside.leave(visit)
       else finished.then(() => inside.leave(visit))
     }

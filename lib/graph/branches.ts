@@ -1,4 +1,6 @@
-import type { Request } from '../request/request.js'
+import { Request } from '../request/request.js'
+import { whenFinished } from '../request/unfinished.js'
+import type { Scope } from '../stream/scope.js'
 import { GATEWAY } from './gateway.js'
 import type { Graph, Node } from './graph.js'
 import { join } from './join.js'
@@ -16,7 +18,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     const parts = await Promise.all(node.ways.map(arrive))
     let branch = parts.length === 1 ? parts[0]! : at(node.name, request, () => join(parts, node.needs, node.join))
     // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
-    if (node.floating) branch = branch.detach(background.scope)
+    if (node.floating) branch = detached(branch, background.scope)
     try {
       const pending = visit(node, branch)
       if (pending !== undefined) await pending
@@ -26,7 +28,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
       throw error
     } finally {
       // An attempt that took too long goes on.
-      const finished = node.floating ? branch.whenFinished() : undefined
+      const finished = node.floating ? whenFinished(branch) : undefined
       if (finished !== undefined) background.add(finished)
     }
     branch.branches = undefined
@@ -79,4 +81,12 @@ function copies(request: Request, count: number): Request[] {
   const all = [request]
   for (let i = 1; i < count; i++) all.push(request.fork(request.docs.clone()))
   return all
+}
+
+/** The same request for work that outlives it: its routes and its end are its own. */
+function detached(request: Request, scope: Scope): Request {
+  const own = new Request(request.header, request.docs, scope)
+  own.id = request.id
+  own.branches = request.branches
+  return request.lend(own)
 }

@@ -6,6 +6,7 @@ import { isPlainObject } from '../doc/json.js'
 import { ExecutorError, isError, optionRange } from '../errors.js'
 import type { Handler } from '../peer.js'
 import { Request } from '../request/request.js'
+import { whenFinished } from '../request/unfinished.js'
 import { Scope } from '../stream/scope.js'
 import type { DynamicBatching } from './batched.js'
 
@@ -208,7 +209,7 @@ export class Queue {
       for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, of(ticket.request, request, reason))
     } finally {
       // An attempt that took too long goes on.
-      const finished = request.whenFinished()
+      const finished = whenFinished(request)
       for (const ticket of tickets) {
         ticket.batches.delete(batch)
         if (finished !== undefined) ticket.request.linger(finished)

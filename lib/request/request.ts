@@ -83,9 +83,10 @@ export class Request {
   emptied = false
   /** The replicas that former attempts were given to. */
   tried: Set<object> | undefined
+  /** What goes on when it is done with: see `linger()`, and `whenFinished()` in request/unfinished. */
+  unfinished: Promise<unknown> | undefined
   readonly #origin: Request | undefined
   #id: string | undefined
-  #unfinished: Promise<unknown> | undefined
 
   constructor(header: Header, docs: DocumentArray, scope: Scope, origin?: Request) {
     this.header = header
@@ -131,20 +132,7 @@ export class Request {
   /** Something goes on when the request is done with: other branches after one failed, attempts that took too long. Who closes the Flow waits for it. */
   linger(work: Promise<unknown>): void {
     const { whole } = this
-    whole.#unfinished = Promise.allSettled([whole.#unfinished, work])
-  }
-
-  /** Resolves when nothing goes on any more, also of what began to linger meanwhile. Nothing, if nothing does. */
-  whenFinished(): Promise<void> | undefined {
-    if (this.#unfinished === undefined) return
-    const wait = async (): Promise<void> => {
-      while (this.#unfinished !== undefined) {
-        const unfinished = this.#unfinished
-        this.#unfinished = undefined
-        await unfinished
-      }
-    }
-    return wait()
+    whole.unfinished = Promise.allSettled([whole.unfinished, work])
   }
 
   /** The same request on another way, with these documents. */
@@ -152,7 +140,7 @@ export class Request {
     const fork = new Request(this.header, docs, scope, this.whole)
     fork.emit = this.emit
     fork.branches = this.branches
-    return this.#lend(fork)
+    return this.lend(fork)
   }
 
   /** Takes over what a fork came to. */
@@ -161,15 +149,8 @@ export class Request {
     this.results = results
   }
 
-  /** The same request for work that outlives this one: its routes and its end are its own. */
-  detach(scope: Scope): Request {
-    const detached = new Request(this.header, this.docs, scope)
-    detached.id = this.id
-    detached.branches = this.branches
-    return this.#lend(detached)
-  }
-
-  #lend(other: Request): Request {
+  /** Tells a request on another way what is known so far. */
+  lend(other: Request): Request {
     other.time = this.time
     other.emptied = this.emptied
     other.identity = this.identity
