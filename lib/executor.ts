@@ -1,5 +1,5 @@
 import { allocate, DocumentArray } from './doc/array.js'
-import { Document, type DocumentLike, type Tags } from './doc/document.js'
+import { Document, type DocumentLike, SELF, type Tags } from './doc/document.js'
 import { isPlainObject } from './doc/json.js'
 import { ExecutorError, say, show } from './errors.js'
 import type { Parameters } from './options.js'
@@ -154,7 +154,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     this.shardId = init.shardId ?? 0
     this.env = init.env ?? {}
     this.#base = this.metas.workspace ?? init.workspace
-    this.#names = this.metas.name === undefined || this.metas.name === this.name ? [this.name] : [this.name, this.metas.name]
+    this.#names = [...new Set([this.name, this.metas.name ?? this.name])]
     this.#requests = init.requests ?? {}
   }
 
@@ -226,8 +226,8 @@ export class Executor<Config extends object = Record<string, unknown>> implement
 
   #take(answer: Answer, request: Request, call: Call): void | Promise<void> {
     if (answer === undefined || answer === null || answer === request.docs) this.#check(request, call)
-    else if (answer instanceof Document) request.docs = DocumentArray.from([answer])
     else if (typeof answer !== 'object') throw this.#refuse(`returned ${show(answer)}`, request, RETURN)
+    else if (SELF in answer) request.docs = this.#documents([answer as Document], request)
     else if (Symbol.asyncIterator in answer)
       return import('./yields.js').then(({ collect }) =>
         collect(

@@ -28,7 +28,11 @@ async function resolved({ name, options }: Plan['steps'][number]): Promise<Resol
 function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
   const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
   if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
-    throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that does not extend the Executor of this sluice`)
+    const why =
+      'handle' in (uses as ExecutorClass).prototype
+        ? 'extends the Executor of another copy of sluice: a process needs one (npm ls sluice)'
+        : 'does not extend the Executor of sluice'
+    throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that ${why}`)
   }
   const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
   const config = { ...usesWith }

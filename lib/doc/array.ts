@@ -72,8 +72,8 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
   traverse(paths: string): Generator<Document> {
     const list = String(paths)
       .split(',')
-      .map((path) => path.trim())
-    const wrong = list.find((path) => !/^[cmr]*$/.test(path))
+      .map((path) => path.trim().replaceAll('r', ''))
+    const wrong = list.find((path) => !/^[cm]*$/.test(path))
     if (wrong !== undefined) throw optionType('paths', `made of 'c' (chunks), 'm' (matches), 'r' (the documents) and commas`, wrong)
     return walkAll(this, list)
   }
@@ -156,7 +156,6 @@ function* walkAll(documents: Iterable<Document>, paths: readonly string[]): Gene
 function* walk(documents: Iterable<Document>, path: string): Generator<Document> {
   const step = path[0]
   if (step === undefined) yield* documents
-  else if (step === 'r') yield* walk(documents, path.slice(1))
   else {
     const field = step === 'c' ? 'chunks' : 'matches'
     for (const document of documents) if (document.has(field)) yield* walk(document[field], path.slice(1))

@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../errors.js'
+import { DocumentError, isError, show } from '../errors.js'
 import { DocumentArray } from './array.js'
 import { type DocumentInit, documents, FIELDS, invalid, isEmpty, type More, type NamedScore, named, PLAIN, string, type Tags } from './fields.js'
 import { newId } from './id.js'
@@ -9,7 +9,14 @@ export type { DocumentInit, NamedScore, Tags } from './fields.js'
 
 /** What a {@link Document} can be made from: fields, a text, bytes (a blob), any other typed array or `{ data, shape }` (a tensor). */
 export type DocumentLike<T extends object = Tags> = Document<T> | DocumentInit<T> | string | TypedOrTensor
+type Spread = { [SELF]?: Document<any> }
 type TypedOrTensor = Exclude<NdArrayInit, readonly unknown[]>
+
+/**
+ * Under which a document has itself: the one property of its own that `{ ...doc }` and `Object.assign({}, doc)` can take along. The fields are
+ * behind accessors of the prototype, and as its own they would cost each document more than all the rest. The same in every copy of this library.
+ */
+export const SELF: unique symbol = Symbol.for('sluice.Document') as never
 
 /** For wires: what is set, without making empty fields for the question, and setting it all without checks. */
 export const insides = {} as {
@@ -51,9 +58,11 @@ export class Document<T extends object = Tags> {
   declare location: readonly number[] | undefined
 
   constructor(init?: DocumentInit<T>) {
+    ;(this as Spread)[SELF] = this
     if (init === undefined) return
     if (typeof init !== 'object' || init instanceof Document)
       throw invalid('The argument of new Document()', 'an object with its fields (Document.from() takes more)', init)
+    if ((init as Spread)[SELF] !== undefined) init = this.#with(init)
     // One pass over what is there: most documents have one to three of the twenty fields.
     for (const key in init) {
       const value = init[key as keyof DocumentInit<T>] as any
@@ -84,20 +93,17 @@ export class Document<T extends object = Tags> {
       document.#content = like
       return document
     }
-    if (like instanceof Uint8Array) return new Document<T>({ blob: like })
-    if (isTypedArray(like)) return new Document<T>({ tensor: like })
-    if (typeof like !== 'object' || like === null || Array.isArray(like)) {
-      throw new DocumentError('ERR_DOCUMENT', `A document is made from an object with its fields, a text, bytes or a typed array, not from ${show(like)}`)
-    }
+    if (isTypedArray(like)) return new Document<T>({ content: like })
+    if (typeof like !== 'object' || like === null || Array.isArray(like)) throw nothing(like)
     if (isTypedArray((like as NdArray).data) && Array.isArray((like as NdArray).shape)) return new Document<T>({ tensor: like as NdArray })
-    if (!isPlainObject(like)) {
-      if (typeof (like as { then?: unknown }).then === 'function')
-        throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
-      if (Symbol.iterator in like || Symbol.asyncIterator in like || [ArrayBuffer, DataView, Date, Error].some((type) => like instanceof type))
-        throw new DocumentError('ERR_DOCUMENT', `A document is made from one thing with its fields, not from ${show(like)}`)
-      return new Document<T>(fieldsOf(like) as DocumentInit<T>)
-    }
-    return new Document<T>(like as DocumentInit<T>)
+    const isPlain = isPlainObject(like)
+    if (!isPlain && typeof (like as { then?: unknown }).then === 'function')
+      throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
+    const document = new Document<T>((isPlain ? like : fieldsOf(like)) as DocumentInit<T>)
+    // What says that it has no text is empty on purpose.
+    if ((document.#id ?? document.#content ?? document.#tags ?? document.#more) === undefined && Object.keys(like).length === 0)
+      throw nothing(like, `${EMPTY}, as structuredClone() leaves a Document: give it doc.toJSON(), or take doc.clone()`)
+    return document
   }
 
   get id(): string {
@@ -115,7 +121,7 @@ export class Document<T extends object = Tags> {
   }
 
   set text(value: string | undefined) {
-    this.#content = value === undefined ? this.#without('string') : string('text', value)
+    this.#content = value === undefined ? this.#without('text') : string('text', value)
   }
 
   /** The content if it is bytes. Setting it replaces a text or tensor. */
@@ -251,12 +257,9 @@ export class Document<T extends object = Tags> {
 
   /** The fields that are set, for JSON: bytes as base64, tensors as nested lists. */
   toJSON(): Record<string, unknown> {
-    const json: Record<string, unknown> = { id: this.id }
-    const { contentType } = this
-    if (contentType === 'text') json.text = this.#content
-    else if (contentType === 'blob') json.blob = toBase64(this.#content as Uint8Array)
-    else if (contentType === 'tensor') json.tensor = toNested(this.#content as NdArray)
-    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) json.tags = this.#tags
+    const json = this.#shown()
+    if (json.blob !== undefined) json.blob = toBase64(json.blob as Uint8Array)
+    if (json.tensor !== undefined) json.tensor = toNested(json.tensor as NdArray)
     const more = this.#more
     for (const field in more) {
       const value = more[field as keyof More]
@@ -268,11 +271,7 @@ export class Document<T extends object = Tags> {
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
-    const fields: Record<string, unknown> = { id: this.id }
-    const { contentType } = this
-    if (contentType !== undefined) fields[contentType] = this.#content
-    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) fields.tags = this.#tags
-    Object.assign(fields, this.#more)
+    const fields = Object.assign(this.#shown(), this.#more)
     return inspect === undefined ? fields : `Document ${inspect(fields, options)}`
   }
 
@@ -303,8 +302,25 @@ export class Document<T extends object = Tags> {
     return this.#more
   }
 
-  #without(type: 'string' | 'blob' | 'tensor'): string | Uint8Array | NdArray | undefined {
-    return this.contentType === (type === 'string' ? 'text' : type) ? undefined : this.#content
+  /** What is said anew beside what was spread, with the rest of that. */
+  #with(init: DocumentInit<T>): DocumentInit<T> {
+    const spread = Document.from((init as Spread)[SELF]!)
+    // The content is asked for before the rest: a document that came over a wire reads its fields when it is.
+    const { id, content, contentType = 'content' } = spread
+    return { id, [contentType]: content, tags: spread.#tags, ...spread.#more, ...init }
+  }
+
+  /** What most documents have, of which `id` is always there. */
+  #shown(): Record<string, unknown> {
+    const shown: Record<string, unknown> = { id: this.id }
+    const { contentType } = this
+    if (contentType !== undefined) shown[contentType] = this.#content
+    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) shown.tags = this.#tags
+    return shown
+  }
+
+  #without(type: 'text' | 'blob' | 'tensor'): string | Uint8Array | NdArray | undefined {
+    return this.contentType === type ? undefined : this.#content
   }
 
   #set(key: string, value: any): void {
@@ -328,7 +344,13 @@ function fieldsOf(like: object): object {
     if (!isEmpty(value) && typeof value !== 'function') fields[name] = value
   }
   // A fetch Response, a Blob: what they hold has to be waited for.
-  if ('arrayBuffer' in like || Object.keys(fields).length === 0)
-    throw new DocumentError('ERR_DOCUMENT', `Nothing of a document is to be read from ${show(like)}: give an object with its fields`)
+  const isOther = Symbol.iterator in like || Symbol.asyncIterator in like || isError(like)
+  if (isOther || 'arrayBuffer' in like || Object.keys(fields).length === 0) throw nothing(like, EMPTY)
   return fields
+}
+
+const EMPTY = ' without any of these'
+
+function nothing(like: unknown, hint = ''): DocumentError {
+  return new DocumentError('ERR_DOCUMENT', `A document is made from an object with its fields, a text, bytes or a typed array, not from ${show(like)}${hint}`)
 }

@@ -137,14 +137,9 @@ export function named(field: string, value: Record<string, NamedScore | number>)
       const { value, opName, op_name, description, refId, ref_id } = (score ?? {}) as unknown as Record<string, any>
       const at = `${field}.${name}`
       scores[name] = { value: number(`${at}.value`, value) }
-      const texts = defined({ opName: opName ?? op_name, description, refId: refId ?? ref_id })
-      for (const [field, text] of Object.entries(texts)) string(`${at}.${field}`, text)
-      Object.assign(scores[name], texts)
+      for (const [field, text] of Object.entries({ opName: opName ?? op_name, description, refId: refId ?? ref_id }))
+        if (text !== undefined && text !== null) scores[name][field as 'refId'] = string(`${at}.${field}`, text)
     }
   }
   return scores
-}
-
-function defined(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
 }

@@ -14,5 +14,5 @@ export async function rehearse(): Promise<void> {
 }
 
 async function* one(): AsyncGenerator<object> {
-  yield {}
+  yield { text: '' }
 }

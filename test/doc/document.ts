@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Document, DocumentArray, DocumentError, type DocumentInit } from '../../lib/index.js'
+import { type Call, Document, DocumentArray, DocumentError, type DocumentInit, Flow } from '../../lib/index.js'
 
 const full = (): DocumentInit => ({
   id: 'a',
@@ -374,9 +374,100 @@ test('161: what stands behind getters is read; what says nothing of a document i
   for (const nothing of [new Silent(), new (class {})(), new Response('body'), new Request('http://a.b'), new Blob(['x'])])
     assert.throws(
       () => Document.from(nothing as any),
-      (error: any) => error.code === 'ERR_DOCUMENT' && /Nothing of a document is to be read from/.test(error.message),
+      (error: any) => error.code === 'ERR_DOCUMENT' && /not from a.* without any of these$/.test(error.message),
     )
-  assert.is(Document.from({}).text, '')
+})
+
+test('161: an object of which nothing is taken is refused, and told what structuredClone() leaves of a Document', async () => {
+  const doc = new Document({ text: 'hello', tags: { lang: 'en' } })
+  for (const nothing of [structuredClone(doc), {}, Object.create(null)])
+    assert.throws(
+      () => Document.from(nothing),
+      (error: any) => error.code === 'ERR_DOCUMENT' && /structuredClone\(\).*doc\.toJSON\(\).*doc\.clone\(\)/.test(error.message),
+    )
+  await using flow = await new Flow().add({}).open()
+  const error: any = await flow
+    .post('/', structuredClone([doc]))
+    .drain()
+    .catch((error) => error)
+  assert.match(error.message, /^Input 0 of post\(\) is not a document: .*toJSON/)
+  assert.equal((await flow.post('/', structuredClone(doc.toJSON())).docs())[0]!.toJSON(), doc.toJSON())
+  // These say what they are: empty.
+  for (const empty of [{ text: undefined }, { tags: {} }, { chunks: [] }] as any[]) assert.is(Document.from(empty).text, '')
+  assert.is(new Document({}).text, '')
+})
+
+test('161: a document that is spread, or assigned to another object, keeps id, content, tags and all else; what is said anew counts', () => {
+  const fields = {
+    text: 'hello',
+    tags: { lang: 'en' },
+    weight: 0,
+    offset: 3,
+    embedding: [1, 2],
+    chunks: ['part'],
+    matches: ['found'],
+    scores: { s: 1 },
+    location: [1],
+  }
+  const doc = new Document(fields)
+  for (const like of [{ ...doc }, Object.assign({}, doc), { ...{ ...doc } }] as object[])
+    for (const copy of [Document.from(like), new Document(like), new Document({ chunks: [like] }).chunks[0]!]) {
+      assert.equal(copy.toJSON(), doc.toJSON())
+      assert.is.not(copy.tags, doc.tags)
+      assert.is.not(copy.chunks, doc.chunks)
+    }
+  const anew = Document.from({ ...doc, text: 'HELLO', tags: { n: 1 }, weight: undefined, lang: 'de', chunks: [] } as object)
+  const { weight: _, chunks: __, ...rest } = doc.toJSON()
+  assert.equal(anew.toJSON(), { ...rest, text: 'HELLO', tags: { n: 1, lang: 'de' } })
+  assert.equal([doc.text, doc.tags, doc.weight, doc.chunks.length], ['hello', { lang: 'en' }, 0, 1])
+  assert.is.not(Document.from({ ...doc, id: undefined } as object).id, doc.id)
+  const bytes = Uint8Array.of(1)
+  for (const content of ['text', '', bytes, new Float32Array(2)]) {
+    const doc = new Document({ content })
+    const type = doc.contentType!
+    assert.is(Document.from({ ...doc } as object).contentType, type)
+    assert.is(Document.from({ ...doc, [type]: undefined } as object).contentType, undefined)
+    assert.is(Document.from({ ...doc, blob: bytes } as object).blob, bytes)
+    assert.is(Document.from({ ...doc, text: 'new' } as object).text, 'new')
+    assert.is(Document.from({ ...doc, content: 'new' } as object).text, 'new')
+  }
+  assert.is(Document.from({ ...new Document({ id: 'e' }) } as object).contentType, undefined)
+})
+
+test('161: what a spread takes along shows nowhere else', () => {
+  const doc = new Document({ id: 'a', text: 'hello' })
+  assert.equal([Object.keys(doc), JSON.stringify(doc), inspect(doc)], [[], '{"id":"a","text":"hello"}', "Document { id: 'a', text: 'hello' }"])
+  for (const _ in doc) assert.unreachable()
+  assert.equal(doc, new Document({ id: 'b' })) // of uvu's, as it was: accessors are not compared
+  assert.equal(doc.clone().toJSON(), doc.toJSON())
+  assert.is(Document.from({ ...doc.clone() } as object).text, 'hello')
+})
+
+test('161: what is returned bare may be spread, or of another copy of the library', async () => {
+  const { Document: Other, Executor: OtherExecutor } = (await import('sluice')) as unknown as typeof import('../../lib/index.js')
+  const returns: [string, (doc: Document) => any, string[]][] = [
+    ['spread', (doc) => ({ ...doc, text: doc.text.toUpperCase() }), ['x', 'HELLO']],
+    ['spread in a list', (doc) => [{ ...doc, text: doc.text.toUpperCase() }], ['x', 'HELLO']],
+    ['foreign', () => new Other({ id: 'f', text: 'foreign' }), ['f', 'foreign']],
+    ['foreign and spread', () => ({ ...new Other({ id: 'f', text: 'foreign' }) }), ['f', 'foreign']],
+  ]
+  for (const [how, uses, expected] of returns) {
+    await using flow = await new Flow().add({ uses: ({ docs }: Call) => uses(docs[0]!) }).open()
+    const [doc] = await flow.post('/', { id: 'x', text: 'hello' }).docs()
+    assert.equal([doc!.id, doc!.text, doc instanceof Document], [...expected, true], how)
+  }
+  class Stranger extends OtherExecutor {}
+  const whys: [any, RegExp][] = [
+    [Stranger, /another copy of sluice/],
+    [class {}, /does not extend/],
+  ]
+  for (const [uses, why] of whys) {
+    const error: any = await new Flow()
+      .add({ uses })
+      .open()
+      .catch((error) => error)
+    assert.equal([error.code, why.test(error.message)], ['ERR_USES_INVALID', true], error.message)
+  }
 })
 
 test('161: a Document of a second copy of the library is one', async () => {

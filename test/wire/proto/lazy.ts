@@ -37,6 +37,16 @@ test('C6: documents of a wire are documents', () => {
   assert.equal(wired().get('b')!.scores, { cos: { value: 0.5 } })
 })
 
+test('161: documents of a wire that are spread keep all of it, read or not, and go on as what they became', () => {
+  for (const [at, document] of wired().entries()) {
+    const copy = new Document({ ...document })
+    assert.equal(json(copy), json(wired()[at]))
+    const anew = Document.from({ ...wired()[at], text: 'new' } as object)
+    assert.equal(json(decodeMessage(bytesOf(DocumentArray.from([anew]))).docs), json([new Document({ ...anew })]))
+    assert.is(anew.text, 'new')
+  }
+})
+
 test('C6: documents that nobody touches go on as the bytes they came in, wherever they stand', () => {
   const bytes = bytesOf(docs())
   // What we would write ourselves is shorter: the number 1 in two bytes is still the number 1.

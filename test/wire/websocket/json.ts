@@ -246,7 +246,7 @@ test('G1: no partial answers for who does not ask for them', async () => {
   const got: any[] = []
   socket.on('message', (data) => got.push(JSON.parse(String(data))))
   await new Promise((resolve) => socket.on('open', resolve))
-  socket.send('{"data":[{}]}')
+  socket.send('{"data":[""]}')
   socket.send('{}')
   await within(5000, new Promise((resolve) => socket.on('close', resolve)))
   assert.is(got.length, 1)

@@ -77,12 +77,12 @@ test('R102: who never answers pings is left, and who does is not', async () => {
     },
   )
   const dead = await raw(it.server.port)
-  dead.write(frame(TEXT, JSON.stringify({ data: [{}], parameters: { who: 'dead' } })))
+  dead.write(frame(TEXT, JSON.stringify({ data: [''], parameters: { who: 'dead' } })))
   const alive = new WebSocket(it.server.address)
   await new Promise((resolve) => alive.on('open', resolve))
   let pings = 0
   alive.on('ping', () => pings++)
-  alive.send(JSON.stringify({ data: [{}], parameters: { who: 'alive' } }))
+  alive.send(JSON.stringify({ data: [''], parameters: { who: 'alive' } }))
   dead.resume()
   await within(5000, first.promise)
   assert.equal([...left], ['dead'])
