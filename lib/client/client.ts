@@ -161,7 +161,8 @@ export class Client implements Peer, AsyncDisposable {
   /**
    * Runs a GraphQL mutation, or query, on the server: whatever the protocol, it goes to `/graphql` over HTTP.
    * @returns its `data`, and its `errors` if it has any and `data` too
-   * @throws ConnectionError: `ERR_REFUSED` with the server's errors as its `cause`, where there is no data
+   * @throws where there is no data: ExecutorError for what an executor failed at; ConnectionError for all else, such as `ERR_REFUSED` for what the
+   * server does not take. Their `cause` are the server's errors
    */
   async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[] }> {
     return (await this.#overHttp()).mutate(document, variables, options)
@@ -169,7 +170,7 @@ export class Client implements Peer, AsyncDisposable {
 
   /**
    * Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there.
-   * @throws ConnectionError as {@link mutate} does, at the first `next()`
+   * @throws as {@link mutate} does, at the first `next()`
    */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
     const over = (): Promise<GraphQLClient> => this.#overHttp()

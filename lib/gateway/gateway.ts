@@ -113,11 +113,15 @@ export class Gateway implements AsyncDisposable {
 
 /** Who hears of what is wrong with the server itself. Executors that failed, GraphQL tells too; the logger has heard of them where requests end. */
 function listener({ onError, logger }: GatewayOptions): (error: Error) => void {
-  if (logger === undefined) return onError ?? ((error) => console.error(`sluice: gateway: ${say(error)}`))
+  if (logger === undefined) return onError ?? written
   return (error) => {
     if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })
     onError?.(error)
   }
+}
+
+function written(error: Error): void {
+  if (!(error instanceof ExecutorError)) console.error(`sluice: gateway: ${say(error)}`)
 }
 
 /** Why a port does not listen, in words for who asked for it. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Client, ConnectionError } from '../../lib/client/index.js'
+import { Client, ConnectionError, ExecutorError } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { collect } from '../support/collect.js'
 import { silence } from '../support/nobody.js'
@@ -39,13 +39,10 @@ test('C4: mutate(): errors beside data are handed on; without data they are the 
   await using it = await world()
   await using client = new Client(it.address('http'))
   const document = 'mutation { good: docs(data: [{ text: "a" }]) { text } bad: docs(data: [{ text: "bad" }]) { text } }'
-  const answer = await client.mutate(document).catch((error) => error)
-  if (answer instanceof ConnectionError) {
-    // Where a field may not be null, its failure takes all data with it.
-    assert.is(answer.code, 'ERR_REFUSED')
-    assert.match(answer.message, 'cannot do bad')
-    assert.match((answer.cause as { message: string }[])[0]!.message, 'cannot do bad')
-  } else assert.match(answer.errors[0].message, 'cannot do bad')
+  // A field that may not be null takes all data with it.
+  const error = await client.mutate(document).catch((error) => error)
+  assert.match(error.message, 'cannot do bad')
+  assert.match((error.cause as { message: string }[])[0]!.message, 'cannot do bad')
   const server = createServer((_, response) =>
     response.setHeader('content-type', 'application/json').end('{"data":{"a":1,"b":null},"errors":[{"message":"no b","path":["b"]}]}'),
   )
@@ -54,6 +51,45 @@ test('C4: mutate(): errors beside data are handed on; without data they are the 
   assert.equal(await other.mutate('mutation { a b }'), { data: { a: 1, b: null }, errors: [{ message: 'no b', path: ['b'] }] })
   server.closeAllConnections()
   server.close()
+})
+
+test('157: what an executor fails at is an ExecutorError of mutate() and subscribe(), as of post() on every wire', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const { code, executor, endpoint, message } = await client
+    .post('/search', 'bad')
+    .toArray()
+    .catch((error) => error)
+  const failed = await client.mutate(MUTATION, data('bad'), { operationName: 'one' }).catch((error) => error)
+  assert.instance(failed, ExecutorError)
+  const without = (text: string) => text.replace(/[\da-f]{32}/, 'ID')
+  assert.equal([failed.code, failed.executor, failed.endpoint, without(failed.message)], [code, executor, endpoint, without(message)])
+  assert.match(failed.requestId!, /^[\da-f]{32}$/)
+  // Its documents stand beside it.
+  const { errors } = (await client.subscribe(SUBSCRIPTION, data('bad')).next()).value
+  assert.equal([errors[0].extensions.code, errors[0].extensions.executor], [code, executor])
+  const answers = async (errors: object[]): Promise<Error> => {
+    const fetch = async () => new Response(JSON.stringify({ errors, data: null }), { headers: { 'content-type': 'application/json' } })
+    await using client = new Client({ port: 1, protocol: 'http', fetch })
+    return await client.mutate('mutation { a }').catch((error) => error)
+  }
+  const late = await answers([{ message: 'late', extensions: { code: 'ERR_EXECUTOR_TIMEOUT', executor: 'e' } }])
+  assert.equal([late.name, (late as ExecutorError).code], ['ExecutorError', 'ERR_EXECUTOR_TIMEOUT'])
+  const foreign = await answers([{ message: 'no', extensions: { code: 'SOMETHING', executor: 'e' } }])
+  assert.equal([foreign.name, (foreign as ExecutorError).code], ['ExecutorError', 'ERR_EXECUTOR'])
+  const gone = await answers([{ message: 'late', extensions: { code: 'TIMEOUT' } }])
+  assert.equal([gone.name, (gone as ConnectionError).code], ['ConnectionError', 'ERR_TIMEOUT'])
+  const odd = await answers([null as any, { message: 5, extensions: { executor: 5 } }])
+  assert.equal([odd.name, (odd as ConnectionError).code], ['ConnectionError', 'ERR_REFUSED'])
+})
+
+test('157: variables that JSON cannot say are named, before anything is sent', async () => {
+  await using client = new Client({ port: 1, protocol: 'http' })
+  const why = (variables: object) => client.mutate(MUTATION, variables).catch(({ name, code, message }) => [name, code, message])
+  const [name, code, message] = (await why({ n: 5n })) as string[]
+  assert.equal([name, code], ['DocumentError', 'ERR_DOCUMENT'])
+  assert.match(message!, /variable n/)
+  assert.equal(((await why({ data: [{ tags: { n: 5n } }] })) as string[]).slice(0, 2), ['DocumentError', 'ERR_DOCUMENT'])
 })
 
 test('C4: mutate() and subscribe(): a query that is none is refused with the reason', async () => {

@@ -17,29 +17,15 @@ export async function* answers(client: Client, on: string, inputs?: Inputs<any>,
   const { requestSize, resultsInOrder, continueOnError, parameters, targetExecutor, signal } = options
   const variables = { data: await data(inputs), on, target: targetExecutor, parameters: parameters && JSON.stringify(parameters) }
   if (requestSize === undefined && !continueOnError && on !== '/tokens') {
-    const { data, errors } = await client.mutate(MUTATION, variables, { signal }).catch(thrown)
+    const { data, errors } = await client.mutate(MUTATION, variables, { signal })
     if (errors !== undefined) throw failureOf(errors[0])
     return yield answerOf({ docs: data.docs, parameters: {}, routes: [] })
   }
-  for await (const { data, errors } of heard(client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal }))) {
+  for await (const { data, errors } of client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal })) {
     const answer = answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors)
     if (answer.error !== undefined && !continueOnError) throw answer.error
     yield answer
   }
-}
-
-async function* heard(results: AsyncIterable<{ data: any; errors?: readonly any[] }>): AsyncGenerator<{ data: any; errors?: readonly any[] }> {
-  try {
-    yield* results
-  } catch (error) {
-    thrown(error)
-  }
-}
-
-/** What the server said of an executor stands in the cause. */
-function thrown(error: any): never {
-  const [first] = Array.isArray(error?.cause) ? error.cause : []
-  throw first?.extensions?.executor === undefined ? error : failureOf(first)
 }
 
 /** What GraphQL calls what has other names elsewhere. */

@@ -11,49 +11,6 @@ export interface KnownRed {
 
 /** All that is wrong today, by kind of fault. This list becomes shorter, never longer. */
 export const KNOWN_REDS: readonly KnownRed[] = [
-  // 157: an answer that cannot be written ends more than itself, or does not say whose it is
-  {
-    row: 157,
-    name: 'an answer that cannot be written: a bigint in a tag',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be written: a tag that contains itself',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be written: tags too deep',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be written: a toJSON that throws',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be written: a document in its own tags',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: GraphQLError ERR_DOCUMENT; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be written: a bigint among results',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: answered; after: answered',
-  },
-  {
-    row: 157,
-    name: 'an answer that cannot be copied, where the graph forks',
-    ways: ['graphql'],
-    seen: 'among others: answered, GraphQLError ERR_DOCUMENT, answered; alone: ExecutorError ERR_EXECUTOR; after: answered',
-  },
   // 158: numbers that JSON does not have
   { row: 158, name: 'NaN and infinities in scores', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
   { row: 158, name: 'NaN and infinities in weight', ways: ['client http', 'external http', 'fetch'], seen: 'undefined, undefined, undefined' },

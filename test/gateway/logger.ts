@@ -66,9 +66,14 @@ test('184: without a logger, nothing is written, but what always was', async () 
   const written: unknown[] = []
   console.error = (...all) => written.push(all)
   try {
-    await using flow = await new Flow({ protocol: 'http', port: 0 }).add({ name: 'judge', uses: fail }).open()
+    await using flow = await new Flow({ protocol: 'http', port: 0, graphql: true }).add({ name: 'judge', uses: fail }).open()
     await using client = new Client(flow.addresses.http!)
     await client.post('/judge', 'bad', { continueOnError: true }).drain()
+    const documents = 'docs(data: { text: "bad" }, execEndpoint: "/judge")'
+    await client.mutate(`mutation { ${documents} { id } }`).catch(() => {})
+    for await (const { errors } of client.subscribe(`subscription { ${documents} { docs { id } } }`)) assert.is(errors?.length, 1)
+    const body = JSON.stringify({ query: `mutation { ${documents} { id } }` })
+    await createGraphQL(flow).fetch(new Request('http://127.0.0.1/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body }))
     assert.equal(written, [])
   } finally {
     console.error = error

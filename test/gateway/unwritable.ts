@@ -87,7 +87,8 @@ test('146: over GraphQL, it is an error of its field, and the subscription goes 
     assert.equal([mutation.data.docs[0].text, mutation.errors.length, mutation.errors[0].path], ['before', 1, ['docs', 1, 'tags']])
     assert.match(mutation.errors[0].message, why)
     assert.match(mutation.errors[0].message, /document culprit: tags/)
-    assert.is(mutation.errors[0].extensions.code, 'ERR_DOCUMENT')
+    const { code, executor } = mutation.errors[0].extensions
+    assert.equal([code, executor], ['ERR_EXECUTOR', 'spoiler'])
 
     const stream = events(await ask(`subscription { docs(${data}, requestSize: 1, resultsInOrder: true) { docs { text tags } } }`, 'text/event-stream'))
     const [first, second, third, end] = (await within(5000, collect(stream))).items

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../../base/clock.js'
-import { ConnectionError, DocumentError, say } from '../../errors.js'
+import { ConnectionError, DocumentError, ExecutorError, say } from '../../errors.js'
 import { abortSignal, check, milliseconds, string } from '../../options.js'
 import { type Address, written } from '../address.js'
 import { type BearerOption, Credentials, notLetIn } from '../credentials.js'
@@ -60,7 +60,7 @@ export class GraphQLClient {
     this.#transport = transport
   }
 
-  /** @throws ConnectionError, `ERR_REFUSED` with the server's errors as its `cause` where there is no data */
+  /** @throws ExecutorError for what an executor failed at, ConnectionError for the rest (`ERR_REFUSED` where it was refused), with the server's errors as its `cause` where there is no data */
   async mutate(document: string, variables?: object, options: MutateOptions = {}): Promise<GraphQLResult> {
     const call = this.#call(options)
     try {
@@ -85,7 +85,7 @@ export class GraphQLClient {
         if (event !== 'next' && event !== 'message') continue
         const answer = (await parseJson(data, READ)) as Partial<GraphQLResult>
         // What failed before it ran has no data, not even null.
-        if (answer.data === undefined) throw this.#refused(answer)
+        if (answer.data === undefined) throw this.#refused(answer, undefined)
         yield answer as GraphQLResult
       }
       throw new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the stream ended before the subscription was complete')
@@ -138,9 +138,11 @@ export class GraphQLClient {
     return answer as GraphQLResult
   }
 
-  #refused({ errors }: Partial<GraphQLResult>, code: Meaning = 'ERR_REFUSED'): ConnectionError {
+  #refused({ errors }: Partial<GraphQLResult>, code: Meaning | undefined): ConnectionError | ExecutorError {
+    const failed = errors?.find((error) => typeof error?.extensions?.executor === 'string')
+    if (code === undefined && failed !== undefined) return failureOfExecutor(failed, errors)
     const reasons = (errors ?? []).map((error) => error?.message ?? 'an error without a message')
-    return new ConnectionError(code, this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
+    return new ConnectionError(code ?? meaningIn(errors) ?? 'ERR_REFUSED', this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
   }
 
   get #limit(): number {
@@ -183,6 +185,34 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   413: 'ERR_TOO_LARGE',
   503: 'ERR_UNREACHABLE',
   504: 'ERR_TIMEOUT',
+}
+
+/** What the code of an error means, where its status is not told, as within a subscription. */
+const CODES: Readonly<Record<string, Meaning>> = {
+  REQUEST_ENTITY_TOO_LARGE: 'ERR_TOO_LARGE',
+  SERVICE_UNAVAILABLE: 'ERR_UNREACHABLE',
+  TIMEOUT: 'ERR_TIMEOUT',
+}
+
+function meaningIn(errors: readonly any[] | undefined): Meaning | undefined {
+  const code = errors?.[0]?.extensions?.code
+  return typeof code === 'string' && Object.hasOwn(CODES, code) ? CODES[code] : undefined
+}
+
+type Failure = ConstructorParameters<typeof ExecutorError>[0]
+
+const FAILURES: ReadonlySet<unknown> = new Set<Failure>([
+  'ERR_EXECUTOR',
+  'ERR_EXECUTOR_TIMEOUT',
+  'ERR_EXECUTOR_RESULT',
+  'ERR_EXECUTOR_OPEN',
+  'ERR_EXECUTOR_BINDING',
+])
+
+/** What an executor failed at, as on any other wire. */
+function failureOfExecutor({ message, extensions }: any, cause: unknown): ExecutorError {
+  const { code, executor, endpoint, requestId } = extensions
+  return new ExecutorError(FAILURES.has(code) ? code : 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
 }
 
 /** One operation, until it is answered, too late, or not wanted any more. */

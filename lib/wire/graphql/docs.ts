@@ -21,6 +21,8 @@ export interface Context extends Deferring {
   failed?: GraphQLError | undefined
   /** The documents among the variables, which are to be put in their places. */
   readonly lists?: Lists
+  /** What the executors answered last, by the key of its field. */
+  answered?: Map<string | number, Response>
   /** Who asks. */
   readonly identity?: Identity | undefined
   /** A page of another origin asks, which is not granted. */
@@ -50,11 +52,29 @@ export function docs(
     filled(info.variableValues, context.lists)
     try {
       // None for `data: []`, which sends nothing.
-      return listed(await (await send(whole, args, context, { requestSize: 0 })).docs(), context, info)
+      const [response] = await (await send(whole, args, context, { requestSize: 0 })).toArray()
+      if (response === undefined) return []
+      answered(response, context, info)
+      return listed(response.docs, context, info)
     } catch (error) {
       throw explain(error, context, onError)
     }
   }
+}
+
+function answered(response: Response, context: Context, { path }: GraphQLResolveInfo): void {
+  context.answered ??= new Map()
+  context.answered.set(path.key, response)
+}
+
+/** The error of a field whose value cannot be written, as a failure of the last executor that had it. */
+export function blamed(error: GraphQLError, { answered }: Context): GraphQLError {
+  const { nodes, path } = error
+  const response = answered?.get(path?.[0] ?? '')
+  if (response === undefined) return error
+  const { header, requestId, routes } = response
+  const extensions = { code: 'ERR_EXECUTOR', executor: routes.at(-1)?.executor ?? '', endpoint: header.execEndpoint, requestId }
+  return new GraphQLError(`The answer cannot be sent: ${error.message}`, { nodes: nodes ?? null, path: path ?? null, originalError: error, extensions })
 }
 
 /** Subscribes to `docs`: a failed response comes with an error beside it, and the stream goes on. */
@@ -63,9 +83,10 @@ export function streamDocs(
   { onError, prefetch }: Settings,
 ): (root: unknown, args: StreamArguments, context: Context, info: GraphQLResolveInfo) => Promise<AsyncIterableIterator<Response>> {
   const whole = inOne(peer)
-  return async (_root, args, context, { variableValues }) => {
-    filled(variableValues, context.lists)
+  return async (_root, args, context, info) => {
+    filled(info.variableValues, context.lists)
     const heard = (response: Response) => {
+      answered(response, context, info)
       if (response.error !== undefined) context.failed = located(graphQLError(response.error, onError))
       return response
     }

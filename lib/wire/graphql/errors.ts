@@ -2,7 +2,7 @@ import { GraphQLError } from 'graphql'
 import { DocumentError, ExecutorError, FlowStateError, InputError, isError, OptionRangeError, OptionTypeError, say } from '../../errors.js'
 import { Refused } from '../refused.js'
 
-/** The code of what executors made and JSON cannot say. */
+/** The code of what executors made and JSON cannot say, until it is known which. */
 export const UNWRITABLE = 'ERR_DOCUMENT'
 
 /**
@@ -14,7 +14,7 @@ export const UNWRITABLE = 'ERR_DOCUMENT'
  * | too many requests before it | `code: 'SERVICE_UNAVAILABLE'`, `requestId`; status 503, with `retry-after` |
  * | ExecutorError | `code` (`ERR_EXECUTOR`, …), `executor`, `endpoint`, `requestId` |
  * | DocumentError, InputError, errors of options | `code: 'BAD_USER_INPUT'`, `reason` with the error's own code; status 400 |
- * | tags or parameters that JSON cannot say | `code: 'ERR_DOCUMENT'`, beside the rest of the data |
+ * | tags or parameters that JSON cannot say | as an ExecutorError of the last executor, beside the rest of the data |
  * | FlowStateError | `code: 'SERVICE_UNAVAILABLE'`, `reason`; status 503 |
  *
  * Anything else is reported and comes out masked.

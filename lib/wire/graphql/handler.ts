@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execute, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { log } from '../../base/logger.js'
 import { ExecutorError, say } from '../../errors.js'
@@ -13,7 +13,7 @@ import { Limited } from '../limited.js'
 import { around, complete, dataText, type Result } from './answer.js'
 import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
-import type { Context } from './docs.js'
+import { blamed, type Context } from './docs.js'
 import { UNWRITABLE } from './errors.js'
 import { gate } from './gate.js'
 import { limitOperations } from './limits.js'
@@ -153,7 +153,10 @@ function engine(report: (error: unknown) => void): Plugin {
   /** Yoga writes all else itself, and at once. */
   const done = async (result: Told, context: Context): Promise<void> => {
     if (context.deferred !== undefined) await complete(result, context, context.request.signal)
-    for (const error of result.errors ?? []) if (error.extensions.code === UNWRITABLE) report(error)
+    if (result.errors?.some(isUnwritable)) {
+      result.errors.filter(isUnwritable).forEach(report)
+      result.errors = result.errors.map((error) => (isUnwritable(error) ? blamed(error, context) : error))
+    }
     try {
       const data = await dataText(result.data)
       result.stringify = (result) => {
@@ -189,7 +192,7 @@ function engine(report: (error: unknown) => void): Plugin {
               const { failed } = context
               context.failed = undefined
               // Its documents are as they were when it failed, so it must not look as if all were well.
-              if (failed !== undefined) (result as Result).errors = [...((result as Result).errors ?? []), failed]
+              if (failed !== undefined) (result as Result).errors = [failed, ...((result as Result).errors ?? [])]
               await done(result as Result, context)
             },
           }
@@ -197,6 +200,10 @@ function engine(report: (error: unknown) => void): Plugin {
       }
     },
   }
+}
+
+function isUnwritable({ extensions }: GraphQLError): boolean {
+  return extensions.code === UNWRITABLE
 }
 
 /** Without data nothing was run: the variables do not fit, which is for the client to know. */

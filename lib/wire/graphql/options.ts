@@ -1,5 +1,5 @@
 import type { Logger } from '../../base/logger.js'
-import { optionRange, optionType } from '../../errors.js'
+import { ExecutorError, optionRange, optionType } from '../../errors.js'
 import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'
@@ -33,7 +33,7 @@ export interface GraphQLOptions extends Omit<EntranceOptions, 'openHealth'> {
   prefetch?: number | undefined
   /**
    * Hears what went wrong on this side, with causes and stacks, which never go over the wire: failed executors and unexpected errors,
-   * but not what clients did wrong. Default: `console.error`, or nobody where there is a `logger`.
+   * but not what clients did wrong. Default: `console.error` for unexpected errors, or nobody where there is a `logger`.
    */
   onError?: ((error: unknown) => void) | undefined
   /** Told of executors that fail, requests that are refused, and unexpected errors, a record each. Default: none. */
@@ -65,9 +65,14 @@ export function settings(options: GraphQLOptions): Settings {
     maxFields: 1000,
     maxDirectives: 50,
     prefetch: DEFAULT_PREFETCH,
-    onError: options.logger === undefined ? (error) => console.error('sluice/graphql:', error) : () => {},
+    onError: options.logger === undefined ? told : () => {},
     ...given,
   }
+}
+
+/** As on other wires, what an executor fails at is for who asked, and for a logger. */
+function told(error: unknown): void {
+  if (!(error instanceof ExecutorError)) console.error('sluice/graphql:', error)
 }
 
 const { openHealth: _, ...ENTRANCE } = ENTRANCE_RULES
