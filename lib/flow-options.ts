@@ -143,7 +143,10 @@ export interface AddOptions<Name extends string = string, Names extends string =
   compression?: 'gzip' | 'deflate' | undefined
   /** Bytes of one answer of an external executor. Default 100 MiB. */
   maxMessageBytes?: number | undefined
-  /** How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`. */
+  /**
+   * How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`, which has no place for what only classes of
+   * docarray ≥ 0.30 have: where clients speak `'v2'`, say so here, too.
+   */
   docarray?: Docarray | undefined
   /** Shows an external executor who asks: see the Client's `token`. */
   token?: BearerOption | undefined

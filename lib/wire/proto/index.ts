@@ -12,7 +12,7 @@
  *   What is written is numpy's. Tensors that bring no bytes, as zeros or sparse ones, take at most 16 MiB each and 32 MiB in a message.
  * - Fields that nobody knows are skipped in messages, and kept with documents. Where a field stands twice, the last one holds.
  * - A message has at most 2,097,152 documents, chunks and matches included, a server's `maxDocuments`, and 100,000 routes: more are refused.
- * - For documents of docarray ≥ 0.30, see typed.ts.
+ * - Documents of docarray ≥ 0.30 keep the message they came in as long as they live, and write from it what was not changed: see typed.ts.
  */
 import type { Document } from '../../doc/document.js'
 import type { Status } from '../../request/response.js'

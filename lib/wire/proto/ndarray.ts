@@ -165,10 +165,28 @@ function readPart(reader: Reader, end: number, grown?: Grown): NdArray | undefin
   return readDense(reader, end)
 }
 
+/** The dtype of a dense tensor, without reading it. */
+export function dtypeIn(reader: Reader, start: number, end: number): string {
+  let dtype = ''
+  for (reader.pos = start; reader.pos < end; ) {
+    const tag = reader.tag()
+    if (tag !== 0x0a) {
+      reader.skip(tag, end)
+      continue
+    }
+    const stop = reader.stop(end)
+    while (reader.pos < stop) {
+      const tag = reader.tag()
+      if (tag === 0x1a) dtype = readKey(reader, stop)
+      else reader.skip(tag, stop)
+    }
+  }
+  return dtype
+}
+
 /** Writes a tensor as numpy's, which all of Python reads. */
-export function writeNdArray(writer: Writer, tag: number, { data, shape }: NdArray, sparse: boolean): void {
+export function writeNdArray(writer: Writer, tag: number, { data, shape }: NdArray, sparse: boolean, dtype = nameOf(data)): void {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const dtype = nameOf(data)
   const { length } = bytes
   let packed = 0
   for (const size of shape) packed += sizeOf(size)

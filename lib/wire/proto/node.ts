@@ -4,7 +4,7 @@ import { isTypedArray, type NdArray, toNested } from '../../doc/ndarray.js'
 import { DocumentError } from '../../errors.js'
 import { readInto } from './document.js'
 import { LazyDocument, type Source } from './lazy.js'
-import { readNdArray, writeNdArray } from './ndarray.js'
+import { dtypeIn, readNdArray, writeNdArray } from './ndarray.js'
 import { isSame } from './same.js'
 import { entriesOf, itemsOf, type Kind, kindOf, type Span } from './span.js'
 import { owns, put, readKey, toJson } from './struct.js'
@@ -221,9 +221,14 @@ function writeBinary(writer: Writer, value: any, key: string, depth: number, wri
     if (kind?.tag === BLOB && kind.type !== '') writer.text(0x6a, kind.type)
     return
   }
-  writeNdArray(writer, TENSOR, tensor, false)
+  writeNdArray(writer, TENSOR, tensor, false, kind?.tag === TENSOR && isMask(tensor, kind) ? '|b1' : undefined)
   // Without it, Python does not read a tensor.
   writer.text(0x6a, kind?.tag === TENSOR && kind.type !== '' ? kind.type : 'ndarray')
+}
+
+/** Whether bytes stand where booleans stood, and can be such: Python takes a mask of numbers for positions. */
+function isMask({ data }: NdArray, { source, start, end }: Kind): boolean {
+  return data instanceof Uint8Array && /^.?b1$|^bool$/.test(dtypeIn(source.reader, start, end)) && data.every((value) => value < 2)
 }
 
 const BLOB = 0x2a

@@ -261,6 +261,11 @@ const CHANGES: Record<string, [given: Record<string, Node>, work: (document: Doc
     (document) => void ((document.embedding!.data as Uint8Array)[1] = 9),
     { embedding: ['ndarray', { dtype: '|u1', shape: [2], bytes: Uint8Array.of(1, 9) }, 'ndarray'] },
   ],
+  'a mask': [
+    { mask: ['ndarray', { dtype: '|b1', shape: [2], bytes: Uint8Array.of(1, 0) }, 'ndarray'] },
+    (document) => void (document.tags.mask.data[1] = 1),
+    { mask: ['ndarray', { dtype: '|b1', shape: [2], bytes: Uint8Array.of(1, 1) }, 'ndarray'] },
+  ],
   'the id': [{ id: int(5), n: float(1) }, (document) => void (document.id = '7'), { id: int(7) }],
   'the embedding, taken away': [{ embedding: array('<f4', 4, [1]), n: float(1) }, (document) => void (document.embedding = undefined), { embedding: ['none'] }],
 }
