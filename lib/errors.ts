@@ -5,6 +5,8 @@ export interface Coded extends Error {
 
 /** The base of sluice's own errors. `cause` keeps what lies below. */
 export class SluiceError extends Error implements Coded {
+  /** Its name, written out, as whoever makes code small renames classes. A class that somebody derives has a name of its own. */
+  protected static readonly own: string = 'SluiceError'
   readonly code: string
 
   constructor(code: string, message: string, options?: { cause?: unknown }) {
@@ -14,41 +16,29 @@ export class SluiceError extends Error implements Coded {
 
   // On the prototype: an own property would be printed with every error.
   override get name(): string {
-    return nameOf(this, SluiceError, 'SluiceError')
+    const made = this.constructor as typeof SluiceError
+    return Object.hasOwn(made, 'own') ? made.own : made.name
   }
-}
-
-/** Written out, as whoever makes code small renames classes. A class that somebody derives has a name of its own. */
-function nameOf(error: Error, own: Function, name: string): string {
-  return error.constructor === own ? name : error.constructor.name
 }
 
 /** The graph of a Flow cannot be built, or not now: `ERR_FLOW_OPEN`, `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`, `ERR_NEED_SINGLE`, `ERR_NAME_TAKEN`, `ERR_NAME_INVALID`, `ERR_USES_INVALID`, `ERR_CONDITION_INVALID`. */
 export class FlowBuildError extends SluiceError {
-  override get name(): string {
-    return nameOf(this, FlowBuildError, 'FlowBuildError')
-  }
+  protected static override readonly own: string = 'FlowBuildError'
 }
 
 /** The Flow is not in the state the call needs: `ERR_FLOW_NOT_OPEN`, `ERR_FLOW_CLOSED`. */
 export class FlowStateError extends SluiceError {
-  override get name(): string {
-    return nameOf(this, FlowStateError, 'FlowStateError')
-  }
+  protected static override readonly own: string = 'FlowStateError'
 }
 
 /** Something given as a document is none, or cannot be read as one: `ERR_DOCUMENT`. */
 export class DocumentError extends SluiceError {
-  override get name(): string {
-    return nameOf(this, DocumentError, 'DocumentError')
-  }
+  protected static override readonly own: string = 'DocumentError'
 }
 
 /** An input of `post()` that cannot be taken: `ERR_INPUT`. */
 export class InputError extends SluiceError {
-  override get name(): string {
-    return nameOf(this, InputError, 'InputError')
-  }
+  protected static override readonly own: string = 'InputError'
 }
 
 /** A place in a file that cannot be read: `ERR_PARSE`. `line` and `column` start at 1. */
@@ -65,9 +55,7 @@ export class ParseError extends SluiceError {
     this.column = column
   }
 
-  override get name(): string {
-    return nameOf(this, ParseError, 'ParseError')
-  }
+  protected static override readonly own: string = 'ParseError'
 }
 
 /**
@@ -91,9 +79,7 @@ export class ExecutorError extends SluiceError {
     this.requestId = where.requestId
   }
 
-  override get name(): string {
-    return nameOf(this, ExecutorError, 'ExecutorError')
-  }
+  protected static override readonly own: string = 'ExecutorError'
 }
 
 /**
@@ -117,9 +103,7 @@ export class ConnectionError extends SluiceError {
     this.requestId = options?.requestId
   }
 
-  override get name(): string {
-    return nameOf(this, ConnectionError, 'ConnectionError')
-  }
+  protected static override readonly own: string = 'ConnectionError'
 }
 
 /** `onDone`, `onError` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
@@ -131,9 +115,7 @@ export class CallbackError extends SluiceError {
     this.callback = callback
   }
 
-  override get name(): string {
-    return nameOf(this, CallbackError, 'CallbackError')
-  }
+  protected static override readonly own: string = 'CallbackError'
 }
 
 /** A configuration that cannot be used: `ERR_CONFIG`. `line` and `column` start at 1. */
@@ -157,9 +139,7 @@ export class ConfigError extends SluiceError {
     this.key = key
   }
 
-  override get name(): string {
-    return nameOf(this, ConfigError, 'ConfigError')
-  }
+  protected static override readonly own: string = 'ConfigError'
 }
 
 /** A package that sluice uses only where it is there is not there, or does not work here: `ERR_DEPENDENCY`. `dependency` is its name, `cause` what importing it threw. */
@@ -171,9 +151,7 @@ export class DependencyError extends SluiceError {
     this.dependency = dependency
   }
 
-  override get name(): string {
-    return nameOf(this, DependencyError, 'DependencyError')
-  }
+  protected static override readonly own: string = 'DependencyError'
 }
 
 /** An option of the wrong type: `ERR_OPTION_TYPE`. A TypeError, as the platform's own. */
