@@ -68,7 +68,7 @@ export function answerOf(response: Response): Message {
 
 /**
  * Has a peer answer what came in.
- * @param partial gets partial answers; without it, there are none
+ * @param partial gets partial answers; without it, there are none. What it throws, as of a piece that cannot be written, the executor fails of
  * @throws what is wrong with the message (codes `ERR_OPTION_*`, `ERR_DOCUMENT`), or with the peer (`ERR_FLOW_CLOSED`, for instance). What an
  * executor failed at is an answer, with the status ERROR, see `behindIn()` for the one that is out of reach
  */

@@ -114,6 +114,12 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     ways: ['client grpc', 'client http', 'client websocket', 'external grpc', 'external http', 'external websocket', 'fetch'],
     seen: 'among others: answered, ExecutorError ERR_EXECUTOR of actor, answered; alone: ExecutorError ERR_EXECUTOR of actor; after: answered',
   },
+  {
+    row: 179,
+    name: 'a message that cannot be read, at once: the other end finds it',
+    ways: ['client http', 'fetch'],
+    seen: 'among others: answered, the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered',
+  },
   // 231: certificates by wire
   {
     row: 231,

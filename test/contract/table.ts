@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Gateway } from '../../lib/gateway/index.js'
-import { type Call, type Document, Executor, Flow, type PostOptions } from '../../lib/index.js'
+import { type Call, Document, Executor, Flow, type PostOptions } from '../../lib/index.js'
 import { Counted } from '../../lib/wire/proto/check.js'
 import { readDocument } from '../../lib/wire/proto/document.js'
 import { LazyDocument } from '../../lib/wire/proto/lazy.js'
@@ -80,6 +80,10 @@ const circle = (): object => {
 /** A document that is garbage within, and goes on as the bytes that it is, as no end of ours lets it in. */
 const unread = (): Document<any> =>
   new LazyDocument({ reader: new Reader(Uint8Array.of(0, 0), 100), model: 'v1', counted: new Counted(), read: readDocument }, 0, 2, 0)
+
+/** A document that is none when it is there, in the dialect of a way. */
+const unreadable = (way: Way): Document<any> =>
+  way.kind === 'graphql' || way.protocol === 'http' ? Object.assign(new Document(), { toJSON: () => ({ text: 5 }) }) : unread()
 
 /** An unreadable document at the same time as one that is in order, in one batch or at one join. */
 const lazily = (name: string, more: (actor: Step) => readonly Step[]): Row => ({
@@ -211,6 +215,24 @@ export const TABLE: readonly Row[] = [
     expect: (way) => (way.kind === 'inline' ? cannot('nothing is written in one process') : failing(FAILED, way.kind === 'graphql' ? 'answered' : FAILED)),
   },
   {
+    name: 'an answer that cannot be written: a piece of one',
+    // Over GraphQL it is an error of that field of that piece.
+    expect: (way) => (way.kind === 'inline' ? cannot('nothing is written in one process') : failing(way.kind === 'graphql' ? 'answered' : FAILED)),
+    see: (way) =>
+      beside(way, [
+        {
+          name: 'actor',
+          async *uses(call: Call) {
+            const [doc] = call.docs
+            if (bad(call)) doc!.tags.n = 5n
+            yield doc!
+            // Too late: a piece was owed, and is not there.
+            delete doc!.tags.n
+          },
+        },
+      ]),
+  },
+  {
     name: 'an answer that cannot be read, found late: an executor behind reads it',
     expect: (way) =>
       way.kind === 'external' && way.protocol !== 'http'
@@ -264,6 +286,31 @@ export const TABLE: readonly Row[] = [
     },
   },
 
+  {
+    name: 'a message that cannot be read, at once: this end finds it',
+    expect: (way) =>
+      way.kind === 'graphql' ? cannot('it takes JSON, and makes no documents') : 'answered, the post ends with InputError ERR_INPUT; after: answered',
+    async see(way) {
+      await using it = await way.open([{ name: 'actor' }])
+      const among = await each(it.post('/', ['good', { text: 5 } as any, 'fine'], { requestSize: 1, continueOnError: true }))
+      return `${among}; after: ${await alone(it, 'good')}`
+    },
+  },
+  {
+    name: 'a message that cannot be read, at once: the other end finds it',
+    expect: (way) =>
+      way.kind === 'inline'
+        ? ONE_PROCESS
+        : way.kind === 'graphql'
+          ? 'among others: the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered'
+          : failing(way.kind === 'external' && way.protocol === 'http' ? connection(way, 'ERR_REFUSED') : 'ExecutorError ERR_EXECUTOR'),
+    async see(way) {
+      await using it = await way.open([{ name: 'actor' }])
+      const options = { requestSize: 1, resultsInOrder: true, continueOnError: true }
+      const among = await each(it.post('/', ['good', unreadable(way), 'fine'], options))
+      return `among others: ${among}; alone: ${await alone(it, unreadable(way))}; after: ${await alone(it, 'good')}`
+    },
+  },
   lazily('in a chain', (actor) => [actor]),
   lazily('in a batch', (actor) => [{ ...actor, dynamicBatching: { preferredBatchSize: 2, timeout: 200 } }]),
   lazily('behind a fork', (actor) => [

@@ -162,4 +162,51 @@ test('146: in a stream of an upload, the lines behind it follow', async () => {
   assert.equal(kinds, ['event: response', 'event: error', 'event: response', 'event: end'])
 })
 
+/** Hands on each document twice: the first piece of a bad one cannot be written, what comes after it could be. */
+async function* twice({ docs }: Call) {
+  for (const doc of docs) {
+    if (doc.text === 'bad') doc.tags.n = 5n
+    yield doc
+    delete doc.tags.n
+    yield doc
+  }
+}
+
+test('157: on every wire, a piece that cannot be written fails its own request once, and no piece follows it', async () => {
+  await using flow = await new Flow({ protocol: ['grpc', 'http', 'websocket'], port: 0, onError: () => {} }).add({ name: 'twice', uses: twice }).open()
+  for (const address of Object.values(flow.addresses)) {
+    await using client = new Client(address)
+    const seen: string[] = []
+    const options = { requestSize: 1, resultsInOrder: true, continueOnError: true }
+    for await (const { docs, partial, status } of client.post('/', ['before', 'bad', 'behind'], options)) {
+      if (status.code === 'SUCCESS') seen.push(`${docs.texts} ${partial}`)
+      else seen.push(`${status.exception!.executor}: ${/n is a bigint/.exec(status.description)}`)
+    }
+    assert.equal(seen, ['before true', 'before true', 'before false', 'twice: n is a bigint', 'behind true', 'behind true', 'behind false'], address)
+  }
+})
+
+test('157: nor does one follow it in the answers to an upload', async () => {
+  await using flow = await new Flow().add({ name: 'twice', uses: twice }).open()
+  const reported: string[] = []
+  const { fetch } = createHttp(flow, { onError: ({ message }) => reported.push(message) })
+  const response = await fetch(
+    new Request('http://127.0.0.1/post?requestSize=1&resultsInOrder=true&continueOnError=true', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson' },
+      body: '{"text":"before"}\n{"text":"bad"}\n{"text":"behind"}\n',
+    }),
+  )
+  const lines = (await within(5000, response.text()))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.equal(
+    lines.map(({ header, data, partial = false }) => `${header.status.code} ${data.map(({ text }: any) => text)} ${partial}`),
+    ['0 before true', '0 before true', '0 before false', '1  false', '0 behind true', '0 behind true', '0 behind false'],
+  )
+  assert.is(reported.length, 1)
+  assert.match(reported[0]!, /n is a bigint/)
+})
+
 test.run()

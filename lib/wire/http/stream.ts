@@ -1,3 +1,4 @@
+import { ignore } from '../../stream/adopt.js'
 import type { Message } from '../message.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { type Format, MEDIA } from './media.js'
@@ -16,7 +17,7 @@ export class Stream {
   readonly #report: (error: Error) => void
   #sink: Sink | undefined
   /** Texts that take several turns to write, and those behind them: branches and replicas hand on their pieces side by side. */
-  #writing: Promise<Answered> | undefined
+  #writing: Promise<unknown> | undefined
 
   constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, { exposeStacks, onError }: Settings) {
     this.#exchange = exchange
@@ -30,6 +31,7 @@ export class Stream {
     return this.#sink !== undefined
   }
 
+  /** @throws what says why a partial answer cannot be written */
   async send(message: Message): Promise<void> {
     const { text, failed } = await this.#inOrder(answered(message, this.#stacks, this.#report))
     const kind = failed ? 'error' : message.ordinal !== undefined ? 'partial' : 'response'
@@ -38,7 +40,10 @@ export class Stream {
 
   #inOrder(next: Answered | Promise<Answered>): Answered | Promise<Answered> {
     if (!(next instanceof Promise) && this.#writing === undefined) return next
-    const turn: Promise<Answered> = (this.#writing ?? Promise.resolve()).then(() => next)
+    const take = (): Answered | Promise<Answered> => next
+    // What cannot be written is told to who sends it, and holds up nobody.
+    if (next instanceof Promise) next.catch(ignore)
+    const turn = (this.#writing ?? Promise.resolve()).then(take, take)
     this.#writing = turn
     const done = (): void => {
       if (this.#writing === turn) this.#writing = undefined

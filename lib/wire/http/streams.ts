@@ -2,7 +2,7 @@ import { asError, ExecutorError } from '../../errors.js'
 import type { Handler, Peer } from '../../peer.js'
 import { post } from '../../post/post.js'
 import type { Identity } from '../identity.js'
-import { answerOf, askedBy, type Message } from '../message.js'
+import { answerOf, askedBy, type Message, unwritten } from '../message.js'
 import { Refused } from '../refused.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failed, failureOf } from './failure.js'
@@ -30,13 +30,24 @@ export async function upload(
   if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
+  /** Requests with a piece that could not be written. Their executors are past it, so that what follows is left out. */
+  const lost = new Set<string>()
+  const lose = (piece: Message, error: unknown): Promise<void> => {
+    if (piece.ordinal === undefined) throw error
+    lost.add(piece.requestId)
+    return stream.send(unwritten(piece, error))
+  }
   const responses = post(askedBy(peer as Peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,
   })
   try {
-    for await (const response of responses) await stream.send(answerOf(response))
+    for await (const response of responses) {
+      const message = answerOf(response)
+      if (!lost.has(message.requestId)) await stream.send(message).catch((error) => lose(message, error))
+      else if (!response.partial) lost.delete(message.requestId)
+    }
     if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
     await stream.end()
   } catch (error) {

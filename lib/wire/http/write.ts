@@ -12,11 +12,13 @@ export interface Answered {
 /**
  * An answer; a promise of one that takes several turns to write. What its executors made and nobody can write is theirs.
  * @param report hears of that
+ * @throws what says why a partial answer cannot be written: its executor fails of it
  */
 export function answered(message: Message, stacks: boolean, report: (error: Error) => void): Answered | Promise<Answered> {
   const failed = message.status?.code === 'ERROR'
   const instead = (error: unknown): Answered => {
     report(error as Error)
+    if (message.ordinal !== undefined) throw error
     // It has no documents, so it is there at once.
     return { text: answerText(unwritten(message, error), stacks) as string, failed: true }
   }

@@ -98,8 +98,11 @@ export class Desk {
     const place = new Seat(share, scope)
     const hand = async (part: Message): Promise<void> => {
       place.rest()
-      await partial!(this.#outward(part, given))
-      place.back()
+      try {
+        await partial!(this.#outward(part, given))
+      } finally {
+        place.back()
+      }
     }
     try {
       const room = place.enter()
@@ -148,12 +151,16 @@ export class Desk {
     }
   }
 
-  /** In bytes; what cannot be said in bytes is an error of who answered. */
+  /**
+   * In bytes; what cannot be said in bytes is an error of who answered.
+   * @throws what says why a partial answer cannot be: its executor fails of it
+   */
   encode(message: Message): Uint8Array {
     const { model } = this.settings
     try {
       return encodeMessage(message, { model })
     } catch (error) {
+      if (message.ordinal !== undefined) throw error
       return encodeMessage(unwritten(message, error), { model })
     }
   }

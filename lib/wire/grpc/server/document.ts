@@ -50,6 +50,7 @@ function encode(message: Message, { settings }: Desk): Uint8Array {
   try {
     return encodeSingle(message, settings)
   } catch (error) {
+    if (message.ordinal !== undefined) throw error
     return encodeSingle(unwritten(message, error), settings)
   }
 }

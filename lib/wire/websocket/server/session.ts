@@ -3,6 +3,7 @@ import type { RawData, WebSocket } from 'ws'
 import { clearInterval, setInterval } from '../../../base/clock.js'
 import type { Handler } from '../../../peer.js'
 import { statusOf } from '../../../request/response.js'
+import { ignore } from '../../../stream/adopt.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { behindIn, refusedIn } from '../../behind.js'
@@ -118,6 +119,7 @@ export class Session {
     }
   }
 
+  /** @throws what says why a partial answer cannot be written: its executor fails of it */
   readonly #send = async (message: Message): Promise<void> => {
     if (this.#scope.aborted) return
     const { dialect } = this.asked
@@ -127,7 +129,7 @@ export class Session {
       data = dialect.writeAnswer(shown)
     } catch (error) {
       // Tags that are no JSON, for instance.
-      data = dialect.writeAnswer(unwritten(message, error))
+      data = this.#writeInstead(message, error)
     }
     if (data instanceof Promise || this.#writing !== undefined) data = await this.#inOrder(data, message)
     await this.#outlet.send(data)
@@ -135,14 +137,22 @@ export class Session {
 
   #inOrder(data: string | Uint8Array | Promise<string | Uint8Array>, message: Message): Promise<string | Uint8Array> {
     const before = this.#writing
-    const written = Promise.resolve(data).catch((error) => this.asked.dialect.writeAnswer(unwritten(message, error)))
-    const turn = before === undefined ? written : before.then(() => written)
+    const written = Promise.resolve(data).catch((error) => this.#writeInstead(message, error))
+    // What cannot be written is told to who sends it, and holds up nobody.
+    written.catch(ignore)
+    const take = () => written
+    const turn = before === undefined ? written : before.then(take, take)
     this.#writing = turn
     const done = (): void => {
       if (this.#writing === turn) this.#writing = undefined
     }
     turn.then(done, done)
     return turn
+  }
+
+  #writeInstead(message: Message, error: unknown): string | Uint8Array | Promise<string | Uint8Array> {
+    if (message.ordinal !== undefined) throw error
+    return this.asked.dialect.writeAnswer(unwritten(message, error))
   }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
