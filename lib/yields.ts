@@ -36,9 +36,8 @@ export async function collect(
       docs = documents(isSeveral(answer) ? answer : [answer])
       for (const document of docs) all.set(given.has(document) ? document : (byId.get(document.id) ?? document.id), document)
     } else check()
-    if (request.emit === undefined) continue
     // A copy goes out, as the generator goes on with the documents.
-    await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
+    if (request.emit !== undefined) await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
     // A generator that waits for nothing, and pieces that are taken at once, would leave no turn to sockets: nor to the one that says that nobody listens.
     if (overdue()) await new Promise<void>(later)
     if (scope.aborted) throw scope.reason

@@ -150,6 +150,17 @@ test('E9, R36: the order of a join does not depend on who is first', async () =>
   }
 })
 
+test('216: a join that unites by id still sees what each branch brought', async () => {
+  const seen: object[] = []
+  await using flow = await new Flow()
+    .add({ name: 'a', needs: 'gateway', uses: ({ docs }) => void (docs[0]!.tags.a = 1) })
+    .add({ name: 'b', needs: 'gateway', uses: ({ docs }) => void (docs[0]!.tags.b = 2) })
+    .needs(['a', 'b'], { join: 'merge', uses: ({ docs, docsMatrix }) => void seen.push(docs[0]!.tags, ...docsMatrix!.map((docs) => docs[0]!.tags)) })
+    .open()
+  await flow.post('/', 'x').drain()
+  assert.equal(seen, [{ a: 1, b: 2 }, { a: 1 }, { b: 2 }])
+})
+
 test('E9: a join sees the branches apart, by order and by name', async () => {
   let call: Call | undefined
   await using flow = await new Flow()
@@ -310,6 +321,8 @@ test('R53, R137: close() waits for what other branches still do after one failed
       .catch(() => {}),
   )
   const closing = flow.close()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(log, [])
   door.resolve()
   await within(1000, closing)
   assert.equal(log, ['finished', 'closed'])

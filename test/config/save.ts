@@ -134,6 +134,27 @@ test('F7 modules are named by their way from the file', async () => {
   assert.equal((await load(outside, true)).told, [{ name: 'mine', uses: mine }])
 })
 
+test('216: files of keys and tokens are named from the file where they lie below it, and else by where they are', async () => {
+  const folder = new Folder()
+  const file = folder.file('flow.yml')
+  const flow = new Flow({
+    sslKeyfile: folder.file('tls/key.pem'),
+    sslCertfile: resolve('cert.pem'),
+    tokenFile: [folder.file('keys/tokens'), resolve('tokens')],
+  }).add({
+    name: 'there',
+    external: true,
+    host: 'grpc://127.0.0.1:1',
+    tokenFile: folder.file('keys/token'),
+  })
+  await flow.saveConfig(file)
+  const { value } = (await parseYaml(readFileSync(file, 'utf8'), { file })) as any
+  assert.is(value.with.ssl_keyfile, 'tls/key.pem')
+  assert.is(value.with.ssl_certfile, resolve('cert.pem'))
+  assert.equal(value.with.token_file, ['keys/tokens', resolve('tokens')])
+  assert.is(value.executors[0].token_file, 'keys/token')
+})
+
 test('F7 what was given in code is refused, with the executor’s name', async () => {
   class Mine extends Executor {}
   const refuse = (options: AddOptions, message: RegExp) => refused(saveFlow(planOf({ name: 'shop' }, [{ name: 'b', ...options }])), message)

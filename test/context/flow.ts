@@ -226,4 +226,23 @@ test('141: a batch of several requests runs in the context in which the Flow was
   assert.equal(witness.foreign, [])
 })
 
+test('216: a source that is always ready is read in the context of its own post, also behind a turn that others asked for', async () => {
+  const strangers = new Set<string>()
+  const source = (who: string): AsyncIterable<string> => {
+    let count = 0
+    return {
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          if (tenant.getStore() !== who) strangers.add(`${who} in the context of ${tenant.getStore()}`)
+          return count++ < 200_000 ? { done: false, value: who } : { done: true, value: undefined }
+        },
+      }),
+    }
+  }
+  await using flow = await new Flow().add({ uses: () => {} }).open()
+  const read = (who: string) => tenant.run(who, () => flow.post('/', source(who), { requestSize: 0 }).drain())
+  await within(20_000, Promise.all(TENANTS.map(read)))
+  assert.equal([...strangers], [])
+})
+
 test.run()

@@ -204,6 +204,20 @@ test('F4, R34: a replica that hangs from its first request on is not taken for a
     await flow.close()
   }))
 
+test('216: a replica that fails at once is not taken for a fast one', () =>
+  clocked(async (clock) => {
+    const asked: number[] = []
+    const { Worker } = staff(async (shardId) => {
+      asked.push(shardId)
+      if (shardId === 0) throw new Error('down')
+      clock.now += 5
+    })
+    await using flow = await new Flow().add({ uses: Worker, parallel: 2 }).open()
+    for (let i = 0; i < 20; i++) await flow.post('/', `${i}`, { continueOnError: true }).drain()
+    assert.equal(asked.slice(0, 2).toSorted(), [0, 1])
+    assert.is(asked.filter((shardId) => shardId === 0).length, 1)
+  }))
+
 test('F4: a replica that was slow once gets another chance', () =>
   clocked(async (clock) => {
     const doors = new Doors()

@@ -171,6 +171,24 @@ test('P8: without onError, onAlways still sees the response that ends the iterat
   assert.equal(always, ['ERROR'])
 })
 
+test('216: an executor that failed is what ends it, also when a callback throws of that; which is logged', async () => {
+  await using flow = await open()
+  const { error: log } = console
+  const logged: string[] = []
+  console.error = (line: string) => void logged.push(line)
+  const onAlways = () => {
+    throw new Error('of the callback')
+  }
+  const error = await flow
+    .post('/', ['bad'], { onAlways })
+    .drain()
+    .catch((error) => error)
+  console.error = log
+  assert.is(error.code, 'ERR_EXECUTOR')
+  assert.is(logged.length, 1)
+  assert.match(logged[0]!, /onAlways threw .*of the callback/)
+})
+
 test('P7: after the iteration ended, nobody is called back', async () => {
   const called: string[] = []
   const door = deferred<void>()
@@ -181,10 +199,11 @@ test('P7: after the iteration ended, nobody is called back', async () => {
       },
     })
     .open()
-  for await (const _ of flow.post('/', ['0', '1', '2'], { requestSize: 1, onAlways: (response) => called.push(name(response)) })) break
+  const note = (response: Response) => called.push(name(response))
+  for await (const _ of flow.post('/', ['0', '1', '2'], { requestSize: 1, onDone: note, onAlways: note })) break
   door.resolve()
   await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(called, ['0'])
+  assert.equal(called, ['0', '0'])
 })
 
 test('P7: nor by onAlways, behind an onDone or onError that was under way when it ended', async () => {

@@ -184,6 +184,22 @@ test('E3: other executors of a chain work on the whole answer, once; ordinals go
 
 // ── when it comes ────────────────────────────────────────────────────────────────────────────────────────
 
+test('216: a piece does not come to show what executors behind it returned', async () => {
+  await using flow = await new Flow()
+    .add({ name: 'first', uses: () => ({ n: 1 }) })
+    .add({
+      name: 'pieces',
+      uses: async function* ({ docs }) {
+        yield docs[0]!
+      },
+    })
+    .add({ name: 'last', uses: () => ({ n: 3 }) })
+    .open()
+  const [piece, whole] = await within(1000, flow.post('/', 'x').toArray())
+  assert.equal(piece!.parameters.__results__, { first: { n: 1 } })
+  assert.equal(whole!.parameters.__results__, { first: { n: 1 }, last: { n: 3 } })
+})
+
 test('E3, P2: the first piece is there before the third is asked for', async () => {
   const reached: string[] = []
   const door = deferred<void>()
@@ -582,6 +598,24 @@ test('E3: a floating generator runs to its end, and its pieces are nobody’s', 
   await within(1000, flow.close())
 })
 
+test('216: pieces of what floats are not handed on, not even while others are waited for', async () => {
+  const door = deferred<void>()
+  await using flow = await new Flow()
+    .add({ name: 'slow', needs: 'gateway', uses: () => door.promise })
+    .add({
+      name: 'log',
+      needs: 'gateway',
+      floating: true,
+      uses: async function* () {
+        yield 'a piece'
+        yield 'another'
+        door.resolve()
+      },
+    })
+    .open()
+  assert.equal(await within(1000, all(flow.post('/', 'x'))), ['x 0'])
+})
+
 test('E3, F4: in batches of several requests pieces are collected, and dealt back', async () => {
   await using flow = await flowOf(
     async function* ({ docs }) {
@@ -627,6 +661,32 @@ test('E3: a generator that fails before its first piece is tried again, and leav
     { retries: { attempts: 1, delay: 1 } },
   )
   assert.equal(await within(1000, all(flow.post('/', 'x'))), ['x! 0 partial', 'x! 1'])
+})
+
+test('216: a generator that waits for nothing lets timers have their turn, also when nobody takes its pieces yet, or ever', async () => {
+  const endless = async function* (_: Call) {
+    let fired = false
+    const timer = setTimeout(() => {
+      fired = true
+    }, 5)
+    for (let n = 0; !fired && n < 300_000; n++) yield
+    clearTimeout(timer)
+    assert.ok(fired)
+  }
+  const door = deferred<void>()
+  const held = async function* (call: Call) {
+    if (call.docs[0]!.text === 'first') await door.promise
+    else yield* endless(call)
+  }
+  await using flow = await flowOf(held)
+  // Behind one that is waited for, pieces are kept.
+  const post = flow.post('/', ['first', 'second'], { requestSize: 1, resultsInOrder: true })
+  const ended = within(20_000, post.drain())
+  const behind = await flowOf(endless, { dynamicBatching: { preferredBatchSize: 1 } })
+  await within(20_000, behind.post('/', 'x').drain())
+  await behind.close()
+  door.resolve()
+  await ended
 })
 
 test('P11: posts at once: each gets its own pieces', async () => {

@@ -183,6 +183,16 @@ test('P2: nothing is read before the first response is asked for', async () => {
   assert.is(read, 0)
   await post.next()
   assert.is(read, 1)
+  // Nor is a function called that has its inputs at once.
+  let called = 0
+  const later = flow.post('/', () => {
+    called++
+    return ['a']
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(called, 0)
+  await later.drain()
+  assert.is(called, 1)
 })
 
 test('P2: responses come as they complete, or in order when asked', async () => {
@@ -385,6 +395,26 @@ test('P8: with continueOnError or onError, failed responses are handed on and th
     assert.is(routes[1]!.status!.code, 'ERROR')
   }
   assert.is(errors.length, 1)
+})
+
+test('216: with continueOnError, what is no failure of a request still ends the iteration', async () => {
+  for (const options of [{ continueOnError: true }, { onError: () => {} }]) {
+    const flow = await flowOf(() => {})
+    const door = deferred<void>()
+    const post = flow.post(
+      '/',
+      async function* () {
+        yield 'before'
+        await door.promise
+        yield 'behind'
+      },
+      { requestSize: 1, ...options },
+    )
+    assert.is((await post.next()).value.status.code, 'SUCCESS')
+    await flow.close()
+    door.resolve()
+    await fails(() => post.next(), 'ERR_FLOW_NOT_OPEN')
+  }
 })
 
 test('P12, R37–R41: a signal ends the iteration with its reason and tells the executors', async () => {
@@ -611,8 +641,11 @@ test('R31: documents that all go into one request do not hold timers back', asyn
   const documents = Array.from({ length: 300_000 }, () => ({ text: 'x' }))
   // A collection of the heap may cost more than 50 ms, but not each time.
   let longest = Infinity
-  for (let tries = 0; tries < 3 && longest >= 50; tries++) longest = await longestGap(() => flow.post('/', documents, { requestSize: 0 }).drain())
-  assert.ok(longest < 50, `${longest.toFixed(0)} ms`)
+  for (const inputs of [documents, new Set(documents)]) {
+    longest = Infinity
+    for (let tries = 0; tries < 3 && longest >= 50; tries++) longest = await longestGap(() => flow.post('/', inputs, { requestSize: 0 }).drain())
+    assert.ok(longest < 50, `${longest.toFixed(0)} ms`)
+  }
 })
 
 test('R42: a signal that many posts share gets one listener', async () => {
@@ -805,6 +838,23 @@ test('R160: a promise that is rejected is a failure of the input, closes it, and
   for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve))
   process.off('unhandledRejection', hear)
   assert.equal(unhandled, [])
+})
+
+test('216: what is no document is named by its position, also behind promises', async () => {
+  await using flow = await flowOf(() => {})
+  const list = ['0', '1', '2', Promise.resolve('3'), '4', 5]
+  const kinds: Record<string, () => unknown> = {
+    array: () => list,
+    set: () => new Set(list),
+    'async generator': async function* () {
+      yield* list as any
+    },
+  }
+  for (const [kind, inputs] of Object.entries(kinds))
+    for (const requestSize of [1, 2, 4, 100])
+      await fails(() => flow.post('/', inputs() as any, { requestSize }).drain(), 'ERR_INPUT', /^Input 5 of post\(\)/).catch((error) =>
+        assert.unreachable(`${kind}, ${requestSize}: ${error.message}`),
+      )
 })
 
 test('R168: inputs that come when nobody wants them any more are closed', async () => {

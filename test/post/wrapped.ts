@@ -5,6 +5,7 @@ const READERS: Record<string, (flow: AnyFlow<any, any>, source: Iterable<string>
   'a loop': (flow, source, options) => flow.post('/', source, options),
   showProgress: (flow, source, options) => flow.post('/', source, { ...options, showProgress: true }),
   'transform()': (flow, source, options) => flow.transform('/', options)(source),
+  'in order': (flow, source, options) => flow.post('/', source, { ...options, resultsInOrder: true }),
   callbacks: (flow, source, options) => flow.post('/', source, { ...options, onDone() {} }),
   'yield*': (flow, source, options) =>
     (async function* () {

@@ -1,6 +1,8 @@
+import '../support/clock.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Coalesce } from '../../lib/stream/coalesce.js'
+import { fake, real } from '../support/clock.js'
 import { deferred } from '../support/deferred.js'
 import { numbers, Source } from '../support/source.js'
 import { pending, turn } from '../support/turn.js'
@@ -203,6 +205,23 @@ test('R45: no timer stays, whatever the exit', async () => {
   await within(1000, next)
   await turn()
   assert.is(timers(), before)
+})
+
+test('216: a source that gives some in each turn of the event loop costs no timer', async () => {
+  let timers = 0
+  fake.setTimeout = (run, milliseconds) => {
+    timers++
+    return real.setTimeout(run, milliseconds)
+  }
+  try {
+    assert.equal(await all(gather(new Source(numbers(20), { before: (n) => (n % 3 === 0 ? turn() : undefined) }), Infinity, 60_000)), [numbers(20)])
+    assert.is(timers, 0)
+    // One that is not does.
+    await all(gather(new Source(numbers(2), { before: () => new Promise((resolve) => setImmediate(() => turn().then(turn).then(resolve))) }), Infinity, 60_000))
+    assert.ok(timers > 0)
+  } finally {
+    fake.setTimeout = undefined
+  }
 })
 
 test('R31: a large batch of ready items steps aside for timers', async () => {

@@ -624,6 +624,13 @@ test('a consumer that leaves after a failure hears no more of it', async () => {
   assert.equal(await it.next(), done)
 })
 
+test('R160: promises of a list that are never reached leave no rejection unhandled', async () => {
+  const list = [Promise.resolve(0), Promise.reject(new Error('nobody comes here'))]
+  for await (const _ of inFlight(list, (n) => n, { limit: 1 })) break
+  await turn()
+  assert.is(unhandled, 0)
+})
+
 test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
