@@ -184,6 +184,14 @@ test('E1: an endpoint bound to what is no method does not open', async () => {
     assert.match(error.message, /\/x is bound to Wrong\.nowhere/)
   }
   assert.throws(() => requests(5 as any), /endpoint/)
+  // Nor one bound to what every executor has for other ends.
+  for (const method of ['close', 'handle', 'constructor']) {
+    class Inherits extends Executor {
+      static requests = { '/x': method }
+    }
+    const error: any = await open(Inherits).catch((error) => error)
+    assert.is(error.code, 'ERR_EXECUTOR_BINDING', method)
+  }
 })
 
 test('E2, E5: usesWith is the config, usesMetas the metas, usesRequests re-binds', async () => {

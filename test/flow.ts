@@ -671,6 +671,39 @@ test('206: open(), close(), open(): the last word holds', async () => {
   assert.is(log.at(-1), 'close')
 })
 
+test('216: close() called twice is one shutdown, which both wait for; open() waits for it, too', async () => {
+  const log: string[] = []
+  const door = deferred<void>()
+  class Holds extends Executor {
+    static requests = { '/': 'hold' }
+    override open() {
+      log.push('open')
+    }
+    hold() {
+      log.push('held')
+      return door.promise
+    }
+    override close() {
+      log.push('close')
+    }
+  }
+  const flow = await new Flow().add({ uses: Holds }).open()
+  const held = flow.post('/', 'x').drain()
+  await turn()
+  const closings = [flow.close(), flow.close()]
+  const opening = flow.open()
+  let settled = 0
+  for (const promise of [...closings, opening]) promise.then(() => settled++)
+  await turn()
+  assert.is(settled, 0)
+  assert.equal(log, ['open', 'held'])
+  door.resolve()
+  await within(1000, Promise.all([held, ...closings, opening]))
+  assert.equal(log, ['open', 'held', 'close', 'open'])
+  assert.ok(flow.isOpen)
+  await flow.close()
+})
+
 test('206: block() closes also when before throws, and ends when somebody else closes', async () => {
   const flow = await new Flow().open()
   const failed = await flow
