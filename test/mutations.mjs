@@ -129,6 +129,16 @@ const MUTATIONS = [
   ['lib/wire/websocket/server/session.ts', '    if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
   ['lib/wire/grpc/server/desk.ts', '      if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
   ['lib/wire/http/streams.ts', '    lost.add(piece.requestId)\n', '', 'test/gateway/unwritable.ts', '157: nor does one'],
+  [
+    'lib/graph/queue.ts',
+    'this.#leave(ticket, of(ticket.request, request, reason))',
+    'this.#leave(ticket, reason)',
+    'test/graph/batched.ts',
+    '216: what a batch failed of',
+  ],
+  ['lib/graph/queue.ts', 'if (batch.done !== undefined) ticket.request.linger(batch.done)', '', 'test/graph/batched.ts', '216: close() waits for a batch'],
+  ['lib/graph/queue.ts', 'if (item.ticket.over) continue', '', 'test/graph/batched.ts', '216: who left while few did'],
+  ['lib/doc/document.ts', 'copy.#more.location = [...more.location]', 'copy.#more.location = more.location', 'test/doc/document.ts', 'E9: a clone has'],
 
   // ── features: each taken away ──
   ['lib/flow.ts', 'options.needs === undefined ? [last]', 'true ? [last]', 'test/flow.ts', 'F3, E9'],

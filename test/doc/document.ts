@@ -220,6 +220,7 @@ test('E9: a clone has the same id and shares nothing that is changed in place', 
   copy.scores.cos!.value = 0
   copy.scores.more = { value: 1 }
   copy.evaluations.ndcg!.value = 0
+  ;(copy.location as number[]).push(9)
   copy.chunks[0]!.text = 'other'
   copy.chunks.append('another')
   copy.matches[0]!.scores.cos!.value = 0

@@ -241,6 +241,18 @@ test('P8: with continueOnError a failed batch is as many failed responses, and t
   )
 })
 
+test('216: what a batch failed of is told to each request under its own id, not under that of the batch', async () => {
+  const { flow } = await flowOf({ preferredBatchSize: 2, timeout: NEVER }, () => new Promise(() => {}), { timeout: 5 }, { closeTimeout: 1 })
+  await using _ = flow
+  const responses = await within(2000, flow.post('/', texts(2), { requestSize: 1, continueOnError: true }).toArray())
+  assert.is(responses.length, 2)
+  for (const { error, requestId } of responses) {
+    assert.is((error as ExecutorError).code, 'ERR_EXECUTOR_TIMEOUT')
+    assert.is((error as ExecutorError).requestId, requestId)
+    assert.ok(error!.message.includes(requestId))
+  }
+})
+
 test('a batch is tried again as a whole, and no document comes twice', async () => {
   let calls = 0
   const { flow, batches } = await flowOf(
@@ -272,6 +284,20 @@ test('P12: a request that leaves takes its documents out of the line', async () 
   const { all } = await oneByOne(texts(3).map((text) => () => flow.post('/', text).drain()))
   await within(1000, Promise.all(all))
   assert.equal(batches, [texts(3)])
+})
+
+test('216: who left while few did is not in the batch that goes out', async () => {
+  const { flow, batches } = await flowOf({ preferredBatchSize: 4, timeout: NEVER })
+  await using _ = flow
+  const controller = new AbortController()
+  const posts = [flow.post('/', 'a').drain(), flow.post('/', 'leaves', { signal: controller.signal }).drain(), flow.post('/', 'c').drain()]
+  const left = failure(posts[1]!)
+  await turn()
+  controller.abort('enough')
+  await left
+  const { all } = await oneByOne(['d', 'e'].map((text) => () => flow.post('/', text).drain()))
+  await within(1000, Promise.all([posts[0], posts[2], ...all]))
+  assert.equal(batches, [['a', 'c', 'd', 'e']])
 })
 
 test('P12, R45: when all have left the line, no timer is left', async () => {
@@ -454,6 +480,35 @@ test('R44: close() waits for a batch whose time was up', async () => {
   door.resolve()
   await within(1000, closing)
   assert.equal(log, ['done', 'closed'])
+})
+
+test('216: close() waits for a batch whose request left', async () => {
+  const door = deferred<void>()
+  const log: string[] = []
+  class Slow extends Executor {
+    static requests = { '/default': 'work' }
+    async work() {
+      log.push('begun')
+      await door.promise
+      log.push('done')
+    }
+    override close() {
+      log.push('closed')
+    }
+  }
+  const flow = await new Flow().add({ name: 'only', uses: Slow, dynamicBatching: { preferredBatchSize: 1, timeout: NEVER } }).open()
+  const controller = new AbortController()
+  const left = failure(flow.post('/', 'x', { signal: controller.signal }).drain())
+  await turn()
+  assert.equal(log, ['begun'])
+  controller.abort('enough')
+  assert.is(await left, 'enough')
+  const closing = flow.close()
+  await turn()
+  assert.equal(log, ['begun'])
+  door.resolve()
+  await within(1000, closing)
+  assert.equal(log, ['begun', 'done', 'closed'])
 })
 
 test('F4, R22: batches are spread over replicas', async () => {
