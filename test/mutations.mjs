@@ -139,10 +139,13 @@ const MUTATIONS = [
   ['lib/graph/queue.ts', 'if (batch.done !== undefined) ticket.request.linger(batch.done)', '', 'test/graph/batched.ts', '216: close() waits for a batch'],
   ['lib/graph/queue.ts', 'if (item.ticket.over) continue', '', 'test/graph/batched.ts', '216: who left while few did'],
   ['lib/doc/document.ts', 'copy.#more.location = [...more.location]', 'copy.#more.location = more.location', 'test/doc/document.ts', 'E9: a clone has'],
+  ['lib/graph/external.ts', ' || request.whole.emitted > emitted', '', 'test/graph/external.ts', '216: nobody elsewhere'],
+  ['lib/request/copy.ts', 'copies.get(document) ?? document.clone()', 'document.clone()', 'test/graph/patient.ts', '216: a document that a join has'],
+  ['lib/request/response.ts', '[...request.routes]', 'request.routes', 'test/post/parts.ts', '216: a piece does not come'],
 
   // ── features: each taken away ──
   ['lib/flow.ts', 'options.needs === undefined ? [last]', 'true ? [last]', 'test/flow.ts', 'F3, E9'],
-  ['lib/flow.ts', 'floating: options.floating ?? false', 'floating: false', 'test/graph/floating.ts', 'floating: no response'],
+  ['lib/flow.ts', 'floating: options.floating ?? false', 'floating: false', 'test/post/parts.ts', '216: pieces of what floats'],
   ['lib/flow.ts', "join: options.join ?? 'concat'", "join: 'concat'", 'test/flow.ts', '216: a join that unites by id'],
   ['lib/deployment.ts', 'if (options.when !== undefined) {', 'if (false as boolean) {', 'test/graph/when.ts', 'F3: what does not pass'],
   [

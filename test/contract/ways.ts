@@ -166,9 +166,9 @@ export const fetched: Way = {
   },
 }
 
-/** TLS is said by the scheme, or by how it is spoken. */
-const addressOf = (protocol: Protocol, port: number, { secure = false, host = '127.0.0.1', tls }: Parameters<NonNullable<Way['reach']>>[1] = {}): string =>
-  `${SCHEMES[protocol]}${secure && tls === undefined ? 's' : ''}://${host}:${port}`
+/** The scheme says that there is TLS. */
+const addressOf = (protocol: Protocol, port: number, { secure = false, host = '127.0.0.1' }: Parameters<NonNullable<Way['reach']>>[1] = {}): string =>
+  `${SCHEMES[protocol]}${secure ? 's' : ''}://${host}:${port}`
 
 function towards(protocol: Protocol, port: number, given: Parameters<NonNullable<Way['reach']>>[1] = {}): Client {
   const { secure: _, host: __, ...options } = given

@@ -87,6 +87,25 @@ test('one elsewhere that was out of reach for long is as good as before as soon 
   fake.now = undefined
 })
 
+test('216: nobody elsewhere is asked again after a partial answer', async () => {
+  for (const [pieces, asked] of [
+    [0, 4],
+    [1, 1],
+  ] as const) {
+    const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    let calls = 0
+    const handle = async ({ whole }: Request): Promise<void> => {
+      calls++
+      whole.emitted += pieces
+      throw new ConnectionError('ERR_DISCONNECTED', 'x', 'it went away')
+    }
+    const handler = { accepts: () => true, handle } as unknown as Handler
+    const error: any = await new External('there', handler, clients).handle(request).catch((error) => error)
+    assert.is(error.code, 'ERR_DISCONNECTED')
+    assert.is(calls, asked)
+  }
+})
+
 test('201: attempts at one executor do know', async () => {
   const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
   const tried = new Set<object>(['before' as unknown as object])

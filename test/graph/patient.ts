@@ -445,6 +445,24 @@ test('an attempt that goes on when its time is up changes nothing in the answer 
   await within(1000, flow.close())
 })
 
+test('216: a document that a join has in its branches, too, is one document in each attempt', async () => {
+  const seen: boolean[] = []
+  await using flow = await new Flow()
+    .add({ name: 'a', needs: 'gateway' })
+    .add({ name: 'b', needs: 'gateway' })
+    .needs(['a', 'b'], {
+      name: 'both',
+      retries: { attempts: 1, delay: 0 },
+      uses: ({ docs, docsMatrix }) => {
+        seen.push(docs[0] === docsMatrix![0]![0] && docs[1] === docsMatrix![1]![0])
+        if (seen.length === 1) throw new Error('not yet')
+      },
+    })
+    .open()
+  await within(1000, flow.post('/', 'x').drain())
+  assert.equal(seen, [true, true])
+})
+
 test('R113: no attempt follows an answer that has no meaning', async () => {
   let calls = 0
   await using flow = await flowOf(

@@ -198,6 +198,9 @@ test('216: a piece does not come to show what executors behind it returned', asy
   const [piece, whole] = await within(1000, flow.post('/', 'x').toArray())
   assert.equal(piece!.parameters.__results__, { first: { n: 1 } })
   assert.equal(whole!.parameters.__results__, { first: { n: 1 }, last: { n: 3 } })
+  const stops = (response: typeof piece) => response!.routes.map(({ executor }) => executor)
+  assert.equal(stops(piece), ['gateway', 'first', 'pieces'])
+  assert.equal(stops(whole), ['gateway', 'first', 'pieces', 'last'])
 })
 
 test('E3, P2: the first piece is there before the third is asked for', async () => {
