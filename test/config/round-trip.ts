@@ -9,62 +9,12 @@ import { parseYaml } from '../../lib/config/yaml.js'
 import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions } from '../../lib/flow-options.js'
 import { ConfigError, Executor, Flow, FlowBuildError } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
+import { text } from '../support/yaml-text.js'
 import { problems } from './validate.js'
 
 const TOKEN = 'a-token-of-a-test-0'
 const schema = flowSchema()
 
-/** Texts that YAML, variables or JavaScript could take for something else. */
-const text = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 12 }),
-  fc.string(),
-  fc.constantFrom(
-    'no',
-    'Yes',
-    'on',
-    '~',
-    'null',
-    'true',
-    '012',
-    '0x1F',
-    '1_000',
-    '12:30',
-    '1e3',
-    '2020-01-01',
-    '.inf',
-    '-0',
-    '+1',
-    '0o7',
-    '12345678901234567890',
-  ),
-  fc.constantFrom(
-    '-',
-    '? x',
-    ': x',
-    '# x',
-    ' x ',
-    '',
-    '\t',
-    '\r\n',
-    'a\n\nb\n',
-    '\n',
-    '|',
-    '>',
-    '&a',
-    '*a',
-    '!x',
-    '%y',
-    '---',
-    '...',
-    '<<',
-    '=',
-    '\u2028',
-    '\ufeff',
-    '\u0085',
-  ),
-  fc.constantFrom('$A', '$$A', '${A}', '${{ ENV.A }}', '$$${{ A }}', '$', 'a$b', '$5', '${', '$${', '${{', '$$$$A', '${{ this.name }}', '$${{ A'),
-  fc.constantFrom('ключ', '鍵', '🗝️', '\ud83d\udd11', 'é', '\u202e', '\0'),
-)
 const key = text
 const forbidden = fc.constantFrom('__proto__', 'constructor', 'prototype')
 const number = fc.oneof(

@@ -13,6 +13,7 @@ import { parseYaml } from '../../lib/config/yaml.js'
 import type { AddOptions, FlowOptions, Plan } from '../../lib/flow-options.js'
 import { ConfigError, Executor, Flow } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
+import { text } from '../support/yaml-text.js'
 import { problems } from './validate.js'
 
 const fixtures = resolve('test/config/fixtures')
@@ -175,50 +176,6 @@ test('F7 what was given in code is refused, with the executor’s name', async (
 
 // ── any Flow ───────────────────────────────────────────────────────────────────────────────────────────────
 
-const text = fc.oneof(
-  fc.string({ unit: 'binary' }),
-  fc.string(),
-  fc.constantFrom(
-    'no',
-    'Yes',
-    'on',
-    '~',
-    'null',
-    'true',
-    '012',
-    '0x1F',
-    '1_000',
-    '12:30',
-    '1e3',
-    '2020-01-01',
-    '.inf',
-    '.nan',
-    '-',
-    '? x',
-    ': x',
-    '# x',
-    ' x ',
-    '',
-    '\ud800',
-    '\t',
-    '\r\n',
-    'a\n\nb\n',
-    '|',
-    '>',
-    '&a',
-    '*a',
-    '!x',
-    '%y',
-    '---',
-    '...',
-    '<<',
-    '=',
-    '\u2028',
-    '\ufeff',
-    '\u0085',
-  ),
-  fc.constantFrom('$A', '$$A', '${A}', '${{ ENV.A }}', '$$${{ A }}', '$', 'a$b', '$5', '${', '$${'),
-)
 const key = text.filter((name) => !['__proto__', 'constructor', 'prototype'].includes(name))
 const { value: anything } = fc.letrec((tie) => ({
   value: fc.oneof(
