@@ -1,5 +1,7 @@
+import type { Logger } from './base/logger.js'
+import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
 import { externals } from './externals.js'
-import type { FlowOptions, Plan } from './flow-options.js'
+import type { AddOptions, FlowOptions, Plan } from './flow-options.js'
 import type { Background } from './graph/background.js'
 import { instances } from './instances.js'
 import type { Part } from './lifecycle.js'
@@ -18,10 +20,12 @@ export interface Deployment {
  * Makes the instances of one executor, and what stands between them and the graph: replicas answer as one, and the controls that
  * were asked for stand around them. From outside: the condition, the batches, time and attempts, the replicas.
  */
-export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background): Promise<Deployment> {
+export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
   const { name } = step
   checkPlace(step)
   const { peers, parts: made, options } = step.options.external ? await externals(step) : await instances(step, flow)
+  // What one elsewhere answers is not known until it is there.
+  if (!options.external) checkKeys(name, options, peers[0]!.endpoints ?? [], warner(logger, name))
   const { concurrency = Infinity, polling } = options
   const parts: Part[] = [...made]
   let peer: Handler = peers[0]!
@@ -59,4 +63,14 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
 /** An executor elsewhere as one of several: whether it can be reached, a connection tells. */
 function elsewhere(client: Peer): Handler & { look(): Promise<unknown> } {
   return { accepts: (endpoint) => client.accepts(endpoint), handle: (request) => client.handle(request), look: async () => client.open() }
+}
+
+/** Endpoints in options: one that the executor does not have would do nothing there. */
+function checkKeys(name: string, { polling, dynamicBatching = {} }: AddOptions, endpoints: readonly string[], warn: Warn): void {
+  if (typeof polling === 'object') checkEndpoints(`polling of ${name}`, Object.keys(polling), endpoints, warn)
+  const batched = Object.entries(dynamicBatching).flatMap(([key, value]) => (typeof value === 'object' ? [key] : []))
+  checkEndpoints(`dynamicBatching of ${name}`, batched, endpoints, warn)
+  for (const endpoint of endpoints)
+    if (!/^(\/|_jina_)/.test(endpoint)) warn(`${name} has a method for ${endpoint}: without a slash, it is another endpoint than /${endpoint}`, endpoint)
+  if (endpoints.length === 0) warn(`${name} has no method for any endpoint, and documents pass it by. Bind them by @requests or static requests`, '')
 }

@@ -164,6 +164,10 @@ export interface Plan {
   readonly steps: readonly (Step & { readonly options: AddOptions })[]
 }
 
+const join = word(/^(concat|merge)$/, "'concat' or 'merge'")
+const poll = word(/^(any|all|all_async)$/i, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint")
+const protocol = word(/^(grpc|http|ws|websocket)$/i, "'grpc', 'http' or 'websocket'")
+
 /** What checks each option of a Flow. */
 export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) => void> = {
   name: string,
@@ -174,7 +178,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) =>
   closeTimeout: milliseconds,
   onBackgroundError: callback,
   // What a gateway is told, it checks when it starts; here, that it is no other word.
-  protocol: free,
+  protocol: each(protocol),
   port: each(count),
   portExpose: each(count),
   host: string,
@@ -233,7 +237,7 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   external: flag,
   host: each(string),
   port: each(count),
-  protocol: string,
+  protocol,
   tls: (name, value) => typeof value === 'boolean' || object(name, value),
   headers: texts,
   metadata: texts,
@@ -258,20 +262,23 @@ export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<
   return options
 }
 
-function join(name: string, value: unknown): void {
-  if (value !== 'concat' && value !== 'merge') throw optionRange(name, "'concat' or 'merge'", value)
+/** What is one of a few words. */
+function word(pattern: RegExp, words: string): (name: string, value: unknown) => void {
+  return (name, value) => {
+    if (typeof value !== 'string' || !pattern.test(value)) throw optionRange(name, words, value)
+  }
 }
 
 function free(): void {}
 
 function each(rule: (name: string, value: any) => void): (name: string, value: unknown) => void {
   return (name, value) => {
-    for (const one of Array.isArray(value) ? value : [value]) rule(name, one)
+    for (const one of [value].flat()) rule(name, one)
   }
 }
 
 function needs(name: string, value: unknown): void {
-  const list = Array.isArray(value) ? value : [value]
+  const list = [value].flat()
   if (!list.every((need) => typeof need === 'string')) throw optionType(name, 'a name or a list of names', value)
   if (list.length === 0) throw optionRange(name, "at least one name; 'gateway' stands for the input", value)
 }
@@ -301,8 +308,7 @@ function some(name: string, value: unknown): void {
 
 function polling(name: string, value: unknown): void {
   const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
-  for (const one of given)
-    if (typeof one !== 'string' || !/^(any|all|all_async)$/i.test(one)) throw optionRange(name, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint", one)
+  for (const one of given) poll(name, one)
 }
 
 function retries(name: string, value: unknown): void {

@@ -125,13 +125,10 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
     const name: string = options.name ?? this.#freeName('executor')
     if (!NAME.test(name) || name === GATEWAY)
-      throw new FlowBuildError(
-        'ERR_NAME_INVALID',
-        `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not the word ${GATEWAY}`,
-      )
-    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Give this one another name`)
+      throw new FlowBuildError('ERR_NAME_INVALID', `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not ${GATEWAY}`)
+    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Choose another name`)
     const last = this.#steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
-    const needs: readonly string[] = options.needs === undefined ? [last] : typeof options.needs === 'string' ? [options.needs] : [...options.needs]
+    const needs: readonly string[] = [options.needs ?? last].flat()
     if (new Set(needs).size !== needs.length)
       throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
     this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: copyJson(options) as AddOptions })
@@ -191,10 +188,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
    */
   open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
     if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
-      throw new FlowBuildError(
-        'ERR_FLOW_OPEN',
-        `${this.name} is ${this.#state === 'open' ? 'open' : 'opening'} already, served as it was told first. Close it to serve it in another way`,
-      )
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open or opening already, served as it was told first. Close it to serve it in another way`)
     const opening = (this.#opening ??= this.#start(serve).finally(() => {
       if (this.#opening === opening) this.#opening = undefined
     }))
@@ -357,7 +351,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Pe
 
   #refusal(): FlowStateError {
     if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing and takes no more requests`)
-    return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await using flow = await new Flow().add(…).open()`)
+    return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await flow.open()`)
   }
 }
 

@@ -1,7 +1,8 @@
 import { now } from './base/clock.js'
 import { log } from './base/logger.js'
 import { type Deployment, deploy } from './deployment.js'
-import { ExecutorError } from './errors.js'
+import { checkEndpoints, warner } from './endpoint-keys.js'
+import { ExecutorError, FlowBuildError } from './errors.js'
 import type { FlowOptions, Plan } from './flow-options.js'
 import type { Gateway } from './gateway/gateway.js'
 import type { GatewayOptions } from './gateway/options.js'
@@ -26,6 +27,36 @@ function aboutOf(error: Error): object {
   return { requestId, executor, endpoint, error }
 }
 
+/** What a Flow can be told that has a meaning in one process, or does no harm. */
+const IN_PROCESS: readonly string[] = [
+  'name',
+  'prefetch',
+  'workspace',
+  'env',
+  'join',
+  'closeTimeout',
+  'onBackgroundError',
+  'logger',
+  'onError',
+  'title',
+  'description',
+]
+
+/**
+ * What a Flow is to be served by; undefined where it is not to be.
+ * @throws FlowBuildError (`ERR_USES_INVALID`) for what would do nothing, as nobody can reach it from outside: who gives a token thinks that somebody can
+ */
+function served(name: string, options: FlowOptions): FlowOptions | undefined {
+  const { protocol, port, portExpose, graphql } = options
+  if (protocol !== undefined || port !== undefined || portExpose !== undefined || graphql) return options
+  const idle = Object.entries(options).flatMap(([option, value]) => (value === undefined || value === false || IN_PROCESS.includes(option) ? [] : [option]))
+  if (idle.length === 0) return undefined
+  throw new FlowBuildError(
+    'ERR_USES_INVALID',
+    `${name} is not served, so ${idle.join(', ')} would do nothing. Say protocol or port if it is to be; if not, take them out, or open({ serve: false })`,
+  )
+}
+
 /** A Flow that is open: its executors, and how requests walk through them. */
 export class Running implements Peer {
   readonly #walk: Walk
@@ -47,11 +78,12 @@ export class Running implements Peer {
    */
   static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
     const sorted = sort(steps)
+    const all = serve === false ? undefined : served(name, { ...options, ...serve })
     const logger = (serve || undefined)?.logger ?? options.logger
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
     const deployments: Deployment[] = []
-    for (const step of sorted) deployments.push(await deploy(step, options, background))
+    for (const step of sorted) deployments.push(await deploy(step, options, background, logger))
     const graph = connect(
       sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
       options.join ?? 'concat',
@@ -62,11 +94,11 @@ export class Running implements Peer {
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('./graph/selection.js')).inOrder(walk)
     await openAll(parts)
     const running = new Running(walk, parts, background)
-    if (serve === false) return running
-    const { protocol, port, portExpose, graphql } = { ...options, ...serve }
-    if (protocol === undefined && port === undefined && portExpose === undefined && !graphql) return running
+    if (all === undefined) return running
     try {
-      await running.#serve(name, options, serve)
+      const foreign = steps.some(({ options }) => options.external)
+      if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(all.exposeEndpoints ?? {}), running.endpoints, warner(logger))
+      await running.#serve(name, options, serve || {})
       return running
     } catch (error) {
       await running.close(0, error as Error).catch(() => {})

@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['options', 'stream'],
   ['doc'],
   ['request', 'requests', 'peer'],
-  ['graph', 'executor', 'yields', 'lifecycle'],
+  ['graph', 'executor', 'yields', 'lifecycle', 'endpoint-keys'],
   ['post', 'flow-options', 'endpoints', 'places'],
   ['config', 'draw', 'wire', 'instances', 'externals'],
   ['deployment'],

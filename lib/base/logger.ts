@@ -10,7 +10,8 @@ export interface LogRecord {
   readonly time: number
   /**
    * What happened: `'executor.failed'`, `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
-   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client). More may come.
+   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client), `'endpoint.unknown'` (an option names an endpoint that
+   * looks misspelled, as a Flow opens). More may come.
    */
   readonly event: string
   readonly requestId?: string | undefined

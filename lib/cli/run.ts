@@ -1,5 +1,7 @@
 import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { checkEndpoints } from '../endpoint-keys.js'
+import type { Flow } from '../flow.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../options.js'
 import type { Response } from '../request/response.js'
 import { FLOW_FILE, flowOf } from './flow-file.js'
@@ -45,7 +47,7 @@ Examples:
 `,
   ).action((file: string, options: StreamOptions) => {
     if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
-    return stream(async () => (await flowOf(file)).open({ serve: false }), options)
+    return stream(() => opened(file, options.on), options)
   })
 }
 
@@ -68,6 +70,21 @@ Examples:
   ).action((address: string, options: StreamOptions & Reach & { timeout?: number; maxAttempts: number }) =>
     stream(async () => clientOf(address, options, { timeout: options.timeout, maxAttempts: options.maxAttempts }), options),
   )
+}
+
+/** The Flow of a file, open. @throws Usage for an endpoint that none of its executors has: its documents would come out as they went in */
+async function opened(file: string, on: string): Promise<Flow<string>> {
+  const flow = await (await flowOf(file)).open({ serve: false })
+  const { steps } = flow.plan
+  // What executors elsewhere answer is theirs to say; where there are none, or none answers anything, nothing was misspelled.
+  if (flow.endpoints.length === 0 || steps.some(({ options }) => options.external)) return flow
+  try {
+    asUsage(() => checkEndpoints('--on', [on], flow.endpoints, (message) => process.stderr.write(`sluice: ${message}\n`)))
+    return flow
+  } catch (error) {
+    await flow.close()
+    throw error
+  }
 }
 
 function streaming(command: Command, prefetch: string, examples: string): Command {

@@ -41,6 +41,10 @@ write(
   export class Slow extends Executor {
     async open() { say('opening'); const busy = setInterval(() => {}, 1e6); await signalled(); clearInterval(busy) }
     close() { say('closed') }
+  }
+  export class Search extends Executor {
+    static requests = { '/search': 'search' }
+    search({ docs }) { for (const doc of docs) doc.text += '!' }
   }`,
 )
 const flow = (uses: string, name = 'flow'): string => write(`${name}.yml`, `jtype: Flow\nexecutors:\n  - { name: step, uses: ./executors.mjs${uses} }\n`)
@@ -387,6 +391,22 @@ test('212: the Flow itself cannot be the output', async () => {
   assert.is(code, 2)
   assert.match(stderr, /is the Flow, and cannot be the output/)
   assert.match(readFileSync(upper, 'utf8'), /jtype: Flow/)
+})
+
+test('--on an endpoint that no executor of the Flow has is refused, with the one that is meant', async () => {
+  const search = flow('#Search', 'search')
+  for (const on of [['--on', '/serach'], []]) {
+    const refused = await run([search, ...on, '--no-progress'], '{"text":"a"}\n')
+    assert.is(refused.code, 2)
+    assert.is(refused.stdout, '')
+    assert.match(
+      refused.stderr,
+      on.length > 0 ? /--on names \/serach, which is no endpoint there\. There are \/search\. Did you mean \/search\?/ : /--on names \/, which/,
+    )
+  }
+  const done = await run([search, '--on', '/search', '--no-progress'], '{"text":"a"}\n')
+  assert.is(done.code, 0, done.stderr)
+  assert.is(json(done.stdout)[0].text, 'a!')
 })
 
 test.run()

@@ -153,14 +153,14 @@ test('G3: key and certificate from files beside the YAML, read anew each time it
   await flow.open()
   assert.match(flow.addresses.grpc!, /^grpcs:/)
   for (const address of Object.values(flow.addresses)) {
-    const error = await ask(address.replace('s:', ':'), { tls: { ca } }).catch((error: unknown) => error)
+    const error = await ask(address, { tls: { ca } }).catch((error: unknown) => error)
     assert.is((error as ConnectionError).code, 'ERR_TLS')
   }
   await flow.close()
   folder.file('key.pem', key)
   folder.file('cert.pem', cert)
   await flow.open()
-  for (const address of Object.values(flow.addresses)) assert.equal(await ask(address.replace('s:', ':'), { tls: { ca } }), ['A'])
+  for (const address of Object.values(flow.addresses)) assert.equal(await ask(address, { tls: { ca } }), ['A'])
 })
 
 test('R71, R111: a key that is not there, or none, and a port that is taken end the start with a word, and nothing stays open', async () => {

@@ -381,7 +381,7 @@ test('G6: an identity goes on with forwardIdentity, and is believed from who cam
       for (const forwardIdentity of [true, false]) {
         const flow = new Flow({ protocol: 'http', port: 0, authenticate: ({ headers }) => headers['x-who'] }).add({
           external: true,
-          host: Object.values(behind.flow.addresses)[0]!.replace(/^(grpc|http|ws)s:/, '$1:'),
+          host: Object.values(behind.flow.addresses)[0]!,
           ...brought,
           forwardIdentity,
         })

@@ -118,7 +118,7 @@ test('C3, C4, C5: GraphQL knows certificates, times and limits, and fails as eve
       },
     })
     .open()
-  const host = flow.addresses.http!.replace('s:', ':')
+  const host = flow.addresses.http!
   const docs = (text: string): string => `docs(data: { text: "${text}" }) { text }`
   const code = (work: Promise<unknown>): Promise<unknown> =>
     within(
