@@ -57,6 +57,7 @@ const MUTATIONS = [
   ['lib/wire/graphql/answer.ts', 'from + at', 'at', 'test/wire/graphql/many.ts', '148: of many documents, an error'],
   ['lib/wire/graphql/variables.ts', '[at, ...path]', 'path', 'test/wire/graphql/many.ts', '148: variables that do not fit'],
   ['lib/wire/graphql/handler.ts', 'isUnwritable(error) ? blamed(error, context) : error', 'error', 'test/gateway/unwritable.ts', '146'],
+  ['lib/wire/message.ts', ' || isTooLargeIn(status)', '', 'test/gateway/hostile.ts', '148: a request has at most maxDocuments'],
   ['lib/wire/graphql/options.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],
   ['lib/gateway/gateway.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],
   ['lib/gateway/gateway.ts', 'clearTimeout(timer)', '', 'test/gateway/gateway.ts', '216: no timer stays'],

@@ -1,6 +1,6 @@
 import { ConnectionError, ExecutorError, isError } from '../errors.js'
 import { GATEWAY } from '../graph/gateway.js'
-import type { Status } from '../request/response.js'
+import { type Status, statusOf } from '../request/response.js'
 
 /** Why an executor of a server gave no answer: nobody is there, or not in time. */
 export type Behind = 'ERR_UNREACHABLE' | 'ERR_TIMEOUT'
@@ -34,6 +34,23 @@ export function behindIn(status: Status | undefined): Behind | undefined {
   return Object.hasOwn(BEHIND, why) ? BEHIND[why] : undefined
 }
 
+/** The status of a request that was not taken as it is. One that is too large is marked as the server's own refusal. */
+export function statusOfUnfit(error: Error): Status {
+  const { cause } = error
+  const status = statusOf(error)
+  if (!isTooLarge(cause)) return status
+  return { ...status, exception: { name: 'ConnectionError', args: [cause.message, cause.code], stacks: [], executor: GATEWAY } }
+}
+
+export function isTooLarge(error: unknown): error is ConnectionError {
+  return isError(error) && error instanceof ConnectionError && error.code === 'ERR_TOO_LARGE'
+}
+
+/** Whether {@link statusOfUnfit} marked it. */
+export function isTooLargeIn({ exception }: Status): boolean {
+  return exception?.executor === GATEWAY && exception.name === 'ConnectionError' && exception.args[1] === 'ERR_TOO_LARGE'
+}
+
 /** What {@link marked} noted of a request that the server itself gave up, or did not take: of that, there is an answer. */
 export function refusedIn(status: Status | undefined): Behind | undefined {
   return status?.exception?.executor === GATEWAY ? behindIn(status) : undefined
@@ -45,7 +62,9 @@ export function failureBehind({ description, exception }: Status, where: { endpo
   const [said = '', why] = args
   if (why === 'ERR_EXECUTOR_TIMEOUT') return new ExecutorError(why, description, { ...where, executor })
   const [, address = '', reason = said] = /^(\S+): (.*)$/s.exec(said) ?? []
-  const cause = new ConnectionError(why as Behind, address, reason)
+  const { requestId } = where
+  // One that is too large says nothing of the others.
+  const cause = new ConnectionError(why as Behind | 'ERR_TOO_LARGE', address, reason, why === 'ERR_TOO_LARGE' ? { requestId } : {})
   return executor === GATEWAY ? cause : new ExecutorError('ERR_EXECUTOR', description, { ...where, executor, cause })
 }
 

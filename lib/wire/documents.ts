@@ -1,5 +1,7 @@
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
+import { ConnectionError } from '../errors.js'
+import { GATEWAY } from '../graph/gateway.js'
 import { later, overdue } from '../stream/turn.js'
 
 /**
@@ -10,6 +12,11 @@ export const MAX_DOCUMENTS = 50_000
 
 /** The most bytes of a request in JSON, unless told otherwise: 16 MiB, of which objects take ten times as much memory. */
 export const MAX_JSON = 16 * 1024 * 1024
+
+/** Why such a request is refused, on every wire. It is the `cause` of what is thrown where it is read. */
+export function tooMany(most: number): ConnectionError {
+  return new ConnectionError('ERR_TOO_LARGE', GATEWAY, tooManyDocuments(most))
+}
 
 export function tooManyDocuments(most: number): string {
   return `A request has more than ${most} documents, chunks and matches included. Send fewer at a time, or raise maxDocuments`

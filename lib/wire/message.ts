@@ -9,7 +9,7 @@ import { Header, Request } from '../request/request.js'
 import { Response, type Status } from '../request/response.js'
 import { Route } from '../request/route.js'
 import type { Scope } from '../stream/scope.js'
-import { behindIn, failureBehind, marked } from './behind.js'
+import { behindIn, failureBehind, isTooLargeIn, marked } from './behind.js'
 import type { Identity } from './identity.js'
 import { Limited } from './limited.js'
 import { Refused } from './refused.js'
@@ -137,7 +137,7 @@ export function partOf(request: Request, message: Message): Response {
 
 /** What an executor elsewhere failed at, or that its server did not have it answer. `cause` is an Error with its name, message and stack, as far as they were sent. */
 export function remoteFailure(request: Request, status: Status): ExecutorError | ConnectionError {
-  if (behindIn(status) !== undefined) return failureBehind(status, { endpoint: request.header.execEndpoint, requestId: request.id })
+  if (behindIn(status) !== undefined || isTooLargeIn(status)) return failureBehind(status, { endpoint: request.header.execEndpoint, requestId: request.id })
   const { description, exception } = status
   const cause = new Error(exception?.args[0] ?? description)
   Object.defineProperty(cause, 'name', { value: exception?.name ?? 'Error', configurable: true, writable: true })

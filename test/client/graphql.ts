@@ -83,6 +83,19 @@ test('157: what an executor fails at is an ExecutorError of mutate() and subscri
   assert.equal([odd.name, (odd as ConnectionError).code], ['ConnectionError', 'ERR_REFUSED'])
 })
 
+test('C4: mutate() runs queries; of a subscription, it says what to do, and nothing runs', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  assert.equal(await client.mutate('{ docs(data: { text: "a" }) { text } }'), { data: { docs: [{ text: 'a!' }] } })
+  const before = it.calls.length
+  const { code, message } = await refused(client.mutate(SUBSCRIPTION, data('a')))
+  assert.is(code, 'ERR_REFUSED')
+  assert.match(message, /A subscription is answered by server-sent events\. Use subscribe\(\)/)
+  assert.is(it.calls.length, before)
+  const { items } = await collect(client.subscribe('mutation { docs(data: { text: "a" }) { text } }'))
+  assert.equal(items, [{ data: { docs: [{ text: 'a!' }] } }])
+})
+
 test('157: variables that JSON cannot say are named, before anything is sent', async () => {
   await using client = new Client({ port: 1, protocol: 'http' })
   const why = (variables: object) => client.mutate(MUTATION, variables).catch(({ name, code, message }) => [name, code, message])

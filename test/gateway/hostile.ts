@@ -129,16 +129,22 @@ test('148: a request has at most maxDocuments, chunks and matches included, on e
   await using gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], port: 0, graphql: true, maxDocuments: 10, onError: () => {} })
   const many = (count: number): object[] => [{ text: 'a', matches: [{ id: 'm' }], chunks: Array.from({ length: count - 2 }, (_, i) => ({ id: `${i}` })) }]
   const reason = /A request has more than 10 documents, chunks and matches included\. Send fewer at a time, or raise maxDocuments/
-  const refused = (asked: Promise<unknown>): Promise<void> =>
-    asked.then(
-      () => assert.unreachable(),
-      (error) => assert.match(error.message, reason),
-    )
+  const refused = async (asked: Promise<unknown>): Promise<void> => {
+    const error: any = await asked.catch((error) => error)
+    assert.match(error.message, reason)
+    assert.equal([error.name, error.code], ['ConnectionError', 'ERR_TOO_LARGE'], error.message)
+  }
   for (const [wire, address] of Object.entries(gateway.addresses)) {
     await using client = new Client(address)
     assert.equal((await client.post('/', many(10)).docs()).texts, ['A'], wire)
     await refused(client.post('/', many(11)).drain())
+    const answers = await client.post('/', [...many(11), ...many(9)], { requestSize: 1, continueOnError: true, resultsInOrder: true }).toArray()
+    assert.equal([answers[0]!.status.code, answers[1]!.docs.texts], ['ERROR', ['A']], `${wire}: others go on`)
   }
+  // A call of one request, as other clients make it.
+  using raw = new Raw(gateway.addresses.grpc!)
+  const message = encodeMessage(emptyMessage({ requestId: 'r', docs: DocumentArray.from(many(11)) }))
+  assert.is((await raw.unary(METHODS.single, Buffer.from(message))).status.code, Code.RESOURCE_EXHAUSTED)
   const json = connect(gateway.addresses.websocket!, { mode: 'json' })
   assert.equal((await post(json, '/', many(10)).docs()).texts, ['A'])
   await refused(post(json, '/', many(11)).drain())

@@ -14,7 +14,7 @@ import { around, complete, dataText, type Result } from './answer.js'
 import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
 import { blamed, type Context } from './docs.js'
-import { UNWRITABLE } from './errors.js'
+import { refusal, UNWRITABLE } from './errors.js'
 import { gate } from './gate.js'
 import { limitOperations } from './limits.js'
 import { type GraphQLOptions, type Settings, settings } from './options.js'
@@ -181,7 +181,10 @@ function engine(report: (error: unknown) => void): Plugin {
         },
       }
     },
-    onSubscribe({ setSubscribeFn, args }) {
+    onSubscribe({ setSubscribeFn, setResultAndStopExecution, args }) {
+      const accept = (args.contextValue as Context).request.headers.get('accept') ?? '*/*'
+      if (!/text\/event-stream|multipart\/mixed|(text|multipart|\*)\/\*/i.test(accept))
+        return setResultAndStopExecution({ errors: [refusal(406, 'NOT_ACCEPTABLE', STREAMED)] })
       setSubscribeFn((args) => withLists(args, subscribe))
       return {
         onSubscribeResult({ result }) {
@@ -201,6 +204,8 @@ function engine(report: (error: unknown) => void): Plugin {
     },
   }
 }
+
+const STREAMED = 'A subscription is answered by server-sent events. Use subscribe(), or send accept: text/event-stream; for one answer, send a mutation'
 
 function isUnwritable({ extensions }: GraphQLError): boolean {
   return extensions.code === UNWRITABLE

@@ -63,7 +63,8 @@ export async function refused(address: string, request: Request, received: Recei
   if (status === 404 || status === 405 || status === 501)
     return fail('ERR_PROTOCOL', `there is no ${path} (${status}). Is it a gateway of Jina, and are its debug endpoints on?`)
   if (status === 426) return fail('ERR_PROTOCOL', `it speaks another protocol (426: ${received.header('upgrade') ?? 'unnamed'})`)
-  if (status === 413) return fail('ERR_TOO_LARGE', `the request is larger than the server takes${because}`)
+  // It says nothing of other requests.
+  if (status === 413) return new ConnectionError('ERR_TOO_LARGE', address, `the request is larger than the server takes${because}`, { requestId: request.id })
   if (status === 408 || status === 504) return fail('ERR_TIMEOUT', `the server gave up waiting (${status})${because}`)
   if (status === 502) return fail('ERR_UNREACHABLE', `a proxy does not reach the server (502)${because}`)
   if (status === 503) return fail('ERR_UNREACHABLE', `the server, or what is behind it, is not there now (503)${because}`)

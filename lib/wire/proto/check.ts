@@ -1,4 +1,4 @@
-import { tooManyDocuments } from '../documents.js'
+import { tooMany, tooManyDocuments } from '../documents.js'
 import { ProtoError } from './error.js'
 import type { Source } from './lazy.js'
 import { Grown, readNdArray } from './ndarray.js'
@@ -85,7 +85,7 @@ export class Counted {
 
   /** @throws ProtoError for more documents than there may be */
   check(documents: number): void {
-    if (documents > this.most) throw new ProtoError(tooManyDocuments(this.most))
+    if (documents > this.most) throw new ProtoError(tooManyDocuments(this.most), { cause: tooMany(this.most) })
   }
 }
 

@@ -2,6 +2,7 @@ import { isPlainObject } from '../../doc/json.js'
 import { say, show } from '../../errors.js'
 import type { Status } from '../../request/response.js'
 import { later } from '../../stream/turn.js'
+import { isTooLarge } from '../behind.js'
 import { parseJson } from '../json-text.js'
 import type { Message } from '../message.js'
 import { decodeMessage, decodeStatus, encodeInTurns, encodeStatus, ProtoError } from '../proto/index.js'
@@ -66,7 +67,7 @@ function readBytes(data: Uint8Array, maxDocuments: number): Message {
     return decodeMessage(data, { maxDocuments })
   } catch (error) {
     if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
-    throw new Malformed(1007, `No DataRequestProto: ${say(error)}`)
+    throw new Malformed(isTooLarge((error as Error).cause) ? 1009 : 1007, `No DataRequestProto: ${say(error)}`)
   }
 }
 

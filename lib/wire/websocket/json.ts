@@ -3,7 +3,7 @@ import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { DocumentError, optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
+import { hasMore, madeOf, tooMany, tooManyDocuments } from '../documents.js'
 import { around, documentsText, isoTime, jsonOf } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
@@ -21,7 +21,7 @@ export async function readRequest(json: Json, maxDocuments: number): Promise<Mes
   const parameters = json.parameters ?? {}
   if (!isPlainObject(parameters)) throw optionType('parameters', 'an object', parameters)
   const items = listOf(json.data)
-  if (hasMore(items, maxDocuments)) throw new DocumentError('ERR_DOCUMENT', tooManyDocuments(maxDocuments))
+  if (hasMore(items, maxDocuments)) throw new DocumentError('ERR_DOCUMENT', tooManyDocuments(maxDocuments), { cause: tooMany(maxDocuments) })
   return {
     requestId: requestIdOf(json) ?? '',
     execEndpoint: field('execEndpoint', 'exec_endpoint'),

@@ -5,6 +5,7 @@ import { RESULTS } from '../../../request/parameters.js'
 import type { Status } from '../../../request/response.js'
 import type { Scope } from '../../../stream/scope.js'
 import { later } from '../../../stream/turn.js'
+import { isTooLarge } from '../../behind.js'
 import { answer, type Message, unwritten } from '../../message.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import type { ServerSettings } from '../options.js'
@@ -136,7 +137,8 @@ export class Desk {
     try {
       return read()
     } catch (error) {
-      throw new Refusal(Code.INVALID_ARGUMENT, `The request cannot be read: ${say(error)}`, error)
+      const code = isTooLarge((error as Error).cause) ? Code.RESOURCE_EXHAUSTED : Code.INVALID_ARGUMENT
+      throw new Refusal(code, `The request cannot be read: ${say(error)}`, error)
     }
   }
 

@@ -1,8 +1,7 @@
 import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
-import { statusOf } from '../../../request/response.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
-import { refusedIn } from '../../behind.js'
+import { refusedIn, statusOfUnfit } from '../../behind.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { decodeMessage, ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
@@ -117,5 +116,5 @@ function acknowledges(bytes: Buffer, credits: Credits): boolean {
 function unfitFor(error: unknown): Message | undefined {
   const cause = error instanceof Refusal ? error.cause : undefined
   if (!(cause instanceof ProtoError) || cause.requestId === '') return undefined
-  return emptyMessage({ requestId: cause.requestId, status: withoutStacks(statusOf(cause)) })
+  return emptyMessage({ requestId: cause.requestId, status: withoutStacks(statusOfUnfit(cause)) })
 }

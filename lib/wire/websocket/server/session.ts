@@ -2,11 +2,10 @@ import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
 import { clearInterval, setInterval } from '../../../base/clock.js'
 import type { Handler } from '../../../peer.js'
-import { statusOf } from '../../../request/response.js'
 import { ignore } from '../../../stream/adopt.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
-import { behindIn, refusedIn } from '../../behind.js'
+import { behindIn, refusedIn, statusOfUnfit } from '../../behind.js'
 
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
@@ -197,5 +196,5 @@ function report({ onError }: Settings, error: unknown): void {
 }
 
 function failure(requestId: string, error: unknown): Message {
-  return emptyMessage({ requestId, status: statusOf(error as Error) })
+  return emptyMessage({ requestId, status: statusOfUnfit(error as Error) })
 }
