@@ -139,6 +139,19 @@ export function jsonOf<T>(value: T, name: string): T {
   }
 }
 
+/** What JSON makes `{}` of, whatever it holds. */
+const LOST = /^\[object (Map|Set|Weak\w+|Promise|RegExp|Error|\w*ArrayBuffer|DataView)\]$/
+
+/** @throws DocumentError for what would be written as nothing, whatever it holds: a Map, a Set, a promise, an Error and their like */
+export function refuseLost(value: object, where: () => string): void {
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return
+  const kind = LOST.exec(Object.prototype.toString.call(value))?.[1]
+  if (kind === undefined) return
+  const advice = kind === 'Map' ? 'make it an object (Object.fromEntries)' : kind === 'Set' ? 'make it a list' : 'make it an object, a list or a text'
+  throw new DocumentError('ERR_DOCUMENT', `${where()} is a ${kind}, which JSON does not have: ${advice}`)
+}
+
 const owns = Object.prototype.hasOwnProperty
 
 /** @param path where it is, which at an error is left as it was there */
@@ -154,6 +167,7 @@ function walk(value: unknown, path: (string | number)[]): unknown {
 }
 
 function inside(value: object, path: (string | number)[]): unknown {
+  refuseLost(value, () => written(path))
   let copy: Record<string | number, unknown> | undefined
   const look = (key: string | number, inner: unknown): void => {
     path.push(key)

@@ -153,7 +153,7 @@ function writeDocument(writer: Writer, tag: number, document: Document, depth: n
     const room = writer.tags
     writer.tag(0x8a)
     const at = writer.open(room)
-    writeStruct(writer, tags, depth + 1)
+    writeStruct(writer, tags, depth + 1, 'tags')
     // Most documents that were asked for their tags and have none were given an empty object then.
     if (writer.pos === at) writer.pos = before
     else writer.tags = writer.close(at, room)

@@ -84,7 +84,7 @@ function writeHead(writer: Writer, message: Message): void {
   writeHeader(writer, message)
   writer.tag(0x12)
   const at = writer.open(1)
-  writeStruct(writer, parameters, 1)
+  writeStruct(writer, parameters, 1, 'parameters')
   writer.close(at, 1)
   for (const route of routes) writeRoute(writer, 0x1a, route)
 }

@@ -1,5 +1,6 @@
 import { isTypedArray } from '../../doc/ndarray.js'
 import { DocumentError } from '../../errors.js'
+import { refuseLost } from '../json.js'
 import type { Reader } from './reader.js'
 import { readText, SHORT, writeAscii } from './text.js'
 import { sizeOf, type Writer } from './writer.js'
@@ -111,8 +112,9 @@ export function readKey(reader: Reader, end: number): string {
 }
 
 /** Writes the fields of an object that is to be JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns. */
-export function writeStruct(writer: Writer, fields: object, depth: number): void {
+export function writeStruct(writer: Writer, fields: object, depth: number, name: string): void {
   writer.deeper(depth)
+  refuseLost(fields, () => name)
   for (const key in fields) {
     if (!owns.call(fields, key)) continue
     const value = (fields as Record<string, unknown>)[key]
@@ -180,7 +182,7 @@ function writeValue(writer: Writer, value: unknown, depth: number, key: string):
         const inner = writer.open(1)
         // 64-bit integers become numbers, as those of tensors do in JSON.
         if (list) writeList(writer, isBig(value) ? Array.from(value, Number) : (value as ArrayLike<unknown>), depth + 1, key)
-        else writeStruct(writer, value, depth + 1)
+        else writeStruct(writer, value, depth + 1, key)
         writer.close(inner, 1)
       }
       break

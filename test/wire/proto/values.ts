@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Document, DocumentArray, DocumentError, type TypedArray } from '../../../lib/index.js'
+import { documentsText, jsonOf } from '../../../lib/wire/json.js'
 import { emptyMessage, type Message } from '../../../lib/wire/message.js'
 import { decodeMessage, decodeSingle, encodeMessage, encodeMessages, encodeSingle, ProtoError } from '../../../lib/wire/proto/index.js'
 import { plainDocument } from './plain.js'
@@ -62,7 +63,6 @@ test('C6: parameters and tags are JSON', () => {
     gone: undefined,
     fn: () => 1,
     list: [undefined, () => 1, new Date(0)],
-    map: new Map([[1, 2]]),
     floats: new Float32Array([1, 2]),
   }
   assert.equal(parameters(given), { ...JSON.parse(JSON.stringify(given)), floats: [1, 2] })
@@ -73,6 +73,33 @@ test('C6: parameters and tags are JSON', () => {
     () => parameters({ deep: { big: 1n } }),
     (error: DocumentError) => error instanceof DocumentError && /^big is a bigint/.test(error.message),
   )
+})
+
+test('161: what would be written as nothing, whatever it holds, is refused by its name, as protobuf and as JSON', () => {
+  const lost = {
+    Map: new Map([['a', 1]]),
+    Set: new Set([1]),
+    Promise: Promise.resolve(1),
+    RegExp: /a/,
+    Error: new Error('lost'),
+    ArrayBuffer: new ArrayBuffer(1),
+  }
+  for (const [kind, value] of Object.entries(lost))
+    for (const tags of [{ of: value }, { deep: { of: value } }, { deep: [[value]] }, Object.assign(value, { own: 1 })] as any[]) {
+      const docs = new DocumentArray()
+      docs.append({ id: 'a' }).tags = tags
+      const refused = (error: Error) =>
+        error instanceof DocumentError && new RegExp(`document a: \\S+ is a ${kind}, which JSON does not have: make it`).test(error.message)
+      assert.throws(() => encodeMessage(emptyMessage({ docs })), refused)
+      assert.throws(() => documentsText(docs), refused)
+    }
+  assert.throws(() => parameters({ of: new Map() }), /of is a Map, which JSON does not have: make it an object/)
+  assert.throws(() => jsonOf({ of: new Set() }, 'parameters'), /^parameters\.of is a Set/)
+  class Point {
+    x = 1
+  }
+  assert.equal(one({ tags: { point: new Point() } }).tags, { point: { x: 1 } })
+  assert.equal(jsonOf({ point: new Point() }, 'tags'), { point: new Point() })
 })
 
 test('C6: a key named __proto__ is a key like others', () => {
