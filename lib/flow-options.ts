@@ -118,7 +118,8 @@ export interface AddOptions<Name extends string = string, Names extends string =
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
   /**
    * Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
-   * that for the consumer of partial answers. Default: no end.
+   * that for the consumer of partial answers.
+   * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: no end.
    */
   timeout?: number | undefined
   /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */

@@ -48,7 +48,6 @@ export class Replicas implements Handler {
   handle(request: Request): void | Promise<void> {
     const polling = this.#replicas.length === 1 ? 'ANY' : pollingFor(this.#settings.polling, request.header.execEndpoint)
     if (polling === 'ANY') return this.#ask(request, this.#replicas.length)
-    request.onStart?.()
     return polling === 'ALL' ? this.#askAll(request) : this.#askFirst(request)
   }
 
@@ -56,6 +55,14 @@ export class Replicas implements Handler {
   async #askAll(request: Request): Promise<void> {
     const scope = request.scope.child()
     const parts = this.#copies(request, scope)
+    // As with one: nobody's time runs while somebody waits in line.
+    if (request.onStart !== undefined) {
+      const waiting = new Set(parts)
+      for (const part of parts)
+        part.onStart = () => {
+          if (waiting.delete(part) && waiting.size === 0) request.onStart!()
+        }
+    }
     const answers: Promise<void>[] = []
     const ask = async (part: Request, at: number): Promise<void> => {
       if (scope.aborted) throw scope.reason
@@ -91,7 +98,11 @@ export class Replicas implements Handler {
     const unwatch = request.scope.watch((reason) => scope.abort(reason))
     // Copies for all: those who answer later go on changing theirs.
     const parts = this.#replicas.map(() => copyOf(request, scope))
-    for (const part of parts) part.results = undefined
+    for (const part of parts) {
+      part.results = undefined
+      // One that has begun may be the one who answers.
+      part.onStart = request.onStart
+    }
     let heard = false
     /** What failed while there was no answer, first things first. */
     const failures: unknown[] = []
@@ -142,7 +153,7 @@ export class Replicas implements Handler {
     const replica = at === this.#replicas.length ? this.#best(start, request.tried) : this.#replicas[at]!
     if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
     const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, now()))
-    if (this.#isStuck) request.onStart?.()
+    if (this.#isStuck(at)) request.onStart?.()
     return answer
   }
 
@@ -153,7 +164,7 @@ export class Replicas implements Handler {
     let lapsed = 0
     const unwatch = request.scope.watch(() => {
       replica.lapsed += ++lapsed
-      if (this.#isStuck) for (const line of this.#lines) line.startClocks()
+      for (const [at, line] of this.#lines.entries()) if (this.#isStuck(at)) line.startClocks()
     })
     return replica.handle(request, start, () => {
       unwatch()
@@ -163,8 +174,9 @@ export class Replicas implements Handler {
   }
 
   /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
-  get #isStuck(): boolean {
-    return this.#replicas.every(({ load, lapsed }) => lapsed > 0 && lapsed === load)
+  #isStuck(at: number): boolean {
+    const stuck = ({ load, lapsed }: Replica): boolean => lapsed > 0 && lapsed === load
+    return at === this.#replicas.length ? this.#replicas.every(stuck) : stuck(this.#replicas[at]!)
   }
 
   /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */

@@ -4,7 +4,11 @@ import '../support/clock.js'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Call, Document, Executor, Flow } from '../../lib/index.js'
+import { Background } from '../../lib/graph/background.js'
+import { Replicas } from '../../lib/graph/replicas.js'
+import { type Call, Document, DocumentArray, Executor, Flow } from '../../lib/index.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { Scope } from '../../lib/stream/scope.js'
 import { fake } from '../support/clock.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
@@ -327,6 +331,31 @@ test('F4: ANY and ALL wait in one line for a replica', async () => {
   }
   await within(2000, Promise.all(posts))
   assert.equal(started.filter((name) => name.startsWith('e')).toSorted(), ['e/0', 'e/1'])
+})
+
+test('F4: the time of an attempt begins when nobody of it waits in line any more: with ANY and ALL; with ALL_ASYNC, when one has begun', async () => {
+  const doors: (() => void)[] = []
+  const handlers = [0, 1].map(() => ({ accepts: () => true, handle: () => new Promise<void>((resolve) => doors.push(resolve)) }))
+  const polling = { '/all': 'ALL', '/first': 'ALL_ASYNC' } as const
+  const started: string[] = []
+  for (const endpoint of ['/any', '/all', '/first']) {
+    const replicas = new Replicas(handlers, { name: 'x', concurrency: 1, polling, background: new Background(() => {}) })
+    const ask = (endpoint: string): unknown => {
+      const request = new Request(new Header(endpoint, {}), new DocumentArray(), new Scope())
+      request.onStart = () => started.push(endpoint)
+      return replicas.handle(request)
+    }
+    const busy = [ask('/one'), ...(endpoint === '/any' ? [ask('/two')] : [])]
+    started.length = 0
+    const asked = ask(endpoint)
+    await turn()
+    assert.equal(started, endpoint === '/first' ? ['/first'] : [], endpoint)
+    doors.shift()!()
+    await turn()
+    assert.is(started.includes(endpoint), true, endpoint)
+    for (const open of doors.splice(0)) open()
+    await within(1000, Promise.all([...busy, asked]))
+  }
 })
 
 test('F4, P12: who waits for a replica and leaves is never run, and gives no place away', async () => {
