@@ -6,10 +6,10 @@ import type { Peer } from '../peer.js'
 import { Entrance } from '../wire/entrance.js'
 import { heard } from '../wire/heard.js'
 import { Limited } from '../wire/limited.js'
+import { rehearse } from '../wire/rehearsal.js'
 import { Keys } from './keys.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
-import { rehearse } from './rehearsal.js'
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.

@@ -49,6 +49,7 @@ try {
 const answers = {
   pattern: await ask('{"data":["a"],"targetExecutor":"pl.*"}'),
   pieces: await ask('{"data":["a"],"targetExecutor":"pieces"}', { accept: 'text/event-stream' }),
+  parameters: await ask('{"data":["a"],"targetExecutor":"plain","parameters":{"top":1}}'),
   upload: await ask('{"text":"a"}\n{"text":"b"}\n', { 'content-type': 'application/x-ndjson' }, '?targetExecutor=plain'),
 }
 for (const handle of handles) closeSync(handle)

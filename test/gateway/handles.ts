@@ -24,8 +24,23 @@ test('218: a gateway answers whatever clients ask for while its process has no f
   const answers = JSON.parse(stdout) as Record<string, string>
   assert.match(answers.pattern!, /^200 .*"a!"/)
   assert.match(answers.pieces!, /^200 .*event: partial/)
+  assert.match(answers.parameters!, /^200 .*"a!"/)
   assert.match(answers.upload!, /^200 .*"a!".*"b!"/)
   assert.match(answers.elsewhere!, /^200 .*"a!\?"/)
+})
+
+test("218: handlers for somebody else's server load what requests need when they are made", async () => {
+  const entries = ['index', 'gateway/index', 'wire/graphql/index'].map((entry) => file(`../../dist/${entry}.js`))
+  const { stdout } = await within(
+    60_000,
+    promisify(execFile)('sh', ['-c', `ulimit -n 200; exec "$0" "$@"`, process.execPath, file('./handles-bare.mjs'), ...entries]),
+  )
+  const answers = JSON.parse(stdout) as Record<string, string>
+  assert.match(answers.pattern!, /^200 .*"a!"/)
+  assert.match(answers.parameters!, /^200 .*"a!"/)
+  assert.match(answers.pieces!, /^200 .*event: partial/)
+  assert.match(answers.upload!, /^200 .*"a!".*"b!"/)
+  assert.match(answers.graphql!, /^200 .*"a!"/)
 })
 
 test.run()

@@ -10,6 +10,7 @@ import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict 
 import { welcome } from '../http/node-reply.js'
 import { FetchKnock, NodeKnock } from '../knock.js'
 import { Limited } from '../limited.js'
+import { rehearseMeanwhile } from '../rehearsal.js'
 import { around, complete, dataText, type Result } from './answer.js'
 import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
@@ -48,6 +49,7 @@ export interface GraphQLHandler {
  * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
  */
 export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQLHandler {
+  rehearseMeanwhile()
   return graphQLBehind(peer, options)
 }
 

@@ -3,6 +3,7 @@ import type { Handler } from '../../peer.js'
 import { Scope } from '../../stream/scope.js'
 import { Entrance } from '../entrance.js'
 import { FetchKnock } from '../knock.js'
+import { rehearseMeanwhile } from '../rehearsal.js'
 import { collect, decode, packing } from './body.js'
 import type { Exchange, Headers, Reply, Sink } from './exchange.js'
 import { codingOf } from './media.js'
@@ -36,6 +37,7 @@ export interface HttpHandler {
 export function createHttp(peer: Handler, options: HttpOptions = {}): HttpHandler {
   const settings = settingsOf(options)
   const router = new Router(peer, settings, new Entrance(settings, undefined, settings.onError))
+  rehearseMeanwhile()
   return { fetch: (request) => answer(router, request, settings) }
 }
 
