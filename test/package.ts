@@ -1,7 +1,7 @@
 // What is installed with the package, and what is in it.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
@@ -102,13 +102,29 @@ test('186: the page of GraphiQL is found from wherever its server was built to',
   assert.match(script.headers.get('content-type') ?? '', 'javascript')
 })
 
+const [{ files }] = JSON.parse(
+  execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+)
+const packed: string[] = files.map(({ path }: { path: string }) => path)
+
+test('what the package is read by leads nowhere that is not in it', () => {
+  const texts = packed.filter((path) => /^[^/]+\.md$|^docs\/.*\.md$/.test(path))
+  assert.ok(texts.includes('README.md') && texts.includes('docs/guarantees.md'))
+  for (const text of texts)
+    for (const [, link] of readFileSync(text, 'utf8').matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(link!)) continue
+      const target = relative('.', resolve(dirname(text), link!)).replaceAll('\\', '/')
+      assert.ok(packed.includes(target), `${text} links to ${link}, which is not in the package`)
+    }
+})
+
 test('R130: the package holds what was built and what is read, and nothing else', () => {
-  const [{ files }] = JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  const others = packed.filter(
+    (path) =>
+      !/^dist\/[\w./@-]+\.(js|d\.ts|css|json|txt)$|^docs\/\w+\.(md|svg)$|^bench\/results\/[\w-]+\.md$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(
+        path,
+      ),
   )
-  const others = files
-    .map(({ path }: { path: string }) => path)
-    .filter((path: string) => !/^dist\/[\w./@-]+\.(js|d\.ts|css|json|txt)$|^docs\/\w+\.(md|svg)$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path))
   assert.equal(others, [])
 })
 

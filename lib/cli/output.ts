@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { SluiceError, say } from '../errors.js'
 
@@ -39,6 +40,9 @@ export abstract class Output {
    * @throws SluiceError (`ERR_OUTPUT`)
    */
   abstract commit(): Promise<void>
+
+  /** The process ends now: what is worth nothing goes. */
+  forsake(): void {}
 
   /** Something failed. @returns where what was written so far is to be found, unless that is plain */
   abstract abandon(): Promise<string | undefined>
@@ -118,6 +122,15 @@ class ToFile extends Output {
       this.#committed = true
     } catch (error) {
       throw failure(this.name, error)
+    }
+  }
+
+  override forsake(): void {
+    if (this.renamed === undefined || !this.#empty || this.#committed) return
+    try {
+      rmSync(this.renamed.from, { force: true })
+    } catch {
+      // An empty file is left, and nobody to tell.
     }
   }
 

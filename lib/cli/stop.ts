@@ -10,6 +10,8 @@ export class Stop {
   readonly signal: AbortSignal
   readonly #controller = new AbortController()
   readonly #quiet: boolean
+  /** What is still done, at once, before a second signal ends the process. */
+  last: (() => void) | undefined
 
   constructor(quiet = false) {
     this.#quiet = quiet
@@ -50,6 +52,7 @@ export class Stop {
       return this.#controller.abort(name)
     }
     // By the signal itself, which the shell reports as 130, or 143: exit() would wait for a file operation that is blocked.
+    this.last?.()
     process.removeAllListeners(name)
     process.kill(process.pid, name)
   }

@@ -409,4 +409,21 @@ test('--on an endpoint that no executor of the Flow has is refused, with the one
   assert.is(json(done.stdout)[0].text, 'a!')
 })
 
+test('a second signal leaves no empty file behind, and the results of before as they were', async () => {
+  const output = write('before.ndjson', '{"text":"before"}\n')
+  const child = new Command(['run', flow('#stuck', 'stuck'), '--input-format', 'lines', '--output', output, '--no-progress'])
+  child.child.stdin.write('a\n')
+  child.child.stdin.end()
+  await child.has('stderr', 'handling')
+  child.child.kill('SIGINT')
+  await child.has('stderr', 'once more to end')
+  child.child.kill('SIGINT')
+  await within(TIME, child.end)
+  assert.equal(
+    readdirSync(folder).filter((name) => name.includes('partial') && name.startsWith('before')),
+    [],
+  )
+  assert.is(readFileSync(output, 'utf8'), '{"text":"before"}\n')
+})
+
 test.run()
