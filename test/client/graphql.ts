@@ -138,7 +138,7 @@ test('C4: mutate(): timeout and signal, before and while it is under way; the ex
   const before = calls.length
   assert.is(await client.mutate(MUTATION, data('a'), { operationName: 'one', signal: controller.signal }).catch((error) => error), 'enough')
   assert.is(calls.length, before)
-  for (let i = 0; i < 100 && it.ended.length < 3; i++) await new Promise((resolve) => setTimeout(resolve, 20))
+  await within(10_000, it.over(3))
   assert.is(it.ended.length, 3)
 })
 
@@ -158,15 +158,12 @@ test('C4: subscribe(): values come in their order, as they are there', async () 
 test('C4: subscribe(): who breaks off ends it on the server', async () => {
   await using it = await world()
   await using client = new Client(it.address('http'))
-  const ended = (async () => {
-    for (let i = 0; i < 250 && it.ended.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20))
-  })()
   const values = client.subscribe(SUBSCRIPTION, data('now', 'hang'))
   for await (const _ of values) {
     await within(10_000, it.arrived())
     break
   }
-  await within(10_000, ended)
+  await within(10_000, it.over(1))
   assert.equal(it.ended, ['hang'])
 })
 

@@ -9,6 +9,7 @@ export async function world(options: GatewayOptions = {}) {
   const door = deferred<void>()
   const calls: string[] = []
   const ended: string[] = []
+  const waiting: { count: number; resolve: () => void }[] = []
   const flow = await new Flow({ closeTimeout: 100 })
     .add({
       name: 'worker',
@@ -19,6 +20,7 @@ export async function world(options: GatewayOptions = {}) {
           arrived.resolve()
           await Promise.race([door.promise, new Promise((resolve) => signal.addEventListener('abort', resolve))])
           ended.push(first)
+          for (const { count, resolve } of waiting) if (ended.length >= count) resolve()
         }
         if (docs.texts.includes('bad')) throw new TypeError('cannot do bad')
         for (const doc of docs) doc.text += '!'
@@ -32,6 +34,8 @@ export async function world(options: GatewayOptions = {}) {
     /** First texts of all requests that came to the executor. */
     calls,
     ended,
+    /** Until so many of those that hung have ended. */
+    over: (count: number) => new Promise<void>((resolve) => (ended.length >= count ? resolve() : void waiting.push({ count, resolve }))),
     door,
     /** Until a request hangs in the executor. */
     arrived: () => arrived.promise,
