@@ -15,7 +15,7 @@ const quick = process.argv.includes('--quick')
 const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'cli/main']
 // What is another file in a page: the `imports` of package.json choose.
 const doors = {
-  '#host': ['host.ts', 'host-web.ts'],
+  '#host': ['base/node.ts', 'base/node-web.ts'],
   '#streams': ['wire/graphql/yoga/streams.mjs', 'wire/graphql/yoga/streams-web.mjs'],
   '#grpc': ['@grpc/grpc-js', 'wire/grpc/absent.mjs'],
 }

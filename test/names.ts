@@ -79,7 +79,7 @@ test('190: errors have their names also where somebody made the code small', asy
 
 test('190: errors that somebody derives have the name of their own class', async () => {
   const { ExecutorError } = await import(resolve('dist/index.js'))
-  class OutOfPaper extends (ExecutorError as typeof import('../lib/errors.js').ExecutorError) {}
+  class OutOfPaper extends (ExecutorError as typeof import('../lib/base/errors.js').ExecutorError) {}
   assert.is(new OutOfPaper('ERR_EXECUTOR', '', { executor: 'printer' }).name, 'OutOfPaper')
 })
 

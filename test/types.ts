@@ -126,7 +126,7 @@ new Flow({ env: { A: 'b' } })
   .add({ when: ({ tags }) => tags.lang === 'en', dynamicBatching: { preferredBatchSize: 8, weight: (doc) => doc.text.length } })
   .add({ when: { tags__lang: { $in: ['de', 'en'] } }, dynamicBatching: { '/index': { preferredBatchSize: 8 } }, floating: true })
   .add({ uses: './executor.js#Export', usesWith: { any: 'thing' } })
-  .add({ uses: { jtype: 'Export', modules: './executor.js', with: { any: 'thing' } } })
+  .add({ uses: { jtype: 'Export', modules: './executor/executor.js', with: { any: 'thing' } } })
 // @ts-expect-error: no such polling
 new Flow().add({ polling: 'some' })
 // @ts-expect-error: a size is needed

@@ -1,4 +1,4 @@
-import { builtin, node } from '../host.js'
+import { builtin, node } from './node.js'
 
 /**
  * What `AsyncLocalStorage`s hold where it was taken: who a request belongs to, its transaction, its trace.

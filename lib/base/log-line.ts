@@ -1,4 +1,4 @@
-import { say } from '../errors.js'
+import { say } from './errors.js'
 import type { Logger, LogRecord } from './logger.js'
 
 /** The most characters of one text in a line, and lines of one stack. */

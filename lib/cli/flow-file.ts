@@ -1,7 +1,7 @@
 import { extname, resolve } from 'node:path'
+import { ConfigError, show } from '../base/errors.js'
 import { importFile } from '../config/module.js'
-import { ConfigError, show } from '../errors.js'
-import { Flow } from '../flow.js'
+import { Flow } from '../flow/flow.js'
 
 const YAML = ['.yml', '.yaml']
 const MODULES = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { InputError, say } from '../base/errors.js'
 import type { Document } from '../doc/document.js'
 import { fromCsv } from '../doc/from/csv.js'
 import { fromLines } from '../doc/from/lines.js'
 import { fromNdjson } from '../doc/from/ndjson.js'
 import type { TextSource } from '../doc/from/source.js'
-import { InputError, say } from '../errors.js'
 import { Usage } from './usage.js'
 
 /** How documents are written in a file: a line each as text, a line each as JSON, or a row each under a header. */

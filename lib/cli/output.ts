@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { SluiceError, say } from '../errors.js'
+import { SluiceError, say } from '../base/errors.js'
 
 /** Where results go. Text is written no faster than it is taken. */
 export abstract class Output {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { now, setTimeout } from '../base/clock.js'
-import { DRY_RUN } from '../requests.js'
+import { DRY_RUN } from '../executor/bindings.js'
 import { clientOf, type Reach, reaching } from './reach.js'
 import { explain, Failed, integer } from './usage.js'
 

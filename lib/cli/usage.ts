@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../errors.js'
+import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
 
 /** The command line makes no sense: exit code 2. */
 export class Usage extends Error {}

@@ -1,9 +1,9 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
+import { ConnectionError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
-import { ConnectionError } from '../errors.js'
 import type { Request } from '../request/request.js'
-import { rest } from '../stream/rest.js'
 import type { Scope } from '../stream/scope.js'
+import { rest } from '../stream/wait.js'
 
 interface AttemptOptions {
   readonly maxAttempts?: number | undefined

@@ -1,17 +1,17 @@
+import { callback, check, count, milliseconds, type PostOptions, string } from '../base/check.js'
+import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
-import { ConnectionError, OptionTypeError, optionRange, optionType } from '../errors.js'
-import { callback, check, count, milliseconds, type PostOptions, string } from '../options.js'
-import type { Peer } from '../peer.js'
 import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
+import type { Peer } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
+import { CONNECT_RULES, headers, headersOver } from '../wire/connect-options.js'
 import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLClient, MutateOptions } from '../wire/graphql/client.js'
-import { CONNECT_RULES, headers, headersOver } from '../wire/told.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
@@ -295,7 +295,7 @@ export class Client implements Peer, AsyncDisposable {
 
 /** The wire's own room, loaded when somebody speaks it. */
 async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection }> {
-  if (protocol === 'http') return import('../wire/http/client.js')
+  if (protocol === 'http') return import('../wire/http/client/connect.js')
   if (protocol === 'websocket') return import('../wire/websocket/client/connection.js')
   if (typeof process !== 'object')
     throw new ConnectionError('ERR_PROTOCOL', written({ protocol, ...address }), 'browsers cannot speak gRPC. Use http:// or ws://')

@@ -1,6 +1,7 @@
 /** What speaks to a Flow that is served elsewhere. Bundles for browsers too, where all but gRPC can be spoken. */
+
+export { ConnectionError, ExecutorError, SluiceError } from '../base/errors.js'
 export type { Logger, LogRecord } from '../base/logger.js'
-export { ConnectionError, ExecutorError, SluiceError } from '../errors.js'
 export type { Address } from '../wire/address.js'
 export type { GraphQLResult, MutateOptions } from '../wire/graphql/client.js'
 export type { ClientTls } from '../wire/wire.js'

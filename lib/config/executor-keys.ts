@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
-import { ADD_RULES } from '../flow-options.js'
+import { ADD_RULES } from '../flow/options.js'
 import { EXECUTOR_IGNORED, METAS_IGNORED } from './jina-keys.js'
 import { ANY, alias, COUNT, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, refused, type Schema, SOME, TEXT, TEXTS, TIME, VERSION } from './keys.js'
 import { BYTES, PORTS, PROTOCOLS } from './serving-keys.js'

@@ -1,5 +1,5 @@
-import { ConfigError, OptionRangeError, OptionTypeError, show } from '../errors.js'
-import { nearest } from '../nearest.js'
+import { ConfigError, OptionRangeError, OptionTypeError, show } from '../base/errors.js'
+import { nearest } from '../base/nearest.js'
 import { DECIMAL, isNumeric, type Keys, VERSIONS } from './keys.js'
 import type { Notices } from './notices.js'
 import type { Substituted } from './variables.js'

@@ -1,4 +1,4 @@
-import { FLOW_RULES } from '../flow-options.js'
+import { FLOW_RULES } from '../flow/options.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
 import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, type Schema, TEXT, TEXTS, TIME, VERSION } from './keys.js'

@@ -1,5 +1,5 @@
-import { FlowBuildError, show } from '../errors.js'
-import { ADD_RULES, FLOW_RULES, type FlowOptions } from '../flow-options.js'
+import { FlowBuildError, show } from '../base/errors.js'
+import { ADD_RULES, FLOW_RULES, type FlowOptions } from '../flow/options.js'
 import { GATEWAY } from '../graph/gateway.js'
 import type { Step } from '../graph/graph.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'

@@ -1,4 +1,4 @@
-import { OptionRangeError, OptionTypeError, SluiceError, show } from '../errors.js'
+import { OptionRangeError, OptionTypeError, SluiceError, show } from '../base/errors.js'
 
 /** What is shorter is no secret, and may be a part of any word: it is hidden only where it stands alone. */
 const SHORT = 4

@@ -1,8 +1,8 @@
-import { ConfigError, say, show } from '../errors.js'
-import { Executor, type ExecutorFunction } from '../executor.js'
-import type { ExecutorClass } from '../flow-options.js'
-import { importHere, node } from '../host.js'
-import { nearest } from '../nearest.js'
+import { ConfigError, say, show } from '../base/errors.js'
+import { nearest } from '../base/nearest.js'
+import { importHere, node } from '../base/node.js'
+import { Executor, type ExecutorFunction } from '../executor/executor.js'
+import type { ExecutorClass } from '../flow/options.js'
 import type { Place } from './yaml.js'
 
 export type Code = ExecutorClass | ExecutorFunction

@@ -1,4 +1,4 @@
-import { node } from '../host.js'
+import { node } from '../base/node.js'
 
 /** What was there when an entry was made: files of it may go later, as cleaners of caches take what is old. */
 const SEAL = 'sluice-files.json'

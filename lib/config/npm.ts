@@ -1,5 +1,5 @@
-import { ConfigError, say } from '../errors.js'
-import { node } from '../host.js'
+import { ConfigError, say } from '../base/errors.js'
+import { node } from '../base/node.js'
 import { entryOf, isWhole, seal } from './npm-cache.js'
 import { type Installed, type Manifest, moduleOf } from './package-module.js'
 import type { LoadConfigOptions } from './reading.js'

@@ -1,5 +1,5 @@
-import { ConfigError } from '../errors.js'
-import { node } from '../host.js'
+import { ConfigError } from '../base/errors.js'
+import { node } from '../base/node.js'
 import type { Place } from './yaml.js'
 
 /** What of a package's description is needed to find its module. */

@@ -1,5 +1,5 @@
-import type { Metas } from '../executor.js'
-import type { AddOptions } from '../flow-options.js'
+import type { Metas } from '../executor/executor.js'
+import type { AddOptions } from '../flow/options.js'
 import { given } from './given.js'
 import { type LoadedUses, loadUses, type UsesPlace } from './uses.js'
 

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
-import { OptionRangeError, OptionTypeError } from '../errors.js'
+import { OptionRangeError, OptionTypeError } from '../base/errors.js'
+import { node } from '../base/node.js'
 import type { GatewayOptions } from '../gateway/options.js'
-import { node } from '../host.js'
 import { Fields } from './fields.js'
 import { CORS_KEYS, GRAPHQL_KEYS, SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
 

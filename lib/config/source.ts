@@ -1,5 +1,5 @@
-import { ConfigError, say } from '../errors.js'
-import { node } from '../host.js'
+import { ConfigError, say } from '../base/errors.js'
+import { node } from '../base/node.js'
 
 /** A thousand executors, and what is read in a fifth of a second: more is a mistake, or meant to keep somebody busy. */
 export const MAX_BYTES = 128 << 10

@@ -1,4 +1,4 @@
-import { ConfigError, show } from '../errors.js'
+import { ConfigError, show } from '../base/errors.js'
 import type { Place } from './yaml.js'
 
 /** What a text names as an executor. */

@@ -1,5 +1,5 @@
-import { ConfigError, show } from '../errors.js'
-import { nearest } from '../nearest.js'
+import { ConfigError, show } from '../base/errors.js'
+import { nearest } from '../base/nearest.js'
 import type { Hidden } from './hidden.js'
 import type { Parsed } from './yaml.js'
 

@@ -1,6 +1,6 @@
 import type { Tags } from 'yaml'
+import { show } from '../base/errors.js'
 import { isPlainObject } from '../doc/json.js'
-import { show } from '../errors.js'
 import { isAmbiguous } from './ambiguous.js'
 import { escapeDollars, hasOwnReferences } from './variables.js'
 import { DEPTH, FORBIDDEN } from './yaml.js'

@@ -1,5 +1,5 @@
 import type { Alias, Document, LineCounter, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
-import { ConfigError } from '../errors.js'
+import { ConfigError } from '../base/errors.js'
 import { isAmbiguous } from './ambiguous.js'
 
 /** Deeper than any configuration, far from the end of the stack. */

@@ -1,4 +1,4 @@
-import { optionType } from '../errors.js'
+import { optionType } from '../base/errors.js'
 import { Document, type DocumentLike, type Tags } from './document.js'
 import type { TextSource } from './from/source.js'
 import type { NdArray } from './ndarray.js'

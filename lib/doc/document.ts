@@ -1,4 +1,4 @@
-import { DocumentError, isError, show } from '../errors.js'
+import { DocumentError, isError, show } from '../base/errors.js'
 import { DocumentArray } from './array.js'
 import { type DocumentInit, documents, FIELDS, invalid, isEmpty, type More, type NamedScore, named, PLAIN, string, type Tags } from './fields.js'
 import { newId } from './id.js'

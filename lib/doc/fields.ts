@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../errors.js'
+import { DocumentError, show } from '../base/errors.js'
 import type { DocumentArray } from './array.js'
 import type { DocumentLike } from './document.js'
 import { isPlainObject } from './json.js'

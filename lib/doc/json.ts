@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../errors.js'
+import { DocumentError, show } from '../base/errors.js'
 
 /** A deep copy of plain objects, arrays, dates, maps and sets, by hand: a sixtieth of structuredClone's price. Anything else (bytes, instances) is shared. */
 export function copyJson<T>(value: T): T {

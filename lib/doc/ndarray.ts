@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../errors.js'
+import { DocumentError, show } from '../base/errors.js'
 
 export type TypedArray =
   | Int8Array

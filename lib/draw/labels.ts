@@ -1,5 +1,5 @@
-import type { AddOptions } from '../flow-options.js'
-import type { Condition } from '../graph/query.js'
+import type { AddOptions } from '../flow/options.js'
+import type { Condition } from '../handler/when-query.js'
 
 /** What a chip is about: it has one colour for each. */
 export type ChipKind = 'join' | 'replicas' | 'when' | 'batch' | 'limit' | 'place'

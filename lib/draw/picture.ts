@@ -1,4 +1,4 @@
-import type { Plan } from '../flow-options.js'
+import type { Plan } from '../flow/options.js'
 import { GATEWAY } from '../graph/gateway.js'
 import { sort } from '../graph/graph.js'
 import { type Chip, chips, origin, replicasOf } from './labels.js'

@@ -1,5 +1,5 @@
-import { DependencyError, optionRange } from '../errors.js'
-import { packageOfNode } from '../host.js'
+import { DependencyError, optionRange } from '../base/errors.js'
+import { packageOfNode } from '../base/node.js'
 import { pageOf } from './style.js'
 
 const RESVG = '@resvg/resvg-js'

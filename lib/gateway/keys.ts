@@ -1,6 +1,6 @@
 import { clearInterval, setInterval } from '../base/clock.js'
-import { ConnectionError } from '../errors.js'
-import { node } from '../host.js'
+import { ConnectionError } from '../base/errors.js'
+import { node } from '../base/node.js'
 import type { ServerTls } from '../wire/wire.js'
 import type { GatewayOptions, TlsFiles } from './options.js'
 

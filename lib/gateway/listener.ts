@@ -1,6 +1,6 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
-import { node } from '../host.js'
-import type { Peer } from '../peer.js'
+import { node } from '../base/node.js'
+import type { Peer } from '../request/handler.js'
 import type { Entrance } from '../wire/entrance.js'
 import { namesSeveralHosts } from '../wire/hosts.js'
 import { GraphQLSpeaker } from './graphql.js'
@@ -59,7 +59,7 @@ export async function probeListener(peer: Peer, options: GatewayOptions, speaker
 const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
 
 async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
-  const { createListener } = await import('../wire/http/serve.js')
+  const { createListener } = await import('../wire/http/server/speaker.js')
   const { cors, title, description, noDebugEndpoints, bodyTimeout = 60_000 } = options
   return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }), entrance)
 }

@@ -1,6 +1,6 @@
+import { callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
+import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
-import { OptionTypeError, optionRange, optionType } from '../errors.js'
-import { callback, check, count, flag, milliseconds, object, string } from '../options.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
 import { type CorsOption, corsOption } from '../wire/cors.js'

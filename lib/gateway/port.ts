@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
-import type { Peer } from '../peer.js'
+import type { Peer } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
 import { originsIn } from '../wire/cors.js'
 import type { Entrance } from '../wire/entrance.js'
@@ -49,7 +49,7 @@ export class Port {
       speakers.push({ drain: async () => {}, close: () => void own.close() })
       http = own
       if (protocols.includes('websocket')) {
-        const { attach } = await import('../wire/websocket/server/serve.js')
+        const { attach } = await import('../wire/websocket/server/speaker.js')
         speakers.push(await attach(http, peer, { ...common(options), origins: originsIn(options.cors ?? false) }, entrance))
       }
     }

@@ -1,6 +1,6 @@
 import type { Server as NetServer, Socket } from 'node:net'
 import { clearTimeout, nextTick, setTimeout } from '../base/clock.js'
-import { node } from '../host.js'
+import { node } from '../base/node.js'
 import type { ServerTls } from '../wire/wire.js'
 import { secureOptions } from './keys.js'
 

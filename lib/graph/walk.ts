@@ -1,4 +1,4 @@
-import { ExecutorError, isError, say } from '../errors.js'
+import { ExecutorError, isError, say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
 import { statusOf } from '../request/response.js'
 import type { Route } from '../request/route.js'

@@ -1,5 +1,5 @@
+import { InputError, say, show } from '../base/errors.js'
 import { Document, type DocumentLike, type Tags } from '../doc/document.js'
-import { InputError, say, show } from '../errors.js'
 
 /**
  * Documents, or what documents are made from: one, several, or as many as come. Promises of them in an iterable, as of `ids.map(load)`, are

@@ -1,6 +1,6 @@
+import type { Parameters } from '../base/check.js'
+import { optionRange, optionType } from '../base/errors.js'
 import { copyJson } from '../doc/json.js'
-import { optionRange, optionType } from '../errors.js'
-import type { Parameters } from '../options.js'
 
 /** Reserved by Jina for what executors return as plain objects. */
 export const RESULTS = '__results__'

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js'
-import { optionRange, say } from '../errors.js'
+import { optionRange, say } from '../base/errors.js'
 import type { Target } from './target.js'
 
 /**

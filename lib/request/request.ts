@@ -1,6 +1,6 @@
+import type { Parameters } from '../base/check.js'
 import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
-import type { Parameters } from '../options.js'
 import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
 import type { Identity } from '../wire/identity.js'

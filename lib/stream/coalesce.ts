@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { adopt, ignore } from './adopt.js'
-import { later, overdue } from './turn.js'
+import { later, overdue } from './event-loop.js'
 
 /**
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.

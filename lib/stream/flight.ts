@@ -1,6 +1,6 @@
 import { here } from '../base/context.js'
 import { adopt, ignore, isThenable } from './adopt.js'
-import { listen, unlisten } from './ear.js'
+import { later, overdue } from './event-loop.js'
 import { Fifo } from './fifo.js'
 import { type Held, hold, letGo } from './holder.js'
 import { type Order, type Place, State } from './order.js'
@@ -8,7 +8,7 @@ import { Part } from './part.js'
 import { type End, Reader } from './reader.js'
 import { Receipts } from './receipts.js'
 import { Scope } from './scope.js'
-import { later, overdue } from './turn.js'
+import { listen, unlisten } from './signal-listener.js'
 
 /** What a mapper gets beside its item. */
 export interface Work {

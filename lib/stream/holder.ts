@@ -1,4 +1,4 @@
-import { later } from './turn.js'
+import { later } from './event-loop.js'
 
 /** What goes on as long as somebody holds something: its holder. */
 export interface Held {

@@ -1,4 +1,4 @@
-import { optionRange, optionType } from '../errors.js'
+import { optionRange, optionType } from '../base/errors.js'
 import { type Emit, Flight, type Work } from './flight.js'
 import { Iteration } from './iteration.js'
 import { Order } from './order.js'

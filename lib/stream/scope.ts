@@ -1,4 +1,4 @@
-import { builtin } from '../host.js'
+import { builtin } from '../base/node.js'
 
 /** Node's own warning cannot be turned off otherwise. */
 const eventsOfNode = /* @__PURE__ */ builtin('events')

@@ -1,4 +1,4 @@
-import { OptionTypeError, optionRange, optionType } from '../errors.js'
+import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 
 export type Protocol = 'grpc' | 'http' | 'websocket'
 

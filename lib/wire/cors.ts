@@ -1,5 +1,5 @@
-import { optionRange, optionType } from '../errors.js'
-import { check, flag } from '../options.js'
+import { check, flag } from '../base/check.js'
+import { optionRange, optionType } from '../base/errors.js'
 
 /** Who may read the answers from a page of another origin. */
 export interface CorsOptions {

@@ -1,5 +1,5 @@
+import { ConnectionError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
 import { forGood } from '../base/for-good.js'
-import { ConnectionError, OptionRangeError, OptionTypeError, say } from '../errors.js'
 import { IDENTITY_HEADER, type Identity, writeIdentity } from './identity.js'
 
 /** What shows who asks: a token, or a function that gives the one of now, for tokens that change. */

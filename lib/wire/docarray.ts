@@ -1,4 +1,4 @@
-import { optionRange } from '../errors.js'
+import { optionRange } from '../base/errors.js'
 import type { Protocol } from './address.js'
 
 /** How documents are written in protobuf: as docarray 0.x does it (`'v1'`), or as docarray 0.30 and later (`'v2'`). Their bytes do not tell. */

@@ -1,8 +1,8 @@
+import { ConnectionError } from '../base/errors.js'
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { ConnectionError } from '../errors.js'
 import { GATEWAY } from '../graph/gateway.js'
-import { later, overdue } from '../stream/turn.js'
+import { later, overdue } from '../stream/event-loop.js'
 
 /**
  * The most documents of one request, chunks and matches included, unless told otherwise: 500 requests of the usual size. A document

@@ -1,4 +1,4 @@
-import { ConnectionError } from '../errors.js'
+import { ConnectionError } from '../base/errors.js'
 
 /** Milliseconds for each further question. */
 const ASK = 3000

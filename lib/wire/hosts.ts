@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { OptionTypeError, optionRange } from '../errors.js'
+import { OptionTypeError, optionRange } from '../base/errors.js'
 
 /** Whether a request names several hosts: who stands in front may have looked at the other one. Node lets that pass, and takes the first. */
 export function namesSeveralHosts({ rawHeaders }: IncomingMessage): boolean {

@@ -1,4 +1,4 @@
-import { later, overdue } from '../stream/turn.js'
+import { later, overdue } from '../stream/event-loop.js'
 
 /** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
 export const MAX_NESTING = 100

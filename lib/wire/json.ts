@@ -1,7 +1,7 @@
+import { DocumentError, say, show } from '../base/errors.js'
 import type { Document, NamedScore } from '../doc/document.js'
 import { isTypedArray } from '../doc/ndarray.js'
-import { DocumentError, say, show } from '../errors.js'
-import { later, overdue } from '../stream/turn.js'
+import { later, overdue } from '../stream/event-loop.js'
 import { MAX_NESTING } from './json-text.js'
 
 /** Fields that Jina's JSON of a document has in another way. */

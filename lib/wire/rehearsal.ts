@@ -1,4 +1,4 @@
-import { executorOf } from '../executor.js'
+import { executorOf } from '../executor/executor.js'
 import { post } from '../post/post.js'
 
 let rehearsed: Promise<void> | undefined

@@ -1,5 +1,5 @@
-import { optionRange } from '../errors.js'
-import { count, string } from '../options.js'
+import { count, string } from '../base/check.js'
+import { optionRange } from '../base/errors.js'
 
 /** Where to listen. An empty text, as of a variable that is not set, is every address there is to Node: that must be said. */
 export function host(name: string, value: unknown): void {

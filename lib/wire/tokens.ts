@@ -1,6 +1,6 @@
 import { now } from '../base/clock.js'
-import { ConfigError, OptionRangeError, OptionTypeError, say } from '../errors.js'
-import { node } from '../host.js'
+import { ConfigError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
+import { node } from '../base/node.js'
 import { type Identity, identityOf } from './identity.js'
 
 /** One token, several, or several by name. */

@@ -1,4 +1,4 @@
-import type { Handler, Peer } from '../peer.js'
+import type { Handler, Peer } from '../request/handler.js'
 import type { BearerOption } from './credentials.js'
 
 /** Keys and certificates, as texts in PEM. */

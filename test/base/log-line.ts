@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ExecutorError } from '../../lib/base/errors.js'
 import { escaped, lineOf } from '../../lib/base/log-line.js'
-import { ExecutorError } from '../../lib/errors.js'
 
 test('184: a record is one line that names request, executor and endpoint, with the stack of what was thrown behind it', () => {
   const cause = new TypeError('no such file')

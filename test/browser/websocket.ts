@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
+import { Flow } from '../../lib/flow/flow.js'
 import { attach } from '../../lib/wire/websocket/index.js'
 import { within } from '../support/within.js'
 import { bundle, inChromium } from './support.js'
@@ -15,7 +15,7 @@ const page = inChromium(test)
 const pages: Plugin = {
   name: 'pages',
   setup({ onResolve }) {
-    onResolve({ filter: /\/host\.js$/ }, () => ({ path: resolve('lib/host-web.ts') }))
+    onResolve({ filter: /\/host\.js$/ }, () => ({ path: resolve('lib/base/node-web.ts') }))
     onResolve({ filter: /^@grpc\/grpc-js$/ }, () => ({ path: resolve('lib/wire/grpc/absent.mjs') }))
   },
 }

@@ -6,7 +6,7 @@ import { loadFlow } from '../../lib/config/flow.js'
 import { saveFlow } from '../../lib/config/save.js'
 import { flowSchema } from '../../lib/config/schema.js'
 import { parseYaml } from '../../lib/config/yaml.js'
-import type { AddOptions, FlowOptions, Plan } from '../../lib/flow-options.js'
+import type { AddOptions, FlowOptions, Plan } from '../../lib/flow/options.js'
 import { Flow } from '../../lib/index.js'
 import { problems } from './validate.js'
 

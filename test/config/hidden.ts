@@ -8,7 +8,7 @@ import { loadFlow } from '../../lib/config/flow.js'
 import { FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from '../../lib/config/flow-keys.js'
 import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS } from '../../lib/config/serving-keys.js'
 import { loadUses } from '../../lib/config/uses.js'
-import type { FlowOptions } from '../../lib/flow-options.js'
+import type { FlowOptions } from '../../lib/flow/options.js'
 import { Flow } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
 

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadFlow } from '../../lib/config/flow.js'
-import type { FlowOptions } from '../../lib/flow-options.js'
+import type { FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Flow } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
 

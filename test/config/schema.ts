@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { EXECUTOR_KEYS } from '../../lib/config/executor-keys.js'
 import { FLOW_KEYS, ROOT_KEYS } from '../../lib/config/flow-keys.js'
 import { flowSchema } from '../../lib/config/schema.js'
-import { ADD_RULES, FLOW_RULES } from '../../lib/flow-options.js'
+import { ADD_RULES, FLOW_RULES } from '../../lib/flow/options.js'
 import { problems } from './validate.js'
 
 const schema: any = flowSchema()

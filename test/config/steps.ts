@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadFlow } from '../../lib/config/flow.js'
-import type { AddOptions, FlowOptions } from '../../lib/flow-options.js'
+import type { AddOptions, FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Flow } from '../../lib/index.js'
 
 class Told extends Flow<string> {

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { loadFlow } from '../../lib/config/flow.js'
 import { escapeDollars, substitute, type Variables } from '../../lib/config/variables.js'
 import { parseYaml } from '../../lib/config/yaml.js'
-import type { FlowOptions } from '../../lib/flow-options.js'
+import type { FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Flow } from '../../lib/index.js'
 
 async function read(text: string, variables: Variables): Promise<any> {

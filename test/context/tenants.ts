@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Call } from '../../lib/executor.js'
+import type { Call } from '../../lib/executor/executor.js'
 import { turn } from '../support/turn.js'
 
 export const TENANTS = ['alice', 'bob'] as const

@@ -1,5 +1,5 @@
 import type { ClientOptions } from '../../lib/client/index.js'
-import type { AddOptions } from '../../lib/flow-options.js'
+import type { AddOptions } from '../../lib/flow/options.js'
 import type { GatewayOptions } from '../../lib/gateway/index.js'
 import type { PostOptions } from '../../lib/index.js'
 import type { Inputs } from '../../lib/post/inputs.js'

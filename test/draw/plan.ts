@@ -1,4 +1,4 @@
-import type { FlowOptions, Plan } from '../../lib/flow-options.js'
+import type { FlowOptions, Plan } from '../../lib/flow/options.js'
 
 /** A plan as a Flow makes it of what `add()` was given. */
 export function planOf(steps: readonly Record<string, any>[], options: FlowOptions = {}): Plan {

@@ -1,8 +1,8 @@
 // Documents of random classes of docarray 0.40, from Python's Client through our gateway and back: see classes.py.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
+import type { Call } from '../../lib/executor/executor.js'
+import { Flow } from '../../lib/flow/flow.js'
 import { within } from '../support/within.js'
 import { readAllOf } from '../wire/proto/nodes.js'
 import { Script } from './process.js'

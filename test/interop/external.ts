@@ -1,8 +1,8 @@
 // Executors of one world in a Flow of the other.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../lib/executor.js'
-import { Flow } from '../../lib/flow.js'
+import type { Call } from '../../lib/executor/executor.js'
+import { Flow } from '../../lib/flow/flow.js'
 import { post } from '../../lib/post/post.js'
 import type { Connection } from '../../lib/wire/wire.js'
 import { rich, tensors } from './documents.js'

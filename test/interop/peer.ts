@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Call, Executor } from '../../lib/executor.js'
+import { type Call, Executor } from '../../lib/executor/executor.js'
 import { document, picture } from './documents.js'
 
 /** Thrown by `/fail`: Python names the class. */

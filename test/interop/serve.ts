@@ -1,7 +1,7 @@
 // Python's Jina Client drives our servers.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../lib/flow.js'
+import { Flow } from '../../lib/flow/flow.js'
 import type { Server } from '../../lib/wire/wire.js'
 import { Folder } from '../support/folder.js'
 import { serve as serveGraphQL } from '../support/graphql.js'

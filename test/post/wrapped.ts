@@ -1,4 +1,4 @@
-import type { Flow as AnyFlow } from '../../lib/flow.js'
+import type { Flow as AnyFlow } from '../../lib/flow/flow.js'
 
 /** Ways to read a post: by a loop, and through what hands on its responses. */
 const READERS: Record<string, (flow: AnyFlow<any, any>, source: Iterable<string>, options: object) => AsyncIterable<unknown>> = {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Peer } from '../../lib/peer.js'
+import type { Peer } from '../../lib/request/handler.js'
 import { createGraphQL, type GraphQLOptions } from '../../lib/wire/graphql/index.js'
 
 export interface Answer {

@@ -1,4 +1,4 @@
-import { say, show } from '../../errors.js'
+import { say, show } from '../../base/errors.js'
 import { Document, type DocumentInit } from '../document.js'
 
 /** Which column fills which field: `{ question: 'text' }`. A name that is no field is a tag's; so is one behind `tags.`, as in `{ location: 'tags.location' }`. */

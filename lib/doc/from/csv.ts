@@ -1,5 +1,5 @@
-import { OptionRangeError, optionRange, optionType, say, show } from '../../errors.js'
-import { check, object, string } from '../../options.js'
+import { check, object, string } from '../../base/check.js'
+import { OptionRangeError, optionRange, optionType, say, show } from '../../base/errors.js'
 import type { Document } from '../document.js'
 import { blocksOf } from './blocks.js'
 import { CellError, type Column, columnsOf, documentOf, type FieldResolver } from './columns.js'

@@ -1,4 +1,4 @@
-import { check } from '../../options.js'
+import { check } from '../../base/check.js'
 import { Document } from '../document.js'
 import { blocksOf } from './blocks.js'
 import { FROM, type FromOptions, maxLengthOf, reporter } from './options.js'

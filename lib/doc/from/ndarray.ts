@@ -1,5 +1,5 @@
-import { DocumentError, optionType, say, show } from '../../errors.js'
-import { check } from '../../options.js'
+import { check } from '../../base/check.js'
+import { DocumentError, optionType, say, show } from '../../base/errors.js'
 import { Document } from '../document.js'
 import { isTypedArray, type NdArray, type NdArrayInit, type TypedArray, toNdArray } from '../ndarray.js'
 

@@ -1,5 +1,5 @@
-import { say } from '../../errors.js'
-import { check } from '../../options.js'
+import { check } from '../../base/check.js'
+import { say } from '../../base/errors.js'
 import { Document, type DocumentLike } from '../document.js'
 import { blocksOf } from './blocks.js'
 import { columnOf } from './json.js'

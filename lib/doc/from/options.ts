@@ -1,5 +1,5 @@
-import { optionRange, optionType, ParseError } from '../../errors.js'
-import { callback } from '../../options.js'
+import { callback } from '../../base/check.js'
+import { optionRange, optionType, ParseError } from '../../base/errors.js'
 
 /** The longest line that is read unless told otherwise: far above any real one, far below what fills the memory. */
 const DEFAULT_MAX_LENGTH = 16 * 1024 * 1024

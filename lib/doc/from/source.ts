@@ -1,5 +1,5 @@
-import { InputError, optionType, show } from '../../errors.js'
-import { node } from '../../host.js'
+import { InputError, optionType, show } from '../../base/errors.js'
+import { node } from '../../base/node.js'
 
 /**
  * Where text is read from: a path, a `file:` URL, a Blob (a browser's File), or chunks as a Node or web stream or any other

@@ -1,7 +1,7 @@
 import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
+import { InputError, say } from '../../base/errors.js'
 import type { DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentInit, type NamedScore } from '../../doc/document.js'
-import { InputError, say } from '../../errors.js'
 import { madeOf } from '../documents.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 

@@ -1,6 +1,6 @@
+import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../base/check.js'
+import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
-import { ExecutorError, optionRange, optionType } from '../../errors.js'
-import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../options.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'

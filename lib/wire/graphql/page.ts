@@ -1,4 +1,4 @@
-import { node } from '../../host.js'
+import { node } from '../../base/node.js'
 
 interface Asset {
   readonly type: string

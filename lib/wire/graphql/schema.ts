@@ -8,8 +8,8 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from 'graphql'
-import { DEFAULT_REQUEST_SIZE } from '../../options.js'
-import type { Peer } from '../../peer.js'
+import { DEFAULT_REQUEST_SIZE } from '../../base/check.js'
+import type { Peer } from '../../request/handler.js'
 import { type Context, docs, streamDocs } from './docs.js'
 import { StrawberryDocumentInput } from './input.js'
 import type { Settings } from './options.js'

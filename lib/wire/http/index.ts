@@ -1,4 +1,4 @@
-export { type ConnectHttpOptions, connect } from './client.js'
-export { createHttp, type HttpHandler } from './fetch.js'
+export { type ConnectHttpOptions, connect } from './client/connect.js'
 export type { ExposedEndpoint, HttpOptions, HttpServeOptions } from './options.js'
-export { serve } from './serve.js'
+export { createHttp, type HttpHandler } from './server/fetch.js'
+export { serve } from './server/speaker.js'

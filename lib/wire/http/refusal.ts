@@ -1,4 +1,4 @@
-import type { Headers, Reply } from './exchange.js'
+import type { Headers, Reply } from './server/exchange.js'
 
 /** Where something is wrong with a request, and what, in the shape that FastAPI gives it, which clients of Jina know. */
 export interface Complaint {

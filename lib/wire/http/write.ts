@@ -1,4 +1,4 @@
-import { DocumentError, say } from '../../errors.js'
+import { DocumentError, say } from '../../base/errors.js'
 import type { Status } from '../../request/response.js'
 import { around, documentsText, isoTime, jsonOf } from '../json.js'
 import { type Message, type Stop, unwritten } from '../message.js'

@@ -1,4 +1,4 @@
-import { SluiceError } from '../../errors.js'
+import { SluiceError } from '../../base/errors.js'
 
 /** Bytes that are no message of Jina, or hold what cannot be read here: `ERR_PROTO`. */
 export class ProtoError extends SluiceError {

@@ -16,7 +16,7 @@
  */
 import type { Document } from '../../doc/document.js'
 import type { Status } from '../../request/response.js'
-import { later, overdue } from '../../stream/turn.js'
+import { later, overdue } from '../../stream/event-loop.js'
 import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
 import { Counted } from './check.js'

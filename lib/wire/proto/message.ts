@@ -1,6 +1,6 @@
+import { DocumentError } from '../../base/errors.js'
 import { allocate, type DocumentArray } from '../../doc/array.js'
-import { DocumentError } from '../../errors.js'
-import { later, overdue } from '../../stream/turn.js'
+import { later, overdue } from '../../stream/event-loop.js'
 import type { Message, Stop } from '../message.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'

@@ -1,5 +1,5 @@
+import { say } from '../../base/errors.js'
 import { countOf, type NdArray } from '../../doc/ndarray.js'
-import { say } from '../../errors.js'
 import { dtypeOf, elements, nameOf } from './dtype.js'
 import { ProtoError } from './error.js'
 import type { Reader } from './reader.js'

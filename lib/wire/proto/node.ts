@@ -1,7 +1,7 @@
+import { DocumentError } from '../../base/errors.js'
 import { DocumentArray } from '../../doc/array.js'
 import { Document } from '../../doc/document.js'
 import { isTypedArray, type NdArray, toNested } from '../../doc/ndarray.js'
-import { DocumentError } from '../../errors.js'
 import { readInto } from './document.js'
 import { LazyDocument, type Source } from './lazy.js'
 import { dtypeIn, readNdArray, writeNdArray } from './ndarray.js'

@@ -1,5 +1,5 @@
+import { DocumentError } from '../../base/errors.js'
 import { isTypedArray } from '../../doc/ndarray.js'
-import { DocumentError } from '../../errors.js'
 import { refuseLost } from '../json.js'
 import type { Reader } from './reader.js'
 import { readText, SHORT, writeAscii } from './text.js'

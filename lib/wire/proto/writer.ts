@@ -1,4 +1,4 @@
-import { DocumentError } from '../../errors.js'
+import { DocumentError } from '../../base/errors.js'
 import { MAX_DEPTH } from './reader.js'
 import { room, SHORT, writeAscii, writeText } from './text.js'
 

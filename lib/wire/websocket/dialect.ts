@@ -1,11 +1,11 @@
+import { say, show } from '../../base/errors.js'
 import { isPlainObject } from '../../doc/json.js'
-import { say, show } from '../../errors.js'
 import type { Status } from '../../request/response.js'
-import { later } from '../../stream/turn.js'
-import { isTooLarge } from '../behind.js'
+import { later } from '../../stream/event-loop.js'
 import { parseJson } from '../json-text.js'
 import type { Message } from '../message.js'
 import { decodeMessage, decodeStatus, encodeInTurns, encodeStatus, ProtoError } from '../proto/index.js'
+import { isTooLarge } from '../unreachable.js'
 import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnswer, writeRequest } from './json.js'
 
 /** A message that is none in its dialect, for instance text that is no JSON. Whose it is cannot be said. */

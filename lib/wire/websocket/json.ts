@@ -1,7 +1,7 @@
+import { DocumentError, optionType } from '../../base/errors.js'
 import { DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
-import { DocumentError, optionType } from '../../errors.js'
 import type { Status } from '../../request/response.js'
 import { hasMore, madeOf, tooMany, tooManyDocuments } from '../documents.js'
 import { around, documentsText, isoTime, jsonOf } from '../json.js'

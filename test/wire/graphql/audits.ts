@@ -1,7 +1,7 @@
 import { serverAudits } from 'graphql-http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { serve } from '../../support/graphql.js'
 import { within } from '../../support/within.js'
 

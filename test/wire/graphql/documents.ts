@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Call } from '../../../lib/executor.js'
-import { Flow } from '../../../lib/flow.js'
+import type { Call } from '../../../lib/executor/executor.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { serve } from '../../support/graphql.js'
 
 const echo = async () => serve(await new Flow().add({ name: 'echo' }).open())

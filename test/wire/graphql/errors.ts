@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ExecutorError } from '../../../lib/errors.js'
-import type { Call } from '../../../lib/executor.js'
-import { Flow } from '../../../lib/flow.js'
-import type { Peer } from '../../../lib/peer.js'
+import type { ExecutorError } from '../../../lib/base/errors.js'
+import type { Call } from '../../../lib/executor/executor.js'
+import { Flow } from '../../../lib/flow/flow.js'
+import type { Peer } from '../../../lib/request/handler.js'
 import { serve } from '../../support/graphql.js'
 
 const flowOf = (uses: (call: Call) => any) => new Flow().add({ name: 'worker', uses }).open()

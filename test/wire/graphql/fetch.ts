@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
-import type { Peer } from '../../../lib/peer.js'
+import { Flow } from '../../../lib/flow/flow.js'
+import type { Peer } from '../../../lib/request/handler.js'
 import { createGraphQL } from '../../../lib/wire/graphql/index.js'
 
 const post = (query: string, init: RequestInit = {}) =>
@@ -96,7 +96,7 @@ test('sluice itself does not load graphql', () => {
     )
   const graphql = (urls: string[]) => urls.filter((url) => /node_modules\/(graphql|@graphql|@envelop|@whatwg)/.test(url)).length
   const core = loads('../../../lib/index.ts')
-  assert.ok(core.some((url) => url.endsWith('lib/flow.ts')))
+  assert.ok(core.some((url) => url.endsWith('lib/flow/flow.ts')))
   assert.is(graphql(core), 0)
   assert.ok(graphql(loads('../../../lib/wire/graphql/index.ts')) > 0)
 })

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import type { GraphQLOptions } from '../../../lib/wire/graphql/index.js'
 import { serve } from '../../support/graphql.js'
 

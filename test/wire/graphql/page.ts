@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { inChromium } from '../../browser/support.js'
 import { serve } from '../../support/graphql.js'
 

@@ -1,7 +1,7 @@
 import { buildClientSchema, getIntrospectionQuery, printType } from 'graphql'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { serve } from '../../support/graphql.js'
 
 const ARGUMENTS = [

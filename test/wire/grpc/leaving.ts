@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ConnectionError } from '../../../lib/errors.js'
+import { ConnectionError } from '../../../lib/base/errors.js'
 import { post } from '../../../lib/post/post.js'
 import { connect } from '../../../lib/wire/grpc/index.js'
 import { collect } from '../../support/collect.js'

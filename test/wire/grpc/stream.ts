@@ -1,8 +1,8 @@
 // What post() promises, through a real socket.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ConnectionError, ExecutorError } from '../../../lib/base/errors.js'
 import { DocumentArray } from '../../../lib/doc/array.js'
-import { ConnectionError, ExecutorError } from '../../../lib/errors.js'
 import { Executor, requests } from '../../../lib/index.js'
 import { post } from '../../../lib/post/post.js'
 import { Header, Request } from '../../../lib/request/request.js'

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../../lib/client/client.js'
-import { Flow } from '../../../lib/flow.js'
-import { createListener } from '../../../lib/wire/http/serve.js'
+import { Flow } from '../../../lib/flow/flow.js'
+import { createListener } from '../../../lib/wire/http/server/speaker.js'
 
 for (const prefetch of [1, 4]) {
   test(`C2: over HTTP, requests that follow each other take ${prefetch} connections, with ${prefetch} under way`, async () => {

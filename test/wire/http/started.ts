@@ -1,6 +1,6 @@
 import { connect as dial, type Socket } from 'node:net'
-import { type ExecutorFunction, executorOf } from '../../../lib/executor.js'
-import { Flow } from '../../../lib/flow.js'
+import { type ExecutorFunction, executorOf } from '../../../lib/executor/executor.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { type HttpServeOptions, serve } from '../../../lib/wire/http/index.js'
 import type { Server } from '../../../lib/wire/wire.js'
 

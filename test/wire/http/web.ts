@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { createHttp } from '../../../lib/wire/http/index.js'
 import { collect } from '../../support/collect.js'
 import { within } from '../../support/within.js'

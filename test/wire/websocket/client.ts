@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocketServer } from 'ws'
-import { Flow } from '../../../lib/flow.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { post } from '../../../lib/post/post.js'
 import { connect, serve, type WebSocketConnectOptions } from '../../../lib/wire/websocket/index.js'
 import type { Connection } from '../../../lib/wire/wire.js'

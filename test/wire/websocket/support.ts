@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net'
-import type { Executor } from '../../../lib/executor.js'
-import { Flow } from '../../../lib/flow.js'
+import type { Executor } from '../../../lib/executor/executor.js'
+import { Flow } from '../../../lib/flow/flow.js'
 import { connect, serve, type WebSocketConnectOptions, type WebSocketServeOptions } from '../../../lib/wire/websocket/index.js'
 
 /** A Flow of one executor, behind a real server on loopback. */

@@ -1,4 +1,4 @@
-import { OptionRangeError, optionRange, optionType } from '../../../errors.js'
+import { OptionRangeError, optionRange, optionType } from '../../../base/errors.js'
 import type { ClientTls } from '../../wire.js'
 
 /** Where a server is, and how it is spoken to. */

@@ -1,6 +1,6 @@
 import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
-import { ConnectionError } from '../../../errors.js'
+import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
 import { Credentials } from '../../credentials.js'
 import type { Identity } from '../../identity.js'

@@ -1,6 +1,6 @@
 import { type CallOptions, ChannelCredentials, type ChannelInterface, Client, compressionAlgorithms, connectivityState as State } from '@grpc/grpc-js'
 import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
-import { ConnectionError, optionRange, say } from '../../../errors.js'
+import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import type { Scope } from '../../../stream/scope.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'

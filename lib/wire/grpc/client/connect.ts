@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError, say } from '../../../errors.js'
+import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Message, outgoing, take } from '../../message.js'

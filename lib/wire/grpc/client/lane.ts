@@ -1,6 +1,6 @@
 import { type ClientDuplexStream, status as Code, type ServiceError } from '@grpc/grpc-js'
 import { nextTurn } from '../../../base/clock.js'
-import { ConnectionError, say } from '../../../errors.js'
+import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../errors.js'
-import { node } from '../../../host.js'
-import { HELLO, instead, isHttp2, spokenAt } from '../../spoken.js'
+import { ConnectionError } from '../../../base/errors.js'
+import { node } from '../../../base/node.js'
+import { HELLO, instead, isHttp2, spokenAt } from '../../probe.js'
 import type { Place } from './address.js'
 
 /**

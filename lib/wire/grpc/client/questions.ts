@@ -1,6 +1,6 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../errors.js'
+import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
 import { decodeEndpoints, decodeStatus } from '../../proto/index.js'
 import { METHODS } from '../methods.js'

@@ -1,8 +1,8 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
+import { ConnectionError } from '../../../base/errors.js'
 import { forGood } from '../../../base/for-good.js'
-import { ConnectionError } from '../../../errors.js'
-import { behindInWords } from '../../behind.js'
 import { notLetIn } from '../../credentials.js'
+import { behindInWords } from '../../unreachable.js'
 import { NOT_BEGUN } from '../methods.js'
 
 type Trouble = ConstructorParameters<typeof ConnectionError>[0]

@@ -1,7 +1,7 @@
 import { status as Code } from '@grpc/grpc-js'
-import { asError, ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError } from '../../../errors.js'
-import { behindIn, refusedIn } from '../../behind.js'
+import { asError, ConnectionError, DocumentError, FlowStateError, OptionRangeError, OptionTypeError } from '../../../base/errors.js'
 import type { Message } from '../../message.js'
+import { behindIn, refusedIn } from '../../unreachable.js'
 
 /** A call that ends with a status of gRPC: what was asked cannot be answered, or not now. */
 export class Refusal extends Error {

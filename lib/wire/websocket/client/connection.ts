@@ -1,11 +1,11 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../errors.js'
+import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../wire.js'
 import { bytes, type Dialect, json } from '../dialect.js'
-import type { Line } from './line.js'
 import { type ClientSettings, clientSettings, type WebSocketConnectOptions } from './options.js'
+import type { Line } from './socket.js'
 import { open, Stream } from './stream.js'
 import { Turns } from './turns.js'
 

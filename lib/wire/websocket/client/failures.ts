@@ -1,7 +1,7 @@
+import { ConnectionError, say } from '../../../base/errors.js'
 import { forGood, isStatusForGood } from '../../../base/for-good.js'
-import { ConnectionError, say } from '../../../errors.js'
-import { behindInWords } from '../../behind.js'
 import { notLetIn } from '../../credentials.js'
+import { behindInWords } from '../../unreachable.js'
 
 /** What a close frame means for who waits for an answer. */
 export function closedWith(address: string, code: number, reason: string): ConnectionError {

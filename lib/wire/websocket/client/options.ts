@@ -1,9 +1,9 @@
-import { optionRange, optionType } from '../../../errors.js'
-import { check, milliseconds } from '../../../options.js'
+import { check, milliseconds } from '../../../base/check.js'
+import { optionRange, optionType } from '../../../base/errors.js'
+import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
-import { CONNECT_RULES } from '../../told.js'
 import type { ConnectOptions } from '../../wire.js'
-import type { LineOptions } from './line.js'
+import type { LineOptions } from './socket.js'
 
 /** What a WebSocket client can be told. */
 export interface WebSocketConnectOptions extends ConnectOptions {

@@ -1,10 +1,10 @@
-import type { Handler } from '../../../peer.js'
+import { DRY_RUN } from '../../../executor/bindings.js'
+import type { Handler } from '../../../request/handler.js'
 import { type Status, statusOf } from '../../../request/response.js'
-import { DRY_RUN } from '../../../requests.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'
-import { seal } from './sealed.js'
+import { seal } from '../../without-stacks.js'
 
 /** Whether a request without documents comes through. */
 export async function dryRun(peer: Handler, scope = new Scope(), identity?: Identity): Promise<Status> {

@@ -1,4 +1,4 @@
-import { ConnectionError, FlowStateError, say } from '../../../errors.js'
+import { ConnectionError, FlowStateError, say } from '../../../base/errors.js'
 import type { Status } from '../../../request/response.js'
 import { Malformed } from '../dialect.js'
 

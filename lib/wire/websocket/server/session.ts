@@ -1,21 +1,19 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
 import { clearInterval, setInterval } from '../../../base/clock.js'
-import type { Handler } from '../../../peer.js'
+import type { Handler } from '../../../request/handler.js'
 import { ignore } from '../../../stream/adopt.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
-import { behindIn, refusedIn, statusOfUnfit } from '../../behind.js'
-
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
-
+import { behindIn, refusedIn, statusOfUnfit } from '../../unreachable.js'
+import { sealed } from '../../without-stacks.js'
 import { Unfit } from '../dialect.js'
 import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
 import { Outlet } from './outlet.js'
-import { sealed } from './sealed.js'
 import type { Settings } from './settings.js'
 
 /** Milliseconds between looks for a client whose messages are not read for now: so its leaving is not seen but by writing to it. */

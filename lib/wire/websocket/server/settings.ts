@@ -1,5 +1,5 @@
-import { optionRange, optionType } from '../../../errors.js'
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../options.js'
+import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../base/check.js'
+import { optionRange, optionType } from '../../../base/errors.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../../documents.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../../entrance.js'
 import { bytes, documents, host } from '../../rules.js'

@@ -1,0 +1,76 @@
+import type { Part } from '../base/lifecycle.js'
+import type { Logger } from '../base/logger.js'
+import type { Background } from '../handler/background.js'
+import { externals } from '../place/external.js'
+import { instances } from '../place/inline.js'
+import { checkPlace } from '../place/options.js'
+import type { Handler, Peer } from '../request/handler.js'
+import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
+import type { AddOptions, FlowOptions, Plan } from './options.js'
+
+/** What stands at a place of the graph. */
+export interface Deployment {
+  /** Who answers there. */
+  readonly peer: Handler
+  /** What is opened and closed for it, in this order and backwards. */
+  readonly parts: readonly Part[]
+}
+
+/**
+ * Makes the instances of one executor, and what stands between them and the graph: replicas answer as one, and the controls that
+ * were asked for stand around them. From outside: the condition, the batches, time and attempts, the replicas.
+ */
+export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
+  const { name } = step
+  checkPlace(step)
+  const { peers, parts: made, options } = step.options.external ? await externals(step) : await instances(step, flow)
+  // What one elsewhere answers is not known until it is there.
+  if (!options.external) checkKeys(name, options, peers[0]!.endpoints ?? [], warner(logger, name))
+  const { concurrency = Infinity, polling } = options
+  const parts: Part[] = [...made]
+  let peer: Handler = peers[0]!
+  const several = peers.length > 1 || concurrency !== Infinity
+  if (several) {
+    const { Replicas } = await import('../handler/replicas.js')
+    const handlers = options.external ? peers.map(elsewhere) : peers
+    peer = new Replicas(handlers, { name, concurrency, polling, background })
+  }
+  if (options.external) {
+    const { External } = await import('../place/external-handler.js')
+    const external = new External(name, peer, peers)
+    parts.push(external)
+    peer = external
+  }
+  if (options.timeout !== undefined || options.retries !== undefined || options.signal !== undefined) {
+    const { Patient } = await import('../handler/attempts.js')
+    const patient = new Patient(name, peer, options, several)
+    parts.push(patient)
+    peer = patient
+  }
+  if (Object.keys(options.dynamicBatching ?? {}).length > 0) {
+    const { Batched } = await import('../handler/batching.js')
+    const batched = new Batched(name, peer, options.dynamicBatching!)
+    parts.push(batched)
+    peer = batched
+  }
+  if (options.when !== undefined) {
+    const [{ Selection }, { predicate }] = await Promise.all([import('../handler/when.js'), import('../handler/when-query.js')])
+    peer = new Selection(peer, await predicate(name, options.when))
+  }
+  return { peer, parts }
+}
+
+/** An executor elsewhere as one of several: whether it can be reached, a connection tells. */
+function elsewhere(client: Peer): Handler & { look(): Promise<unknown> } {
+  return { accepts: (endpoint) => client.accepts(endpoint), handle: (request) => client.handle(request), look: async () => client.open() }
+}
+
+/** Endpoints in options: one that the executor does not have would do nothing there. */
+function checkKeys(name: string, { polling, dynamicBatching = {} }: AddOptions, endpoints: readonly string[], warn: Warn): void {
+  if (typeof polling === 'object') checkEndpoints(`polling of ${name}`, Object.keys(polling), endpoints, warn)
+  const batched = Object.entries(dynamicBatching).flatMap(([key, value]) => (typeof value === 'object' ? [key] : []))
+  checkEndpoints(`dynamicBatching of ${name}`, batched, endpoints, warn)
+  for (const endpoint of endpoints)
+    if (!/^(\/|_jina_)/.test(endpoint)) warn(`${name} has a method for ${endpoint}: without a slash, it is another endpoint than /${endpoint}`, endpoint)
+  if (endpoints.length === 0) warn(`${name} has no method for any endpoint, and documents pass it by. Bind them by @requests or static requests`, '')
+}

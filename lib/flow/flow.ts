@@ -1,0 +1,366 @@
+import { checkPostOptions, type PostOptions } from '../base/check.js'
+import { FlowBuildError, FlowStateError } from '../base/errors.js'
+import type { LoadConfigOptions } from '../config/reading.js'
+import type { SaveConfigOptions } from '../config/save.js'
+import type { Document } from '../doc/document.js'
+import { copyJson } from '../doc/json.js'
+import type { PlotOptions } from '../draw/index.js'
+import type { ExecutorFunction } from '../executor/executor.js'
+import type { GatewayOptions } from '../gateway/options.js'
+import { GATEWAY } from '../graph/gateway.js'
+import type { Inputs } from '../post/inputs.js'
+import { type Post, post } from '../post/post.js'
+import type { Peer } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import { Eventual } from '../stream/eventual.js'
+import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoint-types.js'
+import type { Running } from './open-flow.js'
+import { type AddOptions, checkAddOptions, checkFlowOptions, type FlowOptions, type Needs, type Plan, type Uses } from './options.js'
+
+const NAME = /^[A-Za-z_][\w-]*$/
+
+type State = 'closed' | 'opening' | 'open' | 'closing'
+
+/**
+ * A graph of Executors that documents stream through.
+ *
+ * Build it with {@link add}, open it, and {@link post} to it as often and as concurrently as you like. Building is lazy: executors
+ * are made by {@link open}, anew each time. While it is open it cannot be changed.
+ *
+ * @typeParam Names the names that `needs` may use, collected by `add`. `new Flow<string>()` leaves them unchecked until `open()`
+ * @typeParam Endpoints what executors say of parameters and tags, by endpoint, collected by `add`
+ *
+ * @example
+ * await using flow = await new Flow()
+ *   .add({ name: 'tokenize', uses: Tokenize, usesWith: { stem: true } })
+ *   .add({ name: 'store', uses: async ({ docs }) => save(docs) })
+ *   .open()
+ * for await (const response of flow.post('/index', documents)) console.log(response.docs.texts)
+ */
+export class Flow<Names extends string = never, Endpoints = never> implements Peer, AsyncDisposable {
+  readonly name: string
+  readonly options: Readonly<FlowOptions>
+  readonly #steps: Plan['steps'][number][] = []
+  #state: State = 'closed'
+  #running: Running | undefined
+  /** What is being done to open or close it, so that everybody who asks waits for the same. */
+  #opening: Promise<this> | undefined
+  #closing: Promise<void> | undefined
+  /** Those who block until it closes. */
+  readonly #blocked = new Set<() => void>()
+
+  /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
+  constructor(options: FlowOptions = {}) {
+    this.options = { ...checkFlowOptions(options) }
+    this.name = options.name ?? 'flow'
+  }
+
+  /**
+   * Reads a Flow from YAML: a file's path or `file:` URL, or the text itself. Files of Jina 2 and 3 load, or say what has no meaning here;
+   * `docs/yaml.md` lists the keys. Paths in it start at its folder.
+   * @throws ConfigError (`ERR_CONFIG`) that names file, line, column and key
+   */
+  static async loadConfig(from: string | URL, options: LoadConfigOptions = {}): Promise<Flow<string>> {
+    const { loadFlow } = await import('../config/flow.js')
+    return loadFlow(from, (told) => new Flow<string>(told), options)
+  }
+
+  /**
+   * Writes it down as YAML that {@link loadConfig} reads, into a file if one is named.
+   * @returns the YAML
+   * @throws ConfigError (`ERR_CONFIG`) for what cannot be written: classes and functions that come from no module, by the executor's name
+   */
+  async saveConfig(file?: string, options: SaveConfigOptions = {}): Promise<string> {
+    const { saveFlow } = await import('../config/save.js')
+    return saveFlow(this.plan, file, options)
+  }
+
+  /** Whether it takes requests. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** Where clients reach it while it is open, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. Empty unless it is served. */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#running?.addresses ?? {}
+  }
+
+  /** The executors' names, in the order they were added. */
+  get executors(): readonly string[] {
+    return this.#steps.map(({ name }) => name)
+  }
+
+  /** The Flow as it was built. */
+  get plan(): Plan {
+    return { name: this.name, options: this.options, steps: [...this.#steps] }
+  }
+
+  /**
+   * Draws it, open or not, into a file: `.svg`, `.png` (which needs the optional package `@resvg/resvg-js`) or `.mmd` (Mermaid).
+   * @returns the SVG, or the Mermaid text, also when there is no file
+   * @throws FlowBuildError as {@link open} does; DependencyError (`ERR_DEPENDENCY`); TypeError or RangeError for options
+   */
+  async plot(file?: string, options?: PlotOptions): Promise<string> {
+    const { plot } = await import('../draw/index.js')
+    return plot(this.plan, file, options)
+  }
+
+  /** For notebooks, which show it as a picture. */
+  async [Symbol.for('Jupyter.display')](): Promise<Record<string, string>> {
+    const { display } = await import('../draw/index.js')
+    return display(this.plan)
+  }
+
+  // ── building ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Adds an executor behind the last one, or behind those in `needs`.
+   * @throws FlowBuildError `ERR_FLOW_OPEN`, `ERR_NAME_INVALID`, `ERR_NAME_TAKEN`
+   */
+  add<const Name extends string = never, U extends Uses = ExecutorFunction>(
+    options: AddOptions<Name, Names, U> = {},
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+    checkAddOptions(options)
+    if (this.#state !== 'closed')
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
+    const name: string = options.name ?? this.#freeName('executor')
+    if (!NAME.test(name) || name === GATEWAY)
+      throw new FlowBuildError('ERR_NAME_INVALID', `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not ${GATEWAY}`)
+    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Choose another name`)
+    const last = this.#steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
+    const needs: readonly string[] = [options.needs ?? last].flat()
+    if (new Set(needs).size !== needs.length)
+      throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
+    this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: copyJson(options) as AddOptions })
+    return this as unknown as Flow<Names | Name, Endpoints | EndpointsOf<Name, U>>
+  }
+
+  /**
+   * Adds an executor that waits for several others and unites their documents. Without `uses`, it does only that.
+   * @throws FlowBuildError `ERR_NEED_SINGLE` for fewer than two, and those of {@link add}
+   */
+  needs<const Name extends string = never, U extends Uses = ExecutorFunction>(
+    needs: readonly Needs<Names>[],
+    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+    if (!Array.isArray(needs) || needs.length < 2)
+      throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
+    return this.add<Name, U>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
+  }
+
+  /**
+   * Adds an executor that waits for all that nobody needs yet.
+   * @throws FlowBuildError as {@link add} does
+   */
+  needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(
+    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
+  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+    const needed = new Set<string>()
+    const afloat = new Set<string>()
+    for (const { name, needs, floating } of this.#steps) {
+      // What stands behind a floating one floats with it, and is no need of anybody who waits.
+      if (floating || needs.some((need) => afloat.has(need))) afloat.add(name)
+      else for (const need of needs) needed.add(need)
+    }
+    const loose = this.executors.filter((name) => !afloat.has(name) && !needed.has(name)) as Needs<Names>[]
+    if (loose.length > 1) return this.needs(loose, options)
+    return this.add<Name, U>(loose.length === 0 ? options : { ...options, needs: loose })
+  }
+
+  #has(name: string): boolean {
+    return this.#steps.some((step) => step.name === name)
+  }
+
+  #freeName(stem: string): string {
+    let at = stem === 'joiner' ? 0 : this.#steps.length
+    if (stem === 'joiner' && !this.#has(stem)) return stem
+    while (this.#has(`${stem}${at}`)) at++
+    return `${stem}${at}`
+  }
+
+  // ── life ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes the executors and opens them side by side, and serves the Flow where its options say how. Open already, it stays as it is.
+   * @param options `serve`: how it is served, over what its own options say; `false`: not at all, whatever they say
+   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again;
+   * what `Gateway.serve()` throws
+   */
+  open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
+    if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open or opening already, served as it was told first. Close it to serve it in another way`)
+    const opening = (this.#opening ??= this.#start(serve).finally(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    }))
+    return opening
+  }
+
+  async #start(serve: GatewayOptions | false | undefined): Promise<this> {
+    await this.#closing?.catch(() => {})
+    if (this.#state === 'open') return this
+    this.#state = 'opening'
+    try {
+      const { Running } = await import('./open-flow.js')
+      this.#running = await Running.start(this.plan, serve)
+      this.#state = 'open'
+      return this
+    } catch (error) {
+      this.#state = 'closed'
+      throw error
+    }
+  }
+
+  /**
+   * Takes no more requests, lets those in the executors finish (for `closeTimeout` at most; then their `signal` aborts), and closes
+   * the executors, the last first. A second call waits for the first.
+   * @throws what an executor's `close()` threw, after all were closed
+   */
+  async close(): Promise<void> {
+    // Who opens it from now on waits for this, and opens it anew: the last word holds.
+    const opening = this.#opening
+    this.#opening = undefined
+    if (opening !== undefined || this.#closing === undefined) {
+      const closing = this.#stop(opening).finally(() => {
+        if (this.#closing === closing) this.#closing = undefined
+      })
+      this.#closing = closing
+    }
+    await this.#closing
+  }
+
+  async #stop(opening: Promise<this> | undefined): Promise<void> {
+    if (opening !== undefined) await opening.catch(() => {})
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    for (const unblock of this.#blocked) unblock()
+    try {
+      await this.#running!.close(this.options.closeTimeout, this.#refusal())
+    } finally {
+      this.#running = undefined
+      this.#state = 'closed'
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /**
+   * Keeps the Flow open until SIGINT, SIGTERM, SIGHUP or `signal`, then closes it and resolves; also when somebody else closes it. A second one of those
+   * signals ends the process at once.
+   * @param options `before`: what to do, and await, before it closes
+   * @throws what `before` threw, after it was closed
+   */
+  async block(options: { signal?: AbortSignal; before?: () => unknown } = {}): Promise<void> {
+    const { isOpen } = this
+    const { untilStopped } = await import('./signals.js')
+    if (isOpen && !this.isOpen) return this.close()
+    const close = async (): Promise<void> => {
+      try {
+        if (this.#state !== 'closing') await options.before?.()
+      } finally {
+        await this.close()
+      }
+    }
+    await untilStopped(options.signal, close, this.#blocked)
+  }
+
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends documents to the executors bound to an endpoint, and hands back responses as they complete.
+   * Lazy: nothing is read before the first response is asked for.
+   *
+   * @param on the endpoint, by custom with a slash: `'/index'`
+   * @param inputs see {@link Inputs}
+   * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; TypeError or RangeError for options
+   */
+  post<T extends object = Inferred, const On extends string = string>(
+    on: On,
+    inputs?: Inputs<any>,
+    options: PostOptions<ParametersFor<Endpoints, On>> = {},
+  ): Post<TagsFor<T, Endpoints, On>> {
+    if (this.#state !== 'open') throw this.#refusal()
+    const { prefetch } = this.options
+    return post(this, on, inputs, options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options)
+  }
+
+  /** `post('/index', …)` */
+  index<T extends object = Inferred>(inputs?: Inputs<any>, options?: PostOptions<ParametersFor<Endpoints, '/index'>>): Post<TagsFor<T, Endpoints, '/index'>> {
+    return this.post<T, '/index'>('/index', inputs, options)
+  }
+
+  /** `post('/search', …)` */
+  search<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/search'>>,
+  ): Post<TagsFor<T, Endpoints, '/search'>> {
+    return this.post<T, '/search'>('/search', inputs, options)
+  }
+
+  /** `post('/update', …)` */
+  update<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/update'>>,
+  ): Post<TagsFor<T, Endpoints, '/update'>> {
+    return this.post<T, '/update'>('/update', inputs, options)
+  }
+
+  /** `post('/delete', …)` */
+  delete<T extends object = Inferred>(
+    inputs?: Inputs<any>,
+    options?: PostOptions<ParametersFor<Endpoints, '/delete'>>,
+  ): Post<TagsFor<T, Endpoints, '/delete'>> {
+    return this.post<T, '/delete'>('/delete', inputs, options)
+  }
+
+  /**
+   * The Flow as a step of a pipeline: a function from an async iterable of documents to one of the documents that come out.
+   * Failed responses, if `continueOnError` or `onError` lets them pass, give none; nor do partial ones, which the last of their request repeats.
+   * The `signal` that `pipeline()` of node:stream hands to each of its steps is heard beside that of the options.
+   *
+   * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
+   */
+  transform<T extends object = Inferred, const On extends string = string>(
+    on: On,
+    options: PostOptions<ParametersFor<Endpoints, On>> = {},
+  ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
+    checkPostOptions(options)
+    return (source, step) => {
+      const responses = this.post<T, On>(on, source, within(options, step?.signal))
+      return new Eventual(
+        () => import('../stream/flatten.js'),
+        ({ Flatten }) => new Flatten(responses, ({ error, partial, docs }) => (error === undefined && !partial ? docs : [])),
+      )
+    }
+  }
+
+  /** What its executors are bound to, while it is open; `/default` is all that is not named. */
+  get endpoints(): readonly string[] {
+    return this.#running?.endpoints ?? []
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  handle(request: Request): void | Promise<void> {
+    if (this.#state !== 'open') throw this.#refusal()
+    return this.#running!.handle(request)
+  }
+
+  #refusal(): FlowStateError {
+    if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing and takes no more requests`)
+    return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await flow.open()`)
+  }
+}
+
+/** The options of a post that hears a second signal. */
+function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {
+  if (signal === undefined) return options
+  return { ...options, signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]) }
+}
+
+/** The Flow under its other name: every Flow is asynchronous here. */
+export const AsyncFlow = Flow
+export type AsyncFlow<Names extends string = never, Endpoints = never> = Flow<Names, Endpoints>

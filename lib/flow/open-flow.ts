@@ -1,0 +1,196 @@
+import { now } from '../base/clock.js'
+import { ExecutorError, FlowBuildError } from '../base/errors.js'
+import { closeAll, openAll, type Part } from '../base/lifecycle.js'
+import { log } from '../base/logger.js'
+import type { Gateway } from '../gateway/gateway.js'
+import type { GatewayOptions } from '../gateway/options.js'
+import { GATEWAY } from '../graph/gateway.js'
+import { connect, sort } from '../graph/graph.js'
+import { type Walk, walkOf } from '../graph/walk.js'
+import { Background } from '../handler/background.js'
+import type { Peer } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import { Inside } from '../request/under-way.js'
+import { whenFinished } from '../request/unfinished.js'
+import { Scope } from '../stream/scope.js'
+import { rest } from '../stream/wait.js'
+import { type Deployment, deploy } from './deployment.js'
+import { checkEndpoints, warner } from './endpoint-keys.js'
+import type { FlowOptions, Plan } from './options.js'
+
+/** A third of what Kubernetes allows. */
+const CLOSE_TIMEOUT = 10_000
+
+function aboutOf(error: Error): object {
+  if (!(error instanceof ExecutorError)) return { error }
+  const { requestId, executor, endpoint } = error
+  return { requestId, executor, endpoint, error }
+}
+
+/** What a Flow can be told that has a meaning in one process, or does no harm. */
+const IN_PROCESS: readonly string[] = [
+  'name',
+  'prefetch',
+  'workspace',
+  'env',
+  'join',
+  'closeTimeout',
+  'onBackgroundError',
+  'logger',
+  'onError',
+  'title',
+  'description',
+]
+
+/**
+ * What a Flow is to be served by; undefined where it is not to be.
+ * @throws FlowBuildError (`ERR_USES_INVALID`) for what would do nothing, as nobody can reach it from outside: who gives a token thinks that somebody can
+ */
+function served(name: string, options: FlowOptions): FlowOptions | undefined {
+  const { protocol, port, portExpose, graphql } = options
+  if (protocol !== undefined || port !== undefined || portExpose !== undefined || graphql) return options
+  const idle = Object.entries(options).flatMap(([option, value]) => (value === undefined || value === false || IN_PROCESS.includes(option) ? [] : [option]))
+  if (idle.length === 0) return undefined
+  throw new FlowBuildError(
+    'ERR_USES_INVALID',
+    `${name} is not served, so ${idle.join(', ')} would do nothing. Say protocol or port if it is to be; if not, take them out, or open({ serve: false })`,
+  )
+}
+
+/** A Flow that is open: its executors, and how requests walk through them. */
+export class Running implements Peer {
+  readonly #walk: Walk
+  readonly #parts: readonly Part[]
+  readonly #background: Background
+  readonly #inside = new Inside()
+  #gateway: Gateway | undefined
+
+  private constructor(walk: Walk, parts: readonly Part[], background: Background) {
+    this.#walk = walk
+    this.#parts = parts
+    this.#background = background
+  }
+
+  /**
+   * Makes the executors of a Flow and opens them side by side.
+   * @param serve how it is served, over what its options say; `false`: not at all
+   * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
+   */
+  static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
+    const sorted = sort(steps)
+    const all = serve === false ? undefined : served(name, { ...options, ...serve })
+    const logger = (serve || undefined)?.logger ?? options.logger
+    const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
+    const background = new Background(options.onBackgroundError ?? told)
+    const deployments: Deployment[] = []
+    for (const step of sorted) deployments.push(await deploy(step, options, background, logger))
+    const graph = connect(
+      sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
+      options.join ?? 'concat',
+      background,
+    )
+    const parts = deployments.flatMap(({ parts }) => parts)
+    let walk = await walkOf(graph)
+    if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('../handler/when.js')).inOrder(walk)
+    await openAll(parts)
+    const running = new Running(walk, parts, background)
+    if (all === undefined) return running
+    try {
+      const foreign = steps.some(({ options }) => options.external)
+      if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(all.exposeEndpoints ?? {}), running.endpoints, warner(logger))
+      await running.#serve(name, options, serve || {})
+      return running
+    } catch (error) {
+      await running.close(0, error as Error).catch(() => {})
+      throw error
+    }
+  }
+
+  async #serve(name: string, { portExpose, ...own }: FlowOptions, over: GatewayOptions): Promise<void> {
+    const { Gateway, only } = await import('../gateway/gateway.js')
+    const { port = portExpose, ...options } = only({ title: name, ...own }, over)
+    this.#gateway = await Gateway.serve(this, only({ ...options, port }))
+  }
+
+  /** Where clients reach it, by protocol. */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#gateway?.addresses ?? {}
+  }
+
+  /** What any of its executors is bound to. */
+  get endpoints(): readonly string[] {
+    return [...new Set(this.#parts.flatMap((part) => (part as Partial<Peer>).endpoints ?? []))]
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  open(): void {}
+
+  handle(request: Request): void | Promise<void> {
+    const route = request.arrive(GATEWAY)
+    const inside = this.#inside
+    const visit = inside.enter(request)
+    const leave = (): void => {
+      route.leave(request.time)
+      // When a branch failed, others may still run: they are in here until they are done.
+      const finished = whenFinished(request)
+      if (finished === undefined) inside.leave(visit)
+      else finished.then(() => inside.leave(visit))
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#walk(request)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (pending === undefined) return leave()
+    return new Promise((resolve, reject) => {
+      visit.abandon = reject
+      pending.then(
+        () => {
+          leave()
+          resolve()
+        },
+        (error) => {
+          leave()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /**
+   * Waits for what is under way, tells it to stop when its time is up, and closes the executors, the last first.
+   * @param timeout milliseconds. Default 10 000
+   * @param reason what those are told that are not done in time
+   * @throws what an executor's `close()` threw, after all were closed
+   */
+  async close(timeout: number = CLOSE_TIMEOUT, reason: Error = new Error('closed')): Promise<void> {
+    const hurry = (): void => {
+      for (const part of this.#parts) part.hurry?.()
+    }
+    // What clients wait for and what is inside is the same: it has one time for both.
+    const until = now() + (this.#gateway?.options.drainDelay ?? 0) + timeout
+    await this.#gateway?.close(timeout, hurry)
+    hurry()
+    if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(Math.max(0, until - now()), reason)
+    await closeAll(this.#parts)
+  }
+
+  async #drain(timeout: number, reason: Error): Promise<void> {
+    const scope = new Scope()
+    const late = rest(scope, timeout).catch(() => {})
+    const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
+    await Promise.race([done, late])
+    scope.abort(undefined)
+    for (const { request, abandon } of this.#inside) {
+      request.scope.abort(reason)
+      // An executor that does not listen keeps nobody waiting.
+      abandon?.(reason)
+    }
+    this.#background.scope.abort(reason)
+  }
+}

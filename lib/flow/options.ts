@@ -1,0 +1,321 @@
+import { abortSignal, callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
+import { optionRange, optionType } from '../base/errors.js'
+import type { Executor, ExecutorFunction, ExecutorInit, Metas } from '../executor/executor.js'
+import type { GatewayOptions } from '../gateway/options.js'
+import type { Join, Step } from '../graph/graph.js'
+import type { DynamicBatching } from '../handler/batching.js'
+import type { PollingOption } from '../handler/polling.js'
+import type { Condition } from '../handler/when-query.js'
+import type { BearerOption } from '../wire/credentials.js'
+import type { Docarray } from '../wire/docarray.js'
+import type { ClientTls } from '../wire/wire.js'
+
+/**
+ * What a Flow can be told when it is made. With `protocol`, `port` or `graphql`, `open()` serves it as well: see {@link GatewayOptions} for those,
+ * and all that goes with them.
+ */
+export interface FlowOptions extends GatewayOptions {
+  /** What the Flow is called in messages. Default `'flow'`. */
+  name?: string | undefined
+  /** Jina 2's name for `port`. */
+  portExpose?: GatewayOptions['port']
+  /** The most requests of one post between its input and its consumer. Default 16; 0 removes the bound. A post's own `prefetch` wins. */
+  prefetch?: number | undefined
+  /** The folder below which executors get their own, `<workspace>/<name>/<shardId>`. Default none: an executor that asks for one fails. */
+  workspace?: string | undefined
+  /** What every executor finds in `this.env`, under what it was given itself. Texts by name. Default none. */
+  env?: Readonly<Record<string, string>> | undefined
+  /** How documents of several last executors are united: one after the other (`'concat'`, the default), or by id (`'merge'`). */
+  join?: Join | undefined
+  /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
+  closeTimeout?: number | undefined
+  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: `logger`, or console.error. */
+  onBackgroundError?: ((error: Error) => void) | undefined
+}
+
+/** A class that extends Executor. */
+export type ExecutorClass<Config extends object = any> = new (init: ExecutorInit<any>) => Executor<Config>
+
+/** An Executor as a configuration describes it. */
+export interface ExecutorConfig {
+  /** The name under which a module exports it. Default `default`. */
+  jtype?: string | undefined
+  /** The module, or the modules, of which one exports it. `py_modules` in YAML. */
+  modules?: string | readonly string[] | undefined
+  /** `usesWith`, `usesMetas`, `usesRequests` of this executor; those given to `add()` win, key by key. */
+  with?: object | undefined
+  metas?: Metas | undefined
+  requests?: Record<string, string> | undefined
+}
+
+/** Everything that can be an executor of a Flow. */
+export type Uses = ExecutorClass | ExecutorFunction<any, any> | string | ExecutorConfig
+
+/** The configuration that a class, or a function, is made with. */
+type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config> ? Config : never
+
+/** What `needs` may name: executors added before, those that were added without a name, and the gateway. */
+export type Needs<Names extends string> = Names | 'gateway' | `executor${number}`
+
+/** When a failed request is tried again. */
+export interface Retries {
+  /** How often, after the first attempt. An integer ≥ 0; Infinity: until it succeeds, or nobody wants it any more. Once the Flow closes, once at most. */
+  attempts: number
+  /** Milliseconds before the second attempt; each further wait is twice as long, up to `maxDelay`, less a random part of up to a half. Default 100. */
+  delay?: number | undefined
+  /** Milliseconds no wait exceeds. Default 5000. */
+  maxDelay?: number | undefined
+}
+
+/** One executor of a Flow. */
+export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> {
+  /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
+  name?: Name | undefined
+  /**
+   * An Executor class, of which the Flow makes an instance when it opens; a function; `'./module.js#Export'` or
+   * `'npm:package@version#Export'`; the file name or the text of an executor's YAML, or what such YAML says as an object.
+   * Paths start at the folder the process runs in. Default: documents pass through.
+   */
+  uses?: U | undefined
+  /** `this.config` of the instance. */
+  usesWith?: ([ConfigOf<U>] extends [never] ? object : ConfigOf<U>) | undefined
+  /** Over the class's own `metas`. */
+  usesMetas?: Metas | undefined
+  /** Methods by endpoint, over the class's own bindings. */
+  usesRequests?: Record<string, string> | undefined
+  /** Whose documents it gets. Default: those of the executor added before; `'gateway'` means the input. */
+  needs?: Needs<Names> | readonly Needs<Names>[] | undefined
+  /** How documents of several `needs` are united: one after the other in the order of `needs` (`'concat'`, the default), or by id (`'merge'`). */
+  join?: Join | undefined
+  /** The folder below which it has its own. Default: the Flow's. What the class's own `metas` or `usesMetas` say wins. */
+  workspace?: string | undefined
+  /** `this.env`, over the Flow's. Texts by name. */
+  env?: Readonly<Record<string, string>> | undefined
+  /** No response waits for it, and the next `add()` comes behind the one before. What fails in it goes to `onBackgroundError`. Default `false`. */
+  floating?: boolean | undefined
+  /** How many instances there are, each with its own `shardId` and workspace. An integer from 1 to 1000. Default 1. */
+  parallel?: number | undefined
+  /** Jina's other name for `parallel`. */
+  replicas?: number | undefined
+  /** Jina's other name for `parallel`. */
+  shards?: number | undefined
+  /**
+   * Which replicas a request goes to, for all endpoints or by endpoint, `'*'` being all others. `'ANY'`, the default: the one that is
+   * likely to answer first. `'ALL'`: every one, and their answers are united by id. `'ALL_ASYNC'`: every one, and the first answer goes on.
+   */
+  polling?: PollingOption | undefined
+  /**
+   * The most requests that one replica handles at once; others wait, for whichever replica is free first. Default Infinity: `prefetch`
+   * bounds each post already, and asynchronous methods are made to overlap. Set 1 for what must not.
+   */
+  concurrency?: number | undefined
+  /**
+   * Only documents for which this holds go there, and to what comes behind it on that way; other branches are not concerned. At the end,
+   * documents stand in the order of the input. A function, or a query such as `{ tags__lang: { $eq: 'en' } }`. As in Jina 3.
+   */
+  when?: Condition | undefined
+  /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
+  dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
+  /**
+   * Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
+   * that for the consumer of partial answers.
+   * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: no end.
+   */
+  timeout?: number | undefined
+  /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
+  retries?: number | Retries | undefined
+  /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
+  signal?: AbortSignal | undefined
+  /** It runs elsewhere, at `host` and `port`, and is neither started nor stopped here. Default `false`. */
+  external?: boolean | undefined
+  /** Where an external executor is: `'grpc://10.0.0.5:51000'`, or a name. Several are replicas: those that cannot be reached are passed over. */
+  host?: string | readonly string[] | undefined
+  /** The port of an external executor, where its host does not say it; one for all hosts, or one for each. */
+  port?: number | readonly number[] | undefined
+  /** What an external executor speaks, where its host does not say it. Default `'grpc'`. */
+  protocol?: 'grpc' | 'http' | 'websocket' | undefined
+  /** How an external executor is spoken to in private: see the Client's `tls`. Default `false`. */
+  tls?: boolean | ClientTls | undefined
+  /** Headers, or gRPC metadata, for an external executor. */
+  headers?: Readonly<Record<string, string>> | undefined
+  /** gRPC's name for `headers`. */
+  metadata?: Readonly<Record<string, string>> | undefined
+  /** Packs what is sent to an external executor. Default: nothing is packed. */
+  compression?: 'gzip' | 'deflate' | undefined
+  /** Bytes of one answer of an external executor. Default 100 MiB. */
+  maxMessageBytes?: number | undefined
+  /**
+   * How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`, which has no place for what only classes of
+   * docarray ≥ 0.30 have: where clients speak `'v2'`, say so here, too.
+   */
+  docarray?: Docarray | undefined
+  /** Shows an external executor who asks: see the Client's `token`. */
+  token?: BearerOption | undefined
+  /** The file that holds `token`, in its place; read again when it changes. */
+  tokenFile?: string | undefined
+  /** Tells an external executor for whom it works: `identity` goes with each request, and is believed there if this Flow came in by a token or a certificate. Default `false`. */
+  forwardIdentity?: boolean | undefined
+}
+
+/** A Flow as it was built, for whoever draws it or writes it down. */
+export interface Plan {
+  readonly name: string
+  readonly options: Readonly<FlowOptions>
+  /** In the order they were added. `needs` is complete here; `options` are as they were given. */
+  readonly steps: readonly (Step & { readonly options: AddOptions })[]
+}
+
+const join = word(/^(concat|merge)$/, "'concat' or 'merge'")
+const poll = word(/^(any|all|all_async)$/i, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint")
+const protocol = word(/^(grpc|http|ws|websocket)$/i, "'grpc', 'http' or 'websocket'")
+
+/** What checks each option of a Flow. */
+export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) => void> = {
+  name: string,
+  prefetch: count,
+  workspace: string,
+  env: texts,
+  join,
+  closeTimeout: milliseconds,
+  onBackgroundError: callback,
+  // What a gateway is told, it checks when it starts; here, that it is no other word.
+  protocol: each(protocol),
+  port: each(count),
+  portExpose: each(count),
+  host: string,
+  tls: object,
+  sslKeyfile: string,
+  sslCertfile: string,
+  cors: free,
+  docarray: string,
+  graphql: free,
+  title: string,
+  description: string,
+  noDebugEndpoints: flag,
+  noCrudEndpoints: flag,
+  exposeEndpoints: object,
+  maxInFlight: count,
+  maxMessageBytes: count,
+  maxDocuments: count,
+  maxJsonBytes: count,
+  timeout: milliseconds,
+  headersTimeout: milliseconds,
+  bodyTimeout: milliseconds,
+  exposeStacks: flag,
+  drainDelay: milliseconds,
+  onError: callback,
+  logger: callback,
+  authenticate: callback,
+  authTimeout: milliseconds,
+  token: free,
+  tokenFile: each(string),
+  openHealth: flag,
+  allowedHosts: free,
+}
+
+/** What checks each option of `add()`. */
+export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => void> = {
+  name: string,
+  uses,
+  usesWith: object,
+  usesMetas: object,
+  usesRequests: object,
+  needs,
+  join,
+  workspace: string,
+  env: texts,
+  floating: flag,
+  parallel: replicas,
+  replicas,
+  shards: replicas,
+  polling,
+  concurrency: some,
+  when,
+  dynamicBatching: object,
+  timeout: milliseconds,
+  retries,
+  signal: abortSignal,
+  external: flag,
+  host: each(string),
+  port: each(count),
+  protocol,
+  tls: (name, value) => typeof value === 'boolean' || object(name, value),
+  headers: texts,
+  metadata: texts,
+  compression: string,
+  maxMessageBytes: count,
+  docarray: string,
+  token: free,
+  tokenFile: string,
+  forwardIdentity: flag,
+}
+
+/** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
+export function checkFlowOptions(options: FlowOptions): FlowOptions {
+  return check('Flow', options, FLOW_RULES)
+}
+
+/** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
+export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
+  check('add()', options, ADD_RULES)
+  const [one, ...others] = [options.parallel, options.replicas, options.shards].filter((count) => count !== undefined)
+  if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards, its other names', one)
+  return options
+}
+
+/** What is one of a few words. */
+function word(pattern: RegExp, words: string): (name: string, value: unknown) => void {
+  return (name, value) => {
+    if (typeof value !== 'string' || !pattern.test(value)) throw optionRange(name, words, value)
+  }
+}
+
+function free(): void {}
+
+function each(rule: (name: string, value: any) => void): (name: string, value: unknown) => void {
+  return (name, value) => {
+    for (const one of [value].flat()) rule(name, one)
+  }
+}
+
+function needs(name: string, value: unknown): void {
+  const list = [value].flat()
+  if (!list.every((need) => typeof need === 'string')) throw optionType(name, 'a name or a list of names', value)
+  if (list.length === 0) throw optionRange(name, "at least one name; 'gateway' stands for the input", value)
+}
+
+function uses(name: string, value: unknown): void {
+  if (typeof value !== 'function' && typeof value !== 'string') object(name, value)
+}
+
+function when(name: string, value: unknown): void {
+  if (typeof value !== 'function') object(name, value)
+}
+
+function texts(name: string, value: unknown): void {
+  object(name, value)
+  for (const [key, text] of Object.entries(value as object)) string(`${name}.${key}`, text)
+}
+
+function replicas(name: string, value: unknown): void {
+  count(name, value)
+  if (!((value as number) >= 1 && (value as number) <= 1000)) throw optionRange(name, 'an integer from 1 to 1000', value)
+}
+
+function some(name: string, value: unknown): void {
+  count(name, value)
+  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)
+}
+
+function polling(name: string, value: unknown): void {
+  const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
+  for (const one of given) poll(name, one)
+}
+
+function retries(name: string, value: unknown): void {
+  if (typeof value === 'number') count(name, value)
+  else {
+    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+    count(`attempts of ${name}`, (value as Retries).attempts)
+  }
+}

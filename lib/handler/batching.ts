@@ -1,0 +1,88 @@
+import { callback, check, count, flag, milliseconds } from '../base/check.js'
+import { here } from '../base/context.js'
+import { optionType } from '../base/errors.js'
+import type { Document } from '../doc/document.js'
+import type { Handler } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import { Queue } from './batch-queue.js'
+import { keyOf } from './parameter-key.js'
+import { forEndpoint } from './polling.js'
+
+/** How an executor's batches are put together from several requests. */
+export interface DynamicBatching {
+  /** A batch goes out as soon as it holds so much: documents, or what `weight` makes of them. An integer ≥ 1. */
+  preferredBatchSize: number
+  /** Milliseconds that a document waits at most for its batch to fill. Default 10 000, as in Jina. */
+  timeout?: number | undefined
+  /** Hand over all that waits when a batch goes out, not `preferredBatchSize` at a time. Default `false`. */
+  flushAll?: boolean | undefined
+  /** What a document counts. Default: 1. */
+  weight?: ((document: Document<any>) => number) | undefined
+}
+
+const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag, weight: callback }
+
+/** Unites requests for an endpoint, of one who asks and with deeply equal parameters, into batches for the executor. Requests without documents do not wait. */
+export class Batched implements Handler {
+  readonly #handler: Handler
+  readonly #byEndpoint: Readonly<Record<string, DynamicBatching>>
+  /** That in which the Flow was opened: a batch is nobody's alone. */
+  readonly #context = here()
+  /** By endpoint, parameters and who asks, while something waits in them. */
+  readonly #queues = new Map<string, Queue>()
+  #hurried = false
+
+  /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the executor and the option */
+  constructor(
+    readonly name: string,
+    handler: Handler,
+    option: DynamicBatching | Readonly<Record<string, DynamicBatching>>,
+  ) {
+    this.#handler = handler
+    this.#byEndpoint =
+      Object.keys(option).length > 0 && Object.values(option).every((value) => typeof value === 'object')
+        ? (option as Record<string, DynamicBatching>)
+        : { '*': option as DynamicBatching }
+    for (const [endpoint, batching] of Object.entries(this.#byEndpoint)) {
+      const where = `dynamicBatching of ${name}${endpoint === '*' ? '' : ` for ${endpoint}`}`
+      check(where, batching, RULES)
+      if (!(batching.preferredBatchSize >= 1)) throw optionType(`preferredBatchSize in ${where}`, 'an integer ≥ 1', batching.preferredBatchSize)
+    }
+  }
+
+  open(): void {
+    this.#hurried = false
+  }
+
+  close(): void {}
+
+  /** What waits goes out now, and whatever comes goes out at once. */
+  hurry(): void {
+    this.#hurried = true
+    for (const queue of this.#queues.values()) queue.flush()
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#handler.accepts(endpoint)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const batching = forEndpoint(this.#byEndpoint, request.header.execEndpoint)
+    if (batching === undefined || request.docs.length === 0) return this.#handler.handle(request)
+    // Who asks is one in a batch: what an executor does for one must not be done for another.
+    const { identity } = request
+    const key = identity === undefined ? keyOf(request.header) : `${keyOf(request.header)}\n${JSON.stringify(identity)}`
+    let queue = this.#queues.get(key)
+    if (queue === undefined) {
+      const own = new Queue(this.name, this.#handler, batching, this.#context, () => {
+        // It may be told more than once, and another may have taken its place.
+        if (this.#queues.get(key) === own) this.#queues.delete(key)
+      })
+      this.#queues.set(key, own)
+      queue = own
+    }
+    const answered = queue.add(request)
+    if (this.#hurried) queue.flush()
+    return answered
+  }
+}

@@ -1,0 +1,177 @@
+import { DEFAULT_PREFETCH } from '../base/check.js'
+import { here } from '../base/context.js'
+import { ExecutorError, FlowStateError } from '../base/errors.js'
+import { type Logger, log } from '../base/logger.js'
+import { DRY_RUN } from '../executor/bindings.js'
+import type { Peer } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import { Deadlines } from '../stream/deadlines.js'
+import { Line } from '../stream/permits.js'
+import { Refused } from './refused.js'
+
+/** What holds for all requests to a peer, whatever they come by. */
+export interface Limits {
+  /** Milliseconds in which a request must be answered, or begin to be in parts. 0, and by default: no end. */
+  timeout?: number | undefined
+  /** The most requests inside. 0, and by default: no bound. */
+  maxInFlight?: number | undefined
+  /** Hears what requests fail at. */
+  logger?: Logger | undefined
+}
+
+/**
+ * A peer with limits: a request that is not answered in time fails, and its executors are told; those beyond a bound wait in line, and beyond
+ * that fail at once. A request keeps its place until its executors are done, also when nobody waits for them any more.
+ */
+export class Limited implements Peer {
+  /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
+  leaving = false
+  readonly #line: Line | undefined
+  readonly #deadlines: Deadlines | undefined
+  readonly #timeout: number
+  readonly #maxInFlight: number
+  readonly #logger: Logger | undefined
+
+  constructor(
+    readonly served: Peer,
+    { timeout = 0, maxInFlight = 0, logger }: Limits,
+  ) {
+    this.#timeout = timeout
+    this.#maxInFlight = maxInFlight
+    this.#logger = logger
+    if (timeout > 0) this.#deadlines = new Deadlines(timeout)
+    // So many that streams come to wait, each with all that it may send ahead, before anything is refused.
+    if (maxInFlight > 0 && maxInFlight < Infinity) this.#line = new Line(maxInFlight, maxInFlight * DEFAULT_PREFETCH)
+  }
+
+  get isOpen(): boolean | undefined {
+    return (this.served as { isOpen?: boolean }).isOpen
+  }
+
+  get endpoints(): readonly string[] | undefined {
+    return this.served.endpoints
+  }
+
+  open(): unknown {
+    return this.served.open()
+  }
+
+  close(): unknown {
+    return this.served.close()
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.served.accepts(endpoint)
+  }
+
+  /** @throws Refused, and what the peer throws */
+  handle(request: Request): void | Promise<void> {
+    if (this.#logger === undefined) return this.#handle(request)
+    const { scope } = request
+    // Who left has no use for an answer, and nothing went wrong here.
+    const failed = (error: unknown): void => (scope.aborted ? undefined : this.#tell(request, error))
+    let pending: void | Promise<void>
+    try {
+      pending = this.#handle(request)
+    } catch (error) {
+      failed(error)
+      throw error
+    }
+    pending?.then(undefined, failed)
+    return pending
+  }
+
+  #tell({ id, header }: Request, error: unknown): void {
+    const about = { requestId: id, endpoint: header.execEndpoint, error }
+    if (error instanceof Refused) log(this.#logger, error.busy ? 'debug' : 'warn', error.busy ? 'request.refused' : 'request.late', about)
+    else if (error instanceof FlowStateError) log(this.#logger, 'debug', 'request.refused', about)
+    else log(this.#logger, 'error', 'executor.failed', { ...about, executor: error instanceof ExecutorError ? error.executor : undefined })
+  }
+
+  #handle(request: Request): void | Promise<void> {
+    if (this.leaving && request.header.execEndpoint === DRY_RUN)
+      throw new FlowStateError('ERR_FLOW_CLOSED', 'This gateway shuts down: ask again, or ask another instance')
+    return this.#deadlines === undefined ? this.#enter(request) : this.#inTime(request, this.#deadlines)
+  }
+
+  #inTime(request: Request, deadlines: Deadlines): void | Promise<void> {
+    // What comes by a wire may be told to stop, and its answer still be wanted: to hear that it is late.
+    const scope = request.scope.child()
+    request.scope = scope
+    const { emit } = request
+    let begun = false
+    let late: (() => void) | undefined
+    const deadline = deadlines.set(() => late?.())
+    const over = (): void => {
+      deadlines.clear(deadline)
+      scope.close()
+    }
+    if (emit !== undefined)
+      request.emit = async (part) => {
+        if (scope.aborted) throw scope.reason
+        if (!begun) deadlines.clear(deadline)
+        begun = true
+        await emit(part)
+      }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#enter(request)
+    } catch (error) {
+      over()
+      throw error
+    }
+    if (pending === undefined) return over()
+    return new Promise((resolve, reject) => {
+      late = () => {
+        const refused = new Refused('ERR_TIMEOUT', `Not answered within ${this.#timeout} ms, the timeout of this service`, request)
+        reject(refused)
+        scope.abort(refused)
+      }
+      pending.then(resolve, reject).finally(over)
+    })
+  }
+
+  #enter(request: Request): void | Promise<void> {
+    const line = this.#line
+    // Who asks whether it is well must hear it also when it is busy.
+    if (line === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.served.handle(request)
+    if (line.take()) return this.#inside(request, line)
+    if (line.full) throw new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, request)
+    return this.#wait(request, line)
+  }
+
+  #wait(request: Request, line: Line): Promise<void> {
+    // Whoever is done gives its place away, and must not lend its context too.
+    const context = here()
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        go: () => {
+          unwatch()
+          try {
+            resolve(context.runInAsyncScope(this.#inside, this, request, line))
+          } catch (error) {
+            reject(error)
+          }
+        },
+      }
+      line.wait(waiter)
+      const unwatch = request.scope.watch((reason) => {
+        line.quit(waiter)
+        reject(reason)
+      })
+    })
+  }
+
+  #inside(request: Request, { give }: Line): void | Promise<void> {
+    let pending: void | Promise<void>
+    try {
+      pending = this.served.handle(request)
+    } catch (error) {
+      give()
+      throw error
+    }
+    if (pending === undefined) return give()
+    pending.then(give, give)
+    return pending
+  }
+}

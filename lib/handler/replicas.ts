@@ -1,0 +1,213 @@
+import parallel from 'it-parallel'
+import { now } from '../base/clock.js'
+import type { DocumentArray } from '../doc/array.js'
+import { united } from '../graph/join.js'
+import { failureOf } from '../graph/walk.js'
+import { copyOf } from '../request/copy.js'
+import type { Handler } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import type { Scope } from '../stream/scope.js'
+import type { Background } from './background.js'
+import { type PollingOption, pollingFor } from './polling.js'
+import { Replica } from './replica.js'
+import { Line } from './waiting-line.js'
+
+/** More than any cost. */
+const FAR = 1e12
+
+interface Settings {
+  /** What the executor is called. */
+  readonly name: string
+  /** The most requests that one replica handles at once. */
+  readonly concurrency: number
+  readonly polling: PollingOption | undefined
+  /** Where those go on that nobody waits for. */
+  readonly background: Background
+}
+
+/** Several instances of one executor, that answer as one. */
+export class Replicas implements Handler {
+  readonly #handlers: readonly Handler[]
+  readonly #replicas: readonly Replica[]
+  readonly #settings: Settings
+  /** Those who wait for a replica: for any (in the last place), or for one of them. Never non-empty while one that would do is free. */
+  readonly #lines: readonly Line[]
+  #asked = 0
+
+  constructor(handlers: readonly Handler[], settings: Settings) {
+    this.#handlers = handlers
+    this.#replicas = handlers.map((handler) => new Replica(handler))
+    this.#settings = settings
+    this.#lines = [...handlers, undefined].map(() => new Line())
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#handlers[0]!.accepts(endpoint)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const polling = this.#replicas.length === 1 ? 'ANY' : pollingFor(this.#settings.polling, request.header.execEndpoint)
+    if (polling === 'ANY') return this.#ask(request, this.#replicas.length)
+    return polling === 'ALL' ? this.#askAll(request) : this.#askFirst(request)
+  }
+
+  /** All answer, each with documents of its own. One that fails tells the others to stop, and does not wait for them. */
+  async #askAll(request: Request): Promise<void> {
+    const scope = request.scope.child()
+    const parts = this.#copies(request, scope)
+    // As with one: nobody's time runs while somebody waits in line.
+    if (request.onStart !== undefined) {
+      const waiting = new Set(parts)
+      for (const part of parts)
+        part.onStart = () => {
+          if (waiting.delete(part) && waiting.size === 0) request.onStart!()
+        }
+    }
+    const answers: Promise<void>[] = []
+    const ask = async (part: Request, at: number): Promise<void> => {
+      if (scope.aborted) throw scope.reason
+      await this.#ask(part, at)
+    }
+    const tasks = parts.map((part, at) => () => {
+      const answer = ask(part, at)
+      answers.push(answer)
+      return answer
+    })
+    try {
+      for await (const _ of parallel(tasks)) {
+        // In the order in which they come; they are united in that of the replicas.
+      }
+      request.docs = inPlace(parts) ?? united(parts, 'merge')
+      parts.forEach(({ results = {} }, at) => {
+        for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
+      })
+    } catch (error) {
+      scope.abort(error)
+      request.linger(Promise.allSettled(answers))
+      throw error
+    } finally {
+      scope.close()
+    }
+  }
+
+  /** The first who answers is heard; the others go on, and what fails in them is reported. When all fail, the first failure is the answer. */
+  async #askFirst(request: Request): Promise<void> {
+    const { background, name } = this.#settings
+    const scope = background.scope.child()
+    // Until there is an answer, whoever does not want it any more stops them all.
+    const unwatch = request.scope.watch((reason) => scope.abort(reason))
+    // Copies for all: those who answer later go on changing theirs.
+    const parts = this.#replicas.map(() => copyOf(request, scope))
+    for (const part of parts) {
+      part.results = undefined
+      // One that has begun may be the one who answers.
+      part.onStart = request.onStart
+    }
+    let heard = false
+    /** What failed while there was no answer, first things first. */
+    const failures: unknown[] = []
+    const report = (thrown: unknown): void => {
+      // What comes of being told to stop is no news.
+      if (!scope.aborted || thrown !== scope.reason) background.fail(failureOf(name, request, thrown))
+    }
+    const answers = parts.map(async (part, at) => {
+      // Several would tell half of their stories at once.
+      part.emit = undefined
+      try {
+        await this.#ask(part, at)
+      } catch (error) {
+        if (heard) report(error)
+        else failures.push(error)
+        throw error
+      }
+      heard = true
+      failures.splice(0).forEach(report)
+      return part
+    })
+    const all = Promise.allSettled(answers).then(() => scope.close())
+    background.add(all)
+    try {
+      const { docs, results = {} } = await Promise.any(answers)
+      request.docs = docs
+      for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
+    } catch {
+      await all
+      const [first, ...others] = failures
+      if (!request.scope.aborted) for (const failure of others) if (failure !== first) report(failure)
+      throw first
+    } finally {
+      unwatch()
+    }
+  }
+
+  /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
+  #copies(request: Request, scope: Scope): Request[] {
+    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : copyOf(request, scope)))
+    for (const copy of copies) copy.results = undefined
+    return copies
+  }
+
+  /** @param at which replica; as many as there are stands for any */
+  #ask(request: Request, at: number): void | Promise<void> {
+    const start = now()
+    const replica = at === this.#replicas.length ? this.#best(start, request.tried) : this.#replicas[at]!
+    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
+    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, now()))
+    if (this.#isStuck(at)) request.onStart?.()
+    return answer
+  }
+
+  #hand(request: Request, replica: Replica, start: number): void | Promise<void> {
+    request.tried?.add(replica)
+    if (request.onStart === undefined) return replica.handle(request, start, () => this.#next(replica))
+    request.onStart()
+    let lapsed = 0
+    const unwatch = request.scope.watch(() => {
+      replica.lapsed += ++lapsed
+      for (const [at, line] of this.#lines.entries()) if (this.#isStuck(at)) line.startClocks()
+    })
+    return replica.handle(request, start, () => {
+      unwatch()
+      replica.lapsed -= lapsed
+      this.#next(replica)
+    })
+  }
+
+  /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
+  #isStuck(at: number): boolean {
+    const stuck = ({ load, lapsed }: Replica): boolean => lapsed > 0 && lapsed === load
+    return at === this.#replicas.length ? this.#replicas.every(stuck) : stuck(this.#replicas[at]!)
+  }
+
+  /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
+  #best(time: number, tried?: Set<object>): Replica {
+    const { concurrency } = this.#settings
+    if (tried?.size === this.#replicas.length) tried.clear()
+    let best = this.#replicas[0]!
+    let least = Infinity
+    for (const replica of this.#replicas) {
+      const cost = replica.load < concurrency ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
+      if (cost < least) [best, least] = [replica, cost]
+    }
+    return best
+  }
+
+  /** Gives a replica that is free to whoever waited longest for it. */
+  #next(replica: Replica): void {
+    const own = this.#lines[this.#replicas.indexOf(replica)]!
+    const any = this.#lines[this.#replicas.length]!
+    // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
+    if (replica.dealing) return
+    replica.dealing = true
+    while (replica.load < this.#settings.concurrency && Math.min(own.since, any.since) < Infinity) (any.since < own.since ? any : own).shift(replica)
+    replica.dealing = false
+  }
+}
+
+/** The answers of replicas that all kept the documents they were given, united one by one: an id may be there twice. */
+function inPlace([first, ...others]: readonly Request[]): DocumentArray | undefined {
+  const { docs } = first!
+  if (!others.every((other) => other.docs.length === docs.length && other.docs.every(({ id }, at) => id === docs[at]!.id))) return undefined
+  for (const other of others) other.docs.forEach((document, at) => void docs[at]!.merge(document))
+  return docs
+}

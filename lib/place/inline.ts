@@ -1,0 +1,75 @@
+import { ExecutorError, FlowBuildError, say, show } from '../base/errors.js'
+import { node } from '../base/node.js'
+import { Executor, type ExecutorFunction, executorOf } from '../executor/executor.js'
+import type { AddOptions, ExecutorClass, FlowOptions, Plan } from '../flow/options.js'
+
+/**
+ * Makes the instances of an executor: one for each replica.
+ * @throws ConfigError, FlowBuildError (`ERR_USES_INVALID`) for a class or function that cannot be had; ExecutorError (`ERR_EXECUTOR_OPEN`) for what its
+ * constructor throws
+ */
+export async function instances(step: Plan['steps'][number], flow: FlowOptions): Promise<{ peers: Executor[]; parts: Executor[]; options: AddOptions }> {
+  const options = await resolved(step)
+  const { parallel = options.replicas ?? options.shards ?? 1 } = options
+  const peers = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))
+  return { peers, parts: peers, options }
+}
+
+type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
+
+/** The options, with the class or function in `uses`, wherever it came from. */
+async function resolved({ name, options }: Plan['steps'][number]): Promise<Resolved> {
+  const { uses = passThrough } = options
+  if (typeof uses === 'function') return { ...options, uses }
+  const { resolveUses } = await import('../config/resolve.js')
+  return (await resolveUses(name, options)) as Resolved
+}
+
+function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
+  const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
+  if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
+    const why =
+      'handle' in (uses as ExecutorClass).prototype
+        ? 'extends the Executor of another copy of sluice: a process needs one (npm ls sluice)'
+        : 'does not extend the Executor of sluice'
+    throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that ${why}`)
+  }
+  const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
+  const config = { ...usesWith }
+  const all = { ...flow.env, ...env }
+  let executor: Executor
+  try {
+    executor = new type({
+      name,
+      shardId,
+      config,
+      ...(usesMetas && { metas: usesMetas }),
+      ...(usesRequests && { requests: usesRequests }),
+      workspace: workspace ?? flow.workspace,
+      env: all,
+    })
+    // Throws where one is bound to what is not there.
+    void executor.endpoints
+  } catch (cause) {
+    throw cause instanceof ExecutorError ? cause : new ExecutorError('ERR_EXECUTOR_OPEN', `${name} could not be made: ${say(cause)}`, { executor: name, cause })
+  }
+  if (executor.config !== config && executor.env !== all)
+    throw new FlowBuildError(
+      'ERR_USES_INVALID',
+      `The constructor of ${type.name} did not hand on what it was given, so ${name} has neither its name nor its config. Write constructor(init) { super(init); … }, and read usesWith from this.config`,
+    )
+  if (executor.hasWorkspace) giveFolder(executor)
+  return executor
+}
+
+/** Its folder is there when it opens. */
+function giveFolder(executor: Executor): void {
+  const open = executor.open.bind(executor)
+  executor.open = async () => {
+    await (await node('fs/promises')).mkdir(executor.workspace, { recursive: true })
+    await open()
+  }
+}
+
+/** What an executor without `uses` does. */
+function passThrough(): void {}

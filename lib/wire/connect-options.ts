@@ -1,0 +1,63 @@
+import { check, flag, milliseconds } from '../base/check.js'
+import { OptionRangeError, optionRange, optionType } from '../base/errors.js'
+import type { Protocol } from './address.js'
+import { bearerRule } from './credentials.js'
+import { bytes } from './rules.js'
+import type { ClientTls, ConnectOptions } from './wire.js'
+
+type Rule = (name: string, value: any) => void
+
+/** What checks the options that all connections have. */
+export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = {
+  tls: clientTls,
+  headers,
+  compression(name, value) {
+    if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
+  },
+  timeout: milliseconds,
+  connectTimeout: milliseconds,
+  maxMessageBytes: bytes,
+  token: bearerRule,
+  forwardIdentity: flag,
+}
+
+/** What goes into headers must not end them. */
+export function headers(name: string, value: unknown): void {
+  // What is iterable keeps its entries elsewhere, and would seem to have none.
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) throw optionType(name, 'an object of texts by name', value)
+  for (const [header, text] of Object.entries(value)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) throw optionRange(name, 'an object of texts by the name of a header', header)
+    if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
+    // The value may be a secret, so it is not shown.
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text without line ends and other control characters', '…')
+  }
+}
+
+/** As {@link headers}, with what gRPC allows of them. */
+export function metadata(name: string, value: unknown): void {
+  headers(name, value)
+  for (const [header, text] of Object.entries(value as Record<string, string>)) {
+    if (!/^[0-9a-z_.-]+$/i.test(header)) throw optionRange(name, 'headers whose names are letters, digits, _, - and .', header)
+    if (/^grpc-|-bin$/i.test(header)) throw new OptionRangeError(`${name}.${header} has a meaning to gRPC itself. Choose another name`)
+    if (!/^[ -~]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text of printable ASCII characters', '…')
+  }
+}
+
+/** What checks headers where this is spoken. */
+export function headersOver(protocol: Protocol): Rule {
+  return protocol === 'grpc' ? metadata : headers
+}
+
+function clientTls(name: string, value: boolean | ClientTls): void {
+  if (typeof value === 'boolean') return
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionType(name, 'true, false or { ca, key, cert, serverName }', value)
+  check(name, value, { ca: pem, key: pem, cert: pem, serverName })
+}
+
+function pem(name: string, value: unknown): void {
+  if (typeof value !== 'string' && !(value instanceof Uint8Array)) throw optionType(`tls.${name}`, 'a text in PEM', value)
+}
+
+function serverName(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw optionType(`tls.${name}`, 'a string', value)
+}

@@ -1,0 +1,111 @@
+import { ConnectionError, say } from '../../../base/errors.js'
+import { isPlainObject } from '../../../doc/json.js'
+import type { Request } from '../../../request/request.js'
+import type { Status } from '../../../request/response.js'
+import { type Message, partOf, type Stop } from '../../message.js'
+import { collect, decode } from '../body.js'
+import { linesOf } from '../lines.js'
+import { messageOf, parse } from '../read.js'
+import { Refusal } from '../refusal.js'
+import type { Received } from './transport.js'
+
+/** For whom an answer is read, and how much of it. */
+export interface Answers {
+  readonly request: Request
+  readonly address: string
+  readonly limit: number
+}
+
+/**
+ * The last answer to a request; partial ones before it are handed on.
+ * @throws ConnectionError `ERR_PROTOCOL` for what is none, `ERR_DISCONNECTED` when it ends before; Refusal with status 413 for one over the limit
+ */
+export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
+  const type = received.header('content-type') ?? ''
+  if (/^application\/json\b/i.test(type)) return await answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+  if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
+  let last: Message | undefined
+  for await (const line of linesOf(received.chunks(), answers.limit)) {
+    if (line === '') continue
+    if (last !== undefined) throw foreign(answers, 'it says more after its last line')
+    const message = await answerOf(line, answers)
+    if (message.ordinal === undefined) {
+      // Read to its end, the connection serves for the next request.
+      last = message
+      continue
+    }
+    await answers.request.emit?.(partOf(answers.request, message))
+  }
+  if (last !== undefined) return last
+  throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
+}
+
+function decodeText(bytes: Uint8Array, answers: Answers): string {
+  try {
+    return decode(bytes)
+  } catch (error) {
+    throw foreign(answers, say(error))
+  }
+}
+
+async function answerOf(text: string, answers: Answers): Promise<Message> {
+  try {
+    const json = await parse(text)
+    if (!isPlainObject(json) || !isPlainObject(json.header)) throw new Refusal(422, 'it answers without a header, so it is no gateway of Jina')
+    const { header, routes, ordinal, partial } = json as Record<string, any>
+    return {
+      ...messageOf(
+        { data: json.data, parameters: json.parameters },
+        textOf(header, 'requestId', 'request_id') ?? '',
+        textOf(header, 'execEndpoint', 'exec_endpoint'),
+      ),
+      targetExecutor: textOf(header, 'targetExecutor', 'target_executor'),
+      status: statusOf(header.status),
+      routes: Array.isArray(routes) ? routes.map(stopOf) : [],
+      ordinal: partial === true && Number.isInteger(ordinal) ? ordinal : undefined,
+    }
+  } catch (error) {
+    throw foreign(answers, say(error))
+  }
+}
+
+function foreign({ address }: Answers, reason: string): ConnectionError {
+  return new ConnectionError('ERR_PROTOCOL', address, reason)
+}
+
+function textOf(json: Record<string, unknown>, camel: string, snake: string): string | undefined {
+  const value = json[camel] ?? json[snake]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** A status, of which Jina leaves out what is not set. */
+export function statusOf(json: any): Status | undefined {
+  if (!isPlainObject(json)) return undefined
+  const { code, description, exception } = json as Record<string, any>
+  if (code !== 1 && code !== 'ERROR') return { code: 'SUCCESS', description: '' }
+  const status: Status = { code: 'ERROR', description: String(description ?? '') }
+  if (isPlainObject(exception)) {
+    const { name, args, stacks, executor } = exception as Record<string, any>
+    status.exception = { name: String(name ?? ''), args: strings(args), stacks: strings(stacks), executor: String(executor ?? '') }
+  }
+  return status
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
+}
+
+function stopOf(json: any): Stop {
+  const { executor, status } = json ?? {}
+  return {
+    executor: String(executor ?? ''),
+    startTime: timeOf(json?.startTime ?? json?.start_time) ?? 0,
+    endTime: timeOf(json?.endTime ?? json?.end_time),
+    status: statusOf(status),
+  }
+}
+
+function timeOf(text: unknown): number | undefined {
+  const time = typeof text === 'string' ? Date.parse(text) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
+}

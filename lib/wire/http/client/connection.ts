@@ -1,0 +1,181 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { ConnectionError } from '../../../base/errors.js'
+import type { Request } from '../../../request/request.js'
+import { Credentials, notLetIn } from '../../credentials.js'
+import type { Identity } from '../../identity.js'
+import { outgoing, take } from '../../message.js'
+import type { Connection } from '../../wire.js'
+import { collect, decode } from '../body.js'
+import { Refusal } from '../refusal.js'
+import { requestText } from '../write.js'
+import { type Answers, readAnswer } from './answers.js'
+import type { ConnectHttpOptions } from './connect.js'
+import { failureOf, refused } from './failures.js'
+import type { Received, Sending, Transport } from './transport.js'
+
+const REQUEST_ID = /^[\w.-]{1,128}$/
+
+/** Bytes from which packing is worth its while. */
+const PACK_FROM = 1024
+
+/** See {@link connect}. */
+export class HttpConnection implements Connection {
+  readonly address: string
+  readonly #url: URL
+  readonly #options: ConnectHttpOptions
+  readonly #transport: Transport
+  readonly #limit: number
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #credentials: Credentials | undefined
+  readonly #underWay = new Set<AbortController>()
+
+  constructor(url: URL, options: ConnectHttpOptions, transport: Transport) {
+    this.#url = url
+    this.#options = options
+    this.#transport = transport
+    this.#limit = options.maxMessageBytes ?? 100 * 1024 * 1024
+    this.address = url.href.replace(/\/$/, '')
+    this.#credentials = Credentials.of(this.address, options)
+    const own = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
+    // Packing costs more than it spares on fast networks, so only who asks for it gets it. Browsers decide themselves.
+    this.#headers = { 'accept-encoding': options.compression === undefined ? 'identity' : options.compression, ...own }
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
+  async open(): Promise<void> {
+    const { connectTimeout = 5000 } = this.#options
+    await this.#exchange({ method: 'GET', url: this.#at(''), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
+      // So that the connection can be used again; an endless page is left.
+      if (received.status === 401) throw notLetIn(this.address)
+      let bytes = 0
+      for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
+    })
+  }
+
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    const reason = new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side')
+    for (const controller of this.#underWay) controller.abort(reason)
+    await this.#transport.close()
+  }
+
+  async handle(request: Request): Promise<void> {
+    const message = outgoing(request)
+    const text = await requestText(message)
+    const { compression } = this.#options
+    const headers: Record<string, string> = {
+      ...this.#headers,
+      'content-type': 'application/json',
+      // Without partial answers, a line is as cheap as an object.
+      accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
+    }
+    if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
+    let body: string | Uint8Array = text
+    if (compression !== undefined && text.length >= PACK_FROM && typeof CompressionStream === 'function') {
+      body = await packed(text, compression)
+      headers['content-encoding'] = compression
+    }
+    const sending: Sending = { method: 'POST', url: this.#at('post'), headers, body }
+    await this.#exchange(sending, request.identity, request.scope, this.#options.timeout, async (received) => {
+      if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
+      const answers: Answers = { request, address: this.address, limit: this.#limit }
+      const answer = await readAnswer(received, answers)
+      take(request, answer)
+    })
+  }
+
+  async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
+    const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? 5000, signal } = options
+    const ask = async (path: string): Promise<{ status: number; json: any }> =>
+      this.#exchange(
+        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },
+        undefined,
+        watchable(signal),
+        timeout,
+        async (received) => ({
+          status: received.status,
+          json: JSON.parse(decode(await collect(received.chunks(), 1024 * 1024)) || 'null'),
+        }),
+      )
+    try {
+      const { status, json } = await ask('dry_run')
+      // Where it is not offered, another answer has to do.
+      if (status === 404) return (await ask('ready')).status === 200
+      return status === 200 && (json?.code === 0 || json?.code === 'SUCCESS')
+    } catch {
+      return false
+    }
+  }
+
+  #at(path: string): URL {
+    return new URL(path, this.#url.href.endsWith('/') ? this.#url : `${this.#url.href}/`)
+  }
+
+  /**
+   * Sends, and takes what comes back, until it is done, in time, and wanted.
+   * @param identity for whom
+   */
+  async #exchange<R>(
+    sending: Sending,
+    identity: Identity | undefined,
+    scope: Watchable,
+    timeout: number | undefined,
+    read: (received: Received) => Promise<R>,
+  ): Promise<R> {
+    const controller = new AbortController()
+    const { signal } = controller
+    this.#underWay.add(controller)
+    const release = scope.watch((reason) => controller.abort(reason))
+    const late = (): void => controller.abort(new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms`))
+    const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
+    let begun = false
+    try {
+      const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
+      const all = brought === undefined ? sending : { ...sending, headers: { ...sending.headers, ...brought } }
+      // Also when the transport is slow to notice.
+      const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      if (signal.aborted) throw signal.reason
+      const work = this.#transport.send(all, signal).then((received) => {
+        begun = true
+        return read(received)
+      })
+      return await Promise.race([work, aborted])
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      if (error instanceof Refusal && error.status === 413)
+        throw new ConnectionError(
+          'ERR_TOO_LARGE',
+          this.address,
+          `the answer is larger than ${this.#limit} bytes. Send fewer documents at a time, or raise maxMessageBytes`,
+        )
+      throw failureOf(this.address, error, begun)
+    } finally {
+      clearTimeout(timer)
+      release()
+      this.#underWay.delete(controller)
+    }
+  }
+}
+
+interface Watchable {
+  watch(abort: (reason: unknown) => void): () => void
+}
+
+export function watchable(signal: AbortSignal | undefined): Watchable {
+  return {
+    watch(abort) {
+      const listener = (): void => abort(signal?.reason)
+      if (signal?.aborted) listener()
+      signal?.addEventListener('abort', listener)
+      return () => signal?.removeEventListener('abort', listener)
+    },
+  }
+}
+
+async function packed(text: string, coding: 'gzip' | 'deflate'): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream(coding))).arrayBuffer())
+}

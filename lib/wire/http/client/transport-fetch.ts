@@ -1,0 +1,75 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { ConnectionError, optionRange } from '../../../base/errors.js'
+import { isForeign, refusedPage } from '../../foreign-page.js'
+import type { Received, Sending, Transport, TransportOptions } from './transport.js'
+
+/** Credentials of the page are none of this library's business. */
+const INIT: RequestInit = { redirect: 'manual', credentials: 'omit', cache: 'no-store' }
+
+/** Through the platform's `fetch`. It tells nobody when a connection stands, so the first request is preceded by a short question. */
+export class FetchTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #fetch: typeof fetch
+  #reached: Promise<unknown> | undefined
+
+  /** @throws RangeError (`ERR_OPTION_RANGE`) for certificates, of which `fetch` knows nothing */
+  constructor(options: TransportOptions) {
+    const given = Object.entries(options.tls).find(([, value]) => value !== undefined)
+    if (given !== undefined) throw optionRange(`tls.${given[0]}`, 'left out where only fetch is there: it trusts whom the platform trusts', '…')
+    this.#options = options
+    // The platform's own must not be called as a method.
+    this.#fetch = (...call) => (options.fetch ?? fetch)(...call)
+  }
+
+  async send({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> {
+    this.#reached ??= this.#reach(url)
+    await this.#reached
+    const init: RequestInit = { ...INIT, method, headers: { ...headers }, signal }
+    if (body !== undefined) init.body = body as BodyInit
+    const response = await this.#fetch(url, init).catch(async (error) => {
+      throw (error instanceof TypeError ? await refusedPage(url) : undefined) ?? error
+    })
+    return {
+      status: response.status,
+      header: (name) => response.headers.get(name) ?? undefined,
+      chunks: () => chunksOf(response.body),
+    }
+  }
+
+  async #reach(url: URL): Promise<void> {
+    const { connectTimeout, url: root } = this.#options
+    const controller = new AbortController()
+    const timer = setTimeout(
+      () =>
+        controller.abort(
+          new ConnectionError('ERR_UNREACHABLE', root.origin, `no connection within ${connectTimeout} ms. Is the server up, and is this its address?`),
+        ),
+      connectTimeout,
+    )
+    try {
+      // Whether a page may read the answer is another question.
+      const whoever: RequestInit = isForeign(url) ? { mode: 'no-cors', redirect: 'follow' } : {}
+      const response = await this.#fetch(new URL('./', url), { ...INIT, ...whoever, method: 'GET', signal: controller.signal })
+      response.body?.cancel().catch(() => {})
+    } catch (error) {
+      this.#reached = undefined
+      throw controller.signal.aborted ? controller.signal.reason : error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  close(): void {}
+}
+
+export async function* chunksOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (body === null) return
+  const reader = body.getReader()
+  let over = false
+  try {
+    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value
+    over = true
+  } finally {
+    if (!over) reader.cancel().catch(() => {})
+  }
+}

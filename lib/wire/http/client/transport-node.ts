@@ -1,0 +1,98 @@
+import type { IncomingMessage } from 'node:http'
+import type { AgentOptions } from 'node:https'
+import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { ConnectionError } from '../../../base/errors.js'
+import { node } from '../../../base/node.js'
+import { instead, spokenAt } from '../../probe.js'
+import { packing } from '../body.js'
+import type { Received, Sending, Transport, TransportOptions } from './transport.js'
+
+/** Idle connections are let go before servers do: one closed as it is used again would fail a request. uvicorn, which runs Jina, closes after 5 s. */
+const IDLE = 4000
+
+type Zlib = typeof import('node:zlib')
+
+/** Through Node's own client, which says when a connection stands, and knows certificates. */
+export async function nodeTransport({ url, tls, connectTimeout }: TransportOptions): Promise<Transport> {
+  const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
+  const secure = url.protocol === 'https:'
+  const trust: AgentOptions = {}
+  for (const field of ['ca', 'key', 'cert'] as const) {
+    const pem = tls[field]
+    if (pem !== undefined) trust[field] = typeof pem === 'string' ? pem : Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength)
+  }
+  if (tls.serverName !== undefined) trust.servername = tls.serverName
+  const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE, ...trust }) : new http.Agent({ keepAlive: true, timeout: IDLE })
+  const { request } = secure ? https : http
+
+  const send = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
+    new Promise((resolve, reject) => {
+      // While this room was loaded.
+      if (signal.aborted) return reject(signal.reason)
+      const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+      const req = request(url, { method, agent, headers: { ...headers, ...length } })
+      let timer: ReturnType<typeof setTimeout> | undefined
+      const abort = (): void => {
+        // Without the reason: a socket that has just been given back has nobody who would hear of it, and would end the process.
+        req.destroy()
+        reject(signal.reason)
+      }
+      const settle = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', abort)
+      }
+      signal.addEventListener('abort', abort)
+      req.once('socket', (socket: Socket) => {
+        if (!socket.connecting) return
+        const late = (): void => {
+          const reason = `no connection within ${connectTimeout} ms. Is the server up, and is this its address?`
+          req.destroy(new ConnectionError('ERR_UNREACHABLE', url.origin, reason))
+        }
+        timer = setTimeout(late, connectTimeout)
+        socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer))
+      })
+      req.on('error', (error) => {
+        settle()
+        if (secure || signal.aborted || req.reusedSocket || !isHungUp(error) || req.socket?.bytesRead) return reject(error)
+        // Without a word: maybe it heard another language than it expected.
+        spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
+          if (spoken === undefined) reject(error)
+          else reject(new ConnectionError('ERR_PROTOCOL', url.origin, instead(spoken, 'HTTP or GraphQL', 'https'), { cause: error }))
+        }, reject)
+      })
+      req.once('response', (res: IncomingMessage) => {
+        clearTimeout(timer)
+        res.once('close', settle)
+        resolve(received(res, zlib))
+      })
+      req.end(body)
+    })
+  return { send, close: () => agent.destroy() }
+}
+
+function isHungUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function received(res: IncomingMessage, zlib: Zlib): Received {
+  // Heard by whoever reads; without a listener it would end the process when nobody does.
+  res.on('error', () => {})
+  return {
+    status: res.statusCode!,
+    header(name) {
+      const value = res.headers[name]
+      return Array.isArray(value) ? value[0] : value
+    },
+    chunks() {
+      const kind = packing(res.headers['content-encoding'])
+      // Some say "none", of what is not packed.
+      if (kind === undefined || kind === 'unknown') return res
+      const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
+      res.once('close', () => {
+        if (!res.complete) unpack.destroy(new Error('The answer ended early'))
+      })
+      return res.pipe(unpack)
+    },
+  }
+}

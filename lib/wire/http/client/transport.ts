@@ -1,0 +1,30 @@
+import type { ClientTls } from '../../wire.js'
+
+export interface TransportOptions {
+  readonly url: URL
+  readonly tls: ClientTls
+  readonly connectTimeout: number
+  readonly fetch?: typeof fetch | undefined
+}
+
+export interface Sending {
+  readonly method: 'GET' | 'POST'
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array | undefined
+}
+
+/** What came back, as far as its head; the body follows. */
+export interface Received {
+  readonly status: number
+  header(name: string): string | undefined
+  /** The body as it comes, unpacked. Read no faster than asked for. */
+  chunks(): AsyncIterable<Uint8Array>
+}
+
+/** How requests get to a server. What it throws is the platform's; `failureOf` makes sense of it. */
+export interface Transport {
+  /** @param signal ends it with its reason, also while the body is read */
+  send(sending: Sending, signal: AbortSignal): Promise<Received>
+  close(): unknown
+}

@@ -1,0 +1,40 @@
+import type { Scope } from '../../../stream/scope.js'
+import type { Knock } from '../../entrance.js'
+
+/** One HTTP request and the way back, as every server has them: Node's own, and those that speak in the platform's Request and Response. */
+export interface Exchange {
+  readonly method: string
+  /** Path and query, as they came. */
+  readonly target: string
+  /** Who asks. */
+  readonly knock: Knock
+  /** Aborts when the client leaves. */
+  readonly scope: Scope
+  /** @param name in lower case */
+  header(name: string): string | undefined
+  /**
+   * The whole body, unpacked.
+   * @throws Refusal with status 400, 408, 413 or 415
+   */
+  text(limit: number): Promise<string>
+  /** The body as it comes, unpacked. Read no faster than asked for. */
+  chunks(): AsyncIterable<Uint8Array>
+  /** Begins an answer that comes piece by piece, in place of a {@link Reply}. */
+  open(status: number, headers: Headers): Sink
+}
+
+export type Headers = Record<string, string>
+
+/** An answer in one piece. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: string
+  /** The body of the request is not wanted, not even to throw it away. */
+  readonly unread?: boolean | undefined
+}
+
+/** Takes an answer piece by piece. A promise says when the next is welcome: the client may be slow. */
+export interface Sink {
+  write(text: string): void | Promise<void>
+}

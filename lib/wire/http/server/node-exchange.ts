@@ -1,0 +1,149 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ConnectionError } from '../../../base/errors.js'
+import type { Deadlines } from '../../../stream/deadlines.js'
+import { Scope } from '../../../stream/scope.js'
+import { NodeKnock } from '../../knock.js'
+import { collect, decode, join, packing } from '../body.js'
+import { codingOf } from '../media.js'
+import { malformed, Refusal, tooLarge, unsupported } from '../refusal.js'
+import type { Exchange, Headers, Sink } from './exchange.js'
+import { openSink, welcome } from './node-reply.js'
+
+type Zlib = typeof import('node:zlib')
+
+/** What of Node and of the server an exchange needs. */
+export interface Around {
+  readonly zlib: Zlib
+  readonly deadlines: Deadlines
+  readonly compression: boolean
+}
+
+const late = (): Refusal => new Refusal(408, 'The body did not come in time', { connection: 'close' })
+const cut = (): Refusal => malformed('The body ended early')
+
+/** A request of Node's own server. */
+export class NodeExchange implements Exchange {
+  readonly method: string
+  readonly target: string
+  readonly scope = new Scope()
+  readonly knock: NodeKnock
+  /** Ends an answer that came piece by piece. */
+  finish: (() => void) | undefined
+  readonly #req: IncomingMessage
+  readonly #res: ServerResponse
+  readonly #around: Around
+
+  constructor(req: IncomingMessage, res: ServerResponse, around: Around) {
+    this.#req = req
+    this.#res = res
+    this.#around = around
+    this.knock = new NodeKnock(req, 'http')
+    this.method = req.method!
+    this.target = req.url!
+    res.once('close', () => {
+      if (!res.writableFinished) this.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
+    })
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#req.headers[name]
+    return typeof value === 'string' ? value : value?.[0]
+  }
+
+  text(limit: number): Promise<string> {
+    const packed = packing(this.header('content-encoding'))
+    if (packed === undefined && Number(this.#req.headers['content-length']) > limit) throw tooLarge(limit)
+    if (packed === undefined) this.#welcome()
+    return packed === undefined ? this.#plain(limit) : collect(this.chunks(), limit).then(decode)
+  }
+
+  /** Asks for the body, of a client that waits for that (`Expect: 100-continue`). */
+  #welcome(): void {
+    if (this.#req.headers.expect !== undefined) welcome(this.#res)
+  }
+
+  /** By hand: an async iterator around each small body would cost as much as parsing it. */
+  #plain(limit: number): Promise<string> {
+    const req = this.#req
+    return new Promise((resolve, reject) => {
+      const chunks: Uint8Array[] = []
+      let size = 0
+      let over = false
+      // Listeners are left where they are: taking each away again costs more than the promise.
+      const settle = (): boolean => {
+        if (over) return false
+        over = true
+        this.#around.deadlines.clear(deadline)
+        return true
+      }
+      const stop = (reason: () => Refusal): void => {
+        if (!settle()) return
+        req.pause()
+        reject(reason())
+      }
+      const deadline = this.#around.deadlines.set(() => stop(late))
+      req.on('data', (chunk: Uint8Array) => {
+        if (over) return
+        size += chunk.length
+        chunks.push(chunk)
+        if (size > limit) stop(() => tooLarge(limit))
+      })
+      req.on('end', () => {
+        if (!settle()) return
+        try {
+          resolve(decode(join(chunks, size)))
+        } catch (error) {
+          reject(error)
+        }
+      })
+      req.on('close', () => stop(cut))
+    })
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const { zlib } = this.#around
+    const kind = packing(this.header('content-encoding'))
+    if (kind === 'unknown') throw unsupported('Send the body as it is, or packed with gzip, deflate or br')
+    const req = this.#req
+    this.#welcome()
+    let source: AsyncIterator<Uint8Array>
+    if (kind === undefined) source = req.iterator({ destroyOnReturn: false })
+    else {
+      const unpack = kind === 'gzip' ? zlib.createGunzip() : kind === 'br' ? zlib.createBrotliDecompress() : zlib.createInflate()
+      req.once('close', () => {
+        if (!req.complete) unpack.destroy(cut())
+      })
+      source = req.pipe(unpack)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>
+    }
+    try {
+      for (;;) {
+        const step = await this.#inTime(source.next())
+        if (step.done) return
+        yield step.value
+      }
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      throw kind === undefined || !req.complete ? cut() : malformed(`The body is not ${kind}`)
+    } finally {
+      if (kind !== undefined) req.unpipe()
+      req.pause()
+      source.return?.().catch(() => {})
+    }
+  }
+
+  #inTime<V>(next: Promise<V>): Promise<V> {
+    return new Promise((resolve, reject) => {
+      const { deadlines } = this.#around
+      const deadline = deadlines.set(() => reject(late()))
+      next.then(resolve, reject).finally(() => deadlines.clear(deadline))
+    })
+  }
+
+  open(status: number, headers: Headers): Sink {
+    const { zlib, compression } = this.#around
+    const coding = compression ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
+    const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope)
+    this.finish = finish
+    return sink
+  }
+}

@@ -1,0 +1,184 @@
+import type { Settings } from '../options.js'
+import type { Route } from './routes.js'
+
+const schema = (name: string) => ({ $ref: `#/components/schemas/${name}` })
+const json = (name: string) => ({ 'application/json': { schema: schema(name) } })
+const text = (description: string) => ({ type: 'string', description })
+const any = (description: string) => ({ type: 'object', additionalProperties: true, description })
+
+/** The service in the words of OpenAPI 3.1, made of the very routes that requests are led by. */
+export function openapiOf(routes: readonly Route[], { title, description }: Settings): object {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const route of routes) {
+    if (route.path.startsWith('/docs/')) continue
+    paths[route.path] ??= {}
+    paths[route.path]![route.method.toLowerCase()] = operation(route)
+  }
+  return { openapi: '3.1.0', info: { title, description, version: '3' }, paths, components: { schemas: SCHEMAS } }
+}
+
+function operation({ path, method, task, endpoint, summary, description, tags }: Route): object {
+  const operationId = `${method.toLowerCase()}_${path.replace(/\W+/g, '_').replace(/^_|_$/g, '') || 'root'}`
+  const about = { operationId, summary, ...(description !== undefined && { description }), tags }
+  if (task !== 'work') return { ...about, responses: told(task) }
+  if (method === 'GET') return { ...about, parameters: QUERY, responses: ANSWERS }
+  const request = json(endpoint === undefined ? 'EndpointRequest' : 'Request')
+  const lines = { 'application/x-ndjson': { schema: { ...text('A document on each line'), contentMediaType: 'application/x-ndjson' } } }
+  return { ...about, parameters: upload(endpoint), requestBody: { required: true, content: { ...request, ...lines } }, responses: ANSWERS }
+}
+
+function told(task: Route['task']): object {
+  const ok = (content: object) => ({ '200': { description: 'As asked', content } })
+  if (task === 'dryRun') return ok(json('Status'))
+  if (task === 'page') return ok({ 'text/html': { schema: { type: 'string' } } })
+  const object = { 'application/json': { schema: { type: 'object' } } }
+  return task === 'ready' ? { ...ok(object), '503': { description: 'Not ready', content: object } } : ok(object)
+}
+
+const query = (name: string, schema: object, description: string) => ({ name, in: 'query', required: false, schema, description })
+
+const QUERY = [
+  query('data', { type: 'string', contentMediaType: 'application/json' }, 'Documents, as JSON'),
+  query('parameters', { type: 'string', contentMediaType: 'application/json' }, 'For the executors, as JSON'),
+  query('targetExecutor', { type: 'string' }, 'A pattern that executors’ names start with'),
+]
+
+/** Of an upload line by line; what a JSON body says itself. */
+function upload(endpoint: string | undefined): object[] {
+  const ndjson = 'With application/x-ndjson: '
+  return [
+    ...(endpoint === undefined ? [query('execEndpoint', { type: 'string', default: '/' }, `${ndjson}the endpoint`)] : []),
+    query('parameters', { type: 'string', contentMediaType: 'application/json' }, `${ndjson}for the executors, as JSON`),
+    query('targetExecutor', { type: 'string' }, `${ndjson}a pattern that executors’ names start with`),
+    query('requestSize', { type: 'integer', minimum: 1, maximum: 10_000, default: 100 }, `${ndjson}documents in a request`),
+    query('prefetch', { type: 'integer', minimum: 1 }, `${ndjson}the most requests under way`),
+    query('resultsInOrder', { type: 'boolean', default: false }, `${ndjson}answers in the order of the lines`),
+    query('continueOnError', { type: 'boolean', default: false }, `${ndjson}go on after a request that failed`),
+    query(
+      'flushAfter',
+      { type: 'integer', minimum: 1 },
+      `${ndjson}milliseconds since the last line after which a request that is not full goes out; 100 by default`,
+    ),
+  ]
+}
+
+const refusal = (description: string) => ({ description, content: json('Refusal') })
+const failure = (description: string) => ({ description, content: json('Response') })
+
+const ANSWERS = {
+  '200': {
+    description: 'What the executors answered; `header.status.code` is 1 when one of them failed',
+    content: {
+      ...json('Response'),
+      'application/x-ndjson': { schema: { ...text('A response on each line, with partial ones'), contentMediaType: 'application/x-ndjson' } },
+      'text/event-stream': { schema: text('Events `response`, `partial`, `error` with a response each, and `end`') },
+    },
+  },
+  '400': refusal('Not JSON, or nested too deep'),
+  '413': refusal('Larger than the service takes'),
+  '415': refusal('Not a type that the service takes'),
+  '422': refusal('JSON, but not what is due; `detail` names the field'),
+  '500': failure('The service failed'),
+  '503': failure('The Flow is closed, or an executor out of reach'),
+  '504': failure('Not answered in time'),
+}
+
+const number = { type: 'number' }
+const strings = { type: 'array', items: { type: 'string' } }
+const tensor = { oneOf: [number, { type: 'array' }], description: 'Nested lists of numbers' }
+const named = { type: 'object', additionalProperties: schema('NamedScore') }
+const documents = { type: 'array', items: schema('Document') }
+
+const REQUEST = {
+  data: {
+    oneOf: [documents, schema('Document'), { type: 'null' }],
+    description: 'Documents; `{"docs": […]}` is taken as well',
+    examples: [[{ text: 'hello' }]],
+  },
+  targetExecutor: text('A pattern that executors’ names start with; the others are passed by'),
+  parameters: any('For the executors'),
+}
+
+const SCHEMAS = {
+  Document: {
+    type: 'object',
+    description: 'Fields that are not named here become tags',
+    properties: {
+      id: { type: 'string' },
+      text: { type: 'string' },
+      blob: { type: 'string', contentEncoding: 'base64' },
+      tensor,
+      embedding: tensor,
+      tags: any('JSON values by name'),
+      uri: { type: 'string' },
+      mime_type: { type: 'string' },
+      weight: number,
+      parent_id: { type: 'string' },
+      granularity: { type: 'integer' },
+      adjacency: { type: 'integer' },
+      modality: { type: 'string' },
+      offset: number,
+      location: { type: 'array', items: number },
+      scores: named,
+      evaluations: named,
+      chunks: documents,
+      matches: documents,
+    },
+  },
+  NamedScore: {
+    type: 'object',
+    required: ['value'],
+    properties: { value: number, op_name: { type: 'string' }, description: { type: 'string' }, ref_id: { type: 'string' } },
+  },
+  Request: { type: 'object', properties: REQUEST },
+  EndpointRequest: { type: 'object', properties: { ...REQUEST, execEndpoint: { ...text('The endpoint of the executors'), default: '/' } } },
+  Response: {
+    type: 'object',
+    properties: {
+      header: {
+        type: 'object',
+        properties: { requestId: { type: 'string' }, status: schema('Status'), execEndpoint: { type: 'string' }, targetExecutor: { type: 'string' } },
+      },
+      parameters: any('Those of the request, and under `__results__` what executors returned as objects'),
+      routes: { type: 'array', items: schema('Route') },
+      data: documents,
+      partial: { type: 'boolean', description: 'Whether more follows for this request' },
+      ordinal: { type: 'integer' },
+    },
+  },
+  Route: {
+    type: 'object',
+    properties: {
+      executor: { type: 'string' },
+      startTime: { type: 'string', format: 'date-time' },
+      endTime: { type: ['string', 'null'], format: 'date-time' },
+      status: { oneOf: [schema('Status'), { type: 'null' }] },
+    },
+  },
+  Status: {
+    type: 'object',
+    properties: {
+      code: { type: 'integer', enum: [0, 1], description: '0 is success' },
+      description: { type: 'string' },
+      exception: { oneOf: [schema('Exception'), { type: 'null' }] },
+    },
+  },
+  Exception: { type: 'object', properties: { name: { type: 'string' }, args: strings, stacks: strings, executor: { type: 'string' } } },
+  Refusal: {
+    type: 'object',
+    properties: {
+      detail: {
+        oneOf: [
+          { type: 'string' },
+          {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: { loc: { type: 'array', items: { type: ['string', 'integer'] } }, msg: { type: 'string' }, type: { type: 'string' } },
+            },
+          },
+        ],
+      },
+    },
+  },
+}

@@ -1,0 +1,33 @@
+import { asError } from '../../../base/errors.js'
+import { VERSION } from '../../../base/version.js'
+import { DRY_RUN } from '../../../executor/bindings.js'
+import type { Handler } from '../../../request/handler.js'
+import { statusOf as statusOfError } from '../../../request/response.js'
+import type { Scope } from '../../../stream/scope.js'
+import type { Identity } from '../../identity.js'
+import { answer, emptyMessage } from '../../message.js'
+import type { Settings } from '../options.js'
+import { statusOf } from '../write.js'
+
+/** Jina's StatusProto: whether a request comes through. */
+export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Settings, identity: Identity | undefined): Promise<object> {
+  const fine = { code: 0, description: '', exception: null }
+  try {
+    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
+    return statusOf(status, exposeStacks) ?? fine
+  } catch (error) {
+    return statusOf(statusOfError(asError(error)), exposeStacks) ?? fine
+  }
+}
+
+const started = new Date().toISOString()
+
+/** What runs here: texts by name, as Jina has them. Nothing of the environment: it may hold secrets. */
+export function about(): object {
+  const { versions, platform, arch } = (globalThis as { process?: { versions?: Record<string, string>; platform?: string; arch?: string } }).process ?? {}
+  const runtime = versions?.bun ? 'bun' : versions?.deno ? 'deno' : versions?.node ? 'node' : 'unknown'
+  return {
+    jina: { sluice: VERSION, runtime, version: versions?.[runtime] ?? '', platform: platform ?? '', architecture: arch ?? '', uptime: started },
+    envs: {},
+  }
+}

@@ -1,0 +1,208 @@
+import { newId } from '../../../doc/id.js'
+import { Limited } from '../../../handler/limits.js'
+import { Refused } from '../../../handler/refused.js'
+import type { Handler, Peer } from '../../../request/handler.js'
+import { Cors } from '../../cors.js'
+import { CHALLENGE, type Entrance, type Verdict } from '../../entrance.js'
+import type { Identity } from '../../identity.js'
+import { answer, type Message } from '../../message.js'
+import { behindIn, refusedIn } from '../../unreachable.js'
+import { contentOf, formatOf } from '../media.js'
+import type { Settings } from '../options.js'
+import { parse, requestOf } from '../read.js'
+import { Refusal, unsupported } from '../refusal.js'
+import { answerText } from '../write.js'
+import { Stream, streamHeaders, whole } from './answer-stream.js'
+import type { Exchange, Headers, Reply } from './exchange.js'
+import { failureOf, RETRY, statusBehind } from './failures.js'
+import { openapiOf } from './openapi.js'
+import { asset } from './page.js'
+import { about, dryRun } from './probes.js'
+import { type Route, routesOf } from './routes.js'
+import { failLate, upload } from './upload-stream.js'
+
+const REQUEST_ID = /^[\w.-]{1,128}$/
+
+/** Answers requests for a peer, on whatever server they came. */
+export class Router {
+  readonly #peer: Handler
+  readonly #settings: Settings
+  readonly #routes = new Map<string, Map<string, Route>>()
+  readonly #cors: Cors | undefined
+  readonly #openapi: string
+  readonly #entrance: Entrance
+  /** Takes nothing new. */
+  draining = false
+  /** It says that it is not ready, and works on. */
+  leaving = false
+
+  constructor(peer: Handler, settings: Settings, entrance: Entrance) {
+    this.#entrance = entrance
+    this.#peer = settings.timeout || settings.logger ? new Limited(peer as Peer, settings) : peer
+    this.#settings = settings
+    const routes = routesOf(settings)
+    for (const route of routes) {
+      const methods = this.#routes.get(route.path) ?? new Map<string, Route>()
+      methods.set(route.method, route)
+      this.#routes.set(route.path, methods)
+    }
+    this.#cors = settings.cors ? new Cors(settings.cors) : undefined
+    this.#openapi = JSON.stringify(openapiOf(routes, settings))
+  }
+
+  /** Answers with a reply, or piece by piece, and then with nothing. Never throws. */
+  async answer(exchange: Exchange): Promise<Reply | undefined> {
+    const given = exchange.header('x-request-id')
+    const id = given !== undefined && REQUEST_ID.test(given) ? given : newId()
+    const headers: Headers = { 'content-type': 'application/json', 'x-content-type-options': 'nosniff', 'x-request-id': id }
+    if (this.#cors !== undefined) Object.assign(headers, this.#cors.granted(exchange.header('origin')))
+    try {
+      return await this.#route(exchange, id, headers)
+    } catch (error) {
+      return this.#fail(exchange, error, { requestId: id }, headers)
+    }
+  }
+
+  async #fail(exchange: Exchange, error: unknown, about: Partial<Message>, headers: Headers): Promise<Reply> {
+    // Nobody reads it any more; it is not a failure of ours.
+    const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
+    if (failure instanceof Refusal) return failure.reply(headers)
+    if (error instanceof Refused && error.busy) Object.assign(headers, RETRY)
+    return { status: failure.status, headers, body: await answerText(failure.message, this.#settings.exposeStacks) }
+  }
+
+  #route(exchange: Exchange, id: string, headers: Headers): Reply | undefined | Promise<Reply | undefined> {
+    const { method, target } = exchange
+    const mark = target.indexOf('?')
+    const path = mark === -1 ? target : target.slice(0, mark)
+    const methods = this.#routes.get(path) ?? this.#routes.get(decoded(path))
+    const route = methods?.get(method) ?? (method === 'HEAD' ? methods?.get('GET') : undefined)
+    const go = (identity: Identity | undefined): Reply | undefined | Promise<Reply | undefined> => {
+      if (methods === undefined) throw new Refusal(404, 'Not Found')
+      if (route === undefined) return this.#otherwise(exchange, methods, headers)
+      const query = mark === -1 ? '' : target.slice(mark + 1)
+      return route.task === 'work' ? this.#work(route, query, exchange, id, headers, identity) : this.#tell(route, exchange, headers, identity)
+    }
+    const verdict = this.#admit(exchange, route)
+    if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
+    return verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)
+  }
+
+  /** Before anything of the body is read. */
+  #admit(exchange: Exchange, route: Route | undefined): Verdict | Promise<Verdict> {
+    const { knock, scope, method } = exchange
+    const task = route?.task
+    return this.#entrance.admit(knock, scope, {
+      // A browser asks, before it asks, and brings nothing: whoever hears the answer has learned nothing but which pages may ask.
+      health: task === 'alive' || task === 'ready',
+      preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
+      runs: task === 'work' || task === 'dryRun',
+      granted: this.#granted,
+    })
+  }
+
+  readonly #granted = (origin: string): boolean => this.#cors?.allows(origin) ?? false
+
+  #otherwise(exchange: Exchange, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
+    const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+    if (exchange.method !== 'OPTIONS') throw new Refusal(405, 'Method Not Allowed', { allow })
+    headers.allow = allow
+    delete headers['content-type']
+    const asked = exchange.header('access-control-request-headers')
+    Object.assign(headers, this.#cors?.permitted(exchange.header('origin'), allow, asked))
+    return { status: 204, headers, body: '' }
+  }
+
+  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers, identity: Identity | undefined): Promise<Reply> {
+    headers['cache-control'] = 'no-store'
+    const reply = (body: string, status = 200): Reply => ({ status, headers, body })
+    switch (task) {
+      case 'openapi':
+        return reply(this.#openapi)
+      case 'page': {
+        const { body, headers: more } = asset(path)
+        Object.assign(headers, more)
+        return reply(body)
+      }
+      case 'ready': {
+        const ready = !this.draining && !this.leaving && (this.#peer as { isOpen?: boolean }).isOpen !== false
+        return reply(`{"ready":${ready}}`, ready ? 200 : 503)
+      }
+      case 'dryRun':
+        return reply(JSON.stringify(await dryRun(this.#peer, exchange.scope, this.#settings, identity)))
+      case 'status':
+        return reply(JSON.stringify(about()))
+      default:
+        return reply('{}')
+    }
+  }
+
+  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
+    if (this.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, identity)
+    const content = contentOf(exchange.header('content-type'))
+    if (content === undefined)
+      throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
+    if (content === 'ndjson') {
+      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, identity)
+    }
+    const json = parse(await exchange.text(this.#settings.maxJsonBytes))
+    return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, identity)
+  }
+
+  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
+    const format = formatOf(exchange.header('accept')) ?? 'json'
+    const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), identity }
+    const { execEndpoint, targetExecutor, parameters } = message
+    const about = { requestId: id, execEndpoint, targetExecutor, parameters }
+    const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)
+    try {
+      const answered = await answer(this.#peer, message, exchange.scope, stream && ((part) => stream.send(part)))
+      if (stream?.begun) {
+        await stream.send(answered)
+        await stream.end()
+        return undefined
+      }
+      const behind = behindIn(answered.status)
+      const status = behind === undefined ? 200 : statusBehind(behind)
+      if (refusedIn(answered.status) === 'ERR_UNREACHABLE') Object.assign(headers, RETRY)
+      const body = whole(format, answered, this.#settings)
+      return {
+        status,
+        headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
+        body: typeof body === 'string' ? body : await body,
+      }
+    } catch (error) {
+      if (!stream?.begun) return this.#fail(exchange, error, about, headers)
+      await failLate(stream, error, about, this.#settings, exchange)
+      return undefined
+    }
+  }
+}
+
+/** What a GET asks for. */
+async function asked(query: string): Promise<unknown> {
+  const given = new URLSearchParams(query)
+  const json: Record<string, unknown> = {}
+  for (const name of ['data', 'parameters']) if (given.has(name)) json[name] = await parse(given.get(name)!)
+  for (const name of ['targetExecutor', 'target_executor', 'execEndpoint', 'exec_endpoint']) if (given.has(name)) json[name] = given.get(name)
+  return json
+}
+
+function turnAway({ turned }: Verdict, headers: Headers): Reply {
+  const { kind, reason } = turned!
+  const refusal = kind === 'unknown' ? new Refusal(401, reason, CHALLENGE) : new Refusal(403, reason)
+  return { ...refusal.reply(headers), unread: true }
+}
+
+/** @throws Refusal with status 400 for what is no path */
+function decoded(path: string): string {
+  let text: string
+  try {
+    text = decodeURIComponent(path)
+  } catch {
+    throw new Refusal(400, 'The path is not UTF-8')
+  }
+  if (!text.startsWith('/') || text.includes('\0') || /(^|[/\\])\.\.?([/\\]|$)/.test(text)) throw new Refusal(400, 'Not a path of this service')
+  return text
+}

@@ -1,0 +1,111 @@
+import type { Socket } from 'node:net'
+import type { RawData } from 'ws'
+import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
+import { ConnectionError } from '../../../base/errors.js'
+import { packageOfNode } from '../../../base/node.js'
+import { closedWith, failureOf, refusedWith } from './failures.js'
+import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
+
+/** A socket by `ws`, which can all that browsers' cannot: headers, certificates, a pause. */
+export async function lineOfNode(url: string, options: LineOptions, listener: Listener): Promise<Line> {
+  const { WebSocket } = await packageOfNode('ws')
+  const { address, protocol, headers, tls, compression, maxMessageBytes, pingInterval, connectTimeout } = options
+  const { ca, key, cert, serverName } = tls
+  const socket = new WebSocket(url, {
+    // As a plain header: Jina's gateway says nothing back about it, and whoever had asked in due form would have to leave.
+    headers: { ...headers, ...(protocol !== undefined && { 'sec-websocket-protocol': protocol }) },
+    maxPayload: maxMessageBytes,
+    perMessageDeflate: compression,
+    ...(ca !== undefined && { ca: pem(ca) }),
+    ...(key !== undefined && { key: pem(key) }),
+    ...(cert !== undefined && { cert: pem(cert) }),
+    ...(serverName !== undefined && { servername: serverName }),
+  })
+  let stream: Socket | undefined
+  let open = false
+  let over = false
+  let failure: Error | undefined
+  let asking: Promise<void> | undefined
+  let waiting: Promise<void> | undefined
+  let heartbeat: ReturnType<typeof setInterval> | undefined
+
+  const end = (error: ReturnType<typeof closedWith>): void => {
+    if (over) return
+    over = true
+    clearInterval(heartbeat)
+    listener.closed(error)
+  }
+  socket.on('upgrade', (response) => {
+    delete response.headers['sec-websocket-protocol']
+    stream = response.socket
+  })
+  socket.on('open', () => {
+    open = true
+    heartbeat = pingInterval > 0 ? heart(socket, stream!, pingInterval) : undefined
+    listener.open()
+  })
+  socket.on('unexpected-response', (request, response) => {
+    end(refusedWith(address, response.statusCode))
+    response.resume()
+    request.destroy()
+  })
+  socket.on('message', (data: RawData, isBinary) => listener.message(isBinary ? (data as Buffer) : String(data)))
+  socket.on('error', (error) => {
+    failure = error
+    if (open) return
+    const { protocol, hostname, port } = new URL(url)
+    if (protocol !== 'ws:' || !isHungUp(error)) return end(failureOf(address, error, false))
+    // Without a word: maybe it heard another language than it expected.
+    asking = import('../../probe.js').then(async ({ instead, spokenAt }) => {
+      const spoken = await spokenAt(hostname.replace(/^\[|\]$/g, ''), Number(port || 80), connectTimeout)
+      if (spoken === undefined) end(failureOf(address, error, false))
+      else end(new ConnectionError('ERR_PROTOCOL', address, instead(spoken, 'WebSocket', 'wss'), { cause: error }))
+    })
+  })
+  socket.on('close', (code, reason) => {
+    if (asking === undefined) end(failure === undefined ? closedWith(address, code, String(reason)) : failureOf(address, failure, true))
+  })
+
+  return {
+    send: (data) => socket.send(data, ignore),
+    room() {
+      if (socket.bufferedAmount < MARK || socket.readyState !== socket.OPEN) return undefined
+      // A pong is sent when all before it has been.
+      waiting ??= new Promise<void>((resolve) => socket.pong('', undefined, () => resolve())).then(() => {
+        waiting = undefined
+      })
+      return waiting
+    },
+    pause: (paused) => (paused ? socket.pause() : socket.resume()),
+    hold: (alive) => void (alive ? stream?.ref() : stream?.unref()),
+    close() {
+      socket.close(1000)
+      // Who does not say goodbye in turn is left.
+      setTimeout(() => socket.terminate(), GOODBYE).unref()
+    },
+    destroy: () => socket.terminate(),
+  }
+}
+
+const GOODBYE = 1000
+
+/** Asks for a sign of life now and then, and leaves who gives none. */
+function heart(socket: import('ws').WebSocket, stream: Socket, interval: number): ReturnType<typeof setInterval> {
+  let seen = -1
+  return setInterval(() => {
+    if (socket.isPaused) seen = -1
+    else if (stream.bytesRead === seen) return socket.terminate()
+    else seen = stream.bytesRead
+    socket.ping('', true, ignore)
+  }, interval).unref()
+}
+
+function pem(text: string | Uint8Array): string | Buffer {
+  return typeof text === 'string' ? text : Buffer.from(text)
+}
+
+function isHungUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function ignore(): void {}

@@ -1,0 +1,76 @@
+import { setTimeout } from '../../../base/clock.js'
+import { ConnectionError } from '../../../base/errors.js'
+import { base64url } from '../../identity.js'
+import { closedWith, unreachable } from './failures.js'
+import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
+
+/** Milliseconds between looks at what waits to be sent: browsers do not tell when it has left. */
+const LOOK = 10
+
+/** A page's own socket. */
+function socketOf(url: string, { protocol, headers }: LineOptions): WebSocket {
+  // It cannot send headers: a token goes as one more protocol, beside one that the server says back.
+  const token = headers.authorization?.replace(/^Bearer /, '')
+  const own = protocol === undefined ? [] : [protocol]
+  return new WebSocket(url, token === undefined ? own : [protocol ?? 'json', `sluice.bearer.${base64url(token)}`])
+}
+
+/**
+ * A browser's own socket. It does not say why it could not connect, and cannot be paused.
+ * @param failed what it means that a platform says, of those that do
+ */
+export function lineOfWeb(
+  url: string,
+  options: LineOptions,
+  listener: Listener,
+  socket = socketOf(url, options),
+  failed?: (message: string) => ConnectionError,
+): Line {
+  const { address, maxMessageBytes } = options
+  socket.binaryType = 'arraybuffer'
+  let open = false
+  let over = false
+  const end = (error: ConnectionError): void => {
+    if (over) return
+    over = true
+    listener.closed(error)
+  }
+  socket.onopen = () => {
+    open = true
+    listener.open()
+  }
+  socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+    if (over) return
+    const message = typeof data === 'string' ? data : new Uint8Array(data)
+    if (message.length <= maxMessageBytes) return listener.message(message)
+    end(new ConnectionError('ERR_TOO_LARGE', address, 'an answer is larger than maxMessageBytes'))
+    socket.close()
+  }
+  let message: string | undefined
+  // An error is said again, in its own way, as a close.
+  socket.onerror = (event) => {
+    message = (event as ErrorEvent).message
+  }
+  socket.onclose = ({ code, reason }) => {
+    if (open) end(closedWith(address, code, reason))
+    else end(failed?.(message ?? reason) ?? unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
+  }
+
+  return {
+    send: (data) => socket.send(data as string | Uint8Array<ArrayBuffer>),
+    room() {
+      if (socket.bufferedAmount < MARK) return undefined
+      return new Promise((resolve) => {
+        const look = (): void => {
+          if (socket.readyState !== socket.OPEN || socket.bufferedAmount < MARK) resolve()
+          else setTimeout(look, LOOK)
+        }
+        look()
+      })
+    },
+    pause() {},
+    hold() {},
+    close: () => socket.close(1000),
+    destroy: () => socket.close(),
+  }
+}
