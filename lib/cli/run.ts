@@ -117,7 +117,9 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
   using stop = new Stop()
   const input = await Input.open(options.input, options.inputFormat, stop.signal)
   const output = await Output.open(options.output)
-  stop.last = () => output.forsake()
+  const last = (): void => output.forsake()
+  stop.last = last
+  process.once('exit', last)
   try {
     await pass(through, input, stop, output, options)
   } catch (error) {

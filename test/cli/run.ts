@@ -30,6 +30,7 @@ write(
   export const patient = async ({ docs }) => { say('handling ' + docs.texts); await signalled() }
   export const busy = async ({ docs }) => { const alive = setInterval(() => {}, 1e6); say('handling ' + docs.texts); await signalled(); clearInterval(alive) }
   export const stuck = () => { say('handling'); return new Promise(() => {}) }
+  export const hangs = () => { setInterval(() => {}, 1e6); say('handling'); return new Promise(() => {}) }
   export const noisy = () => { console.log('printed'); process.stdout.write('written\\n') }
   if (process.argv.some((argument) => argument.includes('noisy'))) console.log('loaded')
   export const says5 = () => { process.exitCode = 5 }
@@ -409,21 +410,27 @@ test('--on an endpoint that no executor of the Flow has is refused, with the one
   assert.is(json(done.stdout)[0].text, 'a!')
 })
 
-test('a second signal leaves no empty file behind, and the results of before as they were', async () => {
-  const output = write('before.ndjson', '{"text":"before"}\n')
-  const child = new Command(['run', flow('#stuck', 'stuck'), '--input-format', 'lines', '--output', output, '--no-progress'])
-  child.child.stdin.write('a\n')
-  child.child.stdin.end()
-  await child.has('stderr', 'handling')
-  child.child.kill('SIGINT')
-  await child.has('stderr', 'once more to end')
-  child.child.kill('SIGINT')
-  await within(TIME, child.end)
-  assert.equal(
-    readdirSync(folder).filter((name) => name.includes('partial') && name.startsWith('before')),
-    [],
-  )
-  assert.is(readFileSync(output, 'utf8'), '{"text":"before"}\n')
-})
+for (const how of ['hangs', 'stuck'])
+  test(`a run that ends before anything is written (${how}) leaves no empty file behind, and the results of before as they were`, async () => {
+    const output = write(`${how}.ndjson`, '{"text":"before"}\n')
+    const child = new Command(['run', flow(`#${how}`, how), '--input-format', 'lines', '--output', output, '--no-progress'])
+    child.child.stdin.write('a\n')
+    await child.has('stderr', 'handling')
+    assert.is(readdirSync(folder).filter((name) => name.startsWith(`${how}.ndjson.`)).length, 1)
+    // By a second signal, or as nothing goes on any more.
+    if (how === 'hangs') {
+      child.child.kill('SIGINT')
+      await child.has('stderr', 'once more to end')
+      child.child.kill('SIGINT')
+    }
+    child.child.stdin.end()
+    const { code, signal } = await within(TIME, child.end)
+    assert.equal([code, signal], how === 'hangs' ? [null, 'SIGINT'] : [1, null])
+    assert.equal(
+      readdirSync(folder).filter((name) => name.startsWith(`${how}.ndjson.`)),
+      [],
+    )
+    assert.is(readFileSync(output, 'utf8'), '{"text":"before"}\n')
+  })
 
 test.run()
