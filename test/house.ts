@@ -116,7 +116,7 @@ test('199: timers and clocks are those of base/clock, whatever is put in their p
       assert.ok(taken.split(',').includes(name!), `${file} calls ${name}, which is not that of base/clock`)
     assert.not.match(code, /\b(performance\.now|process\.nextTick)\b/, file)
     // When something happened, and not how long it took: what Jina's routes and gRPC's deadlines say.
-    if (!['request/request', 'graph/branches', 'wire/grpc/server/leaving', 'doc/id'].includes(file)) assert.not.match(code, /\bDate\.now\b/, file)
+    if (!['request/request', 'graph/branches', 'wire/grpc/server/cancellation', 'doc/id'].includes(file)) assert.not.match(code, /\bDate\.now\b/, file)
   }
 })
 

@@ -11,7 +11,7 @@ import { type Address, type AddressOptions, addressOf, written } from '../wire/a
 import { CONNECT_RULES, headers, headersOver } from '../wire/connect-options.js'
 import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
-import type { GraphQLClient, MutateOptions } from '../wire/graphql/client.js'
+import type { GraphQLClient, MutateOptions } from '../wire/graphql/client/connection.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
 import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
@@ -275,7 +275,7 @@ export class Client implements Peer, AsyncDisposable {
   async #overHttp(): Promise<GraphQLClient> {
     const life = this.#life
     const { tls, timeout, connectTimeout, maxMessageBytes, fetch, token } = this.#options
-    this.#graphql ??= import('../wire/graphql/client.js').then(
+    this.#graphql ??= import('../wire/graphql/client/connection.js').then(
       ({ GraphQLClient }) =>
         new GraphQLClient(this.address, {
           ...{ timeout, connectTimeout, maxMessageBytes, fetch, token },

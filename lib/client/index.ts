@@ -3,7 +3,7 @@
 export { ConnectionError, ExecutorError, SluiceError } from '../base/errors.js'
 export type { Logger, LogRecord } from '../base/logger.js'
 export type { Address } from '../wire/address.js'
-export type { GraphQLResult, MutateOptions } from '../wire/graphql/client.js'
+export type { GraphQLResult, MutateOptions } from '../wire/graphql/client/connection.js'
 export type { ClientTls } from '../wire/wire.js'
 export { Client, type ClientOptions } from './client.js'
 export type { Profile } from './profiling.js'

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { DEFAULT_PREFETCH } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Peer } from '../request/handler.js'
+import type { Entrance } from '../wire/authentication.js'
 import { Cors, type CorsOption } from '../wire/cors.js'
-import type { Entrance } from '../wire/entrance.js'
 import type { GraphQLHandler, GraphQLOptions } from '../wire/graphql/index.js'
-import { isTooFarAhead } from '../wire/http/server/ahead.js'
+import { isTooFarAhead } from '../wire/http/server/pipelining.js'
 import type { GatewayOptions } from './options.js'
 import { given, type Speaker } from './speaker.js'
 
@@ -37,7 +37,7 @@ export class GraphQLSpeaker implements Speaker {
   }
 
   static async open(peer: Peer, options: GatewayOptions, entrance: Entrance): Promise<GraphQLSpeaker> {
-    const { graphQLBehind } = await import('../wire/graphql/handler.js')
+    const { graphQLBehind } = await import('../wire/graphql/server/fetch.js')
     const all = {
       ...given({ prefetch: options.prefetch, maxDocuments: options.maxDocuments, cors: options.cors, onError: options.onError as GraphQLOptions['onError'] }),
       ...(typeof options.graphql === 'object' && options.graphql),

@@ -3,12 +3,12 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import type { Peer } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
+import type { Entrance } from '../wire/authentication.js'
 import { originsIn } from '../wire/cors.js'
-import type { Entrance } from '../wire/entrance.js'
 import { isLoopback } from '../wire/hosts.js'
 import type { ServerTls } from '../wire/wire.js'
-import { secureOptions } from './keys.js'
-import { httpListener, httpServer, probeListener } from './listener.js'
+import { secureOptions } from './certificates.js'
+import { httpListener, httpServer, probeListener } from './http-server.js'
 import type { GatewayOptions } from './options.js'
 import { plain, secure } from './sockets.js'
 import { common, given, type Speaker } from './speaker.js'
@@ -38,7 +38,7 @@ export class Port {
     let grpc: ((socket: Socket) => void) | undefined
     let http: HttpServer | undefined
     if (protocols.includes('grpc')) {
-      const { createGrpc } = await import('../wire/grpc/server/serve.js')
+      const { createGrpc } = await import('../wire/grpc/server/speaker.js')
       const speaker = createGrpc(peer, { ...common(options), ...given({ docarray: options.docarray }), endpoints: () => peer.endpoints ?? [] }, entrance)
       speakers.push(speaker)
       grpc = (socket) => speaker.inject(socket)

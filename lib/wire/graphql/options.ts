@@ -1,9 +1,9 @@
 import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../base/check.js'
 import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
 
 /** What {@link createGraphQL} can be told. */
 export interface GraphQLOptions extends Omit<EntranceOptions, 'openHealth'> {

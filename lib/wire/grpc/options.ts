@@ -1,10 +1,10 @@
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../../base/errors.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { CONNECT_RULES, metadata } from '../connect-options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
-import { heard } from '../heard.js'
+import { heard } from '../error-listener.js'
 import { bytes, documents, host } from '../rules.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 

@@ -1,9 +1,9 @@
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../base/check.js'
 import { asError, optionRange, optionType } from '../../base/errors.js'
 import { type Logger, log } from '../../base/logger.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../entrance.js'
 import { bytes, documents, host } from '../rules.js'
 import type { ServeOptions } from '../wire.js'
 

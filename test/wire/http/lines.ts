@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { events } from '../../../lib/wire/graphql/events.js'
+import { events } from '../../../lib/wire/graphql/client/events.js'
 import { linesOf } from '../../../lib/wire/http/lines.js'
 import { collect } from '../../support/collect.js'
 

@@ -9,8 +9,8 @@ import { asBuffer, METHODS } from '../methods.js'
 import { type ClientSettings, clientSettings, type GrpcConnectOptions } from '../options.js'
 import { placeOf } from './address.js'
 import { Calls } from './calls.js'
-import { Lanes } from './lanes.js'
-import { endpointsOf, isReady } from './questions.js'
+import { endpointsOf, isReady } from './readiness.js'
+import { Lanes } from './streams.js'
 import { wasRefused } from './trouble.js'
 
 /** A connection that can be asked which endpoints there are. */

@@ -4,11 +4,10 @@ import { Scope } from '../../../stream/scope.js'
 import { type Message, unwritten } from '../../message.js'
 import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
+import { callerOf } from './authentication.js'
+import type { Desk } from './calls-under-way.js'
 
-import type { Desk } from './desk.js'
-import { callerOf } from './door.js'
-
-import { onLeave } from './leaving.js'
+import { onLeave } from './cancellation.js'
 import { refusalBehind, refusalOf } from './refusal.js'
 
 /**

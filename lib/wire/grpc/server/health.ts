@@ -1,7 +1,7 @@
 import { status as Code, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js'
 import { readFields, textOf, writeFields } from '../fields.js'
 import { METHODS, SERVICES, serviceOf } from '../methods.js'
-import type { Desk } from './desk.js'
+import type { Desk } from './calls-under-way.js'
 import { Refusal, refusalOf } from './refusal.js'
 
 const SERVING = 1

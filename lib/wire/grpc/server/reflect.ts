@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { Outbox } from '../outbox.js'
 import { Reflection } from '../reflection/answer.js'
-import type { Desk } from './desk.js'
+import type { Desk } from './calls-under-way.js'
 import { Inbox } from './inbox.js'
 import { refusalOf } from './refusal.js'
 

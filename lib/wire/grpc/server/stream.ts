@@ -6,14 +6,14 @@ import { decodeMessage, ProtoError } from '../../proto/index.js'
 import { refusedIn, statusOfUnfit } from '../../unreachable.js'
 import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
+import { callerOf } from './authentication.js'
+import { type Desk, withoutStacks } from './calls-under-way.js'
+import { onLeave } from './cancellation.js'
 import { Credits } from './credits.js'
-import { type Desk, withoutStacks } from './desk.js'
-import { callerOf } from './door.js'
 import { Inbox } from './inbox.js'
-import { onLeave } from './leaving.js'
 import { Refusal, refusalBehind, refusalOf } from './refusal.js'
 import type { Share } from './share.js'
-import { wishesOf } from './wishes.js'
+import { wishesOf } from './stream-options.js'
 
 type Call = ServerDuplexStream<Buffer, Buffer>
 

@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, optionRange } from '../../../base/errors.js'
-import { isForeign, refusedPage } from '../../foreign-page.js'
+import { isForeign, refusedPage } from '../../cross-origin.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
 
 /** Credentials of the page are none of this library's business. */

@@ -1,5 +1,5 @@
 import type { Scope } from '../../../stream/scope.js'
-import type { Knock } from '../../entrance.js'
+import type { Knock } from '../../authentication.js'
 
 /** One HTTP request and the way back, as every server has them: Node's own, and those that speak in the platform's Request and Response. */
 export interface Exchange {

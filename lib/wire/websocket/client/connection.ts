@@ -3,11 +3,11 @@ import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../wire.js'
-import { bytes, type Dialect, json } from '../dialect.js'
+import { bytes, type Dialect, json } from '../subprotocol.js'
+import { Turns } from './one-by-one.js'
 import { type ClientSettings, clientSettings, type WebSocketConnectOptions } from './options.js'
 import type { Line } from './socket.js'
 import { open, Stream } from './stream.js'
-import { Turns } from './turns.js'
 
 export type { WebSocketConnectOptions } from './options.js'
 

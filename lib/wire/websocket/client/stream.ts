@@ -3,14 +3,14 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
-import { type Dialect, Unfit } from '../dialect.js'
+import { type Dialect, Unfit } from '../subprotocol.js'
 import { failureOf, unreachable } from './failures.js'
+import type { Turns } from './one-by-one.js'
 import { type ClientSettings, onNode } from './options.js'
 import type { Line, LineOptions, Listener } from './socket.js'
 import { lineOfBun, onBun } from './socket-bun.js'
 import { lineOfNode } from './socket-node.js'
 import { lineOfWeb } from './socket-web.js'
-import type { Turns } from './turns.js'
 
 /** Partial answers that may wait for their consumer before no more are read. */
 const PARTS = 8

@@ -6,15 +6,15 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from '../../../b
 import { packageOfNode } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
-import { CHALLENGE, type Entrance, type Turned } from '../../entrance.js'
+import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
+import { NodeKnock } from '../../caller.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import type { Identity } from '../../identity.js'
-import { NodeKnock } from '../../knock.js'
 import { dryRun } from './dry-run.js'
 import { cut } from './ending.js'
 import { type Asked, asked, choose } from './handshake.js'
+import type { Settings } from './options.js'
 import { Session } from './session.js'
-import type { Settings } from './settings.js'
 
 /** Milliseconds that a client has to say goodbye when the server closes, or does not let it in. */
 const GOODBYE = 500

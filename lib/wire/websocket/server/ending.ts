@@ -1,6 +1,6 @@
 import { ConnectionError, FlowStateError, say } from '../../../base/errors.js'
 import type { Status } from '../../../request/response.js'
-import { Malformed } from '../dialect.js'
+import { Malformed } from '../subprotocol.js'
 
 /** How a connection is closed: a code of RFC 6455, and a reason. */
 export interface Ending {

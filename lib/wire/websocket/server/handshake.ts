@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { bytes, type Dialect, json } from '../dialect.js'
+import { bytes, type Dialect, json } from '../subprotocol.js'
 
 /** What a client asks for by the address and the headers of its first request. */
 export interface Asked {

@@ -4,15 +4,15 @@ import type { Duplex } from 'node:stream'
 import { node } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
-import { CHALLENGE, Entrance } from '../../entrance.js'
+import { CHALLENGE, Entrance } from '../../authentication.js'
+import { NodeKnock } from '../../caller.js'
 import { namesSeveralHosts } from '../../hosts.js'
-import { NodeKnock } from '../../knock.js'
 import type { Server } from '../../wire.js'
 import { statusJson } from '../json.js'
 import { Door, nothingHere } from './door.js'
 import { dryRun } from './dry-run.js'
+import { type AttachOptions, settings, type WebSocketServeOptions } from './options.js'
 import { answerAsIs, wantsWebSocket } from './other-upgrade.js'
-import { type AttachOptions, settings, type WebSocketServeOptions } from './settings.js'
 
 /** A WebSocket endpoint on an HTTP server that is somebody else's. */
 export interface Attached {

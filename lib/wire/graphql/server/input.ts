@@ -1,8 +1,8 @@
 import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
-import { InputError, say } from '../../base/errors.js'
-import type { DocumentArray } from '../../doc/array.js'
-import { Document, type DocumentInit, type NamedScore } from '../../doc/document.js'
-import { madeOf } from '../documents.js'
+import { InputError, say } from '../../../base/errors.js'
+import type { DocumentArray } from '../../../doc/array.js'
+import { Document, type DocumentInit, type NamedScore } from '../../../doc/document.js'
+import { madeOf } from '../../documents.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))

@@ -1,5 +1,5 @@
-import { linesOf } from '../http/lines.js'
-import { tooLarge } from '../http/refusal.js'
+import { linesOf } from '../../http/lines.js'
+import { tooLarge } from '../../http/refusal.js'
 
 /**
  * Server-sent events, as they come.

@@ -1,5 +1,5 @@
 import type { Plugin } from 'graphql-yoga'
-import { Cors, type CorsOption } from '../cors.js'
+import { Cors, type CorsOption } from '../../cors.js'
 
 /** Answers browsers that ask for another origin, and lets pages of the named origins read. Other origins get no header at all. */
 export function allowOrigins(option: Exclude<CorsOption, false>): Plugin {

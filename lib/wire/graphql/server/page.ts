@@ -1,4 +1,4 @@
-import { node } from '../../base/node.js'
+import { node } from '../../../base/node.js'
 
 interface Asset {
   readonly type: string
@@ -53,7 +53,7 @@ export class Page {
 }
 
 /** Where the files of the page are, seen from here: from the source, and from a room of what was built. */
-const FOLDERS = ['./graphiql/', '../wire/graphql/graphiql/']
+const FOLDERS = ['../graphiql/', '../wire/graphql/graphiql/']
 
 async function read(name: string): Promise<Uint8Array | undefined> {
   // In a variable, as a bundler would take `new URL('…', import.meta.url)` for a file of its own.

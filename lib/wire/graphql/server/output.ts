@@ -12,10 +12,10 @@ import {
   type GraphQLOutputType,
   GraphQLString,
 } from 'graphql'
-import type { Document, NamedScore } from '../../doc/document.js'
-import type { Response, Status } from '../../request/response.js'
-import type { Route } from '../../request/route.js'
-import { jsonOf, unwritable } from '../json.js'
+import type { Document, NamedScore } from '../../../doc/document.js'
+import type { Response, Status } from '../../../request/response.js'
+import type { Route } from '../../../request/route.js'
+import { jsonOf, unwritable } from '../../json.js'
 import { type Deferring, listed } from './answer.js'
 import { publicMessage, UNWRITABLE } from './errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'

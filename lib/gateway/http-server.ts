@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import { node } from '../base/node.js'
 import type { Peer } from '../request/handler.js'
-import type { Entrance } from '../wire/entrance.js'
+import type { Entrance } from '../wire/authentication.js'
 import { namesSeveralHosts } from '../wire/hosts.js'
 import { GraphQLSpeaker } from './graphql.js'
 import type { GatewayOptions } from './options.js'

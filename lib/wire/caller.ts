@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import type { Knock } from './entrance.js'
+import type { Knock } from './authentication.js'
 import { isLoopback } from './hosts.js'
 
 /** Whether it listens for this machine only, by server. */

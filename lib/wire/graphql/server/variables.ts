@@ -11,8 +11,8 @@ import {
   typeFromAST,
   type VariableDefinitionNode,
 } from 'graphql'
-import { show } from '../../base/errors.js'
-import { later, overdue } from '../../stream/event-loop.js'
+import { show } from '../../../base/errors.js'
+import { later, overdue } from '../../../stream/event-loop.js'
 import { StrawberryDocumentInput } from './input.js'
 
 /** Lists of documents among the variables, by name, as their type has them. */

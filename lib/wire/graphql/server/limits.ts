@@ -1,6 +1,6 @@
 import { type DocumentNode, type FragmentDefinitionNode, GraphQLError, Kind, type SelectionNode, type ValidationRule, validate } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import type { Settings } from './options.js'
+import type { Settings } from '../options.js'
 
 /** What an operation asks for, with fragments counted where they are used. */
 interface Measure {

@@ -3,7 +3,7 @@ import type { Scope } from '../../../stream/scope.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import { METADATA, WINDOW } from '../methods.js'
 import type { Calls } from './calls.js'
-import { Lane } from './lane.js'
+import { Lane } from './stream.js'
 
 /** The streams that are open: requests of one post share a scope, and so a stream. */
 export class Lanes {

@@ -1,7 +1,7 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
-import { show } from '../../base/errors.js'
-import { toBase64 } from '../../doc/json.js'
-import { type NdArray, toNested } from '../../doc/ndarray.js'
+import { show } from '../../../base/errors.js'
+import { toBase64 } from '../../../doc/json.js'
+import { type NdArray, toNested } from '../../../doc/ndarray.js'
 import { inspectJson } from './json.js'
 
 /**

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
-import { setTimeout } from '../../base/clock.js'
-import { hasMore, tooManyDocuments } from '../documents.js'
-import { MAX_NESTING, parseJson, TooDeep } from '../json-text.js'
+import { setTimeout } from '../../../base/clock.js'
+import { hasMore, tooManyDocuments } from '../../documents.js'
+import { MAX_NESTING, parseJson, TooDeep } from '../../json-text.js'
 import { refusal } from './errors.js'
 import { inspectJson } from './json.js'
 

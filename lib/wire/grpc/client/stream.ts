@@ -7,9 +7,9 @@ import { emptyMessage, type Message, outgoing } from '../../message.js'
 import { ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
-import { Linger } from './linger.js'
+import { Linger } from './idle-timeout.js'
+import { isShell, Waiting } from './pending.js'
 import { troubleOf } from './trouble.js'
-import { isShell, Waiting } from './waiting.js'
 
 export interface LaneOptions {
   readonly address: string

@@ -1,7 +1,7 @@
 import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../base/check.js'
 import { optionRange, optionType } from '../../../base/errors.js'
+import { ENTRANCE_RULES, type EntranceOptions } from '../../authentication.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../../documents.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../../entrance.js'
 import { bytes, documents, host } from '../../rules.js'
 import type { ServeOptions } from '../../wire.js'
 

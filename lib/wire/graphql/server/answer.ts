@@ -13,10 +13,10 @@ import {
   OperationTypeNode,
   type VariableDefinitionNode,
 } from 'graphql'
-import { now } from '../../base/clock.js'
-import type { Document } from '../../doc/document.js'
-import { later, overdue } from '../../stream/event-loop.js'
-import { listText } from '../json.js'
+import { now } from '../../../base/clock.js'
+import type { Document } from '../../../doc/document.js'
+import { later, overdue } from '../../../stream/event-loop.js'
+import { listText } from '../../json.js'
 
 // graphql reads the fields of all documents of an answer in one go. So it is given an empty list where there are many, and they are read behind its
 // back by executions of their own, a few at a time.

@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql'
-import { DocumentError, ExecutorError, FlowStateError, InputError, isError, OptionRangeError, OptionTypeError, say } from '../../base/errors.js'
-import { Refused } from '../../handler/refused.js'
+import { DocumentError, ExecutorError, FlowStateError, InputError, isError, OptionRangeError, OptionTypeError, say } from '../../../base/errors.js'
+import { Refused } from '../../../handler/refused.js'
 
 /** The code of what executors made and JSON cannot say, until it is known which. */
 export const UNWRITABLE = 'ERR_DOCUMENT'

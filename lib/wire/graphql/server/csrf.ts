@@ -1,6 +1,6 @@
 import type { Plugin } from 'graphql-yoga'
+import type { Settings } from '../options.js'
 import { type Connection, readJson } from './body.js'
-import type { Settings } from './options.js'
 import { Page } from './page.js'
 
 /**

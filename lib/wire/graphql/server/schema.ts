@@ -8,11 +8,11 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from 'graphql'
-import { DEFAULT_REQUEST_SIZE } from '../../base/check.js'
-import type { Peer } from '../../request/handler.js'
+import { DEFAULT_REQUEST_SIZE } from '../../../base/check.js'
+import type { Peer } from '../../../request/handler.js'
+import type { Settings } from '../options.js'
 import { type Context, docs, streamDocs } from './docs.js'
 import { StrawberryDocumentInput } from './input.js'
-import type { Settings } from './options.js'
 import { DocsResponse, StrawberryDocument } from './output.js'
 import { JSONScalar } from './scalars.js'
 
