@@ -42,7 +42,11 @@ export type { Polling, PollingOption } from './handler/polling.js'
 export type { Condition, Query } from './handler/when-query.js'
 export type { Documents, Inputs } from './post/inputs.js'
 export type { Post } from './post/post.js'
-export type { Peer } from './request/handler.js'
+export type {
+  Handler,
+  /** @deprecated Its name is Handler. */
+  Handler as Peer,
+} from './request/handler.js'
 export type { Request } from './request/request.js'
 export type { Response, Status } from './request/response.js'
 export type { Route } from './request/route.js'

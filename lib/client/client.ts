@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
 import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
@@ -104,7 +104,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
  * await using client = new Client('grpc://127.0.0.1:51000')
  * for await (const response of client.post('/index', documents)) console.log(response.docs.length)
  */
-export class Client implements Peer, AsyncDisposable {
+export class Client implements Handler, AsyncDisposable {
   readonly address: Address
   readonly #options: ClientOptions
   readonly #headers: Readonly<Record<string, string>>

@@ -3,7 +3,7 @@ import { ExecutorError, say, show } from '../base/errors.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import { Document, type DocumentLike, SELF, type Tags } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import type { Identity } from '../wire/identity.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
@@ -132,7 +132,7 @@ export interface ExecutorInit<Config extends object = Record<string, unknown>> {
  *   }
  * }
  */
-export class Executor<Config extends object = Record<string, unknown>> implements Peer {
+export class Executor<Config extends object = Record<string, unknown>> implements Handler {
   /** The name in the Flow. */
   readonly name: string
   readonly config: Config

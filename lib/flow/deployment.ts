@@ -2,9 +2,10 @@ import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import type { Background } from '../handler/background.js'
 import { externals } from '../place/external.js'
+import type { Remote } from '../place/external-handler.js'
 import { instances } from '../place/inline.js'
 import { checkPlace } from '../place/options.js'
-import type { Handler, Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
 import type { AddOptions, FlowOptions, Plan } from './options.js'
 
@@ -61,7 +62,7 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
 }
 
 /** An executor elsewhere as one of several: whether it can be reached, a connection tells. */
-function elsewhere(client: Peer): Handler & { look(): Promise<unknown> } {
+function elsewhere(client: Remote): Handler & { look(): Promise<unknown> } {
   return { accepts: (endpoint) => client.accepts(endpoint), handle: (request) => client.handle(request), look: async () => client.open() }
 }
 

@@ -10,7 +10,7 @@ import type { GatewayOptions } from '../gateway/options.js'
 import { GATEWAY } from '../graph/gateway.js'
 import type { Inputs } from '../post/inputs.js'
 import { type Post, post } from '../post/post.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Eventual } from '../stream/eventual.js'
 import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoint-types.js'
@@ -37,7 +37,7 @@ type State = 'closed' | 'opening' | 'open' | 'closing'
  *   .open()
  * for await (const response of flow.post('/index', documents)) console.log(response.docs.texts)
  */
-export class Flow<Names extends string = never, Endpoints = never> implements Peer, AsyncDisposable {
+export class Flow<Names extends string = never, Endpoints = never> implements Handler, AsyncDisposable {
   readonly name: string
   readonly options: Readonly<FlowOptions>
   readonly #steps: Plan['steps'][number][] = []

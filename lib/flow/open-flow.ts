@@ -8,7 +8,7 @@ import { GATEWAY } from '../graph/gateway.js'
 import { connect, sort } from '../graph/graph.js'
 import { type Walk, walkOf } from '../graph/walk.js'
 import { Background } from '../handler/background.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Inside } from '../request/under-way.js'
 import { whenFinished } from '../request/unfinished.js'
@@ -58,7 +58,7 @@ function served(name: string, options: FlowOptions): FlowOptions | undefined {
 }
 
 /** A Flow that is open: its executors, and how requests walk through them. */
-export class Running implements Peer {
+export class Running implements Handler {
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   readonly #background: Background
@@ -119,14 +119,12 @@ export class Running implements Peer {
 
   /** What any of its executors is bound to. */
   get endpoints(): readonly string[] {
-    return [...new Set(this.#parts.flatMap((part) => (part as Partial<Peer>).endpoints ?? []))]
+    return [...new Set(this.#parts.flatMap((part) => (part as Partial<Handler>).endpoints ?? []))]
   }
 
   accepts(): boolean {
     return true
   }
-
-  open(): void {}
 
   handle(request: Request): void | Promise<void> {
     const route = request.arrive(GATEWAY)

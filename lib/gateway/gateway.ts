@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ConnectionError, ExecutorError, say } from '../base/errors.js'
 import { log } from '../base/logger.js'
 import { Limited } from '../handler/limits.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import { Entrance } from '../wire/authentication.js'
 import { heard } from '../wire/error-listener.js'
 import { rehearse } from '../wire/warm-up.js'
@@ -47,7 +47,7 @@ export class Gateway implements AsyncDisposable {
    * @throws TypeError or RangeError for options; ConfigError for a key or certificate that cannot be read; ConnectionError for a port that cannot
    * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
-  static async serve(peer: Peer, options: GatewayOptions = {}): Promise<Gateway> {
+  static async serve(peer: Handler, options: GatewayOptions = {}): Promise<Gateway> {
     const { sslKeyfile: _key, sslCertfile: _cert, ...given } = checkGatewayOptions(options)
     const keys = await Keys.open(options)
     const all = { ...given, tls: keys.tls, onError: heard(listener(options)) }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { DEFAULT_PREFETCH } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Entrance } from '../wire/authentication.js'
 import { Cors, type CorsOption } from '../wire/cors.js'
 import type { GraphQLHandler, GraphQLOptions } from '../wire/graphql/index.js'
@@ -36,7 +36,7 @@ export class GraphQLSpeaker implements Speaker {
     this.#onError = onError
   }
 
-  static async open(peer: Peer, options: GatewayOptions, entrance: Entrance): Promise<GraphQLSpeaker> {
+  static async open(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<GraphQLSpeaker> {
     const { graphQLBehind } = await import('../wire/graphql/server/fetch.js')
     const all = {
       ...given({ prefetch: options.prefetch, maxDocuments: options.maxDocuments, cors: options.cors, onError: options.onError as GraphQLOptions['onError'] }),

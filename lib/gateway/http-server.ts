@@ -1,6 +1,6 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import { node } from '../base/node.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Entrance } from '../wire/authentication.js'
 import { namesSeveralHosts } from '../wire/hosts.js'
 import { GraphQLSpeaker } from './graphql.js'
@@ -31,7 +31,7 @@ export async function httpServer(listener: Listener, headersTimeout: number): Pr
 }
 
 /** HTTP's own routes, and GraphQL's. */
-export async function httpListener(peer: Peer, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
+export async function httpListener(peer: Handler, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
   const { noCrudEndpoints, exposeEndpoints } = options
   const http = await routes(peer, options, { noCrudEndpoints, exposeEndpoints }, entrance)
   speakers.push(http)
@@ -47,7 +47,7 @@ export async function httpListener(peer: Peer, options: GatewayOptions, speakers
 }
 
 /** What a port that speaks WebSocket tells those who do not: how it is, as over HTTP and at Jina's gateway. */
-export async function probeListener(peer: Peer, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
+export async function probeListener(peer: Handler, options: GatewayOptions, speakers: Speaker[], entrance: Entrance): Promise<Listener> {
   const http = await routes(peer, options, { noCrudEndpoints: true }, entrance)
   speakers.push(http)
   return (request, response) => {
@@ -58,7 +58,7 @@ export async function probeListener(peer: Peer, options: GatewayOptions, speaker
 
 const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
 
-async function routes(peer: Peer, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
+async function routes(peer: Handler, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
   const { createListener } = await import('../wire/http/server/speaker.js')
   const { cors, title, description, noDebugEndpoints, bodyTimeout = 60_000 } = options
   return createListener(peer, given({ ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }), entrance)

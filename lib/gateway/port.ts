@@ -1,7 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
 import type { Entrance } from '../wire/authentication.js'
 import { originsIn } from '../wire/cors.js'
@@ -32,7 +32,7 @@ export class Port {
     this.#sockets = sockets
   }
 
-  static async open(peer: Peer, port: number, protocols: readonly Protocol[], options: PortOptions, entrance: Entrance): Promise<Port> {
+  static async open(peer: Handler, port: number, protocols: readonly Protocol[], options: PortOptions, entrance: Entrance): Promise<Port> {
     const { host = '127.0.0.1', tls, headersTimeout = 30_000 } = options
     const speakers: Speaker[] = []
     let grpc: ((socket: Socket) => void) | undefined

@@ -3,7 +3,7 @@ import { here } from '../base/context.js'
 import { ExecutorError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { DRY_RUN } from '../executor/bindings.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Deadlines } from '../stream/deadlines.js'
 import { Line } from '../stream/permits.js'
@@ -23,7 +23,7 @@ export interface Limits {
  * A peer with limits: a request that is not answered in time fails, and its executors are told; those beyond a bound wait in line, and beyond
  * that fail at once. A request keeps its place until its executors are done, also when nobody waits for them any more.
  */
-export class Limited implements Peer {
+export class Limited implements Handler {
   /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
   leaving = false
   readonly #line: Line | undefined
@@ -33,7 +33,7 @@ export class Limited implements Peer {
   readonly #logger: Logger | undefined
 
   constructor(
-    readonly served: Peer,
+    readonly served: Handler,
     { timeout = 0, maxInFlight = 0, logger }: Limits,
   ) {
     this.#timeout = timeout
@@ -50,14 +50,6 @@ export class Limited implements Peer {
 
   get endpoints(): readonly string[] | undefined {
     return this.served.endpoints
-  }
-
-  open(): unknown {
-    return this.served.open()
-  }
-
-  close(): unknown {
-    return this.served.close()
   }
 
   accepts(endpoint: string): boolean {

@@ -1,6 +1,6 @@
 import type { Part } from '../base/lifecycle.js'
 import { isAway } from '../handler/replica.js'
-import type { Handler, Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { rest } from '../stream/wait.js'
 
@@ -9,7 +9,11 @@ const TRIES = 3
 /** Milliseconds at most before an address is asked for the second time; then twice that. */
 const DELAY = 100
 
-interface Remote extends Peer {
+/** A client of one address. */
+export interface Remote extends Handler {
+  /** Connects now; what fails says that nobody is there. */
+  open(): unknown
+  close(): unknown
   /** Loads what it needs, and connects to nobody. */
   load?(): Promise<void>
 }

@@ -1,13 +1,13 @@
 import { FlowBuildError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import type { AddOptions, Plan } from '../flow/options.js'
-import type { Peer } from '../request/handler.js'
+import type { Remote } from './external-handler.js'
 
 /**
  * A client for each address of an external executor.
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
-export async function externals({ name, options }: Plan['steps'][number]): Promise<{ peers: Peer[]; parts: Part[]; options: AddOptions }> {
+export async function externals({ name, options }: Plan['steps'][number]): Promise<{ peers: Remote[]; parts: Part[]; options: AddOptions }> {
   const { host, port, protocol, tls, headers, metadata, compression, maxMessageBytes, docarray, tokenFile, forwardIdentity } = options
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()

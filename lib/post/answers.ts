@@ -2,7 +2,7 @@ import type { PostOptions } from '../base/check.js'
 import { here } from '../base/context.js'
 import { type ConnectionError, ExecutorError } from '../base/errors.js'
 import type { DocumentArray } from '../doc/array.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import { type Header, Request } from '../request/request.js'
 import { Response } from '../request/response.js'
 import { Eventual } from '../stream/eventual.js'
@@ -13,7 +13,7 @@ import type { Scope } from '../stream/scope.js'
 
 /** A stage: batches become responses, with at most `limit` of them under way. */
 export function answers(
-  peer: Peer,
+  peer: Handler,
   header: Header,
   limit: number,
   options: PostOptions,
@@ -34,7 +34,7 @@ export function answers(
 
 type Answer = (docs: DocumentArray, work: Work, emit: Emit<Response>) => Response | Promise<Response>
 
-function answerer(peer: Peer, header: Header, options: PostOptions): Answer {
+function answerer(peer: Handler, header: Header, options: PostOptions): Answer {
   const lenient = options.continueOnError === true || options.onError !== undefined
   const { onDone, onError, onAlways } = options
 
@@ -66,7 +66,7 @@ function raise(_request: Request, error: unknown): never {
 }
 
 /** Has a peer handle a request, and answers at once when it does. */
-function ask(peer: Peer, request: Request, emit: Emit<Response>, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
+function ask(peer: Handler, request: Request, emit: Emit<Response>, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
   request.emit = emit
   let pending: void | Promise<void>
   try {

@@ -3,7 +3,7 @@ import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUES
 import { optionType } from '../base/errors.js'
 import { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
-import type { Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import { snapshot } from '../request/parameters.js'
 import { Header } from '../request/request.js'
 import type { Response } from '../request/response.js'
@@ -18,7 +18,7 @@ import type { Inputs } from './inputs.js'
  *
  * @throws TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call
  */
-export function post<T extends object = Tags>(peer: Peer, on: string, inputs: Inputs<any>, options: PostOptions<any> = {}): Post<T> {
+export function post<T extends object = Tags>(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any> = {}): Post<T> {
   if (typeof on !== 'string') throw optionType('The endpoint of post()', "a string such as '/index'", on)
   const {
     parameters = {},

@@ -1,6 +1,9 @@
 import type { Request } from './request.js'
 
-/** What handles requests: it changes the request it is given, and throws (or rejects with) what went wrong. */
+/**
+ * What handles requests: an Executor, a whole Flow, a Client, and what stands around them. It changes the request it is given, and throws (or
+ * rejects with) what went wrong. What has to be opened and closed too is a Part (`base/lifecycle`): who makes it says when.
+ */
 export interface Handler {
   /** Whether it has anything to do for an endpoint; if not, requests pass it by. */
   accepts(endpoint: string): boolean
@@ -8,10 +11,4 @@ export interface Handler {
   readonly endpoints?: readonly string[] | undefined
   /** Returns nothing when it is done at once, which spares everybody a promise. */
   handle(request: Request): void | Promise<void>
-}
-
-/** Everything that answers requests and has a life of its own: an Executor, a whole Flow, and whatever else will. */
-export interface Peer extends Handler {
-  open(): unknown
-  close(): unknown
 }

@@ -5,7 +5,7 @@ import { Executor } from '../executor/executor.js'
 import { failureOf } from '../graph/walk.js'
 import { Limited } from '../handler/limits.js'
 import { Refused } from '../handler/refused.js'
-import type { Handler, Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import { RESULTS, snapshot } from '../request/parameters.js'
 import { Header, Request } from '../request/request.js'
 import { Response, type Status } from '../request/response.js'
@@ -174,12 +174,10 @@ export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: M
   })
 }
 
-/** A peer whose requests all come from one who asks: for who sends several, by `post()`. */
-export function askedBy(peer: Peer, identity: Identity | undefined): Peer {
+/** A handler whose requests all come from one who asks: for who sends several, by `post()`. */
+export function askedBy(peer: Handler, identity: Identity | undefined): Handler {
   if (identity === undefined) return peer
   return {
-    open: () => {},
-    close: () => {},
     accepts: (endpoint) => peer.accepts(endpoint),
     handle(request) {
       request.identity = identity

@@ -1,4 +1,4 @@
-import type { Handler, Peer } from '../request/handler.js'
+import type { Handler } from '../request/handler.js'
 import type { BearerOption } from './credentials.js'
 
 /** Keys and certificates, as texts in PEM. */
@@ -70,10 +70,13 @@ export interface ConnectOptions {
   forwardIdentity?: boolean | undefined
 }
 
-/** The other end: a peer that sends requests over a wire. */
-export interface Connection extends Peer {
+/** The other end: what sends requests over a wire. */
+export interface Connection extends Handler {
   /** Such as `grpc://127.0.0.1:51000`. */
   readonly address: string
+  /** Connects now, and not with the first request. */
+  open(): unknown
+  close(): unknown
   /** Whether a Flow answers there, and all its executors are up. Never throws. */
   isReady(options?: { signal?: AbortSignal; timeout?: number }): Promise<boolean>
 }

@@ -9,7 +9,7 @@ import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
 import { Limited, type Limits } from '../../lib/handler/limits.js'
 import { Refused } from '../../lib/handler/refused.js'
 import { type Call, Document, Executor, Flow } from '../../lib/index.js'
-import type { Peer } from '../../lib/request/handler.js'
+import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Line } from '../../lib/stream/permits.js'
 import { Scope } from '../../lib/stream/scope.js'
@@ -381,9 +381,7 @@ const request = (endpoint = '/', scope = new Scope()): Request => new Request(ne
 /** A peer that is opened by hand, request by request. */
 function doors(limits: Limits) {
   const inside: { request: Request; done: (error?: unknown) => void }[] = []
-  const peer: Peer = {
-    open: () => {},
-    close: () => {},
+  const peer: Handler = {
     accepts: () => true,
     handle: (request) => new Promise((resolve, reject) => inside.push({ request, done: (error) => (error === undefined ? resolve() : reject(error)) })),
   }
@@ -449,7 +447,7 @@ test('G4: an executor that needs no promise needs none below its limits, and any
   const first = new Promise<void>((resolve) => {
     door = resolve
   })
-  const peer: Peer = { open: () => {}, close: () => {}, accepts: () => true, handle: () => (handled++ === 0 ? first : undefined) }
+  const peer: Handler = { accepts: () => true, handle: () => (handled++ === 0 ? first : undefined) }
   const limited = new Limited(peer, { maxInFlight: 2000, timeout: 60_000 })
   const slow = limited.handle(request())
   assert.instance(slow, Promise)

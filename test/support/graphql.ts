@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Peer } from '../../lib/request/handler.js'
+import type { Handler } from '../../lib/request/handler.js'
 import { createGraphQL, type GraphQLOptions } from '../../lib/wire/graphql/index.js'
 
 export interface Answer {
@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 /** A real server on loopback. What it reports is kept in `reported`. */
-export async function serve(peer: Peer, options: GraphQLOptions = {}) {
+export async function serve(peer: Handler, options: GraphQLOptions = {}) {
   const reported: unknown[] = []
   const server = createServer(createGraphQL(peer, { onError: (error) => reported.push(error), ...options }))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import type { ExecutorError } from '../../../lib/base/errors.js'
 import type { Call } from '../../../lib/executor/executor.js'
 import { Flow } from '../../../lib/flow/flow.js'
-import type { Peer } from '../../../lib/request/handler.js'
+import type { Handler } from '../../../lib/request/handler.js'
 import { serve } from '../../support/graphql.js'
 
 const flowOf = (uses: (call: Call) => any) => new Flow().add({ name: 'worker', uses }).open()
@@ -43,10 +43,8 @@ test('R58: an unexpected error is masked, also in development, and reported', as
   const before = process.env.NODE_ENV
   process.env.NODE_ENV = 'development'
   try {
-    const peer: Peer = {
+    const peer: Handler = {
       accepts: () => true,
-      open() {},
-      close() {},
       handle() {
         throw new Error('inner secret')
       },

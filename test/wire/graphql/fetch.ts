@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
-import type { Peer } from '../../../lib/request/handler.js'
+import type { Handler } from '../../../lib/request/handler.js'
 import { createGraphQL } from '../../../lib/wire/graphql/index.js'
 
 const post = (query: string, init: RequestInit = {}) =>
@@ -39,10 +39,8 @@ test('R92: fetch reads a body no further than its limit', async () => {
 })
 
 test('G2: any peer will do', async () => {
-  const peer: Peer = {
+  const peer: Handler = {
     accepts: () => true,
-    open() {},
-    close() {},
     handle(request) {
       for (const doc of request.docs) doc.text = `${request.header.execEndpoint} ${doc.text}`
     },

@@ -2,7 +2,7 @@ import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
 import type { Parameters, PostOptions } from '../../../base/check.js'
 import type { Document } from '../../../doc/document.js'
 import { type Post, post } from '../../../post/post.js'
-import type { Peer } from '../../../request/handler.js'
+import type { Handler } from '../../../request/handler.js'
 import type { Response } from '../../../request/response.js'
 import { STRANGER } from '../../authentication.js'
 import type { Identity } from '../../identity.js'
@@ -44,7 +44,7 @@ interface StreamArguments extends Arguments {
 
 /** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
 export function docs(
-  peer: Peer,
+  peer: Handler,
   { onError }: Settings,
 ): (root: unknown, args: Arguments, context: Context, info: GraphQLResolveInfo) => Promise<readonly Document[]> {
   const whole = inOne(peer)
@@ -79,7 +79,7 @@ export function blamed(error: GraphQLError, { answered }: Context): GraphQLError
 
 /** Subscribes to `docs`: a failed response comes with an error beside it, and the stream goes on. */
 export function streamDocs(
-  peer: Peer,
+  peer: Handler,
   { onError, prefetch }: Settings,
 ): (root: unknown, args: StreamArguments, context: Context, info: GraphQLResolveInfo) => Promise<AsyncIterableIterator<Response>> {
   const whole = inOne(peer)
@@ -113,7 +113,7 @@ function located(error: unknown): GraphQLError {
 }
 
 async function send(
-  peer: Peer,
+  peer: Handler,
   { data, targetExecutor, parameters, execEndpoint }: Arguments,
   { request, identity, isStranger }: Context,
   options: PostOptions,
@@ -130,11 +130,9 @@ async function send(
   })
 }
 
-/** A peer that is not asked for parts: who wants all at once has no use for them, and no end of them is none in time. */
-function inOne(peer: Peer): Peer {
+/** A handler that is not asked for parts: who wants all at once has no use for them, and no end of them is none in time. */
+function inOne(peer: Handler): Handler {
   return {
-    open: () => {},
-    close: () => {},
     accepts: (endpoint) => peer.accepts(endpoint),
     handle(request) {
       request.emit = undefined

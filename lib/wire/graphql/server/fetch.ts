@@ -4,7 +4,7 @@ import { createYoga, type Plugin } from 'graphql-yoga'
 import { ExecutorError, say } from '../../../base/errors.js'
 import { log } from '../../../base/logger.js'
 import { Limited } from '../../../handler/limits.js'
-import type { Peer } from '../../../request/handler.js'
+import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../../authentication.js'
 import { FetchKnock, NodeKnock } from '../../caller.js'
@@ -48,13 +48,13 @@ export interface GraphQLHandler {
  * Bun.serve({ fetch: createGraphQL(flow).fetch })
  * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
  */
-export function createGraphQL(peer: Peer, options: GraphQLOptions = {}): GraphQLHandler {
+export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): GraphQLHandler {
   rehearseMeanwhile()
   return graphQLBehind(peer, options)
 }
 
 /** @param entrance who decides who comes in, for other wires as well */
-export function graphQLBehind(peer: Peer, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
+export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all)
   const logged = all.logger === undefined ? peer : new Limited(peer, { logger: all.logger })

@@ -9,7 +9,7 @@ import {
   GraphQLString,
 } from 'graphql'
 import { DEFAULT_REQUEST_SIZE } from '../../../base/check.js'
-import type { Peer } from '../../../request/handler.js'
+import type { Handler } from '../../../request/handler.js'
 import type { Settings } from '../options.js'
 import { type Context, docs, streamDocs } from './docs.js'
 import { StrawberryDocumentInput } from './input.js'
@@ -45,7 +45,7 @@ const STREAM_ARGUMENTS: GraphQLFieldConfigArgumentMap = {
  * the names of the score types to a library; here they are `NamedScore` and `NamedScoreItem`, with `Input` behind them for input.
  * `subscription { docs }` has `requestSize` and `resultsInOrder` too, and gives a response at a time.
  */
-export function createSchema(peer: Peer, settings: Settings): GraphQLSchema {
+export function createSchema(peer: Handler, settings: Settings): GraphQLSchema {
   const type = new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(StrawberryDocument)))
   const field = { type, args: ARGUMENTS, resolve: docs(peer, settings) }
   return new GraphQLSchema({

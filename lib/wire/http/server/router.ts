@@ -1,7 +1,7 @@
 import { newId } from '../../../doc/id.js'
 import { Limited } from '../../../handler/limits.js'
 import { Refused } from '../../../handler/refused.js'
-import type { Handler, Peer } from '../../../request/handler.js'
+import type { Handler } from '../../../request/handler.js'
 import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
 import { Cors } from '../../cors.js'
 import type { Identity } from '../../identity.js'
@@ -38,7 +38,7 @@ export class Router {
 
   constructor(peer: Handler, settings: Settings, entrance: Entrance) {
     this.#entrance = entrance
-    this.#peer = settings.timeout || settings.logger ? new Limited(peer as Peer, settings) : peer
+    this.#peer = settings.timeout || settings.logger ? new Limited(peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {

@@ -1,7 +1,7 @@
 import { asError, ExecutorError } from '../../../base/errors.js'
 import { Refused } from '../../../handler/refused.js'
 import { post } from '../../../post/post.js'
-import type { Handler, Peer } from '../../../request/handler.js'
+import type { Handler } from '../../../request/handler.js'
 import type { Identity } from '../../identity.js'
 import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
 import { formatOf } from '../media.js'
@@ -37,7 +37,7 @@ export async function upload(
     lost.add(piece.requestId)
     return stream.send(unwritten(piece, error))
   }
-  const responses = post(askedBy(peer as Peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
+  const responses = post(askedBy(peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,
