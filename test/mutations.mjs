@@ -155,7 +155,7 @@ const MUTATIONS = [
   ],
   ['lib/handler/batch-queue.ts', 'if (item.ticket.over) continue', '', 'test/handler/batching.ts', '216: who left while few did'],
   ['lib/doc/document.ts', 'copy.#more.location = [...more.location]', 'copy.#more.location = more.location', 'test/doc/document.ts', 'E9: a clone has'],
-  ['lib/place/external-handler.ts', ' || request.whole.emitted > emitted', '', 'test/place/external.ts', '216: nobody elsewhere'],
+  ['lib/place/external.ts', ' || request.whole.emitted > emitted', '', 'test/place/external.ts', '216: nobody elsewhere'],
   ['lib/request/copy.ts', 'copies.get(document) ?? document.clone()', 'document.clone()', 'test/handler/attempts.ts', '216: a document that a join has'],
   ['lib/request/response.ts', '[...request.routes]', 'request.routes', 'test/post/parts.ts', '216: a piece does not come'],
 
@@ -238,7 +238,7 @@ const MUTATIONS = [
   ['lib/handler/batching.ts', '|| request.docs.length === 0', '', 'test/handler/batching.ts', 'P5: requests without documents do not wait'],
   ['lib/graph/branches.ts', 'if (node.floating) background.fail(error)', '', 'test/graph/floating.ts', 'floating: a failure is reported, never lost,'],
   [
-    'lib/place/external-handler.ts',
+    'lib/place/external.ts',
     'const most = Math.max(TRIES, this.#clients.length)',
     'const most = 1',
     'test/place/external.ts',

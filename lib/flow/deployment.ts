@@ -1,9 +1,7 @@
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import type { Background } from '../handler/background.js'
-import { externals } from '../place/external.js'
-import type { Remote } from '../place/external-handler.js'
-import { instances } from '../place/inline.js'
+import { start } from '../place/inline.js'
 import { checkPlace } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
@@ -24,23 +22,22 @@ export interface Deployment {
 export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
   const { name } = step
   checkPlace(step)
-  const { peers, parts: made, options } = step.options.external ? await externals(step) : await instances(step, flow)
+  const { external = false } = step.options
+  const { handlers, parts: made, options, around } = await (external ? (await import('../place/external.js')).start : start)(step, flow)
   // What one elsewhere answers is not known until it is there.
-  if (!options.external) checkKeys(name, options, peers[0]!.endpoints ?? [], warner(logger, name))
+  if (!external) checkKeys(name, options, handlers[0]!.endpoints ?? [], warner(logger, name))
   const { concurrency = Infinity, polling } = options
   const parts: Part[] = [...made]
-  let peer: Handler = peers[0]!
-  const several = peers.length > 1 || concurrency !== Infinity
+  let peer = handlers[0]!
+  const several = handlers.length > 1 || concurrency !== Infinity
   if (several) {
     const { Replicas } = await import('../handler/replicas.js')
-    const handlers = options.external ? peers.map(elsewhere) : peers
     peer = new Replicas(handlers, { name, concurrency, polling, background })
   }
-  if (options.external) {
-    const { External } = await import('../place/external-handler.js')
-    const external = new External(name, peer, peers)
-    parts.push(external)
-    peer = external
+  if (around !== undefined) {
+    const whole = around(peer)
+    parts.push(whole)
+    peer = whole
   }
   if (options.timeout !== undefined || options.retries !== undefined || options.signal !== undefined) {
     const { Patient } = await import('../handler/attempts.js')
@@ -59,11 +56,6 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     peer = new Selection(peer, await predicate(name, options.when))
   }
   return { peer, parts }
-}
-
-/** An executor elsewhere as one of several: whether it can be reached, a connection tells. */
-function elsewhere(client: Remote): Handler & { look(): Promise<unknown> } {
-  return { accepts: (endpoint) => client.accepts(endpoint), handle: (request) => client.handle(request), look: async () => client.open() }
 }
 
 /** Endpoints in options: one that the executor does not have would do nothing there. */

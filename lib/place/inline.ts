@@ -2,17 +2,18 @@ import { ExecutorError, FlowBuildError, say, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { Executor, type ExecutorFunction, executorOf } from '../executor/executor.js'
 import type { AddOptions, ExecutorClass, FlowOptions, Plan } from '../flow/options.js'
+import type { Start } from './place.js'
 
 /**
  * Makes the instances of an executor: one for each replica.
  * @throws ConfigError, FlowBuildError (`ERR_USES_INVALID`) for a class or function that cannot be had; ExecutorError (`ERR_EXECUTOR_OPEN`) for what its
  * constructor throws
  */
-export async function instances(step: Plan['steps'][number], flow: FlowOptions): Promise<{ peers: Executor[]; parts: Executor[]; options: AddOptions }> {
+export const start: Start = async (step, flow) => {
   const options = await resolved(step)
   const { parallel = options.replicas ?? options.shards ?? 1 } = options
-  const peers = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))
-  return { peers, parts: peers, options }
+  const executors = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))
+  return { handlers: executors, parts: executors, options }
 }
 
 type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }

@@ -48,6 +48,16 @@ export class Header {
     return this.#target?.(executor) ?? true
   }
 
+  /** Whether it means all executors in the same way. */
+  get isPlain(): boolean {
+    return this.#empty && !this.targetExecutor
+  }
+
+  /** What one executor is told, and nothing of others. */
+  only(executor: string): Header {
+    return new Header(this.execEndpoint, this.parametersFor([executor]))
+  }
+
   /** A copy of the parameters for one executor: what it changes, nobody else sees. */
   parametersFor(names: readonly string[]): Parameters {
     return this.#empty ? {} : parametersFor!(this.parameters, names)
@@ -136,8 +146,8 @@ export class Request {
   }
 
   /** The same request on another way, with these documents. */
-  fork(docs: DocumentArray, scope: Scope = this.scope): Request {
-    const fork = new Request(this.header, docs, scope, this.whole)
+  fork(docs: DocumentArray, scope: Scope = this.scope, header = this.header): Request {
+    const fork = new Request(header, docs, scope, this.whole)
     fork.emit = this.emit
     fork.branches = this.branches
     return this.lend(fork)

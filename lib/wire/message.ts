@@ -129,7 +129,8 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
 
 /** A partial answer that came back for a request, as a response to hand on. */
 export function partOf(request: Request, message: Message): Response {
-  const part = request.fork(message.docs)
+  // The consumer sees what it said, not what one executor was told of that.
+  const part = request.fork(message.docs, request.scope, request.whole.header)
   const results: unknown = message.parameters[RESULTS]
   if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
   return new Response(part, undefined, request.whole.emitted++)

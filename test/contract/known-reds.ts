@@ -49,13 +49,6 @@ export const KNOWN_REDS: readonly KnownRed[] = [
     ways: ['client http', 'client grpc', 'client websocket', 'graphql', 'external grpc', 'external http', 'external websocket', 'fetch'],
     seen: 'no end',
   },
-  // 174: executors elsewhere by the name they have here
-  {
-    row: 174,
-    name: 'an executor elsewhere has another name there: target and parameters of its name here reach it',
-    ways: ['external grpc', 'external http', 'external websocket'],
-    seen: '{"target":"x","list":"x","other":"x","flat":"top 1","nested":"top 1"}',
-  },
   // 176: a status of a proxy means another thing on each wire
   { row: 176, name: 'a proxy answers 429', ways: ['client http', 'client websocket', 'fetch'], seen: 'ConnectionError ERR_REFUSED, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 400', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },

@@ -5,8 +5,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConnectionError } from '../../lib/base/errors.js'
 import { Replica } from '../../lib/handler/replica.js'
-import { DocumentArray } from '../../lib/index.js'
-import { External } from '../../lib/place/external-handler.js'
+import { type Call, DocumentArray, Flow } from '../../lib/index.js'
+import { External } from '../../lib/place/external.js'
 import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
@@ -114,6 +114,51 @@ test('201: attempts at one executor do know', async () => {
   await new External('only', a.handler, clients).handle(request)
   assert.equal(a.seen, ['before', 'before,a1'])
   assert.is(request.tried, tried)
+})
+
+test('174: targets and parameters by its name here are settled before a request leaves, also beside retries, batches and replicas; responses say what was posted', async () => {
+  await using inner = await new Flow({ protocol: ['grpc', 'http', 'websocket'], port: 0 })
+    .add({
+      name: 'there',
+      // Pieces come first, then all of them.
+      async *uses({ parameters }: Call) {
+        yield { text: JSON.stringify(parameters) }
+      },
+    })
+    .open()
+  const parameters = { top: 1, 'no-one__top': 2, far_away__top: 3, 'far-away': { more: 4 }, there__top: 5 }
+  for (const host of Object.values(inner.addresses))
+    for (const more of [{}, { retries: 1 }, { timeout: 20_000 }, { dynamicBatching: { preferredBatchSize: 1 } }, { concurrency: 2 }, { host: [host, host] }]) {
+      await using outer = await new Flow().add({ name: 'far-away', external: true, host, ...more }).open()
+      for (const targetExecutor of [undefined, 'far', 'x|far-a']) {
+        const responses = await outer.post('/', 'x', { parameters, ...(targetExecutor && { targetExecutor }) }).toArray()
+        const where = `${host} ${JSON.stringify(more)} ${targetExecutor}`
+        assert.equal(JSON.parse(responses.at(-1)!.docs[0]!.text), { top: 3, 'far-away': { more: 4 }, more: 4 }, where)
+        for (const { parameters: said, header } of responses) {
+          const { __results__, ...own } = said
+          assert.equal(own, parameters, where)
+          assert.is(header.targetExecutor, targetExecutor, where)
+        }
+      }
+      const [passed] = await outer.post('/', 'x', { targetExecutor: 'there' }).toArray()
+      assert.is(passed!.docs[0]!.text, 'x')
+    }
+})
+
+test('174: what comes back with a failure is kept, with parameters as without', async () => {
+  await using inner = await new Flow({ protocol: 'grpc', port: 0 })
+    .add({
+      uses({ docs }) {
+        docs[0]!.text = 'half done'
+        throw new Error('no more')
+      },
+    })
+    .open()
+  await using outer = await new Flow().add({ name: 'far', external: true, host: inner.addresses.grpc! }).open()
+  for (const parameters of [{}, { a: 1 }]) {
+    const [response] = await outer.post('/', 'x', { parameters, continueOnError: true }).toArray()
+    assert.is(response!.docs[0]!.text, 'half done')
+  }
 })
 
 test.run()
