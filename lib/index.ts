@@ -1,6 +1,5 @@
 /** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
 
-export { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type Parameters, type PostOptions } from './base/check.js'
 export {
   CallbackError,
   type Coded,
@@ -30,24 +29,27 @@ export { fromNdjson } from './doc/from/ndjson.js'
 export type { FromOptions } from './doc/from/options.js'
 export type { TextSource } from './doc/from/source.js'
 export type { NdArray, NdArrayInit, NestedList, TypedArray } from './doc/ndarray.js'
-export type { Format, LoadOptions, SaveOptions, SaveTarget } from './doc/save.js'
+export type { Format, LoadOptions, SaveOptions, SaveTarget } from './doc/save-options.js'
 export type { Direction, PlotOptions, Theme } from './draw/index.js'
 export { requests } from './executor/bindings.js'
 export { type Answer, type Call, Executor, type ExecutorFunction, type ExecutorInit, type Metas } from './executor/executor.js'
 export { AsyncFlow, Flow } from './flow/flow.js'
 export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Plan, Retries, Uses } from './flow/options.js'
 export type { Join } from './graph/graph.js'
-export type { DynamicBatching } from './handler/batching.js'
+export type { DynamicBatching } from './handler/batch-queue.js'
 export type { Polling, PollingOption } from './handler/polling.js'
 export type { Condition, Query } from './handler/when-query.js'
 export type { Documents, Inputs } from './post/inputs.js'
+export { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './post/options.js'
 export type { Post } from './post/post.js'
 export type {
   Handler,
   /** @deprecated Its name is Handler. */
   Handler as Peer,
 } from './request/handler.js'
+export type { Identity } from './request/identity.js'
+export type { Parameters } from './request/parameters.js'
 export type { Request } from './request/request.js'
-export type { Response, Status } from './request/response.js'
+export type { Response } from './request/response.js'
 export type { Route } from './request/route.js'
-export type { Identity } from './wire/identity.js'
+export type { Status } from './request/status.js'

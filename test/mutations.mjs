@@ -605,7 +605,7 @@ const MUTATIONS = [
   ['lib/post/callbacks.ts', "await run('onAlways', () => onAlways?.(response))", '', 'test/post/callbacks.ts', 'P7'],
   ['lib/post/answers.ts', 'return resultsInOrder\n', 'return false\n', 'test/post/post.ts', 'P2: responses come'],
   ['lib/post/answers.ts', 'options.continueOnError === true || options.onError !== undefined', 'false', 'test/post/post.ts', 'P8: with continueOnError'],
-  ['lib/base/check.ts', 'DEFAULT_FLUSH_AFTER = 100', 'DEFAULT_FLUSH_AFTER = Infinity', 'test/post/post.ts', 'R20, R171'],
+  ['lib/post/options.ts', 'DEFAULT_FLUSH_AFTER = 100', 'DEFAULT_FLUSH_AFTER = Infinity', 'test/post/post.ts', 'R20, R171'],
   ['lib/request/request.ts', 'return this.#target?.(executor) ?? true', 'return true', 'test/post/post.ts', 'P6'],
   [
     'lib/request/request.ts',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { textOfFile } from '../base/text-file.js'
 import type { Client, ClientOptions } from '../client/client.js'
-import { textOf } from '../config/source.js'
 import type { Docarray } from '../wire/docarray.js'
 import { tokenFrom } from '../wire/tokens.js'
 import { asUsage, header, tokens, Usage } from './usage.js'
@@ -32,7 +32,7 @@ export async function clientOf(
   options: ClientOptions,
 ): Promise<Client> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
-  const [ca, key, cert] = await Promise.all([tlsCa, tlsKey, tlsCert].map((file) => (file === undefined ? undefined : textOf(file))))
+  const [ca, key, cert] = await Promise.all([tlsCa, tlsKey, tlsCert].map((file) => (file === undefined ? undefined : textOfFile(file))))
   const tls = ca === undefined && key === undefined ? undefined : { ca, key, cert }
   const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')

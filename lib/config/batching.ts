@@ -1,6 +1,6 @@
 import { flag, milliseconds } from '../base/check.js'
 import { optionRange, show } from '../base/errors.js'
-import type { DynamicBatching } from '../handler/batching.js'
+import type { DynamicBatching } from '../handler/batch-queue.js'
 import { BATCHING_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
 

@@ -1,8 +1,6 @@
 import { ConfigError, say } from '../base/errors.js'
 import { node } from '../base/node.js'
-
-/** A thousand executors, and what is read in a fifth of a second: more is a mistake, or meant to keep somebody busy. */
-export const MAX_BYTES = 128 << 10
+import { MAX_BYTES, textOfFile } from '../base/text-file.js'
 
 /** A configuration to be read. */
 export interface Source {
@@ -33,26 +31,5 @@ export async function sourceOf(from: string | URL): Promise<Source> {
       throw new ConfigError(`is no file: ${say(cause)}`, { file }, { cause })
     }
   }
-  return { text: await textOf(file), file, folder: dirname(resolve(file)) }
-}
-
-/**
- * A file's text, of the size that configurations, keys and certificates have.
- * @throws ConfigError for files that cannot be opened, are too large, or are no UTF-8 text
- */
-export async function textOf(file: string): Promise<string> {
-  const { open } = await node('fs/promises')
-  const handle = await open(file).catch((cause) => {
-    throw new ConfigError(`cannot be opened: ${say(cause)}`, { file }, { cause })
-  })
-  try {
-    const stat = await handle.stat()
-    if (!stat.isFile()) throw new ConfigError('is not a file', { file })
-    if (stat.size > MAX_BYTES) throw new ConfigError(`is larger than ${MAX_BYTES} bytes, which no configuration needs`, { file })
-    return new TextDecoder('utf-8', { fatal: true }).decode(await handle.readFile())
-  } catch (cause) {
-    throw cause instanceof ConfigError ? cause : new ConfigError(`cannot be read as UTF-8 text: ${say(cause)}`, { file }, { cause })
-  } finally {
-    await handle.close()
-  }
+  return { text: await textOfFile(file), file, folder: dirname(resolve(file)) }
 }

@@ -83,7 +83,7 @@ async function checkGiven(fields: Fields): Promise<void> {
     else if (name === 'docarray') {
       const { checkDocarray } = await import('../wire/docarray.js')
       fields.rule(name, value, (_, version) => checkDocarray(version))
-    } else if (name === 'maxMessageBytes') fields.rule(name, value, (await import('../wire/rules.js')).bytes)
+    } else if (name === 'maxMessageBytes') fields.rule(name, value, (await import('../base/check.js')).bytes)
     else if (name === 'usesMetas') continue
     else if (name === 'uses' && typeof value !== 'object') fields.text(name)
     else if (name === 'usesRequests') requestsOf(fields, name)

@@ -2,7 +2,7 @@ import { optionType } from '../base/errors.js'
 import { Document, type DocumentLike, type Tags } from './document.js'
 import type { TextSource } from './from/source.js'
 import type { NdArray } from './ndarray.js'
-import type { LoadOptions, SaveOptions, SaveTarget } from './save.js'
+import type { LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
 
 /**
  * An array of documents: all that arrays have, and access by id, columns, traversal, `save` and `load`.

@@ -1,11 +1,11 @@
-import type { Parameters } from '../base/check.js'
 import { ExecutorError, say, show } from '../base/errors.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import { Document, type DocumentLike, SELF, type Tags } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
 import type { Handler } from '../request/handler.js'
+import type { Identity } from '../request/identity.js'
+import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
-import type { Identity } from '../wire/identity.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
 
 const RETURN = 'return nothing, documents, or a plain object for parameters.__results__'

@@ -1,6 +1,6 @@
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
-import type { Background } from '../handler/background.js'
+import type { Background } from '../graph/background.js'
 import { start } from '../place/inline.js'
 import { checkPlace } from '../place/options.js'
 import type { Handler } from '../request/handler.js'

@@ -1,6 +1,6 @@
-import type { Parameters } from '../base/check.js'
 import type { Tags } from '../doc/document.js'
 import type { Call } from '../executor/executor.js'
+import type { Parameters } from '../request/parameters.js'
 
 // What the compiler knows of a Flow's endpoints, from what its executors say of themselves. Types only.
 

@@ -28,9 +28,9 @@ function namesOf({ sslKeyfile, sslCertfile }: GatewayOptions, files: TlsFiles | 
 
 /** What the files hold. @throws ConfigError for one that cannot be read */
 async function read(files: TlsFiles): Promise<ServerTls> {
-  const { textOf } = await import('../config/source.js')
+  const { textOfFile } = await import('../base/text-file.js')
   const named = PARTS.flatMap((part) => (files[`${part}File`] === undefined ? [] : [[part, files[`${part}File`]!] as const]))
-  return Object.fromEntries(await Promise.all(named.map(async ([part, file]) => [part, await textOf(file)]))) as unknown as ServerTls
+  return Object.fromEntries(await Promise.all(named.map(async ([part, file]) => [part, await textOfFile(file)]))) as unknown as ServerTls
 }
 
 /** Keys and certificates that a gateway has, and, where they are in files, what the files hold later. */

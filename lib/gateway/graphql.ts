@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { DEFAULT_PREFETCH } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
+import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { Entrance } from '../wire/authentication.js'
 import { Cors, type CorsOption } from '../wire/cors.js'

@@ -1,4 +1,4 @@
-import { callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
+import { bytes, callback, check, count, documents, flag, host, milliseconds, object, string } from '../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
@@ -8,7 +8,6 @@ import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/index.js'
-import { bytes, documents, host } from '../wire/rules.js'
 import type { ServerTls } from '../wire/wire.js'
 
 /** Of those that wait for something else, one process bears so many well. */

@@ -1,6 +1,6 @@
 import { FlowBuildError } from '../base/errors.js'
-import type { Background } from '../handler/background.js'
 import type { Handler } from '../request/handler.js'
+import type { Background } from './background.js'
 import { GATEWAY } from './gateway.js'
 
 /** How a node with several needs unites their documents: one after the other, or by id. */

@@ -1,7 +1,7 @@
 import { ExecutorError, isError, say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
-import { statusOf } from '../request/response.js'
 import type { Route } from '../request/route.js'
+import { statusOf } from '../request/status.js'
 import type { Graph, Node } from './graph.js'
 
 /**

@@ -1,24 +1,11 @@
 import { callback, check, count, flag, milliseconds } from '../base/check.js'
 import { here } from '../base/context.js'
 import { optionType } from '../base/errors.js'
-import type { Document } from '../doc/document.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
-import { Queue } from './batch-queue.js'
+import { type DynamicBatching, Queue } from './batch-queue.js'
 import { keyOf } from './parameter-key.js'
 import { forEndpoint } from './polling.js'
-
-/** How an executor's batches are put together from several requests. */
-export interface DynamicBatching {
-  /** A batch goes out as soon as it holds so much: documents, or what `weight` makes of them. An integer ≥ 1. */
-  preferredBatchSize: number
-  /** Milliseconds that a document waits at most for its batch to fill. Default 10 000, as in Jina. */
-  timeout?: number | undefined
-  /** Hand over all that waits when a batch goes out, not `preferredBatchSize` at a time. Default `false`. */
-  flushAll?: boolean | undefined
-  /** What a document counts. Default: 1. */
-  weight?: ((document: Document<any>) => number) | undefined
-}
 
 const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag, weight: callback }
 

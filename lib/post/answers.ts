@@ -1,4 +1,3 @@
-import type { PostOptions } from '../base/check.js'
 import { here } from '../base/context.js'
 import { type ConnectionError, ExecutorError } from '../base/errors.js'
 import type { DocumentArray } from '../doc/array.js'
@@ -10,6 +9,7 @@ import { type Emit, Flight, type Work } from '../stream/flight.js'
 import { Iteration } from '../stream/iteration.js'
 import type { Order } from '../stream/order.js'
 import type { Scope } from '../stream/scope.js'
+import type { PostOptions } from './options.js'
 
 /** A stage: batches become responses, with at most `limit` of them under way. */
 export function answers(

@@ -1,10 +1,10 @@
-import type { PostOptions } from '../base/check.js'
 import type { Context } from '../base/context.js'
 import { CallbackError } from '../base/errors.js'
 import type { Response } from '../request/response.js'
 import { later } from '../stream/event-loop.js'
 import type { Emit } from '../stream/in-flight.js'
 import type { Scope } from '../stream/scope.js'
+import type { PostOptions } from './options.js'
 
 /**
  * Calls a post's callbacks for one response after the other, in the order in which the responses are handed on:

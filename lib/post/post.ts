@@ -1,5 +1,4 @@
 import { rawPipe } from 'it-pipe'
-import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../base/check.js'
 import { optionType } from '../base/errors.js'
 import { DocumentArray } from '../doc/array.js'
 import type { Document, Tags } from '../doc/document.js'
@@ -11,6 +10,7 @@ import { Eventual } from '../stream/eventual.js'
 import { answers } from './answers.js'
 import { batches } from './batches.js'
 import type { Inputs } from './inputs.js'
+import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './options.js'
 
 /**
  * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests on the way.

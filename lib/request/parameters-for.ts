@@ -1,5 +1,5 @@
-import type { Parameters } from '../base/check.js'
 import { copyJson, isPlainObject } from '../doc/json.js'
+import type { Parameters } from './parameters.js'
 
 /**
  * The parameters as one executor sees them (Jina 3.x): the general ones, over them `name__param`, over these `{ name: { … } }`.

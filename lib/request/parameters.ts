@@ -1,6 +1,8 @@
-import type { Parameters } from '../base/check.js'
 import { optionRange, optionType } from '../base/errors.js'
 import { copyJson } from '../doc/json.js'
+
+/** JSON values by name, for executors: see `PostOptions.parameters` in `post/options`. */
+export type Parameters = Record<string, any>
 
 /** Reserved by Jina for what executors return as plain objects. */
 export const RESULTS = '__results__'

@@ -1,25 +1,20 @@
-import type { Parameters } from '../base/check.js'
-import { ExecutorError, read, say } from '../base/errors.js'
 import { DocumentArray } from '../doc/array.js'
 import { Document, type Tags } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
+import type { Parameters } from './parameters.js'
 import { RESULTS } from './parameters.js'
-import type { Request } from './request.js'
 import type { Route } from './route.js'
+import { type Status, statusOf } from './status.js'
 
-/** How a request ended (Jina's StatusProto). */
-export interface Status {
-  code: 'SUCCESS' | 'ERROR'
-  description: string
-  exception?: {
-    /** The class of what was thrown. */
-    name: string
-    args: string[]
-    /** Stack lines, the cause's included. They stay in this process unless a gateway is told to send them. */
-    stacks: string[]
-    /** The executor's name in the Flow. */
-    executor: string
-  }
+/** What a response tells of its request. */
+interface Answered {
+  readonly header: { readonly execEndpoint: string; readonly targetExecutor: string | undefined; readonly parameters: Parameters }
+  readonly docs: DocumentArray
+  readonly routes: readonly Route[]
+  readonly results: Record<string, unknown> | undefined
+  readonly id: string
+  /** How many partial answers there were. */
+  readonly emitted: number
 }
 
 /**
@@ -35,11 +30,11 @@ export class Response<T extends object = Tags> {
   /** Whether more follows for the same request: an executor that yields hands on what it has so far. The last response of a request has it all. */
   readonly partial: boolean
   readonly #ordinal: number | undefined
-  readonly #request: Request
+  readonly #request: Answered
   #status: Status | undefined
 
   /** @param ordinal given for a partial response */
-  constructor(request: Request, error?: Error, ordinal?: number) {
+  constructor(request: Answered, error?: Error, ordinal?: number) {
     this.#request = request
     this.#ordinal = ordinal
     this.partial = ordinal !== undefined
@@ -97,21 +92,5 @@ export class Response<T extends object = Tags> {
       docs,
     }
     return inspect === undefined ? shown : `Response ${inspect(shown, options)}`
-  }
-}
-
-export function statusOf(error: Error | undefined): Status {
-  if (error === undefined) return { code: 'SUCCESS', description: '' }
-  const thrown = error instanceof ExecutorError && error.cause !== undefined ? error.cause : error
-  const stack = read(thrown, 'stack')
-  return {
-    code: 'ERROR',
-    description: say(error),
-    exception: {
-      name: read(thrown, 'name') || typeof thrown,
-      args: [say(thrown)],
-      stacks: stack === '' ? [] : stack.split('\n'),
-      executor: error instanceof ExecutorError ? error.executor : '',
-    },
   }
 }

@@ -1,4 +1,4 @@
-import type { Status } from './response.js'
+import type { Status } from './status.js'
 
 /** One stop of a request. */
 export class Route {

@@ -1,8 +1,7 @@
-import { check, flag, milliseconds } from '../base/check.js'
+import { bytes, check, flag, milliseconds } from '../base/check.js'
 import { OptionRangeError, optionRange, optionType } from '../base/errors.js'
 import type { Protocol } from './address.js'
 import { bearerRule } from './credentials.js'
-import { bytes } from './rules.js'
 import type { ClientTls, ConnectOptions } from './wire.js'
 
 type Rule = (name: string, value: any) => void

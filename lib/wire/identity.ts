@@ -1,7 +1,6 @@
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
+import type { Identity } from '../request/identity.js'
 
-/** Who asks, as whoever let them in said it: JSON, which nobody can change. */
-export type Identity = Exclude<Json, null>
+export type { Identity } from '../request/identity.js'
 
 /** Bytes of it as JSON: it goes with every request, in a header. */
 const MOST = 4096

@@ -164,8 +164,8 @@ async function look(kept: Kept): Promise<boolean> {
   )
   if (found === stamp) return false
   kept.stamp = ''
-  const { textOf } = await import('../config/source.js')
-  const text = await textOf(file)
+  const { textOfFile } = await import('../base/text-file.js')
+  const text = await textOfFile(file)
   try {
     const entries = entriesIn(text.includes('\n') ? text : `${text}\n`, file)
     if (entries.length === 0) throw new OptionRangeError(`${file} has no token in it: one a line is due`)

@@ -1,6 +1,6 @@
 import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
 import { GATEWAY } from '../graph/gateway.js'
-import { type Status, statusOf } from '../request/response.js'
+import { type Status, statusOf } from '../request/status.js'
 
 /** Why an executor of a server gave no answer: nobody is there, or not in time. */
 export type Behind = 'ERR_UNREACHABLE' | 'ERR_TIMEOUT'

@@ -1,5 +1,5 @@
-import type { PostOptions } from '../../lib/base/check.js'
 import type { Client } from '../../lib/client/index.js'
+import type { PostOptions } from '../../lib/post/options.js'
 
 export type Way = 'grpc' | 'http' | 'websocket' | 'graphql'
 export const WAYS: readonly Way[] = ['grpc', 'http', 'websocket', 'graphql']

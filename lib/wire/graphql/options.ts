@@ -1,6 +1,7 @@
-import { callback, check, count, DEFAULT_PREFETCH, flag } from '../../base/check.js'
+import { callback, check, count, flag } from '../../base/check.js'
 import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
+import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'

@@ -1,11 +1,11 @@
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../base/check.js'
+import { bytes, callback, check, count, documents, flag, host, milliseconds, object } from '../../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../../base/errors.js'
+import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { CONNECT_RULES, metadata } from '../connect-options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 import { heard } from '../error-listener.js'
-import { bytes, documents, host } from '../rules.js'
 import type { ConnectOptions, ServeOptions } from '../wire.js'
 
 /** What {@link serve} can be told. */

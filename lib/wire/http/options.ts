@@ -1,10 +1,10 @@
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object, string } from '../../base/check.js'
+import { bytes, callback, check, count, documents, flag, host, milliseconds, object, string } from '../../base/check.js'
 import { asError, optionRange, optionType } from '../../base/errors.js'
 import { type Logger, log } from '../../base/logger.js'
+import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
-import { bytes, documents, host } from '../rules.js'
 import type { ServeOptions } from '../wire.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */

@@ -1,5 +1,5 @@
 import { DocumentError, say } from '../../base/errors.js'
-import type { Status } from '../../request/response.js'
+import type { Status } from '../../request/status.js'
 import { around, documentsText, isoTime, jsonOf } from '../json.js'
 import { type Message, type Stop, unwritten } from '../message.js'
 

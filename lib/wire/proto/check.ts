@@ -1,8 +1,7 @@
-import { tooMany, tooManyDocuments } from '../documents.js'
-import { ProtoError } from './error.js'
-import type { Source } from './lazy.js'
-import { Grown, readNdArray } from './ndarray.js'
+import type { Counted } from './counted.js'
+import { readNdArray } from './ndarray.js'
 import { LENGTH } from './reader.js'
+import type { Source } from './source.js'
 
 // Documents are read late, in whatever executor asks for their fields, and next to those of others. So what is wrong with them is looked for when
 // they come in, by walking over their bytes: nothing is made, and texts, blobs and elements are stepped over. What passes is read without a fault.
@@ -71,22 +70,6 @@ const V2 = kind(true, true)
   dictionary.fields[0x0a] = named
   // A document in a dictionary stands as deep as the dictionary.
   named.fields[0x12] = { ...V2, level: false }
-}
-
-/** The most documents of a message, chunks and matches included: 2,097,152. Two bytes can be a document, which takes fifty times that here. */
-const MAX_DOCUMENTS = 1 << 21
-
-/** What is counted over all documents of a message. */
-export class Counted {
-  documents = 0
-  readonly grown = new Grown()
-
-  constructor(readonly most: number = MAX_DOCUMENTS) {}
-
-  /** @throws ProtoError for more documents than there may be */
-  check(documents: number): void {
-    if (documents > this.most) throw new ProtoError(tooManyDocuments(this.most), { cause: tooMany(this.most) })
-  }
 }
 
 /**

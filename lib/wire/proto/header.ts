@@ -1,4 +1,4 @@
-import type { Status } from '../../request/response.js'
+import type { Status } from '../../request/status.js'
 import type { Message } from '../message.js'
 import type { Reader } from './reader.js'
 import { readStatus, writeStatus } from './status.js'

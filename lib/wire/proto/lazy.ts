@@ -1,22 +1,9 @@
 import { Document, insides } from '../../doc/document.js'
-import { type Counted, checkDocument } from './check.js'
+import { checkDocument } from './check.js'
 import { handDown } from './foreign.js'
-import type { Reader } from './reader.js'
+import type { Source } from './source.js'
 import { readText } from './text.js'
 import { sizeOf, type Writer } from './writer.js'
-
-/** Where documents come from that are not read yet. One for all of a message. */
-export interface Source {
-  readonly reader: Reader
-  /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
-  readonly model: 'v1' | 'v2'
-  readonly counted: Counted
-  /**
-   * Fills a document from the bytes between two positions. Returns whether its id was there.
-   * @param id as far as it is known, so that it is not read twice
-   */
-  read(source: Source, document: Document, start: number, end: number, depth: number, id: string): boolean
-}
 
 /** The bytes that a document of docarray ≥ 0.30 came in. Kept beyond its first change: of what is not changed, its next reader gets what its writer wrote. */
 export interface Origin {

@@ -1,5 +1,5 @@
-import type { Source } from './lazy.js'
 import { LENGTH } from './reader.js'
+import type { Source } from './source.js'
 import { readKey } from './struct.js'
 
 // Where nodes of docarray ≥ 0.30 stand in the bytes they came in (see node.ts), so that what was not changed can be written as it came.

@@ -1,4 +1,4 @@
-import type { Status } from '../../request/response.js'
+import type { Status } from '../../request/status.js'
 import type { Reader } from './reader.js'
 import type { Writer } from './writer.js'
 

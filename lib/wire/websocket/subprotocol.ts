@@ -1,6 +1,6 @@
 import { say, show } from '../../base/errors.js'
 import { isPlainObject } from '../../doc/json.js'
-import type { Status } from '../../request/response.js'
+import type { Status } from '../../request/status.js'
 import { later } from '../../stream/event-loop.js'
 import { parseJson } from '../json-text.js'
 import type { Message } from '../message.js'

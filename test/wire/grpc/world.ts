@@ -1,6 +1,6 @@
-import type { PostOptions } from '../../../lib/base/check.js'
 import type { ExecutorClass } from '../../../lib/flow/options.js'
 import { type ExecutorFunction, Flow } from '../../../lib/index.js'
+import type { PostOptions } from '../../../lib/post/options.js'
 import { type Post, post } from '../../../lib/post/post.js'
 import { connect, type GrpcConnectOptions, type GrpcServeOptions, serve } from '../../../lib/wire/grpc/index.js'
 

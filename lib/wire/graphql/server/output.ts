@@ -13,8 +13,9 @@ import {
   GraphQLString,
 } from 'graphql'
 import type { Document, NamedScore } from '../../../doc/document.js'
-import type { Response, Status } from '../../../request/response.js'
+import type { Response } from '../../../request/response.js'
 import type { Route } from '../../../request/route.js'
+import type { Status } from '../../../request/status.js'
 import { jsonOf, unwritable } from '../../json.js'
 import { type Deferring, listed } from './answer.js'
 import { publicMessage, UNWRITABLE } from './errors.js'

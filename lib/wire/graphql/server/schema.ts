@@ -8,7 +8,7 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from 'graphql'
-import { DEFAULT_REQUEST_SIZE } from '../../../base/check.js'
+import { DEFAULT_REQUEST_SIZE } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Settings } from '../options.js'
 import { type Context, docs, streamDocs } from './docs.js'

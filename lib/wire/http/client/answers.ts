@@ -1,7 +1,7 @@
 import { ConnectionError, say } from '../../../base/errors.js'
 import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
-import type { Status } from '../../../request/response.js'
+import type { Status } from '../../../request/status.js'
 import { type Message, partOf, type Stop } from '../../message.js'
 import { collect, decode } from '../body.js'
 import { linesOf } from '../lines.js'

@@ -4,12 +4,11 @@ import type { Request } from '../../../request/request.js'
 import { Credentials, notLetIn } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
-import type { Connection } from '../../wire.js'
+import type { Connection, ConnectOptions } from '../../wire.js'
 import { collect, decode } from '../body.js'
 import { Refusal } from '../refusal.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
-import type { ConnectHttpOptions } from './connect.js'
 import { failureOf, refused } from './failures.js'
 import type { Received, Sending, Transport } from './transport.js'
 
@@ -22,14 +21,14 @@ const PACK_FROM = 1024
 export class HttpConnection implements Connection {
   readonly address: string
   readonly #url: URL
-  readonly #options: ConnectHttpOptions
+  readonly #options: ConnectOptions
   readonly #transport: Transport
   readonly #limit: number
   readonly #headers: Readonly<Record<string, string>>
   readonly #credentials: Credentials | undefined
   readonly #underWay = new Set<AbortController>()
 
-  constructor(url: URL, options: ConnectHttpOptions, transport: Transport) {
+  constructor(url: URL, options: ConnectOptions, transport: Transport) {
     this.#url = url
     this.#options = options
     this.#transport = transport

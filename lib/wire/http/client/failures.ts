@@ -1,7 +1,7 @@
 import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import { forGood, isStatusForGood } from '../../../base/for-good.js'
 import type { Request } from '../../../request/request.js'
-import type { Status } from '../../../request/response.js'
+import type { Status } from '../../../request/status.js'
 import { notLetIn } from '../../credentials.js'
 import { remoteFailure } from '../../message.js'
 import { behindIn } from '../../unreachable.js'

@@ -1,6 +1,6 @@
 import { asError, ConnectionError, FlowStateError, InputError, OptionRangeError, OptionTypeError, ParseError, SluiceError } from '../../../base/errors.js'
 import { Refused } from '../../../handler/refused.js'
-import { statusOf } from '../../../request/response.js'
+import { statusOf } from '../../../request/status.js'
 import { emptyMessage, type Message } from '../../message.js'
 import type { Behind } from '../../unreachable.js'
 import { invalid, Refusal } from '../refusal.js'

@@ -1,9 +1,9 @@
-import { DEFAULT_REQUEST_SIZE, type PostOptions } from '../../../base/check.js'
 import { ParseError } from '../../../base/errors.js'
 import type { Document } from '../../../doc/document.js'
 import { blocksOf } from '../../../doc/from/blocks.js'
 import { endOfLine, lineAt } from '../../../doc/from/lines.js'
 import { reporter } from '../../../doc/from/options.js'
+import { DEFAULT_REQUEST_SIZE, type PostOptions } from '../../../post/options.js'
 import { documentOf, parametersOf, parse } from '../read.js'
 import { badOption, Refusal } from '../refusal.js'
 

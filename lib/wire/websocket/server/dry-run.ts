@@ -1,6 +1,6 @@
 import { DRY_RUN } from '../../../executor/bindings.js'
 import type { Handler } from '../../../request/handler.js'
-import { type Status, statusOf } from '../../../request/response.js'
+import { type Status, statusOf } from '../../../request/status.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'

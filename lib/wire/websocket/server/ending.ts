@@ -1,5 +1,5 @@
 import { ConnectionError, FlowStateError, say } from '../../../base/errors.js'
-import type { Status } from '../../../request/response.js'
+import type { Status } from '../../../request/status.js'
 import { Malformed } from '../subprotocol.js'
 
 /** How a connection is closed: a code of RFC 6455, and a reason. */

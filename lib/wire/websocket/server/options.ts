@@ -1,8 +1,8 @@
-import { callback, check, count, DEFAULT_PREFETCH, flag, milliseconds, object } from '../../../base/check.js'
+import { bytes, callback, check, count, documents, flag, host, milliseconds, object } from '../../../base/check.js'
 import { optionRange, optionType } from '../../../base/errors.js'
+import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../../authentication.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../../documents.js'
-import { bytes, documents, host } from '../../rules.js'
 import type { ServeOptions } from '../../wire.js'
 
 /** What a WebSocket endpoint on somebody else's HTTP server can be told. */

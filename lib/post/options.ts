@@ -1,0 +1,91 @@
+import { abortSignal, callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
+import { optionRange, optionType } from '../base/errors.js'
+import type { Parameters } from '../request/parameters.js'
+import type { Response } from '../request/response.js'
+
+/**
+ * How many requests of a post are between its input and its consumer, unless told otherwise: the smallest number that
+ * reached 95 % of the best throughput with asynchronous executors (`bench/prefetch`).
+ */
+export const DEFAULT_PREFETCH = 16
+
+/** Documents in a request, unless told otherwise: as in Jina. */
+export const DEFAULT_REQUEST_SIZE = 100
+
+/**
+ * Milliseconds since its last document after which an async source counts as idle, unless told otherwise: one that waits for the
+ * answer to what it gave goes on, and people hardly notice; sources that give documents ten times a second or more get full requests.
+ */
+export const DEFAULT_FLUSH_AFTER = 100
+
+/**
+ * What `post()` can be told beside its endpoint and inputs.
+ *
+ * @typeParam P the type of the parameters
+ */
+export interface PostOptions<P extends object = Parameters> {
+  /**
+   * For the executors, by JSON semantics; copied at the call. `{ top: 5, ranker: { top: 9 } }` and `ranker__top: 9` mean
+   * something for one executor only; the object form wins over the underscored one, and both over the general one.
+   */
+  parameters?: P | undefined
+  /** Only executors whose name starts with a match of this pattern (RE2 syntax, linear time) handle the requests; they pass the others untouched. */
+  targetExecutor?: string | undefined
+  /** Documents in a request. Default 100; 0 or less puts all in one request. */
+  requestSize?: number | undefined
+  /** The most requests between the input and the consumer. Default 16, see `bench/results`; 0 removes the bound. */
+  prefetch?: number | undefined
+  /** Hand responses on in the order of the inputs. Default `false`: as they complete. */
+  resultsInOrder?: boolean | undefined
+  /**
+   * Milliseconds since the last document of an asynchronous source after which a request that is not full goes out all the same. Default 100:
+   * a source that waits for the answer to what it gave gets it. Infinity: requests are full, but for the last. 0: as soon as the source is
+   * not ready. Of lists and sync iterables without promises, requests are always full.
+   */
+  flushAfter?: number | undefined
+  /** Called for each response without an error, and awaited before it is handed on. */
+  onDone?: ((response: Response) => unknown) | undefined
+  /** Called for each failed response, and awaited. With it, or with `continueOnError`, failed responses are handed on and do not end the iteration. */
+  onError?: ((response: Response, error: Error) => unknown) | undefined
+  /** Called for each response after the others, whether they threw or not, and awaited. */
+  onAlways?: ((response: Response) => unknown) | undefined
+  /** Hand failed responses on and go on; callbacks that throw are logged. Default `false`: the first failure ends the iteration. */
+  continueOnError?: boolean | undefined
+  /** Show a progress bar on stderr; a last line only where stderr is no terminal. Default `false`. */
+  showProgress?: boolean | undefined
+  /** Ends the iteration with its reason, and tells the executors through their `signal`. */
+  signal?: AbortSignal | undefined
+}
+
+const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
+  parameters: object,
+  targetExecutor: string,
+  requestSize: size,
+  prefetch: count,
+  resultsInOrder: flag,
+  flushAfter: patience,
+  onDone: callback,
+  onError: callback,
+  onAlways: callback,
+  continueOnError: flag,
+  showProgress: flag,
+  signal: abortSignal,
+}
+
+/**
+ * @throws TypeError (`ERR_OPTION_TYPE`) for an option of the wrong type or an unknown one, RangeError (`ERR_OPTION_RANGE`) for one out of range
+ */
+export function checkPostOptions<O extends PostOptions<any>>(options: O): O {
+  return check('post()', options, POST)
+}
+
+/** Milliseconds, or Infinity for never. */
+function patience(name: string, value: unknown): void {
+  if (value !== Infinity) milliseconds(name, value)
+}
+
+function size(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw optionType(name, 'a number', value)
+  if (Number.isNaN(value) || (Number.isFinite(value) && !Number.isInteger(value)))
+    throw optionRange(name, 'an integer, or 0 or less for all documents in one request', value)
+}

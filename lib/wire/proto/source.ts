@@ -1,0 +1,16 @@
+import type { Document } from '../../doc/document.js'
+import type { Counted } from './counted.js'
+import type { Reader } from './reader.js'
+
+/** Where documents come from that are not read yet. One for all of a message. */
+export interface Source {
+  readonly reader: Reader
+  /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
+  readonly model: 'v1' | 'v2'
+  readonly counted: Counted
+  /**
+   * Fills a document from the bytes between two positions. Returns whether its id was there.
+   * @param id as far as it is known, so that it is not read twice
+   */
+  read(source: Source, document: Document, start: number, end: number, depth: number, id: string): boolean
+}
