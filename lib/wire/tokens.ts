@@ -68,9 +68,11 @@ interface Known {
 interface Kept {
   readonly file: string
   stamp: string
-  entries: Entry[]
+  entries: readonly Entry[]
   /** Since when it cannot be read; in milliseconds of the clock for durations. */
   broken?: number | undefined
+  /** Whether its tokens let nobody in any more. They keep their places: who has no name is called by it. */
+  lapsed?: boolean | undefined
 }
 
 /** The tokens that open a door. Files are looked at again when somebody asks, once a second at most: so nothing is left to close. */
@@ -101,8 +103,9 @@ export class Tokens {
 
   /** Who brings this token: at once, unless files are to be looked at first. */
   holder(token: string): Identity | undefined | Promise<Identity | undefined> {
-    if (this.#crypto === undefined || (this.#files.length > 0 && now() - this.#looked > LOOK)) return this.#look().then(() => this.#holder(token))
-    return this.#holder(token)
+    // Who comes while they are looked at waits, too: what was taken out lets nobody in meanwhile.
+    const due = this.#looking !== undefined || (this.#files.length > 0 && now() - this.#looked > LOOK)
+    return this.#crypto === undefined || due ? this.#look().then(() => this.#holder(token)) : this.#holder(token)
   }
 
   /** Looks at all of them, whichever it is: how long it takes says nothing. */
@@ -138,19 +141,24 @@ export class Tokens {
     if (kept.broken === undefined) {
       kept.broken = now()
       this.#onError(error)
-    } else if (kept.entries.length > 0 && now() - kept.broken > HOLD) {
-      kept.entries = []
+    } else if (!kept.lapsed && now() - kept.broken > HOLD) {
+      kept.lapsed = true
       this.#take()
       this.#onError(new ConfigError(`has had no token that can be read for ${HOLD / 1000} s: those of before let nobody in any more`, { file: kept.file }))
     }
   }
 
   #take(): void {
-    const all = [...this.#given, ...this.#files.flatMap(({ entries }) => entries)]
-    this.#known = all.map(({ name, token }, at) => ({
-      identity: identityOf({ token: name === -1 ? at : name }),
-      digest: this.#crypto!.createHash('sha256').update(token).digest(),
-    }))
+    const kept: readonly Pick<Kept, 'entries' | 'lapsed'>[] = [{ entries: this.#given }, ...this.#files]
+    let place = 0
+    this.#known = kept.flatMap(({ entries, lapsed }) => {
+      const known = entries.map(({ name, token }, at) => ({
+        identity: identityOf({ token: name === -1 ? place + at : name }),
+        digest: this.#crypto!.createHash('sha256').update(token).digest(),
+      }))
+      place += entries.length
+      return lapsed ? [] : known
+    })
   }
 }
 
@@ -172,6 +180,7 @@ async function look(kept: Kept): Promise<boolean> {
     kept.entries = entries
     kept.stamp = found
     kept.broken = undefined
+    kept.lapsed = false
     return true
   } catch (error) {
     throw new ConfigError(`tokens cannot be read: ${say(error)}`, { file })

@@ -63,6 +63,28 @@ test('G6: a file that was away for a look is read again', async () => {
   assert.not(await lets(OLD, 0))
 })
 
+test('G6: while a file is looked at, nobody gets in by what it held before', async () => {
+  const { file, lets } = await tokensOf(`${OLD}\n`)
+  writeFileSync(file, `${NEW}\n`)
+  assert.equal(await Promise.all([lets(OLD, 1500), lets(OLD, 0), lets(NEW, 0)]), [false, false, true])
+})
+
+test('G6: who has no name is called the same when the tokens of another file let nobody in any more', async () => {
+  const folder = new Folder()
+  const [first, second] = [folder.file('first', `${OLD}\n`), folder.file('second', `${NEW}\n`)]
+  let time = 1
+  fake.now = () => time
+  const tokens = new Tokens(undefined, [first, second], () => {})
+  await tokens.open()
+  assert.equal(await tokens.holder(NEW), { token: 1 })
+  rmSync(first)
+  for (; time < 15_000; time += 1500) assert.equal(await tokens.holder(NEW), { token: 1 })
+  assert.is(await tokens.holder(OLD), undefined)
+  writeFileSync(first, `${OLD}\n`)
+  time += 1500
+  assert.equal(await tokens.holder(OLD), { token: 0 })
+})
+
 test('G6: tokens that were given let in, whatever becomes of files beside them', async () => {
   const tokens = new Tokens([OLD], '/nowhere/at/all', () => {})
   await tokens.open().then(
