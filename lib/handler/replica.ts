@@ -85,7 +85,8 @@ export class Replica {
     }
     const fail = (error: unknown): void => {
       const end = now()
-      if (this.#handler.look !== undefined && isAway(error)) {
+      // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed.
+      if (this.#handler.look !== undefined && isAway(error) && !request.scope.aborted) {
         this.#away = AWAY + end - start
         this.#looked = end
       }

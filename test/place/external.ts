@@ -87,6 +87,20 @@ test('one elsewhere that was out of reach for long is as good as before as soon 
   fake.now = undefined
 })
 
+test('one elsewhere is not out of reach because a client left, or another branch did not reach its own', async () => {
+  const scope = new Scope()
+  const request = new Request(new Header('/', {}), new DocumentArray(), scope)
+  const handle = (): Promise<void> => new Promise((_, reject) => void scope.watch(reject))
+  const replica = new Replica({ accepts: () => true, handle, look: async () => {} })
+  const answer = Promise.resolve(replica.handle(request, 0, () => {}))
+  scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
+  await answer.then(
+    () => assert.unreachable(),
+    ({ code }) => assert.is(code, 'ERR_DISCONNECTED'),
+  )
+  assert.ok(replica.cost(0) < 1e10)
+})
+
 test('216: nobody elsewhere is asked again after a partial answer', async () => {
   for (const [pieces, asked] of [
     [0, 4],
