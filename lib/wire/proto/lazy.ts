@@ -87,8 +87,8 @@ export class LazyDocument extends Document<any> {
   }
 
   #give(): void {
-    const origin = this.#origins[0]
-    if (origin?.unnamed) this.#origins = [{ ...origin, unnamed: false }]
+    const [origin, ...others] = this.#origins
+    if (origin?.unnamed) this.#origins = [{ ...origin, unnamed: false }, ...others]
   }
 
   /** Reads the id alone, where it stands as everybody writes it: first, and short. Joins ask for nothing else. */

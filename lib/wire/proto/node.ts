@@ -282,6 +282,11 @@ function tagOfList(value: readonly unknown[], kind?: Kind): number {
   return documents && (value instanceof DocumentArray || value.length > 0) ? DOCUMENTS : LISTS[0]!
 }
 
+/** Whether documents by name stand there. */
+export function isOfDocuments(span: Span): boolean {
+  return kindOf(span).tag === NAMED_DOCUMENTS
+}
+
 function tagOfFields(value: object, kind?: Kind): number {
   return kind?.tag === NAMED_DOCUMENTS && Object.values(value).every((inner) => inner instanceof Document) ? NAMED_DOCUMENTS : DICTIONARY
 }

@@ -4,7 +4,7 @@ import { FIELDS, isEmpty, type More, type NamedScore, named, PLAIN } from '../..
 import { isPlainObject } from '../../doc/json.js'
 import { unwritable } from '../json.js'
 import { copyUntouched, type Origin, originsOf } from './lazy.js'
-import { type Before, isTyped, readNodes, writeDictionary, writeEntry, writeId, writeSpan } from './node.js'
+import { type Before, isOfDocuments, isTyped, readNodes, writeDictionary, writeEntry, writeId, writeSpan } from './node.js'
 import type { Source } from './source.js'
 import { entriesOf, kindOf, type Span } from './span.js'
 import { owns, put } from './struct.js'
@@ -255,10 +255,15 @@ class Writing {
       const hidden = this.#laid.places.get(name) === 'tag'
       if (hidden || owns.call(tags, name)) put(dictionary, name, hidden ? before.value : tags[name])
     }
-    for (const name of fresh) if (!isTyped(tags[name])) put(dictionary, name, tags[name])
+    const span = spans.get('tags')
+    const named = place === 'tags' && isOfDocuments(span!)
+    for (const name of fresh) if (named ? tags[name] instanceof Document : !isTyped(tags[name])) put(dictionary, name, tags[name])
+    // Python reads documents by name as what they came as only.
+    if (named && Object.values(dictionary).every((value) => value instanceof Document))
+      return this.#entry('tags', dictionary, { span: span!, value: this.#before.nodes.tags })
     const given = place === 'tags' || (made && insides.tags(this.document) !== undefined)
     if (given || Object.keys(dictionary).length > 0) writeDictionary(this.writer, 'tags', dictionary, this.depth, writeTyped, listed)
-    else if (place === 'none') writeSpan(this.writer, spans.get('tags')!)
+    else if (place === 'none') writeSpan(this.writer, span!)
   }
 
   #entry(name: string, value: unknown, before?: Before): void {

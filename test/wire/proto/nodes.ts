@@ -11,9 +11,24 @@ export type Node =
   | ['doc_array', Fields[]]
   | ['list' | 'set' | 'tuple', Node[]]
   | ['dict', Fields]
+  | ['doc_dict', Map<string, Fields>]
 export type Fields = Map<string, Node>
 
-const TAGS = { text: 1, integer: 2, float: 3, boolean: 4, blob: 5, ndarray: 6, doc: 7, doc_array: 8, list: 9, set: 10, tuple: 11, dict: 12 } as const
+const TAGS = {
+  text: 1,
+  integer: 2,
+  float: 3,
+  boolean: 4,
+  blob: 5,
+  ndarray: 6,
+  doc: 7,
+  doc_array: 8,
+  list: 9,
+  set: 10,
+  tuple: 11,
+  dict: 12,
+  doc_dict: 14,
+} as const
 const KINDS = new Map<number, string>(Object.entries(TAGS).map(([kind, number]) => [number, kind]))
 
 export const fields = (object: Record<string, Node>): Fields => new Map(Object.entries(object))
@@ -69,6 +84,11 @@ function contentOf(kind: keyof typeof TAGS, value: any): Uint8Array {
       return sized(number, bytesOfFields(value))
     case 'doc_array':
       return sized(number, Buffer.concat(value.map((inner: Fields) => sized(1, bytesOfFields(inner)))))
+    case 'doc_dict':
+      return sized(
+        number,
+        Buffer.concat([...value].map(([name, inner]: [string, Fields]) => sized(1, Buffer.concat([sized(1, utf8(name)), sized(2, bytesOfFields(inner))])))),
+      )
     default:
       return sized(number, Buffer.concat(value.map((node: Node) => sized(1, bytesOfNode(node)))))
   }
@@ -115,19 +135,21 @@ export function documentsIn(message: Uint8Array): Fields[] {
   return inner(message, 4).flatMap((data) => inner(data, 1).flatMap((docs) => inner(docs, 1).map(fieldsIn)))
 }
 
-function fieldsIn(bytes: Uint8Array): Fields {
-  const found: Fields = new Map()
+function entriesIn<T>(bytes: Uint8Array, read: (value: Uint8Array) => T): Map<string, T> {
+  const found = new Map<string, T>()
   for (const { value: entry } of partsOf(bytes)) {
     let name = ''
-    let node: Node = ['none']
+    let inner = new Uint8Array(0)
     for (const { number, value } of partsOf(entry)) {
       if (number === 1) name = Buffer.from(value).toString()
-      else node = nodeIn(value)
+      else inner = value
     }
-    found.set(name, node)
+    found.set(name, read(inner))
   }
-  return sorted(found)
+  return found
 }
+
+const fieldsIn = (bytes: Uint8Array): Fields => sorted(entriesIn(bytes, nodeIn))
 
 /** Maps have no order. */
 export function sorted(fields: Fields): Fields {
@@ -138,6 +160,7 @@ export function sorted(fields: Fields): Fields {
 function sortedNode(node: Node): Node {
   const [kind, value] = node
   if (kind === 'doc' || kind === 'dict') return [kind, sorted(value)]
+  if (kind === 'doc_dict') return [kind, new Map([...value].map(([name, inner]) => [name, sorted(inner)]))]
   if (kind === 'doc_array') return [kind, value.map(sorted)]
   if (kind === 'list' || kind === 'set' || kind === 'tuple') return [kind, value.map(sortedNode)]
   return node
@@ -178,6 +201,8 @@ function valueIn(kind: string, value: any): unknown {
     case 'doc':
     case 'dict':
       return fieldsIn(value)
+    case 'doc_dict':
+      return entriesIn(value, fieldsIn)
     case 'float':
       return value
     default: {

@@ -57,6 +57,8 @@ const OTHERWISE: Record<string, Record<string, Node>> = {
   'text: bytes, blob: str, tensor: Dict': { text: ['blob', Uint8Array.of(1)], blob: text('b'), tensor: ['dict', fields({ a: int(1) })] },
   'tags: List[int]': { tags: ['list', [int(1), float(1)]] },
   'matches: Dict[str, List[Doc]]': { matches: ['dict', fields({ x: ['list', [['doc', part('p')]]], y: ['list', []] })] },
+  'tags: DocDict[Doc], and another': { tags: ['doc_dict', new Map([['x', part('p', { n: int(1) })]])], other: ['doc_dict', new Map([['y', part('q')]])] },
+  'tags: DocDict[Doc], empty': { tags: ['doc_dict', new Map()] },
   'List[Doc], DocList[Doc], Doc, Set, Tuple': {
     parts: [
       'list',
@@ -311,6 +313,36 @@ test('228: versions of a document that are merged keep the kinds of what each br
       }),
     ),
   )
+})
+
+test('227: documents by name that are tags stay such when one is taken away and one comes', () => {
+  const given: Record<string, Node> = { tags: ['doc_dict', new Map([...'xyz'].map((name) => [name, part(name, { n: int(1) })]))] }
+  const found = after(given, ({ tags }) => {
+    delete tags.x
+    tags.y.tags.n = 2
+    tags.fresh = 'text'
+  })
+  assert.equal(
+    found,
+    expected({
+      tags: [
+        'doc_dict',
+        new Map([
+          ['y', part('y', { n: int(2) })],
+          ['z', part('z', { n: int(1) })],
+        ]),
+      ],
+      fresh: text('text'),
+    }),
+  )
+})
+
+test('228: versions without an id that are merged keep the kinds of what each brought, when an id is given', () => {
+  const url: Node = ['text', 'http://x', 'image_url']
+  const [left, right] = read(fields({ text: text('l') }), fields({ url }))
+  left!.merge(right!)
+  const { id } = left!
+  assert.equal(written([left!])[0], sorted(fields({ id: ['text', id, 'id'], text: text('l'), url })))
 })
 
 test('228: what is made here and given empty is written empty', () => {
