@@ -1,5 +1,6 @@
 /** sluice: documents stream through a graph of Executors, with a bounded number in flight. */
 
+export type { Retries } from './base/check.js'
 export {
   CallbackError,
   type Coded,
@@ -34,7 +35,7 @@ export type { Direction, PlotOptions, Theme } from './draw/index.js'
 export { requests } from './executor/bindings.js'
 export { type Answer, type Call, Executor, type ExecutorFunction, type ExecutorInit, type Metas } from './executor/executor.js'
 export { AsyncFlow, Flow } from './flow/flow.js'
-export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Plan, Retries, Uses } from './flow/options.js'
+export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Plan, Uses } from './flow/options.js'
 export type { Join } from './graph/graph.js'
 export type { DynamicBatching } from './handler/batch-queue.js'
 export type { Polling, PollingOption } from './handler/polling.js'

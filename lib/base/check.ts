@@ -39,6 +39,24 @@ export function milliseconds(name: string, value: unknown): void {
   if (!(value >= 0 && value <= 0x7fffffff)) throw optionRange(name, 'a number of milliseconds from 0 to 2147483647', value)
 }
 
+/** When a failed request is tried again. */
+export interface Retries {
+  /** How often, after the first try. An integer ≥ 0; Infinity: until it succeeds, or nobody wants it any more. Once the Flow closes, once at most. */
+  attempts: number
+  /** Milliseconds before the second try; each further wait is twice as long, up to `maxDelay`, less a random part of up to a half. Default 100. */
+  delay?: number | undefined
+  /** Milliseconds no wait exceeds. Default 5000. */
+  maxDelay?: number | undefined
+}
+
+export function retries(name: string, value: unknown): void {
+  if (typeof value === 'number') count(name, value)
+  else {
+    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+    count(`attempts of ${name}`, (value as Retries).attempts)
+  }
+}
+
 export function abortSignal(name: string, value: unknown): void {
   if (!(value instanceof AbortSignal)) throw optionType(name, 'an AbortSignal', value)
 }

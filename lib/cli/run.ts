@@ -1,5 +1,6 @@
 import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import type { ClientOptions } from '../client/client.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
 import type { Flow } from '../flow/flow.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../post/options.js'
@@ -25,6 +26,9 @@ interface StreamOptions {
   continueOnError?: true
   progress: boolean
 }
+
+/** How long a request may take, and how often it is sent. */
+type Tries = Pick<ClientOptions, 'timeout' | 'attemptTimeout' | 'maxAttempts'> & { retries?: number }
 
 /** What posts documents: a Flow, or a Client. */
 interface Poster extends AsyncDisposable {
@@ -60,15 +64,17 @@ export function clientCommand(): Command {
         .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.'),
     )
       .option('--timeout <ms>', 'milliseconds in which each request must be answered (default: no end)', integer)
-      .option('--max-attempts <n>', 'how often a request is sent when the server is not there, or goes away', integer, 1),
+      .option('--attempt-timeout <ms>', 'milliseconds that one try may take (default: what --timeout leaves)', integer)
+      .option('--retries <n>', 'how often a request is sent again when the server is not there, or goes away (default: 0)', integer)
+      .addOption(new Option('--max-attempts <n>', 'the old name: one more than --retries').argParser(integer).hideHelp()),
     '',
     `
 Examples:
   $ sluice client grpc://127.0.0.1:51000 --on /index --input docs.ndjson --output results.ndjson
   $ echo '{"text": "hello"}' | sluice client https://flow.example --on /search --header "authorization=Bearer $TOKEN"
 `,
-  ).action((address: string, options: StreamOptions & Reach & { timeout?: number; maxAttempts: number }) =>
-    stream(async () => clientOf(address, options, { timeout: options.timeout, maxAttempts: options.maxAttempts }), options),
+  ).action((address: string, { timeout, attemptTimeout, retries, maxAttempts, ...options }: StreamOptions & Reach & Tries) =>
+    stream(async () => clientOf(address, options, { timeout, attemptTimeout, retries, maxAttempts }), options),
   )
 }
 

@@ -1,7 +1,10 @@
-import { callback, check, count, milliseconds, string } from '../base/check.js'
+import { callback, check, count, milliseconds, type Retries, retries, string } from '../base/check.js'
+import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
-import type { Logger } from '../base/logger.js'
+import { isForGood } from '../base/for-good.js'
+import { type Logger, log } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
+import { Retry } from '../handler/retry.js'
 import type { Inputs } from '../post/inputs.js'
 import type { PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
@@ -14,7 +17,6 @@ import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLClient, MutateOptions } from '../wire/graphql/client/connection.js'
 import type { ClientTls, Connection } from '../wire/wire.js'
-import { Attempts } from './attempts.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
@@ -43,16 +45,23 @@ export interface ClientOptions extends AddressOptions {
    * token or its certificate. Default `false`.
    */
   forwardIdentity?: boolean | undefined
-  /** How often a request is sent, when the server is not there or goes away. Default 1: what was done twice cannot be undone. */
-  maxAttempts?: number | undefined
-  /** Milliseconds before the second attempt. Default 500, as in Jina; each wait is a random part of it. */
-  initialBackoff?: number | undefined
-  /** Milliseconds no wait exceeds. Default 2000, as in Jina. */
-  maxBackoff?: number | undefined
-  /** By what waits grow. Default 1.5, as in Jina. */
-  backoffMultiplier?: number | undefined
-  /** Milliseconds in which a request must be answered, all attempts included. Default: no end. */
+  /**
+   * How often a request is sent again when the server is not there or goes away or, with `attemptTimeout`, does not answer in time. A number, or
+   * with its waits. Default 0: what was done twice cannot be undone.
+   */
+  retries?: number | Retries | undefined
+  /** Milliseconds in which a request must be answered, all tries and the waits between them included. Default: no end. */
   timeout?: number | undefined
+  /** Milliseconds that one try may take. Default: what `timeout` leaves. */
+  attemptTimeout?: number | undefined
+  /** @deprecated `retries`: one less, as the first try does not count there. */
+  maxAttempts?: number | undefined
+  /** @deprecated `retries: { attempts, delay }`. Default 500 where another of these names is given, as in Jina. */
+  initialBackoff?: number | undefined
+  /** @deprecated `retries: { attempts, maxDelay }`. Default 2000 where another of these names is given, as in Jina. */
+  maxBackoff?: number | undefined
+  /** @deprecated By what waits grow; with `retries` they double. Default 1.5 where another of these names is given, as in Jina. */
+  backoffMultiplier?: number | undefined
   /** Milliseconds in which a connection must stand. Default 5000. */
   connectTimeout?: number | undefined
   /** Bytes of one answer. Default 100 MiB. */
@@ -81,6 +90,8 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
   protocol: string,
   headers: (name, value) => headers(name, textsOf(value)),
   metadata: (name, value) => headers(name, textsOf(value)),
+  retries,
+  attemptTimeout: milliseconds,
   maxAttempts(name, value) {
     count(name, value)
     if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)
@@ -109,7 +120,8 @@ export class Client implements Handler, AsyncDisposable {
   readonly address: Address
   readonly #options: ClientOptions
   readonly #headers: Readonly<Record<string, string>>
-  readonly #attempts: Attempts
+  /** Nothing, where a request is sent once. */
+  readonly #retry: Retry | undefined
   /** From one `close()` to the next. */
   #life = new Scope()
   #connection: Connection | undefined
@@ -130,7 +142,8 @@ export class Client implements Handler, AsyncDisposable {
     this.#headers = { ...textsOf(all.metadata ?? {}), ...textsOf(all.headers ?? {}) }
     if (all.token !== undefined && Object.keys(this.#headers).some((name) => name.toLowerCase() === 'authorization'))
       throw new OptionTypeError('token must be left out where headers have authorization: they are the same')
-    this.#attempts = new Attempts(written(this.address), all)
+    const again = retriesOf(all)
+    if (again !== undefined && again !== 0) this.#retry = this.#retrying(again)
   }
 
   /** Sends documents to an endpoint of the Flow: as `flow.post()`, with the same options. */
@@ -200,19 +213,46 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   handle(request: Request): void | Promise<void> {
+    return this.#retry === undefined ? this.#send(request) : this.#retry.handle(request)
+  }
+
+  async #send(request: Request): Promise<void> {
     const life = this.#life
-    return this.#attempts.run(request, life, (request) => {
-      if (this.#connection !== undefined) return this.#connection.handle(request)
-      return this.#connected().then((connection) => {
-        // Closed while it was made, it ends nothing that comes later.
-        if (life.aborted) throw life.reason
-        return connection.handle(request)
-      })
-    })
+    try {
+      const connection = this.#connection ?? (await this.#connected())
+      // Closed while it was made, it ends nothing that comes later.
+      if (life.aborted) throw life.reason
+      await connection.handle(request)
+    } catch (error) {
+      // Whoever was under way hears of it by the connection, in its own words.
+      throw life.aborted ? life.reason : error
+    }
+  }
+
+  #retrying(retries: number | Retries): Retry {
+    const { timeout, attemptTimeout, logger } = this.#options
+    const passing = attemptTimeout === undefined ? PASSING : [...PASSING, 'ERR_TIMEOUT']
+    const address = written(this.address)
+    const handler = { accepts: () => true, handle: (request: Request) => this.#send(request) }
+    return new Retry(
+      address,
+      handler,
+      { timeout, retries },
+      {
+        // Documents change with the answer, and not before.
+        copies: false,
+        passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !isForGood(error),
+        late: (_, milliseconds, cause) => {
+          const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
+          return new ConnectionError('ERR_TIMEOUT', address, `no answer within ${milliseconds} ms${last}`, { cause })
+        },
+        onRetry: ({ id, header }, error) => log(logger, 'warn', 'request.retried', { requestId: id, endpoint: header.execEndpoint, error }),
+      },
+    )
   }
 
   /**
-   * Connects now, and not with the first request; over HTTP, asks for the root. Once, whatever `maxAttempts` says.
+   * Connects now, and not with the first request; over HTTP, asks for the root. Once, whatever `retries` says.
    * @throws ConnectionError when nobody is there within `connectTimeout`
    */
   async open(): Promise<this> {
@@ -222,7 +262,7 @@ export class Client implements Handler, AsyncDisposable {
 
   /**
    * Lets go of the connection. What is under way, `mutate()` and `subscribe()` too, fails with ConnectionError `ERR_DISCONNECTED` and is not
-   * sent again, whatever `maxAttempts` says. What is asked for later connects again.
+   * sent again, whatever `retries` says. What is asked for later connects again.
    */
   async close(): Promise<void> {
     const [connecting, graphql, life] = [this.#connecting, this.#graphql, this.#life]
@@ -232,6 +272,7 @@ export class Client implements Handler, AsyncDisposable {
     this.#life = new Scope()
     const reason = new ConnectionError('ERR_DISCONNECTED', written(this.address), 'this Client was closed')
     life.abort(reason)
+    this.#retry?.stop(reason)
     await (await connecting?.catch(() => undefined))?.close()
     await (await graphql?.catch(() => undefined))?.close(reason)
   }
@@ -256,9 +297,9 @@ export class Client implements Handler, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, compression, timeout, connectTimeout, maxMessageBytes, docarray, fetch, token, forwardIdentity } = this.#options
+    const { tls, compression, connectTimeout, maxMessageBytes, docarray, fetch, token, forwardIdentity } = this.#options
     const told = {
-      ...{ compression, timeout, connectTimeout, maxMessageBytes, token, forwardIdentity },
+      ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token, forwardIdentity },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: this.#headers,
       ...(this.address.protocol === 'http' && { fetch }),
@@ -268,6 +309,12 @@ export class Client implements Handler, AsyncDisposable {
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
   }
 
+  /** Milliseconds that a connection gives a try. */
+  get #tryTimeout(): number | undefined {
+    const { timeout, attemptTimeout } = this.#options
+    return attemptTimeout === undefined ? timeout : Math.min(attemptTimeout, timeout ?? Infinity)
+  }
+
   /** Loads what it speaks by, and connects to nobody: what is asked later depends on no file then. */
   async load(): Promise<void> {
     await wireFor(this.address)
@@ -275,11 +322,11 @@ export class Client implements Handler, AsyncDisposable {
 
   async #overHttp(): Promise<GraphQLClient> {
     const life = this.#life
-    const { tls, timeout, connectTimeout, maxMessageBytes, fetch, token } = this.#options
+    const { tls, connectTimeout, maxMessageBytes, fetch, token } = this.#options
     this.#graphql ??= import('../wire/graphql/client/connection.js').then(
       ({ GraphQLClient }) =>
         new GraphQLClient(this.address, {
-          ...{ timeout, connectTimeout, maxMessageBytes, fetch, token },
+          ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token },
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
         }),
@@ -292,6 +339,25 @@ export class Client implements Handler, AsyncDisposable {
     if (life.aborted) throw life.reason
     return client
   }
+}
+
+const PASSING = ['ERR_UNREACHABLE', 'ERR_DISCONNECTED']
+
+/** @throws OptionTypeError for what is said twice */
+function retriesOf({ retries, maxAttempts, initialBackoff, maxBackoff, backoffMultiplier }: ClientOptions): ClientOptions['retries'] {
+  const old = Object.entries({ maxAttempts, initialBackoff, maxBackoff, backoffMultiplier }).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (old.length === 0) return retries
+  if (retries !== undefined) throw new OptionTypeError(`${old.join(', ')} must be left out where retries is given`)
+  for (const name of old) deprecated(`${name} of a Client`, NOW[name as keyof typeof NOW])
+  const [attempts, growth] = [(maxAttempts ?? 1) - 1, backoffMultiplier ?? 1.5]
+  return attempts === 0 ? 0 : ({ attempts, delay: initialBackoff ?? 500, maxDelay: maxBackoff ?? 2000, growth } as Retries)
+}
+
+const NOW = {
+  maxAttempts: 'retries, which counts the tries after the first',
+  initialBackoff: 'retries: { attempts, delay }',
+  maxBackoff: 'retries: { attempts, maxDelay }',
+  backoffMultiplier: 'retries, whose waits double,',
 }
 
 /** The wire's own room, loaded when somebody speaks it. */

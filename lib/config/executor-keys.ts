@@ -6,11 +6,14 @@ import { BYTES, PORTS, PROTOCOLS } from './serving-keys.js'
 
 /** Jina's negative numbers are its default. */
 export const RETRIES: Schema = { anyOf: [{ type: 'integer' }, ...(COUNT.anyOf as Schema[])] }
+/** -1 is Jina's word for none. */
+export const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
 const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
 const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
 const COMPRESSION = '^(?:[Gg]zip|[Dd]eflate|NoCompression)$'
 const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
-const MODULES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT, minItems: 1 }] }
+/** None is as none said: as Jina writes it down. */
+const MODULES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT }] }
 
 /** How batches of one endpoint are put together. */
 export const BATCHING_KEYS: Keys = {
@@ -24,8 +27,8 @@ export const BATCHING_KEYS: Keys = {
 
 /** When a failed request is tried again. */
 export const RETRIES_KEYS: Keys = {
-  attempts: option(COUNT, 'How often, after the first attempt.'),
-  delay: option(TIME, 'Milliseconds before the second attempt; each further wait is twice as long. Default 100.'),
+  attempts: option(COUNT, 'How often, after the first try.'),
+  delay: option(TIME, 'Milliseconds before the second try; each further wait is twice as long. Default 100.'),
   maxDelay: option(TIME, 'Milliseconds no wait exceeds. Default 5000.'),
 }
 
@@ -86,7 +89,8 @@ const OPTIONS: Keys = {
   concurrency: option(SOME, 'The most requests that one instance handles at once. Default: no bound.'),
   when: option(OBJECT, 'Only documents for which this query holds go there: { tags__lang: { $eq: en } }.'),
   dynamicBatching: option(OBJECT, 'Unites the documents of several requests into batches: for all endpoints, or by endpoint.'),
-  timeout: option({ type: 'number', minimum: -1, maximum: 0x7fffffff }, 'Milliseconds that one attempt at a request may take. Default: no end.'),
+  timeout: option(TIMEOUT, 'Milliseconds in which it must be done with a request: all tries, and the waits between them. Default: no end.'),
+  attemptTimeout: option(TIMEOUT, 'Milliseconds that one try at a request may take. Default: what timeout leaves.'),
   retries: option({ oneOf: [RETRIES, OBJECT] }, 'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.'),
   external: option(FLAG, 'It runs elsewhere, at host and port, and is neither started nor stopped here. Default false.'),
   host: option(NAMES, 'Where an external executor is: grpc://10.0.0.5:51000, or a name. Several are replicas.'),
@@ -115,7 +119,7 @@ export const EXECUTOR_KEYS: Keys = {
   portIn: alias('port', PORTS, 'Jina 2’s name for port.'),
   grpcMetadata: alias('metadata', TEXTS, 'Jina’s name for metadata.'),
   usesDynamicBatching: alias('dynamicBatching', OBJECT),
-  timeoutSend: alias('timeout', OPTIONS.timeout!.schema),
+  timeoutSend: alias('attemptTimeout', TIMEOUT),
   noReduce: option(FLAG, 'true: documents of several needs come one after the other, as they do by default (join: concat).'),
   disableReduce: alias('noReduce', FLAG),
   method: option({ enum: ['add', 'needs', 'needs_all'] }, 'needs_all: this one waits for all that nobody needs yet. Default add.'),

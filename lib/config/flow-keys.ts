@@ -1,11 +1,8 @@
 import { FLOW_RULES } from '../flow/options.js'
-import { EXECUTOR_KEYS } from './executor-keys.js'
+import { EXECUTOR_KEYS, TIMEOUT } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, type Schema, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, VERSION } from './keys.js'
 import { SERVING_KEYS } from './serving-keys.js'
-
-/** -1 is Jina's word for none. */
-const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
 
 /** What editors are told of the options of a Flow. */
 const OPTIONS: Keys = {
@@ -19,7 +16,10 @@ const OPTIONS: Keys = {
 }
 
 /** Options of an executor that a Flow hands down to all that do not say otherwise, as Jina 3.x does. */
-export const INHERITED = ['parallel', 'replicas', 'shards', 'polling', 'concurrency', 'timeout', 'timeoutSend', 'retries', 'modules', 'pyModules']
+export const INHERITED = [
+  ...['parallel', 'replicas', 'shards', 'polling', 'concurrency'],
+  ...['timeout', 'attemptTimeout', 'timeoutSend', 'retries', 'modules', 'pyModules'],
+]
 
 const handedDown: Keys = Object.fromEntries(
   INHERITED.map((name) => [name, { ...EXECUTOR_KEYS[name]!, about: `For every executor that does not say otherwise. ${EXECUTOR_KEYS[name]!.about}` }]),

@@ -157,7 +157,7 @@ function checkHandedDown(own: Fields, name: string, value: unknown): void {
   if (name === 'modules') return void modulesOf(own)
   const told = name === 'retries' ? retriesOf(own, value) : name === 'polling' ? pollingOf(own, value) : value
   // Jina's -1 stands for its default, and is sorted out with each executor.
-  if (told !== undefined && !(name.startsWith('timeout') && value === -1)) own.rule(name, told, ADD_RULES[name as keyof typeof ADD_RULES])
+  if (told !== undefined && !(/timeout/i.test(name) && value === -1)) own.rule(name, told, ADD_RULES[name as keyof typeof ADD_RULES])
 }
 
 function add(flow: Buildable, { fields, method, options }: ReadStep, steps: Step[]): void {

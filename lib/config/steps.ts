@@ -34,6 +34,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     modules,
     noReduce,
     timeout,
+    attemptTimeout,
     retries,
     polling,
     dynamicBatching,
@@ -53,6 +54,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     ...given('env', fields.texts('env')),
     ...given('usesMetas', metasOf(metas)),
     ...given('timeout', timeout === -1 ? undefined : timeout),
+    ...given('attemptTimeout', attemptTimeout === -1 ? undefined : attemptTimeout),
     ...given('retries', retriesOf(fields, retries)),
     ...given('polling', pollingOf(fields, polling)),
   }

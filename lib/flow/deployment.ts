@@ -39,11 +39,12 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     parts.push(whole)
     peer = whole
   }
-  if (options.timeout !== undefined || options.retries !== undefined || options.signal !== undefined) {
-    const { Patient } = await import('../handler/attempts.js')
-    const patient = new Patient(name, peer, options, several)
-    parts.push(patient)
-    peer = patient
+  const { timeout, attemptTimeout, retries, signal } = options
+  if ([timeout, attemptTimeout, retries, signal].some((given) => given !== undefined)) {
+    const { Retry } = await import('../handler/retry.js')
+    const retry = new Retry(name, peer, options, { tells: several })
+    parts.push(retry)
+    peer = retry
   }
   if (Object.keys(options.dynamicBatching ?? {}).length > 0) {
     const { Batched } = await import('../handler/batching.js')

@@ -1,4 +1,4 @@
-import { abortSignal, callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
+import { abortSignal, callback, check, count, flag, milliseconds, object, type Retries, retries, string } from '../base/check.js'
 import { optionRange, optionType } from '../base/errors.js'
 import type { Executor, ExecutorFunction, ExecutorInit, Metas } from '../executor/executor.js'
 import type { GatewayOptions } from '../gateway/options.js'
@@ -57,16 +57,6 @@ type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config
 /** What `needs` may name: executors added before, those that were added without a name, and the gateway. */
 export type Needs<Names extends string> = Names | 'gateway' | `executor${number}`
 
-/** When a failed request is tried again. */
-export interface Retries {
-  /** How often, after the first attempt. An integer ≥ 0; Infinity: until it succeeds, or nobody wants it any more. Once the Flow closes, once at most. */
-  attempts: number
-  /** Milliseconds before the second attempt; each further wait is twice as long, up to `maxDelay`, less a random part of up to a half. Default 100. */
-  delay?: number | undefined
-  /** Milliseconds no wait exceeds. Default 5000. */
-  maxDelay?: number | undefined
-}
-
 /** One executor of a Flow. */
 export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> {
   /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
@@ -117,11 +107,16 @@ export interface AddOptions<Name extends string = string, Names extends string =
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
   /**
-   * Milliseconds that one attempt at a request may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
-   * that for the consumer of partial answers.
-   * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: no end.
+   * Milliseconds in which it must be done with a request: all tries, the waits between them and for a replica included, those for the consumer of
+   * partial answers not. Then its `signal` aborts, and the request has failed. Default: no end.
    */
   timeout?: number | undefined
+  /**
+   * Milliseconds that one try may take; then its `signal` aborts, and it has failed. Neither the wait for a replica counts, nor
+   * that for the consumer of partial answers.
+   * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: what `timeout` leaves.
+   */
+  attemptTimeout?: number | undefined
   /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
   retries?: number | Retries | undefined
   /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
@@ -233,6 +228,7 @@ export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => v
   when,
   dynamicBatching: object,
   timeout: milliseconds,
+  attemptTimeout: milliseconds,
   retries,
   signal: abortSignal,
   external: flag,
@@ -310,12 +306,4 @@ function some(name: string, value: unknown): void {
 function polling(name: string, value: unknown): void {
   const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
   for (const one of given) poll(name, one)
-}
-
-function retries(name: string, value: unknown): void {
-  if (typeof value === 'number') count(name, value)
-  else {
-    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
-    count(`attempts of ${name}`, (value as Retries).attempts)
-  }
 }

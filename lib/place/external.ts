@@ -1,6 +1,7 @@
 import { FlowBuildError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import { Client } from '../client/client.js'
+import { BACKOFF, backoff } from '../handler/backoff.js'
 import { isAway } from '../handler/replica.js'
 import type { Handler } from '../request/handler.js'
 import type { Header, Request } from '../request/request.js'
@@ -9,8 +10,6 @@ import type { Start } from './place.js'
 
 /** As Jina tries a request, with few replicas. */
 const TRIES = 3
-/** Milliseconds at most before an address is asked for the second time; then twice that. */
-const DELAY = 100
 
 /**
  * A Client for each address of an executor that runs elsewhere.
@@ -116,7 +115,7 @@ export class External implements Handler, Part {
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length
-      if (Number.isInteger(rounds)) await rest(request.scope, (0.5 + Math.random() / 2) * DELAY * 2 ** (rounds - 1))
+      if (Number.isInteger(rounds)) await rest(request.scope, backoff(BACKOFF, rounds - 1))
     }
   }
 }

@@ -362,7 +362,7 @@ test('216: sluice client sends headers, tries again, and waits no longer than it
   await using mute = await silence()
   const [dead, { port }] = [await deadPort(), server.address() as AddressInfo]
   const runs: [string[], RegExp][] = [
-    [['client', `http://127.0.0.1:${port}`, '--header', 'x-who=me', '--max-attempts', '3', '-i', three], /the connection was lost before the answer/],
+    [['client', `http://127.0.0.1:${port}`, '--header', 'x-who=me', '--retries', '2', '-i', three], /the connection was lost before the answer/],
     [['client', `http://127.0.0.1:${mute.port}`, '--timeout', '300', '-i', three], /300 ms/],
     [['ping', `http://127.0.0.1:${dead}`, '--attempts', '2'], /is not ready, asked 2 times/],
   ]

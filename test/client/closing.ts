@@ -15,10 +15,10 @@ function assertClosed(error: unknown, about?: string): void {
 }
 
 for (const way of WAYS)
-  for (const maxAttempts of [1, 5])
-    test(`C3: ${way}: close() fails what is under way, and it is not sent again (maxAttempts ${maxAttempts})`, async () => {
+  for (const retries of [0, { attempts: 4, delay: 1 }])
+    test(`C3: ${way}: close() fails what is under way, and it is not sent again (retries ${JSON.stringify(retries)})`, async () => {
       await using it = await world()
-      const client = new Client(it.address(way), { maxAttempts, initialBackoff: 1 })
+      const client = new Client(it.address(way), { retries })
       const failed = texts(way, client, ['hang']).catch((error) => error)
       await within(10_000, it.arrived())
       await within(5000, client.close())
@@ -47,7 +47,7 @@ test('C3, C4: close() ends a subscription, and mutate() by a Client of any proto
 
 for (const protocol of PROTOCOLS)
   test(`C3: ${protocol}: close() ends the wait for a next attempt, and that for a connection`, async () => {
-    const client = new Client({ host: '127.0.0.1', port: await deadPort(), protocol, maxAttempts: 100, initialBackoff: 60_000, maxBackoff: 60_000 })
+    const client = new Client({ host: '127.0.0.1', port: await deadPort(), protocol, retries: { attempts: 99, delay: 60_000, maxDelay: 60_000 } })
     const failed = collect(client.post('/', ['a']))
     // Until it rests between two attempts; or before the first, which must end in the same way.
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -58,7 +58,7 @@ for (const protocol of PROTOCOLS)
 for (const protocol of PROTOCOLS)
   test(`C3: ${protocol}: a Client that is closed while it loads its wire leaves nothing behind`, async () => {
     await using it = await world()
-    const client = new Client(it.address(protocol), { maxAttempts: 3 })
+    const client = new Client(it.address(protocol), { retries: 2 })
     const failed = collect(client.post('/', ['hang']))
     await client.close()
     const { error } = await within(5000, failed)

@@ -29,7 +29,7 @@ for (const protocol of PROTOCOLS) {
     const codeOf = async (port: number) => {
       const error = await within(
         5000,
-        new Client({ port, protocol, connectTimeout: 200, maxAttempts: 9 }).open().catch((error) => error),
+        new Client({ port, protocol, connectTimeout: 200, retries: 8 }).open().catch((error) => error),
       )
       assert.instance(error, ConnectionError)
       return error.code

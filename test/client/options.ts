@@ -17,6 +17,9 @@ test('C2, C3: what cannot be is refused by new Client(), and named', () => {
     [{ backoffMultiplier: 0.5 }, 'ERR_OPTION_RANGE', /^backoffMultiplier must be a number ≥ 1/],
     [{ backoffMultiplier: Number.NaN }, 'ERR_OPTION_RANGE', /^backoffMultiplier/],
     [{ initialBackoff: -1 }, 'ERR_OPTION_RANGE', /^initialBackoff/],
+    [{ retries: -1 }, 'ERR_OPTION_RANGE', /^retries must be an integer/],
+    [{ retries: { attempts: 1, growth: 2 } }, 'ERR_OPTION_TYPE', /^An option of retries/],
+    [{ attemptTimeout: '1s' }, 'ERR_OPTION_TYPE', /^attemptTimeout/],
     [{ timeout: '1s' }, 'ERR_OPTION_TYPE', /^timeout/],
     [{ fetch: 'fetch' }, 'ERR_OPTION_TYPE', /^fetch/],
     [{ docarray: 'v3' }, 'ERR_OPTION_RANGE', /^docarray/],
@@ -58,10 +61,10 @@ test('C2, C3: what only gRPC has a meaning for is refused over gRPC', () => {
 
 test('C3: every default may be given, and all that is in range', () => {
   new Client({
-    ...{ host: '127.0.0.1', port: 80, protocol: 'grpc', tls: false, maxAttempts: 1, initialBackoff: 500, maxBackoff: 2000, backoffMultiplier: 1.5 },
+    ...{ host: '127.0.0.1', port: 80, protocol: 'grpc', tls: false, retries: { attempts: 0, delay: 100, maxDelay: 5000 } },
     ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, docarray: 'v1', headers: {}, metadata: {} },
   })
-  new Client({ maxAttempts: Infinity, backoffMultiplier: 1, compression: 'deflate', tls: { ca: new Uint8Array(1), serverName: 'a' } })
+  new Client({ retries: Infinity, compression: 'deflate', tls: { ca: new Uint8Array(1), serverName: 'a' } })
 })
 
 test('C4: what mutate() and subscribe() are told is checked at the call', async () => {

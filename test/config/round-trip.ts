@@ -137,6 +137,7 @@ const general = {
     fc.oneof(object, fc.dictionary(text, batching, { noNullPrototype: true })),
   ),
   timeout: time,
+  attemptTimeout: time,
   retries: fc.oneof(bound, some({ attempts: bound, delay: time, maxDelay: time }, ['attempts'])),
 }
 const here = some<any>({

@@ -216,6 +216,7 @@ const executor = fc.record(
     when: object,
     dynamicBatching: fc.oneof(batching, fc.dictionary(endpoint, batching, { minKeys: 1, noNullPrototype: true })),
     timeout: fc.nat(100_000),
+    attemptTimeout: fc.nat(100_000),
     retries: fc.oneof(
       fc.nat(9),
       fc.record({ attempts: fc.nat(9), delay: fc.nat(99), maxDelay: fc.nat(99) }, { requiredKeys: ['attempts'], noNullPrototype: true }),

@@ -72,7 +72,7 @@ test('F11, F7 what has no effect on one that runs elsewhere is dropped with a no
 
 test('F7 what Jina writes for nothing in particular is nothing here', async () => {
   assert.equal(await told('{ timeout: -1, retries: -1, external: false, uses_before: null, host: 0.0.0.0, no_reduce: true, py_modules: null }'), {})
-  assert.equal(await told('{ timeout_send: 500, retries: { attempts: 2, max_delay: 9 } }'), { timeout: 500, retries: { attempts: 2, maxDelay: 9 } })
+  assert.equal(await told('{ timeout_send: 500, retries: { attempts: 2, max_delay: 9 } }'), { attemptTimeout: 500, retries: { attempts: 2, maxDelay: 9 } })
   assert.equal(await told('polling: \'{"/search": "ALL"}\''), { polling: { '/search': 'ALL' } })
 })
 

@@ -59,7 +59,7 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
   test(`141: served over ${protocol}, and posted by a Client with callbacks`, async () => {
     const witness = new Witness()
     await everybody(witness, async (flow, who) => {
-      await using client = new Client(flow.addresses[protocol]!, { headers: { 'x-tenant': who }, maxAttempts: 2 })
+      await using client = new Client(flow.addresses[protocol]!, { headers: { 'x-tenant': who }, retries: 1 })
       const mine = `the client of ${who}`
       const called = (): void => {
         busy()

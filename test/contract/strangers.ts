@@ -119,7 +119,7 @@ const proxied = Object.entries(STATUSES).map(
     },
     async see(way) {
       await using proxy = await stranger(way, Number(status), '<html>proxy</html>')
-      const seen = await ask(way, proxy.port, { maxAttempts: 3, initialBackoff: 1, maxBackoff: 1 })
+      const seen = await ask(way, proxy.port, { retries: { attempts: 2, delay: 1, maxDelay: 1 } })
       return `${seen}, asked ${proxy.asked} of 3 times`
     },
   }),

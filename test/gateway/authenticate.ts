@@ -121,7 +121,7 @@ test('G6: who brings a token comes in on every wire, and nobody else; the error 
     for await (const { data } of known.subscribe('subscription { docs(data: { text: "a" }) { status { code } } }')) assert.ok(data.docs)
     assert.equal(service.seen.splice(0), Array(3).fill({ token: 'door' }), wire)
     for (const token of [undefined, OTHER]) {
-      await using client = new Client(service.addresses[wire], { maxAttempts: 3, initialBackoff: 1, ...(token !== undefined && { token }) })
+      await using client = new Client(service.addresses[wire], { retries: { attempts: 2, delay: 1 }, ...(token !== undefined && { token }) })
       asked = 0
       const error = await failure(client.post('/', ['a']).drain())
       assert.is(asked, 1, `${wire} asks once`)

@@ -131,7 +131,7 @@ test('184: what fails in the background goes to the logger, unless onBackgroundE
 
 test('184: a Client tells of what it sends again', async () => {
   const { all, logger } = records()
-  await using client = new Client(`http://127.0.0.1:${await deadPort()}`, { maxAttempts: 3, initialBackoff: 1, logger })
+  await using client = new Client(`http://127.0.0.1:${await deadPort()}`, { retries: { attempts: 2, delay: 1 }, logger })
   await client
     .post('/x', 'a', { continueOnError: true })
     .drain()

@@ -19,7 +19,7 @@ for (const protocol of PROTOCOLS) {
     await using flow = await echo()
     const first = await Gateway.serve(flow, { protocol })
     const { port } = first
-    await using client = new Client(first.addresses[protocol]!, { maxAttempts: 20, initialBackoff: 50, maxBackoff: 200 })
+    await using client = new Client(first.addresses[protocol]!, { retries: { attempts: 19, delay: 50, maxDelay: 200 } })
     assert.equal((await within(10_000, client.post('/', ['a']).docs())).texts, ['a!'])
     await first.close(0)
     const waiting = client.post('/', ['b']).docs()
@@ -100,13 +100,13 @@ for (const protocol of PROTOCOLS) {
     const gateway = await Gateway.serve(flow, { protocol })
     await using between = await road(gateway.port)
     cut = () => between.drop()
-    for (const [maxAttempts, expected] of [
+    for (const [retries, expected] of [
       [undefined, 1],
-      [1, 1],
-      [4, 4],
+      [0, 1],
+      [{ attempts: 3, delay: 10, maxDelay: 20 }, 4],
     ] as const) {
       calls = 0
-      await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { maxAttempts, initialBackoff: 10, maxBackoff: 20 })
+      await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { retries })
       const { error } = await within(10_000, collect(client.post('/', ['a'])))
       assert.is(error.code, 'ERR_DISCONNECTED')
       assert.is(calls, expected)
@@ -118,9 +118,7 @@ for (const protocol of PROTOCOLS) {
   test(`R113: ${protocol}: all attempts together have the time of one`, async () => {
     const start = performance.now()
     await using nobody = new Client(`${SCHEMES[protocol]}://127.0.0.1:${await deadPort()}`, {
-      maxAttempts: 1000,
-      initialBackoff: 50,
-      maxBackoff: 50,
+      retries: { attempts: 999, delay: 50, maxDelay: 50 },
       timeout: 300,
     })
     assert.is((await within(10_000, collect(nobody.post('/', ['a'])))).error.code, 'ERR_TIMEOUT')
@@ -140,7 +138,7 @@ for (const protocol of PROTOCOLS) {
     const gateway = await Gateway.serve(flow, { protocol })
     await using between = await road(gateway.port)
     cut = () => between.drop()
-    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { maxAttempts: 5, initialBackoff: 10, maxBackoff: 10, timeout: 2000 })
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`, { retries: { attempts: 4, delay: 10, maxDelay: 10 }, timeout: 2000 })
     const asked = performance.now()
     const { error } = await within(10_000, collect(client.post('/', ['a'])))
     assert.is(error.code, 'ERR_TIMEOUT')

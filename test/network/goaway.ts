@@ -67,7 +67,7 @@ test('R115: grpc: a request that is under way when its connection has its age is
 
 test('R115: grpc: a post that lasts longer than its connection may, and than the grace: it goes on by another when told to try again', async () => {
   using server = await aging(5, AGE)
-  await using client = new Client(`grpc://127.0.0.1:${server.port}`, { maxAttempts: 5, initialBackoff: 10, maxBackoff: 20 })
+  await using client = new Client(`grpc://127.0.0.1:${server.port}`, { retries: { attempts: 4, delay: 10, maxDelay: 20 } })
   async function* inputs() {
     const until = performance.now() + 8 * AGE
     while (performance.now() < until) {

@@ -93,7 +93,7 @@ for (const way of WAYS) {
     const port = await deadPort()
     const old = await Gateway.serve(flow, { ...named, port, host: '127.0.0.1' })
     behind = ['127.0.0.1']
-    await using client = new Client(`${SCHEMES[way]}://flow.test:${port}`, { maxAttempts: 20, initialBackoff: 50, maxBackoff: 200 })
+    await using client = new Client(`${SCHEMES[way]}://flow.test:${port}`, { retries: { attempts: 19, delay: 50, maxDelay: 200 } })
     assert.equal(await within(10_000, texts(way, client, ['a'])), ['a'])
     await old.close(0)
     behind = ['127.0.0.2']

@@ -25,7 +25,7 @@ const reasons = new Set<string>()
 
 async function load(): Promise<void> {
   // While the one gateway is away, nobody answers: its clients try again.
-  const client = new Client(`grpc://127.0.0.1:${ports[2]}`, { maxAttempts: 100, initialBackoff: 20, maxBackoff: 200 })
+  const client = new Client(`grpc://127.0.0.1:${ports[2]}`, { retries: { attempts: 99, delay: 20, maxDelay: 200 } })
   for (let at = 0; !over; at++) {
     try {
       const { texts } = await client.post('/', [`${at}`, 'b'], { requestSize: 1, resultsInOrder: true }).docs()

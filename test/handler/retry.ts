@@ -40,7 +40,7 @@ const timers = (): number => process.getActiveResourcesInfo().filter((name) => n
 // ── timeout ──────────────────────────────────────────────────────────────────────────────────────────────
 
 test('R168: an executor that throws at once leaves no timer of its timeout, with or without replicas', async () => {
-  for (const options of [{}, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+  for (const options of [{}, { attemptTimeout: 50_000 }, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
     const flow = await flowOf(
       () => {
         throw new Error('at once')
@@ -56,7 +56,7 @@ test('R168: an executor that throws at once leaves no timer of its timeout, with
 })
 
 test('216: an executor that answers at once leaves no timer of its timeout, with or without replicas', async () => {
-  for (const options of [{}, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+  for (const options of [{}, { attemptTimeout: 50_000 }, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
     const flow = await flowOf(() => {}, { timeout: 60_000, ...options })
     const before = timers()
     await flow.post('/', ['a', 'b'], { requestSize: 1 }).drain()
@@ -202,7 +202,7 @@ test('F4, R44: in the line before a replica that does not stop, time runs too', 
       calls.push(docs[0]!.text)
       return door.promise
     },
-    { timeout: 10, concurrency: 1 },
+    { attemptTimeout: 10, concurrency: 1 },
   )
   const responses = await within(2000, flow.post('/', ['a', 'b'], { requestSize: 1, continueOnError: true }).toArray())
   for (const { error } of responses) assert.is((error as ExecutorError).code, 'ERR_EXECUTOR_TIMEOUT')
@@ -214,7 +214,7 @@ test('F4, R44: in the line before a replica that does not stop, time runs too', 
 test('F4, R44: in the line before a replica that works, time stands still', async () => {
   const doors = [deferred<void>(), deferred<void>()]
   let calls = 0
-  await using flow = await flowOf(() => doors[calls++]!.promise, { timeout: 300, concurrency: 1 })
+  await using flow = await flowOf(() => doors[calls++]!.promise, { attemptTimeout: 300, concurrency: 1 })
   const answered = flow.post('/', ['a', 'b'], { requestSize: 1 }).drain()
   const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
   // Together more than the time that each has.
@@ -223,6 +223,64 @@ test('F4, R44: in the line before a replica that works, time stands still', asyn
   await wait(200)
   doors[1]!.resolve()
   assert.is(await within(2000, answered), 2)
+})
+
+test('183: timeout is for the whole request: its tries, the waits between them, and the line before a replica', async () => {
+  const started = performance.now()
+  let calls = 0
+  await using failing = await flowOf(
+    () => {
+      calls++
+      throw new Error(`failed ${calls}`)
+    },
+    { timeout: 50_000, retries: { attempts: 5, delay: 200_000, maxDelay: 200_000 } },
+  )
+  const early = await failure(failing.post('/', 'x').drain())
+  assert.is(early.code, 'ERR_EXECUTOR_TIMEOUT', 'who would wait for longer than there is time does not')
+  assert.match(early.message, /only took longer than 50000 ms/)
+  assert.is(early.cause.message, 'failed 1', 'what failed stays visible')
+  const flow = await flowOf(hang, { timeout: 300, attemptTimeout: 100, retries: { attempts: Infinity, ...soon } }, { closeTimeout: 1 })
+  const late = await failure(flow.post('/', 'x').drain())
+  assert.is(late.code, 'ERR_EXECUTOR_TIMEOUT')
+  assert.match(late.message, /only took longer than 300 ms/)
+  await within(1000, flow.close())
+  const door = deferred<void>()
+  const lined = await flowOf(() => door.promise, { timeout: 100, attemptTimeout: 60_000, concurrency: 1 }, { closeTimeout: 1 })
+  const responses = await within(2000, lined.post('/', ['a', 'b'], { requestSize: 1, continueOnError: true }).toArray())
+  for (const { error } of responses) assert.match((error as Error).message, /only took longer than 100 ms/)
+  door.resolve()
+  await within(1000, lined.close())
+  assert.ok(performance.now() - started < 40_000)
+})
+
+test('183: the end of a try is a failure like others, and the next may succeed', async () => {
+  let calls = 0
+  await using flow = await flowOf(
+    () => (calls++ === 0 ? hang() : undefined),
+    { timeout: 60_000, attemptTimeout: 5, retries: { attempts: 1, ...soon } },
+    { closeTimeout: 1 },
+  )
+  assert.is(await within(2000, flow.post('/', 'x').drain()), 1)
+  assert.is(calls, 2)
+})
+
+test('183: neither timeout, nor attemptTimeout, leaves a timer when nobody wants the answer any more, or it is there', async () => {
+  const before = timers()
+  const flow = await flowOf(
+    ({ docs }) => (docs[0]!.text === 'hangs' ? hang() : turn()),
+    { timeout: 60_000, attemptTimeout: 50_000, retries: 3 },
+    { closeTimeout: 1 },
+  )
+  await flow.post('/', 'x').drain()
+  assert.is(timers(), before)
+  const post = flow.post('/', 'hangs')
+  const next = post.next()
+  await turn()
+  assert.is(timers(), before + 2)
+  await post.return()
+  await next
+  assert.is(timers(), before)
+  await within(1000, flow.close())
 })
 
 // ── retries ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -434,7 +492,7 @@ test('an attempt that goes on when its time is up changes nothing in the answer 
       over.push(work)
       return work.then(() => ({ late: true }))
     },
-    { timeout: 2, retries: { attempts: 2, ...soon } },
+    { attemptTimeout: 2, retries: { attempts: 2, ...soon } },
   )
   const [response] = await within(2000, flow.post('/', 'x').toArray())
   for (const door of late) door.resolve()

@@ -10,6 +10,7 @@ import { fake, real } from '../support/clock.js'
 import { collect } from '../support/collect.js'
 import { deadPort } from '../support/nobody.js'
 import { Service } from '../support/service.js'
+import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { world } from './world.js'
 
@@ -68,27 +69,28 @@ const failing = (port: number, protocol: 'grpc' | 'http' | 'websocket', options:
 }
 
 for (const protocol of PROTOCOLS) {
-  test(`C3: ${protocol}: a request is sent maxAttempts times, and once by default`, async () => {
-    for (const maxAttempts of [undefined, 1, 2, 5]) {
+  test(`C3: ${protocol}: a request is sent again as often as retries says, and once by default`, async () => {
+    for (const attempts of [undefined, 0, 1, 4]) {
       const port = await deadPort()
-      const { waited, result } = await waits(0.5, failing(port, protocol, { maxAttempts, initialBackoff: 4 * UNIT, maxBackoff: 400 * UNIT }))
+      const retries = attempts === undefined ? undefined : { attempts, delay: 4 * UNIT, maxDelay: 400 * UNIT }
+      const { waited, result } = await waits(0.5, failing(port, protocol, { retries }))
       assert.is(result.code, 'ERR_UNREACHABLE')
-      assert.is(waited.length, (maxAttempts ?? 1) - 1)
+      assert.is(waited.length, attempts ?? 0)
     }
   })
 
   test(`C3: ${protocol}: one that comes through at last is answered, once`, async () => {
     await using it = await world()
     await using server = await fickle(4, it.gateway.port)
-    await using client = new Client({ host: '127.0.0.1', port: server.port, protocol, maxAttempts: 9, initialBackoff: 1, maxBackoff: 2 })
+    await using client = new Client({ host: '127.0.0.1', port: server.port, protocol, retries: { attempts: 8, delay: 1, maxDelay: 2 } })
     assert.equal(await within(20_000, texts(protocol, client, ['a'])), ['a!'])
     assert.equal(it.calls, ['a'])
     assert.ok(server.attempts > 4)
   })
 
-  test(`C3: ${protocol}: timeout is for all attempts together`, async () => {
+  test(`C3: ${protocol}: timeout is for all tries together`, async () => {
     await using server = await fickle(Infinity)
-    const error = await failing(server.port, protocol, { maxAttempts: Infinity, initialBackoff: 1, maxBackoff: 5, timeout: 300 })()
+    const error = await failing(server.port, protocol, { retries: { attempts: Infinity, delay: 1, maxDelay: 5 }, timeout: 300 })()
     assert.is(error.code, 'ERR_TIMEOUT')
     assert.match(error.message, /within 300 ms/)
     assert.ok(server.attempts > 1)
@@ -96,7 +98,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`C3: ${protocol}: what an executor fails at is not sent again`, async () => {
     await using it = await world()
-    await using client = new Client({ port: it.gateway.port, protocol, maxAttempts: 5, initialBackoff: 1 })
+    await using client = new Client({ port: it.gateway.port, protocol, retries: { attempts: 4, delay: 1 } })
     const { error } = await collect(client.post('/', 'bad'))
     assert.is(error.code, 'ERR_EXECUTOR')
     assert.equal(it.calls, ['bad'])
@@ -116,7 +118,7 @@ for (const protocol of PROTOCOLS) {
       })
       .open()
     await using between = await Service.before(Number(new URL(flow.addresses[protocol]!).port))
-    await using client = new Client({ host: '127.0.0.1', port: between.port, protocol, maxAttempts: 3, initialBackoff: 1 })
+    await using client = new Client({ host: '127.0.0.1', port: between.port, protocol, retries: { attempts: 2, delay: 1 } })
     const post = client.post('/', 'a')
     const { value } = await within(20_000, post.next())
     assert.ok(value.partial)
@@ -126,14 +128,42 @@ for (const protocol of PROTOCOLS) {
   })
 }
 
-test('C3: waits grow by backoffMultiplier up to maxBackoff, and are a random part of that', async () => {
-  const parts = async (chance: number, options: ClientOptions) =>
-    (await waits(chance, failing(await deadPort(), 'http', { maxAttempts: 6, ...options }))).waited.map((wait) => wait / UNIT)
-  const options = { initialBackoff: 100 * UNIT, backoffMultiplier: 2, maxBackoff: 500 * UNIT }
-  assert.equal(await parts(1, options), [100, 200, 400, 500, 500])
-  assert.equal(await parts(0.25, options), [25, 50, 100, 125, 125])
-  assert.equal(await parts(1, { ...options, backoffMultiplier: undefined }), [100, 150, 225, 337.5, 500])
-  assert.equal(await parts(1, { ...options, backoffMultiplier: 1 }), [100, 100, 100, 100, 100])
+for (const protocol of PROTOCOLS) {
+  test(`183: ${protocol}: attemptTimeout ends one try, and the next may succeed; without retries, nothing follows`, async () => {
+    await using it = await world()
+    await using client = new Client({ port: it.gateway.port, protocol, attemptTimeout: 300, retries: { attempts: 1, delay: 1 }, timeout: 60_000 })
+    it.again()
+    const { error } = await within(20_000, collect(client.post('/', 'hang')))
+    assert.is(error.code, 'ERR_TIMEOUT')
+    assert.equal(it.calls, ['hang', 'hang'])
+    await using once = new Client({ port: it.gateway.port, protocol, attemptTimeout: 300 })
+    assert.is((await within(20_000, collect(once.post('/', 'hang')))).error.code, 'ERR_TIMEOUT')
+    assert.equal(it.calls, ['hang', 'hang', 'hang'])
+  })
+}
+
+const parts = async (chance: number, options: ClientOptions) =>
+  (await waits(chance, failing(await deadPort(), 'http', options))).waited.map((wait) => wait / UNIT)
+
+test('C3: waits double up to maxDelay, less a random part of up to a half', async () => {
+  const retries = { attempts: 5, delay: 100 * UNIT, maxDelay: 500 * UNIT }
+  assert.equal(await parts(0, { retries }), [100, 200, 400, 500, 500])
+  assert.equal(await parts(0.5, { retries }), [75, 150, 300, 375, 375])
+})
+
+test('183: the names of before go on to work, and are told once', async () => {
+  const told: string[] = []
+  const hear = ({ name, message }: Error): void => void (name === 'DeprecationWarning' && told.push(message))
+  process.on('warning', hear)
+  const old = { maxAttempts: 6, initialBackoff: 100 * UNIT, backoffMultiplier: 2, maxBackoff: 500 * UNIT }
+  assert.equal(await parts(0, old), [100, 200, 400, 500, 500])
+  assert.equal(await parts(0, { ...old, backoffMultiplier: undefined }), [100, 150, 225, 337.5, 500])
+  assert.equal(await parts(0, { ...old, backoffMultiplier: 1 }), [100, 100, 100, 100, 100])
+  await turn()
+  process.off('warning', hear)
+  assert.is(told.filter((message) => message.startsWith('maxAttempts of a Client is called retries')).length, 1)
+  assert.is(told.length, 4)
+  assert.throws(() => new Client({ retries: 1, maxAttempts: 2 }), /^maxAttempts must be left out where retries is given$/)
 })
 
 test.run()

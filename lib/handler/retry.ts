@@ -1,0 +1,250 @@
+import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
+import { isForGood } from '../base/for-good.js'
+import { copyOf } from '../request/copy.js'
+import type { Handler } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import { later } from '../stream/event-loop.js'
+import type { Scope } from '../stream/scope.js'
+import { listen, unlisten } from '../stream/signal-listener.js'
+import { rest } from '../stream/wait.js'
+import { BACKOFF, type Backoff, backoff } from './backoff.js'
+import { Timeout } from './timeout.js'
+
+interface RetryOptions {
+  /** Milliseconds for the whole request: all tries, the waits between them, and those for a replica. */
+  readonly timeout?: number | undefined
+  /** Milliseconds for one try, from when a replica has it. */
+  readonly attemptTimeout?: number | undefined
+  /** How often to try again. */
+  readonly retries?: number | ({ attempts: number } & { readonly [K in keyof Backoff]?: number | undefined }) | undefined
+  /** Ends all that is under way, and refuses what comes after. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What is different for an executor and for a server elsewhere. */
+interface RetryPolicy {
+  /** Whether the handler says when it starts, as those do with whom it may have to wait. */
+  readonly tells?: boolean
+  /** Whether a failed try may have changed the documents. One that is not the last works on copies then, so that no trace of it is in the answer. */
+  readonly copies?: boolean
+  /** Whether what failed may succeed the next time. */
+  passing?(error: unknown): boolean
+  /** What it fails with when its time is up. */
+  late?(request: Request, milliseconds: number, cause: unknown): Error
+  /** Hears of each try that follows another, and of what that failed at. */
+  onRetry?(request: Request, error: unknown): void
+}
+
+/** One request, over all its tries. */
+interface Run {
+  readonly limit: Timeout | undefined
+  /** Nobody may try again. */
+  over: boolean
+}
+
+/**
+ * Tries again what failed, and ends what takes too long or is told to stop. A try that has handed on partial answers is not repeated.
+ */
+export class Retry implements Handler {
+  readonly #handler: Handler
+  readonly #timeout: number | undefined
+  readonly #attemptTimeout: number | undefined
+  readonly #attempts: number
+  readonly #backoff: Backoff
+  readonly #signal: AbortSignal | undefined
+  readonly #policy: RetryPolicy
+  /** Ends a try, or a wait for the next, each. */
+  readonly #stops = new Set<(reason: unknown) => void>()
+  /** Shortens a wait for the next try each. */
+  readonly #waits = new Set<() => void>()
+  #hurried = false
+
+  constructor(
+    readonly name: string,
+    handler: Handler,
+    { timeout, attemptTimeout, retries = 0, signal }: RetryOptions,
+    policy: RetryPolicy = {},
+  ) {
+    this.#handler = handler
+    this.#timeout = timeout
+    this.#attemptTimeout = attemptTimeout
+    const {
+      attempts,
+      delay = BACKOFF.delay,
+      maxDelay = BACKOFF.maxDelay,
+      growth = BACKOFF.growth,
+    } = typeof retries === 'number' ? { attempts: retries } : retries
+    this.#attempts = attempts
+    this.#backoff = { delay, maxDelay, growth }
+    this.#signal = signal
+    this.#policy = policy
+  }
+
+  open(): void {
+    this.#hurried = false
+    if (this.#signal !== undefined) listen(this.#signal, this)
+  }
+
+  close(): void {
+    if (this.#signal !== undefined) unlisten(this.#signal, this)
+  }
+
+  hear(): void {
+    this.stop(this.#signal!.reason)
+  }
+
+  /** Ends what is under way, with this reason; nothing of it is tried again. */
+  stop(reason: unknown): void {
+    for (const stop of [...this.#stops]) stop(reason)
+  }
+
+  /** Whoever waits to try again does so now, and for the last time: the Flow closes. */
+  hurry(): void {
+    this.#hurried = true
+    for (const go of [...this.#waits]) go()
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#handler.accepts(endpoint)
+  }
+
+  async handle(request: Request): Promise<void> {
+    const { copies = true, passing = isPassing } = this.#policy
+    const { emit } = request
+    const tried = new Set<object>()
+    const run: Run = { limit: this.#timeout === undefined ? undefined : new Timeout(this.#timeout), over: false }
+    run.limit?.start()
+    let last = this.#attempts === 0
+    try {
+      for (let attempt = 0; ; attempt++) {
+        if (this.#signal?.aborted) throw this.#signal.reason
+        const scope = request.scope.child()
+        const trial = last || !copies ? request.fork(request.docs, scope) : copyOf(request, scope)
+        trial.tried = tried
+        let parted = false
+        trial.emit =
+          emit &&
+          ((part) => {
+            parted = true
+            return emit(part)
+          })
+        let failure: unknown
+        try {
+          await this.#try(trial, scope, run)
+          return request.adopt(trial)
+        } catch (error) {
+          if (last || run.over || parted || request.scope.aborted || this.#signal?.aborted || !passing(error)) throw error
+          failure = error
+        } finally {
+          scope.close()
+        }
+        const wait = backoff(this.#backoff, attempt)
+        // Nobody waits for a try that there is no time for.
+        if (run.limit !== undefined && wait >= run.limit.left) throw this.#late(request, this.#timeout!, failure)
+        this.#policy.onRetry?.(request, failure)
+        await this.#wait(wait, request, run)
+        last = this.#hurried || attempt + 1 === this.#attempts
+      }
+    } finally {
+      run.limit?.end()
+    }
+  }
+
+  /** One try. Settles when it is stopped, whatever the handler does then; who closes the Flow waits for that. */
+  #try(trial: Request, scope: Scope, run: Run): void | Promise<void> {
+    const { limit } = run
+    const own = this.#attemptTimeout === undefined ? undefined : new Timeout(this.#attemptTimeout)
+    trial.onStart = own && (() => own.start())
+    const { emit } = trial
+    // A consumer that takes its time is not the executor's fault.
+    if (emit !== undefined && (own ?? limit) !== undefined) {
+      trial.emit = async (part) => {
+        own?.pause()
+        limit?.pause()
+        try {
+          await emit(part)
+        } finally {
+          own?.resume()
+          limit?.resume()
+        }
+      }
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#handler.handle(trial)
+    } catch (error) {
+      own?.end()
+      throw error
+    }
+    if (pending === undefined) return own?.end()
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        own?.end()
+        unwatch?.()
+        this.#stops.delete(stopAll)
+      }
+      const stop = (reason: unknown): void => {
+        leave()
+        scope.abort(reason)
+        trial.linger(pending)
+        reject(reason)
+      }
+      const stopAll = (reason: unknown): void => {
+        run.over = true
+        stop(reason)
+      }
+      this.#stops.add(stopAll)
+      // Who waits no longer leaves a handler that does not listen, and no timer may hold the process for that.
+      const unwatch =
+        (own ?? limit) &&
+        scope.watch(() => {
+          own?.end()
+          limit?.end()
+        })
+      if (own !== undefined) own.onZero = () => stop(this.#late(trial, this.#attemptTimeout!))
+      if (limit !== undefined) limit.onZero = () => stopAll(this.#late(trial, this.#timeout!))
+      if (!this.#policy.tells) own?.start()
+      pending.then(resolve, reject).finally(leave)
+    })
+  }
+
+  /** Waits, unless the request is told to stop, or all of them. */
+  async #wait(milliseconds: number, { scope }: Request, run: Run): Promise<void> {
+    const pause = scope.child()
+    const go = (): void => pause.abort(undefined)
+    let ended: { reason: unknown } | undefined
+    const stop = (reason: unknown): void => {
+      ended = { reason }
+      go()
+    }
+    this.#stops.add(stop)
+    this.#waits.add(go)
+    // It is shorter than the time that is left.
+    if (run.limit !== undefined) run.limit.onZero = undefined
+    // Never without a turn: tries that fail at once would leave none to signals and sockets.
+    await (this.#hurried ? new Promise<void>(later) : rest(pause, milliseconds).catch(() => {}))
+    this.#stops.delete(stop)
+    this.#waits.delete(go)
+    pause.close()
+    if (scope.aborted) throw scope.reason
+    if (ended !== undefined) throw (ended as { reason: unknown }).reason
+  }
+
+  #late(request: Request, milliseconds: number, cause?: unknown): Error {
+    if (this.#policy.late !== undefined) return this.#policy.late(request, milliseconds, cause)
+    const { header, id } = request
+    return new ExecutorError('ERR_EXECUTOR_TIMEOUT', `${this.name} took longer than ${milliseconds} ms at ${header.execEndpoint} for request ${id}`, {
+      ...(cause !== undefined && { cause }),
+      executor: this.name,
+      endpoint: header.execEndpoint,
+      requestId: id,
+    })
+  }
+}
+
+/** An answer that has no meaning will have none next time; who is not let in, or asks for what is too large or not there, is refused again. */
+function isPassing(error: unknown): boolean {
+  if (!isError(error)) return true
+  if (error instanceof ConnectionError) return error.code !== 'ERR_TOO_LARGE' && !isForGood(error)
+  return !(error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
+}
