@@ -7,6 +7,7 @@ import { failureOf } from '../graph/walk.js'
 import { copyOf } from '../request/copy.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { type PollingOption, pollingFor } from './polling.js'
 import { Replica } from './replica.js'
@@ -164,7 +165,10 @@ export class Replicas implements Handler {
     let lapsed = 0
     const unwatch = request.scope.watch(() => {
       replica.lapsed += ++lapsed
-      for (const [at, line] of this.#lines.entries()) if (this.#isStuck(at)) line.startClocks()
+      // Who hears of it is given a turn to stop: only of one that goes on, nobody knows for how long.
+      later(() => {
+        for (const [at, line] of this.#lines.entries()) if (this.#isStuck(at)) line.startClocks()
+      })
     })
     return replica.handle(request, start, () => {
       unwatch()

@@ -768,6 +768,30 @@ test('F4, P6: replicas of an executor that is not meant, or not bound, are left 
   assert.is(calls, 3)
 })
 
+for (const hears of [true, false])
+  test(`F4: when a request is given up, the time of those in line ${hears ? 'stands still, as its executor stops' : 'runs, as its executor goes on'}`, async () => {
+    const handle = ({ scope }: Request): Promise<void> => new Promise((_, reject) => void (hears && scope.watch(reject)))
+    const replicas = new Replicas([{ accepts: () => true, handle }], {
+      name: 'x',
+      concurrency: 1,
+      polling: 'ANY',
+      background: new Background(undefined),
+    })
+    const started = [0, 0, 0]
+    const requests = started.map((_, i) => {
+      const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+      request.onStart = () => void started[i]!++
+      return request
+    })
+    const answers = requests.map((request) => Promise.resolve(replicas.handle(request)).catch(() => {}))
+    assert.equal(started, [1, 0, 0])
+    requests[0]!.scope.abort(new Error('too long'))
+    await turn()
+    assert.equal(started, hears ? [1, 1, 0] : [1, 1, 1])
+    if (hears) for (const { scope } of requests) scope.abort(new Error('enough'))
+    if (hears) await within(2000, Promise.all(answers))
+  })
+
 test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
