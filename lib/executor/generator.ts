@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import type { Document, DocumentLike } from '../doc/document.js'
+import { fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import { Response } from '../request/response.js'
 import { later, overdue } from '../stream/event-loop.js'
@@ -37,7 +38,7 @@ export async function collect(
       for (const document of docs) all.set(given.has(document) ? document : (byId.get(document.id) ?? document.id), document)
     } else check()
     // A copy goes out, as the generator goes on with the documents.
-    if (request.emit !== undefined) await request.emit(new Response(request.fork(docs.clone()), undefined, request.whole.emitted++))
+    if (request.emit !== undefined) await request.emit(new Response(fork(request, docs.clone()), undefined, request.countPart()))
     // A generator that waits for nothing, and pieces that are taken at once, would leave no turn to sockets: nor to the one that says that nobody listens.
     if (overdue()) await new Promise<void>(later)
     if (scope.aborted) throw scope.reason

@@ -1,6 +1,6 @@
-import { Request } from '../request/request.js'
-import { whenFinished } from '../request/unfinished.js'
-import type { Scope } from '../stream/scope.js'
+import { adopt, detached, fork } from '../request/lineage.js'
+import type { Request } from '../request/request.js'
+import { whenFinished } from '../request/under-way.js'
 import { GATEWAY } from './gateway.js'
 import type { Graph, Node } from './graph.js'
 import { join } from './join.js'
@@ -35,7 +35,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     return at(node.name, branch, () => copies(branch, node.copies))
   }
   try {
-    start = at(GATEWAY, request, () => copies(request.fork(request.docs, scope), graph.copies))
+    start = at(GATEWAY, request, () => copies(fork(request, request.docs, scope), graph.copies))
     for (const node of graph.nodes) {
       const outcome = run(node)
       outcomes.push(outcome)
@@ -55,7 +55,7 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
               graph.join,
             ),
           )
-    request.adopt(end)
+    adopt(request, end)
     request.time = end.time
   } catch (error) {
     scope.abort(error)
@@ -79,14 +79,6 @@ function at<T>(place: string, request: Request, copy: () => T): T {
 /** A request for each way out: the first goes on itself, the others are copies, made before anybody changes it. */
 function copies(request: Request, count: number): Request[] {
   const all = [request]
-  for (let i = 1; i < count; i++) all.push(request.fork(request.docs.clone()))
+  for (let i = 1; i < count; i++) all.push(fork(request, request.docs.clone()))
   return all
-}
-
-/** The same request for work that outlives it: its routes and its end are its own. */
-function detached(request: Request, scope: Scope): Request {
-  const own = new Request(request.header, request.docs, scope)
-  own.id = request.id
-  own.branches = request.branches
-  return request.lend(own)
 }

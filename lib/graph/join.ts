@@ -1,11 +1,12 @@
 import { allocate, type DocumentArray } from '../doc/array.js'
+import { fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import type { Join } from './graph.js'
 
 /** Unites branches where they meet, in the order of `names`, whatever order they arrived in. What each brought is still to be seen. */
 export function join(parts: readonly Request[], names: readonly string[], how: Join): Request {
   const branches = parts.map(({ docs }, index) => ({ executor: names[index]!, docs }))
-  const joined = parts[0]!.fork(united(how === 'merge' ? parts.map(({ docs }) => ({ docs: docs.clone() })) : parts, how))
+  const joined = fork(parts[0]!, united(how === 'merge' ? parts.map(({ docs }) => ({ docs: docs.clone() })) : parts, how))
   joined.branches = branches
   joined.emptied = parts.some(({ emptied }) => emptied)
   joined.time = Math.max(...parts.map(({ time }) => time))

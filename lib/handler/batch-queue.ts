@@ -5,8 +5,9 @@ import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
 import type { Handler } from '../request/handler.js'
-import { Request } from '../request/request.js'
-import { whenFinished } from '../request/unfinished.js'
+import { batchOf } from '../request/lineage.js'
+import type { Request } from '../request/request.js'
+import { whenFinished } from '../request/under-way.js'
 import { Scope } from '../stream/scope.js'
 
 /** How an executor's batches are put together from several requests. */
@@ -207,8 +208,7 @@ export class Queue {
     const docs = DocumentArray.from(batch.items.map(({ document }) => document))
     const ids = docs.map(({ id }) => id)
     const first = batch.items[0]!.ticket.request
-    const request = new Request(first.header, docs, batch.scope)
-    request.identity = first.identity
+    const request = batchOf(first, docs, batch.scope)
     try {
       await this.#handler.handle(request)
       if (request.docs.length !== ids.length) throw this.#mismatch(request, `a batch of ${ids.length} documents with ${request.docs.length}`)

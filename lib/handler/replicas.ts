@@ -4,9 +4,9 @@ import type { DocumentArray } from '../doc/array.js'
 import type { Background } from '../graph/background.js'
 import { united } from '../graph/join.js'
 import { failureOf } from '../graph/walk.js'
-import { copyOf } from '../request/copy.js'
 import type { Handler } from '../request/handler.js'
-import type { Request } from '../request/request.js'
+import { copyOf, fork } from '../request/lineage.js'
+import type { Attempt, Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { type PollingOption, pollingFor } from './polling.js'
@@ -57,12 +57,13 @@ export class Replicas implements Handler {
     const scope = request.scope.child()
     const parts = this.#copies(request, scope)
     // As with one: nobody's time runs while somebody waits in line.
-    if (request.onStart !== undefined) {
+    const onStart = request.attempt?.onStart
+    if (onStart !== undefined) {
       const waiting = new Set(parts)
       for (const part of parts)
-        part.onStart = () => {
-          if (waiting.delete(part) && waiting.size === 0) request.onStart!()
-        }
+        part.attempt = attempt(() => {
+          if (waiting.delete(part) && waiting.size === 0) onStart()
+        })
     }
     const answers: Promise<void>[] = []
     const ask = async (part: Request, at: number): Promise<void> => {
@@ -102,7 +103,7 @@ export class Replicas implements Handler {
     for (const part of parts) {
       part.results = undefined
       // One that has begun may be the one who answers.
-      part.onStart = request.onStart
+      part.attempt = attempt(request.attempt?.onStart)
     }
     let heard = false
     /** What failed while there was no answer, first things first. */
@@ -143,7 +144,7 @@ export class Replicas implements Handler {
 
   /** A request for each replica: the copies are made before anybody changes the documents, which go to the first. */
   #copies(request: Request, scope: Scope): Request[] {
-    const copies = this.#replicas.map((_, at) => (at === 0 ? request.fork(request.docs, scope) : copyOf(request, scope)))
+    const copies = this.#replicas.map((_, at) => (at === 0 ? fork(request, request.docs, scope) : copyOf(request, scope)))
     for (const copy of copies) copy.results = undefined
     return copies
   }
@@ -151,17 +152,18 @@ export class Replicas implements Handler {
   /** @param at which replica; as many as there are stands for any */
   #ask(request: Request, at: number): void | Promise<void> {
     const start = now()
-    const replica = at === this.#replicas.length ? this.#best(start, request.tried) : this.#replicas[at]!
+    const replica = at === this.#replicas.length ? this.#best(start, request.attempt?.tried) : this.#replicas[at]!
     if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
     const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, now()))
-    if (this.#isStuck(at)) request.onStart?.()
+    if (this.#isStuck(at)) request.attempt?.onStart?.()
     return answer
   }
 
   #hand(request: Request, replica: Replica, start: number): void | Promise<void> {
-    request.tried?.add(replica)
-    if (request.onStart === undefined) return replica.handle(request, start, () => this.#next(replica))
-    request.onStart()
+    const { attempt } = request
+    attempt?.tried.add(replica)
+    if (attempt?.onStart === undefined) return replica.handle(request, start, () => this.#next(replica))
+    attempt.onStart()
     let lapsed = 0
     const unwatch = request.scope.watch(() => {
       replica.lapsed += ++lapsed
@@ -206,6 +208,11 @@ export class Replicas implements Handler {
     while (replica.load < this.#settings.concurrency && Math.min(own.since, any.since) < Infinity) (any.since < own.since ? any : own).shift(replica)
     replica.dealing = false
   }
+}
+
+/** Of one of those that all replicas get: which ones were tried says nothing there. */
+function attempt(onStart: Attempt['onStart']): Attempt {
+  return { tried: new Set(), onStart }
 }
 
 /** The answers of replicas that all kept the documents they were given, united one by one: an id may be there twice. */

@@ -1,7 +1,7 @@
 import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
 import { isForGood } from '../base/for-good.js'
-import { copyOf } from '../request/copy.js'
 import type { Handler } from '../request/handler.js'
+import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
@@ -119,8 +119,7 @@ export class Retry implements Handler {
       for (let attempt = 0; ; attempt++) {
         if (this.#signal?.aborted) throw this.#signal.reason
         const scope = request.scope.child()
-        const trial = last || !copies ? request.fork(request.docs, scope) : copyOf(request, scope)
-        trial.tried = tried
+        const trial = last || !copies ? fork(request, request.docs, scope) : copyOf(request, scope)
         let parted = false
         trial.emit =
           emit &&
@@ -130,8 +129,8 @@ export class Retry implements Handler {
           })
         let failure: unknown
         try {
-          await this.#try(trial, scope, run)
-          return request.adopt(trial)
+          await this.#try(trial, scope, tried, run)
+          return adopt(request, trial)
         } catch (error) {
           if (last || run.over || parted || request.scope.aborted || this.#signal?.aborted || !passing(error)) throw error
           failure = error
@@ -151,10 +150,10 @@ export class Retry implements Handler {
   }
 
   /** One try. Settles when it is stopped, whatever the handler does then; who closes the Flow waits for that. */
-  #try(trial: Request, scope: Scope, run: Run): void | Promise<void> {
+  #try(trial: Request, scope: Scope, tried: Set<object>, run: Run): void | Promise<void> {
     const { limit } = run
     const own = this.#attemptTimeout === undefined ? undefined : new Timeout(this.#attemptTimeout)
-    trial.onStart = own && (() => own.start())
+    trial.attempt = { tried, onStart: own && (() => own.start()) }
     const { emit } = trial
     // A consumer that takes its time is not the executor's fault.
     if (emit !== undefined && (own ?? limit) !== undefined) {

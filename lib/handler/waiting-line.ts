@@ -50,6 +50,6 @@ export class Line {
 
   /** The replicas are stuck: from now on, the time of those who wait runs. */
   startClocks(): void {
-    for (const { request } of this.#waiters) request.onStart?.()
+    for (const { request } of this.#waiters) request.attempt?.onStart?.()
   }
 }

@@ -4,6 +4,7 @@ import { Client } from '../client/client.js'
 import { BACKOFF, backoff } from '../handler/backoff.js'
 import { isAway } from '../handler/replica.js'
 import type { Handler } from '../request/handler.js'
+import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
 import { rest } from '../stream/wait.js'
 import type { Start } from './place.js'
@@ -81,27 +82,25 @@ export class External implements Handler, Part {
     if (header.isPlain) return this.#try(request)
     let own = this.#headers.get(header)
     if (own === undefined) this.#headers.set(header, (own = header.only(this.name)))
-    const sent = request.fork(request.docs, request.scope, own)
-    sent.onStart = request.onStart
-    sent.tried = request.tried
+    const sent = fork(request, request.docs, request.scope, own)
+    sent.attempt = request.attempt
     try {
       await this.#try(sent)
     } finally {
       // Where it failed, too: documents came back with the failure.
-      request.adopt(sent)
+      adopt(request, sent)
     }
   }
 
   async #try(request: Request): Promise<void> {
-    const { emitted } = request.whole
+    const { attempt, emitted } = request
     const most = Math.max(TRIES, this.#clients.length)
     // Who failed is asked again only when all have; attempts of one request know of each other, executors behind each other do not.
-    const { tried } = request
-    request.tried = tried ?? new Set()
+    request.attempt = attempt ?? { tried: new Set(), onStart: undefined }
     try {
       await this.#ask(request, most, emitted)
     } finally {
-      request.tried = tried
+      request.attempt = attempt
     }
   }
 
@@ -111,7 +110,7 @@ export class External implements Handler, Part {
         return await this.#replicas.handle(request)
       } catch (error) {
         // Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none.
-        if (!isAway(error) || tries === most || request.scope.aborted || request.whole.emitted > emitted) throw error
+        if (!isAway(error) || tries === most || request.scope.aborted || request.emitted > emitted) throw error
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length

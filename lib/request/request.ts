@@ -64,9 +64,17 @@ export class Header {
   }
 }
 
+/** One try of a request, for those who choose whom it goes to. */
+export interface Attempt {
+  /** The replicas that it, and those before it, were given to. */
+  readonly tried: Set<object>
+  /** Told when an executor gets it, as it may have to wait for one. */
+  readonly onStart: (() => void) | undefined
+}
+
 /**
  * One batch of documents on its way: walks from executor to executor, and collects what they answer.
- * An executor changes or replaces `docs`; at a fork the branches get copies.
+ * An executor changes or replaces `docs`; at a fork the branches get copies. What becomes of each field there, `request/lineage` says.
  */
 export class Request {
   readonly header: Header
@@ -85,16 +93,13 @@ export class Request {
   identity: Identity | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */
   emit: Emit<Response> | undefined
-  /** How many partial answers there were. */
-  emitted = 0
-  /** Told when an executor gets it, if it may have to wait for one. */
-  onStart: (() => void) | undefined
   /** Conditions left no document of those it had. */
   emptied = false
-  /** The replicas that former attempts were given to. */
-  tried: Set<object> | undefined
-  /** What goes on when it is done with: see `linger()`, and `whenFinished()` in request/unfinished. */
+  /** Set where it is tried again, or has a time of its own for each try. */
+  attempt: Attempt | undefined
+  /** What goes on when it is done with: see `linger()`, and `whenFinished()` in request/under-way. */
   unfinished: Promise<unknown> | undefined
+  #emitted = 0
   readonly #origin: Request | undefined
   #id: string | undefined
 
@@ -120,6 +125,16 @@ export class Request {
     this.#id = id
   }
 
+  /** How many partial answers there were. */
+  get emitted(): number {
+    return this.whole.#emitted
+  }
+
+  /** One more partial answer. @returns which one it is, from 0 */
+  countPart(): number {
+    return this.whole.#emitted++
+  }
+
   /** Notes the arrival somewhere, right after what happened before. */
   arrive(place: string): Route {
     this.time ||= Date.now()
@@ -143,28 +158,5 @@ export class Request {
   linger(work: Promise<unknown>): void {
     const { whole } = this
     whole.unfinished = Promise.allSettled([whole.unfinished, work])
-  }
-
-  /** The same request on another way, with these documents. */
-  fork(docs: DocumentArray, scope: Scope = this.scope, header = this.header): Request {
-    const fork = new Request(header, docs, scope, this.whole)
-    fork.emit = this.emit
-    fork.branches = this.branches
-    return this.lend(fork)
-  }
-
-  /** Takes over what a fork came to. */
-  adopt({ docs, results }: Request): void {
-    this.docs = docs
-    this.results = results
-  }
-
-  /** Tells a request on another way what is known so far. */
-  lend(other: Request): Request {
-    other.time = this.time
-    other.emptied = this.emptied
-    other.identity = this.identity
-    if (this.results !== undefined) other.results = { ...this.results }
-    return other
   }
 }

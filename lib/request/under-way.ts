@@ -47,3 +47,16 @@ export class Inside {
     for (let visit = this.#first; visit !== undefined; visit = visit.after) yield visit
   }
 }
+
+/** Resolves when nothing of a request goes on any more, also of what began to linger meanwhile. Nothing, if nothing does. */
+export function whenFinished(request: Request): Promise<void> | undefined {
+  return request.unfinished === undefined ? undefined : untilFinished(request)
+}
+
+async function untilFinished(request: Request): Promise<void> {
+  while (request.unfinished !== undefined) {
+    const { unfinished } = request
+    request.unfinished = undefined
+    await unfinished
+  }
+}

@@ -5,6 +5,7 @@ import { failureOf } from '../graph/walk.js'
 import { Limited } from '../handler/limits.js'
 import { Refused } from '../handler/refused.js'
 import type { Handler } from '../request/handler.js'
+import { fork } from '../request/lineage.js'
 import type { Parameters } from '../request/parameters.js'
 import { RESULTS, snapshot } from '../request/parameters.js'
 import { Header, Request } from '../request/request.js'
@@ -131,10 +132,10 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
 /** A partial answer that came back for a request, as a response to hand on. */
 export function partOf(request: Request, message: Message): Response {
   // The consumer sees what it said, not what one executor was told of that.
-  const part = request.fork(message.docs, request.scope, request.whole.header)
+  const part = fork(request, message.docs, request.scope, request.whole.header)
   const results: unknown = message.parameters[RESULTS]
   if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
-  return new Response(part, undefined, request.whole.emitted++)
+  return new Response(part, undefined, request.countPart())
 }
 
 /** What an executor elsewhere failed at, or that its server did not have it answer. `cause` is an Error with its name, message and stack, as far as they were sent. */

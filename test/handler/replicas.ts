@@ -342,7 +342,7 @@ test('F4: the time of an attempt begins when nobody of it waits in line any more
     const replicas = new Replicas(handlers, { name: 'x', concurrency: 1, polling, background: new Background(() => {}) })
     const ask = (endpoint: string): unknown => {
       const request = new Request(new Header(endpoint, {}), new DocumentArray(), new Scope())
-      request.onStart = () => started.push(endpoint)
+      request.attempt = { tried: new Set(), onStart: () => started.push(endpoint) }
       return replicas.handle(request)
     }
     const busy = [ask('/one'), ...(endpoint === '/any' ? [ask('/two')] : [])]
@@ -780,7 +780,7 @@ for (const hears of [true, false])
     const started = [0, 0, 0]
     const requests = started.map((_, i) => {
       const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
-      request.onStart = () => void started[i]!++
+      request.attempt = { tried: new Set(), onStart: () => void started[i]!++ }
       return request
     })
     const answers = requests.map((request) => Promise.resolve(replicas.handle(request)).catch(() => {}))

@@ -16,9 +16,9 @@ import { turn } from '../support/turn.js'
 /** Notes which addresses it is told to pass over, and fails so often. */
 function addresses(name: string, failures: number): { handler: Handler; seen: string[] } {
   const seen: string[] = []
-  const handle = async ({ tried }: Request): Promise<void> => {
-    seen.push([...tried!].join())
-    tried!.add(`${name}${seen.length}` as unknown as object)
+  const handle = async ({ attempt }: Request): Promise<void> => {
+    seen.push([...attempt!.tried].join())
+    attempt!.tried.add(`${name}${seen.length}` as unknown as object)
     if (seen.length <= failures) throw new ConnectionError('ERR_UNREACHABLE', name, 'nobody there')
   }
   return { handler: { accepts: () => true, handle } as unknown as Handler, seen }
@@ -108,9 +108,9 @@ test('216: nobody elsewhere is asked again after a partial answer', async () => 
   ] as const) {
     const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
     let calls = 0
-    const handle = async ({ whole }: Request): Promise<void> => {
+    const handle = async (request: Request): Promise<void> => {
       calls++
-      whole.emitted += pieces
+      for (let piece = 0; piece < pieces; piece++) request.countPart()
       throw new ConnectionError('ERR_DISCONNECTED', 'x', 'it went away')
     }
     const handler = { accepts: () => true, handle } as unknown as Handler
@@ -123,11 +123,11 @@ test('216: nobody elsewhere is asked again after a partial answer', async () => 
 test('201: attempts at one executor do know', async () => {
   const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
   const tried = new Set<object>(['before' as unknown as object])
-  request.tried = tried
+  request.attempt = { tried, onStart: undefined }
   const a = addresses('a', 1)
   await new External('only', a.handler, clients).handle(request)
   assert.equal(a.seen, ['before', 'before,a1'])
-  assert.is(request.tried, tried)
+  assert.is(request.attempt.tried, tried)
 })
 
 test('174: targets and parameters by its name here are settled before a request leaves, also beside retries, batches and replicas; responses say what was posted', async () => {

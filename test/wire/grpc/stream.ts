@@ -5,6 +5,7 @@ import { ConnectionError, ExecutorError } from '../../../lib/base/errors.js'
 import { DocumentArray } from '../../../lib/doc/array.js'
 import { Executor, requests } from '../../../lib/index.js'
 import { post } from '../../../lib/post/post.js'
+import { fork } from '../../../lib/request/lineage.js'
 import { Header, Request } from '../../../lib/request/request.js'
 import { Scope } from '../../../lib/stream/scope.js'
 import { connect } from '../../../lib/wire/grpc/index.js'
@@ -255,7 +256,7 @@ test('C5: a request whose two branches go the same way gets an answer on each', 
   const connection = connect(it.server.address)
   // As an executor elsewhere stands in a graph: the branches of a request have one id and one scope.
   const whole = new Request(new Header('/', {}), DocumentArray.from([{ text: 'a' }]), new Scope())
-  const branches = ['left', 'right'].map((text) => whole.fork(DocumentArray.from([{ text }])))
+  const branches = ['left', 'right'].map((text) => fork(whole, DocumentArray.from([{ text }])))
   await within(10_000, Promise.all(branches.map((branch) => connection.handle(branch))))
   assert.equal(
     branches.map(({ docs }) => docs.texts),

@@ -87,7 +87,7 @@ class GrpcClient implements GrpcConnection {
 
   /** @param patience ends the wait for a connection */
   async #ask(request: Request, patience: Scope): Promise<Message> {
-    const { emitted } = request.whole
+    const { emitted } = request
     let refused: ConnectionError | undefined
     for (let refusals = 0; ; refusals++) {
       try {
@@ -95,7 +95,7 @@ class GrpcClient implements GrpcConnection {
       } catch (error) {
         // It went, and nobody came in its place.
         if (refused !== undefined && error instanceof ConnectionError && error.code === 'ERR_UNREACHABLE') throw refused
-        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.whole.emitted > emitted) throw error
+        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.emitted > emitted) throw error
         refused = error
       }
     }
