@@ -97,8 +97,7 @@ export class Document<T extends object = Tags> {
     if (typeof like !== 'object' || like === null || Array.isArray(like)) throw nothing(like)
     if (isTypedArray((like as NdArray).data) && Array.isArray((like as NdArray).shape)) return new Document<T>({ tensor: like as NdArray })
     const isPlain = isPlainObject(like)
-    if (!isPlain && typeof (like as { then?: unknown }).then === 'function')
-      throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it, for instance in an async generator')
+    if (!isPlain && typeof (like as { then?: unknown }).then === 'function') throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it')
     const document = new Document<T>((isPlain ? like : fieldsOf(like)) as DocumentInit<T>)
     // What says that it has no text is empty on purpose.
     if ((document.#id ?? document.#content ?? document.#tags ?? document.#more) === undefined && Object.keys(like).length === 0)
@@ -212,7 +211,7 @@ export class Document<T extends object = Tags> {
 
   /** Whether there are chunks or matches, without making empty arrays for the question. */
   has(field: 'chunks' | 'matches'): boolean {
-    return (this.#more?.[field]?.length ?? 0) > 0
+    return !!this.#more?.[field]?.length
   }
 
   /** A copy that can be changed without the other seeing it, with the same id. Bytes and tensors are shared: replace them, do not write into them. */
@@ -220,15 +219,16 @@ export class Document<T extends object = Tags> {
     const copy = new Document<T>()
     copy.#id = this.id
     copy.#content = this.#content
-    if (this.#tags !== undefined) copy.#tags = copyJson(this.#tags)
+    copy.#tags = copyJson(this.#tags)
     const more = this.#more
     if (more !== undefined) {
-      copy.#more = { ...more }
-      if (more.chunks !== undefined) copy.#more.chunks = more.chunks.clone()
-      if (more.matches !== undefined) copy.#more.matches = more.matches.clone()
-      if (more.scores !== undefined) copy.#more.scores = copyJson(more.scores)
-      if (more.location !== undefined) copy.#more.location = [...more.location]
-      if (more.evaluations !== undefined) copy.#more.evaluations = copyJson(more.evaluations)
+      const fields: Record<string, unknown> = { ...more }
+      copy.#more = fields
+      for (const field in fields) {
+        const value = fields[field]
+        if (value instanceof DocumentArray) fields[field] = value.clone()
+        else if (field !== 'embedding') fields[field] = copyJson(value)
+      }
     }
     return copy
   }
@@ -249,23 +249,24 @@ export class Document<T extends object = Tags> {
     for (const [field, value] of Object.entries(theirs)) {
       if (value === undefined) continue
       if (value instanceof DocumentArray) mine[field] = ((mine[field] ??= new DocumentArray()) as DocumentArray).merge(value)
-      else if (field === 'scores' || field === 'evaluations') mine[field] = { ...(mine[field] as object), ...value, ...(mine[field] as object) }
+      else if (field !== 'embedding' && isPlainObject(value)) mine[field] = { ...(mine[field] as object), ...value, ...(mine[field] as object) }
       else if (isEmpty(mine[field])) mine[field] = value
     }
     return this
   }
 
-  /** The fields that are set, for JSON: bytes as base64, tensors as nested lists. */
+  /** The fields that are set, for JSON: bytes as base64, tensors as nested lists, `'NaN'`, `'Infinity'` and `'-Infinity'` where a number is none that JSON has. */
   toJSON(): Record<string, unknown> {
     const json = this.#shown()
-    if (json.blob !== undefined) json.blob = toBase64(json.blob as Uint8Array)
-    if (json.tensor !== undefined) json.tensor = toNested(json.tensor as NdArray)
+    const { blob, tensor } = this
+    if (blob) json.blob = toBase64(blob)
+    if (tensor) json.tensor = spelled(toNested(tensor))
     const more = this.#more
     for (const field in more) {
       const value = more[field as keyof More]
       if (value === undefined) continue
-      if (field === 'embedding') json.embedding = toNested(value as NdArray)
-      else if (typeof value !== 'object' || (value instanceof DocumentArray ? value.length : Object.keys(value).length) > 0) json[field] = value
+      if (field === 'embedding') json.embedding = spelled(toNested(value as NdArray))
+      else if (typeof value !== 'object' || Object.keys(value).length > 0) json[field] = spelled(value)
     }
     return json
   }
@@ -314,8 +315,8 @@ export class Document<T extends object = Tags> {
   #shown(): Record<string, unknown> {
     const shown: Record<string, unknown> = { id: this.id }
     const { contentType } = this
-    if (contentType !== undefined) shown[contentType] = this.#content
-    if (this.#tags !== undefined && Object.keys(this.#tags).length > 0) shown.tags = this.#tags
+    if (contentType) shown[contentType] = this.#content
+    if (this.#tags && Object.keys(this.#tags).length > 0) shown.tags = this.#tags
     return shown
   }
 
@@ -347,6 +348,16 @@ function fieldsOf(like: object): object {
   const isOther = Symbol.iterator in like || Symbol.asyncIterator in like || isError(like)
   if (isOther || 'arrayBuffer' in like || Object.keys(fields).length === 0) throw nothing(like, EMPTY)
   return fields
+}
+
+/** Numbers, alone or in lists and objects, as JSON has them: what it has none for are texts, 'NaN', 'Infinity' and '-Infinity', as in protobuf's JSON. */
+export function spelled(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : `${value}`
+  if (typeof value !== 'object' || value instanceof DocumentArray) return value
+  // A key named __proto__ stays a key.
+  const copy: any = Array.isArray(value) ? [...value] : { ...value }
+  for (const key in copy) copy[key] = spelled(copy[key])
+  return copy
 }
 
 const EMPTY = ' without any of these'

@@ -2,7 +2,7 @@ import { DocumentError, show } from '../base/errors.js'
 import type { DocumentArray } from './array.js'
 import type { DocumentLike } from './document.js'
 import { isPlainObject } from './json.js'
-import type { NdArray, NdArrayInit } from './ndarray.js'
+import { type NdArray, type NdArrayInit, unspelled } from './ndarray.js'
 
 /** What a document is tagged with, when its type says no more: JSON values by name. */
 export type Tags = Record<string, any>
@@ -104,8 +104,9 @@ export function string(field: string, value: unknown): string {
 }
 
 export function number(field: string, value: unknown): number {
-  if (typeof value !== 'number') throw invalid(field, 'a number', value)
-  return value
+  const number = unspelled(value)
+  if (typeof number !== 'number') throw invalid(field, 'a number', value)
+  return number
 }
 
 function natural(field: string, value: unknown): number {
@@ -118,8 +119,9 @@ export function isEmpty(value: unknown): boolean {
 }
 
 function numbers(field: string, value: unknown): readonly number[] {
-  if (!Array.isArray(value) || !value.every((item) => typeof item === 'number')) throw invalid(field, 'a list of numbers', value)
-  return value
+  const list = Array.isArray(value) ? value.map(unspelled) : [{}]
+  if (list.some((item) => typeof item !== 'number')) throw invalid(field, 'a list of numbers', value)
+  return list as number[]
 }
 
 export function documents(field: string, value: unknown): Iterable<DocumentLike> {
@@ -132,14 +134,11 @@ export function named(field: string, value: Record<string, NamedScore | number>)
   const scores: Record<string, NamedScore> = {}
   for (const [name, score] of Object.entries(value)) {
     if (name === '__proto__') throw new DocumentError('ERR_DOCUMENT', `${field} cannot have a score named __proto__`)
-    if (typeof score === 'number') scores[name] = { value: score }
-    else {
-      const { value, opName, op_name, description, refId, ref_id } = (score ?? {}) as unknown as Record<string, any>
-      const at = `${field}.${name}`
-      scores[name] = { value: number(`${at}.value`, value) }
-      for (const [field, text] of Object.entries({ opName: opName ?? op_name, description, refId: refId ?? ref_id }))
-        if (text !== undefined && text !== null) scores[name][field as 'refId'] = string(`${at}.${field}`, text)
-    }
+    const { value, opName, op_name, description, refId, ref_id } = (typeof score === 'object' && score ? score : { value: score }) as Record<string, any>
+    const at = `${field}.${name}`
+    scores[name] = { value: number(`${at}.value`, value) }
+    for (const [field, text] of Object.entries({ opName: opName ?? op_name, description, refId: refId ?? ref_id }))
+      if (text !== undefined && text !== null) scores[name][field as 'refId'] = string(`${at}.${field}`, text)
   }
   return scores
 }

@@ -36,12 +36,11 @@ export function isTypedArray(value: unknown): value is TypedArray {
  */
 export function toNdArray(value: NdArrayInit, field = 'tensor'): NdArray {
   if (isTypedArray(value)) return { data: value, shape: [value.length] }
-  if (Array.isArray(value)) return fromNested(value, field)
-  // What toNested makes of a tensor without dimensions.
-  if (typeof value === 'number') return { data: Float64Array.of(value), shape: [] }
-  const { data, shape } = (typeof value === 'object' && value !== null ? value : {}) as Partial<NdArray>
+  // A number is what toNested makes of a tensor without dimensions.
+  if (Array.isArray(value) || typeof unspelled(value) === 'number') return fromNested(value as NestedList, field)
+  const { data, shape } = Object(value) as Partial<NdArray>
   if (!isTypedArray(data) || !Array.isArray(shape))
-    throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or nested lists of numbers, not ${show(value)}`)
+    throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or lists of numbers, not ${show(value)}`)
   if (countOf(shape, field) !== data.length)
     throw new DocumentError('ERR_DOCUMENT', `${field} has ${data.length} elements, which do not fill the shape [${shape.join(', ')}]`)
   return value as NdArray
@@ -66,7 +65,12 @@ export function countOf(shape: readonly number[], field: string): number {
   return count
 }
 
-/** A tensor as nested lists, for JSON. 64-bit integers become numbers. */
+/** A number that JSON has none for is one of these texts in it; all else is what it is. */
+export function unspelled(value: unknown): unknown {
+  return typeof value === 'string' && /^(NaN|-?Infinity)$/.test(value) ? +value : value
+}
+
+/** A tensor as nested lists. 64-bit integers become numbers. */
 export function toNested({ data, shape }: NdArray): NestedList | number {
   let at = 0
   const rows = (dimension: number): NestedList | number =>
@@ -89,7 +93,7 @@ function fromNested(list: NestedList, field: string): NdArray {
       throw new DocumentError('ERR_DOCUMENT', `${field} must have rows of one length: ${shape[dimension]} in dimension ${dimension}`)
     if (dimension + 1 < shape.length) for (const inner of level) measure(inner, dimension + 1)
   }
-  measure(list, 0)
+  if (shape.length > 0) measure(list, 0)
   const data = new Float64Array(countOf(shape, field))
   let at = 0
   const fill = (level: unknown, dimension: number): void => {
@@ -97,8 +101,8 @@ function fromNested(list: NestedList, field: string): NdArray {
       for (const inner of level as unknown[]) fill(inner, dimension + 1)
       return
     }
-    // JSON has no NaN and no Infinity, and writes null for both.
-    const number = level === null ? Number.NaN : level
+    // Others write null for what JSON has no number for.
+    const number = level === null ? Number.NaN : unspelled(level)
     if (typeof number !== 'number') throw new DocumentError('ERR_DOCUMENT', `${field} must hold numbers only, not ${show(level)}`)
     data[at++] = number
   }

@@ -8,6 +8,7 @@ import { columnOf } from './from/json.js'
 import { fromNdjson } from './from/ndjson.js'
 import { FROM, type FromOptions, reporter } from './from/options.js'
 import { checkSource, fileOf, type TextSource } from './from/source.js'
+import { documentJson } from './json-value.js'
 import type { Format, LoadOptions, NodeWritable, SaveOptions, SaveTarget } from './save-options.js'
 
 const PIECE = 64 * 1024
@@ -52,7 +53,7 @@ function* pieces(documents: Iterable<Document>, format: Format): Generator<strin
 
 function jsonOf(document: Document, position: number): string {
   try {
-    return JSON.stringify(document)
+    return JSON.stringify(documentJson(document))
   } catch (cause) {
     throw new DocumentError('ERR_DOCUMENT', `Document ${position} (${document.id}) cannot be written as JSON: ${say(cause)}`, { cause })
   }

@@ -1,7 +1,5 @@
+import { MAX_NESTING } from '../doc/json-value.js'
 import { later, overdue } from '../stream/event-loop.js'
-
-/** How deep JSON may be nested: no real documents come near, and walks over it stay far from the stack's end. */
-export const MAX_NESTING = 100
 
 /** Up to this many characters, text is parsed as a whole, which holds the loop for some 3 ms at most: 256 Ki. */
 const WHOLE = 1 << 18

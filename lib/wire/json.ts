@@ -1,11 +1,10 @@
-import { DocumentError, say, show } from '../base/errors.js'
+import { DocumentError, say } from '../base/errors.js'
 import type { Document, NamedScore } from '../doc/document.js'
-import { isTypedArray } from '../doc/ndarray.js'
+import { documentJson, unwritable } from '../doc/json-value.js'
 import { later, overdue } from '../stream/event-loop.js'
-import { MAX_NESTING } from './json-text.js'
 
 /** Fields that Jina's JSON of a document has in another way. */
-const OTHERWISE = new Set(['mimeType', 'parentId', 'chunks', 'matches', 'scores', 'evaluations'])
+const OTHERWISE = new Set(['mimeType', 'parentId', 'scores', 'evaluations'])
 
 /** How many documents are written in one go at most, and from how many characters on, fewer: so that it takes a few milliseconds. */
 const TOGETHER = 64
@@ -68,7 +67,7 @@ class Writing<T> {
 
 function sayable(document: Document): unknown {
   try {
-    return documentJson(document, 1)
+    return documentJson(document, renamed)
   } catch (error) {
     throw unwritable(document, error)
   }
@@ -79,20 +78,12 @@ export function around(before: string, documents: string | Promise<string>, afte
   return typeof documents === 'string' ? before + documents + after : documents.then((documents) => before + documents + after)
 }
 
-/** Why a document cannot be written, with the document's id. */
-export function unwritable({ id }: Document, error: unknown): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `document ${id}: ${say(error)}`, { cause: error })
+function renamed(fields: Record<string, unknown>): Record<string, unknown> {
+  for (const field in fields) if (OTHERWISE.has(field)) return inSnakeCase(fields)
+  return fields
 }
 
-function documentJson(document: Document, depth: number): Record<string, unknown> {
-  if (depth > MAX_NESTING) throw tooDeep('chunks and matches')
-  const json = document.toJSON()
-  if (json.tags !== undefined) json.tags = jsonOf(json.tags, 'tags')
-  for (const field in json) if (OTHERWISE.has(field)) return renamed(json, depth)
-  return json
-}
-
-function renamed(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
+function inSnakeCase(fields: Record<string, unknown>): Record<string, unknown> {
   const json: Record<string, unknown> = {}
   for (const field in fields) {
     const value = fields[field]
@@ -102,10 +93,6 @@ function renamed(fields: Record<string, unknown>, depth: number): Record<string,
         break
       case 'parentId':
         json.parent_id = value
-        break
-      case 'chunks':
-      case 'matches':
-        json[field] = Array.from(value as Document[], (inner) => documentJson(inner, depth + 1))
         break
       case 'scores':
       case 'evaluations':
@@ -122,81 +109,6 @@ function scores(named: Record<string, NamedScore>): object {
   return Object.fromEntries(
     Object.entries(named).map(([name, { value, opName, description, refId }]) => [name, { value, op_name: opName, description, ref_id: refId }]),
   )
-}
-
-/**
- * A value as JSON will have it, so that what JSON cannot say is found before anything is written: typed arrays are lists, as in protobuf, and who
- * has a `toJSON` is what that returns. What is all that already is returned as it is.
- * @param name what it is called in errors
- * @throws DocumentError that names the place: `tags.ids[0] is a bigint, …`
- */
-export function jsonOf<T>(value: T, name: string): T {
-  const path: (string | number)[] = [name]
-  try {
-    return walk(value, path) as T
-  } catch (error) {
-    throw error instanceof DocumentError ? error : new DocumentError('ERR_DOCUMENT', `${written(path)} cannot be written: ${say(error)}`, { cause: error })
-  }
-}
-
-/** What JSON makes `{}` of, whatever it holds. */
-const LOST = /^\[object (Map|Set|Weak\w+|Promise|RegExp|Error|\w*ArrayBuffer|DataView)\]$/
-
-/** @throws DocumentError for what would be written as nothing, whatever it holds: a Map, a Set, a promise, an Error and their like */
-export function refuseLost(value: object, where: () => string): void {
-  const prototype = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null || Array.isArray(value)) return
-  const kind = LOST.exec(Object.prototype.toString.call(value))?.[1]
-  if (kind === undefined) return
-  const advice = kind === 'Map' ? 'make it an object (Object.fromEntries)' : kind === 'Set' ? 'make it a list' : 'make it an object, a list or a text'
-  throw new DocumentError('ERR_DOCUMENT', `${where()} is a ${kind}, which JSON does not have: ${advice}`)
-}
-
-const owns = Object.prototype.hasOwnProperty
-
-/** @param path where it is, which at an error is left as it was there */
-function walk(value: unknown, path: (string | number)[]): unknown {
-  if (typeof value === 'bigint') throw new DocumentError('ERR_DOCUMENT', `${written(path)} is a bigint, which JSON does not have: make it a number or a text`)
-  if (typeof value !== 'object' || value === null) return value
-  if (isTypedArray(value)) return Array.from<number | bigint, number>(value, Number)
-  if (path.length > MAX_NESTING) throw tooDeep(String(path[0]))
-  const { toJSON } = value as { toJSON?: unknown }
-  if (typeof toJSON !== 'function') return inside(value, path)
-  const json: unknown = toJSON.call(value, path.at(-1))
-  return typeof json === 'object' && json !== null ? inside(json, path) : walk(json, path)
-}
-
-function inside(value: object, path: (string | number)[]): unknown {
-  refuseLost(value, () => written(path))
-  let copy: Record<string | number, unknown> | undefined
-  const look = (key: string | number, inner: unknown): void => {
-    path.push(key)
-    const json = walk(inner, path)
-    path.pop()
-    if (json === inner) return
-    copy ??= (Array.isArray(value) ? Array.from(value) : { ...value }) as Record<string | number, unknown>
-    // A key named __proto__ stays a key.
-    Object.defineProperty(copy, key, { value: json, enumerable: true, configurable: true, writable: true })
-  }
-  if (Array.isArray(value))
-    for (let i = 0; i < value.length; i++) {
-      const inner: unknown = value[i]
-      if (typeof inner === 'object' || typeof inner === 'bigint') look(i, inner)
-    }
-  else
-    for (const key in value) {
-      const inner = (value as Record<string, unknown>)[key]
-      if ((typeof inner === 'object' || typeof inner === 'bigint') && owns.call(value, key)) look(key, inner)
-    }
-  return copy ?? value
-}
-
-function tooDeep(name: string): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `${name} can be nested ${MAX_NESTING} levels deep: these are deeper, or contain themselves`)
-}
-
-function written([name, ...keys]: readonly (string | number)[]): string {
-  return name + keys.map((key) => (typeof key === 'number' ? `[${key}]` : /^[A-Za-z_]\w{0,60}$/.test(key) ? `.${key}` : `[${show(key)}]`)).join('')
 }
 
 let last = Number.NaN

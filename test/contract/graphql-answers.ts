@@ -48,7 +48,9 @@ function answerOf({ docs, parameters, routes, status, partial = false, ordinal =
   }
 }
 
-const byName = (scores: readonly any[] = []) => Object.fromEntries(scores.map(({ name, score }) => [name, without(score)]))
+/** One whose value is an error has none. */
+const byName = (scores: readonly any[] = []) =>
+  Object.fromEntries(scores.filter(({ score }) => score.value !== null).map(({ name, score }) => [name, without(score)]))
 const without = (fields: object) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && (value as any).length !== 0))
 
 /** As any other client has it. */

@@ -11,37 +11,6 @@ export interface KnownRed {
 
 /** All that is wrong today, by kind of fault. This list becomes shorter, never longer. */
 export const KNOWN_REDS: readonly KnownRed[] = [
-  // 158: numbers that JSON does not have
-  { row: 158, name: 'NaN and infinities in scores', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
-  { row: 158, name: 'NaN and infinities in weight', ways: ['client http', 'external http', 'fetch'], seen: 'undefined, undefined, undefined' },
-  { row: 158, name: 'NaN and infinities in tags', ways: ['client http', 'graphql', 'external http', 'fetch'], seen: 'null, null, null' },
-  { row: 158, name: 'NaN and infinities in embeddings', ways: ['client http', 'graphql', 'external http', 'fetch'], seen: 'NaN, NaN, NaN' },
-  { row: 158, name: 'NaN and infinities in locations', ways: ['client http', 'fetch'], seen: 'the post ends with ConnectionError ERR_PROTOCOL' },
-  { row: 158, name: 'NaN and infinities in scores', ways: ['graphql'], seen: 'the post ends with DocumentError ERR_DOCUMENT' },
-  {
-    row: 158,
-    name: 'NaN and infinities in weight',
-    ways: ['graphql'],
-    seen: 'GraphQLError: Float cannot represent non numeric value: NaN, GraphQLError: Float cannot represent non numeric value: Infinity, GraphQLError: Float cannot represent non numeric value: -Infinity',
-  },
-  {
-    row: 158,
-    name: 'NaN and infinities in locations',
-    ways: ['graphql'],
-    seen: 'GraphQLError: Float cannot represent non numeric value: NaN, GraphQLError: Float cannot represent non numeric value: Infinity, GraphQLError: Float cannot represent non numeric value: -Infinity',
-  },
-  {
-    row: 158,
-    name: 'NaN and infinities in scores',
-    ways: ['external http'],
-    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL)',
-  },
-  {
-    row: 158,
-    name: 'NaN and infinities in locations',
-    ways: ['external http'],
-    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL), ExecutorError ERR_EXECUTOR of actor (ERR_PROTOCOL)',
-  },
   // 173: half-open peers are noticed late, or never
   {
     row: 173,

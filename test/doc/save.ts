@@ -154,6 +154,65 @@ test('what is no JSON is named', async () => {
   assert.match(error.message, /Document 1 \(big\) cannot be written as JSON/)
 })
 
+for (const name of ['numbers.ndjson', 'numbers.json'])
+  test(`158: numbers that JSON does not have are saved to ${name} and loaded again as they were`, async () => {
+    const path = folder.file(name)
+    const numbers = [Number.NaN, Infinity, -Infinity, 0.5]
+    const given = numbers.map((n) => ({
+      weight: n,
+      offset: n,
+      location: [1, n],
+      scores: { cos: { value: n, opName: 'x' } },
+      evaluations: { recall: n },
+      tensor: { data: Float64Array.of(n), shape: [] },
+      embedding: Float64Array.of(n, 1),
+      chunks: [{ weight: n }],
+    }))
+    await DocumentArray.from(given).save(path)
+    const loaded = await DocumentArray.load(path)
+    loaded.forEach((document, at) => {
+      const n = numbers[at]!
+      assert.equal([document.weight, document.offset, document.location], [n, n, [1, n]])
+      assert.equal([document.scores, document.evaluations], [{ cos: { value: n, opName: 'x' } }, { recall: { value: n } }])
+      assert.equal([document.tensor!.shape, [...document.tensor!.data], [...document.embedding!.data]], [[], [n], [n, 1]])
+      assert.equal([document.chunks[0]!.weight], [n])
+      assert.equal(new Document(document.toJSON()).toJSON(), document.toJSON())
+    })
+    assert.match(readFileSync(path, 'utf8'), /"weight":"NaN".*"weight":"Infinity".*"weight":"-Infinity".*"weight":0.5/s)
+    for (const text of ['nan', 'inf', '1', '+Infinity', '']) assert.throws(() => new Document({ weight: text as any }), /weight must be a number/)
+    for (const list of [['NaN', 'x'], ['1']]) {
+      assert.throws(() => new Document({ location: list as any }), /location must be a list of numbers/)
+      assert.throws(() => new Document({ embedding: list as any }), /embedding must hold numbers only/)
+    }
+  })
+
+test('158, 178: what a file would hold as nothing, or as null, is refused by its place', async () => {
+  const nothing: [unknown, string][] = [
+    [Number.NaN, 'tags.of is NaN'],
+    [[1, -Infinity], 'tags.of[1] is -Infinity'],
+    [Float32Array.of(1, Infinity), 'tags.of[1] is Infinity'],
+    [new Map([['a', 1]]), 'tags.of is a Map'],
+    [{ inner: new Set([1]) }, 'tags.of.inner is a Set'],
+    [new Error('lost'), 'tags.of is a Error'],
+    [/a/, 'tags.of is a RegExp'],
+    [5n, 'tags.of is a bigint'],
+  ]
+  for (const [of, place] of nothing)
+    for (const document of [
+      { id: 'a', tags: { of } },
+      { id: 'a', chunks: [{ matches: [{ tags: { of } }] }] },
+    ]) {
+      const error = await rejection(DocumentArray.from([document]).save(folder.file('refused.ndjson')))
+      assert.instance(error, DocumentError)
+      assert.ok(error.message.startsWith(`Document 0 (a) cannot be written as JSON: ${place}, which JSON does not have: make it `), error.message)
+    }
+  const kept = new DocumentArray()
+  kept.append({ tags: { bytes: Buffer.of(1, 2), vector: Float32Array.of(0.5), big: BigInt64Array.of(3n), date: new Date(0), nothing: undefined } })
+  await kept.save(folder.file('kept.ndjson'))
+  const [loaded] = await DocumentArray.load(folder.file('kept.ndjson'))
+  assert.equal(loaded!.tags, { bytes: [1, 2], vector: [0.5], big: [3], date: '1970-01-01T00:00:00.000Z' })
+})
+
 test('D4: broken files are told by file, line and column', async () => {
   const path = folder.file('broken.json', '[\n{"id":"a"},\n{"id":}\n]\n')
   const error = await rejection(DocumentArray.load(path))

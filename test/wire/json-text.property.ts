@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { inPieces, MAX_NESTING, parseJson, TooDeep } from '../../lib/wire/json-text.js'
+import { MAX_NESTING } from '../../lib/doc/json-value.js'
+import { inPieces, parseJson, TooDeep } from '../../lib/wire/json-text.js'
 
 const RUNS = { seed: 148, numRuns: 3000 }
 

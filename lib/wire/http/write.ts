@@ -1,6 +1,7 @@
 import { DocumentError, say } from '../../base/errors.js'
+import { jsonOf } from '../../doc/json-value.js'
 import type { Status } from '../../request/status.js'
-import { around, documentsText, isoTime, jsonOf } from '../json.js'
+import { around, documentsText, isoTime } from '../json.js'
 import { type Message, type Stop, unwritten } from '../message.js'
 
 /** An answer, and whether it has become an error. */

@@ -1,6 +1,6 @@
 import { DocumentError } from '../../base/errors.js'
+import { refuseLost } from '../../doc/json-value.js'
 import { isTypedArray } from '../../doc/ndarray.js'
-import { refuseLost } from '../json.js'
 import type { Reader } from './reader.js'
 import { readText, SHORT, writeAscii } from './text.js'
 import { sizeOf, type Writer } from './writer.js'

@@ -2,9 +2,10 @@ import { DocumentError, optionType } from '../../base/errors.js'
 import { DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
+import { jsonOf } from '../../doc/json-value.js'
 import type { Status } from '../../request/status.js'
 import { hasMore, madeOf, tooMany, tooManyDocuments } from '../documents.js'
-import { around, documentsText, isoTime, jsonOf } from '../json.js'
+import { around, documentsText, isoTime } from '../json.js'
 import type { Message, Stop } from '../message.js'
 
 /** JSON as it came, of which nothing is known. */

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
 import { setTimeout } from '../../../base/clock.js'
+import { MAX_NESTING } from '../../../doc/json-value.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
-import { MAX_NESTING, parseJson, TooDeep } from '../../json-text.js'
+import { parseJson, TooDeep } from '../../json-text.js'
 import { refusal } from './errors.js'
 import { inspectJson } from './json.js'
 

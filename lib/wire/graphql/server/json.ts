@@ -1,4 +1,4 @@
-import { MAX_NESTING } from '../../json-text.js'
+import { MAX_NESTING } from '../../../doc/json-value.js'
 
 /**
  * Goes through a JSON value.

@@ -12,11 +12,12 @@ import {
   type GraphQLOutputType,
   GraphQLString,
 } from 'graphql'
+import { DocumentError } from '../../../base/errors.js'
 import type { Document, NamedScore } from '../../../doc/document.js'
+import { jsonOf, unwritable } from '../../../doc/json-value.js'
 import type { Response } from '../../../request/response.js'
 import type { Route } from '../../../request/route.js'
 import type { Status } from '../../../request/status.js'
-import { jsonOf, unwritable } from '../../json.js'
 import { type Deferring, listed } from './answer.js'
 import { publicMessage, UNWRITABLE } from './errors.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
@@ -29,9 +30,17 @@ const documents = <S>(type: GraphQLOutputType, of: (source: S) => readonly Docum
   resolve: (source, _, keeper, info) => listed(of(source), keeper, info),
 })
 
+/** @throws GraphQLError for what GraphQL's Float must not be (its specification, 3.5.2): an error of that field, and the rest is there */
+function finite(value: number | undefined, name: string): number | undefined {
+  if (value === undefined || Number.isFinite(value)) return value
+  throw unsayable(new DocumentError('ERR_DOCUMENT', `${name} is ${value}, which a Float of GraphQL cannot be`))
+}
+
+const float = <N extends string>(name: N) => field<{ [name in N]?: number | undefined }>(GraphQLFloat, (source) => finite(source[name], name))
+
 const NamedScoreType = new GraphQLObjectType<NamedScore>({
   name: 'NamedScore',
-  fields: { value: field(GraphQLFloat), opName: field(GraphQLString), description: field(GraphQLString), refId: field(GraphQLString) },
+  fields: { value: float('value'), opName: field(GraphQLString), description: field(GraphQLString), refId: field(GraphQLString) },
 })
 
 const NamedScoreItem = new GraphQLObjectType<{ name: string; score: NamedScore }>({
@@ -77,11 +86,11 @@ export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Docum
     tensor: field(NdArrayScalar),
     mimeType: field(GraphQLString),
     text: field(GraphQLString, (document) => (document.contentType === 'text' ? document.text : null)),
-    weight: field(GraphQLFloat),
+    weight: float('weight'),
     uri: field(GraphQLString),
     tags: field(JSONScalar, tagsOf),
-    offset: field(GraphQLFloat),
-    location: field(list(GraphQLFloat)),
+    offset: float('offset'),
+    location: field(list(GraphQLFloat), ({ location }) => location?.map((value) => finite(value, 'location'))),
     embedding: field(NdArrayScalar),
     modality: field(GraphQLString),
     evaluations: field(list(NamedScoreItem), ({ evaluations }) => items(evaluations)),

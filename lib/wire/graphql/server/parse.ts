@@ -1,6 +1,6 @@
 import { type DocumentNode, Lexer, parse, Source, TokenKind } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { MAX_NESTING } from '../../json-text.js'
+import { MAX_NESTING } from '../../../doc/json-value.js'
 import { refusal } from './errors.js'
 
 /** Longer texts have their documents in them and will not come again; remembered, they would fill the memory. */

@@ -1,7 +1,8 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from 'graphql'
 import { show } from '../../../base/errors.js'
+import { spelled } from '../../../doc/document.js'
 import { toBase64 } from '../../../doc/json.js'
-import { type NdArray, toNested } from '../../../doc/ndarray.js'
+import { type NdArray, toNested, unspelled } from '../../../doc/ndarray.js'
 import { inspectJson } from './json.js'
 
 /**
@@ -38,10 +39,10 @@ export const Base64 = new GraphQLScalarType<unknown, string>({
 /** A tensor as lists of lists of numbers. */
 export const NdArrayScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'NdArray',
-  description: 'A tensor: numbers in lists, or in lists of lists of one length.',
-  serialize: (value) => toNested(value as NdArray),
+  description: 'A tensor: numbers in lists, or in lists of lists of one length; "NaN", "Infinity" and "-Infinity" for what JSON has no number for.',
+  serialize: (value) => spelled(toNested(value as NdArray)),
   parseValue: (value) => {
-    if (Array.isArray(value) || typeof value === 'number') return value
+    if (Array.isArray(value) || typeof unspelled(value) === 'number') return value
     throw invalid(`NdArray must be a list of numbers, or of lists of numbers, not ${show(value)}`)
   },
   parseLiteral: (node, variables) => {
