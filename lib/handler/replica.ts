@@ -85,8 +85,9 @@ export class Replica {
     }
     const fail = (error: unknown): void => {
       const end = now()
-      // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed.
-      if (this.#handler.look !== undefined && isAway(error) && !request.scope.aborted) {
+      // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed. It tells how long there was no answer.
+      if (request.scope.aborted) this.#time = Math.max(this.#time, end - start)
+      else if (this.#handler.look !== undefined && isAway(error)) {
         this.#away = AWAY + end - start
         this.#looked = end
       }

@@ -87,18 +87,27 @@ test('one elsewhere that was out of reach for long is as good as before as soon 
   fake.now = undefined
 })
 
-test('one elsewhere is not out of reach because a client left, or another branch did not reach its own', async () => {
-  const scope = new Scope()
-  const request = new Request(new Header('/', {}), new DocumentArray(), scope)
-  const handle = (): Promise<void> => new Promise((_, reject) => void scope.watch(reject))
+test('one elsewhere is neither out of reach nor slow because clients left, or another branch did not reach its own', async () => {
+  let time = 1000
+  fake.now = () => time
+  const handle = ({ scope }: Request): Promise<void> => new Promise((_, reject) => void scope.watch(reject))
   const replica = new Replica({ accepts: () => true, handle, look: async () => {} })
-  const answer = Promise.resolve(replica.handle(request, 0, () => {}))
-  scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
-  await answer.then(
-    () => assert.unreachable(),
-    ({ code }) => assert.is(code, 'ERR_DISCONNECTED'),
-  )
-  assert.ok(replica.cost(0) < 1e10)
+  const leave = async (later: number): Promise<void> => {
+    const scope = new Scope()
+    const answer = Promise.resolve(replica.handle(new Request(new Header('/', {}), new DocumentArray(), scope), time, () => {}))
+    time += later
+    scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
+    await answer.then(
+      () => assert.unreachable(),
+      ({ code }) => assert.is(code, 'ERR_DISCONNECTED'),
+    )
+  }
+  for (let i = 0; i < 12; i++) await leave(5)
+  assert.is(replica.cost(time), 6)
+  // Who hangs until nobody waits any more is as slow as that took.
+  await leave(400)
+  assert.is(replica.cost(time), 401)
+  fake.now = undefined
 })
 
 test('216: nobody elsewhere is asked again after a partial answer', async () => {
