@@ -116,6 +116,6 @@ export class Replica {
 }
 
 /** Whether one elsewhere cannot be reached: that says nothing of how fast it is. */
-export function isAway(error: unknown): boolean {
+export function isAway(error: unknown): error is ConnectionError {
   return isError(error) && error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }

@@ -1,4 +1,4 @@
-import { FlowBuildError } from '../base/errors.js'
+import { ConnectionError, FlowBuildError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import { Client } from '../client/client.js'
 import { BACKOFF, backoff } from '../handler/backoff.js'
@@ -105,16 +105,32 @@ export class External implements Handler, Part {
   }
 
   async #ask(request: Request, most: number, emitted: number): Promise<void> {
+    const asked = new Set<string>()
     for (let tries = 1; ; tries++) {
       try {
         return await this.#replicas.handle(request)
       } catch (error) {
         // Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none.
-        if (!isAway(error) || tries === most || request.scope.aborted || request.emitted > emitted) throw error
+        if (!isAway(error)) throw error
+        asked.add(error.address)
+        if (tries === most || request.scope.aborted || request.emitted > emitted) throw allOf(error, asked)
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length
       if (Number.isInteger(rounds)) await rest(request.scope, backoff(BACKOFF, rounds - 1))
     }
   }
+}
+
+/** The last failure, which names all addresses that were tried. */
+function allOf(error: ConnectionError, asked: ReadonlySet<string>): ConnectionError {
+  const { code, address, message, cause } = error
+  const others = [...asked].filter((other) => other !== address)
+  if (others.length === 0) return error
+  return new ConnectionError(
+    code as ConstructorParameters<typeof ConnectionError>[0],
+    address,
+    `${message.slice(address.length + 2)}. Tried in vain, too: ${others.join(', ')}`,
+    { cause },
+  )
 }

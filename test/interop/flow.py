@@ -56,6 +56,12 @@ class Peer(Executor):
     async def late(self, docs, **kwargs):
         await asyncio.sleep(max(doc.tags.get('ms', 0) for doc in docs) / 1000)
 
+    @requests(on='/told')
+    def told(self, docs, parameters, **kwargs):
+        """Says what it was told, and by which instance."""
+        for doc in docs:
+            doc.tags['told'] = {**parameters, 'count': len(docs), 'shard': self.runtime_args.name}
+
     @requests(on='/tokens')
     async def tokens(self, doc: Document, **kwargs):
         for token in doc.text.split(' '):

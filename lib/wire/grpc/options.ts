@@ -22,7 +22,7 @@ export interface GrpcServeOptions extends ServeOptions, EntranceOptions {
 export interface GrpcConnectOptions extends ConnectOptions {
   /** How documents are written there. Default `'v1'`, as Jina with docarray 0.21 does. */
   docarray?: Docarray | undefined
-  /** One call for each request, in place of a stream for those that belong together: for executors of Jina behind a head. Default `false`. */
+  /** One call for each request, whoever is there. Default: for executors of Jina alone; others get a stream for the requests that belong together. */
   unary?: boolean | undefined
   /** Milliseconds between pings while requests are under way; a server that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
   keepalive?: number | undefined

@@ -27,6 +27,7 @@ import { readMessage, writeInTurns, writeMessage } from './message.js'
 import { MAX_DEPTH, Reader } from './reader.js'
 import type { Source } from './source.js'
 import { readStatus, writeStatus } from './status.js'
+import { readStruct } from './struct.js'
 import { readTyped } from './typed.js'
 import { Writer } from './writer.js'
 
@@ -152,6 +153,18 @@ export function encodeEndpoints(endpoints: readonly string[]): Uint8Array {
 /** @throws ProtoError (`ERR_PROTO`) for bytes that are no jina.EndpointsProto */
 export function decodeEndpoints(bytes: Uint8Array): string[] {
   return readTexts(new Reader(bytes, MAX_DEPTH), bytes.length)
+}
+
+/** What a jina.EndpointsProto says of each endpoint, as Executors of Jina do. @throws ProtoError (`ERR_PROTO`) for bytes that are none */
+export function decodeSchemas(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  const reader = new Reader(bytes, MAX_DEPTH)
+  const schemas: Record<string, unknown> = {}
+  while (reader.pos < bytes.length) {
+    const tag = reader.tag()
+    if (tag === 0x1a) readStruct(reader, reader.stop(bytes.length), schemas, 0)
+    else reader.skip(tag, bytes.length)
+  }
+  return schemas
 }
 
 /** The bytes of a jina.JinaInfoProto. */

@@ -1,4 +1,4 @@
-import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
+import { type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
@@ -80,6 +80,29 @@ export class Calls {
       })
       const unwatch = scope.watch(() => call.cancel())
     })
+  }
+
+  /** A call with one request and as many answers as there are. Leaving the loop ends it there. */
+  async *askForMany(method: string, bytes: Buffer, scope: Scope, identity?: Identity): AsyncGenerator<Buffer> {
+    const connecting = this.ready(scope)
+    if (connecting !== undefined) await connecting
+    const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
+    const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata(brought ?? {}))
+    const leave = this.#channel.enter()
+    call.on('status', leave)
+    const unwatch = scope.watch(() => call.cancel())
+    let begun = false
+    try {
+      for await (const answer of call as AsyncIterable<Buffer>) {
+        begun = true
+        yield answer
+      }
+    } catch (error) {
+      throw scope.aborted ? scope.reason : troubleOf(this.address, error as ServiceError, begun)
+    } finally {
+      unwatch()
+      call.cancel()
+    }
   }
 
   close(): void {

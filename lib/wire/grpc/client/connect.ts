@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
@@ -9,42 +9,44 @@ import { asBuffer, METHODS } from '../methods.js'
 import { type ClientSettings, clientSettings, type GrpcConnectOptions } from '../options.js'
 import { placeOf } from './address.js'
 import { Calls } from './calls.js'
-import { endpointsOf, isReady } from './readiness.js'
+import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
+import { askForEach } from './each.js'
+import { isReady } from './readiness.js'
+import type { Lane } from './stream.js'
 import { Lanes } from './streams.js'
 import { wasRefused } from './trouble.js'
-
-/** A connection that can be asked which endpoints there are. */
-export interface GrpcConnection extends Connection {
-  /** The endpoints of an Executor there; undefined for a Flow, which does not tell. Asked once, then known to `accepts()`. */
-  discover(): Promise<readonly string[] | undefined>
-}
 
 /**
  * Another Flow or Executor as a peer. Nothing is connected before the first request.
  * @param address such as `grpc://127.0.0.1:51000`, or `grpcs://` for TLS
  * @throws OptionTypeError, OptionRangeError for options
  */
-export function connect(address: string, options: GrpcConnectOptions = {}): GrpcConnection {
+export function connect(address: string, options: GrpcConnectOptions = {}): Connection {
   const settings = clientSettings(options)
   return new GrpcClient(new Calls(placeOf(address, settings.tls), settings))
 }
 
+/** Milliseconds in which somebody of our kind greets; others are asked who they are. */
+const GREETING = 50
+
 /** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
 const REFUSALS = 3
 
-class GrpcClient implements GrpcConnection {
+class GrpcClient implements Connection {
   readonly address: string
   readonly #settings: ClientSettings
   readonly #calls: Calls
   readonly #lanes: Lanes
-  #endpoints: Promise<readonly string[] | undefined> | undefined
-  #known: ReadonlySet<string> | undefined
+  /** Who is there, once that is known. */
+  #peer: Peer | undefined
+  #meeting: { readonly scope: Scope; readonly met: Promise<void> } | undefined
 
   constructor(calls: Calls) {
     this.address = calls.address
     this.#settings = calls.settings
     this.#calls = calls
     this.#lanes = new Lanes(calls)
+    if (calls.settings.unary) this.#peer = ALONE
   }
 
   /** Connects. @throws ConnectionError when nobody is there */
@@ -57,22 +59,8 @@ class GrpcClient implements GrpcConnection {
     this.#calls.close()
   }
 
-  accepts(endpoint: string): boolean {
-    return this.#known === undefined || this.#known.has(endpoint) || this.#known.has('/default')
-  }
-
-  discover(): Promise<readonly string[] | undefined> {
-    this.#endpoints ??= endpointsOf(this.#calls).then(
-      (endpoints) => {
-        this.#known = endpoints && new Set(endpoints)
-        return endpoints
-      },
-      (error) => {
-        this.#endpoints = undefined
-        throw error
-      },
-    )
-    return this.#endpoints
+  accepts(): boolean {
+    return true
   }
 
   isReady({ signal, timeout = this.#settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
@@ -91,8 +79,11 @@ class GrpcClient implements GrpcConnection {
     let refused: ConnectionError | undefined
     for (let refusals = 0; ; refusals++) {
       try {
-        return await (this.#settings.unary ? this.#askAlone(request) : this.#askAmongOthers(request, patience))
+        return await this.#askOnce(request, patience)
       } catch (error) {
+        // Who comes in its place may be somebody else.
+        if (error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED') && !this.#settings.unary)
+          this.#peer = undefined
         // It went, and nobody came in its place.
         if (refused !== undefined && error instanceof ConnectionError && error.code === 'ERR_UNREACHABLE') throw refused
         if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.emitted > emitted) throw error
@@ -101,17 +92,46 @@ class GrpcClient implements GrpcConnection {
     }
   }
 
-  /** In a stream with the others of its post. */
-  async #askAmongOthers(request: Request, patience: Scope): Promise<Message> {
-    let lane = this.#lanes.find(request)
-    if (lane === undefined) {
-      const connecting = this.#calls.ready(patience)
-      if (connecting !== undefined) await connecting
-      const { credentials } = this.#calls
-      const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
-      lane = this.#lanes.find(request) ?? this.#lanes.open(request, brought)
+  #askOnce(request: Request, patience: Scope): Promise<Message> {
+    const peer = this.#peer
+    if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
+    if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request) : this.#askAlone(request)
+    const stream = this.#lanes.find(request)
+    return stream === undefined ? this.#streamFor(request, patience).then((stream) => stream.ask(request)) : stream.ask(request)
+  }
+
+  /** Nothing is sent on a stream before it is known that it leads to somebody who takes streams. */
+  async #askFirst(request: Request, patience: Scope): Promise<Message> {
+    this.#meeting ??= { scope: patience, met: this.#meet(request, patience) }
+    const { scope, met } = this.#meeting
+    try {
+      await met
+    } catch (error) {
+      // Who met them left, and others still want to.
+      if (patience.aborted || !scope.aborted) throw error
     }
-    return lane.ask(request)
+    return this.#askOnce(request, patience)
+  }
+
+  async #meet(request: Request, patience: Scope): Promise<void> {
+    try {
+      const stream = await this.#streamFor(request, patience)
+      this.#peer = (await stream.greeted(GREETING)) ? STREAMS : await discover(this.#calls)
+      if (this.#peer.alone) stream.close(undefined)
+    } finally {
+      this.#meeting = undefined
+    }
+  }
+
+  /** The stream for the requests of its post. */
+  async #streamFor(request: Request, patience: Scope): Promise<Lane> {
+    const open = this.#lanes.find(request)
+    if (open !== undefined) return open
+    const connecting = this.#calls.ready(patience)
+    if (connecting !== undefined) await connecting
+    const { credentials } = this.#calls
+    const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
+    return this.#lanes.find(request) ?? this.#lanes.open(request, brought)
   }
 
   /** In a call of its own. */

@@ -1,23 +1,11 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
-import { decodeEndpoints, decodeStatus } from '../../proto/index.js'
+import { decodeStatus } from '../../proto/index.js'
 import { METHODS } from '../methods.js'
 import type { Calls } from './calls.js'
 
 const EMPTY = Buffer.alloc(0)
-
-/** The endpoints of an Executor; undefined for a Flow, which does not tell. */
-export async function endpointsOf(calls: Calls): Promise<readonly string[] | undefined> {
-  try {
-    return decodeEndpoints(await calls.ask(METHODS.endpoints, EMPTY, new Scope(), calls.settings.connectTimeout))
-  } catch (error) {
-    // Jina's gateways know the method, and fail at it.
-    if (error instanceof ConnectionError && (error.code === 'ERR_PROTOCOL' || error.code === 'ERR_REFUSED')) return undefined
-    throw error
-  }
-}
 
 /** Whether requests come through. Never throws. */
 export async function isReady(calls: Calls, signal: AbortSignal | undefined, timeout: number): Promise<boolean> {

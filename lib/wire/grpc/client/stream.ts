@@ -1,5 +1,5 @@
 import { type ClientDuplexStream, status as Code, type ServiceError } from '@grpc/grpc-js'
-import { nextTurn } from '../../../base/clock.js'
+import { clearTimeout, nextTurn, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
@@ -42,6 +42,8 @@ export class Lane {
   /** Whether the server wants to hear how many partial answers were taken. */
   #counts = false
   #open = true
+  #reason: unknown
+  #greeted: ((ours: boolean) => void) | undefined
   #writing = false
 
   constructor(call: ClientDuplexStream<Buffer, Buffer>, scope: Scope, options: LaneOptions) {
@@ -54,6 +56,7 @@ export class Lane {
       this.#counts = ahead >= 0
       this.#ahead = ahead > 0 ? ahead : Infinity
       this.#room?.()
+      if (this.#counts) this.#greeted?.(true)
     })
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('error', (error: ServiceError) => {
@@ -69,6 +72,26 @@ export class Lane {
   /** Whether a request can go this way: another with its id, from another branch, must not be on it. @param key for whom it is made */
   takes(request: Request, key: string): boolean {
     return this.#open && key === this.#options.key && !this.#waiting.has(request.id) && !this.#gone.has(request.id)
+  }
+
+  /**
+   * Whether somebody of our kind is there, who says so before any request.
+   * @throws why the stream is over
+   */
+  async greeted(milliseconds: number): Promise<boolean> {
+    const ours =
+      this.#counts ||
+      (await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), milliseconds)
+        this.#greeted = (ours) => {
+          clearTimeout(timer)
+          resolve(ours)
+        }
+        if (!this.#open) this.#greeted(false)
+      }))
+    this.#greeted = undefined
+    if (!this.#open) throw this.#reason
+    return ours
   }
 
   ask(request: Request): Promise<Message> {
@@ -204,6 +227,8 @@ export class Lane {
 
   #fail(reason: unknown): void {
     this.#open = false
+    this.#reason ??= reason
+    this.#greeted?.(false)
     this.#linger.stop()
     this.#unwatch()
     for (const waiting of this.#waiting.values()) waiting.fail(reason)
