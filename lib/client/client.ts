@@ -13,10 +13,11 @@ import type { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { CONNECT_RULES, headers, headersOver } from '../wire/connect-options.js'
+import type { Connection } from '../wire/connection.js'
 import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
-import type { GraphQLClient, MutateOptions } from '../wire/graphql/client/connection.js'
-import type { ClientTls, Connection } from '../wire/wire.js'
+import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client/connection.js'
+import type { ClientTls } from '../wire/tls.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
@@ -126,7 +127,7 @@ export class Client implements Handler, AsyncDisposable {
   #life = new Scope()
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
-  #graphql: Promise<GraphQLClient> | undefined
+  #graphql: Promise<GraphQLConnection> | undefined
 
   /**
    * @param host the address, or the options alone
@@ -187,7 +188,7 @@ export class Client implements Handler, AsyncDisposable {
    * @throws as {@link mutate} does, at the first `next()`
    */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const over = (): Promise<GraphQLClient> => this.#overHttp()
+    const over = (): Promise<GraphQLConnection> => this.#overHttp()
     return (async function* () {
       yield* (await over()).subscribe(document, variables, options)
     })()
@@ -320,12 +321,12 @@ export class Client implements Handler, AsyncDisposable {
     await wireFor(this.address)
   }
 
-  async #overHttp(): Promise<GraphQLClient> {
+  async #overHttp(): Promise<GraphQLConnection> {
     const life = this.#life
     const { tls, connectTimeout, maxMessageBytes, fetch, token } = this.#options
-    this.#graphql ??= import('../wire/graphql/client/connection.js').then(
-      ({ GraphQLClient }) =>
-        new GraphQLClient(this.address, {
+    this.#graphql ??= import('../wire/graphql/client/connect.js').then(
+      ({ connect }) =>
+        connect(this.address, {
           ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token },
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
@@ -363,7 +364,7 @@ const NOW = {
 /** The wire's own room, loaded when somebody speaks it. */
 async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection }> {
   if (protocol === 'http') return import('../wire/http/client/connect.js')
-  if (protocol === 'websocket') return import('../wire/websocket/client/connection.js')
+  if (protocol === 'websocket') return import('../wire/websocket/client/connect.js')
   if (typeof process !== 'object')
     throw new ConnectionError('ERR_PROTOCOL', written({ protocol, ...address }), 'browsers cannot speak gRPC. Use http:// or ws://')
   return import('../wire/grpc/client/connect.js')

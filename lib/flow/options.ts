@@ -8,7 +8,7 @@ import type { PollingOption } from '../handler/polling.js'
 import type { Condition } from '../handler/when-query.js'
 import type { BearerOption } from '../wire/credentials.js'
 import type { Docarray } from '../wire/docarray.js'
-import type { ClientTls } from '../wire/wire.js'
+import type { ClientTls } from '../wire/tls.js'
 
 /**
  * What a Flow can be told when it is made. With `protocol`, `port` or `graphql`, `open()` serves it as well: see {@link GatewayOptions} for those,

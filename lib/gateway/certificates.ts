@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from '../base/clock.js'
 import { ConnectionError } from '../base/errors.js'
 import { node } from '../base/node.js'
-import type { ServerTls } from '../wire/wire.js'
+import type { ServerTls } from '../wire/tls.js'
 import type { GatewayOptions, TlsFiles } from './options.js'
 
 const PARTS = ['key', 'cert', 'ca', 'crl'] as const

@@ -4,12 +4,16 @@ import { ConnectionError, ExecutorError, say } from '../base/errors.js'
 import { log } from '../base/logger.js'
 import { Limited } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
+import type { Protocol } from '../wire/address.js'
 import { Entrance } from '../wire/authentication.js'
 import { heard } from '../wire/error-listener.js'
 import { rehearse } from '../wire/warm-up.js'
 import { Keys } from './certificates.js'
 import { checkGatewayOptions, GATEWAY_RULES, type GatewayOptions, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
+import { wiresOf } from './wires.js'
+
+const SCHEMES: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws' }
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
@@ -30,13 +34,16 @@ export function only(options: GatewayOptions, over: GatewayOptions = {}): Gatewa
  */
 export class Gateway implements AsyncDisposable {
   readonly options: Readonly<GatewayOptions>
+  /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
+  readonly addresses: Readonly<Record<string, string>>
   readonly #ports: readonly Port[]
   readonly #limited: Limited
   readonly #keys: Keys
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, ports: readonly Port[], limited: Limited, keys: Keys) {
+  private constructor(options: GatewayOptions, addresses: Readonly<Record<string, string>>, ports: readonly Port[], limited: Limited, keys: Keys) {
     this.options = options
+    this.addresses = addresses
     this.#ports = ports
     this.#limited = limited
     this.#keys = keys
@@ -57,9 +64,14 @@ export class Gateway implements AsyncDisposable {
     await entrance.open()
     const limited = new Limited(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
+    const addresses: Partial<Record<Protocol, string>> = {}
     await rehearse()
     try {
-      for (const { port, protocols } of plan(all)) ports.push(await Port.open(limited, port, protocols, told, entrance))
+      for (const { port, protocols } of plan(all)) {
+        const opened = await Port.open(port, await wiresOf(limited, protocols, told, entrance), told, entrance)
+        ports.push(opened)
+        for (const protocol of protocols) addresses[protocol] = `${SCHEMES[protocol]}${told.tls === undefined ? '' : 's'}://${opened.authority}`
+      }
     } catch (cause) {
       await Promise.all(ports.map((port) => port.close()))
       throw failure(cause, all)
@@ -67,12 +79,7 @@ export class Gateway implements AsyncDisposable {
     keys.watch((tls) => {
       for (const port of ports) port.renew(tls)
     }, all.onError)
-    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, ports, limited, keys)
-  }
-
-  /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
-  get addresses(): Readonly<Record<string, string>> {
-    return Object.assign({}, ...this.#ports.map(({ addresses }) => addresses))
+    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, addresses as Record<string, string>, ports, limited, keys)
   }
 
   /** The first port. */

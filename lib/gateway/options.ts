@@ -7,8 +7,8 @@ import { ENTRANCE_RULES, type EntranceOptions } from '../wire/authentication.js'
 import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
-import type { ExposedEndpoint } from '../wire/http/index.js'
-import type { ServerTls } from '../wire/wire.js'
+import type { ExposedEndpoint } from '../wire/http/options.js'
+import type { ServerTls } from '../wire/tls.js'
 
 /** Of those that wait for something else, one process bears so many well. */
 export const MAX_IN_FLIGHT = 1024

@@ -1,8 +1,26 @@
 import { bytes, check, flag, milliseconds } from '../base/check.js'
 import { OptionRangeError, optionRange, optionType } from '../base/errors.js'
 import type { Protocol } from './address.js'
-import { bearerRule } from './credentials.js'
-import type { ClientTls, ConnectOptions } from './wire.js'
+import { type BearerOption, bearerRule } from './credentials.js'
+import type { ClientTls } from './tls.js'
+
+/** What every connection can be told. */
+export interface ConnectOptions {
+  tls?: boolean | ClientTls | undefined
+  /** Headers, or metadata, that go with each call. */
+  headers?: Readonly<Record<string, string>> | undefined
+  compression?: 'gzip' | 'deflate' | undefined
+  /** Milliseconds in which a request must be answered, attempts included. Default: none. */
+  timeout?: number | undefined
+  /** Milliseconds in which a connection must stand. Default 5000. */
+  connectTimeout?: number | undefined
+  /** Bytes of one answer. */
+  maxMessageBytes?: number | undefined
+  /** Shows who asks, as `Authorization: Bearer`. */
+  token?: BearerOption | undefined
+  /** Whether the identity of a request goes with it. Default `false`. */
+  forwardIdentity?: boolean | undefined
+}
 
 type Rule = (name: string, value: any) => void
 

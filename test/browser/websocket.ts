@@ -5,7 +5,7 @@ import type { Plugin } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/flow/flow.js'
-import { attach } from '../../lib/wire/websocket/index.js'
+import { attach } from '../support/serving.js'
 import { within } from '../support/within.js'
 import { bundle, inChromium } from './support.js'
 
@@ -23,7 +23,7 @@ const pages: Plugin = {
 /** The client and `post()` as they stand here, in one script. */
 async function script(): Promise<string> {
   const { files, metafile } = await bundle(
-    `export { connect } from './lib/wire/websocket/index.js'
+    `export { connect } from './lib/wire/websocket/client/connect.js'
     export { post } from './lib/post/post.js'`,
     { format: 'iife', globalName: 'sluice', minify: false, external: ['re2js'], plugins: [pages] },
   )

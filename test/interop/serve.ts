@@ -2,9 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/flow/flow.js'
-import type { Server } from '../../lib/wire/wire.js'
 import { Folder } from '../support/folder.js'
 import { serve as serveGraphQL } from '../support/graphql.js'
+import type { Served } from '../support/serving.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
 import { tags } from './documents.js'
@@ -20,7 +20,7 @@ const ids = (answer: any) => answer.responses.flatMap(({ docs }: any) => docs.ma
 await interop(test, async (python) => {
   let flow: Awaited<ReturnType<typeof two>>
   let script: Script
-  const servers: Partial<Record<Protocol, Server>> = {}
+  const servers: Partial<Record<Protocol, Served>> = {}
 
   test.before(async () => {
     flow = await two()

@@ -1,12 +1,16 @@
-import * as grpc from '../../lib/wire/grpc/index.js'
-import * as http from '../../lib/wire/http/index.js'
-import * as websocket from '../../lib/wire/websocket/index.js'
-import type { Wire } from '../../lib/wire/wire.js'
+import * as grpc from '../../lib/wire/grpc/client/connect.js'
+import * as http from '../../lib/wire/http/client/connect.js'
+import * as websocket from '../../lib/wire/websocket/client/connect.js'
+import { serveGrpc, serveHttp, serveWebSocket } from '../support/serving.js'
 import { asJson, type Picture, rich, tensors } from './documents.js'
 import type { Protocol } from './process.js'
 
 /** Both ends of ours. */
-export const wires: Readonly<Record<Protocol, Wire>> = { grpc, http, websocket }
+export const wires = {
+  grpc: { ...grpc, serve: serveGrpc },
+  http: { ...http, serve: serveHttp },
+  websocket: { ...websocket, serve: serveWebSocket },
+} as const
 export const protocols = Object.keys(wires) as Protocol[]
 
 /** Documents that a protocol can carry: JSON has no integers of 64 bits. */

@@ -1,15 +1,13 @@
-import { bytes, callback, check, count, documents, flag, host, milliseconds, object } from '../../base/check.js'
-import { OptionTypeError, optionRange, optionType } from '../../base/errors.js'
+import { check, flag, milliseconds } from '../../base/check.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
-import { CONNECT_RULES, metadata } from '../connect-options.js'
+import { CONNECT_RULES, type ConnectOptions, metadata } from '../connect-options.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 import { heard } from '../error-listener.js'
-import type { ConnectOptions, ServeOptions } from '../wire.js'
+import type { SpeakerOptions } from '../speaker.js'
 
-/** What {@link serve} can be told. */
-export interface GrpcServeOptions extends ServeOptions, EntranceOptions {
+/** What the server's end is told. */
+export interface GrpcSpeakerOptions extends SpeakerOptions {
   /** How documents are written on this server. Default `'v1'`, as Jina with docarray 0.21 does. */
   docarray?: Docarray | undefined
   /** What `endpoint_discovery` answers. Default: nothing but `/default`, which tells a Jina gateway to send everything. */
@@ -37,28 +35,10 @@ export const MAX_CALLS = 1024
 export type ServerSettings = ReturnType<typeof serverSettings>
 export type ClientSettings = ReturnType<typeof clientSettings>
 
-/** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
-export function serverSettings(options: GrpcServeOptions) {
-  const given = check('serve()', options, {
-    ...ENTRANCE_RULES,
-    host,
-    port,
-    tls: serverTls,
-    maxMessageBytes: bytes,
-    maxDocuments: documents,
-    maxJsonBytes: bytes,
-    prefetch: count,
-    exposeStacks: flag,
-    onError: callback,
-    docarray: (_, value) => checkDocarray(value),
-    endpoints: callback,
-    keepalive: milliseconds,
-  })
+/** All options of the server's end, with their defaults. */
+export function serverSettings(given: GrpcSpeakerOptions) {
   const { prefetch = DEFAULT_PREFETCH } = given
   return {
-    host: given.host ?? '127.0.0.1',
-    port: given.port ?? 0,
-    tls: given.tls,
     maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
     maxDocuments: given.maxDocuments ?? MAX_DOCUMENTS,
     prefetch: prefetch === 0 ? Infinity : prefetch,
@@ -92,15 +72,4 @@ export function clientSettings(options: GrpcConnectOptions) {
     token: given.token,
     forwardIdentity: given.forwardIdentity,
   }
-}
-
-function port(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number', value)
-  if (!(Number.isInteger(value) && value >= 0 && value <= 65_535)) throw optionRange(name, 'a port from 0 to 65535', value)
-}
-
-function serverTls(name: string, value: unknown): void {
-  object(name, value)
-  const { key, cert } = value as { key?: unknown; cert?: unknown }
-  if (!key || !cert) throw new OptionTypeError(`${name} must have both a key and a cert, as texts in PEM`)
 }

@@ -1,11 +1,11 @@
-import { bytes, callback, check, count, documents, flag, host, milliseconds, object, string } from '../../base/check.js'
+import { bytes, callback, check, count, documents, flag, milliseconds, object, string } from '../../base/check.js'
 import { asError, optionRange, optionType } from '../../base/errors.js'
 import { type Logger, log } from '../../base/logger.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
-import type { ServeOptions } from '../wire.js'
+import type { SpeakerOptions } from '../speaker.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
 export interface ExposedEndpoint {
@@ -21,9 +21,7 @@ export interface ExposedEndpoint {
 }
 
 /** What the HTTP side of a peer can be told, whoever listens. */
-export interface HttpOptions
-  extends Pick<ServeOptions, 'maxMessageBytes' | 'maxDocuments' | 'maxJsonBytes' | 'prefetch' | 'exposeStacks' | 'onError'>,
-    EntranceOptions {
+export interface HttpOptions extends SpeakerOptions, EntranceOptions {
   /** Leave out `/post`, `/status` and `/dry_run`. Default `false`. */
   noDebugEndpoints?: boolean | undefined
   /** Leave out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
@@ -43,11 +41,9 @@ export interface HttpOptions
   compression?: boolean | undefined
 }
 
-/** What `serve()` can be told beside. */
-export interface HttpServeOptions extends HttpOptions, ServeOptions {
-  /** Milliseconds in which the headers of a request must be here. Default 30 000. */
-  headersTimeout?: number | undefined
-  /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000. */
+/** What the server's end is told. */
+export interface HttpSpeakerOptions extends HttpOptions {
+  /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000; 0 for ever. */
   bodyTimeout?: number | undefined
 }
 
@@ -85,26 +81,13 @@ const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
   compression: flag,
 }
 
-const SERVE: Record<keyof HttpServeOptions, (name: string, value: any) => void> = {
-  ...HTTP,
-  host,
-  port,
-  tls: object,
-  headersTimeout: milliseconds,
-  bodyTimeout: milliseconds,
-}
-
 /** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settingsOf(options: HttpOptions): Settings {
   return settings(check('createHttp()', options, HTTP))
 }
 
-/** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
-export function serveSettingsOf(options: HttpServeOptions): Settings & HttpServeOptions {
-  return { ...options, ...settings(check('serve()', options, SERVE)) }
-}
-
-function settings(options: HttpOptions): Settings {
+/** All options, with their defaults. */
+export function settings(options: HttpOptions): Settings {
   const { maxMessageBytes = 100 * 1024 * 1024, prefetch = DEFAULT_PREFETCH, onError, logger } = options
   return {
     ...options,
@@ -132,11 +115,6 @@ function heard(onError: (error: Error) => void, logger: Logger | undefined): (er
       console.error('onError of the HTTP server threw:', thrown)
     }
   }
-}
-
-function port(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number', value)
-  if (!Number.isInteger(value) || value < 0 || value > 65535) throw optionRange(name, 'an integer from 0 to 65535', value)
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']

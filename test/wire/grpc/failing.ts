@@ -1,18 +1,22 @@
 // What goes wrong between a client and a server: one error with a code, never a hang.
+
 import { fork } from 'node:child_process'
 import { createServer as createHttp } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConnectionError } from '../../../lib/base/errors.js'
+import { Gateway } from '../../../lib/gateway/index.js'
 import { Flow } from '../../../lib/index.js'
 import { post } from '../../../lib/post/post.js'
-import { connect, type GrpcConnectOptions, serve } from '../../../lib/wire/grpc/index.js'
+import { connect } from '../../../lib/wire/grpc/client/connect.js'
 import { METHODS } from '../../../lib/wire/grpc/methods.js'
+import type { GrpcConnectOptions } from '../../../lib/wire/grpc/options.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
+import { serveGrpc as serve } from '../../support/serving.js'
 import { certificates } from '../../support/tls.js'
 import { within } from '../../support/within.js'
 import { world } from './world.js'
@@ -202,7 +206,7 @@ test('G4: a message over the limit is refused on the end where it arrives', asyn
 
 test('R71: a port that is taken', async () => {
   await using it = await world(() => {})
-  const error = await serve(it.flow, { port: it.server.port }).then(
+  const error = await Gateway.serve(it.flow, { port: it.server.port }).then(
     () => undefined,
     (error) => error,
   )
@@ -212,22 +216,6 @@ test('R71: a port that is taken', async () => {
 })
 
 test('R87: options that are none', async () => {
-  for (const options of [
-    { port: -1 },
-    { port: 70_000 },
-    { port: 'x' },
-    { prefetch: -1 },
-    { maxMessageBytes: 0 },
-    { tls: { key: 'k' } },
-    { docarray: 'v3' },
-    { nope: 1 },
-  ]) {
-    const error = await serve({ accepts: () => true, handle() {} }, options as any).then(
-      () => undefined,
-      (error) => error,
-    )
-    assert.match(error?.code, /^ERR_OPTION_/, JSON.stringify(options))
-  }
   for (const [address, options] of [
     ['localhost:1', {}],
     ['http://localhost', {}],

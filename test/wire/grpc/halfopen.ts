@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { post } from '../../../lib/post/post.js'
-import { connect } from '../../../lib/wire/grpc/index.js'
+import { connect } from '../../../lib/wire/grpc/client/connect.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { within } from '../../support/within.js'

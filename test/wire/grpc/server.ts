@@ -1,6 +1,6 @@
 // A server in a process of its own: tells its address, and hangs when it is asked to.
 import { Flow } from '../../../lib/index.js'
-import { serve } from '../../../lib/wire/grpc/index.js'
+import { serveGrpc as serve } from '../../support/serving.js'
 
 const flow = await new Flow()
   .add({

@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert'
 import { DocumentArray } from '../../../lib/doc/array.js'
 import { type Call, Executor, requests } from '../../../lib/index.js'
 import { readFields, textOf, writeFields } from '../../../lib/wire/grpc/fields.js'
-import { serve } from '../../../lib/wire/grpc/index.js'
 import { METHODS } from '../../../lib/wire/grpc/methods.js'
 import { emptyMessage, type Message } from '../../../lib/wire/message.js'
 import {
@@ -20,6 +19,7 @@ import {
   encodeSingle,
 } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
+import { serveGrpc as serve } from '../../support/serving.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -47,9 +47,10 @@ test('G3: health: check and watch, by service and over all, until the server dra
     const unknown = raw.server(METHODS.watch, writeFields([1, 'jina.Nothing']))
     unknown.on('error', () => {})
     assert.equal(readFields((await within(10_000, unknown[Symbol.asyncIterator]().next())).value), [[1, 3]])
-    await within(10_000, it.server.drain())
+    it.server.unready()
     assert.equal(await next(), [[1, 2]])
     assert.equal(await check(''), [[1, 2]])
+    await within(10_000, it.server.drain())
     watched.cancel()
     unknown.cancel()
   }

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { serve } from '../../../lib/wire/http/index.js'
+import { serveHttp as serve } from '../../support/serving.js'
 import { within } from '../../support/within.js'
 import { send, started } from './started.js'
 

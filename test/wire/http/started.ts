@@ -1,14 +1,14 @@
 import { connect as dial, type Socket } from 'node:net'
 import { type ExecutorFunction, executorOf } from '../../../lib/executor/executor.js'
 import { Flow } from '../../../lib/flow/flow.js'
-import { type HttpServeOptions, serve } from '../../../lib/wire/http/index.js'
-import type { Server } from '../../../lib/wire/wire.js'
+import type { HttpSpeakerOptions } from '../../../lib/wire/http/options.js'
+import { type Listening, type Served, serveHttp as serve } from '../../support/serving.js'
 
 /** A Flow of one executor, `echo`, behind a server. `await using` ends both. */
 export async function started(
   uses: ExecutorFunction<any, any>,
-  options: HttpServeOptions = {},
-): Promise<{ flow: Flow<any>; server: Server; url: string; port: number } & AsyncDisposable> {
+  options: HttpSpeakerOptions & Listening = {},
+): Promise<{ flow: Flow<any>; server: Served; url: string; port: number } & AsyncDisposable> {
   const flow = await new Flow().add({ name: 'echo', uses: executorOf(uses) as any }).open()
   const server = await serve(flow, options)
   return {

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
-import { createHttp } from '../../../lib/wire/http/index.js'
+import { createHttp } from '../../../lib/wire/http/server/fetch.js'
 import { collect } from '../../support/collect.js'
 import { within } from '../../support/within.js'
 import { JSON_TYPE, linesOf, Raw, send, started } from './started.js'

@@ -1,10 +1,13 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { Executor } from '../../../lib/executor/executor.js'
 import { Flow } from '../../../lib/flow/flow.js'
-import { connect, serve, type WebSocketConnectOptions, type WebSocketServeOptions } from '../../../lib/wire/websocket/index.js'
+import { connect } from '../../../lib/wire/websocket/client/connect.js'
+import type { WebSocketConnectOptions } from '../../../lib/wire/websocket/client/options.js'
+import type { WebSocketSpeakerOptions } from '../../../lib/wire/websocket/options.js'
+import { type Listening, serveWebSocket as serve } from '../../support/serving.js'
 
 /** A Flow of one executor, behind a real server on loopback. */
-export async function serving(uses: ((call: any) => unknown) | (new (...args: any[]) => Executor), options: WebSocketServeOptions = {}) {
+export async function serving(uses: ((call: any) => unknown) | (new (...args: any[]) => Executor), options: WebSocketSpeakerOptions & Listening = {}) {
   const flow = await new Flow({ closeTimeout: 100 }).add({ name: 'it', uses: uses as any }).open()
   const reported: Error[] = []
   const server = await serve(flow, { onError: (error) => reported.push(error), ...options })

@@ -13,7 +13,7 @@ import type { Received, Transport } from '../../http/client/transport.js'
 import { Refusal } from '../../http/refusal.js'
 import { listText } from '../../json.js'
 import { parseJson } from '../../json-text.js'
-import type { ClientTls } from '../../wire.js'
+import type { ClientTls } from '../../tls.js'
 import { events } from './events.js'
 
 export interface MutateOptions {
@@ -33,7 +33,7 @@ export interface GraphQLResult {
 
 const RULES: Record<keyof MutateOptions, (name: string, value: any) => void> = { timeout: milliseconds, headers, signal: abortSignal, operationName: string }
 
-interface Settings {
+export interface GraphQLConnectSettings {
   readonly headers: Readonly<Record<string, string>>
   readonly timeout?: number | undefined
   readonly maxMessageBytes?: number | undefined
@@ -44,14 +44,14 @@ interface Settings {
 }
 
 /** GraphQL over HTTP, by the same ways as the documents. */
-export class GraphQLClient {
+export class GraphQLConnection {
   readonly #url: URL
-  readonly #settings: Settings
+  readonly #settings: GraphQLConnectSettings
   readonly #transport: Transport
   readonly #credentials: Credentials | undefined
   readonly #calls = new Set<Call>()
 
-  constructor(address: Address, settings: Settings) {
+  constructor(address: Address, settings: GraphQLConnectSettings) {
     const { tls, connectTimeout, fetch } = settings
     const given = Object.entries({ tls, connectTimeout, fetch }).filter(([, value]) => value !== undefined)
     const { url, transport } = wayTo(written(address, 'http'), Object.fromEntries(given))

@@ -5,6 +5,7 @@ import { RESULTS } from '../../../request/parameters.js'
 import type { Status } from '../../../request/status.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
+import type { Drain } from '../../drain.js'
 import { answer, type Message, unwritten } from '../../message.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
 import { isTooLarge } from '../../unreachable.js'
@@ -21,38 +22,18 @@ const LARGE = 1 << 20
 /** What all calls of a server share: who answers them, how, and which are under way. */
 export class Desk {
   readonly settings: ServerSettings
-  /** Told when the server begins to drain, and how many milliseconds it has for that. */
-  readonly #closing = new Set<(time: number) => void>()
+  /** How far the end of the server has come. */
+  readonly drain: Drain
   readonly #peer: Handler
-  readonly #unready = new Set<() => void>()
   /** By the connection's other end. */
   readonly #shares = new Map<string, Share>()
-  #draining = false
-  #leaving = false
   /** Whether a client came after the server began to drain. */
   isLate: (peer: string) => boolean = () => true
 
-  constructor(peer: Handler, settings: ServerSettings) {
+  constructor(peer: Handler, settings: ServerSettings, drain: Drain) {
     this.#peer = peer
     this.settings = settings
-  }
-
-  /** Whether health checks say that it is up. */
-  get ready(): boolean {
-    return !this.#draining && !this.#leaving
-  }
-
-  /** Says that it is not up any more, and goes on. */
-  unready(): void {
-    this.#leaving = true
-    for (const told of this.#unready) told()
-  }
-
-  /** Calls back when it is not up any more, at once if it is not. @returns lets go of it */
-  onUnready(told: () => void): () => void {
-    if (!this.ready) told()
-    else this.#unready.add(told)
-    return () => this.#unready.delete(told)
+    this.drain = drain
   }
 
   /**
@@ -61,7 +42,7 @@ export class Desk {
    */
   enter(call: { getPeer(): string }): { leave: () => void; share: Share } {
     const peer = call.getPeer()
-    if (this.#draining && this.isLate(peer)) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
+    if (this.drain.draining && this.isLate(peer)) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
     const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
     this.#shares.set(peer, share)
     share.calls++
@@ -72,20 +53,6 @@ export class Desk {
       if (--share.calls === 0) this.#shares.delete(peer)
     }
     return { leave, share }
-  }
-
-  /** Takes no clients any more, and ends streams that have no end of their own. @param time milliseconds until they are hung up on */
-  drain(time: number): void {
-    this.unready()
-    this.#draining = true
-    for (const told of [...this.#closing]) told(time)
-  }
-
-  /** Calls back when the server begins to drain, at once if it did. @returns lets go of it */
-  onDrain(told: (time: number) => void): () => void {
-    if (this.#draining) told(0)
-    else this.#closing.add(told)
-    return () => this.#closing.delete(told)
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2S
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
+import type { Drain } from '../../drain.js'
 import { MAX_CALLS } from '../options.js'
 import { checkFraming } from './framing.js'
 
@@ -28,26 +29,23 @@ export type LetIn = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, so
 
 /** What stands between HTTP/2 and grpc-js. */
 export interface Guard {
-  /**
-   * Tells clients to make new calls on other connections, by GOAWAY, and lets go of each connection when what was asked on it is answered, and
-   * the answer has left: grpc-js says that a call is over when its answer waits to be written. Resolves when all are gone.
-   */
-  drain(): Promise<void>
   /** Whether a client came after the draining began. @param peer its address, as grpc-js has it */
   isLate(peer: string): boolean
   /** Closes the server, with all connections. */
   close(): Promise<void>
 }
 
-/** Stands between HTTP/2 and grpc-js, for connections that mean no good, and for answers that are to leave before their connection ends. */
-export function guard(server: GrpcServer, letIn: LetIn): Guard {
+/**
+ * Stands between HTTP/2 and grpc-js, for connections that mean no good, and for answers that are to leave before their connection ends: grpc-js says
+ * that a call is over when its answer waits to be written. When the server drains, clients are told to make new calls on other connections, by
+ * GOAWAY, and a connection is under way until what was asked on it is answered, and the answer has left.
+ */
+export function guard(server: GrpcServer, letIn: LetIn, drain: Drain): Guard {
   const inside = server as unknown as Inside
   const create = inside.createHttp2Server.bind(server)
   const servers: Http2Server[] = []
   const sockets = new Set<Socket>()
-  const sessions = new Set<ServerHttp2Session>()
   const late = new Set<string>()
-  let draining = false
   const behind = new WeakMap<object, Socket>()
   inside.createHttp2Server = (credentials) => {
     const http2 = create(credentials)
@@ -64,14 +62,18 @@ export function guard(server: GrpcServer, letIn: LetIn): Guard {
       behind.set(session, socket)
       const { remoteAddress, remotePort } = socket
       limitResets(session, socket)
-      if (draining) {
+      if (drain.draining) {
         const peer = `${remoteAddress}:${remotePort}`
         late.add(peer)
         session.once('close', () => late.delete(peer))
         return
       }
-      sessions.add(session)
-      session.once('close', () => sessions.delete(session))
+      const leave = drain.enter(ignore)
+      const unwatch = drain.onDrain(() => session.close())
+      session.once('close', () => {
+        unwatch()
+        leave()
+      })
     })
     const listeners = http2.listeners('stream') as OnStream[]
     http2.removeAllListeners('stream')
@@ -88,10 +90,6 @@ export function guard(server: GrpcServer, letIn: LetIn): Guard {
     return http2
   }
   return {
-    async drain() {
-      draining = true
-      await Promise.all([...sessions].map((session) => new Promise<void>((resolve) => session.once('close', resolve).close())))
-    },
     isLate: (peer) => late.has(peer),
     // grpc-js waits for sessions to close that are gone already.
     async close() {

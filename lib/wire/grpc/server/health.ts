@@ -28,10 +28,10 @@ export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) 
   return (call) => {
     try {
       const known = KNOWN.has(serviceIn(call.request, desk))
-      const { ready } = desk
+      const { ready } = desk.drain
       call.write(known ? statusOf(desk) : writeFields([1, SERVICE_UNKNOWN]))
-      const unwatch = known && ready ? desk.onUnready(() => call.write(statusOf(desk))) : undefined
-      const undrain = desk.onDrain(() => call.emit('error', new Refusal(Code.UNAVAILABLE, 'This server is shutting down')))
+      const unwatch = known && ready ? desk.drain.onUnready(() => call.write(statusOf(desk))) : undefined
+      const undrain = desk.drain.onDrain(() => call.emit('error', new Refusal(Code.UNAVAILABLE, 'This server is shutting down')))
       call.on('cancelled', () => {
         unwatch?.()
         undrain()
@@ -46,6 +46,6 @@ function serviceIn(request: Buffer, desk: Desk): string {
   return desk.understand(() => textOf(readFields(request), 1) ?? '')
 }
 
-function statusOf({ ready }: Desk): Buffer {
-  return writeFields([1, ready ? SERVING : NOT_SERVING])
+function statusOf({ drain }: Desk): Buffer {
+  return writeFields([1, drain.ready ? SERVING : NOT_SERVING])
 }

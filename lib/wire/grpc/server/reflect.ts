@@ -10,7 +10,7 @@ export function reflect(desk: Desk): (call: ServerDuplexStream<Buffer, Buffer>) 
   const reflection = new Reflection(desk.settings.model)
   return async (call) => {
     const inbox = new Inbox(call)
-    const undrain = desk.onDrain(() => inbox.stop())
+    const undrain = desk.drain.onDrain(() => inbox.stop())
     try {
       const outbox = new Outbox(call)
       for await (const request of inbox) await outbox.send(desk.understand(() => reflection.answer(request)))

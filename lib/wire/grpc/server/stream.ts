@@ -48,7 +48,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
   const outbox = new Outbox(call)
   let underWay = 0
   // Our own clients ask elsewhere for what is not begun. Others would fail: theirs is let finish, unless it has no end.
-  const undrain = desk.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => underWay > 0, time / 2)))
+  const undrain = desk.drain.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => underWay > 0, time / 2)))
   try {
     // Who waits for the first answer knows by this that somebody is there.
     const metadata = new Metadata()

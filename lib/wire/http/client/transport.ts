@@ -1,4 +1,4 @@
-import type { ClientTls } from '../../wire.js'
+import type { ClientTls } from '../../tls.js'
 
 export interface TransportOptions {
   readonly url: URL

@@ -3,6 +3,7 @@ import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { Entrance } from '../../authentication.js'
 import { FetchKnock } from '../../caller.js'
+import { Drain } from '../../drain.js'
 import { rehearseMeanwhile } from '../../warm-up.js'
 import { collect, decode, packing } from '../body.js'
 import { codingOf } from '../media.js'
@@ -17,7 +18,7 @@ export interface HttpHandler {
 }
 
 /**
- * Offers a Flow, or any other peer, as Jina's gateway does over HTTP, to whatever server there is. For a server of its own, see `serve`.
+ * Offers a Flow, or any other peer, as Jina's gateway does over HTTP, to whatever server there is. For a server of its own, see `Gateway`.
  *
  * - `/post`, `/index`, `/search` by POST, `/update` by PUT, `/delete` by DELETE, and what `exposeEndpoints` names: JSON in Jina's
  *   shape, or NDJSON with a document on each line, which is streamed through `post()`. Answers are JSON, NDJSON or server-sent events,
@@ -36,7 +37,7 @@ export interface HttpHandler {
  */
 export function createHttp(peer: Handler, options: HttpOptions = {}): HttpHandler {
   const settings = settingsOf(options)
-  const router = new Router(peer, settings, new Entrance(settings, undefined, settings.onError))
+  const router = new Router(peer, settings, new Entrance(settings, undefined, settings.onError), new Drain())
   rehearseMeanwhile()
   return { fetch: (request) => answer(router, request, settings) }
 }

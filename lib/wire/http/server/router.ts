@@ -4,6 +4,7 @@ import { Refused } from '../../../handler/refused.js'
 import type { Handler } from '../../../request/handler.js'
 import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
 import { Cors } from '../../cors.js'
+import type { Drain } from '../../drain.js'
 import type { Identity } from '../../identity.js'
 import { answer, type Message } from '../../message.js'
 import { behindIn, refusedIn } from '../../unreachable.js'
@@ -31,13 +32,11 @@ export class Router {
   readonly #cors: Cors | undefined
   readonly #openapi: string
   readonly #entrance: Entrance
-  /** Takes nothing new. */
-  draining = false
-  /** It says that it is not ready, and works on. */
-  leaving = false
+  readonly #drain: Drain
 
-  constructor(peer: Handler, settings: Settings, entrance: Entrance) {
+  constructor(peer: Handler, settings: Settings, entrance: Entrance, drain: Drain) {
     this.#entrance = entrance
+    this.#drain = drain
     this.#peer = settings.timeout || settings.logger ? new Limited(peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
@@ -125,7 +124,7 @@ export class Router {
         return reply(body)
       }
       case 'ready': {
-        const ready = !this.draining && !this.leaving && (this.#peer as { isOpen?: boolean }).isOpen !== false
+        const ready = this.#drain.ready && (this.#peer as { isOpen?: boolean }).isOpen !== false
         return reply(`{"ready":${ready}}`, ready ? 200 : 503)
       }
       case 'dryRun':
@@ -138,7 +137,7 @@ export class Router {
   }
 
   async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
-    if (this.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
+    if (this.#drain.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
     if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, identity)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)

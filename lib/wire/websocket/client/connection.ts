@@ -2,34 +2,20 @@ import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
-import type { Connection } from '../../wire.js'
+import type { Connection } from '../../connection.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 import { Turns } from './one-by-one.js'
-import { type ClientSettings, clientSettings, type WebSocketConnectOptions } from './options.js'
+import type { ClientSettings } from './options.js'
 import type { Line } from './socket.js'
 import { open, Stream } from './stream.js'
-
-export type { WebSocketConnectOptions } from './options.js'
 
 /** Milliseconds for which a socket without requests is kept for the next. */
 const IDLE = 1000
 /** Milliseconds in which `isReady()` must have its answer. */
 const READY = 5000
 
-/**
- * A peer that sends requests to a Flow elsewhere by WebSocket: to `serve()` of this library, or to a gateway of Jina. Nothing is connected
- * before the first request. Requests of one `post()` share a socket; when nobody waits for their answers any more, it is closed, and the
- * server tells its executors.
- *
- * @param address such as `ws://127.0.0.1:51000`, or `wss://flow.example` by TLS
- * @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option; in browsers also for `headers` and
- * certificates, which they do not let through
- */
-export function connect(address: string, options: WebSocketConnectOptions = {}): Connection {
-  return new WebSocketConnection(clientSettings(address, options))
-}
-
-class WebSocketConnection implements Connection {
+/** See {@link connect}. */
+export class WebSocketConnection implements Connection {
   readonly address: string
   readonly #dialect: Dialect
   readonly #turns: Turns | undefined

@@ -1,8 +1,8 @@
 import { check, milliseconds } from '../../../base/check.js'
 import { optionRange, optionType } from '../../../base/errors.js'
+import type { ConnectOptions } from '../../connect-options.js'
 import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
-import type { ConnectOptions } from '../../wire.js'
 import type { LineOptions } from './socket.js'
 
 /** What a WebSocket client can be told. */

@@ -1,5 +1,5 @@
 import type { ConnectionError } from '../../../base/errors.js'
-import type { ClientTls } from '../../wire.js'
+import type { ClientTls } from '../../tls.js'
 
 /** What a socket tells. */
 export interface Listener {

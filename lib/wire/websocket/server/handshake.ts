@@ -8,6 +8,11 @@ export interface Asked {
   readonly dialect: Dialect
 }
 
+/** Whether a client that wants another protocol wants this one. */
+export function wantsWebSocket({ headers }: IncomingMessage): boolean {
+  return (headers.upgrade ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')
+}
+
 /** @returns undefined for a path where nothing is */
 export function asked({ url = '/', headers }: IncomingMessage): Asked | undefined {
   const mark = url.indexOf('?')

@@ -9,11 +9,11 @@ import type { Identity } from '../../identity.js'
 import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
 import { behindIn, refusedIn, statusOfUnfit } from '../../unreachable.js'
 import { sealed } from '../../without-stacks.js'
+import type { Settings } from '../options.js'
 import { Unfit } from '../subprotocol.js'
 import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
-import type { Settings } from './options.js'
 import { Outlet } from './send-queue.js'
 
 /** Milliseconds between looks for a client whose messages are not read for now: so its leaving is not seen but by writing to it. */

@@ -1,123 +1,178 @@
-import type { Server as HttpServer, IncomingMessage, RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { node } from '../../../base/node.js'
+import type { WebSocket, WebSocketServer } from 'ws'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from '../../../base/clock.js'
+import { packageOfNode } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
-import { CHALLENGE, Entrance } from '../../authentication.js'
+import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
 import { NodeKnock } from '../../caller.js'
+import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
-import type { Server } from '../../wire.js'
-import { statusJson } from '../json.js'
-import { Door, nothingHere } from './door.js'
+import type { Identity } from '../../identity.js'
+import type { Speaker } from '../../speaker.js'
+import { type Settings, settings, type WebSocketSpeakerOptions } from '../options.js'
 import { dryRun } from './dry-run.js'
-import { type AttachOptions, settings, type WebSocketServeOptions } from './options.js'
-import { answerAsIs, wantsWebSocket } from './other-upgrade.js'
+import { cut } from './ending.js'
+import { type Asked, asked, choose, wantsWebSocket } from './handshake.js'
+import { Session } from './session.js'
 
-/** A WebSocket endpoint on an HTTP server that is somebody else's. */
-export interface Attached {
-  /** Lets nobody in any more, and resolves when nothing is under way. */
-  drain(): Promise<void>
-  /** Closes all its connections, and lets go of the server, which goes on. */
-  close(): Promise<void>
-}
+/** Milliseconds that a client has to say goodbye when the server closes, or does not let it in. */
+const GOODBYE = 500
+/** The code of a connection whose client is not known, as 401 is over HTTP. */
+const UNKNOWN = 4401
 
-/**
- * Serves a peer by WebSocket, as Jina's gateway does: at `/`, and whether it is ready at `/dry_run`. Messages are JSON in text frames, or
- * `DataRequestProto` in binary ones for clients that ask for the subprotocol `bytes`. By HTTP, it answers the same two paths.
- *
- * @throws OptionTypeError, OptionRangeError that name the option; the platform's error when it cannot listen
- */
-export async function serve(peer: Handler, options: WebSocketServeOptions = {}): Promise<Server> {
-  const { host = '127.0.0.1', port = 0, tls } = options
-  const set = settings('serve()', options)
-  const entrance = new Entrance(set, host, set.onError)
-  await entrance.open()
-  const listener = answerHttp(peer, entrance)
-  // What it costs to hold a connection open without a request is bounded by the platform's own limits, of which this is the loosest.
-  const limits = { headersTimeout: 10_000 }
-  const server: HttpServer = tls
-    ? (await node('https')).createServer({ ...limits, ...credentials(tls), requestCert: tls.ca !== undefined }, listener)
-    : (await node('http')).createServer(limits, listener)
-  const attached = await attachTo(server, peer, set, true, entrance)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  server.on('error', set.onError)
-  const { port: bound } = server.address() as AddressInfo
-  return {
-    address: `${tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    port: bound,
-    drain: () => attached.drain(),
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      await attached.close()
-      server.closeAllConnections()
-      await closed
-    },
-  }
-}
+/** What a server of Node hands over when a client wants another protocol. */
+export type UpgradeTaken = [request: IncomingMessage, stream: Duplex, head: Buffer]
 
 /**
- * Serves a peer by WebSocket on a server that answers HTTP. Requests for other paths are left to who else listens for `'upgrade'`, or
- * refused with 404 if nobody does. So are those that want another protocol, such as h2c, left to them; if nobody listens, they are answered as
- * if they did not want it.
- *
+ * Answers by WebSocket, as Jina's gateway does: at `/`, and whether it is ready at `/dry_run`. Messages are JSON in text frames, or
+ * `DataRequestProto` in binary ones for clients that ask for the subprotocol `bytes`.
  * @param entrance who decides who comes in, for other wires as well
- * @throws OptionTypeError, OptionRangeError that name the option
  */
-export function attach(server: HttpServer, peer: Handler, options: AttachOptions = {}, entrance?: Entrance): Promise<Attached> {
-  return attachTo(server, peer, settings('attach()', options), false, entrance)
+export async function speak(handler: Handler, options: WebSocketSpeakerOptions, entrance: Entrance): Promise<Speaker<UpgradeTaken>> {
+  const all = settings(options)
+  const { WebSocketServer } = await packageOfNode('ws')
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: all.maxMessageBytes,
+    handleProtocols: choose,
+    // Without context takeover, a connection keeps no window of its own between messages.
+    perMessageDeflate: all.compression && { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 },
+  })
+  return new WebSocketSpeaker(handler, all, server, entrance)
 }
 
-async function attachTo(server: HttpServer, peer: Handler, set: ReturnType<typeof settings>, own: boolean, given?: Entrance): Promise<Attached> {
-  const entrance = given ?? new Entrance(set, undefined, set.onError)
-  if (given === undefined) await entrance.open()
-  const door = await Door.open(peer, set, entrance)
-  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
-    const alone = own || server.listenerCount('upgrade') === 1
-    // An earlier request on it is not answered yet, and the answers would mix.
-    if (alone && (stream as { _httpMessage?: unknown })._httpMessage) return void stream.destroy()
-    if (!wantsWebSocket(request)) {
-      if (alone) answerAsIs(server, request, stream, head)
-    } else if (!door.upgrade(request, stream, head) && alone) nothingHere(stream)
+class WebSocketSpeaker implements Speaker<UpgradeTaken> {
+  readonly #sessions = new Set<Session>()
+  readonly #sockets = new Set<WebSocket>()
+  readonly #ticker: ReturnType<typeof setInterval> | undefined
+  readonly #drain = new Drain()
+
+  constructor(
+    private readonly handler: Handler,
+    private readonly settings: Settings,
+    private readonly server: WebSocketServer,
+    private readonly entrance: Entrance,
+  ) {
+    if (settings.pingInterval > 0) this.#ticker = setInterval(() => this.#tick(), settings.pingInterval).unref()
   }
-  server.on('upgrade', onUpgrade)
-  return {
-    drain: () => door.drain(),
-    async close() {
-      await door.close()
-      server.off('upgrade', onUpgrade)
-    },
+
+  /** @returns whether the client wants this protocol */
+  take(request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
+    if (!wantsWebSocket(request)) return false
+    const wanted = asked(request)
+    // Until the connection stands, nobody else listens.
+    stream.on('error', ignore)
+    if (wanted === undefined) refuse(stream, 404, 'Nothing here. WebSockets are at / and /dry_run')
+    else if (namesSeveralHosts(request)) refuse(stream, 400, 'A request names one host')
+    else void this.#admit(request, stream, head, wanted)
+    return true
   }
-}
 
-function credentials({ key, cert, ca }: NonNullable<WebSocketServeOptions['tls']>) {
-  const text = (pem: string | Uint8Array) => (typeof pem === 'string' ? pem : Buffer.from(pem))
-  return { key: text(key), cert: text(cert), ...(ca !== undefined && { ca: text(ca) }) }
-}
-
-/** Health for who cannot speak WebSocket, with the paths of Jina's gateway. */
-function answerHttp(peer: Handler, entrance: Entrance): RequestListener {
-  return async (request, response) => {
-    const { url, method } = request
-    const send = (status: number, body: object, headers: object = {}) => {
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(JSON.stringify(body))
-    }
-    if (namesSeveralHosts(request)) return send(400, { detail: 'A request names one host' }, { connection: 'close' })
+  async #admit(request: IncomingMessage, stream: Duplex, head: Buffer, wanted: Asked): Promise<void> {
+    const { origins } = this.settings
     const scope = new Scope()
-    response.once('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
-    const { turned, identity } = await entrance.admit(new NodeKnock(request, 'websocket'), scope, { health: url === '/', runs: url === '/dry_run' })
-    if (turned?.kind === 'forbidden') return send(403, { detail: turned.reason })
-    if (turned !== undefined) return send(401, { detail: turned.reason }, CHALLENGE)
-    if (method !== 'GET') return send(405, { detail: 'Method Not Allowed' })
-    if (url === '/') return send(200, {})
-    if (url === '/dry_run') return send(200, statusJson(await dryRun(peer, scope, identity)))
-    send(404, { detail: 'Not Found. This is a WebSocket endpoint' })
+    const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
+    stream.once('close', left)
+    const granted = (origin: string): boolean => origins === '*' || origins.includes(origin)
+    let verdict = this.entrance.admit(new NodeKnock(request, 'websocket'), scope, { runs: true, granted })
+    if (verdict instanceof Promise) verdict = await verdict
+    stream.off('close', left)
+    const { turned, identity } = verdict
+    // Pages are not told with which status they were refused, but with which code a connection was closed.
+    const heard = turned?.kind === 'unknown' && request.headers.origin !== undefined
+    if (stream.destroyed) return
+    if (this.#drain.draining) refuse(stream, 503, 'Closing')
+    else if (turned?.kind === 'forbidden') refuse(stream, 403, turned.reason)
+    else if (turned !== undefined && !heard) refuse(stream, 401, turned.reason, CHALLENGE)
+    else
+      this.server.handleUpgrade(request, stream, head, (socket) => {
+        stream.off('error', ignore)
+        if (turned === undefined) this.#enter(socket, stream as Socket, wanted, identity)
+        else this.#turnAway(socket, turned)
+      })
+  }
+
+  #turnAway(socket: WebSocket, { reason }: Turned): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', ignore)
+    socket.close(UNKNOWN, cut(reason))
+    setTimeout(() => socket.terminate(), GOODBYE).unref()
+  }
+
+  unready(): void {
+    this.#drain.unready()
+  }
+
+  drain(time: number): Promise<void> {
+    return this.#drain.drain(time)
+  }
+
+  /** Closes all connections, and resolves when they are. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker)
+    const closed = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    this.#drain.close()
+    for (const session of this.#sessions) session.close()
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.terminate()
+    }, GOODBYE)
+    await Promise.all(closed)
+    clearTimeout(late)
+  }
+
+  #enter(socket: WebSocket, stream: Socket, wanted: Asked, identity: Identity | undefined): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
+    const session = new Session(this.handler, socket, stream, wanted, this.settings, identity)
+    this.#sessions.add(session)
+    const leave = this.#drain.enter(() => session.close())
+    const unwatch = this.#drain.onDrain(() => session.drain())
+    socket.on('close', () => {
+      this.#sessions.delete(session)
+      unwatch()
+    })
+    void session.done.then(leave)
+  }
+
+  async #dryRun(socket: WebSocket, { dialect }: Asked, identity: Identity | undefined): Promise<void> {
+    const scope = new Scope()
+    socket.on('error', ignore)
+    socket.on('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
+    const status = await dryRun(this.handler, scope, identity)
+    if (socket.readyState === socket.OPEN) socket.send(dialect.writeStatus(status))
+    socket.close(1000)
+  }
+
+  /** Asks everybody for a sign of life, and leaves those who gave none since they were last asked. */
+  #tick(): void {
+    for (const session of this.#sessions) {
+      const { bytesRead } = session.stream
+      // Who is not read cannot give a sign; for that, there is the time that a write may take.
+      if (session.seen === bytesRead && !session.paused) session.socket.terminate()
+      else session.socket.ping('', false, ignore)
+      session.seen = session.paused ? -1 : bytesRead
+    }
   }
 }
+
+function refuse(stream: Duplex, status: 400 | 401 | 403 | 404 | 503, text: string, headers: Readonly<Record<string, string>> = {}): void {
+  const name = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
+  const more = Object.entries(headers).map(([header, value]) => `${header}: ${value}\r\n`)
+  const length = Buffer.byteLength(text)
+  stream.end(
+    `HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
+  )
+  // Nobody else has an eye on it: what still comes is read over, until its end is seen, and who does not leave is left.
+  stream.resume()
+  const late = setTimeout(() => stream.destroy(), GOODBYE)
+  late.unref()
+  stream.once('close', () => clearTimeout(late))
+}
+
+function ignore(): void {}

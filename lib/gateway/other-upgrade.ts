@@ -4,11 +4,6 @@ import type { Duplex } from 'node:stream'
 /** Headers that are about the change of protocol alone. */
 const ABOUT = new Set(['upgrade', 'http2-settings'])
 
-/** Whether a client that wants another protocol wants this one. */
-export function wantsWebSocket({ headers }: IncomingMessage): boolean {
-  return (headers.upgrade ?? '').split(',').some((name) => name.trim().toLowerCase() === 'websocket')
-}
-
 /**
  * Answers a request that offers to go on in another protocol, such as `Upgrade: h2c` of curl and Java, as if it had not, which HTTP leaves to
  * servers. Node has let go of the connection by then, body unread: so it is handed over anew, beginning with the same request without the offer.

@@ -1,0 +1,12 @@
+import type { Handler } from '../request/handler.js'
+
+/** The client's end of a wire: what sends requests over it. */
+export interface Connection extends Handler {
+  /** Such as `grpc://127.0.0.1:51000`. */
+  readonly address: string
+  /** Connects now, and not with the first request. */
+  open(): unknown
+  close(): unknown
+  /** Whether a Flow answers there, and all its executors are up. Never throws. */
+  isReady(options?: { signal?: AbortSignal; timeout?: number }): Promise<boolean>
+}

@@ -1,0 +1,114 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { DEFAULT_PREFETCH } from '../../../post/options.js'
+import type { Handler } from '../../../request/handler.js'
+import type { Entrance } from '../../authentication.js'
+import { Cors } from '../../cors.js'
+import { Drain } from '../../drain.js'
+import { namesSeveralHosts } from '../../hosts.js'
+import { isTooFarAhead } from '../../http/server/pipelining.js'
+import type { HttpTaken } from '../../http/server/speaker.js'
+import type { Speaker } from '../../speaker.js'
+import type { GraphQLOptions } from '../options.js'
+import { type GraphQLHandler, graphQLBehind } from './fetch.js'
+
+const AHEAD = { message: 'Too many requests ahead on one connection', extensions: { code: 'TOO_MANY_REQUESTS' } }
+const DRAINING = { message: 'Shutting down: ask again, or ask another instance', extensions: { code: 'SERVICE_UNAVAILABLE' } }
+
+/** What the server's end is told. */
+export interface GraphQLSpeakerOptions extends GraphQLOptions {
+  /** Milliseconds in which a body must be here. Default 60 000; 0 for ever. */
+  bodyTimeout?: number | undefined
+}
+
+/**
+ * Answers GraphQL over HTTP, at its path and below.
+ * @param entrance who decides who comes in, for other wires as well
+ * @throws OptionTypeError, OptionRangeError that name the option
+ */
+export async function speak(handler: Handler, { bodyTimeout, ...options }: GraphQLSpeakerOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
+  return new GraphQLSpeaker(graphQLBehind(handler, options, entrance), { ...options, bodyTimeout })
+}
+
+class GraphQLSpeaker implements Speaker<HttpTaken> {
+  readonly #handler: GraphQLHandler
+  readonly #cors: Cors | undefined
+  readonly #bodyTimeout: number
+  /** The most requests of one connection. */
+  readonly #prefetch: number
+  readonly #onError: (error: Error) => void
+  readonly #drain = new Drain()
+
+  constructor(handler: GraphQLHandler, { cors, bodyTimeout = 60_000, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
+    this.#handler = handler
+    this.#cors = cors ? new Cors(cors) : undefined
+    this.#bodyTimeout = bodyTimeout
+    this.#prefetch = prefetch === 0 ? Infinity : prefetch
+    this.#onError = onError
+  }
+
+  /** @returns whether the path is GraphQL's */
+  take(request: IncomingMessage, response: ServerResponse): boolean {
+    // HTTP refuses who names several.
+    if (!this.#hasPath(request) || namesSeveralHosts(request)) return false
+    // Without a listener, what a connection dies of would end the process.
+    request.on('error', ignore)
+    response.on('error', ignore)
+    if (isTooFarAhead(request.socket, response, this.#prefetch)) this.#refuse(request, response, 429, AHEAD)
+    else if (this.#drain.draining) this.#refuse(request, response, 503, DRAINING)
+    else this.#answer(request, response)
+    return true
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    endLate(request, this.#bodyTimeout)
+    const leave = this.#drain.enter(() => response.destroy())
+    // Whoever asks on after this would be cut off.
+    const unwatch = this.#drain.onUnready(() => response.headersSent || response.setHeader('connection', 'close'))
+    response.once('close', () => {
+      unwatch()
+      leave()
+    })
+    this.#handler(request, response).catch((error) => {
+      this.#onError(error)
+      response.destroy()
+    })
+  }
+
+  #hasPath({ url = '/' }: IncomingMessage): boolean {
+    const path = url.split('?', 1)[0]!
+    return path === this.#handler.path || path.startsWith(`${this.#handler.path.replace(/\/$/, '')}/`)
+  }
+
+  #refuse({ headers }: IncomingMessage, response: ServerResponse, status: 429 | 503, error: object): void {
+    response.writeHead(status, {
+      'content-type': 'application/json; charset=utf-8',
+      connection: 'close',
+      'retry-after': '1',
+      ...this.#cors?.granted(headers.origin),
+    })
+    response.end(JSON.stringify({ errors: [error] }))
+  }
+
+  unready(): void {
+    this.#drain.unready()
+  }
+
+  drain(time: number): Promise<void> {
+    return this.#drain.drain(time)
+  }
+
+  async close(): Promise<void> {
+    this.#drain.close()
+  }
+}
+
+/** Hangs up on who does not send a body in time. */
+function endLate(request: IncomingMessage, time: number): void {
+  if (request.complete || time === 0) return
+  const timer = setTimeout(() => request.complete || request.socket.destroy(), time)
+  const over = (): void => clearTimeout(timer)
+  request.once('end', over).once('close', over)
+}
+
+function ignore(): void {}

@@ -1,0 +1,157 @@
+import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
+import { ConnectionError, say } from '../../../base/errors.js'
+import type { Request } from '../../../request/request.js'
+import { Scope } from '../../../stream/scope.js'
+import type { Connection } from '../../connection.js'
+import { type Message, outgoing, take } from '../../message.js'
+import { decodeMessage, encodeInTurns } from '../../proto/index.js'
+import { asBuffer, METHODS } from '../methods.js'
+import type { ClientSettings } from '../options.js'
+import type { Calls } from './calls.js'
+import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
+import { askForEach } from './each.js'
+import { isReady } from './readiness.js'
+import type { Lane } from './stream.js'
+import { Lanes } from './streams.js'
+import { wasRefused } from './trouble.js'
+
+/** Milliseconds in which somebody of our kind greets; others are asked who they are. */
+const GREETING = 50
+
+/** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
+const REFUSALS = 3
+
+/** See {@link connect}. */
+export class GrpcConnection implements Connection {
+  readonly address: string
+  readonly #settings: ClientSettings
+  readonly #calls: Calls
+  readonly #lanes: Lanes
+  /** Who is there, once that is known. */
+  #peer: Peer | undefined
+  #meeting: { readonly scope: Scope; readonly met: Promise<void> } | undefined
+
+  constructor(calls: Calls) {
+    this.address = calls.address
+    this.#settings = calls.settings
+    this.#calls = calls
+    this.#lanes = new Lanes(calls)
+    if (calls.settings.unary) this.#peer = ALONE
+  }
+
+  /** Connects. @throws ConnectionError when nobody is there */
+  async open(): Promise<void> {
+    await this.#calls.ready(new Scope())
+  }
+
+  close(): void {
+    this.#lanes.close(this.#calls.refusal())
+    this.#calls.close()
+  }
+
+  accepts(): boolean {
+    return true
+  }
+
+  isReady({ signal, timeout = this.#settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
+    return isReady(this.#calls, signal, timeout)
+  }
+
+  async handle(request: Request): Promise<void> {
+    if (request.scope.aborted) throw request.scope.reason
+    const { timeout } = this.#settings
+    take(request, await (timeout === undefined ? this.#ask(request, request.scope) : this.#inTime(request, timeout)))
+  }
+
+  /** @param patience ends the wait for a connection */
+  async #ask(request: Request, patience: Scope): Promise<Message> {
+    const { emitted } = request
+    let refused: ConnectionError | undefined
+    for (let refusals = 0; ; refusals++) {
+      try {
+        return await this.#askOnce(request, patience)
+      } catch (error) {
+        // Who comes in its place may be somebody else.
+        if (error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED') && !this.#settings.unary)
+          this.#peer = undefined
+        // It went, and nobody came in its place.
+        if (refused !== undefined && error instanceof ConnectionError && error.code === 'ERR_UNREACHABLE') throw refused
+        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.emitted > emitted) throw error
+        refused = error
+      }
+    }
+  }
+
+  #askOnce(request: Request, patience: Scope): Promise<Message> {
+    const peer = this.#peer
+    if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
+    if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request) : this.#askAlone(request)
+    const stream = this.#lanes.find(request)
+    return stream === undefined ? this.#streamFor(request, patience).then((stream) => stream.ask(request)) : stream.ask(request)
+  }
+
+  /** Nothing is sent on a stream before it is known that it leads to somebody who takes streams. */
+  async #askFirst(request: Request, patience: Scope): Promise<Message> {
+    this.#meeting ??= { scope: patience, met: this.#meet(request, patience) }
+    const { scope, met } = this.#meeting
+    try {
+      await met
+    } catch (error) {
+      // Who met them left, and others still want to.
+      if (patience.aborted || !scope.aborted) throw error
+    }
+    return this.#askOnce(request, patience)
+  }
+
+  async #meet(request: Request, patience: Scope): Promise<void> {
+    try {
+      const stream = await this.#streamFor(request, patience)
+      this.#peer = (await stream.greeted(GREETING)) ? STREAMS : await discover(this.#calls)
+      if (this.#peer.alone) stream.close(undefined)
+    } finally {
+      this.#meeting = undefined
+    }
+  }
+
+  /** The stream for the requests of its post. */
+  async #streamFor(request: Request, patience: Scope): Promise<Lane> {
+    const open = this.#lanes.find(request)
+    if (open !== undefined) return open
+    const connecting = this.#calls.ready(patience)
+    if (connecting !== undefined) await connecting
+    const { credentials } = this.#calls
+    const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
+    return this.#lanes.find(request) ?? this.#lanes.open(request, brought)
+  }
+
+  /** In a call of its own. */
+  async #askAlone(request: Request): Promise<Message> {
+    const { model, timeout } = this.#settings
+    const bytes = asBuffer(await encodeInTurns(outgoing(request), { model }))
+    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint }, request.identity)
+    try {
+      return decodeMessage(answer, { model })
+    } catch (cause) {
+      throw new ConnectionError('ERR_PROTOCOL', this.address, `it sent what cannot be read: ${say(cause)}`, { cause })
+    }
+  }
+
+  /** Fails this request alone when it takes too long. */
+  #inTime(request: Request, timeout: number): Promise<Message> {
+    const patience = request.scope.child()
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const late = new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms (timeout) for request ${request.id}`)
+        patience.abort(late)
+        this.#lanes.forget(request)
+        reject(late)
+      }, timeout)
+      this.#ask(request, patience)
+        .then(resolve, reject)
+        .finally(() => {
+          clearTimeout(timer)
+          patience.close()
+        })
+    })
+  }
+}
