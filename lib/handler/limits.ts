@@ -1,4 +1,3 @@
-import { here } from '../base/context.js'
 import { ExecutorError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { DRY_RUN } from '../executor/bindings.js'
@@ -6,7 +5,7 @@ import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { Deadlines } from '../stream/deadlines.js'
-import { Line } from '../stream/permits.js'
+import { Permits } from '../stream/permits.js'
 import { Refused } from './refused.js'
 
 /** What holds for all requests to a peer, whatever they come by. */
@@ -26,7 +25,7 @@ export interface Limits {
 export class Limited implements Handler {
   /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
   leaving = false
-  readonly #line: Line | undefined
+  readonly #permits: Permits | undefined
   readonly #deadlines: Deadlines | undefined
   readonly #timeout: number
   readonly #maxInFlight: number
@@ -41,7 +40,7 @@ export class Limited implements Handler {
     this.#logger = logger
     if (timeout > 0) this.#deadlines = new Deadlines(timeout)
     // So many that streams come to wait, each with all that it may send ahead, before anything is refused.
-    if (maxInFlight > 0 && maxInFlight < Infinity) this.#line = new Line(maxInFlight, maxInFlight * DEFAULT_PREFETCH)
+    if (maxInFlight > 0 && maxInFlight < Infinity) this.#permits = new Permits(maxInFlight, maxInFlight * DEFAULT_PREFETCH)
   }
 
   get isOpen(): boolean | undefined {
@@ -124,37 +123,16 @@ export class Limited implements Handler {
   }
 
   #enter(request: Request): void | Promise<void> {
-    const line = this.#line
+    const permits = this.#permits
     // Who asks whether it is well must hear it also when it is busy.
-    if (line === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.served.handle(request)
-    if (line.take()) return this.#inside(request, line)
-    if (line.full) throw new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, request)
-    return this.#wait(request, line)
+    if (permits === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.served.handle(request)
+    if (permits.take()) return this.#permitted(request, permits)
+    if (permits.full)
+      throw new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, request)
+    return permits.wait(request, () => this.#permitted(request, permits))
   }
 
-  #wait(request: Request, line: Line): Promise<void> {
-    // Whoever is done gives its place away, and must not lend its context too.
-    const context = here()
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        go: () => {
-          unwatch()
-          try {
-            resolve(context.runInAsyncScope(this.#inside, this, request, line))
-          } catch (error) {
-            reject(error)
-          }
-        },
-      }
-      line.wait(waiter)
-      const unwatch = request.scope.watch((reason) => {
-        line.quit(waiter)
-        reject(reason)
-      })
-    })
-  }
-
-  #inside(request: Request, { give }: Line): void | Promise<void> {
+  #permitted(request: Request, { give }: Permits): void | Promise<void> {
     let pending: void | Promise<void>
     try {
       pending = this.served.handle(request)

@@ -8,10 +8,10 @@ import type { Handler } from '../request/handler.js'
 import { copyOf, fork } from '../request/lineage.js'
 import type { Attempt, Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
+import { WaitQueue } from '../stream/permits.js'
 import type { Scope } from '../stream/scope.js'
 import { type PollingOption, pollingFor } from './polling.js'
 import { Replica } from './replica.js'
-import { Line } from './waiting-line.js'
 
 /** More than any cost. */
 const FAR = 1e12
@@ -32,14 +32,14 @@ export class Replicas implements Handler {
   readonly #replicas: readonly Replica[]
   readonly #settings: Settings
   /** Those who wait for a replica: for any (in the last place), or for one of them. Never non-empty while one that would do is free. */
-  readonly #lines: readonly Line[]
+  readonly #queues: readonly WaitQueue<Request, Replica>[]
   #asked = 0
 
   constructor(handlers: readonly Handler[], settings: Settings) {
     this.#handlers = handlers
     this.#replicas = handlers.map((handler) => new Replica(handler))
     this.#settings = settings
-    this.#lines = [...handlers, undefined].map(() => new Line())
+    this.#queues = [...handlers, undefined].map(() => new WaitQueue())
   }
 
   accepts(endpoint: string): boolean {
@@ -56,7 +56,7 @@ export class Replicas implements Handler {
   async #askAll(request: Request): Promise<void> {
     const scope = request.scope.child()
     const parts = this.#copies(request, scope)
-    // As with one: nobody's time runs while somebody waits in line.
+    // As with one: nobody's time runs while somebody waits.
     const onStart = request.attempt?.onStart
     if (onStart !== undefined) {
       const waiting = new Set(parts)
@@ -154,7 +154,7 @@ export class Replicas implements Handler {
     const start = now()
     const replica = at === this.#replicas.length ? this.#best(start, request.attempt?.tried) : this.#replicas[at]!
     if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
-    const answer = this.#lines[at]!.join(request, this.#asked++, (replica) => this.#hand(request, replica, now()))
+    const answer = this.#queues[at]!.join(request, (replica) => this.#hand(request, replica, now()), this.#asked++)
     if (this.#isStuck(at)) request.attempt?.onStart?.()
     return answer
   }
@@ -169,7 +169,7 @@ export class Replicas implements Handler {
       replica.lapsed += ++lapsed
       // Who hears of it is given a turn to stop: only of one that goes on, nobody knows for how long.
       later(() => {
-        for (const [at, line] of this.#lines.entries()) if (this.#isStuck(at)) line.startClocks()
+        for (const [at, queue] of this.#queues.entries()) if (this.#isStuck(at)) for (const { attempt } of queue) attempt?.onStart?.()
       })
     })
     return replica.handle(request, start, () => {
@@ -200,8 +200,8 @@ export class Replicas implements Handler {
 
   /** Gives a replica that is free to whoever waited longest for it. */
   #next(replica: Replica): void {
-    const own = this.#lines[this.#replicas.indexOf(replica)]!
-    const any = this.#lines[this.#replicas.length]!
+    const own = this.#queues[this.#replicas.indexOf(replica)]!
+    const any = this.#queues[this.#replicas.length]!
     // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
     if (replica.dealing) return
     replica.dealing = true

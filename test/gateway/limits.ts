@@ -11,7 +11,7 @@ import { Refused } from '../../lib/handler/refused.js'
 import { type Call, Document, Executor, Flow } from '../../lib/index.js'
 import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
-import { Line } from '../../lib/stream/permits.js'
+import { Permits } from '../../lib/stream/permits.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../lib/wire/message.js'
@@ -454,18 +454,19 @@ test('G4: an executor that needs no promise needs none below its limits, and any
   assert.is(limited.handle(request()), undefined)
   door!()
   await slow
-  const line = new Line(1, Infinity)
-  line.take()
+  const permits = new Permits(1, Infinity)
+  const who = { scope: new Scope() }
+  permits.take()
   let went = 0
   const go = (): void => {
     went++
-    line.give()
+    permits.give()
   }
-  for (let at = 0; at < 100_000; at++) line.wait({ go })
-  line.give()
+  for (let at = 0; at < 100_000; at++) void permits.wait(who, go)
+  permits.give()
   assert.is(went, 100_000)
-  assert.is(line.take(), true)
-  assert.is(line.take(), false)
+  assert.is(permits.take(), true)
+  assert.is(permits.take(), false)
 })
 
 test.run()
