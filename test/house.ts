@@ -110,6 +110,82 @@ test('the front doors load no module of Node and no heavy room', () => {
   }
 })
 
+/** What a file exports under a name of its own. */
+const exportsOf = (file: string): string[] => {
+  const text = readFileSync(`lib/${file}.ts`, 'utf8')
+  return [...text.matchAll(/^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|const|let|interface|type|enum) (\w+)/gm)].map(
+    ([, name]) => name!,
+  )
+}
+
+/** The rooms that know nothing of wires. */
+const INNER = ['base', 'stream', 'doc', 'request', 'executor', 'post', 'graph', 'handler', 'place', 'flow']
+/** One file for Node and one for the web, under the same names on purpose; and the check of a value that two rooms have, each in its own errors. */
+const SIBLINGS = ['base/node', 'base/node-web']
+const TWICE = ['string', 'documents']
+
+test('a name stands in one file', () => {
+  const where = new Map<string, string[]>()
+  for (const file of sources) {
+    if (!INNER.includes(room(file)) || SIBLINGS.includes(file)) continue
+    for (const name of new Set(exportsOf(file))) where.set(name, [...(where.get(name) ?? []), file])
+  }
+  for (const [name, files] of where) assert.ok(files.length === 1 || TWICE.includes(name), `${name} stands in ${files.join(' and ')}`)
+})
+
+test('what people look for is the name of a file', () => {
+  const names = sources.map((file) => file.split('/').at(-1)!)
+  for (const word of [
+    'retry',
+    'timeout',
+    'backoff',
+    'batching',
+    'replicas',
+    'limits',
+    'permits',
+    'scope',
+    'signal',
+    'order',
+    'route',
+    'target',
+    'status',
+    'lineage',
+    'graph',
+    'join',
+    'events',
+    'options',
+    'probe',
+  ])
+    assert.ok(
+      names.some((name) => name.split('-').includes(word)),
+      `no file says ${word}`,
+    )
+})
+
+test('a handler around another takes it first, and then what it is told', () => {
+  for (const [file, name] of [
+    ['when', 'When'],
+    ['batching', 'Batching'],
+    ['retry', 'Retry'],
+    ['limits', 'Limiter'],
+    ['replicas', 'Replicas'],
+  ] as const) {
+    const text = readFileSync(`lib/handler/${file}.ts`, 'utf8')
+    assert.match(text, new RegExp(`export class ${name} implements Handler`), file)
+    assert.match(text, /constructor\(\s*(readonly )?(inner: Handler|handlers: readonly Handler\[\]),\s*(\{|settings)/, file)
+  }
+})
+
+test('190: in the build, classes keep their names', () => {
+  const built = readdirSync('dist', { recursive: true })
+    .map(String)
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => readFileSync(join('dist', file), 'utf8'))
+    .join('\n')
+  for (const name of ['Flow', 'Executor', 'Document', 'DocumentArray', 'Response', 'Request', 'Client', 'Gateway'])
+    assert.not.match(built, new RegExp(`\\b(var|let|const) ${name} ?= ?class _${name}\\b`), `${name} is _${name} in the build`)
+})
+
 test('the packages that it stands on carry it', () => {
   const imported = new Set([...graph.values()].flat().map(({ to }) => to))
   for (const name of ['it-pipe', 'it-batch', 'it-parallel', 'abort-controller-x', 'graphql', 'graphql-yoga']) assert.ok(imported.has(name), name)

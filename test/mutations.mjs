@@ -487,7 +487,7 @@ const MUTATIONS = [
   ],
   [
     'lib/stream/flight.ts',
-    'place.parts.push(new Part(value, ignore))\n      return ready',
+    'place.parts.push(new Piece(value, ignore))\n      return ready',
     'return new Promise((taken) => void place.parts!.push(new Part(value, taken)))',
     'test/stream/emit.ts',
     'P2: in order, parts wait for all items before,',

@@ -235,21 +235,19 @@ export class Client implements Handler, AsyncDisposable {
     const passing = attemptTimeout === undefined ? PASSING : [...PASSING, 'ERR_TIMEOUT']
     const address = written(this.address)
     const handler = { accepts: () => true, handle: (request: Request) => this.#send(request) }
-    return new Retry(
-      address,
-      handler,
-      { timeout, retries },
-      {
-        // Documents change with the answer, and not before.
-        copies: false,
-        passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !isForGood(error),
-        late: (_, milliseconds, cause) => {
-          const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
-          return new ConnectionError('ERR_TIMEOUT', address, `no answer within ${milliseconds} ms${last}`, { cause })
-        },
-        onRetry: ({ id, header }, error) => log(logger, 'warn', 'request.retried', { requestId: id, endpoint: header.execEndpoint, error }),
+    return new Retry(handler, {
+      name: address,
+      timeout,
+      retries,
+      // Documents change with the answer, and not before.
+      copies: false,
+      passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !isForGood(error),
+      late: (_, milliseconds, cause) => {
+        const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
+        return new ConnectionError('ERR_TIMEOUT', address, `no answer within ${milliseconds} ms${last}`, { cause })
       },
-    )
+      onRetry: ({ id, header }, error) => log(logger, 'warn', 'request.retried', { requestId: id, endpoint: header.execEndpoint, error }),
+    })
   }
 
   /**

@@ -28,35 +28,35 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   if (!external) checkKeys(name, options, handlers[0]!.endpoints ?? [], warner(logger, name))
   const { concurrency = Infinity, polling } = options
   const parts: Part[] = [...made]
-  let peer = handlers[0]!
+  let inner = handlers[0]!
   const several = handlers.length > 1 || concurrency !== Infinity
   if (several) {
     const { Replicas } = await import('../handler/replicas.js')
-    peer = new Replicas(handlers, { name, concurrency, polling, background })
+    inner = new Replicas(handlers, { name, concurrency, polling, background })
   }
   if (around !== undefined) {
-    const whole = around(peer)
+    const whole = around(inner)
     parts.push(whole)
-    peer = whole
+    inner = whole
   }
   const { timeout, attemptTimeout, retries, signal } = options
   if ([timeout, attemptTimeout, retries, signal].some((given) => given !== undefined)) {
     const { Retry } = await import('../handler/retry.js')
-    const retry = new Retry(name, peer, options, { tells: several })
+    const retry = new Retry(inner, { name, timeout, attemptTimeout, retries, signal, tells: several })
     parts.push(retry)
-    peer = retry
+    inner = retry
   }
   if (Object.keys(options.dynamicBatching ?? {}).length > 0) {
-    const { Batched } = await import('../handler/batching.js')
-    const batched = new Batched(name, peer, options.dynamicBatching!)
-    parts.push(batched)
-    peer = batched
+    const { Batching } = await import('../handler/batching.js')
+    const batching = new Batching(inner, { name, dynamicBatching: options.dynamicBatching! })
+    parts.push(batching)
+    inner = batching
   }
   if (options.when !== undefined) {
-    const [{ Selection }, { predicate }] = await Promise.all([import('../handler/when.js'), import('../handler/when-query.js')])
-    peer = new Selection(peer, await predicate(name, options.when))
+    const [{ When }, { predicate }] = await Promise.all([import('../handler/when.js'), import('../handler/when-query.js')])
+    inner = new When(inner, { holds: await predicate(name, options.when) })
   }
-  return { peer, parts }
+  return { peer: inner, parts }
 }
 
 /** Endpoints in options: one that the executor does not have would do nothing there. */

@@ -10,9 +10,9 @@ import { connect, sort } from '../graph/graph.js'
 import { type Walk, walkOf } from '../graph/walk.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
-import { Inside, whenFinished } from '../request/under-way.js'
+import { UnderWay, whenFinished } from '../request/under-way.js'
 import { Scope } from '../stream/scope.js'
-import { rest } from '../stream/wait.js'
+import { wait } from '../stream/wait.js'
 import { type Deployment, deploy } from './deployment.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
 import type { FlowOptions, Plan } from './options.js'
@@ -61,7 +61,7 @@ export class Running implements Handler {
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   readonly #background: Background
-  readonly #inside = new Inside()
+  readonly #inside = new UnderWay()
   #gateway: Gateway | undefined
 
   private constructor(walk: Walk, parts: readonly Part[], background: Background) {
@@ -179,7 +179,7 @@ export class Running implements Handler {
 
   async #drain(timeout: number, reason: Error): Promise<void> {
     const scope = new Scope()
-    const late = rest(scope, timeout).catch(() => {})
+    const late = wait(scope, timeout).catch(() => {})
     const done = this.#inside.whenEmpty().then(() => this.#background.whenDone())
     await Promise.race([done, late])
     scope.abort(undefined)

@@ -2,7 +2,7 @@ import { check } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ConnectionError, ExecutorError, say } from '../base/errors.js'
 import { log } from '../base/logger.js'
-import { Limited } from '../handler/limits.js'
+import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
 import { Entrance } from '../wire/authentication.js'
@@ -37,11 +37,11 @@ export class Gateway implements AsyncDisposable {
   /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
   readonly addresses: Readonly<Record<string, string>>
   readonly #ports: readonly Port[]
-  readonly #limited: Limited
+  readonly #limited: Limiter
   readonly #keys: Keys
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, addresses: Readonly<Record<string, string>>, ports: readonly Port[], limited: Limited, keys: Keys) {
+  private constructor(options: GatewayOptions, addresses: Readonly<Record<string, string>>, ports: readonly Port[], limited: Limiter, keys: Keys) {
     this.options = options
     this.addresses = addresses
     this.#ports = ports
@@ -62,7 +62,7 @@ export class Gateway implements AsyncDisposable {
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
     const entrance = new Entrance(all, all.host, (error) => all.onError(error))
     await entrance.open()
-    const limited = new Limited(peer, { timeout, maxInFlight, logger })
+    const limited = new Limiter(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
     const addresses: Partial<Record<Protocol, string>> = {}
     await rehearse()

@@ -10,8 +10,9 @@ import { forEndpoint } from './polling.js'
 const RULES = { preferredBatchSize: count, timeout: milliseconds, flushAll: flag, weight: callback }
 
 /** Unites requests for an endpoint, of one who asks and with deeply equal parameters, into batches for the executor. Requests without documents do not wait. */
-export class Batched implements Handler {
-  readonly #handler: Handler
+export class Batching implements Handler {
+  readonly name: string
+  readonly #inner: Handler
   readonly #byEndpoint: Readonly<Record<string, DynamicBatching>>
   /** That in which the Flow was opened: a batch is nobody's alone. */
   readonly #context = here()
@@ -21,11 +22,11 @@ export class Batched implements Handler {
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the executor and the option */
   constructor(
-    readonly name: string,
-    handler: Handler,
-    option: DynamicBatching | Readonly<Record<string, DynamicBatching>>,
+    inner: Handler,
+    { name, dynamicBatching: option }: { readonly name: string; readonly dynamicBatching: DynamicBatching | Readonly<Record<string, DynamicBatching>> },
   ) {
-    this.#handler = handler
+    this.name = name
+    this.#inner = inner
     this.#byEndpoint =
       Object.keys(option).length > 0 && Object.values(option).every((value) => typeof value === 'object')
         ? (option as Record<string, DynamicBatching>)
@@ -50,18 +51,18 @@ export class Batched implements Handler {
   }
 
   accepts(endpoint: string): boolean {
-    return this.#handler.accepts(endpoint)
+    return this.#inner.accepts(endpoint)
   }
 
   handle(request: Request): void | Promise<void> {
     const batching = forEndpoint(this.#byEndpoint, request.header.execEndpoint)
-    if (batching === undefined || request.docs.length === 0) return this.#handler.handle(request)
+    if (batching === undefined || request.docs.length === 0) return this.#inner.handle(request)
     // Who asks is one in a batch: what an executor does for one must not be done for another.
     const { identity } = request
     const key = identity === undefined ? keyOf(request.header) : `${keyOf(request.header)}\n${JSON.stringify(identity)}`
     let queue = this.#queues.get(key)
     if (queue === undefined) {
-      const own = new Queue(this.name, this.#handler, batching, this.#context, () => {
+      const own = new Queue(this.name, this.#inner, batching, this.#context, () => {
         // It may be told more than once, and another may have taken its place.
         if (this.#queues.get(key) === own) this.#queues.delete(key)
       })

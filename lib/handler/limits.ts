@@ -22,7 +22,7 @@ export interface Limits {
  * A peer with limits: a request that is not answered in time fails, and its executors are told; those beyond a bound wait in line, and beyond
  * that fail at once. A request keeps its place until its executors are done, also when nobody waits for them any more.
  */
-export class Limited implements Handler {
+export class Limiter implements Handler {
   /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
   leaving = false
   readonly #permits: Permits | undefined
@@ -32,7 +32,7 @@ export class Limited implements Handler {
   readonly #logger: Logger | undefined
 
   constructor(
-    readonly served: Handler,
+    readonly inner: Handler,
     { timeout = 0, maxInFlight = 0, logger }: Limits,
   ) {
     this.#timeout = timeout
@@ -44,15 +44,15 @@ export class Limited implements Handler {
   }
 
   get isOpen(): boolean | undefined {
-    return (this.served as { isOpen?: boolean }).isOpen
+    return (this.inner as { isOpen?: boolean }).isOpen
   }
 
   get endpoints(): readonly string[] | undefined {
-    return this.served.endpoints
+    return this.inner.endpoints
   }
 
   accepts(endpoint: string): boolean {
-    return this.served.accepts(endpoint)
+    return this.inner.accepts(endpoint)
   }
 
   /** @throws Refused, and what the peer throws */
@@ -125,7 +125,7 @@ export class Limited implements Handler {
   #enter(request: Request): void | Promise<void> {
     const permits = this.#permits
     // Who asks whether it is well must hear it also when it is busy.
-    if (permits === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.served.handle(request)
+    if (permits === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.inner.handle(request)
     if (permits.take()) return this.#permitted(request, permits)
     if (permits.full)
       throw new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, request)
@@ -135,7 +135,7 @@ export class Limited implements Handler {
   #permitted(request: Request, { give }: Permits): void | Promise<void> {
     let pending: void | Promise<void>
     try {
-      pending = this.served.handle(request)
+      pending = this.inner.handle(request)
     } catch (error) {
       give()
       throw error

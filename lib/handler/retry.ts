@@ -6,7 +6,7 @@ import type { Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
-import { rest } from '../stream/wait.js'
+import { wait } from '../stream/wait.js'
 import { BACKOFF, type Backoff, backoff } from './backoff.js'
 import { Timeout } from './timeout.js'
 
@@ -46,7 +46,8 @@ interface Run {
  * Tries again what failed, and ends what takes too long or is told to stop. A try that has handed on partial answers is not repeated.
  */
 export class Retry implements Handler {
-  readonly #handler: Handler
+  readonly name: string
+  readonly #inner: Handler
   readonly #timeout: number | undefined
   readonly #attemptTimeout: number | undefined
   readonly #attempts: number
@@ -59,13 +60,9 @@ export class Retry implements Handler {
   readonly #waits = new Set<() => void>()
   #hurried = false
 
-  constructor(
-    readonly name: string,
-    handler: Handler,
-    { timeout, attemptTimeout, retries = 0, signal }: RetryOptions,
-    policy: RetryPolicy = {},
-  ) {
-    this.#handler = handler
+  constructor(inner: Handler, { name, timeout, attemptTimeout, retries = 0, signal, ...policy }: RetryOptions & RetryPolicy & { readonly name: string }) {
+    this.name = name
+    this.#inner = inner
     this.#timeout = timeout
     this.#attemptTimeout = attemptTimeout
     const {
@@ -105,7 +102,7 @@ export class Retry implements Handler {
   }
 
   accepts(endpoint: string): boolean {
-    return this.#handler.accepts(endpoint)
+    return this.#inner.accepts(endpoint)
   }
 
   async handle(request: Request): Promise<void> {
@@ -170,7 +167,7 @@ export class Retry implements Handler {
     }
     let pending: void | Promise<void>
     try {
-      pending = this.#handler.handle(trial)
+      pending = this.#inner.handle(trial)
     } catch (error) {
       own?.end()
       throw error
@@ -221,7 +218,7 @@ export class Retry implements Handler {
     // It is shorter than the time that is left.
     if (run.limit !== undefined) run.limit.onZero = undefined
     // Never without a turn: tries that fail at once would leave none to signals and sockets.
-    await (this.#hurried ? new Promise<void>(later) : rest(pause, milliseconds).catch(() => {}))
+    await (this.#hurried ? new Promise<void>(later) : wait(pause, milliseconds).catch(() => {}))
     this.#stops.delete(stop)
     this.#waits.delete(go)
     pause.close()

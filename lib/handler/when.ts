@@ -8,26 +8,29 @@ import type { Request } from '../request/request.js'
  * Lets only those documents through to an executor, and to all that comes behind it on this way, for which a condition holds (as Jina
  * does it). When none is left, the executor is not called; a request that has none from the start is for whoever it is sent to.
  */
-export class Selection implements Handler {
-  constructor(
-    private readonly handler: Handler,
-    private readonly holds: (document: Document) => boolean,
-  ) {}
+export class When implements Handler {
+  readonly #inner: Handler
+  readonly #holds: (document: Document) => boolean
+
+  constructor(inner: Handler, { holds }: { readonly holds: (document: Document) => boolean }) {
+    this.#inner = inner
+    this.#holds = holds
+  }
 
   accepts(endpoint: string): boolean {
-    return this.handler.accepts(endpoint)
+    return this.#inner.accepts(endpoint)
   }
 
   handle(request: Request): void | Promise<void> {
     const { docs } = request
     if (docs.length === 0 && request.emptied) return
     if (docs.length > 0) {
-      const chosen = docs.filter(this.holds)
+      const chosen = docs.filter(this.#holds)
       if (chosen.length < docs.length) request.docs = DocumentArray.from(chosen)
       request.emptied = chosen.length === 0
       if (request.emptied) return
     }
-    return this.handler.handle(request)
+    return this.#inner.handle(request)
   }
 }
 

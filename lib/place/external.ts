@@ -6,7 +6,7 @@ import { isAway } from '../handler/replica.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
-import { rest } from '../stream/wait.js'
+import { wait } from '../stream/wait.js'
 import type { Start } from './place.js'
 
 /** As Jina tries a request, with few replicas. */
@@ -117,7 +117,7 @@ export class External implements Handler, Part {
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length
-      if (Number.isInteger(rounds)) await rest(request.scope, backoff(BACKOFF, rounds - 1))
+      if (Number.isInteger(rounds)) await wait(request.scope, backoff(BACKOFF, rounds - 1))
     }
   }
 }

@@ -1,13 +1,13 @@
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { ignore, isThenable, lookAfter } from '../stream/adopt.js'
 import { Eventual } from '../stream/eventual.js'
+import { ignore, isThenable, lookAfter } from '../stream/thenable.js'
 import { document, type Source, source } from './inputs.js'
 
 export type Batches = Iterable<DocumentArray> | AsyncIterable<DocumentArray>
 
 /** A step of batches that begin as a sync iterable and go on as an async one, where there is something to wait for among the inputs. */
-export type Step = IteratorResult<DocumentArray> | Promise<IteratorResult<DocumentArray>>
+export type Next = IteratorResult<DocumentArray> | Promise<IteratorResult<DocumentArray>>
 
 /**
  * A stage: inputs become batches of `size` documents. In all cases, documents that came before a failure go out before it.
@@ -31,12 +31,12 @@ function gather(from: Source, size: number, idle: number): Batches {
       if (isThenable(from.items[0])) lookAfter(from.items)
       if (Math.min(size, from.items.length) <= LARGE) return { [Symbol.iterator]: () => new Slices(from.items, size, idle) as Iterator<any> }
   }
-  if (readers !== undefined) return readers.read(from, size, idle)
+  if (readers !== undefined) return readers.batchesFrom(from, size, idle)
   return eventual(
     () =>
       new Eventual(
         load,
-        ({ read }) => read(from, size, idle),
+        ({ batchesFrom }) => batchesFrom(from, size, idle),
         ({ close }) => from.kind === 'async' && close(from.items),
       ),
   )
@@ -77,7 +77,7 @@ class Slices {
     readonly idle: number,
   ) {}
 
-  next(): Step {
+  next(): Next {
     if (this.#rest !== undefined) return this.#rest.next()
     if (this.#failure !== undefined) throw this.#failure.reason
     const { items } = this
@@ -98,12 +98,12 @@ class Slices {
     return { done: false, value: docs }
   }
 
-  return(): Step {
+  return(): Next {
     return this.#rest?.return?.() ?? { done: true, value: undefined }
   }
 
   /** @param begun the documents of a batch that is not full */
-  #await(begun: readonly Document[]): Step {
+  #await(begun: readonly Document[]): Next {
     const rest = this.items.slice(this.#at)
     lookAfter(rest)
     const position = this.#at - begun.length

@@ -1,15 +1,15 @@
 import batch from 'it-batch'
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { ignore, isThenable } from '../stream/adopt.js'
 import { Coalesce } from '../stream/coalesce.js'
-import { type Batches, LARGE, type Step } from './batches.js'
+import { ignore, isThenable } from '../stream/thenable.js'
+import { type Batches, LARGE, type Next } from './batches.js'
 import { document, type Source } from './inputs.js'
 
 /** Batches of inputs that are no list, or too long a one: read as an async source is, they step aside now and then. */
-export function read(from: Source, size: number, idle: number): Batches {
+export function batchesFrom(from: Source, size: number, idle: number): Batches {
   const { items } = from as Extract<Source, { items: unknown }>
-  if (from.kind === 'sync' && size <= LARGE) return { [Symbol.iterator]: () => new Batched(items as Iterable<unknown>, size, idle) as Iterator<any> }
+  if (from.kind === 'sync' && size <= LARGE) return { [Symbol.iterator]: () => new SyncBatches(items as Iterable<unknown>, size, idle) as Iterator<any> }
   if (from.kind === 'async') return coalesce(from.items, size, idle)
   return { [Symbol.asyncIterator]: () => readPromises([], 0, (items as Iterable<unknown>)[Symbol.iterator](), size, idle) }
 }
@@ -79,7 +79,7 @@ class InTurn implements AsyncIterableIterator<unknown> {
 }
 
 /** Other iterables go through it-batch, which drops its last batch when the source fails: so the source does not seem to. */
-class Batched {
+class SyncBatches {
   readonly #documents: Checked
   readonly #batches: Iterator<Document[]>
   /** From the first promise on. */
@@ -94,7 +94,7 @@ class Batched {
     this.#batches = batch(this.#documents, size)
   }
 
-  next(): Step {
+  next(): Next {
     if (this.#rest !== undefined) return this.#rest.next()
     const { done, value } = this.#batches.next()
     // Met by the last batch, which would have been full.
@@ -108,14 +108,14 @@ class Batched {
     return { done: false, value: docs }
   }
 
-  return(): Step {
+  return(): Next {
     if (this.#rest !== undefined) return this.#rest.return()
     // A generator that was never started would not close what it was to read; there is nothing open then.
     this.#batches.return?.()
     return { done: true, value: undefined }
   }
 
-  #await(begun: readonly Document[]): Step {
+  #await(begun: readonly Document[]): Next {
     const { promise, position, iterator } = this.#documents
     this.#rest = readPromises([...begun, promise], position - begun.length, iterator!, this.size, this.idle)
     return this.#rest.next()

@@ -10,7 +10,7 @@ export interface Visit {
 }
 
 /** The requests that are inside a Flow now. A linked list: a Set would give each of them a hash, which costs more than the rest of a short visit. */
-export class Inside {
+export class UnderWay {
   #first: Visit | undefined
   #size = 0
   #empty: (() => void) | undefined

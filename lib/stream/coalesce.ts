@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
-import { adopt, ignore } from './adopt.js'
 import { later, overdue } from './event-loop.js'
+import { ignore, whenSettled } from './thenable.js'
 
 /**
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.
@@ -72,7 +72,7 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
     try {
       this.#iterator ??= this.#source[Symbol.asyncIterator]()
       this.#reading = true
-      adopt(this.#iterator.next(), this.#onStep, this.#onFailed)
+      whenSettled(this.#iterator.next(), this.#onStep, this.#onFailed)
     } catch (reason) {
       return this.#onFailed(reason)
     }

@@ -1,14 +1,14 @@
 import { here } from '../base/context.js'
-import { adopt, ignore, isThenable } from './adopt.js'
 import { later, overdue } from './event-loop.js'
 import { Fifo } from './fifo.js'
 import { type Held, hold, letGo } from './holder.js'
-import { type Order, type Place, State } from './order.js'
-import { Part } from './part.js'
+import { type Order, type Slot, State } from './order.js'
+import { Piece } from './piece.js'
 import { type End, Reader } from './reader.js'
 import { Receipts } from './receipts.js'
 import { Scope } from './scope.js'
 import { listen, unlisten } from './signal-listener.js'
+import { ignore, isThenable, whenSettled } from './thenable.js'
 
 /** What a mapper gets beside its item. */
 export interface Work {
@@ -66,10 +66,10 @@ export class Flight<T, R> implements Held {
   #phase: Phase = Phase.Fresh
 
   // Never both non-empty, but for the turn in which results step aside for timers.
-  readonly #results = new Fifo<R | Part<R>>()
+  readonly #results = new Fifo<R | Piece<R>>()
   readonly #waiting = new Fifo<Waiter<R>>()
   /** The parts that nobody took yet, once there were any. */
-  #parts: Set<Part<R>> | undefined
+  #parts: Set<Piece<R>> | undefined
 
   /** Taken from the source, or being taken, and not yet received. Never above `limit`. */
   #held = 0
@@ -136,7 +136,7 @@ export class Flight<T, R> implements Held {
 
   #hand(): IteratorResult<R> {
     const value = this.#results.shift()
-    if (this.#parts !== undefined && value instanceof Part) {
+    if (this.#parts !== undefined && value instanceof Piece) {
       this.#parts.delete(value)
       value.taken()
       return yielded(value.value)
@@ -274,9 +274,9 @@ export class Flight<T, R> implements Held {
       pending = true
     }
     if (!pending) this.#done(result as R, place)
-    else if (place === undefined) adopt(result as PromiseLike<R>, this.#onDone, this.#onFailed)
+    else if (place === undefined) whenSettled(result as PromiseLike<R>, this.#onDone, this.#onFailed)
     else {
-      adopt(
+      whenSettled(
         result as PromiseLike<R>,
         (value) => this.#done(value, place),
         (reason) => this.#failed(reason, place),
@@ -285,33 +285,33 @@ export class Flight<T, R> implements Held {
   }
 
   /** For an item that was a promise: when it is there, nobody may want it any more. */
-  #call(item: T, place: Place<R> | undefined): R | PromiseLike<R> {
+  #call(item: T, place: Slot<R> | undefined): R | PromiseLike<R> {
     return this.#isLost(place) ? (undefined as R) : this.#fn(item, place ?? this.#scope, this.#emitter(place))
   }
 
   /** Nobody waits for what becomes of it: it ended, or ends with a failure before this place. */
-  #isLost(place: Place<R> | undefined): boolean {
+  #isLost(place: Slot<R> | undefined): boolean {
     return this.#phase >= Phase.Failing || place?.aborted === true
   }
 
   /** One for all items, unless their places matter. */
-  #emitter(place: Place<R> | undefined): Emit<R> {
+  #emitter(place: Slot<R> | undefined): Emit<R> {
     return place === undefined ? this.#emit : (part) => this.#give(part, place)
   }
 
   readonly #emit = (part: R): Promise<void> => this.#give(part, undefined)
 
-  #give(value: R, place: Place<R> | undefined): Promise<void> {
+  #give(value: R, place: Slot<R> | undefined): Promise<void> {
     if (this.#isLost(place) || (place !== undefined && place.state !== State.Running)) return ready
     this.#parts ??= new Set()
     if (place !== undefined && !this.#order!.isNext(place)) {
       // Kept, but not waited for: those before may wait for what this item holds.
       place.parts ??= []
-      place.parts.push(new Part(value, ignore))
+      place.parts.push(new Piece(value, ignore))
       return ready
     }
     return new Promise((taken) => {
-      const part = new Part(value, taken)
+      const part = new Piece(value, taken)
       this.#parts!.add(part)
       this.#results.push(part)
       if (this.#waiting.length > 0 && !this.#aside) this.#settle()
@@ -326,7 +326,7 @@ export class Flight<T, R> implements Held {
 
   readonly #onDone = (value: R): void => this.#done(value, undefined)
 
-  #done(value: R, place: Place<R> | undefined): void {
+  #done(value: R, place: Slot<R> | undefined): void {
     this.#running--
     if (this.#isLost(place)) return
     if (place === undefined) this.#results.push(value)
@@ -341,7 +341,7 @@ export class Flight<T, R> implements Held {
 
   readonly #onFailed = (reason: unknown): void => this.#failed(reason, undefined)
 
-  #failed(reason: unknown, place: Place<R> | undefined): void {
+  #failed(reason: unknown, place: Slot<R> | undefined): void {
     this.#running--
     if (this.#isLost(place)) return
     if (place !== undefined) return this.#failedInPlace(reason, place)
@@ -357,7 +357,7 @@ export class Flight<T, R> implements Held {
   }
 
   /** When ordered, an error stands behind all before it, which go on, and ahead of all behind it, also of an error there. */
-  #failedInPlace(reason: unknown, place: Place<R>): void {
+  #failedInPlace(reason: unknown, place: Slot<R>): void {
     this.#phase = Phase.Ending
     this.#end = { reason }
     place.state = State.Failed

@@ -1,4 +1,4 @@
-import { adopt, ignore, isThenable, lookAfter } from './adopt.js'
+import { ignore, isThenable, lookAfter, whenSettled } from './thenable.js'
 
 /** How a source ended: by itself, or with a reason; in a box, because `undefined` can be thrown too. */
 export type End = { readonly reason: unknown } | undefined
@@ -61,7 +61,7 @@ export class Reader<T> {
       const answer = this.#iterator!.next()
       // A sync iterator may have to wait now and then: post() knows no sooner what its inputs are read by, or that there are promises among them.
       this.#waits = this.async || answer instanceof Promise
-      if (this.#waits) return adopt(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
+      if (this.#waits) return whenSettled(answer as PromiseLike<IteratorResult<T>>, this.#onStep, this.#onFailed)
       step = answer as IteratorResult<T>
     } catch (error) {
       return this.#onFailed(error)

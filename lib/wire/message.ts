@@ -2,7 +2,7 @@ import { type ConnectionError, ExecutorError, isError, OptionRangeError, OptionT
 import { DocumentArray } from '../doc/array.js'
 import { Executor } from '../executor/executor.js'
 import { failureOf } from '../graph/walk.js'
-import { Limited } from '../handler/limits.js'
+import { Limiter } from '../handler/limits.js'
 import { Refused } from '../handler/refused.js'
 import type { Handler } from '../request/handler.js'
 import { fork } from '../request/lineage.js'
@@ -88,7 +88,7 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     return withStops(answerOf(new Response(request)), message)
   } catch (error) {
     // An Executor that is served by itself throws what it throws; a Flow says who did.
-    const served = peer instanceof Limited ? peer.served : peer
+    const served = peer instanceof Limiter ? peer.inner : peer
     const failure = served instanceof Executor && !isOurs(error) ? failureOf(served.name, request, error) : error
     if (!(failure instanceof ExecutorError)) throw failure
     const answered = answerOf(new Response(request, failure))

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { DocumentArray } from '../../lib/doc/array.js'
 import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
-import { Limited, type Limits } from '../../lib/handler/limits.js'
+import { Limiter, type Limits } from '../../lib/handler/limits.js'
 import { Refused } from '../../lib/handler/refused.js'
 import { type Call, Document, Executor, Flow } from '../../lib/index.js'
 import type { Handler } from '../../lib/request/handler.js'
@@ -385,7 +385,7 @@ function doors(limits: Limits) {
     accepts: () => true,
     handle: (request) => new Promise((resolve, reject) => inside.push({ request, done: (error) => (error === undefined ? resolve() : reject(error)) })),
   }
-  return { inside, limited: new Limited(peer, limits) }
+  return { inside, limited: new Limiter(peer, limits) }
 }
 
 test('G4: places are given in order; who is told to stop leaves the line; who fails gives its place back', async () => {
@@ -448,7 +448,7 @@ test('G4: an executor that needs no promise needs none below its limits, and any
     door = resolve
   })
   const peer: Handler = { accepts: () => true, handle: () => (handled++ === 0 ? first : undefined) }
-  const limited = new Limited(peer, { maxInFlight: 2000, timeout: 60_000 })
+  const limited = new Limiter(peer, { maxInFlight: 2000, timeout: 60_000 })
   const slow = limited.handle(request())
   assert.instance(slow, Promise)
   assert.is(limited.handle(request()), undefined)

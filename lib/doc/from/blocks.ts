@@ -1,6 +1,6 @@
 import type { Report } from './options.js'
 import { bytesOf, type TextSource } from './source.js'
-import { join, utf8Of, withLineFeeds } from './text.js'
+import { concatBytes, utf8Of, withLineFeeds } from './text.js'
 
 /** Whole lines, each with its line feed; the last of the source may lack one. */
 export interface Block {
@@ -33,7 +33,7 @@ export async function* blocksOf(source: TextSource, maxLength: number, report: R
       const start = dropping ? chunk.indexOf(LF) + 1 : 0
       if (dropping) line++
       dropping = false
-      const bytes = length === 0 ? chunk.subarray(start, end) : join(...parts, chunk.subarray(0, end))
+      const bytes = length === 0 ? chunk.subarray(start, end) : concatBytes(...parts, chunk.subarray(0, end))
       parts = []
       length = 0
       const next = line + count(bytes)
@@ -51,7 +51,7 @@ export async function* blocksOf(source: TextSource, maxLength: number, report: R
       length = 0
     }
   }
-  if (length > 0) yield* decode(join(...parts), line, line + 1, maxLength, report)
+  if (length > 0) yield* decode(concatBytes(...parts), line, line + 1, maxLength, report)
 }
 
 function* decode(bytes: Uint8Array, line: number, next: number, maxLength: number, report: Report): Generator<Block> {

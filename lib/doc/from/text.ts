@@ -23,7 +23,7 @@ export async function* utf8Of(source: AsyncIterable<Uint8Array>, report: Report)
   for await (const chunk of source) {
     let bytes = chunk
     if (head !== undefined) {
-      bytes = join(head, chunk)
+      bytes = concatBytes(head, chunk)
       // A short line that is whole is enough: who wrote it may wait for the answer.
       const whole = bytes.length > 1 && bytes.at(-1) === LF
       head = bytes.length < HEAD && !whole ? bytes : undefined
@@ -53,7 +53,7 @@ export async function* withLineFeeds(source: AsyncIterable<Uint8Array>): AsyncGe
   for await (const chunk of source) {
     let bytes = chunk
     if (open !== undefined) {
-      bytes = join(open, chunk)
+      bytes = concatBytes(open, chunk)
       open = undefined
     }
     if (ends === undefined) {
@@ -73,7 +73,7 @@ function lineFeeds(bytes: Uint8Array): Uint8Array {
   return bytes.map((byte) => (byte === CR ? LF : byte))
 }
 
-export function join(...parts: readonly Uint8Array[]): Uint8Array {
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
   let at = 0
   for (const part of parts) {

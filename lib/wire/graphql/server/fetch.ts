@@ -3,7 +3,7 @@ import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe 
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { ExecutorError, say } from '../../../base/errors.js'
 import { log } from '../../../base/logger.js'
-import { Limited } from '../../../handler/limits.js'
+import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../../authentication.js'
@@ -57,7 +57,7 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
 export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all)
-  const logged = all.logger === undefined ? peer : new Limited(peer, { logger: all.logger })
+  const logged = all.logger === undefined ? peer : new Limiter(peer, { logger: all.logger })
   const yoga = createYoga({
     schema: createSchema(logged, { ...all, onError }),
     graphqlEndpoint: all.path,

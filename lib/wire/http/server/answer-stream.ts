@@ -1,4 +1,4 @@
-import { ignore } from '../../../stream/adopt.js'
+import { ignore } from '../../../stream/thenable.js'
 import type { Message } from '../../message.js'
 import { type Format, MEDIA } from '../media.js'
 import type { Settings } from '../options.js'

@@ -1,5 +1,5 @@
 import { newId } from '../../../doc/id.js'
-import { Limited } from '../../../handler/limits.js'
+import { Limiter } from '../../../handler/limits.js'
 import { Refused } from '../../../handler/refused.js'
 import type { Handler } from '../../../request/handler.js'
 import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
@@ -37,7 +37,7 @@ export class Router {
   constructor(peer: Handler, settings: Settings, entrance: Entrance, drain: Drain) {
     this.#entrance = entrance
     this.#drain = drain
-    this.#peer = settings.timeout || settings.logger ? new Limited(peer, settings) : peer
+    this.#peer = settings.timeout || settings.logger ? new Limiter(peer, settings) : peer
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {

@@ -5,7 +5,7 @@ export function isThenable(value: unknown): value is PromiseLike<any> {
 }
 
 /** `then` as `await` does it: whatever the promise makes of its own `then`, one of the two is called, once, and later. */
-export function adopt<T>(value: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
+export function whenSettled<T>(value: PromiseLike<T>, done: (value: T) => void, failed: (reason: unknown) => void): void {
   let promise: PromiseLike<T>
   try {
     // Nearly always a promise of the platform, which needs none of the precautions.
@@ -19,7 +19,7 @@ export function adopt<T>(value: PromiseLike<T>, done: (value: T) => void, failed
 
 /** Says of the promises among these that their failures are looked after, though some may never be reached. */
 export function lookAfter(items: readonly unknown[]): void {
-  for (const item of items) if (isThenable(item)) adopt(item, ignore, ignore)
+  for (const item of items) if (isThenable(item)) whenSettled(item, ignore, ignore)
 }
 
 /** For promises whose failure is told elsewhere, or nobody's business. */

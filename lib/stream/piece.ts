@@ -1,5 +1,5 @@
 /** A part of a result among the results: it leaves no place for another item. */
-export class Part<R> {
+export class Piece<R> {
   /** @param taken is called when the consumer took it, or when nobody will */
   constructor(
     readonly value: R,
