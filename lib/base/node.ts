@@ -42,6 +42,7 @@ export function node<Name extends keyof Modules>(name: Name): Promise<Modules[Na
 interface Builtins {
   events: typeof import('node:events')
   async_hooks: typeof import('node:async_hooks')
+  diagnostics_channel: typeof import('node:diagnostics_channel')
 }
 
 /** A module of Node at once, where the platform hands them out like that: Node from 20.16 on, Bun, Deno. */

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Context } from '../base/context.js'
 import { ExecutorError, isError, optionRange } from '../base/errors.js'
+import { publish } from '../base/events.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
@@ -209,6 +210,13 @@ export class Queue {
     const ids = docs.map(({ id }) => id)
     const first = batch.items[0]!.ticket.request
     const request = batchOf(first, docs, batch.scope)
+    publish('batch', () => ({
+      executor: this.#name,
+      requestId: request.id,
+      endpoint: request.header.execEndpoint,
+      docs: docs.length,
+      requests: tickets.size,
+    }))
     try {
       await this.#handler.handle(request)
       if (request.docs.length !== ids.length) throw this.#mismatch(request, `a batch of ${ids.length} documents with ${request.docs.length}`)
