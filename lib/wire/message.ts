@@ -14,6 +14,7 @@ import { Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import type { Identity } from './identity.js'
+import { checkNames } from './names.js'
 import { behindIn, failureBehind, isTooLargeIn, marked } from './unreachable.js'
 
 /** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
@@ -75,6 +76,7 @@ export function answerOf(response: Response): Message {
  * executor failed at is an answer, with the status ERROR, see `behindIn()` for the one that is out of reach
  */
 export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+  checkNames(message)
   const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
   const request = new Request(header, message.docs, scope)
   request.identity = message.identity

@@ -8,6 +8,7 @@ import type { Response } from '../../../request/response.js'
 import { STRANGER } from '../../authentication.js'
 import type { Identity } from '../../identity.js'
 import { askedBy } from '../../message.js'
+import { checkNames } from '../../names.js'
 import type { Settings } from '../options.js'
 import { type Deferring, listed } from './answer.js'
 import { isPreflighted } from './csrf.js'
@@ -123,6 +124,7 @@ async function send(
   if (request.method === 'GET' && !isPreflighted(request))
     throw refusal(403, 'FORBIDDEN', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
   if (isStranger) throw refusal(403, 'FORBIDDEN', STRANGER)
+  checkNames({ execEndpoint })
   return post(askedBy(peer, identity), execEndpoint, await documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,

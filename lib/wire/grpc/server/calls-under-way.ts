@@ -60,8 +60,6 @@ export class Desk {
    * @throws Refusal for a request that is none, and what `answer()` throws
    */
   async answer(message: Message, scope: Scope, share: Share, partial?: (answer: Message) => Promise<void>): Promise<Message> {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what ids must not have, as they get into logs and headers
-    if (/[\x00-\x1f\x7f]/.test(message.requestId)) throw new Refusal(Code.INVALID_ARGUMENT, 'header.request_id must not have control characters in it')
     const given: unknown = message.parameters[RESULTS]
     const place = new Seat(share, scope)
     const hand = async (part: Message): Promise<void> => {

@@ -4,6 +4,7 @@ import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Identity } from '../../identity.js'
 import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
+import { checkNames } from '../../names.js'
 import { formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { Refusal } from '../refusal.js'
@@ -37,6 +38,7 @@ export async function upload(
     lost.add(piece.requestId)
     return stream.send(unwritten(piece, error))
   }
+  checkNames({ execEndpoint: on })
   const responses = post(askedBy(peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,

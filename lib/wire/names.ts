@@ -1,0 +1,23 @@
+import { OptionRangeError } from '../base/errors.js'
+
+/** As long as an id of ours four times, and as the ids that proxies make. */
+const LONGEST_ID = 128
+/** No method is bound to a longer one. */
+const LONGEST_ENDPOINT = 1024
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what names must not have, as they get into logs and headers
+const CONTROL = /[\x00-\x1f\x7f]/
+
+/**
+ * Names that come from outside get into logs, headers and routes: the same ones are refused on every wire.
+ * @throws OptionRangeError for one that has control characters in it, or is too long. What is wrong with it is said, and not shown
+ */
+export function checkNames({ requestId, execEndpoint }: { readonly requestId?: string | undefined; readonly execEndpoint?: string | undefined }): void {
+  if (requestId !== undefined) checkName('header.request_id', requestId, LONGEST_ID)
+  if (execEndpoint !== undefined) checkName('header.exec_endpoint', execEndpoint, LONGEST_ENDPOINT)
+}
+
+function checkName(name: string, value: string, longest: number): void {
+  if (value.length > longest) throw new OptionRangeError(`${name} must have at most ${longest} characters, not ${value.length}`)
+  if (CONTROL.test(value)) throw new OptionRangeError(`${name} must not have control characters in it`)
+}
