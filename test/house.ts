@@ -155,6 +155,8 @@ test('what people look for is the name of a file', () => {
     'events',
     'options',
     'probe',
+    'tls',
+    'drain',
   ])
     assert.ok(
       names.some((name) => name.split('-').includes(word)),
@@ -173,6 +175,14 @@ test('a handler around another takes it first, and then what it is told', () => 
     const text = readFileSync(`lib/handler/${file}.ts`, 'utf8')
     assert.match(text, new RegExp(`export class ${name} implements Handler`), file)
     assert.match(text, /constructor\(\s*(readonly )?(inner: Handler|handlers: readonly Handler\[\]),\s*(\{|settings)/, file)
+  }
+})
+
+test('every wire has its two ends in the same places, under the same names', () => {
+  for (const wire of ['grpc', 'http', 'websocket', 'graphql']) {
+    for (const file of ['options', 'client/connect', 'server/speaker']) assert.ok(sources.includes(`wire/${wire}/${file}`), `wire/${wire} has no ${file}`)
+    assert.ok(exportsOf(`wire/${wire}/client/connect`).includes('connect'), wire)
+    assert.ok(exportsOf(`wire/${wire}/server/speaker`).includes('speak'), wire)
   }
 })
 
