@@ -5,7 +5,7 @@ import { log } from '../base/logger.js'
 import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
-import { Entrance } from '../wire/authentication.js'
+import { CLOSERS, Entrance } from '../wire/authentication.js'
 import { heard } from '../wire/error-listener.js'
 import { rehearse } from '../wire/warm-up.js'
 import { Keys } from './certificates.js'
@@ -21,7 +21,9 @@ const SCHEMES: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocke
  */
 export function only(options: GatewayOptions, over: GatewayOptions = {}): GatewayOptions {
   const all = { ...options, ...check('serve', over, GATEWAY_RULES) }
-  return Object.fromEntries(Object.entries(all).filter(([name, value]) => Object.hasOwn(GATEWAY_RULES, name) && value !== undefined))
+  return Object.fromEntries(
+    Object.entries(all).filter(([name, value]) => Object.hasOwn(GATEWAY_RULES, name) && (value !== undefined || CLOSERS.some((closer) => closer === name))),
+  )
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { PeerCertificate } from 'node:tls'
 import { callback, flag, milliseconds } from '../base/check.js'
-import { clearTimeout, setTimeout } from '../base/clock.js'
-import { say } from '../base/errors.js'
+import { clearTimeout, now, setTimeout } from '../base/clock.js'
+import { isError, OptionTypeError, say } from '../base/errors.js'
+import { type Logger, log } from '../base/logger.js'
 import { Scope } from '../stream/scope.js'
 import { heard } from './error-listener.js'
 import { Hosts, type HostsOption, hostsRule, isForeign } from './hosts.js'
@@ -55,6 +56,9 @@ export const ENTRANCE_RULES: Record<keyof EntranceOptions, (name: string, value:
   openHealth: flag,
   allowedHosts: hostsRule,
 }
+
+/** Without them, everybody may come in. */
+export const CLOSERS = ['token', 'tokenFile', 'authenticate'] as const
 
 /** Who asks, as a wire brings it. */
 export interface Knock extends Pick<Asking, 'wire'> {
@@ -119,16 +123,23 @@ export class Entrance {
   readonly #time: number
   readonly #openHealth: boolean
   readonly #onError: (error: Error) => void
+  readonly #logger: Logger | undefined
+  #lastTold = Number.NEGATIVE_INFINITY
 
   /**
    * @param own the host that was given to listen at
    * @param onError told what is wrong with `authenticate`, and with files of tokens
+   * @throws OptionTypeError for what would let in, and is given as undefined: most often a variable of the environment that is not set
    */
-  constructor(
-    { authenticate, authTimeout = 5000, token, tokenFile, openHealth = true, allowedHosts }: EntranceOptions,
-    own: string | undefined,
-    onError: (error: Error) => void,
-  ) {
+  constructor(options: EntranceOptions & { readonly logger?: Logger | undefined }, own: string | undefined, onError: (error: Error) => void) {
+    // Without them everybody may come in, which nobody wants who names them.
+    for (const name of CLOSERS)
+      if (Object.hasOwn(options, name) && options[name] === undefined)
+        throw new OptionTypeError(
+          `${name} is given as undefined, which would let everybody in. Is the variable set that it comes from? Leave it out if everybody may come in`,
+        )
+    const { authenticate, authTimeout = 5000, token, tokenFile, openHealth = true, allowedHosts, logger } = options
+    this.#logger = logger
     this.#hosts = new Hosts(allowedHosts, own)
     this.#onError = heard(onError)
     this.#tokens = token === undefined && tokenFile === undefined ? undefined : new Tokens(token, tokenFile, this.#onError)
@@ -146,7 +157,19 @@ export class Entrance {
    * Whether somebody comes in, and as whom: at once, unless files are looked at, or `authenticate` takes its time. Never throws.
    * @param scope when it is told to stop, so is `authenticate`
    */
-  admit(knock: Knock, scope: Scope | undefined, { health, preflight, runs, granted }: Aim): Verdict | Promise<Verdict> {
+  admit(knock: Knock, scope: Scope | undefined, aim: Aim): Verdict | Promise<Verdict> {
+    const verdict = this.#verdict(knock, scope, aim)
+    return verdict instanceof Promise ? verdict.then((verdict) => this.#told(verdict, knock)) : this.#told(verdict, knock)
+  }
+
+  /** A remark for the log on who is not let in: of what was brought it tells nothing. */
+  #told(verdict: Verdict, { wire, address }: Knock): Verdict {
+    if (verdict.turned !== undefined && this.#logger !== undefined)
+      log(this.#logger, 'debug', 'request.refused', { error: new Error(`${address ?? 'somebody'} over ${wire}: ${verdict.turned.reason}`) })
+    return verdict
+  }
+
+  #verdict(knock: Knock, scope: Scope | undefined, { health, preflight, runs, granted }: Aim): Verdict | Promise<Verdict> {
     if (!this.#hosts.allows(knock.host, (this.near ?? knock.near) && !knock.secure)) return HOST
     if (runs && isStranger(knock, granted)) return PAGE
     if (preflight || (health && this.#openHealth)) return IN
@@ -195,8 +218,8 @@ export class Entrance {
         },
       }
       answer = authenticate(asking)
-    } catch {
-      return WRONG
+    } catch (error) {
+      return this.#thrown(error)
     }
     if (typeof (answer as PromiseLike<unknown>)?.then !== 'function') return this.#identified(answer)
     return new Promise((resolve) => {
@@ -206,7 +229,9 @@ export class Entrance {
         resolve(verdict)
       }
       const timer = setTimeout(() => {
-        own.abort(new DOMException(`authenticate took longer than ${this.#time} ms (authTimeout)`, 'TimeoutError'))
+        const late = new DOMException(`authenticate took longer than ${this.#time} ms (authTimeout)`, 'TimeoutError')
+        own.abort(late)
+        this.#tell(late)
         end(LATE)
       }, this.#time)
       const unwatch = scope?.watch((reason) => {
@@ -215,9 +240,23 @@ export class Entrance {
       })
       ;(answer as PromiseLike<unknown>).then(
         (value) => end(this.#identified(value)),
-        () => end(WRONG),
+        (error) => end(this.#thrown(error)),
       )
     })
+  }
+
+  /** What is thrown is a refusal; what the language throws is most often a fault of `authenticate`, which would let nobody in without a word. */
+  #thrown(error: unknown): Verdict {
+    if (isError(error) && (error.name === 'TypeError' || error.name === 'ReferenceError')) this.#tell(error)
+    return WRONG
+  }
+
+  /** Once a second at most: whoever asks could fill the log. */
+  #tell(error: unknown): void {
+    const time = now()
+    if (time - this.#lastTold < 1000) return
+    this.#lastTold = time
+    this.#onError(new Error(`authenticate: ${say(error)}`, { cause: error }))
   }
 
   #identified(value: unknown): Verdict {

@@ -721,4 +721,48 @@ test('151: a page of another origin runs no executor, by GET neither, nor where 
   assert.is((await ask(granted.port, 'GET', '/rank', { origin: 'https://evil.example' })).status, 403)
 })
 
+test('what would let in and is given as undefined is refused: a variable that is not set opens no door', async () => {
+  for (const options of [{ token: undefined }, { tokenFile: undefined }, { authenticate: undefined }] as GatewayOptions[]) {
+    const [name] = Object.keys(options) as [string]
+    const error = await served(options).then(
+      () => undefined,
+      (error) => error,
+    )
+    assert.match(error?.message, new RegExp(`^${name} is given as undefined`))
+    assert.throws(
+      () => createHttp(new Flow(), options),
+      (error: Error) => error.message.startsWith(name),
+    )
+  }
+})
+
+test('an authenticate that is broken, or too late, is told, once a second; what it throws to refuse is a remark', async () => {
+  const told: string[] = []
+  const refused: string[] = []
+  let answer: () => unknown = () => (undefined as any).user
+  await using world = await served({
+    protocol: 'http',
+    authenticate: () => answer(),
+    authTimeout: 5,
+    onError: (error) => told.push(error.message),
+    logger: ({ event, error }) => event === 'request.refused' && refused.push((error as Error).message),
+  })
+  const ask = async () => {
+    const { status } = await fetch(`http://127.0.0.1:${world.port}/post`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })
+    assert.is(status, 401)
+  }
+  answer = () => {
+    throw new Error('a token that is over')
+  }
+  await ask()
+  assert.equal(told, [])
+  answer = () => (undefined as any).user
+  await ask()
+  await ask()
+  assert.is(told.length, 1)
+  assert.match(told[0]!, /^authenticate: .*undefined/)
+  assert.is(refused.length, 3)
+  assert.match(refused[0]!, /over http: Not let in/)
+})
+
 test.run()
