@@ -4,6 +4,8 @@ interface Modules {
   crypto: typeof import('node:crypto')
   path: typeof import('node:path')
   net: typeof import('node:net')
+  dgram: typeof import('node:dgram')
+  worker_threads: typeof import('node:worker_threads')
   tls: typeof import('node:tls')
   http: typeof import('node:http')
   https: typeof import('node:https')
@@ -24,6 +26,8 @@ const modules: { readonly [Name in keyof Modules]: () => Promise<Modules[Name]> 
   crypto: () => import('node:crypto'),
   path: () => import('node:path'),
   net: () => import('node:net'),
+  dgram: () => import('node:dgram'),
+  worker_threads: () => import('node:worker_threads'),
   tls: () => import('node:tls'),
   http: () => import('node:http'),
   https: () => import('node:https'),

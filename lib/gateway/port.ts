@@ -5,6 +5,7 @@ import { isLoopback } from '../wire/hosts.js'
 import type { ServerTls } from '../wire/tls.js'
 import { secureOptions } from './certificates.js'
 import { httpServer } from './http-server.js'
+import { answerLiveness } from './liveness.js'
 import type { GatewayOptions } from './options.js'
 import { plain, secure } from './sockets.js'
 import { speakersOf, type Wires } from './wires.js'
@@ -20,6 +21,7 @@ export class Port {
   readonly #server: NetServer
   readonly #wires: Wires
   readonly #sockets: Set<Socket>
+  readonly #alive: Promise<() => void>
 
   private constructor(
     /** Where it is listened at, as addresses have it: `127.0.0.1:8080`. */
@@ -32,6 +34,7 @@ export class Port {
     this.#server = server
     this.#wires = wires
     this.#sockets = sockets
+    this.#alive = answerLiveness((server.address() as AddressInfo).address, port)
   }
 
   static async open(port: number, wires: Wires, options: PortOptions, entrance: Entrance): Promise<Port> {
@@ -82,6 +85,7 @@ export class Port {
     const closed = new Promise<void>((resolve) => (this.#server.listening ? this.#server.close(() => resolve()) : resolve()))
     await Promise.all(speakersOf(this.#wires).map((speaker) => speaker.close()))
     for (const socket of this.#sockets) socket.destroy()
+    ;(await this.#alive)()
     await closed
   }
 }

@@ -7,6 +7,7 @@ import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
 import { wait } from '../stream/wait.js'
+import { isSilent } from '../wire/liveness.js'
 import type { Start } from './place.js'
 
 /** As Jina tries a request, with few replicas. */
@@ -113,7 +114,9 @@ export class External implements Handler, Part {
         // Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none.
         if (!isAway(error)) throw error
         asked.add(error.address)
-        if (tries === most || request.scope.aborted || request.emitted > emitted) throw allOf(error, asked)
+        // Who was found silent was waited for already, and may be at it.
+        if (tries === most || (isSilent(error) && tries >= this.#clients.length) || request.scope.aborted || request.emitted > emitted)
+          throw allOf(error, asked)
       }
       // All have failed. Who comes back is given time for it, and is not met by everybody at once.
       const rounds = tries / this.#clients.length

@@ -11,13 +11,6 @@ export interface KnownRed {
 
 /** All that is wrong today, by kind of fault. This list becomes shorter, never longer. */
 export const KNOWN_REDS: readonly KnownRed[] = [
-  // 173: half-open peers are noticed late, or never
-  {
-    row: 173,
-    name: 'half-open: packets vanish under a connection that stood, by default',
-    ways: ['client http', 'client grpc', 'client websocket', 'graphql', 'external grpc', 'external http', 'external websocket', 'fetch'],
-    seen: 'no end',
-  },
   // 176: a status of a proxy means another thing on each wire
   { row: 176, name: 'a proxy answers 429', ways: ['client http', 'client websocket', 'fetch'], seen: 'ConnectionError ERR_REFUSED, asked 1 of 3 times' },
   { row: 176, name: 'a proxy answers 400', ways: ['client grpc', 'client websocket', 'graphql'], seen: 'ConnectionError ERR_PROTOCOL, asked 1 of 3 times' },

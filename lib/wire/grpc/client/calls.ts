@@ -1,4 +1,4 @@
-import { type ClientDuplexStream, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { type ClientDuplexStream, type ClientUnaryCall, status as Code, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
@@ -8,7 +8,7 @@ import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
 import { Channel } from './channel.js'
-import { troubleOf } from './trouble.js'
+import { LOST, troubleOf } from './trouble.js'
 
 const same = (bytes: Buffer): Buffer => bytes
 
@@ -54,8 +54,8 @@ export class Calls {
   /** Begins a stream. */
   stream(metadata: Record<string, string>): { call: ClientDuplexStream<Buffer, Buffer>; ended: (then: () => void) => void } {
     const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, same, same, this.#metadata(metadata))
-    const leave = this.#channel.enter()
-    call.on('status', leave)
+    this.#follow(call)
+    call.on('data', () => this.#channel.heard())
     return { call, ended: (then) => void call.on('status', then) }
   }
 
@@ -68,13 +68,12 @@ export class Calls {
     return new Promise((resolve, reject) => {
       let begun = false
       const deadline = onWall(until)
-      const leave = this.#channel.enter()
       const call = this.#channel.client.makeUnaryRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline }, (error, answer) => {
         unwatch()
-        leave()
         if (error === null) resolve(answer!)
         else reject(scope.aborted ? scope.reason : troubleOf(this.address, error, begun))
       })
+      this.#follow(call)
       call.on('metadata', () => {
         begun = true
       })
@@ -88,13 +87,13 @@ export class Calls {
     if (connecting !== undefined) await connecting
     const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
     const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata(brought ?? {}))
-    const leave = this.#channel.enter()
-    call.on('status', leave)
+    this.#follow(call)
     const unwatch = scope.watch(() => call.cancel())
     let begun = false
     try {
       for await (const answer of call as AsyncIterable<Buffer>) {
         begun = true
+        this.#channel.heard()
         yield answer
       }
     } catch (error) {
@@ -112,6 +111,12 @@ export class Calls {
 
   refusal(): ConnectionError {
     return new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side. Make a new one')
+  }
+
+  /** Ends a call when nobody is there any more. */
+  #follow(call: ClientUnaryCall): void {
+    const leave = this.#channel.enter(() => call.call?.cancelWithStatus(Code.UNAVAILABLE, LOST))
+    call.on('metadata', () => this.#channel.heard()).on('status', leave)
   }
 
   #metadata(more: Record<string, string>): Metadata {

@@ -1,11 +1,24 @@
-import { type CallOptions, ChannelCredentials, type ChannelInterface, Client, compressionAlgorithms, connectivityState as State } from '@grpc/grpc-js'
+import {
+  type CallOptions,
+  ChannelCredentials,
+  type ChannelInterface,
+  Client,
+  status as Code,
+  compressionAlgorithms,
+  connectivityState as State,
+} from '@grpc/grpc-js'
 import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
 import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import type { Scope } from '../../../stream/scope.js'
+import { inTime, isAlive, Liveness } from '../../liveness.js'
+import { HELLO } from '../../probe.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
 import { probe } from './probe.js'
+
+/** Milliseconds in which a question must be answered. */
+const QUESTION = 10_000
 
 /** The connection to a server, which comes and goes as it is needed. */
 export class Channel {
@@ -18,6 +31,9 @@ export class Channel {
   #connecting: Promise<void> | undefined
   #closed = false
   #users = 0
+  readonly #calls = new Set<() => void>()
+  readonly #liveness: Liveness
+  #heard = 0
   #nudging: ReturnType<typeof setInterval> | undefined
 
   constructor(place: Place, settings: ClientSettings) {
@@ -46,6 +62,12 @@ export class Channel {
       ...(compression !== undefined && { 'grpc.default_compression_algorithm': compressionAlgorithms[compression] }),
       ...(tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
     }
+    const alive = async (): Promise<boolean> => (await Promise.all([inTime(this.#question()), isAlive(host, port, tls !== undefined, HELLO)])).includes(true)
+    this.#liveness = new Liveness(
+      () => this.#heard,
+      alive,
+      () => this.#lose(),
+    )
     this.#make = () => new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, options)
     this.#client = this.#make()
     this.#channel = this.#client.getChannel()
@@ -110,20 +132,49 @@ export class Channel {
    * To be called when a call begins. Servers of gRPC's C core, such as Jina's, take more than two pings without anything else for an
    * abuse, and hang up; so a long wait is interrupted by a question that they answer. @returns notes the call's end
    */
-  enter(): () => void {
+  enter(gone: () => void): () => void {
     this.#users++
+    this.#calls.add(gone)
+    if (this.#keepalive > 0) this.#liveness.enter()
     if (this.#keepalive > 0 && this.#nudging === undefined) {
       this.#nudging = setInterval(() => this.#nudge(), this.#keepalive * 2)
       this.#nudging.unref?.()
     }
     let inside = true
     return () => {
-      if (inside && --this.#users === 0) {
-        clearInterval(this.#nudging)
-        this.#nudging = undefined
-      }
+      if (!inside) return
       inside = false
+      this.#calls.delete(gone)
+      if (this.#keepalive > 0) this.#liveness.leave()
+      if (--this.#users > 0) return
+      clearInterval(this.#nudging)
+      this.#nudging = undefined
     }
+  }
+
+  /** Something came on a call. */
+  heard(): void {
+    this.#heard++
+  }
+
+  /** Resolves when anything is answered on this connection. Not by a ping: servers of gRPC's C core would take so many for an abuse. */
+  #question(): Promise<void> {
+    const same = (bytes: Buffer): Buffer => bytes
+    return new Promise((resolve) => {
+      const options = { deadline: onWall(now() + QUESTION) } as CallOptions
+      this.#client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), options, (error) => {
+        if (error?.code !== Code.DEADLINE_EXCEEDED && error?.code !== Code.UNAVAILABLE) resolve()
+      })
+    })
+  }
+
+  /** Nobody is there any more: whoever waits hears of it, and what comes next connects anew. */
+  #lose(): void {
+    for (const gone of this.#calls) gone()
+    if (this.#closed) return
+    this.#client.close()
+    this.#client = this.#make()
+    this.#channel = this.#client.getChannel()
   }
 
   #nudge(): void {
@@ -136,6 +187,7 @@ export class Channel {
   }
 
   close(): void {
+    this.#liveness.close()
     clearInterval(this.#nudging)
     this.#nudging = undefined
     this.#closed = true

@@ -16,7 +16,7 @@ import { Lanes } from './streams.js'
 import { wasRefused } from './trouble.js'
 
 /** Milliseconds in which somebody of our kind greets; others are asked who they are. */
-const GREETING = 50
+const GREETING = 150
 
 /** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
 const REFUSALS = 3
@@ -108,6 +108,8 @@ export class GrpcConnection implements Connection {
       const stream = await this.#streamFor(request, patience)
       this.#peer = (await stream.greeted(GREETING)) ? STREAMS : await discover(this.#calls)
       if (this.#peer.alone) stream.close(undefined)
+      // What became of it meanwhile is what became of the request.
+      else await stream.greeted(0)
     } finally {
       this.#meeting = undefined
     }

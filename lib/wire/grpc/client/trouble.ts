@@ -2,8 +2,12 @@ import { status as Code, type ServiceError } from '@grpc/grpc-js'
 import { ConnectionError } from '../../../base/errors.js'
 import { forGood } from '../../../base/for-good.js'
 import { notLetIn } from '../../credentials.js'
+import { silence } from '../../liveness.js'
 import { behindInWords } from '../../unreachable.js'
 import { NOT_BEGUN } from '../methods.js'
+
+/** With what calls are ended when nobody is there any more. */
+export const LOST = 'nobody is there any more'
 
 type Trouble = ConstructorParameters<typeof ConnectionError>[0]
 
@@ -13,6 +17,7 @@ type Trouble = ConstructorParameters<typeof ConnectionError>[0]
  */
 export function troubleOf(address: string, error: Pick<ServiceError, 'code' | 'details'>, begun: boolean): ConnectionError {
   const { code, details } = error
+  if (details === LOST) return silence(address)
   if (code === Code.UNAUTHENTICATED) return notLetIn(address, error)
   const kind = kindOf(code, details, begun)
   const failure = new ConnectionError(kind, address, `${REASONS[kind]}${details ? ` (${Code[code]}: ${details})` : ` (${Code[code]})`}${ADVICE[kind] ?? ''}`, {

@@ -6,6 +6,7 @@ import type { Connection } from '../../connection.js'
 import { HttpConnection } from './connection.js'
 import type { Transport, TransportOptions } from './transport.js'
 import { FetchTransport } from './transport-fetch.js'
+import { watched } from './transport-watched.js'
 
 /** What `connect()` can be told. */
 export interface ConnectHttpOptions extends ConnectOptions {
@@ -33,13 +34,20 @@ export function connect(address: string, options: ConnectHttpOptions = {}): Conn
 /** How requests get to an address. @throws as {@link connect} does */
 export function wayTo(address: string, options: ConnectHttpOptions): { url: URL; transport: Transport } {
   const { url, transport } = prepare(address, options)
-  return { url, transport: isNode() && options.fetch === undefined ? later(transport) : new FetchTransport(transport) }
+  if (isNode() && options.fetch === undefined) return { url, transport: watched(later(transport), url) }
+  const own = new FetchTransport(transport)
+  return { url, transport: watched(own, url, () => own.ask()) }
 }
 
 /** For platforms whose only way out is `fetch`. */
 export function connectByFetch(address: string, options: ConnectHttpOptions = {}): Connection {
   const { url, transport } = prepare(address, options)
-  return new HttpConnection(url, options, new FetchTransport(transport))
+  const own = new FetchTransport(transport)
+  return new HttpConnection(
+    url,
+    options,
+    watched(own, url, () => own.ask()),
+  )
 }
 
 function prepare(address: string, options: ConnectHttpOptions): { url: URL; transport: TransportOptions } {

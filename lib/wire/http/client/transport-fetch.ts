@@ -47,16 +47,25 @@ export class FetchTransport implements Transport {
       connectTimeout,
     )
     try {
-      // Whether a page may read the answer is another question.
-      const whoever: RequestInit = isForeign(url) ? { mode: 'no-cors', redirect: 'follow' } : {}
-      const response = await this.#fetch(new URL('./', url), { ...INIT, ...whoever, method: 'GET', signal: controller.signal })
-      response.body?.cancel().catch(() => {})
+      await this.#get(url, controller.signal)
     } catch (error) {
       this.#reached = undefined
       throw controller.signal.aborted ? controller.signal.reason : error
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Resolves when anything is answered. */
+  ask(): Promise<void> {
+    return this.#get(this.#options.url, AbortSignal.timeout(this.#options.connectTimeout))
+  }
+
+  async #get(url: URL, signal: AbortSignal): Promise<void> {
+    // Whether a page may read the answer is another question.
+    const whoever: RequestInit = isForeign(url) ? { mode: 'no-cors', redirect: 'follow' } : {}
+    const response = await this.#fetch(new URL('./', url), { ...INIT, ...whoever, method: 'GET', signal })
+    response.body?.cancel().catch(() => {})
   }
 
   close(): void {}

@@ -3,6 +3,7 @@ import type { RawData } from 'ws'
 import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { packageOfNode } from '../../../base/node.js'
+import { isAlive, Liveness, silence } from '../../liveness.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 
@@ -29,10 +30,27 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   let waiting: Promise<void> | undefined
   let heartbeat: ReturnType<typeof setInterval> | undefined
 
+  // Sockets live no longer than their requests, but for a moment. What is paused is not read, so nothing is known of it.
+  const liveness = new Liveness(
+    () => stream!.bytesRead,
+    async () => {
+      if (socket.isPaused || over) return true
+      socket.ping('', true, ignore)
+      const { protocol, hostname, port } = new URL(url)
+      const secure = protocol === 'wss:'
+      return isAlive(hostname.replace(/^\[|\]$/g, ''), Number(port || (secure ? 443 : 80)), secure, HELLO)
+    },
+    () => {
+      end(silence(address))
+      socket.terminate()
+    },
+  )
   const end = (error: ReturnType<typeof closedWith>): void => {
     if (over) return
     over = true
     clearInterval(heartbeat)
+    liveness.leave()
+    liveness.close()
     listener.closed(error)
   }
   socket.on('upgrade', (response) => {
@@ -42,6 +60,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   socket.on('open', () => {
     open = true
     heartbeat = pingInterval > 0 ? heart(socket, stream!, pingInterval) : undefined
+    if (pingInterval > 0) liveness.enter()
     listener.open()
   })
   socket.on('unexpected-response', (request, response) => {
@@ -88,6 +107,9 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
 }
 
 const GOODBYE = 1000
+
+/** What any server of HTTP answers at once. */
+const HELLO = 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
 
 /** Asks for a sign of life now and then, and leaves who gives none. */
 function heart(socket: import('ws').WebSocket, stream: Socket, interval: number): ReturnType<typeof setInterval> {

@@ -1,0 +1,74 @@
+import { inTime, isAlive, Liveness, silence } from '../../liveness.js'
+import type { Received, Sending, Transport } from './transport.js'
+
+/** What any server of HTTP answers at once, without a word to whoever is behind it. */
+const HELLO = 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
+
+/**
+ * Sees to it that who owes an answer is there. HTTP has no pings, so a late one is asked for on another connection.
+ * @param ask where there is nothing but `fetch`, or one of somebody's own that may take other ways: how to ask by it
+ */
+export function watched(transport: Transport, url: URL, ask?: () => Promise<unknown>): Transport {
+  const underWay = new Set<(reason: unknown) => void>()
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  const here = (): Promise<boolean> => isAlive(host, port, url.protocol === 'https:', HELLO)
+  const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
+  let heard = 0
+  const gone = (): void => {
+    const reason = silence(url.href.replace(/\/$/, ''))
+    for (const abort of underWay) abort(reason)
+    // What stands there idle is as dead.
+    void transport.close()
+  }
+  const liveness = new Liveness(() => heard, alive, gone)
+  return {
+    async send(sending: Sending, signal: AbortSignal): Promise<Received> {
+      const controller = new AbortController()
+      const abort = (reason: unknown): void => controller.abort(reason)
+      const stop = (): void => abort(signal.reason)
+      // An answer counts until its head is there, and while its body is read: whoever leaves it unread waits for nothing.
+      const enter = (): void => {
+        underWay.add(abort)
+        liveness.enter()
+      }
+      const leave = (): void => {
+        underWay.delete(abort)
+        liveness.leave()
+      }
+      const failed = (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error)
+      if (signal.aborted) throw signal.reason
+      signal.addEventListener('abort', stop)
+      enter()
+      let received: Received
+      try {
+        received = await transport.send(sending, controller.signal)
+        heard++
+      } catch (error) {
+        signal.removeEventListener('abort', stop)
+        throw failed(error)
+      } finally {
+        leave()
+      }
+      async function* chunks(): AsyncGenerator<Uint8Array> {
+        enter()
+        try {
+          for await (const chunk of received.chunks()) {
+            heard++
+            yield chunk
+          }
+        } catch (error) {
+          throw failed(error)
+        } finally {
+          leave()
+          signal.removeEventListener('abort', stop)
+        }
+      }
+      return { status: received.status, header: (name) => received.header(name), chunks }
+    },
+    close() {
+      liveness.close()
+      return transport.close()
+    },
+  }
+}
