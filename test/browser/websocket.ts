@@ -15,7 +15,9 @@ const page = inChromium(test)
 const pages: Plugin = {
   name: 'pages',
   setup({ onResolve }) {
-    onResolve({ filter: /\/host\.js$/ }, () => ({ path: resolve('lib/base/node-web.ts') }))
+    onResolve({ filter: /\/node\.js$/ }, ({ path, resolveDir }) =>
+      resolve(resolveDir, path) === resolve('lib/base/node.js') ? { path: resolve('lib/base/node-web.ts') } : undefined,
+    )
     onResolve({ filter: /^@grpc\/grpc-js$/ }, () => ({ path: resolve('lib/wire/grpc/absent.mjs') }))
   },
 }
