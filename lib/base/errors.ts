@@ -91,6 +91,8 @@ export class ConnectionError extends SluiceError {
   readonly address: string
   /** Given where it concerns this request alone, as an answer that cannot be read: with `continueOnError`, others go on. */
   readonly requestId: string | undefined
+  /** Given where the same request would be refused again: nothing asks again by itself. */
+  declare readonly permanent?: true
 
   constructor(
     code: 'ERR_UNREACHABLE' | 'ERR_DISCONNECTED' | 'ERR_TIMEOUT' | 'ERR_TLS' | 'ERR_TOO_LARGE' | 'ERR_PROTOCOL' | 'ERR_REFUSED',

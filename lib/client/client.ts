@@ -1,7 +1,6 @@
 import { callback, check, count, milliseconds, type Retries, retries, string } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
-import { isForGood } from '../base/for-good.js'
 import { type Logger, log } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
@@ -241,7 +240,7 @@ export class Client implements Handler, AsyncDisposable {
       retries,
       // Documents change with the answer, and not before.
       copies: false,
-      passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !isForGood(error),
+      passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !error.permanent,
       late: (_, milliseconds, cause) => {
         const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
         return new ConnectionError('ERR_TIMEOUT', address, `no answer within ${milliseconds} ms${last}`, { cause })

@@ -1,5 +1,4 @@
 import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
-import { isForGood } from '../base/for-good.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
@@ -241,6 +240,6 @@ export class Retry implements Handler {
 /** An answer that has no meaning will have none next time; who is not let in, or asks for what is too large or not there, is refused again. */
 function isPassing(error: unknown): boolean {
   if (!isError(error)) return true
-  if (error instanceof ConnectionError) return error.code !== 'ERR_TOO_LARGE' && !isForGood(error)
+  if (error instanceof ConnectionError) return !error.permanent
   return !(error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
 }

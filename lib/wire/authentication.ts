@@ -77,7 +77,7 @@ export interface Knock extends Pick<Asking, 'wire'> {
 
 /** Why somebody is not let in: nobody knows who it is, or whoever it is may not. */
 export interface Turned {
-  readonly kind: 'unknown' | 'forbidden'
+  readonly kind: 'unauthenticated' | 'forbidden'
   readonly reason: string
 }
 
@@ -104,7 +104,7 @@ export const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' } as cons
 const BEARER = 'sluice.bearer.'
 
 const IN: Verdict = {}
-const unknown = (reason: string): Verdict => ({ turned: { kind: 'unknown', reason } })
+const unknown = (reason: string): Verdict => ({ turned: { kind: 'unauthenticated', reason } })
 const MISSING = unknown('Who asks is not known. Bring a token: Authorization: Bearer …')
 const WRONG = unknown('Not let in: what was brought to show who asks means nothing here')
 const LATE = unknown('Not let in: who asks was not found out in time')

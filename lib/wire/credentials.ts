@@ -1,6 +1,6 @@
 import { ConnectionError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
-import { forGood } from '../base/for-good.js'
 import { IDENTITY_HEADER, type Identity, writeIdentity } from './identity.js'
+import { failure } from './outcome.js'
 
 /** What shows who asks: a token, or a function that gives the one of now, for tokens that change. */
 export type BearerOption = string | (() => string | Promise<string>)
@@ -78,5 +78,5 @@ function unlessStopped<V>(wanted: Stoppable, work: Promise<V>): Promise<V> {
 /** The same on every wire: 401, UNAUTHENTICATED, 4401. */
 export function notLetIn(address: string, cause?: unknown): ConnectionError {
   const reason = 'it does not let in whom it does not know (401). Give the token that it wants, by the option token'
-  return forGood(new ConnectionError('ERR_REFUSED', address, reason, cause === undefined ? undefined : { cause }))
+  return failure('unauthenticated', address, reason, cause === undefined ? undefined : { cause })
 }

@@ -1,4 +1,5 @@
-import { ConnectionError } from '../base/errors.js'
+import type { ConnectionError } from '../base/errors.js'
+import { failure } from './outcome.js'
 
 /** Milliseconds for each further question. */
 const ASK = 3000
@@ -23,5 +24,5 @@ export async function refusedPage(url: URL): Promise<ConnectionError | undefined
     )
   if (!(await ask('no-cors')) || (await ask('cors'))) return undefined
   const reason = `the server answers, but not to pages of ${globalThis.location.origin}. Name that origin in its cors option`
-  return new ConnectionError('ERR_REFUSED', url.origin, reason)
+  return failure('forbidden', url.origin, reason)
 }

@@ -1,9 +1,9 @@
-import { type ConnectionError, ExecutorError, isError, OptionRangeError, OptionTypeError, read, SluiceError, say } from '../base/errors.js'
+import { ExecutorError, isError, OptionRangeError, OptionTypeError, SluiceError } from '../base/errors.js'
 import { DocumentArray } from '../doc/array.js'
 import { Executor } from '../executor/executor.js'
+import { GATEWAY } from '../graph/gateway.js'
 import { failureOf } from '../graph/walk.js'
 import { Limiter } from '../handler/limits.js'
-import { Refused } from '../handler/refused.js'
 import type { Handler } from '../request/handler.js'
 import { fork } from '../request/lineage.js'
 import type { Parameters } from '../request/parameters.js'
@@ -15,7 +15,8 @@ import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import type { Identity } from './identity.js'
 import { checkNames } from './names.js'
-import { behindIn, failureBehind, isTooLargeIn, marked } from './unreachable.js'
+import { withoutPlaces } from './public-message.js'
+import { failureIn, publicStatus, unwrittenStatus, withoutStacks } from './status.js'
 
 /** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
 export interface Stop {
@@ -48,32 +49,39 @@ export function outgoing(request: Request): Message {
   return { requestId: request.id, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs: request.docs }
 }
 
-/** A response as it goes back. */
+/** A response as it goes back, with what clients may know of a failure. */
 export function answerOf(response: Response): Message {
-  const { requestId, parameters, docs, routes, partial, ordinal, status } = response
+  const { requestId, parameters, docs, routes, partial, ordinal, error } = response
   const { execEndpoint, targetExecutor } = response.header
   return {
     requestId,
     execEndpoint,
     targetExecutor,
-    status,
+    status: error === undefined ? response.status : publicStatus(error),
     parameters,
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
       executor,
       startTime: startTime.getTime(),
       endTime: endTime?.getTime(),
-      status,
+      status: status && publicStop(status, error),
     })),
     docs,
     ordinal: partial ? ordinal : undefined,
   }
 }
 
+/** Where it failed on its way. */
+function publicStop(status: Status, error: Error | undefined): Status {
+  const shown = withoutPlaces(error)
+  const { exception } = status
+  return { ...status, description: shown(status.description), ...(exception && { exception: { ...exception, args: exception.args.map(shown) } }) }
+}
+
 /**
  * Has a peer answer what came in.
  * @param partial gets partial answers; without it, there are none. What it throws, as of a piece that cannot be written, the executor fails of
  * @throws what is wrong with the message (codes `ERR_OPTION_*`, `ERR_DOCUMENT`), or with the peer (`ERR_FLOW_CLOSED`, for instance). What an
- * executor failed at is an answer, with the status ERROR, see `behindIn()` for the one that is out of reach
+ * executor failed at is an answer, with the status ERROR, and what became of it is told by `outcomeIn()`
  */
 export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
   checkNames(message)
@@ -95,8 +103,7 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     if (!(failure instanceof ExecutorError)) throw failure
     const answered = answerOf(new Response(request, failure))
     // What is refused is not sent back: nobody has done anything with it, or somebody still does.
-    const docs = failure instanceof Refused ? new DocumentArray() : answered.docs
-    return withStops({ ...answered, docs, status: marked(answered.status!, failure) }, message)
+    return withStops(failure.executor === GATEWAY ? { ...answered, docs: new DocumentArray() } : answered, message)
   }
 }
 
@@ -128,7 +135,7 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
     route.status = status
     request.routes.push(route)
   }
-  if (status?.code === 'ERROR') throw remoteFailure(request, status)
+  if (status?.code === 'ERROR') throw failureIn(status, { endpoint: request.header.execEndpoint, requestId: request.id })
 }
 
 /** A partial answer that came back for a request, as a response to hand on. */
@@ -138,18 +145,6 @@ export function partOf(request: Request, message: Message): Response {
   const results: unknown = message.parameters[RESULTS]
   if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
   return new Response(part, undefined, request.countPart())
-}
-
-/** What an executor elsewhere failed at, or that its server did not have it answer. `cause` is an Error with its name, message and stack, as far as they were sent. */
-export function remoteFailure(request: Request, status: Status): ExecutorError | ConnectionError {
-  if (behindIn(status) !== undefined || isTooLargeIn(status)) return failureBehind(status, { endpoint: request.header.execEndpoint, requestId: request.id })
-  const { description, exception } = status
-  const cause = new Error(exception?.args[0] ?? description)
-  Object.defineProperty(cause, 'name', { value: exception?.name ?? 'Error', configurable: true, writable: true })
-  cause.stack = exception?.stacks.length ? exception.stacks.join('\n') : `${cause.name}: ${cause.message}`
-  const executor = exception?.executor ?? ''
-  const { execEndpoint } = request.header
-  return new ExecutorError('ERR_EXECUTOR', description, { executor, endpoint: execEndpoint, requestId: request.id, cause })
 }
 
 /** A message without documents, of one's own making. */
@@ -168,15 +163,20 @@ export function emptyMessage(given: Partial<Message>): Message {
 
 /** What an answer becomes that cannot be written: a failure of its last executor, which says why. */
 export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: Message, error: unknown): Message {
-  const description = `The answer cannot be sent: ${say(error)}`
-  const name = read(error, 'name') || typeof error
   return emptyMessage({
     requestId,
     execEndpoint,
     targetExecutor,
     routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
-    status: { code: 'ERROR', description, exception: { name, args: [say(error)], stacks: [], executor: routes.at(-1)?.executor ?? '' } },
+    status: unwrittenStatus(error, routes.at(-1)?.executor ?? ''),
   })
+}
+
+/** A message without stacks, which tell of the inside. */
+export function sealed(message: Message): Message {
+  const { status, routes } = message
+  if (status?.exception === undefined && routes.every(({ status }) => status === undefined)) return message
+  return { ...message, status: withoutStacks(status), routes: routes.map((stop) => ({ ...stop, status: withoutStacks(stop.status) })) }
 }
 
 /** A handler whose requests all come from one who asks: for who sends several, by `post()`. */

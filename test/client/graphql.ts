@@ -224,8 +224,8 @@ test('C4, C5: a port without GraphQL says that there is none', async () => {
   await using it = await world()
   for (const [protocol, says] of [
     ['grpc', /speaks HTTP\/2, as gRPC does, and no HTTP or GraphQL/],
-    ['http', /this is no GraphQL: status 404. Is it switched on there\?/],
-    ['websocket', /this is no GraphQL: status 426/],
+    ['http', /there is no \/graphql \(404\)/],
+    ['websocket', /it speaks another protocol \(426: websocket\)/],
   ] as const) {
     await using gateway = await Gateway.serve(it.flow, { protocol })
     await using client = new Client(gateway.addresses[protocol]!)

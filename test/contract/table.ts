@@ -93,12 +93,12 @@ const lazily = (name: string, more: (actor: Step) => readonly Step[]): Row => ({
       ? cannot('only protobuf is read late')
       : way.kind === 'external' && name === CONDITION
         ? cannot('the condition stands on this side of the wire')
-        : 'refused: ExecutorError; beside: answered; after: answered',
+        : `refused: ${connection(way, '').split(' ')[0]}; beside: answered; after: answered`,
   async see(way) {
     const read: Step = { name: 'actor', uses: ({ docs }: Call) => docs.forEach((doc) => void (doc.tags.read = true)) }
     await using it = await way.open(more(read))
     const [refused, good] = await Promise.all([alone(it, unread()), alone(it, 'good')])
-    // Nobody in the graph failed at it.
+    // Nobody in the graph failed at it: it is the fault of who asks.
     return `refused: ${refused.replace(/ .*/, '')}; beside: ${good}; after: ${await alone(it, 'good')}`
   },
 })
@@ -309,7 +309,7 @@ export const TABLE: readonly Row[] = [
         ? ONE_PROCESS
         : way.kind === 'graphql'
           ? 'among others: the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered'
-          : failing(way.kind === 'external' && way.protocol === 'http' ? connection(way, 'ERR_REFUSED') : 'ExecutorError ERR_EXECUTOR'),
+          : failing(connection(way, 'ERR_REFUSED')),
     async see(way) {
       await using it = await way.open([{ name: 'actor' }])
       const options = { requestSize: 1, resultsInOrder: true, continueOnError: true }

@@ -110,7 +110,7 @@ async function alone(answers: readonly Message[]): Promise<void> {
   const of = (id: string): Message => answers.find(({ requestId }) => requestId === id)!
   assert.equal([of('a').docs.texts, of('b').docs.texts], [['GOOD'], ['GOOD']])
   const { status, docs } = of('p')
-  assert.equal([status?.code, status?.exception?.name, status?.exception?.stacks, docs.length], ['ERROR', 'ProtoError', [], 0])
+  assert.equal([status?.code, status?.exception?.name, status?.exception?.stacks, docs.length], ['ERROR', 'ConnectionError', [], 0])
   assert.match(status!.description, /are not a message of Jina/)
 }
 

@@ -265,11 +265,11 @@ test('nor what the same request would be refused for again; but what passes by i
 })
 
 test('C6: what Jina says of executors it cannot reach has the same code on each protocol', async () => {
-  const { troubleOf } = await import('../../lib/wire/grpc/client/trouble.js')
+  const { failureOf } = await import('../../lib/wire/grpc/client/failures.js')
   const { closedWith } = await import('../../lib/wire/websocket/client/failures.js')
   const details = "failed to connect |Gateway: Communication error with deployment far at address(es) {'127.0.0.1:1'}. Head or worker(s) may be down."
   const reason = "Network error while connecting to deployment at {'127.0.0.1:1'}. It may be down."
-  assert.is(troubleOf('grpc://x:1', { code: Code.UNAVAILABLE, details }, true).code, 'ERR_UNREACHABLE')
+  assert.is(failureOf('grpc://x:1', { code: Code.UNAVAILABLE, details }, true).code, 'ERR_UNREACHABLE')
   assert.is(closedWith('ws://x:1', 1011, reason).code, 'ERR_UNREACHABLE')
   assert.is(closedWith('ws://x:1', 1011, "Connection to deployment at {'x'} timed out. You can adjust `timeout_send` attribute.").code, 'ERR_TIMEOUT')
   assert.is(closedWith('ws://x:1', 1011, 'something else').code, 'ERR_DISCONNECTED')

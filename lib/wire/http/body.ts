@@ -3,7 +3,7 @@ import { malformed, tooLarge } from './refusal.js'
 /** Strict: what is no UTF-8 is no JSON either. Drops a byte order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** @throws Refusal with status 400 */
+/** @throws HttpRefusal with status 400 */
 export function decode(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes)
@@ -14,7 +14,7 @@ export function decode(bytes: Uint8Array): string {
 
 /**
  * All of a body. Reads no further than the limit.
- * @throws Refusal with status 413
+ * @throws HttpRefusal with status 413
  */
 export async function collect(chunks: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
   const all: Uint8Array[] = []

@@ -2,7 +2,7 @@ import { tooLarge } from './refusal.js'
 
 /**
  * Lines of UTF-8, as they come. A chunk is looked at once, however many a line takes; what has no line's end at the end is no line.
- * @throws Refusal with status 413 for a line of more characters than the limit
+ * @throws HttpRefusal with status 413 for a line of more characters than the limit
  */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<string> {
   const decoder = new TextDecoder()

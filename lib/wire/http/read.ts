@@ -6,11 +6,11 @@ import type { Parameters } from '../../request/parameters.js'
 import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
 import { parseJson, TooDeep } from '../json-text.js'
 import type { Message } from '../message.js'
-import { invalid, malformed, Refusal } from './refusal.js'
+import { HttpRefusal, invalid, malformed } from './refusal.js'
 
 /**
  * The JSON of a text; of a long one, a promise of it: others are served while it is read.
- * @throws Refusal with status 400 when it is none, or nested too deep
+ * @throws HttpRefusal with status 400 when it is none, or nested too deep
  */
 export function parse(text: string): unknown {
   try {
@@ -21,7 +21,7 @@ export function parse(text: string): unknown {
   }
 }
 
-function unread(text: string, error: unknown): Refusal {
+function unread(text: string, error: unknown): HttpRefusal {
   if (error instanceof TooDeep) return malformed(error.message)
   return malformed(text.trim() === '' ? 'A JSON object is due, such as {"data": [{"text": "hello"}]}; the body is empty' : `Not JSON: ${say(error)}`)
 }
@@ -29,7 +29,7 @@ function unread(text: string, error: unknown): Refusal {
 /**
  * A request as bodies say it, in camelCase or snake_case; unknown keys are ignored, as in Jina.
  * @param endpoint of the route; without it, the body says which
- * @throws Refusal with status 422 that names the field
+ * @throws HttpRefusal with status 422 that names the field
  */
 export function messageOf(json: unknown, requestId: string, endpoint: string | undefined): Message {
   const { data, ...head } = headOf(json, requestId, endpoint)
@@ -41,12 +41,12 @@ export function messageOf(json: unknown, requestId: string, endpoint: string | u
 
 /**
  * The same for a request, of so many documents at most; where there are many, others are served while they are made.
- * @throws Refusal with status 413 for more
+ * @throws HttpRefusal with status 413 for more
  */
 export async function requestOf(json: unknown, requestId: string, endpoint: string | undefined, maxDocuments: number): Promise<Message> {
   const { data, ...head } = headOf(json, requestId, endpoint)
   const { items, loc } = itemsOf(data)
-  if (hasMore(items, maxDocuments)) throw new Refusal(413, tooManyDocuments(maxDocuments))
+  if (hasMore(items, maxDocuments)) throw new HttpRefusal('tooLarge', tooManyDocuments(maxDocuments))
   return { ...head, docs: await madeOf(items, (item, i) => at(item, loc, i)) }
 }
 
@@ -107,7 +107,7 @@ function at(item: unknown, loc: readonly string[], position: number): Document {
 
 /**
  * A document from its JSON, or from a text.
- * @throws Refusal with status 422 that names the field
+ * @throws HttpRefusal with status 422 that names the field
  */
 export function documentOf(json: unknown): Document {
   try {
@@ -122,7 +122,7 @@ function complaint(json: unknown, loc: readonly (string | number)[], error: unkn
 }
 
 /** Finds the field that is wrong, maybe in a chunk of a match. Only looked for once something is. */
-function locate(json: unknown, loc: readonly (string | number)[], error: DocumentError): Refusal {
+function locate(json: unknown, loc: readonly (string | number)[], error: DocumentError): HttpRefusal {
   if (!isPlainObject(json)) return invalid(loc, 'value is not a valid dict', 'type_error.dict')
   for (const field of ['chunks', 'matches']) {
     const inner = json[field]

@@ -1,4 +1,6 @@
+import { type Kind, Refusal } from '../outcome.js'
 import type { Headers, Reply } from './server/exchange.js'
+import { STATUS } from './status.js'
 
 /** Where something is wrong with a request, and what, in the shape that FastAPI gives it, which clients of Jina know. */
 export interface Complaint {
@@ -8,16 +10,15 @@ export interface Complaint {
 }
 
 /** A request that is not taken, and the answer that says why. */
-export class Refusal extends Error {
-  readonly status: number
-  readonly detail: string | readonly Complaint[]
-  readonly headers: Headers
-
-  constructor(status: number, detail: string | readonly Complaint[], headers: Headers = {}) {
-    super(typeof detail === 'string' ? detail : detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
-    this.status = status
-    this.detail = detail
-    this.headers = headers
+export class HttpRefusal extends Refusal {
+  /** @param status where HTTP has a finer one than that of the kind */
+  constructor(
+    kind: Kind,
+    readonly detail: string | readonly Complaint[],
+    readonly headers: Headers = {},
+    readonly status = STATUS[kind],
+  ) {
+    super(kind, typeof detail === 'string' ? detail : detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
   }
 
   reply(headers: Headers): Reply {
@@ -26,24 +27,24 @@ export class Refusal extends Error {
 }
 
 /** What came is no JSON at all, or none that can be read. */
-export function malformed(msg: string): Refusal {
-  return new Refusal(400, [{ loc: ['body'], msg, type: 'value_error.jsondecode' }])
+export function malformed(msg: string): HttpRefusal {
+  return new HttpRefusal('malformed', [{ loc: ['body'], msg, type: 'value_error.jsondecode' }])
 }
 
 /** What came is JSON, but not what belongs there. */
-export function invalid(loc: readonly (string | number)[], msg: string, type = 'value_error'): Refusal {
-  return new Refusal(422, [{ loc: ['body', ...loc], msg, type }])
+export function invalid(loc: readonly (string | number)[], msg: string, type = 'value_error'): HttpRefusal {
+  return new HttpRefusal('invalid', [{ loc: ['body', ...loc], msg, type }])
 }
 
 /** An option in the query or the headers that cannot be used. */
-export function badOption(name: string, msg: string): Refusal {
-  return new Refusal(422, [{ loc: ['query', name], msg, type: 'value_error' }])
+export function badOption(name: string, msg: string): HttpRefusal {
+  return new HttpRefusal('invalid', [{ loc: ['query', name], msg, type: 'value_error' }])
 }
 
-export function tooLarge(limit: number, option = 'maxJsonBytes'): Refusal {
-  return new Refusal(413, `The body is larger than ${limit} bytes, unpacked. Send fewer documents at a time, or raise ${option}`)
+export function tooLarge(limit: number, option = 'maxJsonBytes'): HttpRefusal {
+  return new HttpRefusal('tooLarge', `The body is larger than ${limit} bytes, unpacked. Send fewer documents at a time, or raise ${option}`)
 }
 
-export function unsupported(what: string): Refusal {
-  return new Refusal(415, what)
+export function unsupported(what: string): HttpRefusal {
+  return new HttpRefusal('unsupported', what)
 }

@@ -4,20 +4,9 @@ import type { Status } from '../../request/status.js'
 import { later } from '../../stream/event-loop.js'
 import { parseJson } from '../json-text.js'
 import type { Message } from '../message.js'
+import { outcome, Refusal } from '../outcome.js'
 import { decodeMessage, decodeStatus, encodeInTurns, encodeStatus, ProtoError } from '../proto/index.js'
-import { isTooLarge } from '../unreachable.js'
 import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnswer, writeRequest } from './json.js'
-
-/** A message that is none in its dialect, for instance text that is no JSON. Whose it is cannot be said. */
-export class Malformed extends Error {
-  constructor(
-    /** Of RFC 6455: 1003 for the wrong kind of frame, 1007 for what is in it, 1009 for too much. */
-    readonly code: 1003 | 1007 | 1009,
-    reason: string,
-  ) {
-    super(reason)
-  }
-}
 
 /** A request that is one, but cannot be run; or an answer whose documents cannot be read. */
 export class Unfit extends Error {
@@ -40,7 +29,7 @@ export interface Dialect {
   readonly name: 'bytes' | 'json'
   /** What says that no more requests follow. */
   readonly end: string | Uint8Array
-  /** @returns undefined for the end @throws Malformed, Unfit */
+  /** @returns undefined for the end @throws Refusal for what is no message in its dialect, and so nobody's; Unfit */
   readRequest(data: Uint8Array | string, limits: Limits): Message | undefined | Promise<Message | undefined>
   /** A promise for what takes several turns, as in the next two. */
   writeAnswer(message: Message): string | Uint8Array | Promise<string | Uint8Array>
@@ -67,7 +56,7 @@ function readBytes(data: Uint8Array, maxDocuments: number): Message {
     return decodeMessage(data, { maxDocuments })
   } catch (error) {
     if (error instanceof ProtoError && error.requestId !== '') throw new Unfit(error.requestId, error)
-    throw new Malformed(isTooLarge((error as Error).cause) ? 1009 : 1007, `No DataRequestProto: ${say(error)}`)
+    throw new Refusal(outcome(error).kind === 'tooLarge' ? 'tooLarge' : 'malformed', `No DataRequestProto: ${say(error)}`)
   }
 }
 
@@ -76,7 +65,7 @@ export const bytes: Dialect = {
   name: 'bytes',
   end: Uint8Array.of(0),
   readRequest(data, { maxDocuments }) {
-    if (typeof data === 'string') throw new Malformed(1003, 'Text in bytes mode. Send messages in binary frames')
+    if (typeof data === 'string') throw new Refusal('unsupported', 'Text in bytes mode. Send messages in binary frames')
     // No message is one byte long, so each of them can mean the end: 0 as in Jina, and 1, for which its own words have been taken.
     if (data.length === 1 && data[0]! <= 1) return undefined
     return data.length > LARGE ? readLarge(data, maxDocuments) : readBytes(data, maxDocuments)
@@ -100,9 +89,9 @@ export const json: Dialect = {
   name: 'json',
   end: '{}',
   readRequest(data, { maxDocuments, maxJsonBytes }) {
-    if (typeof data !== 'string') throw new Malformed(1003, 'Bytes in json mode. Send JSON in text frames, or ask for the subprotocol bytes')
+    if (typeof data !== 'string') throw new Refusal('unsupported', 'Bytes in json mode. Send JSON in text frames, or ask for the subprotocol bytes')
     // Of UTF-16, which is what is parsed.
-    if (data.length > maxJsonBytes) throw new Malformed(1009, `Larger than ${maxJsonBytes} bytes (maxJsonBytes)`)
+    if (data.length > maxJsonBytes) throw new Refusal('tooLarge', `Larger than ${maxJsonBytes} bytes (maxJsonBytes)`)
     return requestOf(data, maxDocuments)
   },
   writeAnswer,
@@ -125,9 +114,9 @@ async function requestOf(data: string, maxDocuments: number): Promise<Message | 
     value = parseJson(data, DEEP)
     if (value instanceof Promise) value = await value
   } catch (error) {
-    throw new Malformed(1007, `No JSON: ${say(error)}`)
+    throw new Refusal('malformed', `No JSON: ${say(error)}`)
   }
-  if (!isPlainObject(value)) throw new Malformed(1007, `A message must be an object, not ${show(value)}`)
+  if (!isPlainObject(value)) throw new Refusal('malformed', `A message must be an object, not ${show(value)}`)
   if (Object.keys(value).length === 0) return undefined
   try {
     return await readRequest(value, maxDocuments)

@@ -8,12 +8,16 @@ import { type BearerOption, Credentials, notLetIn } from '../../credentials.js'
 import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
 import { watchable } from '../../http/client/connection.js'
-import { failureOf } from '../../http/client/failures.js'
+import { failureOf, failureOfStatus } from '../../http/client/failures.js'
 import type { Received, Transport } from '../../http/client/transport.js'
-import { Refusal } from '../../http/refusal.js'
+import { HttpRefusal } from '../../http/refusal.js'
+import { kindOf as kindOfHttp } from '../../http/status.js'
 import { listText } from '../../json.js'
 import { parseJson } from '../../json-text.js'
+import { failure } from '../../outcome.js'
+import { isExecutor } from '../../status.js'
 import type { ClientTls } from '../../tls.js'
+import { kindOf } from '../status.js'
 import { events } from './events.js'
 
 export interface MutateOptions {
@@ -86,7 +90,7 @@ export class GraphQLConnection {
         if (event !== 'next' && event !== 'message') continue
         const answer = (await parseJson(data, READ)) as Partial<GraphQLResult>
         // What failed before it ran has no data, not even null.
-        if (answer.data === undefined) throw this.#refused(answer, undefined)
+        if (answer.data === undefined) throw this.#refused(answer, 200)
         yield answer as GraphQLResult
       }
       throw new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the stream ended before the subscription was complete')
@@ -126,7 +130,6 @@ export class GraphQLConnection {
 
   async #result(received: Received): Promise<GraphQLResult> {
     const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
-    if (received.status === 401) throw notLetIn(this.#url.href)
     let answer: Partial<GraphQLResult> | undefined
     try {
       answer = (await parseJson(text, READ)) as Partial<GraphQLResult>
@@ -134,16 +137,20 @@ export class GraphQLConnection {
       // Said below, with the status.
     }
     if (typeof answer !== 'object' || answer === null || (answer.data === undefined && !Array.isArray(answer.errors)))
-      throw new ConnectionError('ERR_PROTOCOL', this.#url.href, `this is no GraphQL: status ${received.status}. Is it switched on there?`)
-    if (answer.data === undefined || answer.data === null) throw this.#refused(answer, MEANINGS[received.status])
+      throw received.status === 200
+        ? failure('unimplemented', this.#url.href, 'this is no GraphQL. Is it switched on there?')
+        : failureOfStatus(this.#url.href, received, this.#url.pathname, '')
+    if (answer.data === undefined || answer.data === null) throw this.#refused(answer, received.status)
     return answer as GraphQLResult
   }
 
-  #refused({ errors }: Partial<GraphQLResult>, code: Meaning | undefined): ConnectionError | ExecutorError {
+  #refused({ errors }: Partial<GraphQLResult>, status: number): ConnectionError | ExecutorError {
     const failed = errors?.find((error) => typeof error?.extensions?.executor === 'string')
-    if (code === undefined && failed !== undefined) return failureOfExecutor(failed, errors)
+    if (failed !== undefined) return failureOfExecutor(failed, errors)
+    const kind = kindOf(errors?.[0]?.extensions?.code) ?? (status >= 300 ? kindOfHttp(status) : 'refused')
+    if (kind === 'unauthenticated') return notLetIn(this.#url.href)
     const reasons = (errors ?? []).map((error) => error?.message ?? 'an error without a message')
-    return new ConnectionError(code ?? meaningIn(errors) ?? 'ERR_REFUSED', this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
+    return failure(kind, this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
   }
 
   get #limit(): number {
@@ -179,41 +186,10 @@ function textOf(name: string, value: unknown): string | undefined {
   }
 }
 
-type Meaning = 'ERR_REFUSED' | 'ERR_TOO_LARGE' | 'ERR_TIMEOUT' | 'ERR_UNREACHABLE'
-
-/** What a status means where there is no data. */
-const MEANINGS: Readonly<Record<number, Meaning>> = {
-  413: 'ERR_TOO_LARGE',
-  503: 'ERR_UNREACHABLE',
-  504: 'ERR_TIMEOUT',
-}
-
-/** What the code of an error means, where its status is not told, as within a subscription. */
-const CODES: Readonly<Record<string, Meaning>> = {
-  REQUEST_ENTITY_TOO_LARGE: 'ERR_TOO_LARGE',
-  SERVICE_UNAVAILABLE: 'ERR_UNREACHABLE',
-  TIMEOUT: 'ERR_TIMEOUT',
-}
-
-function meaningIn(errors: readonly any[] | undefined): Meaning | undefined {
-  const code = errors?.[0]?.extensions?.code
-  return typeof code === 'string' && Object.hasOwn(CODES, code) ? CODES[code] : undefined
-}
-
-type Failure = ConstructorParameters<typeof ExecutorError>[0]
-
-const FAILURES: ReadonlySet<unknown> = new Set<Failure>([
-  'ERR_EXECUTOR',
-  'ERR_EXECUTOR_TIMEOUT',
-  'ERR_EXECUTOR_RESULT',
-  'ERR_EXECUTOR_OPEN',
-  'ERR_EXECUTOR_BINDING',
-])
-
 /** What an executor failed at, as on any other wire. */
 function failureOfExecutor({ message, extensions }: any, cause: unknown): ExecutorError {
   const { code, executor, endpoint, requestId } = extensions
-  return new ExecutorError(FAILURES.has(code) ? code : 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
+  return new ExecutorError(isExecutor(code) ? code : 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
 }
 
 /** One operation, until it is answered, too late, or not wanted any more. */
@@ -250,8 +226,8 @@ class Call {
 
   failure(error: unknown): unknown {
     if (this.signal.aborted) return this.signal.reason
-    if (!(error instanceof Refusal)) return failureOf(this.#address, error, this.begun)
-    return new ConnectionError('ERR_TOO_LARGE', this.#address, `the answer is larger than ${this.#limit} bytes. Ask for less, or raise maxMessageBytes`)
+    if (!(error instanceof HttpRefusal)) return failureOf(this.#address, error, this.begun)
+    return failure('tooLarge', this.#address, `the answer is larger than ${this.#limit} bytes. Ask for less, or raise maxMessageBytes`)
   }
 
   end(): void {

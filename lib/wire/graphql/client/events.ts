@@ -3,7 +3,7 @@ import { tooLarge } from '../../http/refusal.js'
 
 /**
  * Server-sent events, as they come.
- * @throws Refusal with status 413 for one of more characters than the limit
+ * @throws HttpRefusal with status 413 for one of more characters than the limit
  */
 export async function* events(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<{ event: string; data: string }> {
   let event: string | undefined

@@ -4,7 +4,7 @@ import { setTimeout } from '../../../base/clock.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
 import { parseJson, TooDeep } from '../../json-text.js'
-import { refusal } from './errors.js'
+import { refusal } from './failures.js'
 import { inspectJson } from './json.js'
 
 /** What a request came on, under Node. */
@@ -20,10 +20,10 @@ export async function readJson(request: globalThis.Request, { req }: Connection,
   // A framework has read it.
   const json = req?.body !== undefined ? await request.json() : await parse(await readText(request, req, limit))
   if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw refusal(400, 'BAD_REQUEST', 'The body must be a JSON object with a query; a list of operations is not taken')
+    throw refusal('malformed', 'The body must be a JSON object with a query; a list of operations is not taken')
   // Before they are looked at as GraphQL's types, which takes longer than all else.
   const given = Object.values((json as { variables?: object | null }).variables ?? {}).flat()
-  if (hasMore(given, maxDocuments)) throw refusal(413, 'REQUEST_ENTITY_TOO_LARGE', tooManyDocuments(maxDocuments))
+  if (hasMore(given, maxDocuments)) throw refusal('tooLarge', tooManyDocuments(maxDocuments))
   return json
 }
 
@@ -32,21 +32,20 @@ async function readText(request: globalThis.Request, req: IncomingMessage | unde
   // One that says it is too large is refused at its first bytes, on the same way as one that does not say it.
   const most = Number(length) > limit ? 0 : limit
   const chunks = req === undefined ? await fromStream(request.body, most) : await fromSocket(req, most)
-  if (chunks === undefined)
-    throw refusal(413, 'REQUEST_ENTITY_TOO_LARGE', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
+  if (chunks === undefined) throw refusal('tooLarge', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(join(chunks))
   } catch {
-    throw refusal(400, 'BAD_REQUEST', 'The body is not UTF-8')
+    throw refusal('malformed', 'The body is not UTF-8')
   }
 }
 
 async function parse(text: string): Promise<unknown> {
   try {
-    return await parseJson(text, { look: (value) => inspectJson(value, (reason) => refusal(400, 'BAD_REQUEST', `The body ${reason}`)) })
+    return await parseJson(text, { look: (value) => inspectJson(value, (reason) => refusal('malformed', `The body ${reason}`)) })
   } catch (error) {
     if (error instanceof GraphQLError) throw error
-    throw refusal(400, 'BAD_REQUEST', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
+    throw refusal('malformed', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
   }
 }
 
@@ -79,7 +78,7 @@ function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] |
       settle(() => resolve(undefined))
     }
     const end = () => settle(() => resolve(chunks))
-    const gone = () => settle(() => reject(refusal(400, 'BAD_REQUEST', 'The body ended early')))
+    const gone = () => settle(() => reject(refusal('malformed', 'The body ended early')))
     req.on('data', take).on('end', end).on('close', gone).on('error', gone)
   })
 }

@@ -1,5 +1,6 @@
 import type { Plugin } from 'graphql-yoga'
 import type { Settings } from '../options.js'
+import { STATUS } from '../status.js'
 import { type Connection, readJson } from './body.js'
 import { Page } from './page.js'
 
@@ -23,8 +24,8 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
       if (!isJson(request.headers.get('content-type')) || (encoding !== null && encoding !== 'identity')) {
         const message = 'Send the operation as application/json, not compressed: { "query": "…", "variables": { … } }'
         return endResponse(
-          new fetchAPI.Response(JSON.stringify({ errors: [{ message, extensions: { code: 'UNSUPPORTED_MEDIA_TYPE' } }] }), {
-            status: 415,
+          new fetchAPI.Response(JSON.stringify({ errors: [{ message, extensions: { code: STATUS.unsupported.code } }] }), {
+            status: STATUS.unsupported.status,
             headers: { 'content-type': 'application/json; charset=utf-8' },
           }),
         )

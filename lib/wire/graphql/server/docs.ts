@@ -12,7 +12,7 @@ import { checkNames } from '../../names.js'
 import type { Settings } from '../options.js'
 import { type Deferring, listed } from './answer.js'
 import { isPreflighted } from './csrf.js'
-import { graphQLError, refusal } from './errors.js'
+import { graphQLError, refusal } from './failures.js'
 import { type Data, documents } from './input.js'
 import { filled, type Lists } from './variables.js'
 
@@ -122,8 +122,8 @@ async function send(
 ): Promise<Post> {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
   if (request.method === 'GET' && !isPreflighted(request))
-    throw refusal(403, 'FORBIDDEN', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
-  if (isStranger) throw refusal(403, 'FORBIDDEN', STRANGER)
+    throw refusal('forbidden', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
+  if (isStranger) throw refusal('forbidden', STRANGER)
   checkNames({ execEndpoint })
   return post(askedBy(peer, identity), execEndpoint, await documents(data), {
     ...options,
@@ -146,7 +146,7 @@ function inOne(peer: Handler): Handler {
 
 function explain(error: unknown, { request }: Context, report: (error: unknown) => void): unknown {
   // Nobody reads it, and nothing went wrong here.
-  if (request.signal.aborted) return refusal(499, 'ABORTED', 'The client went away')
+  if (request.signal.aborted) return new GraphQLError('The client went away', { extensions: { code: 'ABORTED', http: { status: 499 } } })
   return graphQLError(error, report)
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execute, type GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { execute, GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { ExecutorError, say } from '../../../base/errors.js'
 import { log } from '../../../base/logger.js'
@@ -12,12 +12,13 @@ import { Cors } from '../../cors.js'
 import { welcome } from '../../http/server/node-reply.js'
 import { rehearseMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
+import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
 import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
 import { gate } from './csrf.js'
 import { blamed, type Context } from './docs.js'
-import { refusal, UNWRITABLE } from './errors.js'
+import { UNWRITABLE } from './failures.js'
 import { limitOperations } from './limits.js'
 import { ParseCache, parseWithin } from './parse.js'
 import { createSchema } from './schema.js'
@@ -123,11 +124,11 @@ class Door {
   }
 
   answer({ kind, reason }: Turned, origin: string | null | undefined): { status: number; headers: Record<string, string>; body: string } {
-    const known = kind === 'forbidden'
+    const { status, code } = STATUS[kind]
     return {
-      status: known ? 403 : 401,
-      headers: { 'content-type': 'application/json; charset=utf-8', ...(known ? {} : CHALLENGE), ...this.#cors?.granted(origin) },
-      body: JSON.stringify({ errors: [{ message: reason, extensions: { code: known ? 'FORBIDDEN' : 'UNAUTHENTICATED' } }] }),
+      status,
+      headers: { 'content-type': 'application/json; charset=utf-8', ...(kind === 'unauthenticated' ? CHALLENGE : {}), ...this.#cors?.granted(origin) },
+      body: JSON.stringify({ errors: [{ message: reason, extensions: { code } }] }),
     }
   }
 }
@@ -186,7 +187,7 @@ function engine(report: (error: unknown) => void): Plugin {
     onSubscribe({ setSubscribeFn, setResultAndStopExecution, args }) {
       const accept = (args.contextValue as Context).request.headers.get('accept') ?? '*/*'
       if (!/text\/event-stream|multipart\/mixed|(text|multipart|\*)\/\*/i.test(accept))
-        return setResultAndStopExecution({ errors: [refusal(406, 'NOT_ACCEPTABLE', STREAMED)] })
+        return setResultAndStopExecution({ errors: [new GraphQLError(STREAMED, { extensions: { code: 'NOT_ACCEPTABLE', http: { status: 406 } } })] })
       setSubscribeFn((args) => withLists(args, subscribe))
       return {
         onSubscribeResult({ result }) {
@@ -217,8 +218,8 @@ function isUnwritable({ extensions }: GraphQLError): boolean {
 function refuse({ data, errors }: Result): void {
   if (data !== undefined) return
   for (const { extensions } of errors ?? []) {
-    extensions.code ??= 'BAD_USER_INPUT'
-    extensions.http ??= { status: 400 }
+    extensions.code ??= STATUS.invalid.code
+    extensions.http ??= { status: STATUS.invalid.status }
   }
 }
 

@@ -18,8 +18,9 @@ import { jsonOf, unwritable } from '../../../doc/json-value.js'
 import type { Response } from '../../../request/response.js'
 import type { Route } from '../../../request/route.js'
 import type { Status } from '../../../request/status.js'
+import { publicMessage } from '../../public-message.js'
 import { type Deferring, listed } from './answer.js'
-import { publicMessage, UNWRITABLE } from './errors.js'
+import { UNWRITABLE } from './failures.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
 const required = <T extends GraphQLNullableType>(type: T) => new GraphQLNonNull(type)

@@ -1,7 +1,7 @@
 import { type DocumentNode, Lexer, parse, Source, TokenKind } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { MAX_NESTING } from '../../../doc/json-value.js'
-import { refusal } from './errors.js'
+import { refusal } from './failures.js'
 
 /** Longer texts have their documents in them and will not come again; remembered, they would fill the memory. */
 const LONGEST = 10_000
@@ -25,9 +25,9 @@ function inspect(source: Source, maxTokens: number): void {
   let tokens = 0
   let depth = 0
   for (let { kind } = lexer.advance(); kind !== TokenKind.EOF; { kind } = lexer.advance()) {
-    if (++tokens > maxTokens) throw refusal(400, 'GRAPHQL_LIMIT', `The operation has more than ${maxTokens} tokens. Send documents as variables`)
+    if (++tokens > maxTokens) throw refusal('refused', `The operation has more than ${maxTokens} tokens. Send documents as variables`)
     if (kind === TokenKind.BRACE_L || kind === TokenKind.BRACKET_L || kind === TokenKind.PAREN_L) {
-      if (++depth > MAX_NESTING) throw refusal(400, 'GRAPHQL_LIMIT', `The operation is nested deeper than ${MAX_NESTING} levels`)
+      if (++depth > MAX_NESTING) throw refusal('refused', `The operation is nested deeper than ${MAX_NESTING} levels`)
     } else if (kind === TokenKind.BRACE_R || kind === TokenKind.BRACKET_R || kind === TokenKind.PAREN_R) depth--
   }
 }

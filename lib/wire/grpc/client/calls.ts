@@ -8,7 +8,7 @@ import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
 import { Channel } from './channel.js'
-import { LOST, troubleOf } from './trouble.js'
+import { failureOf, LOST } from './failures.js'
 
 const same = (bytes: Buffer): Buffer => bytes
 
@@ -71,7 +71,7 @@ export class Calls {
       const call = this.#channel.client.makeUnaryRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline }, (error, answer) => {
         unwatch()
         if (error === null) resolve(answer!)
-        else reject(scope.aborted ? scope.reason : troubleOf(this.address, error, begun))
+        else reject(scope.aborted ? scope.reason : failureOf(this.address, error, begun))
       })
       this.#follow(call)
       call.on('metadata', () => {
@@ -97,7 +97,7 @@ export class Calls {
         yield answer
       }
     } catch (error) {
-      throw scope.aborted ? scope.reason : troubleOf(this.address, error as ServiceError, begun)
+      throw scope.aborted ? scope.reason : failureOf(this.address, error as ServiceError, begun)
     } finally {
       unwatch()
       call.cancel()

@@ -4,16 +4,17 @@ import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
 import { type Message, outgoing, take } from '../../message.js'
+import { failure } from '../../outcome.js'
 import { decodeMessage, encodeInTurns } from '../../proto/index.js'
 import { asBuffer, METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Calls } from './calls.js'
 import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
 import { askForEach } from './each.js'
+import { wasRefused } from './failures.js'
 import { isReady } from './readiness.js'
 import type { Lane } from './stream.js'
 import { Lanes } from './streams.js'
-import { wasRefused } from './trouble.js'
 
 /** Milliseconds in which somebody of our kind greets; others are asked who they are. */
 const GREETING = 150
@@ -134,7 +135,7 @@ export class GrpcConnection implements Connection {
     try {
       return decodeMessage(answer, { model })
     } catch (cause) {
-      throw new ConnectionError('ERR_PROTOCOL', this.address, `it sent what cannot be read: ${say(cause)}`, { cause })
+      throw failure('unimplemented', this.address, `it sent what cannot be read: ${say(cause)}`, { cause })
     }
   }
 

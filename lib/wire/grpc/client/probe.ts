@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
+import type { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
+import { failure } from '../../outcome.js'
 import { HELLO, instead, isHttp2, spokenAt } from '../../probe.js'
 import type { Place } from './address.js'
 
@@ -19,7 +20,7 @@ export async function probe(place: Place, timeout: number): Promise<ConnectionEr
     await event(tcp, 'connect', timeout)
   } catch (cause) {
     tcp.destroy()
-    return new ConnectionError('ERR_UNREACHABLE', address, `nobody answers there (${textOf(cause)}). See whether the server runs and the address is right`, {
+    return failure('unreachable', address, `nobody answers there (${textOf(cause)}). See whether the server runs and the address is right`, {
       cause,
     })
   }
@@ -41,19 +42,14 @@ export async function probe(place: Place, timeout: number): Promise<ConnectionEr
     socket.write(HELLO, 'latin1')
     const answer = (await event(socket, 'data', timeout)) as Buffer
     if (isHttp2(answer)) return undefined
-    return new ConnectionError('ERR_PROTOCOL', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
+    return failure('unimplemented', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
   } catch (cause) {
     if (cause === LATE) return undefined
     // With TLS 1.3, a server that wants a certificate says so only after its handshake.
     if (tls !== undefined)
-      return new ConnectionError(
-        'ERR_TLS',
-        address,
-        `no secure connection: ${textOf(cause)}. See its certificate, and tls.ca, tls.cert and tls.serverName here`,
-        { cause },
-      )
-    if ((await spokenAt(host, port, timeout)) === 'TLS') return new ConnectionError('ERR_PROTOCOL', address, instead('TLS', 'gRPC', 'grpcs'), { cause })
-    return new ConnectionError('ERR_DISCONNECTED', address, `hung up before it agreed to speak gRPC: ${textOf(cause)}`, { cause })
+      return failure('tls', address, `no secure connection: ${textOf(cause)}. See its certificate, and tls.ca, tls.cert and tls.serverName here`, { cause })
+    if ((await spokenAt(host, port, timeout)) === 'TLS') return failure('unimplemented', address, instead('TLS', 'gRPC', 'grpcs'), { cause })
+    return failure('disconnected', address, `hung up before it agreed to speak gRPC: ${textOf(cause)}`, { cause })
   } finally {
     socket.destroy()
     tcp.destroy()

@@ -1,15 +1,16 @@
 import { type ClientDuplexStream, status as Code, type ServiceError } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, setTimeout } from '../../../base/clock.js'
-import { ConnectionError, say } from '../../../base/errors.js'
+import { type ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
+import { failure } from '../../outcome.js'
 import { ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
+import { failureOf } from './failures.js'
 import { Linger } from './idle-timeout.js'
 import { isShell, Waiting } from './pending.js'
-import { troubleOf } from './trouble.js'
 
 export interface LaneOptions {
   readonly address: string
@@ -60,7 +61,7 @@ export class Lane {
     })
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('error', (error: ServiceError) => {
-      const fail = (): void => this.#fail(troubleOf(options.address, error, this.#begun))
+      const fail = (): void => this.#fail(failureOf(options.address, error, this.#begun))
       // Answers that came before the error are taken before it.
       if (call.readableLength > 0) nextTurn(fail)
       else fail()
@@ -160,7 +161,7 @@ export class Lane {
       message = decode(bytes)
     } catch (cause) {
       const own = cause instanceof ProtoError && cause.requestId !== '' ? { cause, requestId: cause.requestId } : undefined
-      const error = new ConnectionError('ERR_PROTOCOL', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
+      const error = failure('unimplemented', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
       return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
     const waiting = this.#waiting.get(message.requestId)
@@ -222,7 +223,7 @@ export class Lane {
   #end(): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
     // An error, if there is one, comes right after the end.
-    nextTurn(() => this.#fail(troubleOf(this.#options.address, { code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
+    nextTurn(() => this.#fail(failureOf(this.#options.address, { code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
   }
 
   #fail(reason: unknown): void {

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { status as Code, type Metadata } from '@grpc/grpc-js'
+import type { Metadata } from '@grpc/grpc-js'
 import { Scope } from '../../../stream/scope.js'
 import { type Aim, CHALLENGE, type Entrance, type Knock, type Turned, type Verdict } from '../../authentication.js'
 import { Place } from '../../caller.js'
 import { IDENTITY_HEADER, type Identity, readIdentity, writeIdentity } from '../../identity.js'
 import { METHODS, serviceOf } from '../methods.js'
+import { STATUS } from '../status.js'
 import type { LetIn } from './guard.js'
 
 const NO_ERROR = 0
@@ -41,14 +42,13 @@ export function callerOf({ metadata }: { metadata: Metadata }): Identity | undef
 }
 
 function turnAway(stream: ServerHttp2Stream, { kind, reason }: Turned): void {
-  const unknown = kind === 'unknown'
   stream.respond(
     {
       ':status': 200,
       'content-type': 'application/grpc+proto',
-      'grpc-status': String(unknown ? Code.UNAUTHENTICATED : Code.PERMISSION_DENIED),
+      'grpc-status': String(STATUS[kind]),
       'grpc-message': encodeURIComponent(reason),
-      ...(unknown && CHALLENGE),
+      ...(kind === 'unauthenticated' && CHALLENGE),
     },
     { endStream: true },
   )

@@ -1,16 +1,13 @@
-import { status as Code } from '@grpc/grpc-js'
 import { say } from '../../../base/errors.js'
 import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
-import type { Status } from '../../../request/status.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Drain } from '../../drain.js'
-import { answer, type Message, unwritten } from '../../message.js'
+import { answer, type Message, sealed, unwritten } from '../../message.js'
+import { outcome, Refusal } from '../../outcome.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
-import { isTooLarge } from '../../unreachable.js'
 import type { ServerSettings } from '../options.js'
-import { Refusal } from './refusal.js'
 import { Seat, Share } from './share.js'
 
 /** Requests that a connection may have under way for each that a stream may: a gateway in front sends those of all its clients on one. */
@@ -42,7 +39,7 @@ export class Desk {
    */
   enter(call: { getPeer(): string }): { leave: () => void; share: Share } {
     const peer = call.getPeer()
-    if (this.drain.draining && this.isLate(peer)) throw new Refusal(Code.UNAVAILABLE, 'This server is shutting down and takes nothing new')
+    if (this.drain.draining && this.isLate(peer)) throw new Refusal('closing', 'This server is shutting down and takes nothing new')
     const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
     this.#shares.set(peer, share)
     share.calls++
@@ -102,8 +99,8 @@ export class Desk {
     try {
       return read()
     } catch (error) {
-      const code = isTooLarge((error as Error).cause) ? Code.RESOURCE_EXHAUSTED : Code.INVALID_ARGUMENT
-      throw new Refusal(code, `The request cannot be read: ${say(error)}`, error)
+      const { kind } = outcome(error)
+      throw new Refusal(kind === 'tooLarge' ? kind : 'malformed', `The request cannot be read: ${say(error)}`, error)
     }
   }
 
@@ -138,12 +135,6 @@ export class Desk {
     const results = typeof given === 'object' && given !== null ? { ...given, ...(message.parameters[RESULTS] as object) } : undefined
     if (results === undefined && message.status?.code !== 'ERROR') return message
     const parameters = results === undefined ? message.parameters : { ...message.parameters, [RESULTS]: results }
-    if (exposeStacks || message.status?.code !== 'ERROR') return { ...message, parameters }
-    const routes = message.routes.map((stop) => ({ ...stop, status: withoutStacks(stop.status) }))
-    return { ...message, parameters, routes, status: withoutStacks(message.status) }
+    return exposeStacks ? { ...message, parameters } : sealed({ ...message, parameters })
   }
-}
-
-export function withoutStacks(status: Status | undefined): Status | undefined {
-  return status?.exception === undefined ? status : { ...status, exception: { ...status.exception, stacks: [] } }
 }

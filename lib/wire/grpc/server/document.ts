@@ -8,7 +8,7 @@ import { callerOf } from './authentication.js'
 import type { Desk } from './calls-under-way.js'
 
 import { onLeave } from './cancellation.js'
-import { refusalBehind, refusalOf } from './refusal.js'
+import { endOf, refusalBehind } from './failures.js'
 
 /**
  * `stream_doc`: one document comes, and those that an async generator yields for it go, each when it is there. An executor that is no
@@ -38,7 +38,7 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     else if (sent === 0) await send(answer)
     call.end()
   } catch (error) {
-    if (!scope.aborted) call.emit('error', refusalOf(error, desk.settings.onError))
+    if (!scope.aborted) call.emit('error', endOf(error, desk.settings.onError))
   } finally {
     leave?.()
     stay()

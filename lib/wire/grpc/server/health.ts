@@ -1,8 +1,9 @@
 import { status as Code, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData } from '@grpc/grpc-js'
 import { readFields, textOf, writeFields } from '../fields.js'
 import { METHODS, SERVICES, serviceOf } from '../methods.js'
+import { STATUS } from '../status.js'
 import type { Desk } from './calls-under-way.js'
-import { Refusal, refusalOf } from './refusal.js'
+import { CallEnd, endOf } from './failures.js'
 
 const SERVING = 1
 const NOT_SERVING = 2
@@ -15,10 +16,10 @@ export function check(desk: Desk): (call: ServerUnaryCall<Buffer, Buffer>, done:
   return (call, done) => {
     try {
       const service = serviceIn(call.request, desk)
-      if (!KNOWN.has(service)) throw new Refusal(Code.NOT_FOUND, `There is no service ${service} here`)
-      done(null, statusOf(desk))
+      if (KNOWN.has(service)) done(null, statusOf(desk))
+      else done(new CallEnd(Code.NOT_FOUND, `There is no service ${service} here`))
     } catch (error) {
-      done(refusalOf(error, desk.settings.onError))
+      done(endOf(error, desk.settings.onError))
     }
   }
 }
@@ -31,13 +32,13 @@ export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) 
       const { ready } = desk.drain
       call.write(known ? statusOf(desk) : writeFields([1, SERVICE_UNKNOWN]))
       const unwatch = known && ready ? desk.drain.onUnready(() => call.write(statusOf(desk))) : undefined
-      const undrain = desk.drain.onDrain(() => call.emit('error', new Refusal(Code.UNAVAILABLE, 'This server is shutting down')))
+      const undrain = desk.drain.onDrain(() => call.emit('error', new CallEnd(STATUS.closing, 'This server is shutting down')))
       call.on('cancelled', () => {
         unwatch?.()
         undrain()
       })
     } catch (error) {
-      call.emit('error', refusalOf(error, desk.settings.onError))
+      call.emit('error', endOf(error, desk.settings.onError))
     }
   }
 }

@@ -2,8 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { Outbox } from '../outbox.js'
 import { Reflection } from '../reflection/answer.js'
 import type { Desk } from './calls-under-way.js'
+import { endOf } from './failures.js'
 import { Inbox } from './inbox.js'
-import { refusalOf } from './refusal.js'
 
 /** `grpc.reflection.*.ServerReflection`: answers one question after the other. */
 export function reflect(desk: Desk): (call: ServerDuplexStream<Buffer, Buffer>) => Promise<void> {
@@ -16,7 +16,7 @@ export function reflect(desk: Desk): (call: ServerDuplexStream<Buffer, Buffer>) 
       for await (const request of inbox) await outbox.send(desk.understand(() => reflection.answer(request)))
       call.end()
     } catch (error) {
-      call.emit('error', refusalOf(error, desk.settings.onError))
+      call.emit('error', endOf(error, desk.settings.onError))
     } finally {
       undrain()
     }

@@ -1,17 +1,18 @@
-import { status as Code, Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
 import { emptyMessage, type Message } from '../../message.js'
+import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { decodeMessage, ProtoError } from '../../proto/index.js'
-import { refusedIn, statusOfUnfit } from '../../unreachable.js'
+import { refusedStatus } from '../../status.js'
 import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { callerOf } from './authentication.js'
-import { type Desk, withoutStacks } from './calls-under-way.js'
+import type { Desk } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { Credits } from './credits.js'
+import { endOf, isOwn, refusalBehind } from './failures.js'
 import { Inbox } from './inbox.js'
-import { Refusal, refusalBehind, refusalOf } from './refusal.js'
 import type { Share } from './share.js'
 import { wishesOf } from './stream-options.js'
 
@@ -29,7 +30,7 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
     call.end()
   } catch (error) {
     // To who left, nothing can be said; after a deadline, grpc-js has said it.
-    if (!left.signal.aborted) call.emit('error', refusalOf(error, desk.settings.onError))
+    if (!left.signal.aborted) call.emit('error', endOf(error, desk.settings.onError))
   } finally {
     leave?.()
     stay()
@@ -76,10 +77,14 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
         try {
           const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
-          const refusal = parts || refusedIn(answer.status) ? undefined : refusalBehind(answer)
+          const refusal = parts || isOwn(answer) ? undefined : refusalBehind(answer)
           if (refusal === undefined) return desk.encodeInTurns(answer)
           await emit(desk.encode(emptyMessage({ requestId })))
           throw refusal
+        } catch (error) {
+          // As for a message that cannot be read: it is wrong with this request, and the others of its stream go on.
+          if (error instanceof Refusal || !isOfRequest(outcome(error).kind)) throw error
+          return desk.encode(emptyMessage({ requestId, status: refusedStatus(error as Error) }))
         } finally {
           underWay--
           account?.close()
@@ -91,7 +96,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
       const full = outbox.send(bytes)
       if (full !== undefined) await full
     }
-    if (!inbox.ended) throw new Refusal(Code.UNAVAILABLE, NOT_BEGUN)
+    if (!inbox.ended) throw new Refusal('closing', NOT_BEGUN)
   } finally {
     undrain()
     credits.end()
@@ -116,5 +121,5 @@ function acknowledges(bytes: Buffer, credits: Credits): boolean {
 function unfitFor(error: unknown): Message | undefined {
   const cause = error instanceof Refusal ? error.cause : undefined
   if (!(cause instanceof ProtoError) || cause.requestId === '') return undefined
-  return emptyMessage({ requestId: cause.requestId, status: withoutStacks(statusOfUnfit(cause)) })
+  return emptyMessage({ requestId: cause.requestId, status: refusedStatus(cause) })
 }

@@ -11,7 +11,7 @@ import { asBuffer, METADATA } from '../methods.js'
 import { callerOf } from './authentication.js'
 import type { Desk } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
-import { refusalBehind, refusalOf } from './refusal.js'
+import { endOf, refusalBehind } from './failures.js'
 import type { Share } from './share.js'
 
 type Call = ServerUnaryCall<Buffer, Buffer>
@@ -36,7 +36,7 @@ export function unary(
       }
       await method(call.request, scope, reply, entered.share, callerOf(call))
     } catch (error) {
-      if (!scope.aborted) done(refusalOf(error, desk.settings.onError))
+      if (!scope.aborted) done(endOf(error, desk.settings.onError))
     } finally {
       leave?.()
       stay()

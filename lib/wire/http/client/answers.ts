@@ -3,10 +3,11 @@ import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
 import { type Message, partOf, type Stop } from '../../message.js'
+import { failure } from '../../outcome.js'
 import { collect, decode } from '../body.js'
 import { linesOf } from '../lines.js'
 import { messageOf, parse } from '../read.js'
-import { Refusal } from '../refusal.js'
+import { HttpRefusal } from '../refusal.js'
 import type { Received } from './transport.js'
 
 /** For whom an answer is read, and how much of it. */
@@ -18,7 +19,7 @@ export interface Answers {
 
 /**
  * The last answer to a request; partial ones before it are handed on.
- * @throws ConnectionError `ERR_PROTOCOL` for what is none, `ERR_DISCONNECTED` when it ends before; Refusal with status 413 for one over the limit
+ * @throws ConnectionError `ERR_PROTOCOL` for what is none, `ERR_DISCONNECTED` when it ends before; HttpRefusal with status 413 for one over the limit
  */
 export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
   const type = received.header('content-type') ?? ''
@@ -51,7 +52,7 @@ function decodeText(bytes: Uint8Array, answers: Answers): string {
 async function answerOf(text: string, answers: Answers): Promise<Message> {
   try {
     const json = await parse(text)
-    if (!isPlainObject(json) || !isPlainObject(json.header)) throw new Refusal(422, 'it answers without a header, so it is no gateway of Jina')
+    if (!isPlainObject(json) || !isPlainObject(json.header)) throw new HttpRefusal('invalid', 'it answers without a header, so it is no gateway of Jina')
     const { header, routes, ordinal, partial } = json as Record<string, any>
     return {
       ...messageOf(
@@ -70,7 +71,7 @@ async function answerOf(text: string, answers: Answers): Promise<Message> {
 }
 
 function foreign({ address }: Answers, reason: string): ConnectionError {
-  return new ConnectionError('ERR_PROTOCOL', address, reason)
+  return failure('unimplemented', address, reason)
 }
 
 function textOf(json: Record<string, unknown>, camel: string, snake: string): string | undefined {

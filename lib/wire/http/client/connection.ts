@@ -6,8 +6,9 @@ import type { Connection } from '../../connection.js'
 import { Credentials, notLetIn } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
+import { failure } from '../../outcome.js'
 import { collect, decode } from '../body.js'
-import { Refusal } from '../refusal.js'
+import { HttpRefusal } from '../refusal.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
 import { failureOf, refused } from './failures.js'
@@ -146,12 +147,8 @@ export class HttpConnection implements Connection {
       return await Promise.race([work, aborted])
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      if (error instanceof Refusal && error.status === 413)
-        throw new ConnectionError(
-          'ERR_TOO_LARGE',
-          this.address,
-          `the answer is larger than ${this.#limit} bytes. Send fewer documents at a time, or raise maxMessageBytes`,
-        )
+      if (error instanceof HttpRefusal && error.kind === 'tooLarge')
+        throw failure('tooLarge', this.address, `the answer is larger than ${this.#limit} bytes. Send fewer documents at a time, or raise maxMessageBytes`)
       throw failureOf(this.address, error, begun)
     } finally {
       clearTimeout(timer)

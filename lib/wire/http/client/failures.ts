@@ -1,75 +1,84 @@
-import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
-import { forGood, isStatusForGood } from '../../../base/for-good.js'
+import { type ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
 import { notLetIn } from '../../credentials.js'
-import { remoteFailure } from '../../message.js'
-import { behindIn } from '../../unreachable.js'
+import { failure, isOfRequest, type Kind } from '../../outcome.js'
+import { kindOfPlatform, platformCode } from '../../platform-errors.js'
+import { failureIn, outcomeIn } from '../../status.js'
 import { collect } from '../body.js'
+import { kindOf } from '../status.js'
 import { statusOf } from './answers.js'
 import type { Received } from './transport.js'
 
-type Code = ConstructorParameters<typeof ConnectionError>[0]
-
-const UNREACHABLE =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/
-const TLS = /CERT|^ERR_TLS|^ERR_SSL|^EPROTO$|^UNABLE_TO_|SIGNATURE|^INVALID_CA$|^INVALID_PURPOSE$|^PATH_LENGTH_EXCEEDED$|^HOSTNAME_MISMATCH$/
-const PROTOCOL = /^HPE_|^UND_ERR_(INVALID|NOT_SUPPORTED|RES|REQ|HEADERS_OVERFLOW)|^Z_|^ERR_CONTENT_DECODING/
-const TIMEOUT = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/
-
 /**
- * What became of a request, in the words that all wires share. fetch hides what happened in its error's cause, and platforms have codes of their own.
+ * What became of a request, in the words that all wires share.
  * @param begun whether the server had begun to answer
  */
 export function failureOf(address: string, error: unknown, begun: boolean): unknown {
   if (error instanceof SluiceError) return error
-  const { code, at } = codeOf(error)
-  const fail = (kind: Code, reason: string): ConnectionError => new ConnectionError(kind, address, reason, { cause: error })
-  if (TIMEOUT.test(code)) return fail('ERR_TIMEOUT', `no answer in time (${code})`)
-  if (UNREACHABLE.test(code) && !begun) return fail('ERR_UNREACHABLE', `nobody answers there (${code}). Is the server up, and is this its address?`)
-  if (TLS.test(code)) return fail('ERR_TLS', `its certificate is not trusted (${code}): ${say(at)}`)
-  if (PROTOCOL.test(code)) return fail('ERR_PROTOCOL', `it does not speak HTTP (${code})`)
+  const { code, at } = platformCode(error)
   // fetch of browsers says no more than that it failed.
-  if (code === '' && !begun && error instanceof TypeError) return fail('ERR_UNREACHABLE', `nobody answers there, or not to this page (${say(error)})`)
-  return fail('ERR_DISCONNECTED', `the connection was lost ${begun ? 'within' : 'before'} the answer (${code || say(error)})`)
+  if (code === '' && !begun && error instanceof TypeError)
+    return failure('unreachable', address, `nobody answers there, or not to this page (${say(error)})`, { cause: error })
+  const kind = kindOfPlatform(code, begun)
+  const lost = `the connection was lost ${begun ? 'within' : 'before'} the answer (${code || say(error)})`
+  return failure(kind, address, REASONS[kind]?.(code, say(at)) ?? lost, { cause: error })
 }
 
-function codeOf(error: unknown): { code: string; at: unknown } {
-  let at: unknown = error
-  for (let depth = 0; depth < 8 && typeof at === 'object' && at !== null; depth++) {
-    const { code, cause, errors } = at as { code?: unknown; cause?: unknown; errors?: unknown }
-    if (typeof code === 'string') return { code, at }
-    at = cause ?? (Array.isArray(errors) ? errors[0] : undefined)
-  }
-  return { code: '', at: error }
+const REASONS: Partial<Record<Kind, (code: string, said: string) => string>> = {
+  late: (code) => `no answer in time (${code})`,
+  unreachable: (code) => `nobody answers there (${code}). Is the server up, and is this its address?`,
+  tls: (code, said) => `its certificate is not trusted (${code}): ${said}`,
+  unimplemented: (code) => `it does not speak HTTP (${code})`,
 }
 
 /** What a status other than 200 means. */
 export async function refused(address: string, request: Request, received: Received, limit: number): Promise<Error> {
-  const path = '/post'
   const { status } = received
-  if (status === 401) return notLetIn(address)
-  const { said, failure } = await reasonOf(received, Math.min(limit, 1024 * 1024))
-  if (behindIn(failure)) return remoteFailure(request, failure!)
+  const kind = kindOf(status)
+  if (kind === 'unauthenticated') return notLetIn(address)
+  const { said, failure: told } = await reasonOf(received, Math.min(limit, 1024 * 1024))
+  // An executor that is out of reach, or too late, has a status of its own beside its envelope.
+  if (told !== undefined && outcomeIn(told)?.code !== 'ERR_EXECUTOR') return failureIn(told, { endpoint: request.header.execEndpoint, requestId: request.id })
+  return failureOfStatus(address, received, '/post', said, isOfRequest(kind) ? request.id : undefined)
+}
+
+/**
+ * What a status means that is no answer: a server's, or that of a proxy before it.
+ * @param path what was asked for
+ * @param requestId given where it says nothing of other requests
+ */
+export function failureOfStatus(
+  address: string,
+  received: Pick<Received, 'status' | 'header'>,
+  path: string,
+  said: string,
+  requestId?: string,
+): ConnectionError {
+  const { status } = received
+  const kind = kindOf(status)
+  if (kind === 'unauthenticated') return notLetIn(address)
   const because = said === '' ? '' : `: ${said}`
-  const fail = (kind: Code, reason: string): ConnectionError => {
-    const error = new ConnectionError(kind, address, reason)
-    return isStatusForGood(status) ? forGood(error) : error
+  return failure(kind, address, `${reason(kind, received, path)}${because}`, requestId === undefined ? {} : { requestId })
+}
+
+function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'header'>, path: string): string {
+  if (status === 426) return `it speaks another protocol (426: ${header('upgrade') ?? 'unnamed'})`
+  if (status === 0 || (status >= 300 && status < 400)) {
+    // What stands behind ? is most often a secret of whoever asks.
+    const location = header('location')?.split(/[?#]/, 1)[0]
+    return `${path} is elsewhere${location === undefined ? '' : `, at ${location}`}. Use that address`
   }
-  // What stands behind ? is most often a secret of whoever asks.
-  const location = received.header('location')?.split(/[?#]/, 1)[0]
-  if (status === 0 || (status >= 300 && status < 400))
-    return fail('ERR_PROTOCOL', `${path} is elsewhere${location === undefined ? '' : `, at ${location}`}. Use that address`)
-  if (status === 404 || status === 405 || status === 501)
-    return fail('ERR_PROTOCOL', `there is no ${path} (${status}). Is it a gateway of Jina, and are its debug endpoints on?`)
-  if (status === 426) return fail('ERR_PROTOCOL', `it speaks another protocol (426: ${received.header('upgrade') ?? 'unnamed'})`)
-  // It says nothing of other requests.
-  if (status === 413) return new ConnectionError('ERR_TOO_LARGE', address, `the request is larger than the server takes${because}`, { requestId: request.id })
-  if (status === 408 || status === 504) return fail('ERR_TIMEOUT', `the server gave up waiting (${status})${because}`)
-  if (status === 502) return fail('ERR_UNREACHABLE', `a proxy does not reach the server (502)${because}`)
-  if (status === 503) return fail('ERR_UNREACHABLE', `the server, or what is behind it, is not there now (503)${because}`)
-  if (status >= 400) return fail('ERR_REFUSED', `the server refuses with ${status}${because}`)
-  return fail('ERR_PROTOCOL', `it answers with the status ${status}`)
+  if (status < 400) return `it answers with the status ${status}`
+  if (status === 502) return 'a proxy does not reach the server (502)'
+  const own: Partial<Record<Kind, string>> = {
+    unimplemented: `there is no ${path} (${status}). Is it a gateway of Jina, and is this switched on there?`,
+    tooLarge: 'the request is larger than the server takes',
+    tooMany: `there are too many requests (${status})`,
+    late: `the server gave up waiting (${status})`,
+    unreachable: `the server, or what is behind it, is not there now (${status})`,
+  }
+  return own[kind] ?? `the server refuses with ${status}`
 }
 
 /** What the server says, in Jina's envelope or in FastAPI's shape. */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
+import { failure } from '../../outcome.js'
 import { instead, spokenAt } from '../../probe.js'
 import { packing } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
@@ -58,7 +59,7 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
         // Without a word: maybe it heard another language than it expected.
         spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
           if (spoken === undefined) reject(error)
-          else reject(new ConnectionError('ERR_PROTOCOL', url.origin, instead(spoken, 'HTTP or GraphQL', 'https'), { cause: error }))
+          else reject(failure('unimplemented', url.origin, instead(spoken, 'HTTP or GraphQL', 'https'), { cause: error }))
         }, reject)
       })
       req.once('response', (res: IncomingMessage) => {

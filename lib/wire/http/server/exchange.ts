@@ -14,7 +14,7 @@ export interface Exchange {
   header(name: string): string | undefined
   /**
    * The whole body, unpacked.
-   * @throws Refusal with status 400, 408, 413 or 415
+   * @throws HttpRefusal with status 400, 408, 413 or 415
    */
   text(limit: number): Promise<string>
   /** The body as it comes, unpacked. Read no faster than asked for. */

@@ -8,7 +8,7 @@ import { rehearseMeanwhile } from '../../warm-up.js'
 import { collect, decode, packing } from '../body.js'
 import { codingOf } from '../media.js'
 import { type HttpOptions, type Settings, settingsOf } from '../options.js'
-import { malformed, Refusal, tooLarge, unsupported } from '../refusal.js'
+import { HttpRefusal, malformed, tooLarge, unsupported } from '../refusal.js'
 import type { Exchange, Headers, Reply, Sink } from './exchange.js'
 import { Router } from './router.js'
 
@@ -141,7 +141,7 @@ class FetchExchange implements Exchange {
         yield step.value
       }
     } catch (error) {
-      if (error instanceof Refusal) throw error
+      if (error instanceof HttpRefusal) throw error
       throw malformed(kind === undefined ? 'The body ended early' : `The body is not ${kind}`)
     } finally {
       if (!over) reader.cancel().catch(() => {})

@@ -5,7 +5,7 @@ import { Scope } from '../../../stream/scope.js'
 import { NodeKnock } from '../../caller.js'
 import { collect, decode, join, packing } from '../body.js'
 import { codingOf } from '../media.js'
-import { malformed, Refusal, tooLarge, unsupported } from '../refusal.js'
+import { HttpRefusal, malformed, tooLarge, unsupported } from '../refusal.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { openSink, welcome } from './node-reply.js'
 
@@ -18,8 +18,8 @@ export interface Around {
   readonly compression: boolean
 }
 
-const late = (): Refusal => new Refusal(408, 'The body did not come in time', { connection: 'close' })
-const cut = (): Refusal => malformed('The body ended early')
+const late = (): HttpRefusal => new HttpRefusal('late', 'The body did not come in time', { connection: 'close' }, 408)
+const cut = (): HttpRefusal => malformed('The body ended early')
 
 /** A request of Node's own server. */
 export class NodeExchange implements Exchange {
@@ -76,7 +76,7 @@ export class NodeExchange implements Exchange {
         this.#around.deadlines.clear(deadline)
         return true
       }
-      const stop = (reason: () => Refusal): void => {
+      const stop = (reason: () => HttpRefusal): void => {
         if (!settle()) return
         req.pause()
         reject(reason())
@@ -122,7 +122,7 @@ export class NodeExchange implements Exchange {
         yield step.value
       }
     } catch (error) {
-      if (error instanceof Refusal) throw error
+      if (error instanceof HttpRefusal) throw error
       throw kind === undefined || !req.complete ? cut() : malformed(`The body is not ${kind}`)
     } finally {
       if (kind !== undefined) req.unpipe()

@@ -2,10 +2,10 @@ import { asError } from '../../../base/errors.js'
 import { VERSION } from '../../../base/version.js'
 import { DRY_RUN } from '../../../executor/bindings.js'
 import type { Handler } from '../../../request/handler.js'
-import { statusOf as statusOfError } from '../../../request/status.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'
+import { publicStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { statusOf } from '../write.js'
 
@@ -16,7 +16,7 @@ export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Sett
     const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
     return statusOf(status, exposeStacks) ?? fine
   } catch (error) {
-    return statusOf(statusOfError(asError(error)), exposeStacks) ?? fine
+    return statusOf(publicStatus(asError(error)), exposeStacks) ?? fine
   }
 }
 

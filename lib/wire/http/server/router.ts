@@ -1,21 +1,21 @@
 import { newId } from '../../../doc/id.js'
 import { Limiter } from '../../../handler/limits.js'
-import { Refused } from '../../../handler/refused.js'
 import type { Handler } from '../../../request/handler.js'
 import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
 import { Cors } from '../../cors.js'
 import type { Drain } from '../../drain.js'
 import type { Identity } from '../../identity.js'
 import { answer, type Message } from '../../message.js'
-import { behindIn, refusedIn } from '../../unreachable.js'
+import { outcomeIn } from '../../status.js'
 import { contentOf, formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { parse, requestOf } from '../read.js'
-import { Refusal, unsupported } from '../refusal.js'
+import { HttpRefusal, unsupported } from '../refusal.js'
+import { STATUS } from '../status.js'
 import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
-import { failureOf, RETRY, statusBehind } from './failures.js'
+import { failureOf, retryAfter } from './failures.js'
 import { openapiOf } from './openapi.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
@@ -65,8 +65,8 @@ export class Router {
   async #fail(exchange: Exchange, error: unknown, about: Partial<Message>, headers: Headers): Promise<Reply> {
     // Nobody reads it any more; it is not a failure of ours.
     const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
-    if (failure instanceof Refusal) return failure.reply(headers)
-    if (error instanceof Refused && error.busy) Object.assign(headers, RETRY)
+    if (failure instanceof HttpRefusal) return failure.reply(headers)
+    Object.assign(headers, retryAfter(failure.kind))
     return { status: failure.status, headers, body: await answerText(failure.message, this.#settings.exposeStacks) }
   }
 
@@ -77,7 +77,7 @@ export class Router {
     const methods = this.#routes.get(path) ?? this.#routes.get(decoded(path))
     const route = methods?.get(method) ?? (method === 'HEAD' ? methods?.get('GET') : undefined)
     const go = (identity: Identity | undefined): Reply | undefined | Promise<Reply | undefined> => {
-      if (methods === undefined) throw new Refusal(404, 'Not Found')
+      if (methods === undefined) throw new HttpRefusal('unimplemented', 'Not Found')
       if (route === undefined) return this.#otherwise(exchange, methods, headers)
       const query = mark === -1 ? '' : target.slice(mark + 1)
       return route.task === 'work' ? this.#work(route, query, exchange, id, headers, identity) : this.#tell(route, exchange, headers, identity)
@@ -104,7 +104,7 @@ export class Router {
 
   #otherwise(exchange: Exchange, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
     const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
-    if (exchange.method !== 'OPTIONS') throw new Refusal(405, 'Method Not Allowed', { allow })
+    if (exchange.method !== 'OPTIONS') throw new HttpRefusal('unimplemented', 'Method Not Allowed', { allow }, 405)
     headers.allow = allow
     delete headers['content-type']
     const asked = exchange.header('access-control-request-headers')
@@ -137,7 +137,7 @@ export class Router {
   }
 
   async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
-    if (this.#drain.draining) throw new Refusal(503, 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
+    if (this.#drain.draining) throw new HttpRefusal('closing', 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
     if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, identity)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)
@@ -162,12 +162,11 @@ export class Router {
         await stream.end()
         return undefined
       }
-      const behind = behindIn(answered.status)
-      const status = behind === undefined ? 200 : statusBehind(behind)
-      if (refusedIn(answered.status) === 'ERR_UNREACHABLE') Object.assign(headers, RETRY)
+      const kind = outcomeIn(answered.status)?.kind
+      Object.assign(headers, retryAfter(kind))
       const body = whole(format, answered, this.#settings)
       return {
-        status,
+        status: kind === undefined ? 200 : STATUS[kind],
         headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
         body: typeof body === 'string' ? body : await body,
       }
@@ -190,18 +189,17 @@ async function asked(query: string): Promise<unknown> {
 
 function turnAway({ turned }: Verdict, headers: Headers): Reply {
   const { kind, reason } = turned!
-  const refusal = kind === 'unknown' ? new Refusal(401, reason, CHALLENGE) : new Refusal(403, reason)
-  return { ...refusal.reply(headers), unread: true }
+  return { ...new HttpRefusal(kind, reason, kind === 'unauthenticated' ? CHALLENGE : {}).reply(headers), unread: true }
 }
 
-/** @throws Refusal with status 400 for what is no path */
+/** @throws HttpRefusal with status 400 for what is no path */
 function decoded(path: string): string {
   let text: string
   try {
     text = decodeURIComponent(path)
   } catch {
-    throw new Refusal(400, 'The path is not UTF-8')
+    throw new HttpRefusal('malformed', 'The path is not UTF-8')
   }
-  if (!text.startsWith('/') || text.includes('\0') || /(^|[/\\])\.\.?([/\\]|$)/.test(text)) throw new Refusal(400, 'Not a path of this service')
+  if (!text.startsWith('/') || text.includes('\0') || /(^|[/\\])\.\.?([/\\]|$)/.test(text)) throw new HttpRefusal('malformed', 'Not a path of this service')
   return text
 }

@@ -9,6 +9,7 @@ import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import type { Speaker } from '../../speaker.js'
 import { type HttpSpeakerOptions, type Settings, settings } from '../options.js'
+import { STATUS } from '../status.js'
 import { type Around, NodeExchange } from './node-exchange.js'
 import { write } from './node-reply.js'
 import { isTooFarAhead } from './pipelining.js'
@@ -46,8 +47,8 @@ class HttpSpeaker implements Speaker<HttpTaken> {
     // Without a listener, what a connection dies of would end the process.
     res.on('error', ignore)
     req.on('error', ignore)
-    if (namesSeveralHosts(req)) refuse(res, 400, 'A request names one host')
-    else if (isTooFarAhead(req.socket, res, this.#settings.prefetch)) refuse(res, 429, 'Too many requests ahead on one connection')
+    if (namesSeveralHosts(req)) refuse(res, STATUS.malformed, 'A request names one host')
+    else if (isTooFarAhead(req.socket, res, this.#settings.prefetch)) refuse(res, STATUS.tooMany, 'Too many requests ahead on one connection')
     else {
       const exchange = new NodeExchange(req, res, this.#around)
       const leave = this.#drain.enter(() => exchange.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the server closes')))

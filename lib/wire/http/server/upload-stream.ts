@@ -1,5 +1,5 @@
 import { asError, ExecutorError } from '../../../base/errors.js'
-import { Refused } from '../../../handler/refused.js'
+import { GATEWAY } from '../../../graph/gateway.js'
 import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Identity } from '../../identity.js'
@@ -7,7 +7,7 @@ import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
 import { checkNames } from '../../names.js'
 import { formatOf } from '../media.js'
 import type { Settings } from '../options.js'
-import { Refusal } from '../refusal.js'
+import { HttpRefusal } from '../refusal.js'
 import { Stream, streamHeaders } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failed, failureOf } from './failures.js'
@@ -28,7 +28,8 @@ export async function upload(
 ): Promise<Reply | undefined> {
   const { execEndpoint, ...options } = await uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
   const format = formatOf(exchange.header('accept')) ?? 'ndjson'
-  if (format === 'json') throw new Refusal(406, 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream')
+  if (format === 'json')
+    throw new HttpRefusal('unsupported', 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream', {}, 406)
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
   /** Requests with a piece that could not be written. Their executors are past it, so that what follows is left out. */
@@ -55,7 +56,7 @@ export async function upload(
   } catch (error) {
     const about = { requestId: headers['x-request-id']!, execEndpoint: on, targetExecutor: options.targetExecutor, parameters: options.parameters ?? {} }
     // An executor's failure is an answer; what else goes wrong before there is one has a status of its own.
-    if (!stream.begun && (!(error instanceof ExecutorError) || error instanceof Refused)) throw error
+    if (!stream.begun && (!(error instanceof ExecutorError) || error.executor === GATEWAY)) throw error
     await failLate(stream, error, about, settings, exchange)
   }
   return undefined
@@ -69,7 +70,7 @@ export async function failLate(stream: Stream, error: unknown, about: Partial<Me
     await stream.send(failed(error, { ...about, requestId: requestId ?? '' }))
   } else {
     const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : settings.onError)
-    await stream.send(failure instanceof Refusal ? failed(asError(error), about) : failure.message)
+    await stream.send(failure instanceof HttpRefusal ? failed(asError(error), about) : failure.message)
   }
   await stream.end()
 }

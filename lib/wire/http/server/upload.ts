@@ -5,7 +5,7 @@ import { endOfLine, lineAt } from '../../../doc/from/lines.js'
 import { reporter } from '../../../doc/from/options.js'
 import { DEFAULT_REQUEST_SIZE, type PostOptions } from '../../../post/options.js'
 import { documentOf, parametersOf, parse } from '../read.js'
-import { badOption, Refusal } from '../refusal.js'
+import { badOption, HttpRefusal } from '../refusal.js'
 
 /** The most documents of an upload in one request: they are in memory together. */
 const MAX_REQUEST_SIZE = 10_000
@@ -15,7 +15,7 @@ export interface UploadOptions extends PostOptions {
   readonly execEndpoint: string | undefined
 }
 
-/** @throws Refusal with status 422 that names the option */
+/** @throws HttpRefusal with status 422 that names the option */
 export async function uploadOptions(query: string, header: (name: string) => string | undefined, prefetch: number): Promise<UploadOptions> {
   const given = new URLSearchParams(query)
   const read = (name: string): string | undefined => {
@@ -51,7 +51,7 @@ async function jsonOption(name: string, text: string): Promise<object> {
   try {
     return parametersOf(await parse(text))
   } catch (error) {
-    if (error instanceof Refusal) throw badOption(name, error.message)
+    if (error instanceof HttpRefusal) throw badOption(name, error.message)
     throw error
   }
 }
@@ -75,7 +75,7 @@ export async function* documentsOf(chunks: AsyncIterable<Uint8Array>, limit: num
 
 function document(text: string, line: number): Document | Promise<Document> {
   const unread = (error: unknown): unknown =>
-    error instanceof Refusal ? new ParseError(error.message.replace(/^body[.:]\s*/, ''), { file: undefined, line }, { cause: error }) : error
+    error instanceof HttpRefusal ? new ParseError(error.message.replace(/^body[.:]\s*/, ''), { file: undefined, line }, { cause: error }) : error
   try {
     const json = parse(text)
     if (!(json instanceof Promise)) return documentOf(json)

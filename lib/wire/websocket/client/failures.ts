@@ -1,66 +1,73 @@
-import { ConnectionError, say } from '../../../base/errors.js'
-import { forGood, isStatusForGood } from '../../../base/for-good.js'
+import { type ConnectionError, say } from '../../../base/errors.js'
 import { notLetIn } from '../../credentials.js'
-import { behindInWords } from '../../unreachable.js'
+import { kindOf as kindOfHttp } from '../../http/status.js'
+import { failure, type Kind } from '../../outcome.js'
+import { CUT, kindOfPlatform, platformCode } from '../../platform-errors.js'
+import { kindInWords } from '../../status.js'
+import { kindOf } from '../status.js'
 
 /** What a close frame means for who waits for an answer. */
 export function closedWith(address: string, code: number, reason: string): ConnectionError {
-  const said = reason === '' ? '' : `: ${reason}`
-  switch (code) {
-    case 1002:
-    case 1003:
-    case 1007:
-      return new ConnectionError('ERR_PROTOCOL', address, `the server did not understand what it was sent${said}`)
-    case 1008:
-      return new ConnectionError('ERR_REFUSED', address, `the server refused${said}`)
-    case 4401:
-      return notLetIn(address)
-    case 1009:
-      return new ConnectionError(
-        'ERR_TOO_LARGE',
-        address,
-        `the server takes no message as large as that${said}. Send fewer documents in a request, or raise its limit`,
-      )
-    case 1011:
-      return new ConnectionError(behindInWords(reason) ?? 'ERR_DISCONNECTED', address, `the server failed${said}`)
-    case 1000:
-    case 1001:
-    case 1012:
-    case 1013:
-      return new ConnectionError('ERR_DISCONNECTED', address, `the server closed the connection${said}`)
-    default:
-      return new ConnectionError('ERR_DISCONNECTED', address, `the connection broke off before everything was answered${said}`)
-  }
+  // Jina's gateway says in words why it fails.
+  const kind = (code === 1011 && kindInWords(reason)) || kindOf(code)
+  if (kind === 'unauthenticated') return notLetIn(address)
+  const why =
+    CLOSED[kind] ??
+    (code === 1011
+      ? 'the server failed'
+      : [1000, 1001, 1012, 1013].includes(code)
+        ? 'the server closed the connection'
+        : 'the connection broke off before everything was answered')
+  return failure(
+    kind,
+    address,
+    `${why}${reason === '' ? '' : `: ${reason}`}${kind === 'tooLarge' ? '. Send fewer documents in a request, or raise its limit' : ''}`,
+  )
 }
 
-/** What an answer means that is no agreement to speak WebSocket. */
-export function refusedWith(address: string, status: number | undefined): ConnectionError {
-  if (status === 503) return unreachable(address, 'the server takes no connections now (HTTP 503)')
-  if (status === 401) return notLetIn(address)
-  const error =
-    status === 403 || status === 429
-      ? new ConnectionError('ERR_REFUSED', address, `the server refused the connection with HTTP ${status}`)
-      : new ConnectionError('ERR_PROTOCOL', address, `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`)
-  return isStatusForGood(status ?? 0) ? forGood(error) : error
+const CLOSED: Partial<Record<Kind, string>> = {
+  unimplemented: 'the server did not understand what it was sent',
+  refused: 'the server refused',
+  tooLarge: 'the server takes no message as large as that',
+}
+
+/** What an answer means that is no agreement to speak WebSocket: a server's, or that of a proxy before it. */
+export function refusedWith(address: string, status = 0): ConnectionError {
+  const kind = kindOfHttp(status)
+  if (kind === 'unauthenticated') return notLetIn(address)
+  return failure(
+    kind,
+    address,
+    kind === 'unimplemented'
+      ? `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`
+      : kind === 'unreachable'
+        ? `the server takes no connections now (HTTP ${status})`
+        : `the server refused the connection with HTTP ${status}`,
+  )
 }
 
 export function unreachable(address: string, reason: string, cause?: unknown): ConnectionError {
-  return new ConnectionError('ERR_UNREACHABLE', address, reason, { cause })
+  return failure('unreachable', address, reason, { cause })
 }
 
-/** What the platform said, before the connection stood or after. */
-export function failureOf(address: string, error: Error & { code?: string }, open: boolean): ConnectionError {
-  const { code = '' } = error
-  const options = { cause: error }
-  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' || code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS')
-    return new ConnectionError('ERR_TOO_LARGE', address, 'an answer is larger than maxMessageBytes', options)
-  if (code.startsWith('WS_ERR') || code.startsWith('HPE_') || /^Invalid (Upgrade|Sec-)|subprotocol|Extensions/.test(error.message))
-    return new ConnectionError('ERR_PROTOCOL', address, `who answers there does not speak WebSocket: ${say(error)}`, options)
-  if (/CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|^EPROTO$/.test(code)) return new ConnectionError('ERR_TLS', address, say(error), options)
-  if (open) return new ConnectionError('ERR_DISCONNECTED', address, `the connection broke off: ${say(error)}`, options)
-  if (code === 'ECONNRESET' || code === 'EPIPE')
-    return new ConnectionError('ERR_DISCONNECTED', address, `hung up before it agreed to speak WebSocket: ${say(error)}`, options)
-  // One of several addresses of a name: all of them failed.
-  const inner = error instanceof AggregateError ? error.errors.map(say).join(', ') : say(error)
-  return unreachable(address, `nobody answers there: ${inner || code}`, error)
+/**
+ * What the platform said, before the connection stood or after.
+ * @param cut whether TLS was not agreed on yet
+ */
+export function failureOf(address: string, error: Error & { code?: string }, open: boolean, cut = false): ConnectionError {
+  const { code } = platformCode(error)
+  const said = error instanceof AggregateError ? error.errors.map(say).join(', ') : say(error)
+  const fail = (kind: Exclude<Kind, 'failed'>, reason: string): ConnectionError => failure(kind, address, reason, { cause: error })
+  const kind = /^Invalid (Upgrade|Sec-)|subprotocol|Extensions/.test(error.message) ? 'unimplemented' : kindOfPlatform(code, open)
+  if (kind === 'tooLarge') return fail(kind, 'an answer is larger than maxMessageBytes')
+  if (kind === 'unimplemented') return fail(kind, `who answers there does not speak WebSocket: ${said}`)
+  if (kind === 'tls') return fail(kind, said)
+  if (open) return fail('disconnected', `the connection broke off: ${said}`)
+  if (cut && isHungUp(code)) return fail('tls', CUT)
+  if (isHungUp(code)) return fail('disconnected', `hung up before it agreed to speak WebSocket: ${said}`)
+  return unreachable(address, `nobody answers there: ${said || code}`, error)
+}
+
+function isHungUp(code: string): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }

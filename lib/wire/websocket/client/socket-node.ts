@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { RawData } from 'ws'
 import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
 import { packageOfNode } from '../../../base/node.js'
 import { isAlive, Liveness, silence } from '../../liveness.js'
+import { failure } from '../../outcome.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 
@@ -25,7 +25,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   let stream: Socket | undefined
   let open = false
   let over = false
-  let failure: Error | undefined
+  let broken: Error | undefined
   let asking: Promise<void> | undefined
   let waiting: Promise<void> | undefined
   let heartbeat: ReturnType<typeof setInterval> | undefined
@@ -70,7 +70,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   })
   socket.on('message', (data: RawData, isBinary) => listener.message(isBinary ? (data as Buffer) : String(data)))
   socket.on('error', (error) => {
-    failure = error
+    broken = error
     if (open) return
     const { protocol, hostname, port } = new URL(url)
     if (protocol !== 'ws:' || !isHungUp(error)) return end(failureOf(address, error, false))
@@ -78,11 +78,11 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
     asking = import('../../probe.js').then(async ({ instead, spokenAt }) => {
       const spoken = await spokenAt(hostname.replace(/^\[|\]$/g, ''), Number(port || 80), connectTimeout)
       if (spoken === undefined) end(failureOf(address, error, false))
-      else end(new ConnectionError('ERR_PROTOCOL', address, instead(spoken, 'WebSocket', 'wss'), { cause: error }))
+      else end(failure('unimplemented', address, instead(spoken, 'WebSocket', 'wss'), { cause: error }))
     })
   })
   socket.on('close', (code, reason) => {
-    if (asking === undefined) end(failure === undefined ? closedWith(address, code, String(reason)) : failureOf(address, failure, true))
+    if (asking === undefined) end(broken === undefined ? closedWith(address, code, String(reason)) : failureOf(address, broken, true))
   })
 
   return {

@@ -1,6 +1,7 @@
 import { setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
+import type { ConnectionError } from '../../../base/errors.js'
 import { base64url } from '../../identity.js'
+import { failure } from '../../outcome.js'
 import { closedWith, unreachable } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 
@@ -43,7 +44,7 @@ export function lineOfWeb(
     if (over) return
     const message = typeof data === 'string' ? data : new Uint8Array(data)
     if (message.length <= maxMessageBytes) return listener.message(message)
-    end(new ConnectionError('ERR_TOO_LARGE', address, 'an answer is larger than maxMessageBytes'))
+    end(failure('tooLarge', address, 'an answer is larger than maxMessageBytes'))
     socket.close()
   }
   let message: string | undefined

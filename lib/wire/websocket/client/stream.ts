@@ -3,6 +3,7 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
+import { failure } from '../../outcome.js'
 import { type Dialect, Unfit } from '../subprotocol.js'
 import { failureOf, unreachable } from './failures.js'
 import type { Turns } from './one-by-one.js'
@@ -176,7 +177,7 @@ export class Stream implements Listener {
   #unread(cause: unknown): void {
     const requestId = cause instanceof Unfit ? cause.requestId : ''
     const fail = (more: { requestId?: string }) =>
-      new ConnectionError('ERR_PROTOCOL', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause, ...more })
+      failure('unimplemented', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause, ...more })
     // It fails its own request, and no others.
     if (requestId !== '') this.#whose(requestId)?.reject(fail({ requestId }))
     else this.fail(fail({}))

@@ -1,17 +1,19 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
 import { clearInterval, setInterval } from '../../../base/clock.js'
+import { asError } from '../../../base/errors.js'
+import { GATEWAY } from '../../../graph/gateway.js'
 import type { Handler } from '../../../request/handler.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Identity } from '../../identity.js'
-import { answer, emptyMessage, type Message, unwritten } from '../../message.js'
-import { behindIn, refusedIn, statusOfUnfit } from '../../unreachable.js'
-import { sealed } from '../../without-stacks.js'
+import { answer, emptyMessage, type Message, sealed, unwritten } from '../../message.js'
+import { isOfRequest, outcome, Refusal } from '../../outcome.js'
+import { outcomeIn, refusedStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { Unfit } from '../subprotocol.js'
-import { BROKEN, CLOSING, DONE, type Ending, endingOf, OutOfReach } from './ending.js'
+import { BROKEN, CLOSING, type Close, closeOf, DONE, outOfReach } from './failures.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
 import { Outlet } from './send-queue.js'
@@ -62,7 +64,7 @@ export class Session {
   }
 
   /** Closes at once. */
-  close(ending: Ending = CLOSING): void {
+  close(ending: Close = CLOSING): void {
     this.socket.close(ending.code, ending.reason)
     this.#leave(new DOMException(ending.reason || 'The connection is closing', 'AbortError'))
   }
@@ -78,7 +80,7 @@ export class Session {
       if (!this.#scope.aborted) this.close(this.#ending)
     } catch (error) {
       if (this.#scope.aborted) return
-      const ending = endingOf(error)
+      const ending = closeOf(error)
       this.close(ending ?? BROKEN)
       if (ending === undefined) report(this.settings, error)
     }
@@ -104,13 +106,13 @@ export class Session {
       const { partial } = this.asked
       const answered = await answer(this.peer, { ...message, identity: this.identity }, scope, partial ? this.#send : undefined)
       // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
-      if (!partial && behindIn(answered.status) !== undefined && refusedIn(answered.status) === undefined) throw new OutOfReach(answered.status!)
+      const { kind = 'failed', executor } = outcomeIn(answered.status) ?? {}
+      if (!partial && kind !== 'failed' && executor !== GATEWAY) throw outOfReach(answered.status!)
       return answered
     } catch (error) {
       // What is wrong with the request is its answer; anything else concerns the whole connection.
-      const code: unknown = (error as { code?: unknown })?.code
-      if (typeof code === 'string' && /^ERR_(OPTION|DOCUMENT|INPUT|PROTO)/.test(code)) return failure(message.requestId, error)
-      throw error
+      if (error instanceof Refusal || !isOfRequest(outcome(error).kind)) throw error
+      return failure(message.requestId, error)
     } finally {
       scope.close()
     }
@@ -194,5 +196,5 @@ function report({ onError }: Settings, error: unknown): void {
 }
 
 function failure(requestId: string, error: unknown): Message {
-  return emptyMessage({ requestId, status: statusOfUnfit(error as Error) })
+  return emptyMessage({ requestId, status: refusedStatus(asError(error)) })
 }

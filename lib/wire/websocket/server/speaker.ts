@@ -10,18 +10,18 @@ import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
 import { NodeKnock } from '../../caller.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
+import { STATUS as HTTP_STATUS } from '../../http/status.js'
 import type { Identity } from '../../identity.js'
 import type { Speaker } from '../../speaker.js'
 import { type Settings, settings, type WebSocketSpeakerOptions } from '../options.js'
+import { STATUS } from '../status.js'
 import { dryRun } from './dry-run.js'
-import { cut } from './ending.js'
+import { cut } from './failures.js'
 import { type Asked, asked, choose, wantsWebSocket } from './handshake.js'
 import { Session } from './session.js'
 
 /** Milliseconds that a client has to say goodbye when the server closes, or does not let it in. */
 const GOODBYE = 500
-/** The code of a connection whose client is not known, as 401 is over HTTP. */
-const UNKNOWN = 4401
 
 /** What a server of Node hands over when a client wants another protocol. */
 export type UpgradeTaken = [request: IncomingMessage, stream: Duplex, head: Buffer]
@@ -66,8 +66,8 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     const wanted = asked(request)
     // Until the connection stands, nobody else listens.
     stream.on('error', ignore)
-    if (wanted === undefined) refuse(stream, 404, 'Nothing here. WebSockets are at / and /dry_run')
-    else if (namesSeveralHosts(request)) refuse(stream, 400, 'A request names one host')
+    if (wanted === undefined) refuse(stream, 'unimplemented', 'Nothing here. WebSockets are at / and /dry_run')
+    else if (namesSeveralHosts(request)) refuse(stream, 'malformed', 'A request names one host')
     else void this.#admit(request, stream, head, wanted)
     return true
   }
@@ -83,11 +83,10 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     stream.off('close', left)
     const { turned, identity } = verdict
     // Pages are not told with which status they were refused, but with which code a connection was closed.
-    const heard = turned?.kind === 'unknown' && request.headers.origin !== undefined
+    const heard = turned?.kind === 'unauthenticated' && request.headers.origin !== undefined
     if (stream.destroyed) return
-    if (this.#drain.draining) refuse(stream, 503, 'Closing')
-    else if (turned?.kind === 'forbidden') refuse(stream, 403, turned.reason)
-    else if (turned !== undefined && !heard) refuse(stream, 401, turned.reason, CHALLENGE)
+    if (this.#drain.draining) refuse(stream, 'closing', 'Closing')
+    else if (turned !== undefined && !heard) refuse(stream, turned.kind, turned.reason, turned.kind === 'unauthenticated' ? CHALLENGE : {})
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
         stream.off('error', ignore)
@@ -96,11 +95,11 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
       })
   }
 
-  #turnAway(socket: WebSocket, { reason }: Turned): void {
+  #turnAway(socket: WebSocket, { kind, reason }: Turned): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', ignore)
-    socket.close(UNKNOWN, cut(reason))
+    socket.close(STATUS[kind], cut(reason))
     setTimeout(() => socket.terminate(), GOODBYE).unref()
   }
 
@@ -161,12 +160,19 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
   }
 }
 
-function refuse(stream: Duplex, status: 400 | 401 | 403 | 404 | 503, text: string, headers: Readonly<Record<string, string>> = {}): void {
-  const name = { 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }[status]
+const NAMES = {
+  malformed: 'Bad Request',
+  unauthenticated: 'Unauthorized',
+  forbidden: 'Forbidden',
+  unimplemented: 'Not Found',
+  closing: 'Service Unavailable',
+} as const
+
+function refuse(stream: Duplex, kind: keyof typeof NAMES, text: string, headers: Readonly<Record<string, string>> = {}): void {
   const more = Object.entries(headers).map(([header, value]) => `${header}: ${value}\r\n`)
   const length = Buffer.byteLength(text)
   stream.end(
-    `HTTP/1.1 ${status} ${name}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
+    `HTTP/1.1 ${HTTP_STATUS[kind]} ${NAMES[kind]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
   )
   // Nobody else has an eye on it: what still comes is read over, until its end is seen, and who does not leave is left.
   stream.resume()

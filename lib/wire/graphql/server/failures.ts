@@ -1,0 +1,35 @@
+import { GraphQLError } from 'graphql'
+import { ExecutorError } from '../../../base/errors.js'
+import { GATEWAY } from '../../../graph/gateway.js'
+import { type Kind, outcome } from '../../outcome.js'
+import { publicMessage } from '../../public-message.js'
+import { STATUS } from '../status.js'
+
+/** The code of what executors made and JSON cannot say, until it is known which. */
+export const UNWRITABLE = 'ERR_DOCUMENT'
+
+/**
+ * What a client may know of an error; the rest goes to `report`. What an executor failed at, or is out of reach for, is an error of its field: it has
+ * the error's own `code`, `executor`, `endpoint` and `requestId`. What is refused has the code of its kind, and a status; `reason` is the code of the
+ * error itself. Anything else is reported and comes out masked.
+ */
+export function graphQLError(error: unknown, report: (error: unknown) => void): unknown {
+  if (error instanceof GraphQLError) return error
+  const { kind } = outcome(error)
+  if (error instanceof ExecutorError) {
+    const { code, executor, endpoint, requestId } = error
+    if (executor === GATEWAY) return refusal(kind, error.message, { requestId })
+    report(error)
+    return new GraphQLError(publicMessage(error), { extensions: { code, executor, endpoint, requestId } })
+  }
+  if (kind === 'internal' || kind === 'failed') return error
+  // The operation itself could be read: what is wrong stands in its arguments.
+  return refusal(kind === 'malformed' ? 'invalid' : kind, publicMessage(error), { reason: (error as { code?: unknown }).code })
+}
+
+/** A refusal, and its status. */
+export function refusal(kind: Kind, message: string, more: object = {}): GraphQLError {
+  const { code, status } = STATUS[kind]
+  const http = kind === 'busy' ? { status, headers: { 'retry-after': '1' } } : { status }
+  return new GraphQLError(message, { extensions: { code, ...more, http } })
+}

@@ -1,0 +1,50 @@
+import type { status as Code } from '@grpc/grpc-js'
+import { asError } from '../../../base/errors.js'
+import { GATEWAY } from '../../../graph/gateway.js'
+import type { Message } from '../../message.js'
+import { outcome, Refusal } from '../../outcome.js'
+import { publicMessage } from '../../public-message.js'
+import { outcomeIn } from '../../status.js'
+import { STATUS } from '../status.js'
+
+/** What a call ends with that is not answered, as grpc-js takes it. */
+export class CallEnd extends Error {
+  readonly details: string
+
+  constructor(
+    readonly code: Code,
+    reason: string,
+  ) {
+    const details = plain(reason)
+    super(details)
+    this.details = details
+  }
+}
+
+/** Why a call is not answered whose executor is out of reach, or whose request the server gave up: Jina's clients and gateways go by the status of the call. */
+export function refusalBehind({ status }: Message): Refusal | undefined {
+  const { kind = 'failed' } = outcomeIn(status) ?? {}
+  return kind === 'failed' ? undefined : new Refusal(kind, status!.description)
+}
+
+/** Whether a server says of itself what became of a request: of that, there is an answer. */
+export function isOwn({ status }: Message): boolean {
+  return outcomeIn(status)?.executor === GATEWAY
+}
+
+/**
+ * What a client is told of what was thrown.
+ * @param report hears of what nobody expected, of which clients are told nothing
+ */
+export function endOf(error: unknown, report: (error: Error) => void): CallEnd {
+  const { kind } = outcome(error)
+  if (kind !== 'internal' && kind !== 'failed') return new CallEnd(STATUS[kind], publicMessage(error))
+  report(asError(error))
+  return new CallEnd(STATUS.internal, 'Something went wrong here')
+}
+
+/** grpc-js puts details into a header: it fails at halves of characters, and clients fail at very long ones. */
+function plain(text: string): string {
+  const short = text.length > 1000 ? `${text.slice(0, 999)}…` : text
+  return short.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
+}

@@ -1,0 +1,36 @@
+import type { Kind } from './outcome.js'
+
+const UNREACHABLE =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/
+const TLS = /CERT|^ERR_TLS|^ERR_SSL|^EPROTO$|^UNABLE_TO_|SIGNATURE|^INVALID_CA$|^INVALID_PURPOSE$|^PATH_LENGTH_EXCEEDED$|^HOSTNAME_MISMATCH$/
+const PROTOCOL = /^HPE_|^WS_ERR|^UND_ERR_(INVALID|NOT_SUPPORTED|RES|REQ|HEADERS_OVERFLOW)|^Z_|^ERR_CONTENT_DECODING/
+const TOO_LARGE = /^WS_ERR_(UNSUPPORTED_MESSAGE_LENGTH|TOO_MANY_BUFFERED_PARTS)$/
+const TIMEOUT = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/
+
+type PlatformKind = Extract<Kind, 'late' | 'unreachable' | 'tls' | 'tooLarge' | 'unimplemented' | 'disconnected'>
+
+/**
+ * What a code means by which a platform says what is wrong with a connection, whatever is spoken on it.
+ * @param begun whether somebody had answered there before
+ */
+export function kindOfPlatform(code: string, begun: boolean): PlatformKind {
+  if (TIMEOUT.test(code)) return 'late'
+  if (UNREACHABLE.test(code) && !begun) return 'unreachable'
+  if (TOO_LARGE.test(code)) return 'tooLarge'
+  if (TLS.test(code)) return 'tls'
+  return PROTOCOL.test(code) ? 'unimplemented' : 'disconnected'
+}
+
+/** The code of an error, or of what it comes of: fetch hides what happened in its error's cause, a name with several addresses among its errors. */
+export function platformCode(error: unknown): { code: string; at: unknown } {
+  let at: unknown = error
+  for (let depth = 0; depth < 8 && typeof at === 'object' && at !== null; depth++) {
+    const { code, cause, errors } = at as { code?: unknown; cause?: unknown; errors?: unknown }
+    if (typeof code === 'string') return { code, at }
+    at = cause ?? (Array.isArray(errors) ? errors[0] : undefined)
+  }
+  return { code: '', at: error }
+}
+
+/** What a server is that hangs up while, or right after, both agree on TLS: with TLS 1.3, one that does not take a client's certificate says so by that alone. */
+export const CUT = 'it hung up before a secure connection stood. It may not take the certificate of this end, or want one: see tls.cert and tls.key'
