@@ -8,6 +8,8 @@ export interface Address {
   readonly host: string
   readonly port: number
   readonly tls: boolean
+  /** Below which it answers, as behind a proxy: `/flow`. None is the root. */
+  readonly path?: string
 }
 
 /** What may be said of it in words, in place of a scheme and a port in the host. */
@@ -38,7 +40,7 @@ const DEFAULTS = { protocol: 'grpc', host: '127.0.0.1' } as const
  */
 export function addressOf({ host: written, port, protocol, tls }: AddressOptions): Address {
   if (written !== undefined && typeof written !== 'string') throw optionType('host', 'a string', written)
-  const [, scheme, rest = ''] = /^(?:([a-z]+):\/\/)?(.*?)\/?$/i.exec(written ?? '')!
+  const [, scheme, rest = '', path = ''] = /^(?:([a-z]+):\/\/)?([^/]*)((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/?$/i.exec(written ?? '') ?? [undefined, undefined, '//']
   const known = scheme === undefined ? undefined : Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase()] : undefined
   if (scheme !== undefined && known === undefined)
     throw optionRange(
@@ -56,11 +58,14 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
   const number = port ?? (digits === undefined ? undefined : Number(digits))
   if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65_535)) throw optionRange('port', 'an integer from 1 to 65535', number)
   const secure = known?.tls === true || (tls !== undefined && tls !== false)
+  const spoken = known?.protocol ?? protocolOf(protocol) ?? DEFAULTS.protocol
+  if (path !== '' && spoken === 'grpc') throw optionRange('host', 'an address without a path: gRPC has none. HTTP, WebSocket and GraphQL may', written)
   return {
-    protocol: known?.protocol ?? protocolOf(protocol) ?? DEFAULTS.protocol,
+    protocol: spoken,
     host: name === '' ? DEFAULTS.host : name,
     port: number ?? (secure ? 443 : 80),
     tls: secure,
+    ...(path !== '' && { path }),
   }
 }
 
@@ -74,8 +79,8 @@ export function protocolOf(given: unknown): Protocol | undefined {
 }
 
 /** An address in one word, as wires take it. */
-export function written({ protocol, host, port, tls }: Address, scheme: string = protocol === 'websocket' ? 'ws' : protocol): string {
-  return `${scheme}${tls ? 's' : ''}://${host}:${port}`
+export function written({ protocol, host, port, tls, path = '' }: Address, scheme: string = protocol === 'websocket' ? 'ws' : protocol): string {
+  return `${scheme}${tls ? 's' : ''}://${host}:${port}${path}`
 }
 
 /** Of brackets, only what a port stands behind needs them. */

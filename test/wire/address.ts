@@ -1,6 +1,9 @@
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { Flow } from '../../lib/index.js'
 import { addressOf, written } from '../../lib/wire/address.js'
 
 const read = (host: string | undefined, rest: object = {}): string => written(addressOf({ host, ...rest }))
@@ -56,7 +59,7 @@ test('C2: what is no address is refused', () => {
     ['ftp://a', {}, /grpc:\/\/.*not "ftp:\/\/a"/],
     ['1:2:3', {}, /a name or an IP address/],
     ['a b', {}, /a name or an IP address/],
-    ['a/path', {}, /a name or an IP address/],
+    ['a/path', {}, /without a path: gRPC has none/],
     ['http://a:b', {}, /a name or an IP address/],
     ['a:99999', {}, /port must be an integer from 1 to 65535/],
     ['a', { port: 0 }, /port/],
@@ -71,6 +74,44 @@ test('C2: what is no address is refused', () => {
       (error: any) => /^ERR_OPTION/.test(error.code) && message.test(error.message),
       String(host),
     )
+  }
+})
+
+test('234: an address may have a path, below which HTTP, WebSocket and GraphQL are asked; gRPC has none', async () => {
+  assert.is(read('https://my.flow/a/b/'), 'https://my.flow:443/a/b')
+  assert.is(read('my.flow:8080/a', { protocol: 'ws' }), 'ws://my.flow:8080/a')
+  for (const host of ['grpc://my.flow/a', 'my.flow/a']) assert.throws(() => addressOf({ host }), /gRPC has none/)
+  for (const host of ['http://a//b', 'http://a/b?c', 'http://a/b#c']) assert.throws(() => addressOf({ host }), /must be/)
+  await using flow = await new Flow()
+    .add({
+      uses: ({ docs }) => {
+        for (const doc of docs) doc.text += '!'
+      },
+    })
+    .open()
+  await using gateway = await Gateway.serve(flow, { protocol: ['http', 'websocket'], graphql: true })
+  // As a proxy does, it takes the path away.
+  const proxy = createServer((near) => {
+    const far = connect(gateway.port, '127.0.0.1')
+    near.on('data', (data) => far.write(String(data).replace(/^([A-Z]+) \/of\/mine\//, '$1 /')))
+    far.pipe(near)
+    near.on('error', () => far.destroy()).on('close', () => far.destroy())
+    far.on('error', () => near.destroy()).on('close', () => near.destroy())
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const { port } = proxy.address() as AddressInfo
+  try {
+    await using http = new Client(`http://127.0.0.1:${port}/of/mine`)
+    assert.equal((await http.post('/', ['a']).docs()).texts, ['a!'])
+    assert.is((await http.mutate('mutation { docs(data: { text: "b" }) { text } }')).data.docs[0].text, 'b!')
+    assert.is(await http.isFlowReady(), true)
+    await using websocket = new Client({ host: `127.0.0.1/of/mine`, port, protocol: 'websocket' })
+    // Frames are masked bytes, which this proxy leaves whole only in its first piece.
+    assert.is(await websocket.isFlowReady(), true)
+    const page = await (await fetch(`http://127.0.0.1:${port}/of/mine/graphql`, { headers: { accept: 'text/html' } })).text()
+    assert.not.match(page, /(src|href)="\//)
+  } finally {
+    proxy.close()
   }
 })
 

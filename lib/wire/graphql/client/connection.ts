@@ -59,7 +59,7 @@ export class GraphQLConnection {
     const { tls, connectTimeout, fetch } = settings
     const given = Object.entries({ tls, connectTimeout, fetch }).filter(([, value]) => value !== undefined)
     const { url, transport } = wayTo(written(address, 'http'), Object.fromEntries(given))
-    this.#url = new URL('graphql', url)
+    this.#url = new URL('graphql', url.href.endsWith('/') ? url : `${url.href}/`)
     this.#settings = settings
     this.#credentials = Credentials.of(this.#url.href, settings)
     this.#transport = transport

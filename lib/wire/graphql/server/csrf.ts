@@ -10,7 +10,7 @@ import { Page } from './page.js'
  * Only `application/json` is: a browser asks before it sends that to another origin, while it sends forms and plain text for any page.
  */
 export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): Plugin {
-  const page = graphiql ? new Page(path) : undefined
+  const page = graphiql ? new Page() : undefined
   return {
     async onRequest({ request, fetchAPI, endResponse }) {
       const { pathname, query } = target(request.url)

@@ -20,11 +20,6 @@ type FetchAPI = { readonly Response: typeof globalThis.Response }
 /** GraphiQL, from files of this package: `build.mjs` bundles it, and no content network is asked. */
 export class Page {
   readonly #assets = new Map<string, Asset>()
-  readonly #html: string
-
-  constructor(path: string) {
-    this.#html = html(path)
-  }
 
   /** The page for a browser that opens the path, or one of its two files; nothing for what is a GraphQL request. */
   async answer(query: string, headers: Headers, { Response }: FetchAPI): Promise<globalThis.Response | undefined> {
@@ -34,7 +29,7 @@ export class Page {
     if (name === null) {
       if (!headers.get('accept')?.includes('text/html')) return undefined
       const built = (await this.#asset('graphiql.js').body) !== undefined
-      return new Response(built ? this.#html : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
+      return new Response(built ? HTML : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
     }
     const asset = Object.hasOwn(TYPES, name) ? this.#asset(name) : undefined
     const body = await asset?.body
@@ -67,24 +62,23 @@ async function read(name: string): Promise<Uint8Array | undefined> {
   return undefined
 }
 
-function html(path: string): string {
-  return `<!doctype html>
+/** Its files are named from where it is, which may be below a path that a proxy takes away. */
+const HTML = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>GraphiQL · sluice</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="${path}?asset=graphiql.css">
+<link rel="stylesheet" href="?asset=graphiql.css">
 <style>html, body, #graphiql { height: 100%; margin: 0 }</style>
 </head>
 <body>
 <div id="graphiql"></div>
-<script src="${path}?asset=graphiql.js"></script>
+<script src="?asset=graphiql.js"></script>
 </body>
 </html>
 `
-}
 
 const MISSING = `<!doctype html>
 <html lang="en">
