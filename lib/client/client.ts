@@ -9,6 +9,7 @@ import type { PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { Eventual } from '../stream/eventual.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { CONNECT_RULES, headers, headersOver } from '../wire/connect-options.js'
@@ -187,10 +188,10 @@ export class Client implements Handler, AsyncDisposable {
    * @throws as {@link mutate} does, at the first `next()`
    */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
-    const over = (): Promise<GraphQLConnection> => this.#overHttp()
-    return (async function* () {
-      yield* (await over()).subscribe(document, variables, options)
-    })()
+    return new Eventual(
+      () => this.#overHttp(),
+      (over: GraphQLConnection) => over.subscribe(document, variables, options),
+    )
   }
 
   /** Whether the Flow answers, all its executors included. Never throws. */

@@ -28,7 +28,7 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
     flushAfter = DEFAULT_FLUSH_AFTER,
     showProgress,
   } = checkPostOptions(options)
-  const header = new Header(on, snapshot(parameters), targetExecutor)
+  const header = new Header(on || '/', snapshot(parameters), targetExecutor)
   const stages = rawPipe(
     () => inputs,
     batches(requestSize, flushAfter),

@@ -38,12 +38,16 @@ export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = {
   forwardIdentity: flag,
 }
 
-/** What goes into headers must not end them. */
+/** What is said of one message on one connection: by whoever sends it, and by nobody else beside. */
+const OURS = /^(connection|content-length|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i
+
+/** What goes into headers must not end them, nor say how the message is framed. */
 export function headers(name: string, value: unknown): void {
   // What is iterable keeps its entries elsewhere, and would seem to have none.
   if (typeof value !== 'object' || value === null || Symbol.iterator in value) throw optionType(name, 'an object of texts by name', value)
   for (const [header, text] of Object.entries(value)) {
     if (!/^[\w!#$%&'*+.^`|~-]+$/.test(header)) throw optionRange(name, 'an object of texts by the name of a header', header)
+    if (OURS.test(header)) throw new OptionRangeError(`${name}.${header} is said by the connection itself. Leave it out`)
     if (typeof text !== 'string') throw optionType(`${name}.${header}`, 'a string', text)
     // The value may be a secret, so it is not shown.
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) throw optionRange(`${name}.${header}`, 'a text without line ends and other control characters', '…')

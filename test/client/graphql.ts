@@ -167,6 +167,20 @@ test('C4: subscribe(): who breaks off ends it on the server', async () => {
   assert.equal(it.ended, ['hang'])
 })
 
+test('209: subscribe(): who leaves while it waits for the next answer is let go at once, and ends it on the server', async () => {
+  await using it = await world()
+  await using client = new Client(it.address('http'))
+  const values = client.subscribe(SUBSCRIPTION, data('now', 'hang'))
+  await within(10_000, values.next())
+  const pending = values.next()
+  await within(10_000, it.arrived())
+  await within(10_000, values.return!())
+  assert.equal(await within(10_000, pending), { done: true, value: undefined })
+  await within(10_000, it.over(1))
+  assert.equal(it.ended, ['hang'])
+  assert.equal(await values.next(), { done: true, value: undefined })
+})
+
 test('C4: subscribe(): the signal ends it with its reason; timeout is for its start alone', async () => {
   await using it = await world()
   await using client = new Client(it.address('http'))

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
 
-test('C2, C3: what cannot be is refused by new Client(), and named', () => {
+test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => {
   const wrong: [object, 'ERR_OPTION_TYPE' | 'ERR_OPTION_RANGE', RegExp][] = [
     [{ host: '' }, 'ERR_OPTION_RANGE', /^host must be/],
     [{ host: ' ' }, 'ERR_OPTION_RANGE', /^host must be/],
@@ -30,6 +30,13 @@ test('C2, C3: what cannot be is refused by new Client(), and named', () => {
   for (const name of ['headers', 'metadata'])
     wrong.push(
       [{ [name]: { 'x-a': 'b\r\nx-c: d' } }, 'ERR_OPTION_RANGE', new RegExp(`^${name}\\.x-a must be`)],
+      ...['Host', 'content-length', 'Transfer-Encoding', 'connection', 'upgrade', 'te', 'trailer', 'keep-alive', 'expect'].map(
+        (header): [object, 'ERR_OPTION_RANGE', RegExp] => [
+          { [name]: { [header]: 'a' } },
+          'ERR_OPTION_RANGE',
+          new RegExp(`^${name}\\.${header} is said by the connection itself`),
+        ],
+      ),
       [{ [name]: { 'x a': 'b' } }, 'ERR_OPTION_RANGE', new RegExp(`^${name} must be.*"x a"`)],
       [{ [name]: { 'x-a': 1 } }, 'ERR_OPTION_TYPE', new RegExp(`^${name}\\.x-a must be a string`)],
       [{ [name]: new Map([['x-a', 'b']]) }, 'ERR_OPTION_TYPE', new RegExp(`^${name} must be .*not a Map`)],

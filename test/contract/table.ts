@@ -358,6 +358,33 @@ export const TABLE: readonly Row[] = [
   ),
 
   {
+    name: '179: an endpoint without a name is /',
+    expect: 'root',
+    async see(way) {
+      class Root extends Executor {
+        root({ docs, endpoint }: Call) {
+          for (const doc of docs) doc.text = endpoint === '/' ? 'root' : endpoint
+        }
+        static requests = { '/': 'root' } as const
+      }
+      await using it = await way.open([{ name: 'actor', uses: Root }])
+      return await each(it.post('', ['x'], { requestSize: 1 }), ({ docs }) => docs.texts.join())
+    },
+  },
+  {
+    name: '179: numbers that do not fit in 32 bits',
+    expect: (way) => {
+      const narrow = way.protocol === 'grpc' || way.protocol === 'websocket'
+      return `granularity: ${narrow || way.kind === 'graphql' ? FAILED : '4294967296'}; weight: ${narrow ? FAILED : '1e+300'}`
+    },
+    async see(way) {
+      await using it = await way.open([{ name: 'actor', uses: ({ docs }: Call) => void ((docs[0] as any)[docs[0]!.text] = Number(docs[0]!.tags.n)) }])
+      const seen = async (field: string, n: string): Promise<string> =>
+        `${field}: ${await alone(it, { text: field, tags: { n } }, { continueOnError: true }, ({ docs }) => String(docs[0][field]))}`
+      return `${await seen('granularity', '4294967296')}; ${await seen('weight', '1e300')}`
+    },
+  },
+  {
     name: 'an endpoint that nobody has: documents come back as they are',
     expect: 'x',
     async see(way) {

@@ -37,6 +37,11 @@ export interface HttpOptions extends SpeakerOptions, EntranceOptions {
   timeout?: number | undefined
   /** Told of executors that fail, requests that are late or refused, and what is wrong with the server itself, a record each. Default: none. */
   logger?: Logger | undefined
+  /**
+   * Milliseconds of silence after which a streamed answer, NDJSON or events, says something that means nothing, a blank line or a comment: proxies end
+   * what is silent for a minute. With the first of them, the answer has begun, with status 200. 0 for none. Default 15 000.
+   */
+  heartbeat?: number | undefined
   /** Pack answers from 1 KiB that the client takes packed: gzip, br or deflate. Default `true`. */
   compression?: boolean | undefined
 }
@@ -57,6 +62,7 @@ export interface Settings extends HttpOptions {
   readonly noDebugEndpoints: boolean
   readonly noCrudEndpoints: boolean
   readonly compression: boolean
+  readonly heartbeat: number
   readonly title: string
   readonly description: string
   readonly onError: (error: Error) => void
@@ -79,6 +85,7 @@ const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
   timeout: milliseconds,
   logger: callback,
   compression: flag,
+  heartbeat: milliseconds,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
@@ -99,6 +106,7 @@ export function settings(options: HttpOptions): Settings {
     noDebugEndpoints: options.noDebugEndpoints ?? false,
     noCrudEndpoints: options.noCrudEndpoints ?? false,
     compression: options.compression ?? true,
+    heartbeat: options.heartbeat ?? 15_000,
     title: options.title ?? 'sluice',
     description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
     onError: heard(onError ?? (logger === undefined ? (error) => console.error(error) : () => {}), logger),

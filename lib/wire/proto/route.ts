@@ -19,6 +19,9 @@ export function readRoute(reader: Reader, end: number): Stop {
   return stop
 }
 
+/** The last millisecond that a Date can be, and the first. */
+const MAX_TIME = 8.64e15
+
 /** Milliseconds since the epoch. */
 function readTime(reader: Reader, end: number): number {
   let seconds = 0
@@ -30,7 +33,9 @@ function readTime(reader: Reader, end: number): number {
     else reader.skip(tag, end)
   }
   reader.done(end)
-  return seconds * 1000 + nanos / 1e6
+  const time = seconds * 1000 + nanos / 1e6
+  // Beyond what a Date can be, it says nothing.
+  return Math.abs(time) <= MAX_TIME ? time : 0
 }
 
 export function writeRoute(writer: Writer, tag: number, { executor, startTime, endTime, status }: Stop): void {

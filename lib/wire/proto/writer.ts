@@ -5,6 +5,9 @@ import { room, SHORT, writeAscii, writeText } from './text.js'
 /** Messages up to this size are written behind each other into one room: one of their own would cost more than a small message does. */
 const SMALL = 1 << 15
 const SLAB = SMALL << 2
+/** From here on, the nearest number of 32 bits is infinite. */
+const TOO_LARGE = 3.4028235677973366e38
+
 let slab: Uint8Array | undefined
 let taken = 0
 
@@ -87,11 +90,12 @@ export class Writer {
     this.raw(tag)
   }
 
+  /** @throws DocumentError for a number that does not fit */
   uint32(tag: number, value: number): void {
+    if (value > 4294967295) throw new DocumentError('ERR_DOCUMENT', `${value} does not fit in 32 bits, as which granularity and adjacency travel`)
     this.need(20)
     this.raw(tag)
-    if (value < 4294967296) this.raw(value)
-    else this.#int64(BigInt(value))
+    this.raw(value)
   }
 
   /** A signed integer, in ten bytes when it is negative. */
@@ -125,7 +129,10 @@ export class Writer {
     this.rawFloat(value)
   }
 
+  /** @throws DocumentError for a number that would become infinite */
   rawFloat(value: number): void {
+    if (Math.abs(value) >= TOO_LARGE && Number.isFinite(value))
+      throw new DocumentError('ERR_DOCUMENT', `${value} does not fit in 32 bits, as which weights, offsets, locations and scores travel`)
     this.#view.setFloat32(this.pos, value, true)
     this.pos += 4
   }

@@ -100,7 +100,7 @@ export function readStatus(json: Json): Status {
 }
 
 function readStop(json: Json): Stop {
-  const time = (value: unknown) => (typeof value === 'string' ? Date.parse(value) : undefined)
+  const time = (value: unknown) => (typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? Date.parse(value) : undefined)
   return {
     executor: String(json.executor),
     startTime: time(json.start_time ?? json.startTime) ?? 0,

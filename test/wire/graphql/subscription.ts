@@ -32,6 +32,17 @@ test('G2: a subscription gives each response when it is there, before the others
   assert.is((await within(2000, stream.next())).value?.event, 'complete')
 })
 
+test('229: nobody in between keeps the answers of a subscription back', async () => {
+  await using flow = await new Flow().add({}).open()
+  await using server = await serve(flow)
+  const ask = (accept: string, query: string) =>
+    fetch(server.url, { method: 'POST', headers: { 'content-type': 'application/json', accept }, body: JSON.stringify({ query }) })
+  const streamed = await ask('text/event-stream', 'subscription { docs(data: { text: "a" }) { requestId } }')
+  assert.is(streamed.headers.get('x-accel-buffering'), 'no')
+  await streamed.text()
+  assert.is((await ask('application/json', '{ docs(data: { text: "a" }) { id } }')).headers.get('x-accel-buffering'), null)
+})
+
 test('G2: with resultsInOrder responses come in the order of the documents', async () => {
   const slow = deferred<void>()
   const uses = ({ docs }: Call) => {

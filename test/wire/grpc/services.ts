@@ -4,7 +4,7 @@ import { status as Code, Metadata } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DocumentArray } from '../../../lib/doc/array.js'
-import { type Call, Executor, requests } from '../../../lib/index.js'
+import { type Call, Executor, Flow, requests } from '../../../lib/index.js'
 import { readFields, textOf, writeFields } from '../../../lib/wire/grpc/fields.js'
 import { METHODS } from '../../../lib/wire/grpc/methods.js'
 import { emptyMessage, type Message } from '../../../lib/wire/message.js'
@@ -187,6 +187,48 @@ test('C6: stream_doc: one document in, each that is yielded out', async () => {
     items.map((item) => decodeSingle(item).docs.texts),
     [['a 0'], ['a 1'], ['a 2']],
   )
+})
+
+test('211: stream_doc: what executors behind a generator made of its documents follows its pieces', async () => {
+  const flow = await new Flow()
+    .add({
+      name: 'generator',
+      async *uses({ docs }: Call) {
+        yield docs[0]!
+      },
+    })
+    .add({ name: 'behind', uses: ({ docs }: Call) => docs.forEach((doc) => void (doc.text += ', behind')) })
+    .open()
+  const server = await serve(flow)
+  {
+    using raw = new Raw(server.address)
+    const { items } = await within(10_000, collect<Buffer>(raw.server(METHODS.document, bytes(encodeSingle(message(['a']))))))
+    assert.equal(
+      items.map((item) => decodeSingle(item).docs.texts),
+      [['a'], ['a, behind']],
+    )
+  }
+  await server.close()
+  await flow.close()
+})
+
+test('211: an answer that cannot be written is told by is-error, too, and stacks in its routes stay here', async () => {
+  await using it = await world(({ docs }) => void (docs[0]!.tags.n = 5n))
+  using raw = new Raw(it.server.address)
+  const { answer, status } = await within(10_000, raw.unary(METHODS.single, bytes(encodeMessage(message(['a'])))))
+  assert.match(decodeMessage(answer!).status!.description, /n is a bigint/)
+  assert.equal(status.metadata.get('is-error'), ['true'])
+  const stop = {
+    executor: 'before',
+    startTime: 1,
+    status: { code: 'ERROR' as const, description: 'no', exception: { name: 'E', args: [], stacks: ['at /secret'], executor: 'before' } },
+  }
+  await using fine = await world(() => {})
+  using other = new Raw(fine.server.address)
+  const passed = await within(10_000, other.unary(METHODS.single, bytes(encodeMessage(message(['a'], { routes: [stop] })))))
+  const { routes, status: good } = decodeMessage(passed.answer!)
+  assert.is.not(good?.code, 'ERROR')
+  assert.equal(routes[0]!.status?.exception, { name: 'E', args: [], stacks: [], executor: 'before' })
 })
 
 test('C6: stream_doc of what is no generator, and of what fails', async () => {

@@ -38,6 +38,28 @@ async function fails(client: Connection, code: string, about: string, on = '/'):
 }
 
 for (const [name, dial] of Object.entries(WAYS)) {
+  test(`210: ${name} lets go of the connection of an answer that it does not read`, async () => {
+    let open = 0
+    const server = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(200, { 'content-type': 'text/html' }).end('x'.repeat(1 << 20)))
+    })
+    const closed = deferred<void>()
+    server.on('connection', (socket) => {
+      open++
+      socket.on('close', () => {
+        if (--open <= 1) closed.resolve()
+      })
+    })
+    await using service = await listening(server)
+    const client = dial(service.url)
+    for (let i = 0; i < 10; i++) {
+      const { error } = await within(10_000, collect(post(client, '/', ['a'])))
+      assert.is(error?.code, 'ERR_PROTOCOL')
+    }
+    await within(10_000, closed.promise)
+    await client.close()
+  })
+
   test(`C1: ${name} posts documents, and gets partial answers first`, async () => {
     await using service = await started(async function* ({ docs, parameters }: any) {
       for (const doc of docs) {

@@ -58,6 +58,34 @@ test('G1: partial answers come as lines, or as events, by Accept', async () => {
   ])
 })
 
+for (const [accept, beat, ending] of [
+  ['application/x-ndjson', '\n', /^\n+\{.*"text":"a".*\}\n$/],
+  ['text/event-stream', ':\n\n', /^(:\n\n)+event: response\ndata: .*"text":"a".*\n\nevent: end\n/],
+] as const)
+  test(`229: an answer as ${accept} says that it lives while its executors work, and is whole`, async () => {
+    const door = deferred<void>()
+    await using service = await started(() => door.promise, { heartbeat: 20, compression: false })
+    const response = await within(10_000, send(`${service.url}/post`, { data: ['a'] }, { headers: { accept } }))
+    assert.is(response.headers.get('x-accel-buffering'), 'no')
+    const reader = response.body!.pipeThrough(new TextDecoderStream() as any).getReader() as ReadableStreamDefaultReader<string>
+    let text = ''
+    while (text.length < beat.length * 2) text += (await within(10_000, reader.read())).value
+    assert.match(text, new RegExp(`^(${beat})+$`))
+    door.resolve()
+    for (let step = await reader.read(); !step.done; step = await reader.read()) text += step.value
+    assert.match(text, ending)
+  })
+
+test('229: no heartbeat where none is wanted, or where all is said at once', async () => {
+  const door = deferred<void>()
+  await using service = await started(({ docs }) => (docs[0]!.text === 'late' ? door.promise : undefined), { heartbeat: 0 })
+  const ask = (text: string) => send(`${service.url}/post`, { data: [text] }, { headers: { accept: 'application/x-ndjson' } })
+  assert.match(await (await ask('now')).text(), /^\{/)
+  const late = ask('late')
+  setTimeout(() => door.resolve(), 50)
+  assert.match(await (await late).text(), /^\{/)
+})
+
 test('G1: one line without partial answers, with its length', async () => {
   await using service = await started(() => {})
   const response = await send(`${service.url}/post`, { data: ['a'] }, { headers: { accept: 'application/x-ndjson' } })

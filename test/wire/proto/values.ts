@@ -103,6 +103,24 @@ test('161: what would be written as nothing, whatever it holds, is refused by it
   assert.equal(jsonOf({ point: new Point() }, 'tags'), { point: new Point() })
 })
 
+test('179: numbers that do not fit are refused, and none becomes another', () => {
+  for (const field of ['granularity', 'adjacency']) {
+    assert.is((one({ [field]: 2 ** 32 - 1 }) as any)[field], 2 ** 32 - 1)
+    assert.throws(() => one({ [field]: 2 ** 32 }), /4294967296 does not fit in 32 bits/)
+  }
+  for (const init of [{ weight: 1e300 }, { offset: -1e300 }, { location: [1, 1e39] }, { scores: { cos: 1e300 } }])
+    assert.throws(() => one(init), /does not fit in 32 bits/)
+  assert.is(one({ weight: 3.4028234663852886e38 }).weight, 3.4028234663852886e38)
+  assert.equal([one({ weight: -Infinity }).weight, one({ weight: Number.NaN }).weight], [-Infinity, Number.NaN])
+})
+
+test('211: a time that no Date can be says nothing', () => {
+  for (const time of [1e300, -1e300, 9e15]) {
+    const [stop] = through({ routes: [{ executor: 'a', startTime: time, endTime: 5 }] }).routes
+    assert.equal([stop!.startTime, stop!.endTime], [0, 5])
+  }
+})
+
 test('C6: a key named __proto__ is a key like others', () => {
   const tags = JSON.parse('{"__proto__": {"polluted": 1}, "inner": {"__proto__": 2}}')
   const read = one({ tags }).tags

@@ -79,8 +79,21 @@ export class GraphQLConnection {
   }
 
   /** What a subscription sends, by server-sent events. @throws as {@link mutate} does; errors beside data come with it */
-  async *subscribe(document: string, variables?: object, options: MutateOptions = {}): AsyncGenerator<GraphQLResult, void> {
+  subscribe(document: string, variables?: object, options: MutateOptions = {}): AsyncGenerator<GraphQLResult, void> {
     const call = this.#call(options)
+    const answers = this.#answers(call, document, variables, options)
+    const leave = answers.return.bind(answers)
+    // A generator that waits for its next answer would be left only once that is there.
+    answers.return = async (value) => {
+      this.#calls.delete(call)
+      call.leave()
+      await leave(value).catch(() => {})
+      return { done: true, value: await value }
+    }
+    return answers
+  }
+
+  async *#answers(call: Call, document: string, variables: object | undefined, options: MutateOptions): AsyncGenerator<GraphQLResult, void> {
     try {
       const received = await this.#send(call, 'text/event-stream', document, variables, options)
       if (!received.header('content-type')?.startsWith('text/event-stream')) return yield await this.#result(received)
@@ -95,6 +108,8 @@ export class GraphQLConnection {
       }
       throw new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the stream ended before the subscription was complete')
     } catch (error) {
+      // Who left wants to hear of nothing.
+      if (call.left) return
       throw call.failure(error)
     } finally {
       this.#calls.delete(call)
@@ -201,6 +216,7 @@ class Call {
   readonly #timer: ReturnType<typeof setTimeout> | undefined
   /** Whether the server has begun to answer. */
   begun = false
+  left = false
 
   constructor(address: string, limit: number, timeout: number | undefined, signal: AbortSignal | undefined) {
     this.#address = address
@@ -237,6 +253,7 @@ class Call {
 
   /** What still comes is not wanted. */
   leave(): void {
+    this.left = true
     this.end()
     this.#controller.abort()
   }

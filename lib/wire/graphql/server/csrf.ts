@@ -18,6 +18,10 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
       const answer = page && request.method === 'GET' ? await page.answer(query, request.headers, fetchAPI) : undefined
       if (answer !== undefined) endResponse(answer)
     },
+    onResponse({ response }) {
+      // As NDJSON and events of the other routes: nobody in between shall keep them back.
+      if (response.headers.get('content-type')?.startsWith('text/event-stream')) response.headers.set('x-accel-buffering', 'no')
+    },
     onRequestParse({ request, serverContext, setRequestParser, endResponse, fetchAPI }) {
       if (request.method !== 'POST') return
       const encoding = request.headers.get('content-encoding')

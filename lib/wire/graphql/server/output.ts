@@ -37,6 +37,12 @@ function finite(value: number | undefined, name: string): number | undefined {
   throw unsayable(new DocumentError('ERR_DOCUMENT', `${name} is ${value}, which a Float of GraphQL cannot be`))
 }
 
+const int = (name: 'granularity' | 'adjacency') =>
+  field<Document>(GraphQLInt, ({ [name]: value }) => {
+    if (value < 2 ** 31) return value
+    throw unsayable(new DocumentError('ERR_DOCUMENT', `${name} is ${value}, which an Int of GraphQL cannot be`))
+  })
+
 const float = <N extends string>(name: N) => field<{ [name in N]?: number | undefined }>(GraphQLFloat, (source) => finite(source[name], name))
 
 const NamedScoreType = new GraphQLObjectType<NamedScore>({
@@ -81,8 +87,8 @@ export const StrawberryDocument: GraphQLObjectType = new GraphQLObjectType<Docum
   fields: () => ({
     id: field(GraphQLString),
     parentId: field(GraphQLString),
-    granularity: field(GraphQLInt),
-    adjacency: field(GraphQLInt),
+    granularity: int('granularity'),
+    adjacency: int('adjacency'),
     blob: field(Base64),
     tensor: field(NdArrayScalar),
     mimeType: field(GraphQLString),

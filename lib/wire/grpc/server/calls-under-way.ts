@@ -104,14 +104,21 @@ export class Desk {
     }
   }
 
-  /** As `encode()`; for many documents a promise, and others are served while they are written. */
-  encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array> {
+  /**
+   * As `encode()`; for many documents a promise, and others are served while they are written.
+   * @param onUnwritten hears of an answer that cannot be
+   */
+  encodeInTurns(message: Message, onUnwritten?: () => void): Uint8Array | Promise<Uint8Array> {
     const { model } = this.settings
+    const instead = (error: unknown): Uint8Array => {
+      onUnwritten?.()
+      return encodeMessage(unwritten(message, error), { model })
+    }
     try {
       const bytes = encodeInTurns(message, { model })
-      return bytes instanceof Promise ? bytes.catch((error) => encodeMessage(unwritten(message, error), { model })) : bytes
+      return bytes instanceof Promise ? bytes.catch(instead) : bytes
     } catch (error) {
-      return encodeMessage(unwritten(message, error), { model })
+      return instead(error)
     }
   }
 
@@ -133,8 +140,10 @@ export class Desk {
     const { exposeStacks } = this.settings
     // Executors before this one may have said something, in a Flow elsewhere.
     const results = typeof given === 'object' && given !== null ? { ...given, ...(message.parameters[RESULTS] as object) } : undefined
-    if (results === undefined && message.status?.code !== 'ERROR') return message
+    // A stop can have failed on the way to an answer without an error: another replica gave it.
+    const bare = exposeStacks || (message.status?.exception === undefined && message.routes.every(({ status }) => status?.exception === undefined))
+    if (results === undefined && bare) return message
     const parameters = results === undefined ? message.parameters : { ...message.parameters, [RESULTS]: results }
-    return exposeStacks ? { ...message, parameters } : sealed({ ...message, parameters })
+    return bare ? { ...message, parameters } : sealed({ ...message, parameters })
   }
 }

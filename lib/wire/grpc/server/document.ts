@@ -24,7 +24,9 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     call.sendMetadata(new Metadata())
     const outbox = new Outbox(call)
     let sent = 0
+    let last: string | undefined
     const send = async (answer: Message): Promise<void> => {
+      last = answer.routes.at(-1)?.executor
       for (const doc of answer.docs) {
         if (scope.aborted) return
         sent++
@@ -35,7 +37,8 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))
-    else if (sent === 0) await send(answer)
+    // Pieces are what the generator made: the whole follows where executors behind it have worked on it.
+    else if (sent === 0 || answer.routes.at(-1)?.executor !== last) await send(answer)
     call.end()
   } catch (error) {
     if (!scope.aborted) call.emit('error', endOf(error, desk.settings.onError))

@@ -48,7 +48,7 @@ export function unary(
 export function single(desk: Desk) {
   return unary(desk, async (bytes, scope, reply, share, identity) => {
     const answer = answered(await desk.answer({ ...(await desk.decodeInTurns(bytes)), identity }, scope, share))
-    reply(await desk.encodeInTurns(answer), answer.status?.code === 'ERROR')
+    await said(desk, answer, reply)
   })
 }
 
@@ -57,8 +57,17 @@ export function several(desk: Desk) {
   return unary(desk, async (bytes, scope, reply, share, identity) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
     const answer = answered(await desk.answer({ ...united(parts), identity }, scope, share))
-    reply(await desk.encodeInTurns(answer), answer.status?.code === 'ERROR')
+    await said(desk, answer, reply)
   })
+}
+
+/** What cannot be written has become an error, too. */
+async function said(desk: Desk, answer: Message, reply: Reply): Promise<void> {
+  let failed = answer.status?.code === 'ERROR'
+  const bytes = await desk.encodeInTurns(answer, () => {
+    failed = true
+  })
+  reply(bytes, failed)
 }
 
 /** @throws Refusal when an executor is out of reach */

@@ -147,6 +147,8 @@ export class HttpConnection implements Connection {
       return await Promise.race([work, aborted])
     } catch (error) {
       if (signal.aborted) throw signal.reason
+      // What was not read of the answer would hold its connection for ever.
+      controller.abort(error)
       if (error instanceof HttpRefusal && error.kind === 'tooLarge')
         throw failure('tooLarge', this.address, `the answer is larger than ${this.#limit} bytes. Send fewer documents at a time, or raise maxMessageBytes`)
       throw failureOf(this.address, error, begun)

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Message } from '../../message.js'
 import { type Format, MEDIA } from '../media.js'
@@ -15,16 +16,42 @@ export class Stream {
   readonly #headers: Headers
   readonly #stacks: boolean
   readonly #report: (error: Error) => void
+  readonly #heartbeat: number
+  #beat: ReturnType<typeof setTimeout> | undefined
+  #over = false
   #sink: Sink | undefined
   /** Texts that take several turns to write, and those behind them: branches and replicas hand on their pieces side by side. */
   #writing: Promise<unknown> | undefined
 
-  constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, { exposeStacks, onError }: Settings) {
+  constructor(exchange: Exchange, format: 'ndjson' | 'sse', headers: Headers, { exposeStacks, onError, heartbeat }: Settings) {
     this.#exchange = exchange
     this.#format = format
     this.#headers = headers
     this.#stacks = exposeStacks
     this.#report = onError
+    this.#heartbeat = heartbeat
+    this.#wait()
+  }
+
+  /** Proxies and browsers hang up on who says nothing for long: 60 s for most. A comment of events and a blank line mean nothing to who reads them. */
+  readonly #say = async (): Promise<void> => {
+    if (this.#exchange.scope.aborted) return
+    try {
+      await this.begin().write(this.#format === 'sse' ? ':\n\n' : '\n')
+      this.#wait()
+    } catch {
+      // The client left, which whoever answers hears of as well.
+    }
+  }
+
+  #wait(): void {
+    if (this.#heartbeat > 0 && this.#heartbeat < Infinity && !this.#over) this.#beat = setTimeout(this.#say, this.#heartbeat)
+  }
+
+  /** Nothing is said any more. */
+  close(): void {
+    this.#over = true
+    clearTimeout(this.#beat)
   }
 
   get begun(): boolean {

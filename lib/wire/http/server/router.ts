@@ -162,6 +162,7 @@ export class Router {
         await stream.end()
         return undefined
       }
+      stream?.close()
       const kind = outcomeIn(answered.status)?.kind
       Object.assign(headers, retryAfter(kind))
       const body = whole(format, answered, this.#settings)
@@ -174,6 +175,8 @@ export class Router {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
       await failLate(stream, error, about, this.#settings, exchange)
       return undefined
+    } finally {
+      stream?.close()
     }
   }
 }

@@ -58,6 +58,8 @@ export async function upload(
     // An executor's failure is an answer; what else goes wrong before there is one has a status of its own.
     if (!stream.begun && (!(error instanceof ExecutorError) || error.executor === GATEWAY)) throw error
     await failLate(stream, error, about, settings, exchange)
+  } finally {
+    stream.close()
   }
   return undefined
 }
