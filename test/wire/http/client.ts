@@ -41,7 +41,7 @@ for (const [name, dial] of Object.entries(WAYS)) {
   test(`210: ${name} lets go of the connection of an answer that it does not read`, async () => {
     let open = 0
     const server = createServer((request, response) => {
-      request.resume().on('end', () => response.writeHead(200, { 'content-type': 'text/html' }).end('x'.repeat(1 << 20)))
+      request.resume().on('end', () => response.writeHead(200, { 'content-type': 'text/html' }).write('x'))
     })
     const closed = deferred<void>()
     server.on('connection', (socket) => {
