@@ -36,7 +36,12 @@ try {
   )
   const stray = files
     .map(({ path }) => path)
-    .filter((path) => !/^(dist\/|docs\/(guarantees|yaml|protocol)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(path))
+    .filter(
+      (path) =>
+        !/^(dist\/|docs\/(guarantees|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
+          path,
+        ),
+    )
   if (stray.length > 0) throw new Error(`The package holds what it should not: ${stray.join(', ')}`)
 
   writeFileSync(join(folder, 'package.json'), '{ "type": "module", "private": true }')

@@ -133,11 +133,11 @@ export class Entrance {
    */
   constructor(options: EntranceOptions & { readonly logger?: Logger | undefined }, own: string | undefined, onError: (error: Error) => void) {
     // Without them everybody may come in, which nobody wants who names them.
-    for (const name of CLOSERS)
-      if (Object.hasOwn(options, name) && options[name] === undefined)
-        throw new OptionTypeError(
-          `${name} is given as undefined, which would let everybody in. Is the variable set that it comes from? Leave it out if everybody may come in`,
-        )
+    const unset = CLOSERS.every((name) => options[name] === undefined) && CLOSERS.find((name) => Object.hasOwn(options, name))
+    if (unset)
+      throw new OptionTypeError(
+        `${unset} is given as undefined, which would let everybody in. Is the variable set that it comes from? Leave it out if everybody may come in`,
+      )
     const { authenticate, authTimeout = 5000, token, tokenFile, openHealth = true, allowedHosts, logger } = options
     this.#logger = logger
     this.#hosts = new Hosts(allowedHosts, own)
