@@ -124,7 +124,8 @@ export const fetched: Way = {
   async open(steps, ends = {}) {
     const flow = await flowOf(steps).open()
     const { maxMessageBytes, timeout, prefetch, token, authenticate, authTimeout } = ends.gateway ?? {}
-    const { fetch: handle } = createHttp(flow, { maxMessageBytes, timeout, prefetch, token, authenticate, authTimeout, ...quiet })
+    const closed = { ...(token !== undefined && { token }), ...(authenticate !== undefined && { authenticate }) }
+    const { fetch: handle } = createHttp(flow, { maxMessageBytes, timeout, prefetch, authTimeout, ...closed, ...quiet })
     const server = createServer(async (incoming, outgoing) => {
       const controller = new AbortController()
       outgoing.on('close', () => controller.abort())
