@@ -10,8 +10,13 @@ import { External } from '../../lib/place/external.js'
 import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
+import { METHODS } from '../../lib/wire/grpc/methods.js'
+import { emptyMessage } from '../../lib/wire/message.js'
+import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { fake } from '../support/clock.js'
 import { turn } from '../support/turn.js'
+import { within } from '../support/within.js'
+import { Raw } from '../wire/grpc/raw.js'
 
 /** Notes which addresses it is told to pass over, and fails so often. */
 function addresses(name: string, failures: number): { handler: Handler; seen: string[] } {
@@ -181,6 +186,20 @@ test('174: what comes back with a failure is kept, with parameters as without', 
   for (const parameters of [{}, { a: 1 }]) {
     const [response] = await outer.post('/', 'x', { parameters, continueOnError: true }).toArray()
     assert.is(response!.docs[0]!.text, 'half done')
+  }
+})
+
+test('requests of one id on one stream all come back from one elsewhere, as soon as it can be reached', async () => {
+  await using far = await new Flow({ protocol: 'grpc', port: 0 }).add({ uses: ({ docs }) => docs.forEach((doc) => void (doc.text += '!')) }).open()
+  await using near = await new Flow({ protocol: 'grpc', port: 0 }).add({ name: 'far', external: true, host: far.addresses.grpc! }).open()
+  using raw = new Raw(near.addresses.grpc!)
+  const asked = () => Buffer.from(encodeMessage(emptyMessage({ requestId: 'one', execEndpoint: '/', docs: DocumentArray.from([{ text: 'a' }]) })))
+  for (let round = 0; round < 3; round++) {
+    const { answers } = await within(20_000, raw.converse(METHODS.call, [asked(), asked(), asked()]))
+    assert.equal(
+      answers.map((bytes) => decodeMessage(bytes).docs[0]!.text),
+      ['a!', 'a!', 'a!'],
+    )
   }
 })
 

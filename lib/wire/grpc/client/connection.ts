@@ -88,7 +88,7 @@ export class GrpcConnection implements Connection {
     if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
     if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request) : this.#askAlone(request)
     const stream = this.#lanes.find(request)
-    return stream === undefined ? this.#streamFor(request, patience).then((stream) => stream.ask(request)) : stream.ask(request)
+    return stream === undefined ? this.#onStream(request, patience, (stream) => stream.ask(request)) : stream.ask(request)
   }
 
   /** Nothing is sent on a stream before it is known that it leads to somebody who takes streams. */
@@ -106,7 +106,7 @@ export class GrpcConnection implements Connection {
 
   async #meet(request: Request, patience: Scope): Promise<void> {
     try {
-      const stream = await this.#streamFor(request, patience)
+      const stream = await this.#onStream(request, patience, (stream) => stream)
       this.#peer = (await stream.greeted(GREETING)) ? STREAMS : await discover(this.#calls)
       if (this.#peer.alone) stream.close(undefined)
       // What became of it meanwhile is what became of the request.
@@ -116,15 +116,18 @@ export class GrpcConnection implements Connection {
     }
   }
 
-  /** The stream for the requests of its post. */
-  async #streamFor(request: Request, patience: Scope): Promise<Lane> {
+  /**
+   * The stream for the requests of its post.
+   * @param use called at once when there is one: a moment later, another request of the same id could have taken it, and a stream has one of each
+   */
+  async #onStream<T>(request: Request, patience: Scope, use: (stream: Lane) => T | Promise<T>): Promise<T> {
     const open = this.#lanes.find(request)
-    if (open !== undefined) return open
+    if (open !== undefined) return use(open)
     const connecting = this.#calls.ready(patience)
     if (connecting !== undefined) await connecting
     const { credentials } = this.#calls
     const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
-    return this.#lanes.find(request) ?? this.#lanes.open(request, brought)
+    return use(this.#lanes.find(request) ?? this.#lanes.open(request, brought))
   }
 
   /** In a call of its own. */
