@@ -13,10 +13,7 @@ import { collect } from '../support/collect.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
-
-type Way = 'grpc' | 'http' | 'websocket' | 'graphql'
-const WAYS: Way[] = ['grpc', 'http', 'websocket', 'graphql']
-const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws', graphql: 'http' } as const
+import { SCHEMES, schemeOf, WAYS, type Way } from './ways.js'
 
 const flowOf = () => new Flow().add({ name: 'worker', uses: ({ docs }) => docs.forEach((doc) => void (doc.text += '!')) }).open()
 
@@ -41,7 +38,7 @@ async function ask(way: Way, host: string, options: Omit<ClientOptions, 'host'> 
 }
 
 const codeAt = async (way: Way, port: number, options?: Omit<ClientOptions, 'host'>, text?: string): Promise<string> =>
-  (await ask(way, `${SCHEMES[way]}://localhost:${port}`, options, text)).error?.code
+  (await ask(way, `${schemeOf(way, Boolean(options?.tls))}://localhost:${port}`, options, text)).error?.code
 
 async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -7,7 +7,7 @@ import { Flow } from '../../lib/index.js'
 import { silence } from '../support/nobody.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
-import { PROTOCOLS, SCHEMES, WAYS } from './ways.js'
+import { PROTOCOLS, schemeOf, WAYS } from './ways.js'
 
 test(`R114: ${WAYS.join(', ')}: http_proxy, https_proxy, grpc_proxy, all_proxy are not asked, with TLS or without`, async () => {
   await using proxy = await silence()
@@ -21,7 +21,9 @@ test(`R114: ${WAYS.join(', ')}: http_proxy, https_proxy, grpc_proxy, all_proxy a
   )
   const { no_proxy: _, NO_PROXY: __, ...env } = process.env
   // A host that nobody leaves out by habit, as many do with localhost.
-  const asked = WAYS.flatMap((way) => [plain, secure].map(({ port }) => ({ way, address: `${SCHEMES[way]}://127.0.0.1:${port}`, tls: port === secure.port })))
+  const asked = WAYS.flatMap((way) =>
+    [plain, secure].map(({ port }) => ({ way, address: `${schemeOf(way, port === secure.port)}://127.0.0.1:${port}`, tls: port === secure.port })),
+  )
   const child = fork(new URL('./proxied.ts', import.meta.url), [JSON.stringify({ asked, ca })], {
     execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

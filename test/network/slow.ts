@@ -7,7 +7,7 @@ import { Flow } from '../../lib/index.js'
 import { type Road, road } from '../support/road.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
-import { PROTOCOLS, SCHEMES, texts, WAYS } from './ways.js'
+import { PROTOCOLS, SCHEMES, schemeOf, texts, WAYS } from './ways.js'
 
 let flow: Flow<any, any>
 let plain: Gateway
@@ -41,7 +41,7 @@ for (const way of WAYS)
       await Promise.all(
         Object.entries(ROADS).map(async ([name, { road: bad, given, atLeast }]) => {
           await using between = await road(tls ? secure.port : plain.port, bad)
-          await using client = new Client(`${SCHEMES[way]}://localhost:${between.port}`, tls ? { tls: { ca } } : {})
+          await using client = new Client(`${schemeOf(way, tls)}://localhost:${between.port}`, tls ? { tls: { ca } } : {})
           const start = performance.now()
           assert.equal(
             await within(15_000, texts(way, client, given, { requestSize: 1 })),

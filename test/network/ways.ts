@@ -5,6 +5,9 @@ export type Way = 'grpc' | 'http' | 'websocket' | 'graphql'
 export const WAYS: readonly Way[] = ['grpc', 'http', 'websocket', 'graphql']
 export const PROTOCOLS = ['grpc', 'http', 'websocket'] as const
 export const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws', graphql: 'http' } as const
+const SECURE = { grpc: 'grpcs', http: 'https', websocket: 'wss', graphql: 'https' } as const
+
+export const schemeOf = (way: Way, isSecure: boolean): string => (isSecure ? SECURE : SCHEMES)[way]
 
 /** What comes back for texts, by `post()` or by `mutate()`. */
 export async function texts(way: Way, client: Client, given: readonly string[], options: PostOptions = {}): Promise<string[]> {
