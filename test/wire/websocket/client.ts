@@ -68,7 +68,7 @@ test('R44: somebody there who speaks another language', async () => {
   for (const [status, code] of [
     [200, 'ERR_PROTOCOL'],
     [302, 'ERR_PROTOCOL'],
-    [400, 'ERR_PROTOCOL'],
+    [400, 'ERR_REFUSED'],
     [404, 'ERR_PROTOCOL'],
     [401, 'ERR_REFUSED'],
     [403, 'ERR_REFUSED'],
