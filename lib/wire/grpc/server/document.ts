@@ -25,20 +25,24 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     const outbox = new Outbox(call)
     let sent = 0
     let last: string | undefined
+    const message = { ...desk.decode(call.request, decodeSingle), identity: callerOf(call) }
+    // Where it was before it came here, only a whole answer says.
+    const passed = new Set(message.routes.map(({ executor }) => executor))
+    const lastOf = ({ routes }: Message): string | undefined => routes.findLast(({ executor }) => !passed.has(executor))?.executor
     const send = async (answer: Message): Promise<void> => {
-      last = answer.routes.at(-1)?.executor
+      last = lastOf(answer)
       for (const doc of answer.docs) {
         if (scope.aborted) return
         sent++
         await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, desk))
       }
     }
-    const answer = await desk.answer({ ...desk.decode(call.request, decodeSingle), identity: callerOf(call) }, scope, entered.share, send)
+    const answer = await desk.answer(message, scope, entered.share, send)
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))
     // Pieces are what the generator made: the whole follows where executors behind it have worked on it.
-    else if (sent === 0 || answer.routes.at(-1)?.executor !== last) await send(answer)
+    else if (sent === 0 || lastOf(answer) !== last) await send(answer)
     call.end()
   } catch (error) {
     if (!scope.aborted) call.emit('error', endOf(error, desk.settings.onError))
