@@ -260,12 +260,12 @@ export class Document<T extends object = Tags> {
     const json = this.#shown()
     const { blob, tensor } = this
     if (blob) json.blob = toBase64(blob)
-    if (tensor) json.tensor = spelled(toNested(tensor))
+    if (tensor) json.tensor = toNested(tensor, spelled)
     const more = this.#more
     for (const field in more) {
       const value = more[field as keyof More]
       if (value === undefined) continue
-      if (field === 'embedding') json.embedding = spelled(toNested(value as NdArray))
+      if (field === 'embedding') json.embedding = toNested(value as NdArray, spelled)
       else if (typeof value !== 'object' || Object.keys(value).length > 0) json[field] = spelled(value)
     }
     return json
@@ -354,8 +354,9 @@ function fieldsOf(like: object): object {
 export function spelled(value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : `${value}`
   if (typeof value !== 'object' || value instanceof DocumentArray) return value
+  if (Array.isArray(value)) return value.map(spelled)
   // A key named __proto__ stays a key.
-  const copy: any = Array.isArray(value) ? [...value] : { ...value }
+  const copy: any = { ...value }
   for (const key in copy) copy[key] = spelled(copy[key])
   return copy
 }

@@ -70,11 +70,18 @@ export function unspelled(value: unknown): unknown {
   return typeof value === 'string' && /^(NaN|-?Infinity)$/.test(value) ? +value : value
 }
 
-/** A tensor as nested lists. 64-bit integers become numbers. */
-export function toNested({ data, shape }: NdArray): NestedList | number {
+/**
+ * A tensor as nested lists. 64-bit integers become numbers.
+ * @param item what stands for each number
+ */
+export function toNested({ data, shape }: NdArray, item: (value: number) => unknown = Number): NestedList | number {
   let at = 0
-  const rows = (dimension: number): NestedList | number =>
-    dimension === shape.length ? Number(data[at++]) : Array.from({ length: shape[dimension]! }, () => rows(dimension + 1))
+  const rows = (dimension: number): any => {
+    if (dimension === shape.length) return item(Number(data[at++]))
+    const list: unknown[] = []
+    for (let i = 0; i < shape[dimension]!; i++) list.push(rows(dimension + 1))
+    return list
+  }
   return rows(0)
 }
 

@@ -60,6 +60,8 @@ export async function inPieces(text: string, size: number, { deepest = MAX_NESTI
     return value
   }
   const pieces = new Pieces(text, start, size, deepest, look)
+  // To put the text together has taken of this turn already.
+  await new Promise<void>((resolve) => later(resolve))
   while (pieces.step()) if (overdue(true)) await new Promise<void>((resolve) => later(resolve))
   return pieces.root
 }

@@ -1,4 +1,4 @@
-// How long one body of 8 MiB keeps everybody else waiting: 50 ms are promised. What is wrong takes 100 and more, and only that is told from a busy machine.
+// How long one body of 8 MiB keeps everybody else waiting: never 50 ms.
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
 import { test } from 'uvu'
@@ -18,8 +18,6 @@ import { started } from './http/started.js'
 import { frame, raw, serving } from './websocket/support.js'
 
 const MiB = 1024 * 1024
-/** Milliseconds. */
-const MOST = 100
 /** As many documents as a request may have, in 8 MiB. */
 const fields = (at: number) => ({
   id: `document ${at}`,
@@ -59,12 +57,12 @@ function came(socket: Socket, size: number): Promise<void> {
   })
 }
 
-/** The computing of this process at a stretch: of six tries, one may be undisturbed. */
+/** The computing of this process at a stretch: the third try may be the first that nobody disturbs. */
 async function least(work: () => Promise<unknown>): Promise<number> {
   // What runs for the first time is compiled.
   await within(60_000, work())
   let longest = Infinity
-  for (let tries = 0; tries < 6 && longest >= 50; tries++) longest = Math.min(longest, await longestGap(() => within(60_000, work())))
+  for (let tries = 0; tries < 3 && longest >= 50; tries++) longest = Math.min(longest, await longestGap(() => within(60_000, work())))
   if (process.env.SHOW) console.log(longest.toFixed(0))
   return longest
 }
@@ -91,13 +89,13 @@ for (const [name, data] of [
 
   test(`148: 8 MiB of ${name} over HTTP`, async () => {
     await using it = await started(({ docs }) => docs)
-    assert.ok((await least(() => sent(`${it.url}/post`, body))) < MOST)
+    assert.ok((await least(() => sent(`${it.url}/post`, body))) < 50)
   })
 
   test(`148: 8 MiB of ${name} as lines over HTTP`, async () => {
     await using it = await started(({ docs }) => docs)
     const lines = Buffer.from(data.map((document) => `${JSON.stringify(document)}\n`).join(''))
-    assert.ok((await least(() => sent(`${it.url}/post?requestSize=1000`, lines, 'application/x-ndjson'))) < MOST)
+    assert.ok((await least(() => sent(`${it.url}/post?requestSize=1000`, lines, 'application/x-ndjson'))) < 50)
   })
 
   test(`148: 8 MiB of ${name} by WebSocket, in JSON`, async () => {
@@ -110,7 +108,7 @@ for (const [name, data] of [
       await answered
       socket.destroy()
     }
-    assert.ok((await least(once)) < MOST)
+    assert.ok((await least(once)) < 50)
   })
 
   test(`148: 8 MiB of ${name} by WebSocket, in bytes`, async () => {
@@ -124,15 +122,15 @@ for (const [name, data] of [
       await answered
       socket.destroy()
     }
-    assert.ok((await least(once)) < MOST)
+    assert.ok((await least(once)) < 50)
   })
 
   test(`148: 8 MiB of ${name} over gRPC`, async () => {
     await using it = await world(touch)
     const message = Buffer.from(encodeMessage(emptyMessage({ docs: data.map((fields) => new Document(fields)) as any })))
     using client = new Grpc(it.server.address)
-    assert.ok((await least(() => client.converse(METHODS.call, [message]))) < MOST)
-    assert.ok((await least(() => client.unary(METHODS.single, message))) < MOST)
+    assert.ok((await least(() => client.converse(METHODS.call, [message]))) < 50)
+    assert.ok((await least(() => client.unary(METHODS.single, message))) < 50)
   })
 
   for (const [kind, query] of [
@@ -145,14 +143,14 @@ for (const [name, data] of [
       const asked = Buffer.from(JSON.stringify({ query, variables: { data } }))
       const size = await sent(server.url, asked)
       assert.ok(size > 0.7 * body.length, `${size}`)
-      assert.ok((await least(() => sent(server.url, asked))) < MOST)
+      assert.ok((await least(() => sent(server.url, asked))) < 50)
     })
 
   test(`148: 8 MiB of ${name} by mutate() and subscribe()`, async () => {
     await using flow = await new Flow({ protocol: 'http', port: 0, graphql: { maxBodyBytes: 9 * MiB } }).add({ uses: touch }).open()
     await using client = new Client(flow.addresses['http']!)
-    assert.ok((await least(() => client.mutate(MUTATION, { data }))) < MOST)
-    assert.ok((await least(() => client.subscribe(SUBSCRIPTION, { data }).next())) < MOST)
+    assert.ok((await least(() => client.mutate(MUTATION, { data }))) < 50)
+    assert.ok((await least(() => client.subscribe(SUBSCRIPTION, { data }).next())) < 50)
   })
 }
 

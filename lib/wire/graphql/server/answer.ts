@@ -23,6 +23,8 @@ import { listText } from '../../json.js'
 
 /** Documents whose fields are read at once, chunks and matches included: nobody waits for them. */
 const FEW = 1000
+/** Numbers of tensors that are read in the time that a document takes. */
+const NUMBERS = 100
 /** Of more, those that are read together, at most. */
 const TOGETHER = 64
 /** Milliseconds that reading some together may take. */
@@ -47,11 +49,12 @@ export function listed(docs: readonly Document[], keeper: Deferring, info: Graph
   return []
 }
 
-/** @returns less than nothing when there are more than so many */
+/** @returns less than nothing when there are more than so many, or tensors in them that take as long */
 function count(docs: readonly Document[], most: number): number {
   let left = most - docs.length
   for (let i = 0; left >= 0 && i < docs.length; i++) {
     const document = docs[i]!
+    left -= ((document.embedding?.data.length ?? 0) + (document.tensor?.data.length ?? 0)) / NUMBERS
     if (document.has('chunks')) left = count(document.chunks, left)
     if (left >= 0 && document.has('matches')) left = count(document.matches, left)
   }

@@ -40,7 +40,7 @@ export const Base64 = new GraphQLScalarType<unknown, string>({
 export const NdArrayScalar = new GraphQLScalarType<unknown, unknown>({
   name: 'NdArray',
   description: 'A tensor: numbers in lists, or in lists of lists of one length; "NaN", "Infinity" and "-Infinity" for what JSON has no number for.',
-  serialize: (value) => spelled(toNested(value as NdArray)),
+  serialize: (value) => toNested(value as NdArray, spelled),
   parseValue: (value) => {
     if (Array.isArray(value) || typeof unspelled(value) === 'number') return value
     throw invalid(`NdArray must be a list of numbers, or of lists of numbers, not ${show(value)}`)
