@@ -32,5 +32,7 @@ export function platformCode(error: unknown): { code: string; at: unknown } {
   return { code: '', at: error }
 }
 
-/** What a server is that hangs up while, or right after, both agree on TLS: with TLS 1.3, one that does not take a client's certificate says so by that alone. */
-export const CUT = 'it hung up before a secure connection stood. It may not take the certificate of this end, or want one: see tls.cert and tls.key'
+/** Whether somebody was there, and ended the connection without a word. */
+export function isHungUp(code: string | undefined): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}

@@ -1,7 +1,8 @@
 // Many documents in an operation: its variables are made, and its answers read, in turns, and all is as with few.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Flow } from '../../../lib/index.js'
+import { DocumentArray, Flow } from '../../../lib/index.js'
+import { type Deferring, listed } from '../../../lib/wire/graphql/server/answer.js'
 import { serve } from '../../support/graphql.js'
 import { events } from '../../support/sse.js'
 
@@ -112,6 +113,19 @@ test('148: a subscription makes its variables once, and each event gets what it 
       data.map(({ id }) => id),
     )
   }
+})
+
+test('148: documents with long vectors are many sooner: their numbers count', () => {
+  const isDeferred = (many: number, numbers: number): boolean => {
+    const keeper: Deferring = {}
+    const docs = DocumentArray.from(
+      Array.from({ length: many }, (_, at) => ({ id: `${at}`, embedding: new Float32Array(numbers), tensor: new Float32Array(numbers) })),
+    )
+    listed(docs, keeper, {} as never)
+    return keeper.deferred !== undefined
+  }
+  assert.equal([isDeferred(40, 100), isDeferred(1000, 0), isDeferred(1001, 0)], [false, false, true])
+  assert.ok(isDeferred(40, 10_000))
 })
 
 test.run()

@@ -5,6 +5,7 @@ import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import { failure } from '../../outcome.js'
+import { isHungUp, platformCode } from '../../platform-errors.js'
 import { instead, spokenAt } from '../../probe.js'
 import { packing } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
@@ -55,7 +56,7 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       })
       req.on('error', (error) => {
         settle()
-        if (secure || signal.aborted || req.reusedSocket || !isHungUp(error) || req.socket?.bytesRead) return reject(error)
+        if (secure || signal.aborted || req.reusedSocket || !isHungUp(platformCode(error).code) || req.socket?.bytesRead) return reject(error)
         // Without a word: maybe it heard another language than it expected.
         spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
           if (spoken === undefined) reject(error)
@@ -70,10 +71,6 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       req.end(body)
     })
   return { send, close: () => agent.destroy() }
-}
-
-function isHungUp({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function received(res: IncomingMessage, zlib: Zlib): Received {

@@ -2,7 +2,7 @@ import { type ConnectionError, say } from '../../../base/errors.js'
 import { notLetIn } from '../../credentials.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { failure, type Kind } from '../../outcome.js'
-import { CUT, kindOfPlatform, platformCode } from '../../platform-errors.js'
+import { isHungUp, kindOfPlatform, platformCode } from '../../platform-errors.js'
 import { kindInWords } from '../../status.js'
 import { kindOf } from '../status.js'
 
@@ -50,11 +50,8 @@ export function unreachable(address: string, reason: string, cause?: unknown): C
   return failure('unreachable', address, reason, { cause })
 }
 
-/**
- * What the platform said, before the connection stood or after.
- * @param cut whether TLS was not agreed on yet
- */
-export function failureOf(address: string, error: Error & { code?: string }, open: boolean, cut = false): ConnectionError {
+/** What the platform said, before the connection stood or after. */
+export function failureOf(address: string, error: Error & { code?: string }, open: boolean): ConnectionError {
   const { code } = platformCode(error)
   const said = error instanceof AggregateError ? error.errors.map(say).join(', ') : say(error)
   const fail = (kind: Exclude<Kind, 'failed'>, reason: string): ConnectionError => failure(kind, address, reason, { cause: error })
@@ -63,11 +60,6 @@ export function failureOf(address: string, error: Error & { code?: string }, ope
   if (kind === 'unimplemented') return fail(kind, `who answers there does not speak WebSocket: ${said}`)
   if (kind === 'tls') return fail(kind, said)
   if (open) return fail('disconnected', `the connection broke off: ${said}`)
-  if (cut && isHungUp(code)) return fail('tls', CUT)
   if (isHungUp(code)) return fail('disconnected', `hung up before it agreed to speak WebSocket: ${said}`)
   return unreachable(address, `nobody answers there: ${said || code}`, error)
-}
-
-function isHungUp(code: string): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }

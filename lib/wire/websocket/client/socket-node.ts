@@ -4,6 +4,7 @@ import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
 import { packageOfNode } from '../../../base/node.js'
 import { isAlive, Liveness, silence } from '../../liveness.js'
 import { failure } from '../../outcome.js'
+import { isHungUp, platformCode } from '../../platform-errors.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 
@@ -73,7 +74,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
     broken = error
     if (open) return
     const { protocol, hostname, port } = new URL(url)
-    if (protocol !== 'ws:' || !isHungUp(error)) return end(failureOf(address, error, false))
+    if (protocol !== 'ws:' || !isHungUp(platformCode(error).code)) return end(failureOf(address, error, false))
     // Without a word: maybe it heard another language than it expected.
     asking = import('../../probe.js').then(async ({ instead, spokenAt }) => {
       const spoken = await spokenAt(hostname.replace(/^\[|\]$/g, ''), Number(port || 80), connectTimeout)
@@ -124,10 +125,6 @@ function heart(socket: import('ws').WebSocket, stream: Socket, interval: number)
 
 function pem(text: string | Uint8Array): string | Buffer {
   return typeof text === 'string' ? text : Buffer.from(text)
-}
-
-function isHungUp({ code }: NodeJS.ErrnoException): boolean {
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function ignore(): void {}
