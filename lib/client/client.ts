@@ -17,6 +17,7 @@ import type { Connection } from '../wire/connection.js'
 import type { BearerOption } from '../wire/credentials.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client/connection.js'
+import { forGood } from '../wire/outcome.js'
 import type { ClientTls } from '../wire/tls.js'
 import type { Profile } from './profiling.js'
 
@@ -123,8 +124,9 @@ export class Client implements Handler, AsyncDisposable {
   readonly #headers: Readonly<Record<string, string>>
   /** Nothing, where a request is sent once. */
   readonly #retry: Retry | undefined
-  /** From one `close()` to the next. */
-  #life = new Scope()
+  /** It has one. What is asked for after its end, or not answered before, fails with its reason, whatever is spoken: see `#connected()`. */
+  readonly #life = new Scope()
+  #closing: Promise<void> | undefined
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
   #graphql: Promise<GraphQLConnection> | undefined
@@ -195,9 +197,12 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   /** Whether the Flow answers, all its executors included. Never throws. */
-  async isFlowReady(options?: { signal?: AbortSignal; timeout?: number }): Promise<boolean> {
+  async isFlowReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     try {
-      return await (await this.#connected()).isReady(options)
+      const { signal, ...more } = options
+      const connection = await this.#connected()
+      const { signal: life } = this.#life
+      return await connection.isReady({ ...more, signal: signal === undefined ? life : AbortSignal.any([signal, life]) })
     } catch {
       return false
     }
@@ -218,15 +223,11 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   async #send(request: Request): Promise<void> {
-    const life = this.#life
     try {
       const connection = this.#connection ?? (await this.#connected())
-      // Closed while it was made, it ends nothing that comes later.
-      if (life.aborted) throw life.reason
       await connection.handle(request)
     } catch (error) {
-      // Whoever was under way hears of it by the connection, in its own words.
-      throw life.aborted ? life.reason : error
+      throw this.#failure(error)
     }
   }
 
@@ -252,46 +253,60 @@ export class Client implements Handler, AsyncDisposable {
 
   /**
    * Connects now, and not with the first request; over HTTP, asks for the root. Once, whatever `retries` says.
-   * @throws ConnectionError when nobody is there within `connectTimeout`
+   * @throws ConnectionError when nobody is there within `connectTimeout`, or this Client is closed before it is done
    */
   async open(): Promise<this> {
-    await (await this.#connected()).open()
-    return this
+    try {
+      await (await this.#connected()).open()
+      this.#check()
+      return this
+    } catch (error) {
+      throw this.#failure(error)
+    }
   }
 
   /**
-   * Lets go of the connection. What is under way, `mutate()` and `subscribe()` too, fails with ConnectionError `ERR_DISCONNECTED` and is not
-   * sent again, whatever `retries` says. What is asked for later connects again.
+   * Lets go of the connection, for good. What is under way, `open()`, `mutate()` and `subscribe()` too, fails with ConnectionError `ERR_DISCONNECTED`
+   * and is not sent again, whatever `retries` says; so does all that is asked for later. Called twice, it is closed once.
    */
-  async close(): Promise<void> {
-    const [connecting, graphql, life] = [this.#connecting, this.#graphql, this.#life]
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    const [connecting, graphql] = [this.#connecting, this.#graphql]
+    const reason = forGood(new ConnectionError('ERR_DISCONNECTED', written(this.address), 'this Client was closed'))
     this.#connection = undefined
-    this.#connecting = undefined
-    this.#graphql = undefined
-    this.#life = new Scope()
-    const reason = new ConnectionError('ERR_DISCONNECTED', written(this.address), 'this Client was closed')
-    life.abort(reason)
+    this.#life.abort(reason)
     this.#retry?.stop(reason)
-    await (await connecting?.catch(() => undefined))?.close()
+    await (await connecting?.catch(() => undefined))?.close(reason)
     await (await graphql?.catch(() => undefined))?.close(reason)
+  }
+
+  /** @throws the one reason for all, once it is closed */
+  #check(): void {
+    if (this.#life.aborted) throw this.#life.reason
+  }
+
+  /** The same of what failed: a wire may be about to say something else then, as that the connection broke off. */
+  #failure(error: unknown): unknown {
+    return this.#life.aborted ? this.#life.reason : error
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  #connected(): Promise<Connection> {
-    if (this.#connecting !== undefined) return this.#connecting
-    const connecting = this.#connect()
-    this.#connecting = connecting
-    // It may be closed meanwhile.
-    const note = (connection?: Connection): void => {
-      if (this.#connecting !== connecting) return
-      if (connection === undefined) this.#connecting = undefined
-      else this.#connection = connection
-    }
-    connecting.then(note, () => note())
-    return connecting
+  async #connected(): Promise<Connection> {
+    this.#check()
+    this.#connecting ??= this.#connect().catch((error) => {
+      this.#connecting = undefined
+      throw error
+    })
+    const connection = await this.#connecting
+    this.#check()
+    this.#connection = connection
+    return connection
   }
 
   async #connect(): Promise<Connection> {
@@ -320,7 +335,7 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   async #overHttp(): Promise<GraphQLConnection> {
-    const life = this.#life
+    this.#check()
     const { tls, connectTimeout, maxMessageBytes, fetch, token } = this.#options
     this.#graphql ??= import('../wire/graphql/client/connect.js').then(
       ({ connect }) =>
@@ -334,9 +349,9 @@ export class Client implements Handler, AsyncDisposable {
         throw error
       },
     )
-    const client = await this.#graphql
-    if (life.aborted) throw life.reason
-    return client
+    const connection = await this.#graphql
+    this.#check()
+    return connection
   }
 }
 

@@ -6,7 +6,11 @@ export interface Connection extends Handler {
   readonly address: string
   /** Connects now, and not with the first request. */
   open(): unknown
-  close(): unknown
+  /**
+   * Ends what is under way, connecting too. Whoever closes it asks nothing of it any more: see Client, which says so on all wires.
+   * @param reason what those are told who wait
+   */
+  close(reason?: unknown): unknown
   /** Whether a Flow answers there, and all its executors are up. Never throws. */
   isReady(options?: { signal?: AbortSignal; timeout?: number }): Promise<boolean>
 }

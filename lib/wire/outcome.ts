@@ -142,8 +142,12 @@ export function isOfRequest(kind: Kind): boolean {
 export function failure(kind: Exclude<Kind, 'failed'>, address: string, reason: string, options?: { cause?: unknown; requestId?: string }): ConnectionError {
   const { code, again } = KINDS[kind]
   const error = new ConnectionError(code, address, reason, options)
-  if (again === 'never') Object.defineProperty(error, 'permanent', { value: true })
-  return error
+  return again === 'never' ? forGood(error) : error
+}
+
+/** What would fail in the same way again: nothing asks again by itself. */
+export function forGood(error: ConnectionError): ConnectionError {
+  return Object.defineProperty(error, 'permanent', { value: true })
 }
 
 export function isTooLarge(error: unknown): error is ConnectionError {

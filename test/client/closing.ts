@@ -2,9 +2,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, ConnectionError } from '../../lib/client/index.js'
+import { DocumentArray } from '../../lib/index.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { Scope } from '../../lib/stream/scope.js'
+import { connect } from '../../lib/wire/grpc/client/connect.js'
 import { PROTOCOLS, texts, WAYS } from '../network/ways.js'
 import { collect } from '../support/collect.js'
-import { deadPort } from '../support/nobody.js'
+import { deadPort, silence } from '../support/nobody.js'
+import { tap } from '../support/tap.js'
+import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { world } from './world.js'
 
@@ -24,10 +30,81 @@ for (const way of WAYS)
       await within(5000, client.close())
       assertClosed(await within(5000, failed))
       // The executor is told by its signal; a second call would have come before the answer to this one.
-      assert.equal(await within(10_000, texts(way, client, ['later'])), ['later!'], 'what is asked for later connects again')
+      await using another = new Client(it.address(way))
+      assert.equal(await within(10_000, texts(way, another, ['later'])), ['later!'])
       assert.equal(it.calls, ['hang', 'later'])
-      await client.close()
     })
+
+for (const protocol of PROTOCOLS)
+  for (const retries of [0, { attempts: 99, delay: 60_000, maxDelay: 60_000 }])
+    test(`183: ${protocol}: a Client has one life: what is asked for after close() fails, at once and for good (retries ${JSON.stringify(retries)})`, async () => {
+      await using it = await world()
+      await using wire = await tap(it.gateway.port)
+      for (const used of [true, false]) {
+        const client = new Client({ port: wire.port, protocol, retries })
+        if (used) {
+          assert.equal(await within(10_000, texts(protocol, client, ['a'])), ['a!'])
+          await client.mutate('{ __typename }')
+          assert.ok(await client.isFlowReady())
+        }
+        const before = wire.connections
+        await within(5000, Promise.all([client.close(), client.close()]))
+        await client.close()
+        const asked: Record<string, () => Promise<unknown>> = {
+          post: () => client.post('/', 'a').docs(),
+          open: () => client.open(),
+          mutate: () => client.mutate('{ __typename }'),
+          subscribe: () => client.subscribe('subscription { docs { docs { text } } }').next(),
+          profiling: () => client.profiling(),
+        }
+        for (const [what, ask] of Object.entries(asked))
+          assertClosed(
+            await within(
+              5000,
+              ask().then(
+                () => undefined,
+                (error) => error,
+              ),
+            ),
+            what,
+          )
+        assert.is(await client.isFlowReady(), false)
+        assert.is(wire.connections, before, 'nobody connected')
+      }
+    })
+
+for (const protocol of PROTOCOLS)
+  test(`183: ${protocol}: close() while open() connects, or isFlowReady() asks, wins`, async () => {
+    await using silent = await silence()
+    const client = new Client({ port: silent.port, protocol, connectTimeout: 60_000 })
+    const opening = client.open().catch((error) => error)
+    const ready = client.isFlowReady()
+    while (silent.connections === 0) await turn()
+    await within(5000, client.close())
+    assertClosed(await within(5000, opening))
+    assert.is(await within(5000, ready), false)
+    const fresh = new Client({ port: silent.port, protocol, connectTimeout: 60_000 })
+    const never = fresh.open().catch((error) => error)
+    await within(5000, fresh.close())
+    assertClosed(await within(5000, never))
+  })
+
+test('183: a call of gRPC of its own ends with close(), too, as those on a stream', async () => {
+  await using it = await world()
+  const connection = connect(it.address('grpc'), { unary: true })
+  const reason = new Error('closed')
+  const request = new Request(new Header('/', {}), DocumentArray.from([{ text: 'hang' }]), new Scope())
+  const failed = connection.handle(request) as Promise<void>
+  await within(10_000, it.arrived())
+  connection.close(reason)
+  assert.is(
+    await within(
+      5000,
+      failed.catch((error) => error),
+    ),
+    reason,
+  )
+})
 
 test('C3, C4: close() ends a subscription, and mutate() by a Client of any protocol', async () => {
   await using it = await world()
@@ -63,8 +140,7 @@ for (const protocol of PROTOCOLS)
     await client.close()
     const { error } = await within(5000, failed)
     assertClosed(error)
-    assert.equal(await texts(protocol, client, ['again']), ['again!'])
-    await client.close()
+    assert.equal(it.calls, [])
   })
 
 test.run()

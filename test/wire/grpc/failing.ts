@@ -239,11 +239,12 @@ test('R87: options that are none', async () => {
   }
 })
 
-test('C5: a connection that was closed says so', async () => {
+test('C5: whoever closes a connection says why', async () => {
   await using it = await world(() => {})
-  it.client.close()
+  const reason = new Error('closed')
+  it.client.close(reason)
   const { error } = await within(10_000, collect(it.post('/', [{ text: 'a' }])))
-  assert.is(error.code, 'ERR_DISCONNECTED')
+  assert.is(error, reason)
   assert.is(await it.client.isReady(), false)
 })
 

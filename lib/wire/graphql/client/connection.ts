@@ -118,7 +118,7 @@ export class GraphQLConnection {
   }
 
   /** @param reason what those are told that wait for an answer */
-  async close(reason: unknown = new ConnectionError('ERR_DISCONNECTED', this.#url.href, 'the connection was closed on this side')): Promise<void> {
+  async close(reason: unknown): Promise<void> {
     for (const call of this.#calls) call.stop(reason)
     await this.#transport.close()
   }

@@ -1,6 +1,5 @@
 import { type ClientDuplexStream, type ClientUnaryCall, status as Code, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { now, onWall } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
 import { Scope } from '../../../stream/scope.js'
 import { Credentials } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
@@ -31,24 +30,27 @@ export class Calls {
 
   /**
    * Resolves when a connection stands, at once if it does.
-   * @throws ConnectionError that says why none does; the reason of the scope
+   * @throws ConnectionError that says why none does; the reason of the scope, or why all is closed
    */
   ready(scope: Scope): void | Promise<void> {
-    if (this.#life.aborted) throw this.refusal()
-    if (!this.#channel.isReady) return this.#channel.ready(scope)
+    if (this.#life.aborted) throw this.#life.reason
+    if (!this.#channel.isReady) return this.#channel.ready(this.#whileOpen(scope))
   }
 
   /** What is to be brought, unless nobody wants it any more, or all is closed. */
   brought(credentials: Credentials, scope: Scope, identity: Identity | undefined): Promise<Record<string, string>> {
-    const both = {
-      watch: (stop: (reason: unknown) => void) => {
+    return credentials.headers(identity, this.#whileOpen(scope))
+  }
+
+  #whileOpen(scope: Scope): Pick<Scope, 'watch'> {
+    return {
+      watch: (stop) => {
         const unwatch = [scope.watch(stop), this.#life.watch(stop)]
         return () => {
           for (const one of unwatch) one()
         }
       },
     }
-    return credentials.headers(identity, both)
   }
 
   /** Begins a stream. */
@@ -71,13 +73,13 @@ export class Calls {
       const call = this.#channel.client.makeUnaryRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline }, (error, answer) => {
         unwatch()
         if (error === null) resolve(answer!)
-        else reject(scope.aborted ? scope.reason : failureOf(this.address, error, begun))
+        else reject(this.#failure(scope, error, begun))
       })
       this.#follow(call)
       call.on('metadata', () => {
         begun = true
       })
-      const unwatch = scope.watch(() => call.cancel())
+      const unwatch = this.#whileOpen(scope).watch(() => call.cancel())
     })
   }
 
@@ -88,7 +90,7 @@ export class Calls {
     const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
     const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata(brought ?? {}))
     this.#follow(call)
-    const unwatch = scope.watch(() => call.cancel())
+    const unwatch = this.#whileOpen(scope).watch(() => call.cancel())
     let begun = false
     try {
       for await (const answer of call as AsyncIterable<Buffer>) {
@@ -97,20 +99,21 @@ export class Calls {
         yield answer
       }
     } catch (error) {
-      throw scope.aborted ? scope.reason : failureOf(this.address, error as ServiceError, begun)
+      throw this.#failure(scope, error as ServiceError, begun)
     } finally {
       unwatch()
       call.cancel()
     }
   }
 
-  close(): void {
-    this.#life.abort(this.refusal())
+  close(reason: unknown): void {
+    this.#life.abort(reason)
     this.#channel.close()
   }
 
-  refusal(): ConnectionError {
-    return new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side. Make a new one')
+  #failure(scope: Scope, error: ServiceError, begun: boolean): unknown {
+    if (scope.aborted) return scope.reason
+    return this.#life.aborted ? this.#life.reason : failureOf(this.address, error, begun)
   }
 
   /** Ends a call when nobody is there any more. */

@@ -87,7 +87,7 @@ export class Channel {
    * Resolves when a connection stands; who asks meanwhile waits for the same.
    * @throws ConnectionError that says why none does; the reason of the scope, when it is told to stop
    */
-  ready(scope: Scope): Promise<void> {
+  ready(scope: Pick<Scope, 'watch'>): Promise<void> {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined
     })
@@ -121,7 +121,8 @@ export class Channel {
           continue
         }
       }
-      if (state === State.SHUTDOWN) throw new ConnectionError('ERR_DISCONNECTED', this.#place.address, 'the connection was closed on this side')
+      // Whoever waited was told by whoever closed it.
+      if (state === State.SHUTDOWN) return
       await this.#change(state, until)
       if (now() >= until && !this.isReady)
         throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)

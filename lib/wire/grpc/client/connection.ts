@@ -45,9 +45,9 @@ export class GrpcConnection implements Connection {
     await this.#calls.ready(new Scope())
   }
 
-  close(): void {
-    this.#lanes.close(this.#calls.refusal())
-    this.#calls.close()
+  close(reason?: unknown): void {
+    this.#lanes.close(reason)
+    this.#calls.close(reason)
   }
 
   accepts(): boolean {

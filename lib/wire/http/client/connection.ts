@@ -57,9 +57,7 @@ export class HttpConnection implements Connection {
     })
   }
 
-  /** Ends what is under way. */
-  async close(): Promise<void> {
-    const reason = new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side')
+  async close(reason?: unknown): Promise<void> {
     for (const controller of this.#underWay) controller.abort(reason)
     await this.#transport.close()
   }

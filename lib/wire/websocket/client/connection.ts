@@ -1,5 +1,4 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
@@ -22,7 +21,6 @@ export class WebSocketConnection implements Connection {
   readonly #all = new Set<Stream>()
   readonly #free = new Map<Stream, ReturnType<typeof setTimeout>>()
   readonly #of = new WeakMap<Scope, Stream>()
-  #closed = false
 
   constructor(private readonly settings: ClientSettings) {
     this.address = settings.address
@@ -32,7 +30,6 @@ export class WebSocketConnection implements Connection {
 
   /** Connects, unless it is. @throws ConnectionError when nobody is there */
   async open(): Promise<void> {
-    this.#closed = false
     if (this.#all.size > 0) return
     const stream = new Stream(this.settings, this.#dialect, this.#turns, this.#forget)
     this.#all.add(stream)
@@ -40,12 +37,10 @@ export class WebSocketConnection implements Connection {
     this.#rest(stream)
   }
 
-  /** Ends what is under way. */
-  close(): void {
-    this.#closed = true
+  close(reason?: unknown): void {
     for (const stream of this.#all) {
-      if (stream.isIdle) stream.close()
-      else stream.fail(new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side'))
+      if (stream.isIdle && stream.isOpen) stream.close()
+      else stream.fail(reason)
     }
   }
 
@@ -55,7 +50,6 @@ export class WebSocketConnection implements Connection {
 
   async handle(request: Request): Promise<void> {
     const { scope } = request
-    if (this.#closed) throw new ConnectionError('ERR_DISCONNECTED', this.address, 'the connection was closed on this side. Open it again first')
     if (scope.aborted) throw scope.reason
     const stream = this.#streamFor(request)
     try {

@@ -41,6 +41,7 @@ export class Stream implements Listener {
   /** Lets go of the scope that it is for. */
   release: (() => void) | undefined
   over = false
+  isOpen = false
   /** What its requests have in common: a socket says once for whom it is. */
   readonly key: string
   readonly #pending = new Map<string, Waiting>()
@@ -48,7 +49,6 @@ export class Stream implements Listener {
   readonly #timer: ReturnType<typeof setTimeout>
   #begin!: () => void
   #line: Line | undefined
-  #isOpen = false
   #parts = 0
   #reason: unknown
   /** An answer that takes several turns to read: what comes behind it waits, as pieces of one request come in their order. */
@@ -142,7 +142,7 @@ export class Stream implements Listener {
 
   open(): void {
     clearTimeout(this.#timer)
-    this.#isOpen = true
+    this.isOpen = true
     this.#begin()
   }
 
@@ -194,7 +194,7 @@ export class Stream implements Listener {
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
 
   async #send(waiting: Waiting): Promise<void> {
-    if (!this.#isOpen) await this.#opened
+    if (!this.isOpen) await this.#opened
     const turn = this.turns?.enter(this)
     if (turn !== undefined) await turn
     const room = this.#line?.room()
