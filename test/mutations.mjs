@@ -162,7 +162,7 @@ const MUTATIONS = [
   ],
   ['lib/handler/batch-queue.ts', 'if (item.ticket.over) continue', '', 'test/handler/batching.ts', '216: who left while few did'],
   ['lib/doc/document.ts', "else if (field !== 'embedding') fields[field] = copyJson(value)", '', 'test/doc/document.ts', 'E9: a clone has'],
-  ['lib/place/external.ts', ' || request.emitted > emitted', '', 'test/place/external.ts', '216: nobody elsewhere'],
+  ['lib/handler/retry.ts', ' || parted || request', ' || request', 'test/place/external.ts', '216: nobody elsewhere'],
   ['lib/request/lineage.ts', 'copies.get(document) ?? document.clone()', 'document.clone()', 'test/handler/retry.ts', '216: a document that a join has'],
   ['lib/request/response.ts', '[...request.routes]', 'request.routes', 'test/post/parts.ts', '216: a piece does not come'],
 
@@ -231,13 +231,11 @@ const MUTATIONS = [
   ['lib/handler/batching.ts', 'if (this.#hurried) queue.flush()', '', 'test/handler/batching.ts', 'G5: close() sends at once, too, what reaches'],
   ['lib/handler/batching.ts', '|| request.docs.length === 0', '', 'test/handler/batching.ts', 'P5: requests without documents do not wait'],
   ['lib/graph/branches.ts', 'if (node.floating) background.fail(error)', '', 'test/graph/floating.ts', 'floating: a failure is reported, never lost,'],
-  [
-    'lib/place/external.ts',
-    'const most = Math.max(TRIES, this.#clients.length)',
-    'const most = 1',
-    'test/place/external.ts',
-    '201: which addresses were asked is known to one',
-  ],
+  ['lib/handler/retry.ts', 'moves-- > 0 && tried', 'tried', 'test/place/external.ts', '224: each address is asked once'],
+  ['lib/handler/retry-policy.ts', 'Math.max(0, TRIES - addresses)', '0', 'test/place/external.ts', '224: each address is asked once'],
+  ['lib/handler/retry.ts', 'if (!copies) adopt(request, trial)', '', 'test/place/external.ts', '174: what comes back with a failure'],
+  ['lib/handler/retry.ts', 'this.#ends ? request.scope.child() : request.scope', 'request.scope.child()', 'test/handler/retry.ts', '175: requests of one post'],
+  ['lib/client/client.ts', 'this.#connection = undefined', '', 'test/client/closing.ts', '183: http: a Client has one life'],
   [
     'lib/handler/parameter-key.ts',
     "Object.is(value, -0) ? '-0' : String(value)",

@@ -4,6 +4,7 @@ import { ConnectionError, OptionTypeError, optionRange, optionType } from '../ba
 import { type Logger, log } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
+import { isAway } from '../handler/retry-policy.js'
 import type { Inputs } from '../post/inputs.js'
 import type { PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
@@ -233,7 +234,6 @@ export class Client implements Handler, AsyncDisposable {
 
   #retrying(retries: number | Retries): Retry {
     const { timeout, attemptTimeout, logger } = this.#options
-    const passing = attemptTimeout === undefined ? PASSING : [...PASSING, 'ERR_TIMEOUT']
     const address = written(this.address)
     const handler = { accepts: () => true, handle: (request: Request) => this.#send(request) }
     return new Retry(handler, {
@@ -242,7 +242,7 @@ export class Client implements Handler, AsyncDisposable {
       retries,
       // Documents change with the answer, and not before.
       copies: false,
-      passing: (error) => error instanceof ConnectionError && passing.includes(error.code) && !error.permanent,
+      passing: (error) => isAway(error) || (attemptTimeout !== undefined && error instanceof ConnectionError && error.code === 'ERR_TIMEOUT'),
       late: (_, milliseconds, cause) => {
         const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
         return new ConnectionError('ERR_TIMEOUT', address, `no answer within ${milliseconds} ms${last}`, { cause })
@@ -354,8 +354,6 @@ export class Client implements Handler, AsyncDisposable {
     return connection
   }
 }
-
-const PASSING = ['ERR_UNREACHABLE', 'ERR_DISCONNECTED']
 
 /** @throws OptionTypeError for what is said twice */
 function retriesOf({ retries, maxAttempts, initialBackoff, maxBackoff, backoffMultiplier }: ClientOptions): ClientOptions['retries'] {

@@ -34,13 +34,12 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     const { Replicas } = await import('../handler/replicas.js')
     inner = new Replicas(handlers, { name, concurrency, polling, background })
   }
+  const { timeout, attemptTimeout, retries, signal } = options
   if (around !== undefined) {
     const whole = around(inner)
     parts.push(whole)
     inner = whole
-  }
-  const { timeout, attemptTimeout, retries, signal } = options
-  if ([timeout, attemptTimeout, retries, signal].some((given) => given !== undefined)) {
+  } else if ([timeout, attemptTimeout, retries, signal].some((given) => given !== undefined)) {
     const { Retry } = await import('../handler/retry.js')
     const retry = new Retry(inner, { name, timeout, attemptTimeout, retries, signal, tells: several })
     parts.push(retry)

@@ -117,7 +117,7 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: what `timeout` leaves.
    */
   attemptTimeout?: number | undefined
-  /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0. */
+  /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0; elsewhere until it was asked three times. */
   retries?: number | Retries | undefined
   /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
   signal?: AbortSignal | undefined

@@ -1,7 +1,7 @@
 import { now } from '../base/clock.js'
-import { ConnectionError, isError } from '../base/errors.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { isAway } from './retry-policy.js'
 
 /** How much the last answer counts in the estimate of a replica's time: a slow spell is noticed, and forgotten, within some ten answers. */
 const WEIGHT = 0.2
@@ -87,6 +87,7 @@ export class Replica {
       const end = now()
       // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed. It tells how long there was no answer.
       if (request.scope.aborted) this.#time = Math.max(this.#time, end - start)
+      // How fast one is that cannot be reached, is not known.
       else if (this.#handler.look !== undefined && isAway(error)) {
         this.#away = AWAY + end - start
         this.#looked = end
@@ -113,9 +114,4 @@ export class Replica {
       throw error
     })
   }
-}
-
-/** Whether one elsewhere cannot be reached: that says nothing of how fast it is. */
-export function isAway(error: unknown): error is ConnectionError {
-  return isError(error) && error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }

@@ -1,4 +1,4 @@
-import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
+import { ExecutorError } from '../base/errors.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
@@ -7,9 +7,10 @@ import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
 import { wait } from '../stream/wait.js'
 import { BACKOFF, type Backoff, backoff } from './backoff.js'
+import { allOf, isAway, isFinal } from './retry-policy.js'
 import { Timeout } from './timeout.js'
 
-interface RetryOptions {
+export interface RetryOptions {
   /** Milliseconds for the whole request: all tries, the waits between them, and those for a replica. */
   readonly timeout?: number | undefined
   /** Milliseconds for one try, from when a replica has it. */
@@ -24,9 +25,14 @@ interface RetryOptions {
 interface RetryPolicy {
   /** Whether the handler says when it starts, as those do with whom it may have to wait. */
   readonly tells?: boolean
-  /** Whether a failed try may have changed the documents. One that is not the last works on copies then, so that no trace of it is in the answer. */
+  /**
+   * Whether a failed try may have changed the documents. One that is not the last works on copies then, so that no trace of it is in the answer.
+   * Elsewhere they change with the answer: what came back with the last failure is kept.
+   */
   readonly copies?: boolean
-  /** Whether what failed may succeed the next time. */
+  /** How many there are to choose among, each of which may be away: another one is asked at once then, which is no try of `retries`. Default 1. */
+  readonly addresses?: number
+  /** Whether what failed may succeed the next time, and is worth a try of `retries`. Default: all but what is final. */
   passing?(error: unknown): boolean
   /** What it fails with when its time is up. */
   late?(request: Request, milliseconds: number, cause: unknown): Error
@@ -53,6 +59,8 @@ export class Retry implements Handler {
   readonly #backoff: Backoff
   readonly #signal: AbortSignal | undefined
   readonly #policy: RetryPolicy
+  /** Whether a try may have to be ended alone. Else requests of one post keep the scope that they share, and so a stream to a server. */
+  readonly #ends: boolean
   /** Ends a try, or a wait for the next, each. */
   readonly #stops = new Set<(reason: unknown) => void>()
   /** Shortens a wait for the next try each. */
@@ -73,6 +81,7 @@ export class Retry implements Handler {
     this.#attempts = attempts
     this.#backoff = { delay, maxDelay, growth }
     this.#signal = signal
+    this.#ends = [timeout, attemptTimeout, signal].some((given) => given !== undefined)
     this.#policy = policy
   }
 
@@ -105,16 +114,19 @@ export class Retry implements Handler {
   }
 
   async handle(request: Request): Promise<void> {
-    const { copies = true, passing = isPassing } = this.#policy
+    const { copies = true, addresses = 1, passing = () => true } = this.#policy
     const { emit } = request
     const tried = new Set<object>()
     const run: Run = { limit: this.#timeout === undefined ? undefined : new Timeout(this.#timeout), over: false }
+    const away = new Set<string>()
     run.limit?.start()
     let last = this.#attempts === 0
+    let moves = addresses - 1
+    let attempt = 0
     try {
-      for (let attempt = 0; ; attempt++) {
+      for (;;) {
         if (this.#signal?.aborted) throw this.#signal.reason
-        const scope = request.scope.child()
+        const scope = this.#ends ? request.scope.child() : request.scope
         const trial = last || !copies ? fork(request, request.docs, scope) : copyOf(request, scope)
         let parted = false
         trial.emit =
@@ -128,17 +140,24 @@ export class Retry implements Handler {
           await this.#try(trial, scope, tried, run)
           return adopt(request, trial)
         } catch (error) {
-          if (last || run.over || parted || request.scope.aborted || this.#signal?.aborted || !passing(error)) throw error
           failure = error
+          if (isAway(error)) away.add(error.address)
+          const over = run.over || parted || request.scope.aborted || this.#signal?.aborted || isFinal(error)
+          // Where all are asked, none is noted as tried: then there is no other.
+          if (!over && isAway(error) && moves-- > 0 && tried.size > 0) continue
+          if (over || last || !passing(error)) {
+            if (!copies) adopt(request, trial)
+            throw allOf(error, away)
+          }
         } finally {
-          scope.close()
+          if (this.#ends) scope.close()
         }
-        const wait = backoff(this.#backoff, attempt)
+        const wait = backoff(this.#backoff, attempt++)
         // Nobody waits for a try that there is no time for.
         if (run.limit !== undefined && wait >= run.limit.left) throw this.#late(request, this.#timeout!, failure)
         this.#policy.onRetry?.(request, failure)
         await this.#wait(wait, request, run)
-        last = this.#hurried || attempt + 1 === this.#attempts
+        last = this.#hurried || attempt === this.#attempts
       }
     } finally {
       run.limit?.end()
@@ -150,6 +169,7 @@ export class Retry implements Handler {
     const { limit } = run
     const own = this.#attemptTimeout === undefined ? undefined : new Timeout(this.#attemptTimeout)
     trial.attempt = { tried, onStart: own && (() => own.start()) }
+    if (!this.#ends) return this.#inner.handle(trial)
     const { emit } = trial
     // A consumer that takes its time is not the executor's fault.
     if (emit !== undefined && (own ?? limit) !== undefined) {
@@ -235,11 +255,4 @@ export class Retry implements Handler {
       requestId: id,
     })
   }
-}
-
-/** An answer that has no meaning will have none next time; who is not let in, or asks for what is too large or not there, is refused again. */
-function isPassing(error: unknown): boolean {
-  if (!isError(error)) return true
-  if (error instanceof ConnectionError) return !error.permanent
-  return !(error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT')
 }

@@ -1,17 +1,14 @@
-import { ConnectionError, FlowBuildError } from '../base/errors.js'
+import { FlowBuildError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import { Client } from '../client/client.js'
-import { BACKOFF, backoff } from '../handler/backoff.js'
-import { isAway } from '../handler/replica.js'
+import { Replicas } from '../handler/replicas.js'
+import { Retry, type RetryOptions } from '../handler/retry.js'
+import { isAway, retriesElsewhere } from '../handler/retry-policy.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
-import { wait } from '../stream/wait.js'
 import { isSilent } from '../wire/liveness.js'
 import type { Start } from './place.js'
-
-/** As Jina tries a request, with few replicas. */
-const TRIES = 3
 
 /**
  * A Client for each address of an executor that runs elsewhere.
@@ -29,7 +26,7 @@ export const start: Start = async ({ name, options }) => {
   const token = tokenFile === undefined ? options.token : (await import('../wire/tokens.js')).tokenFrom(tokenFile)
   const told = { protocol, tls, headers, metadata, compression, maxMessageBytes, docarray, token, forwardIdentity }
   const clients = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], ...told }))
-  const around = (handler: Handler): External => new External(name, handler, clients)
+  const around = (handler: Handler): External => new External(name, handler, clients, options)
   return { handlers: clients.map(reachable), parts: [], options, around }
 }
 
@@ -46,32 +43,50 @@ interface Remote {
 
 /** An executor that runs elsewhere, at one address or several: who cannot be reached is passed over, and the request goes to another. */
 export class External implements Handler, Part {
-  readonly #replicas: Handler
+  readonly #retry: Retry
   readonly #clients: readonly Remote[]
   /** By those of the posts. */
   readonly #headers = new WeakMap<Header, Header>()
 
-  /** @param replicas chooses among the clients */
+  /**
+   * @param replicas chooses among the clients
+   * @param told how often it is tried, and for how long, where somebody said so
+   */
   constructor(
     readonly name: string,
     replicas: Handler,
     clients: readonly Remote[],
+    { timeout, attemptTimeout, retries, signal }: RetryOptions = {},
   ) {
-    this.#replicas = replicas
+    const addresses = clients.length
     this.#clients = clients
+    this.#retry = new Retry(replicas, {
+      ...{ name, timeout, attemptTimeout, signal, addresses },
+      retries: retries ?? retriesElsewhere(addresses),
+      tells: replicas instanceof Replicas,
+      copies: false,
+      // Who was found silent was waited for already, and may be at it.
+      ...(retries === undefined && { passing: (error) => isAway(error) && !isSilent(error) }),
+    })
   }
 
   /** Connects to nobody: it may come later than the Flow, and go and come back. */
   async open(): Promise<void> {
+    this.#retry.open()
     await Promise.all(this.#clients.map((client) => client.load?.()))
   }
 
+  hurry(): void {
+    this.#retry.hurry()
+  }
+
   async close(): Promise<void> {
+    this.#retry.close()
     await Promise.all(this.#clients.map((client) => client.close()))
   }
 
   accepts(endpoint: string): boolean {
-    return this.#replicas.accepts(endpoint)
+    return this.#retry.accepts(endpoint)
   }
 
   /**
@@ -80,60 +95,15 @@ export class External implements Handler, Part {
    */
   async handle(request: Request): Promise<void> {
     const { header } = request
-    if (header.isPlain) return this.#try(request)
+    if (header.isPlain) return this.#retry.handle(request)
     let own = this.#headers.get(header)
     if (own === undefined) this.#headers.set(header, (own = header.only(this.name)))
     const sent = fork(request, request.docs, request.scope, own)
-    sent.attempt = request.attempt
     try {
-      await this.#try(sent)
+      await this.#retry.handle(sent)
     } finally {
       // Where it failed, too: documents came back with the failure.
       adopt(request, sent)
     }
   }
-
-  async #try(request: Request): Promise<void> {
-    const { attempt, emitted } = request
-    const most = Math.max(TRIES, this.#clients.length)
-    // Who failed is asked again only when all have; attempts of one request know of each other, executors behind each other do not.
-    request.attempt = attempt ?? { tried: new Set(), onStart: undefined }
-    try {
-      await this.#ask(request, most, emitted)
-    } finally {
-      request.attempt = attempt
-    }
-  }
-
-  async #ask(request: Request, most: number, emitted: number): Promise<void> {
-    const asked = new Set<string>()
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#replicas.handle(request)
-      } catch (error) {
-        // Documents come back with the answer, so nothing has changed here. What an executor behind the address failed at, being out of reach included, is none.
-        if (!isAway(error)) throw error
-        asked.add(error.address)
-        // Who was found silent was waited for already, and may be at it.
-        if (tries === most || (isSilent(error) && tries >= this.#clients.length) || request.scope.aborted || request.emitted > emitted)
-          throw allOf(error, asked)
-      }
-      // All have failed. Who comes back is given time for it, and is not met by everybody at once.
-      const rounds = tries / this.#clients.length
-      if (Number.isInteger(rounds)) await wait(request.scope, backoff(BACKOFF, rounds - 1))
-    }
-  }
-}
-
-/** The last failure, which names all addresses that were tried. */
-function allOf(error: ConnectionError, asked: ReadonlySet<string>): ConnectionError {
-  const { code, address, message, cause } = error
-  const others = [...asked].filter((other) => other !== address)
-  if (others.length === 0) return error
-  return new ConnectionError(
-    code as ConstructorParameters<typeof ConnectionError>[0],
-    address,
-    `${message.slice(address.length + 2)}. Tried in vain, too: ${others.join(', ')}`,
-    { cause },
-  )
 }

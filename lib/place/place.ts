@@ -10,7 +10,7 @@ export interface Started {
   readonly parts: readonly Part[]
   /** As they hold: what `uses` names may bring some. */
   readonly options: AddOptions
-  /** Stands around what chooses among the handlers, where the place needs to know of all of them. */
+  /** Stands around what chooses among the handlers, where the place needs to know of all of them; it tries again itself. */
   around?(handler: Handler): Handler & Part
 }
 

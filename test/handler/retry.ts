@@ -5,7 +5,10 @@ import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type AddOptions, type Call, Document, Executor, ExecutorError, Flow } from '../../lib/index.js'
+import { Retry } from '../../lib/handler/retry.js'
+import { type AddOptions, type Call, Document, DocumentArray, Executor, ExecutorError, Flow } from '../../lib/index.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { Scope } from '../../lib/stream/scope.js'
 import { fake } from '../support/clock.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
@@ -298,6 +301,25 @@ test('R113: attempts are counted exactly, whether the executor throws at once or
         assert.is(calls, Math.min(failing + 1, attempts + 1))
         assert.is(response!.error?.message.slice(-9), failing > attempts ? `attempt ${failing}` : undefined)
       }
+})
+
+test('175: requests of one post keep the scope they share, and so a stream to a server, where nothing ends a try alone', async () => {
+  const post = new Scope()
+  for (const [options, shared] of [
+    [{}, true],
+    [{ timeout: 60_000 }, false],
+    [{ attemptTimeout: 60_000 }, false],
+    [{ signal: new AbortController().signal }, false],
+  ] as const) {
+    const scopes = new Set<Scope>()
+    const handle = async ({ scope }: Request): Promise<void> => {
+      scopes.add(scope)
+      throw new Error('no')
+    }
+    const retry = new Retry({ accepts: () => true, handle }, { name: 'only', retries: { attempts: 1, delay: 0 }, ...options })
+    assert.is((await failure(retry.handle(new Request(new Header('/', {}), new DocumentArray(), post)))).message, 'no')
+    assert.equal([scopes.size, scopes.has(post)], shared ? [1, true] : [2, false])
+  }
 })
 
 test('R113: a number stands for its attempts; what is none is refused', async () => {

@@ -232,9 +232,10 @@ test('nor what the same request would be refused for again; but what passes by i
       [404, 1],
       [413, 1],
       [422, 1],
-      // As 502 and 503: each try of `retries` asks three times.
-      [429, 9],
+      [429, 3],
       [500, 3],
+      [502, 3],
+      [503, 3],
     ] as const) {
       ;[asked, status] = [0, given]
       const error = await attempts(`${protocol}://127.0.0.1:${port}`)

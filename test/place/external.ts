@@ -12,6 +12,7 @@ import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../lib/wire/message.js'
+import { forGood } from '../../lib/wire/outcome.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { fake } from '../support/clock.js'
 import { turn } from '../support/turn.js'
@@ -121,10 +122,12 @@ test('216: nobody elsewhere is asked again after a partial answer', async () => 
     [1, 1],
   ] as const) {
     const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    request.emit = async () => {}
     let calls = 0
     const handle = async (request: Request): Promise<void> => {
       calls++
-      for (let piece = 0; piece < pieces; piece++) request.countPart()
+      request.attempt!.tried.add({})
+      for (let piece = 0; piece < pieces; piece++) await request.emit!({} as never)
       throw new ConnectionError('ERR_DISCONNECTED', 'x', 'it went away')
     }
     const handler = { accepts: () => true, handle } as unknown as Handler
@@ -134,14 +137,44 @@ test('216: nobody elsewhere is asked again after a partial answer', async () => 
   }
 })
 
-test('201: attempts at one executor do know', async () => {
-  const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
-  const tried = new Set<object>(['before' as unknown as object])
-  request.attempt = { tried, onStart: undefined }
-  const a = addresses('a', 1)
-  await new External('only', a.handler, clients).handle(request)
-  assert.equal(a.seen, ['before', 'before,a1'])
-  assert.is(request.attempt.tried, tried)
+test('224: each address is asked once, at once; more often only as retries says, after a wait, or three times in all where nobody said so', async () => {
+  const asks = async (count: number, retries?: number, error = new ConnectionError('ERR_UNREACHABLE', 'x', 'nobody there')) => {
+    const seen: string[] = []
+    const chance = Math.random
+    const handle = async ({ attempt }: Request): Promise<void> => {
+      attempt!.tried.add({})
+      seen.push('ask')
+      throw error
+    }
+    // How long a wait takes is left to chance, which so hears of it.
+    Math.random = () => {
+      seen.push('wait')
+      return 1
+    }
+    const delay = 0.001
+    const external = new External('there', { accepts: () => true, handle } as unknown as Handler, clients.slice(0, count), {
+      ...(retries !== undefined && { retries: { attempts: retries, delay } }),
+    })
+    const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    const failed = await external.handle(request).then(
+      () => undefined,
+      (error) => error,
+    )
+    Math.random = chance
+    assert.is(failed, error)
+    return seen.join(' ')
+  }
+  assert.is(await asks(1), 'ask wait ask wait ask')
+  assert.is(await asks(2), 'ask ask wait ask')
+  assert.is(await asks(4), 'ask ask ask ask')
+  assert.is(await asks(1, 0), 'ask')
+  assert.is(await asks(2, 0), 'ask ask')
+  assert.is(await asks(2, 2), 'ask ask wait ask wait ask')
+  const closed = new ConnectionError('ERR_REFUSED', 'x', 'it failed (500)')
+  assert.is(await asks(4, undefined, closed), 'ask', 'it may have been done')
+  assert.is(await asks(4, 2, closed), 'ask wait ask wait ask')
+  const final = forGood(new ConnectionError('ERR_DISCONNECTED', 'x', 'this Client was closed'))
+  assert.is(await asks(4, 2, final), 'ask')
 })
 
 test('174: targets and parameters by its name here are settled before a request leaves, also beside retries, batches and replicas; responses say what was posted', async () => {
@@ -182,10 +215,12 @@ test('174: what comes back with a failure is kept, with parameters as without', 
       },
     })
     .open()
-  await using outer = await new Flow().add({ name: 'far', external: true, host: inner.addresses.grpc! }).open()
-  for (const parameters of [{}, { a: 1 }]) {
-    const [response] = await outer.post('/', 'x', { parameters, continueOnError: true }).toArray()
-    assert.is(response!.docs[0]!.text, 'half done')
+  for (const more of [{}, { retries: { attempts: 1, delay: 1 } }, { timeout: 60_000 }]) {
+    await using outer = await new Flow().add({ name: 'far', external: true, host: inner.addresses.grpc!, ...more }).open()
+    for (const parameters of [{}, { a: 1 }]) {
+      const [response] = await outer.post('/', 'x', { parameters, continueOnError: true }).toArray()
+      assert.is(response!.docs[0]!.text, 'half done')
+    }
   }
 })
 
