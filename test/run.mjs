@@ -1,12 +1,14 @@
 // Runs every suite in a process of its own, two at a time, and counts what they report.
 //   node test/run.mjs [part of a path …]
 // On a machine that is busy with other things, TEST_PATIENCE=4 gives everything four times as long.
+// lib/ and test/ are compiled once, and suites run on that. A suite that says tsx loads TypeScript while it runs, and is run by tsx itself.
 // test/interop, which installs Python Jina, runs only when it is named.
 // uvu passes silently when a suite forgets `.run()` or a promise never settles. Here each file must print its totals, all
 // of them passed, and end by itself in time.
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMPILED, compile } from './compile.mjs'
 
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 const wanted = process.argv.slice(2)
@@ -18,15 +20,20 @@ const files = readdirSync('test', { recursive: true })
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
+const seconds = []
 
 async function run(file) {
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
+  const began = performance.now()
+  const how = /\btsx\b/.test(readFileSync(file, 'utf8')) ? ['--import', 'tsx', file] : ['--enable-source-maps', join(COMPILED, file.replace(/ts$/, 'js'))]
+  const child = spawn(process.execPath, how, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
   let output = ''
   child.stdout.on('data', (data) => (output += data))
   child.stderr.on('data', (data) => (output += data))
   const timer = setTimeout(() => child.kill('SIGKILL'), TIME)
   const [code, signal] = await new Promise((resolve) => child.on('close', (...end) => resolve(end)))
   clearTimeout(timer)
+  const took = (performance.now() - began) / 1000
+  seconds.push({ file, took })
   const count = (label) => [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].reduce((sum, [, n]) => sum + Number(n), 0)
   const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(count)
   const problem =
@@ -43,16 +50,19 @@ async function run(file) {
   totals.failed += total - passed + (problem !== undefined && total === passed ? 1 : 0)
   totals.skipped += skipped
   if (problem !== undefined) broken.push(file)
-  console.log(problem === undefined ? `  ok  ${file} (${passed})` : `FAIL  ${file} ${problem}\n${output}`)
+  console.log(problem === undefined ? `  ok  ${file} (${passed}, ${took.toFixed(1)} s)` : `FAIL  ${file} ${problem}\n${output}`)
   for (const [, note] of output.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
 }
 
+await compile()
 const queue = [...files]
 await Promise.all(
   [0, 1].map(async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file)
   }),
 )
+const slowest = seconds.sort((a, b) => b.took - a.took).slice(0, 10)
+console.log(`\nSlowest:\n${slowest.map(({ file, took }) => `  ${took.toFixed(1)} s  ${file}`).join('\n')}`)
 if (broken.length > 0) console.log(`\nBroken:\n${broken.map((file) => `  ${file}`).join('\n')}`)
 console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`)
 process.exitCode = totals.failed > 0 || files.length === 0 ? 1 : 0

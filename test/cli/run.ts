@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { code, codeUrl, flags } from '../support/code.js'
 import { Command } from '../support/command.js'
 import { within } from '../support/within.js'
 
@@ -18,7 +18,9 @@ function write(name: string, text: string): string {
   return file
 }
 
-const sluice = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
+const sluice = JSON.stringify(codeUrl('lib/index'))
+/** The command, for a shell. */
+const command = [process.execPath, ...flags, code('lib/cli/main')].map((word) => `"${word}"`).join(' ')
 write('package.json', '{ "type": "module" }')
 write(
   'executors.mjs',
@@ -59,8 +61,8 @@ function json(lines: string): any[] {
     .map((line) => JSON.parse(line))
 }
 
-async function run(args: string[], input = ''): Promise<Command & { code: number | null }> {
-  const run = new Command(['run', ...args])
+async function run(args: string[], input = '', typescript = false): Promise<Command & { code: number | null }> {
+  const run = new Command(['run', ...args], { typescript })
   run.child.stdin.end(input)
   const { code, signal } = await within(TIME, run.end)
   assert.is(signal, null, run.stderr)
@@ -115,7 +117,7 @@ test('T1 whole responses, request size, parameters, order, target', async () => 
 test('T1 a module that exports a Flow, or a function that returns one', async () => {
   const make = `new Flow().add({ uses: ({ docs }) => { for (const doc of docs) doc.text += '.' } })`
   const runs = await Promise.all([
-    run([write('a.ts', `import { Flow } from ${sluice}\nconst made: Flow<any> = ${make}\nexport default made`), '-i', three]),
+    run([write('a.ts', `import { Flow } from ${sluice}\nconst made: Flow<any> = ${make}\nexport default made`), '-i', three], '', true),
     run([write('b.mjs', `import { Flow } from ${sluice}\nexport const flow = async () => ${make}`), '-i', three]),
   ])
   for (const { code, texts, stderr } of runs) {
@@ -298,7 +300,7 @@ test('212: a full disk is told, and no line is lost in silence', async () => {
   const { code, stderr } = await run([upper, '-i', three, '-o', '/dev/full'])
   assert.is(code, 1)
   assert.match(stderr, /\/dev\/full cannot be written: ENOSPC/)
-  const shell = spawnSync('sh', ['-c', `"${process.execPath}" --import tsx lib/cli/main.ts run "${upper}" -i "${three}" >/dev/full`], { encoding: 'utf8' })
+  const shell = spawnSync('sh', ['-c', `${command} run "${upper}" -i "${three}" >/dev/full`], { encoding: 'utf8' })
   assert.is(shell.status, 1)
   assert.match(shell.stderr, /stdout cannot be written: ENOSPC/)
 })
@@ -333,8 +335,7 @@ test('212: one file cannot be input and output at once, by no name of it', async
   const text = readFileSync(three, 'utf8')
   const linked = join(folder, 'linked.ndjson')
   linkSync(three, linked)
-  const shell = (line: string) =>
-    spawnSync('sh', ['-c', line.replace('sluice', `"${process.execPath}" --import tsx lib/cli/main.ts run "${upper}"`)], { encoding: 'utf8' })
+  const shell = (line: string) => spawnSync('sh', ['-c', line.replace('sluice', `${command} run "${upper}"`)], { encoding: 'utf8' })
   for (const line of [
     `sluice -i "${three}" -o "${linked}"`,
     `sluice <"${three}" -o "${linked}"`,

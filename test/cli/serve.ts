@@ -2,13 +2,12 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
+import { codeUrl } from '../support/code.js'
 import { Command } from '../support/command.js'
 import { Folder } from '../support/folder.js'
 import { deadPort, silence } from '../support/nobody.js'
@@ -17,7 +16,7 @@ import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
 
 const folder = new Folder()
-const sluice = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
+const sluice = JSON.stringify(codeUrl('lib/index'))
 folder.file('package.json', '{ "type": "module" }')
 folder.file(
   'executors.mjs',

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { Client, ConnectionError } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
 import { PROTOCOLS, texts } from '../network/ways.js'
+import { codeUrl, flags } from '../support/code.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { tap } from '../support/tap.js'
 import { within } from '../support/within.js'
@@ -44,14 +45,14 @@ for (const protocol of PROTOCOLS) {
 
   test(`C3: ${protocol}: a Client that is not closed keeps no process alive once it is idle`, async () => {
     await using it = await world()
-    const code = `
-      import { Client } from './lib/client/index.js'
+    const program = `
+      import { Client } from '${codeUrl('lib/client/index')}'
       const client = new Client(${JSON.stringify(it.address(protocol))})
       console.log((await client.post('/', 'a').docs()).texts[0])
       console.log((await client.post('/', 'b').docs()).texts[0])
       // Comes to be only if something else keeps the process alive for so long.
       setTimeout(() => console.log('still there'), 500).unref()`
-    const { stdout } = await within(20_000, run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code]))
+    const { stdout } = await within(20_000, run(process.execPath, [...flags, '--input-type=module', '-e', program]))
     assert.equal(stdout.trim().split('\n'), ['a!', 'b!'])
   })
 }

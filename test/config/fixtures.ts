@@ -1,3 +1,4 @@
+// By tsx: the executors of its configurations are TypeScript, loaded while it runs.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'

@@ -1,13 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { suite, test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseYaml } from '../../lib/config/yaml.js'
 import { ConfigError, Flow } from '../../lib/index.js'
+import { codeUrl } from '../support/code.js'
 
-const sluice = pathToFileURL('lib/index.ts').href
+const sluice = codeUrl('lib/index')
 const root = mkdtempSync(join(tmpdir(), 'sluice-config-'))
 const folder = join(root, 'flows')
 process.on('exit', () => rmSync(root, { recursive: true, force: true }))

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
+// By tsx: the executors of its configurations are TypeScript, loaded while it runs.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,6 +12,7 @@ import { loadUses } from '../../lib/config/uses.js'
 import { parseYaml } from '../../lib/config/yaml.js'
 import type { AddOptions, FlowOptions, Plan } from '../../lib/flow/options.js'
 import { ConfigError, Executor, Flow } from '../../lib/index.js'
+import { codeUrl } from '../support/code.js'
 import { Folder } from '../support/folder.js'
 import { text } from '../support/yaml-text.js'
 import { problems } from './validate.js'
@@ -87,7 +88,7 @@ test('F7 modules are named by their way from the file', async () => {
   const folder = new Folder()
   const module = folder.file(
     'code/a b#c/mine.mjs',
-    `import { Executor } from ${JSON.stringify(pathToFileURL('lib/index.ts').href)}\nexport class Mine extends Executor {}\nexport default () => {}`,
+    `import { Executor } from ${JSON.stringify(codeUrl('lib/index'))}\nexport class Mine extends Executor {}\nexport default () => {}`,
   )
   folder.file('code/exec.yml', 'jtype: Mine\nmodules: "a b#c/mine.mjs"\n')
   const { uses: mine } = await loadUses(`${module}#Mine`, { folder: '/', allowOutside: true })

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
+// By tsx: the executors of its configurations are TypeScript, loaded while it runs.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadFlow } from '../../lib/config/flow.js'

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { AsyncFlow, type Call, Document, DocumentArray, Executor, Flow, FlowBuildError } from '../../lib/index.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
+import { codeUrl, flags } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
@@ -614,7 +615,7 @@ for (const [signal, twice] of [
 ] as const) {
   test(`F6, R72, R136: block() drains on ${signal}${twice ? ', and a second one ends the process' : ' and the process ends with 0'}`, async () => {
     const script = `
-      import { Flow } from '${new URL('../../lib/index.ts', import.meta.url).href}'
+      import { Flow } from '${codeUrl('lib/index')}'
       const flow = await new Flow({ closeTimeout: 60_000 }).add({ uses: async () => {
         console.log('inside')
         await new Promise((resolve) => process.stdin.once('data', resolve))
@@ -627,7 +628,7 @@ for (const [signal, twice] of [
       console.log('closed')
       console.log('answered', await answered)
       process.exit()`
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (data) => {
       output += data

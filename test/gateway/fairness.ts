@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Executor, Flow } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 
@@ -44,7 +45,7 @@ for (const [kind, connections, calls, most] of FLOODS)
     }
     const flow = await new Flow().add({ name: 'worker', uses: Worker }).open()
     const gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], prefetch: PREFETCH })
-    const child = fork(new URL('./flooder.ts', import.meta.url), [kind, gateway.port, connections, calls].map(String), { execArgv: ['--import', 'tsx'] })
+    const child = fork(code('test/gateway/flooder'), [kind, gateway.port, connections, calls].map(String))
     try {
       while (flood < 10 * most) await within(20_000, turn())
       for (const protocol of ['grpc', 'http', 'websocket'] as const) {

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import type { GatewayOptions } from '../../lib/gateway/index.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
+import { code } from '../support/code.js'
 import { within } from '../support/within.js'
 import { call, FLAG, field, frame, TYPE, Wire } from '../wire/grpc/frames.js'
 
@@ -23,7 +24,7 @@ class Served {
 
   constructor(options: GatewayOptions) {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
-    this.#child = fork(new URL('./server.ts', import.meta.url), [JSON.stringify(options)], { execArgv: ['--import', 'tsx'], stdio: [...stdio] })
+    this.#child = fork(code('test/gateway/server'), [JSON.stringify(options)], { stdio: [...stdio] })
     this.exit = new Promise((resolve) => this.#child.once('exit', (code, signal) => resolve(`the server ended with ${code ?? signal}`)))
   }
 

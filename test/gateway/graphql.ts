@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
 import { type Call, Flow } from '../../lib/index.js'
+import { codeUrl, flags } from '../support/code.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { RawHttp } from '../support/raw-http.js'
@@ -101,8 +102,8 @@ test('G5, R134: at the deadline, mutations and subscriptions are hung up on, and
 
 test('G5: after a subscription to an executor that never ends, the process ends by itself', async () => {
   const program = `
-    import { Client } from './lib/client/index.ts'
-    import { Flow } from './lib/index.ts'
+    import { Client } from '${codeUrl('lib/client/index')}'
+    import { Flow } from '${codeUrl('lib/index')}'
     const uses = ({ docs }) => docs[0].text === 'wait' ? new Promise(() => {}) : undefined
     const flow = await new Flow({ protocol: 'http', port: 0, graphql: true, closeTimeout: 50, onError() {} }).add({ uses }).open()
     const client = new Client(flow.addresses.http)
@@ -113,7 +114,7 @@ test('G5: after a subscription to an executor that never ends, the process ends 
     console.log(await next)
     await client.close()
   `
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stdout.on('data', (data) => (said += data))
   child.stderr.on('data', (data) => (said += data))

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { ConnectionError, Flow } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { collect } from '../support/collect.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { certificates } from '../support/tls.js'
@@ -65,7 +66,7 @@ for (const way of WAYS) {
   })
 
   test(`C5, R107: ${way}: a server that is killed: what it answered is delivered, then the error`, async () => {
-    const child = fork(new URL('./server.ts', import.meta.url), { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(code('test/network/server'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const addresses = await within(20_000, new Promise<Record<string, string>>((resolve) => child.once('message', (sent) => resolve(sent as never))))
     await using client = new Client(addresses[way === 'graphql' ? 'http' : way]!)
     const [fast, hang] = [{ text: 'fast' }, { text: 'hang' }]

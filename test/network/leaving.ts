@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { road } from '../support/road.js'
@@ -96,8 +97,7 @@ for (const way of WAYS) {
 
   test(`R43: ${way}: when the client's process is killed`, async () => {
     const killed = await soonest(3, async () => {
-      const child = fork(new URL('./proxied.ts', import.meta.url), [JSON.stringify({ asked: [{ way, address: address(gateway.port), tls: false }], ca: '' })], {
-        execArgv: ['--import', 'tsx'],
+      const child = fork(code('test/network/proxied'), [JSON.stringify({ asked: [{ way, address: address(gateway.port), tls: false }], ca: '' })], {
         stdio: 'inherit',
       })
       return () => child.kill('SIGKILL')

@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { road } from '../support/road.js'
@@ -15,7 +16,7 @@ const BUSY = 6000
 
 /** A process that computes for so long when it is asked, hears nothing meanwhile, and says how often it was asked. */
 async function busy() {
-  const child = fork(new URL('./busy.ts', import.meta.url), [String(BUSY)], { execArgv: ['--import', 'tsx'] })
+  const child = fork(code('test/network/busy'), [String(BUSY)])
   const port = deferred<number>()
   let asked = 0
   child.on('message', (message) => (message === 'asked' ? void asked++ : port.resolve(message as number)))

@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { silence } from '../support/nobody.js'
 import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
@@ -24,8 +25,7 @@ test(`R114: ${WAYS.join(', ')}: http_proxy, https_proxy, grpc_proxy, all_proxy a
   const asked = WAYS.flatMap((way) =>
     [plain, secure].map(({ port }) => ({ way, address: `${schemeOf(way, port === secure.port)}://127.0.0.1:${port}`, tls: port === secure.port })),
   )
-  const child = fork(new URL('./proxied.ts', import.meta.url), [JSON.stringify({ asked, ca })], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(code('test/network/proxied'), [JSON.stringify({ asked, ca })], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...env, ...named },
   })

@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Gateway } from '../../lib/gateway/index.js'
 import { type AddOptions, type ConnectionError, ExecutorError, Flow, FlowBuildError } from '../../lib/index.js'
+import { code } from '../support/code.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { tap } from '../support/tap.js'
@@ -13,7 +14,7 @@ type Far = AddOptions<string, never>
 
 /** A process that answers with its name, or holds what it gets. */
 async function replica(name: string, hangs = false) {
-  const child: ChildProcess = fork(new URL('./replica.ts', import.meta.url), [name, hangs ? 'hangs' : ''], { execArgv: ['--import', 'tsx'] })
+  const child: ChildProcess = fork(code('test/network/replica'), [name, hangs ? 'hangs' : ''])
   const port = deferred<number>()
   const holds = deferred<void>()
   child.on('message', (message) => (message === 'holds' ? holds.resolve() : port.resolve(message as number)))

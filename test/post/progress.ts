@@ -1,14 +1,13 @@
 import '../support/clock.js'
 
 import { execFile } from 'node:child_process'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
 import { Progress, type ProgressOutput } from '../../lib/post/progress.js'
 import { fake, real } from '../support/clock.js'
+import { codeUrl, flags } from '../support/code.js'
 
 const ESC = '\x1b'
 const TOKEN = new RegExp(`${ESC}\\[[\\d;]*[A-Za-z]|[\\s\\S]`, 'gu')
@@ -216,7 +215,7 @@ test('P9 without a stderr, as in a browser, it is silent', () => {
   }
 })
 
-const index = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
+const index = JSON.stringify(codeUrl('lib/index'))
 const ends: [string, string, RegExp][] = [
   ['done', `await flow.post('/', docs, { showProgress: true }).drain()`, /^done: 3 requests, 300 documents in /],
   ['stopped', `for await (const _ of flow.post('/', docs, { showProgress: true })) break`, /^stopped: 1 request, 100 documents in /],
@@ -228,7 +227,7 @@ for (const [how, code, line] of ends) {
       const docs = Array(300).fill('x')
       const flow = await new Flow().add({ uses: ({ endpoint }) => { if (endpoint === '/fail') throw new Error('no') } }).open()
       ${code}`
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { timeout: 20_000 })
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '-e', script], { timeout: 20_000 })
     assert.is(stdout, '')
     assert.match(stderr, line)
     assert.is(stderr.split('\n').length, 2)

@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { code, flags } from './code.js'
 import { within } from './within.js'
 
 const TIME = 20_000
@@ -11,8 +12,8 @@ export class Command {
   stderr = ''
   #wake: (() => void) | undefined
 
-  constructor(args: string[], { paused = false } = {}) {
-    this.child = spawn(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...args])
+  constructor(args: string[], { paused = false, typescript = false } = {}) {
+    this.child = spawn(process.execPath, [...(typescript ? ['--import', 'tsx'] : flags), code('lib/cli/main'), ...args])
     const take = (name: 'stdout' | 'stderr') => (data: Buffer) => {
       this[name] += data
       this.#wake?.()

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
 import type { Handler } from '../../../lib/request/handler.js'
 import { createGraphQL } from '../../../lib/wire/graphql/index.js'
+import { codeUrl, flags } from '../../support/code.js'
 
 const post = (query: string, init: RequestInit = {}) =>
   new Request('https://any.example/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }), ...init })
@@ -88,15 +89,13 @@ test('sluice itself does not load graphql', () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
     port1.close()
     console.log(JSON.stringify(seen))`
-  const loads = (file: string): string[] =>
-    JSON.parse(
-      execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, new URL(file, import.meta.url).href], { encoding: 'utf8' }),
-    )
+  const loads = (module: string): string[] =>
+    JSON.parse(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', program, codeUrl(module)], { encoding: 'utf8' }))
   const graphql = (urls: string[]) => urls.filter((url) => /node_modules\/(graphql|@graphql|@envelop|@whatwg)/.test(url)).length
-  const core = loads('../../../lib/index.ts')
-  assert.ok(core.some((url) => url.endsWith('lib/flow/flow.ts')))
+  const core = loads('lib/index')
+  assert.ok(core.some((url) => url === codeUrl('lib/flow/flow')))
   assert.is(graphql(core), 0)
-  assert.ok(graphql(loads('../../../lib/wire/graphql/index.ts')) > 0)
+  assert.ok(graphql(loads('lib/wire/graphql/index')) > 0)
 })
 
 test.run()

@@ -14,6 +14,7 @@ import { METHODS } from '../../../lib/wire/grpc/methods.js'
 import type { GrpcConnectOptions } from '../../../lib/wire/grpc/options.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
+import { code } from '../../support/code.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { serveGrpc as serve } from '../../support/serving.js'
@@ -107,7 +108,7 @@ test('C5: answers that cannot be read', async () => {
 })
 
 test('C5: a server that is killed in the middle', async () => {
-  const child = fork(new URL('./server.ts', import.meta.url), { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(code('test/wire/grpc/server'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const address = await within(20_000, new Promise<string>((resolve) => child.once('message', (address) => resolve(String(address)))))
   const client = connect(address)
   const responses = post(client, '/', [{ text: 'fast' }, { text: 'hang' }, { text: 'hang' }], { requestSize: 1 })

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { ConnectionError } from '../../../lib/base/errors.js'
 import { post } from '../../../lib/post/post.js'
 import { connect } from '../../../lib/wire/grpc/client/connect.js'
+import { code } from '../../support/code.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { heap } from '../../support/gc.js'
@@ -71,7 +72,7 @@ test('R38: an abort rejects with its own reason, and tells the executor', async 
 test('R43: a client that is killed is one that left', async () => {
   const { called, told, uses } = hanging()
   await using it = await world(uses)
-  const child = fork(new URL('./client.ts', import.meta.url), [it.server.address], { execArgv: ['--import', 'tsx'], stdio: 'inherit' })
+  const child = fork(code('test/wire/grpc/client'), [it.server.address], { stdio: 'inherit' })
   await within(20_000, called.promise)
   child.kill('SIGKILL')
   assert.is((await within(1000, told.promise)).name, 'AbortError')
@@ -147,7 +148,7 @@ test('R45: a connection and a server that were closed leave no handles', async (
 
 test('R45: a process ends by itself after its last post, without a close', async () => {
   await using it = await world(() => {})
-  const child = fork(new URL('./client.ts', import.meta.url), [it.server.address], { execArgv: ['--import', 'tsx'], stdio: 'inherit' })
+  const child = fork(code('test/wire/grpc/client'), [it.server.address], { stdio: 'inherit' })
   const ended = deferred<unknown>()
   child.on('exit', ended.resolve)
   assert.is(await within(20_000, ended.promise), 0)

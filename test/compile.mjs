@@ -1,0 +1,48 @@
+// Compiles lib/ and test/ file by file into .compiled/, where the suites run as plain JavaScript: tsx would do the same work again for each process.
+// What stands beside them (fixtures, scripts) is copied, package.json and dist/ too, so that paths relative to a file lead where they did.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { build } from 'esbuild'
+
+export const COMPILED = '.compiled'
+
+export async function compile() {
+  const files = ['lib', 'test'].flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => join(folder, String(file))))
+  const isCode = (file) => file.endsWith('.ts') && !file.endsWith('.d.ts')
+  const { outputFiles } = await build({
+    entryPoints: files.filter(isCode),
+    outdir: COMPILED,
+    outbase: '.',
+    bundle: false,
+    format: 'esm',
+    platform: 'node',
+    target: `node${process.versions.node}`,
+    keepNames: true,
+    sourcemap: 'inline',
+    sourcesContent: false,
+    write: false,
+    logLevel: 'warning',
+  })
+  const kept = new Set(outputFiles.map(({ path }) => path))
+  for (const { path, contents } of outputFiles) write(path, contents)
+  for (const file of files) {
+    if (isCode(file) || statSync(file).isDirectory()) continue
+    const path = resolve(COMPILED, file)
+    kept.add(path)
+    write(path, readFileSync(file))
+  }
+  for (const folder of ['lib', 'test'])
+    for (const file of readdirSync(join(COMPILED, folder), { recursive: true })) {
+      const path = resolve(COMPILED, folder, String(file))
+      if (!kept.has(path) && !statSync(path).isDirectory()) rmSync(path)
+    }
+  cpSync('package.json', join(COMPILED, 'package.json'))
+  if (!existsSync(join(COMPILED, 'dist'))) symlinkSync(resolve('dist'), join(COMPILED, 'dist'), 'junction')
+}
+
+/** What is the same is left alone: another run may be reading it. */
+function write(path, contents) {
+  if (existsSync(path) && readFileSync(path).equals(Buffer.from(contents))) return
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, contents)
+}

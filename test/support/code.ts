@@ -1,0 +1,17 @@
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** `.js` where the suites run compiled, as `test/run.mjs` has them, `.ts` under tsx. */
+const ending = import.meta.url.slice(-3)
+
+/** The file of a module of this project, `lib/index` say, in the same form as the suite that asks: for a process of its own. */
+export function code(module: string): string {
+  return fileURLToPath(new URL(`../../${module}${ending}`, import.meta.url))
+}
+
+/** The same for an `import` in a program that is written by a suite. */
+export function codeUrl(module: string): string {
+  return pathToFileURL(code(module)).href
+}
+
+/** What node has to be told to run such a file; fork() passes it on by itself. */
+export const flags: readonly string[] = process.execArgv
