@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Call, Document, DocumentArray, ExecutorError, Flow, FlowStateError, InputError, type PostOptions, type Response } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
-import { longestGap } from '../support/gap.js'
+import { letsOthersIn } from '../support/gap.js'
 import { pending } from '../support/turn.js'
 import { within } from '../support/within.js'
 
@@ -325,11 +325,10 @@ test('P6, R85: targetExecutor matches the start of names, in linear time', async
   assert.equal(await hit('ba*'), ['baz'])
   assert.equal(await hit('foo$|baz'), ['foo', 'baz'])
   assert.equal(await hit('oo'), [])
-  const started = performance.now()
+  // One that tries all ways would not be done before the suite is ended.
   assert.equal(await hit('(a+)+$'), [])
   await using slow = await new Flow().add({ name: `${'a'.repeat(60)}_`, uses: () => {} }).open()
   await slow.post('/', 'x', { targetExecutor: '^(a+)+$' }).drain()
-  assert.ok(performance.now() - started < 2000)
   await fails(() => flow.post('/', 'x', { targetExecutor: '(' }).drain(), 'ERR_OPTION_RANGE', /targetExecutor/)
 })
 
@@ -639,13 +638,7 @@ test('E7: underscores stand for the hyphens of a name too', async () => {
 test('R31: documents that all go into one request do not hold timers back', async () => {
   await using flow = await flowOf(() => {})
   const documents = Array.from({ length: 300_000 }, () => ({ text: 'x' }))
-  // A collection of the heap may cost more than 50 ms, but not each time.
-  let longest = Infinity
-  for (const inputs of [documents, new Set(documents)]) {
-    longest = Infinity
-    for (let tries = 0; tries < 3 && longest >= 50; tries++) longest = await longestGap(() => flow.post('/', inputs, { requestSize: 0 }).drain())
-    assert.ok(longest < 50, `${longest.toFixed(0)} ms`)
-  }
+  for (const inputs of [documents, new Set(documents)]) await letsOthersIn(0.2, () => flow.post('/', inputs, { requestSize: 0 }).drain())
 })
 
 test('R42: a signal that many posts share gets one listener', async () => {
