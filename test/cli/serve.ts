@@ -26,7 +26,7 @@ folder.file(
     shout({ docs }) { for (const doc of docs) doc.text = doc.text.toUpperCase() + (this.config.mark ?? '') + (this.env.MARK ?? '') }
     fail({ docs }) { throw new TypeError('not this: ' + docs[0].text) }
     async stuck() { process.stderr.write('stuck'); await new Promise(() => {}) }
-    async slow() { process.stderr.write('handling'); await new Promise((go) => process.once('SIGTERM', () => setTimeout(go, 200))) }
+    async slow() { process.stderr.write('handling'); await new Promise((go) => process.once('SIGTERM', () => setImmediate(go))) }
   }
   export class Tell extends Executor {
     static requests = { '/default': 'tell' }

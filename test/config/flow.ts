@@ -107,9 +107,13 @@ test('R74 an alias repeats what is anchored, and no more than a little', async (
 test('R76 20 000 keys are read in linear time', async () => {
   const time = async (count: number): Promise<number> => {
     const text = `with:\n${Array.from({ length: count }, (_, at) => `  k${at}: ${at}\n`).join('')}`
-    const start = process.cpuUsage()
-    await parseYaml(text, { file: 'keys.yml' })
-    return process.cpuUsage(start).user / 1000
+    let best = Infinity
+    for (let tries = 0; tries < 3; tries++) {
+      const start = process.cpuUsage()
+      await parseYaml(text, { file: 'keys.yml' })
+      best = Math.min(best, process.cpuUsage(start).user / 1000)
+    }
+    return best
   }
   await time(2_000)
   const [small, large] = [await time(2_000), await time(20_000)]

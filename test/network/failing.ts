@@ -54,12 +54,10 @@ for (const way of WAYS) {
 
   test(`C5, R44: ${way}: a server that accepts and never says a word`, async () => {
     await using silent = await silence()
-    const start = performance.now()
     // Over gRPC and WebSocket, no connection stands before the server said something; HTTP's stands at once.
     const code = way === 'grpc' || way === 'websocket' ? 'ERR_UNREACHABLE' : 'ERR_TIMEOUT'
     assert.is(await codeAt(way, silent.port, { timeout: 300, connectTimeout: 200 }), code)
-    assert.is(await codeAt(way, silent.port, { timeout: 200, connectTimeout: 5000 }), 'ERR_TIMEOUT')
-    assert.ok(performance.now() - start < 5000)
+    assert.is(await within(20_000, codeAt(way, silent.port, { timeout: 200, connectTimeout: 1_000_000 })), 'ERR_TIMEOUT')
     // A handshake that does not end is no connection, whatever stands below it.
     const unsafe = await codeAt(way, silent.port, { tls: true, timeout: 1000, connectTimeout: 200 })
     assert.is(unsafe, 'ERR_UNREACHABLE')

