@@ -50,7 +50,7 @@ export type {
 } from './request/handler.js'
 export type { Identity } from './request/identity.js'
 export type { Parameters } from './request/parameters.js'
-export type { Request } from './request/request.js'
+export type { ContextHeaders, Request } from './request/request.js'
 export type { Response } from './request/response.js'
 export type { Route } from './request/route.js'
 export type { Status } from './request/status.js'

@@ -5,7 +5,7 @@ import { isPlainObject } from '../doc/json.js'
 import type { Handler } from '../request/handler.js'
 import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
-import type { Request } from '../request/request.js'
+import type { ContextHeaders, Request } from '../request/request.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
 
 const RETURN = 'return nothing, documents, or a plain object for parameters.__results__'
@@ -71,6 +71,14 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
 
   get requestId(): string {
     return this.#request.id
+  }
+
+  /**
+   * What came with the request, as it came: `traceparent`, `tracestate` and `baggage`, whatever wire brought them. They go on to executors elsewhere.
+   * Undefined where nothing came, and in a batch, which belongs to several requests.
+   */
+  get headers(): ContextHeaders | undefined {
+    return this.#request.contextHeaders
   }
 
   static {

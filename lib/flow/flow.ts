@@ -358,7 +358,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
 /** The options of a post that hears a second signal. */
 function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {
   if (signal === undefined) return options
-  return { ...options, signal: options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]) }
+  return { ...options, signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal }
 }
 
 /** The Flow under its other name: every Flow is asynchronous here. */

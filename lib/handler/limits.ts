@@ -1,10 +1,11 @@
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ExecutorError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { DRY_RUN } from '../executor/bindings.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
-import { Deadlines } from '../stream/deadlines.js'
+import { Deadlines, TimeLeft } from '../stream/deadlines.js'
 import { Permits } from '../stream/permits.js'
 import { Refused } from './refused.js'
 
@@ -19,7 +20,7 @@ export interface Limits {
 }
 
 /**
- * A peer with limits: a request that is not answered in time fails, and its executors are told; those beyond a bound wait in line, and beyond
+ * A peer with limits: a request that is not answered in time, that of the service or that which whoever asks gives it, fails, and its executors are told; those beyond a bound wait in line, and beyond
  * that fail at once. A request keeps its place until its executors are done, also when nobody waits for them any more.
  */
 export class Limiter implements Handler {
@@ -82,25 +83,35 @@ export class Limiter implements Handler {
   #handle(request: Request): void | Promise<void> {
     if (this.leaving && request.header.execEndpoint === DRY_RUN)
       throw new FlowStateError('ERR_FLOW_CLOSED', 'This gateway shuts down: ask again, or ask another instance')
-    return this.#deadlines === undefined ? this.#enter(request) : this.#inTime(request, this.#deadlines)
+    const { deadline } = request.scope
+    const asked = deadline === undefined || deadline.watched ? Infinity : deadline.left
+    return this.#deadlines === undefined && asked === Infinity ? this.#enter(request) : this.#inTime(request, asked)
   }
 
-  #inTime(request: Request, deadlines: Deadlines): void | Promise<void> {
+  /** @param asked milliseconds that whoever asks gives it */
+  #inTime(request: Request, asked: number): void | Promise<void> {
+    // Nobody waits for it any more: it is not begun.
+    if (asked <= 0) throw this.#late(request, asked)
     // What comes by a wire may be told to stop, and its answer still be wanted: to hear that it is late.
     const scope = request.scope.child()
+    const time = new TimeLeft(Math.min(asked, scope.deadline?.left ?? Infinity, this.#timeout || Infinity), true)
+    scope.deadline = time
     request.scope = scope
     const { emit } = request
     let begun = false
     let late: (() => void) | undefined
-    const deadline = deadlines.set(() => late?.())
+    const stop = this.#watch(asked, () => late?.())
     const over = (): void => {
-      deadlines.clear(deadline)
+      stop()
       scope.close()
     }
     if (emit !== undefined)
       request.emit = async (part) => {
         if (scope.aborted) throw scope.reason
-        if (!begun) deadlines.clear(deadline)
+        if (!begun) {
+          stop()
+          time.lift()
+        }
         begun = true
         await emit(part)
       }
@@ -114,12 +125,28 @@ export class Limiter implements Handler {
     if (pending === undefined) return over()
     return new Promise((resolve, reject) => {
       late = () => {
-        const refused = new Refused('ERR_TIMEOUT', `Not answered within ${this.#timeout} ms, the timeout of this service`, request)
+        const refused = this.#late(request, asked)
         reject(refused)
         scope.abort(refused)
       }
       pending.then(resolve, reject).finally(over)
     })
+  }
+
+  /** Whose time is up first is told alone. @returns lets go of it */
+  #watch(asked: number, late: () => void): () => void {
+    if (this.#deadlines === undefined || asked < this.#timeout) {
+      const timer = setTimeout(late, asked)
+      return () => clearTimeout(timer)
+    }
+    const deadline = this.#deadlines.set(late)
+    return () => this.#deadlines!.clear(deadline)
+  }
+
+  #late(request: Request, asked: number): Refused {
+    if (this.#timeout > 0 && this.#timeout <= asked)
+      return new Refused('ERR_TIMEOUT', `Not answered within ${this.#timeout} ms, the timeout of this service`, request)
+    return new Refused('ERR_TIMEOUT', `Not answered within ${Math.max(0, Math.round(asked))} ms, which it was given by who asks`, request)
   }
 
   #enter(request: Request): void | Promise<void> {

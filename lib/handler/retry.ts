@@ -170,6 +170,7 @@ export class Retry implements Handler {
     const own = this.#attemptTimeout === undefined ? undefined : new Timeout(this.#attemptTimeout)
     trial.attempt = { tried, onStart: own && (() => own.start()) }
     if (!this.#ends) return this.#inner.handle(trial)
+    if (own !== undefined || limit !== undefined) scope.deadline = new Least([own, limit, scope.deadline])
     const { emit } = trial
     // A consumer that takes its time is not the executor's fault.
     if (emit !== undefined && (own ?? limit) !== undefined) {
@@ -254,5 +255,14 @@ export class Retry implements Handler {
       endpoint: header.execEndpoint,
       requestId: id,
     })
+  }
+}
+
+/** The time of a try, of its request, and of whoever asked for it: executors elsewhere are told what is left. */
+class Least {
+  constructor(private readonly limits: readonly ({ readonly left: number } | undefined)[]) {}
+
+  get left(): number {
+    return Math.min(...this.limits.map((limit) => limit?.left ?? Infinity))
   }
 }

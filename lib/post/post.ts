@@ -32,7 +32,7 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
   const stages = rawPipe(
     () => inputs,
     batches(requestSize, flushAfter),
-    answers(peer, header, prefetch === 0 ? Infinity : prefetch, options),
+    answers(peer, header, prefetch || Infinity, options),
     (responses: AsyncIterableIterator<Response>) =>
       showProgress
         ? new Eventual(
@@ -79,7 +79,7 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
   /** The documents of all responses, in one array; partial ones left out, since the last of their request repeats them. They stay in memory together, which streaming avoids. */
   async docs(): Promise<DocumentArray<Document<T>>> {
     const all = new DocumentArray<Document<T>>()
-    for await (const response of this) if (!response.partial) all.extend(response.docs)
+    for await (const { partial, docs } of this) if (!partial) all.extend(docs)
     return all
   }
 

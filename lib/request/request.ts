@@ -8,6 +8,9 @@ import type { Response } from './response.js'
 import { Route } from './route.js'
 import { type Target, target } from './target.js'
 
+/** What came with a request, or goes with it, by names in lower case: `traceparent`, `tracestate`, `baggage`. */
+export type ContextHeaders = Readonly<Record<string, string>>
+
 /** Loaded with the first parameters. */
 let parametersFor: typeof import('./parameters-for.js').parametersFor | undefined
 
@@ -91,6 +94,8 @@ export class Request {
   time = 0
   /** Who asks, where a server knows it. */
   identity: Identity | undefined
+  /** The trace that it belongs to, and what else goes on to executors elsewhere as it came. */
+  contextHeaders: ContextHeaders | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */
   emit: Emit<Response> | undefined
   /** Conditions left no document of those it had. */

@@ -1,4 +1,5 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
+
 /** Something that is due. */
 export interface Deadline {
   readonly due: number
@@ -51,5 +52,31 @@ export class Deadlines {
     )
     timer.unref?.()
     return timer
+  }
+}
+
+/** How much time something has, from now on. */
+export class TimeLeft {
+  #due: number
+
+  /**
+   * @param milliseconds Infinity for no end
+   * @param watched whether somebody else ends it then
+   */
+  constructor(
+    milliseconds: number,
+    readonly watched = false,
+  ) {
+    this.#due = now() + milliseconds
+  }
+
+  /** Milliseconds; less than 0 when it is over. */
+  get left(): number {
+    return this.#due - now()
+  }
+
+  /** It may take as long as it takes: its answer has begun. */
+  lift(): void {
+    this.#due = Infinity
   }
 }

@@ -13,9 +13,9 @@ export class Fifo<T> {
     this.#ring[(this.#head + this.#length++) & (this.#ring.length - 1)] = item
   }
 
-  /** The oldest item, which stays. */
+  /** The oldest item, which stays; undefined where there is none. */
   peek(): T | undefined {
-    return this.#length === 0 ? undefined : this.#ring[this.#head]
+    return this.#ring[this.#head]
   }
 
   /** Takes the oldest item out. Call it only when `length` is not 0: `undefined` may be an item too. */

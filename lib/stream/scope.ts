@@ -15,6 +15,8 @@ export class Scope {
   #reason: unknown
   /** What the source of what is mapped under this scope ended with: what fails meanwhile ends nothing. */
   declare sourceFailure?: { readonly reason: unknown } | undefined
+  /** How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. */
+  deadline: { readonly left: number; readonly watched?: boolean } | undefined
 
   get aborted(): boolean {
     return this.#aborted
@@ -48,6 +50,7 @@ export class Scope {
   /** A scope below this one; `close()` it when its work is over. */
   child(): Scope {
     const child = new Scope()
+    child.deadline = this.deadline
     if (this.#aborted) child.abort(this.#reason)
     else {
       child.#parent = this
@@ -72,6 +75,6 @@ export class Scope {
   close(): void {
     const parent = this.#parent
     this.#parent = undefined
-    if (parent !== undefined) parent.#children?.delete(this)
+    if (parent) parent.#children?.delete(this)
   }
 }

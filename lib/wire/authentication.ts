@@ -4,9 +4,10 @@ import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { isError, OptionTypeError, say } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { Scope } from '../stream/scope.js'
+import { IDENTITY_HEADER } from './context-headers.js'
 import { heard } from './error-listener.js'
 import { Hosts, type HostsOption, hostsRule, isForeign } from './hosts.js'
-import { IDENTITY_HEADER, type Identity, identityOf, readIdentity, textOf } from './identity.js'
+import { type Identity, identityOf, readIdentity, textOf } from './identity.js'
 import { type TokenOption, Tokens, tokenFileRule, tokenRule } from './tokens.js'
 
 /** What `authenticate` gets to know of who asks, before anything of a body is read. */

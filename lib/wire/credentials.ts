@@ -1,5 +1,6 @@
 import { ConnectionError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
-import { IDENTITY_HEADER, type Identity, writeIdentity } from './identity.js'
+import { IDENTITY_HEADER } from './context-headers.js'
+import { type Identity, writeIdentity } from './identity.js'
 import { failure } from './outcome.js'
 
 /** What shows who asks: a token, or a function that gives the one of now, for tokens that change. */

@@ -1,12 +1,10 @@
 import type { Identity } from '../request/identity.js'
+import { IDENTITY_HEADER } from './context-headers.js'
 
 export type { Identity } from '../request/identity.js'
 
 /** Bytes of it as JSON: it goes with every request, in a header. */
 const MOST = 4096
-
-/** Where a gateway says for whom it asks. */
-export const IDENTITY_HEADER = 'sluice-identity'
 
 /**
  * A copy of it that nobody can change.

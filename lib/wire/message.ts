@@ -13,7 +13,7 @@ import { Response } from '../request/response.js'
 import { Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
-import type { Identity } from './identity.js'
+import { bring, type CallContext, requestContext, writeContext } from './context-headers.js'
 import { checkNames } from './names.js'
 import { withoutPlaces } from './public-message.js'
 import { failureIn, publicStatus, unwrittenStatus, withoutStacks } from './status.js'
@@ -39,14 +39,20 @@ export interface Message {
   readonly docs: DocumentArray
   /** Given for a partial answer: which one it is, from 0. */
   readonly ordinal?: number | undefined
-  /** Who asks. No wire carries it in the message: it is known of who was let in. */
-  readonly identity?: Identity | undefined
+  /** The header of a message that has one beside its call's: context headers stand in it. */
+  readonly headers?: Readonly<Record<string, unknown>> | undefined
+  /** What came with its call, and who asks, as far as it is known of who was let in. No wire carries that in the message. */
+  readonly context?: CallContext | undefined
 }
 
-/** A request as it goes out. */
-export function outgoing(request: Request): Message {
+/**
+ * A request as it goes out.
+ * @param deadline until when it is waited for
+ */
+export function outgoing(request: Request, deadline: Scope['deadline'] = request.scope.deadline): Message {
   const { execEndpoint, targetExecutor, parameters } = request.header
-  return { requestId: request.id, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs: request.docs }
+  const headers = writeContext(request, deadline)
+  return { requestId: request.id, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs: request.docs, headers }
 }
 
 /** A response as it goes back, with what clients may know of a failure. */
@@ -87,7 +93,8 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
   checkNames(message)
   const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
   const request = new Request(header, message.docs, scope)
-  request.identity = message.identity
+  const context = requestContext(message.headers, message.context)
+  const leave = context && bring(request, context)
   if (message.requestId !== '') request.id = message.requestId
   if (partial !== undefined) request.emit = (response) => partial(answerOf(response))
   try {
@@ -104,6 +111,8 @@ export async function answer(peer: Handler, message: Message, scope: Scope, part
     const answered = answerOf(new Response(request, failure))
     // What is refused is not sent back: nobody has done anything with it, or somebody still does.
     return withStops(failure.executor === GATEWAY ? { ...answered, docs: new DocumentArray() } : answered, message)
+  } finally {
+    leave?.()
   }
 }
 
@@ -179,14 +188,15 @@ export function sealed(message: Message): Message {
   return { ...message, status: withoutStacks(status), routes: routes.map((stop) => ({ ...stop, status: withoutStacks(stop.status) })) }
 }
 
-/** A handler whose requests all come from one who asks: for who sends several, by `post()`. */
-export function askedBy(peer: Handler, identity: Identity | undefined): Handler {
-  if (identity === undefined) return peer
+/** A handler whose requests all came with one call: for who sends several, by `post()`. */
+export function askedBy(peer: Handler, context: CallContext | undefined): Handler {
+  if (context === undefined) return peer
   return {
     accepts: (endpoint) => peer.accepts(endpoint),
     handle(request) {
-      request.identity = identity
-      return peer.handle(request)
+      const leave = bring(request, context)
+      const pending = peer.handle(request)
+      return leave === undefined ? pending : Promise.resolve(pending).finally(leave)
     },
   }
 }

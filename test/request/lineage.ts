@@ -17,6 +17,7 @@ function full(): Request {
   request.branches = [{ executor: 'left', docs: DocumentArray.from([docs[0]!, { id: 'b', text: 'two' }]) }]
   request.time = 7
   request.identity = 'me'
+  request.contextHeaders = { traceparent: '00' }
   request.emptied = true
   request.emit = () => Promise.resolve()
   request.attempt = { tried: new Set(), onStart: () => {} }
@@ -49,6 +50,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
       attempt: none('attempt'),
@@ -69,6 +71,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
       attempt: none('attempt'),
@@ -88,6 +91,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: none('emit'),
       attempt: none('attempt'),
@@ -107,6 +111,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: (_, is) => is.time === 0,
       identity: same('identity'),
+      contextHeaders: none('contextHeaders'),
       emptied: (_, is) => !is.emptied,
       emit: none('emit'),
       attempt: none('attempt'),

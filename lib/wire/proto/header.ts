@@ -1,5 +1,6 @@
 import type { Status } from '../../request/status.js'
 import type { Message } from '../message.js'
+import { readMap, writeMap } from './map.js'
 import type { Reader } from './reader.js'
 import { readStatus, writeStatus } from './status.js'
 import type { Writer } from './writer.js'
@@ -9,19 +10,26 @@ import type { Writer } from './writer.js'
 /** Ours alone: which partial answer it is, counted from 1. Jina, which has none, passes over it. */
 const PART = 100 * 8
 
+/** Ours alone: context headers, a map of text to text. What is longer than any of them is passed over, as is what comes behind so many. */
+const HEADERS = 101 * 8 + 2
+const MOST_HEADERS = 16
+const MOST_BYTES = 1 << 14
+
 export interface Header {
   requestId: string
   execEndpoint: string | undefined
   targetExecutor: string | undefined
   status: Status | undefined
   ordinal: number | undefined
+  headers: Record<string, string> | undefined
 }
 
 export function newHeader(): Header {
-  return { requestId: '', execEndpoint: undefined, targetExecutor: undefined, status: undefined, ordinal: undefined }
+  return { requestId: '', execEndpoint: undefined, targetExecutor: undefined, status: undefined, ordinal: undefined, headers: undefined }
 }
 
 export function readHeader(reader: Reader, end: number, header: Header): void {
+  let headers = 0
   while (reader.pos < end) {
     const tag = reader.tag()
     if (tag === 0x0a) header.requestId = reader.text(end)
@@ -29,12 +37,19 @@ export function readHeader(reader: Reader, end: number, header: Header): void {
     else if (tag === 0x1a) header.execEndpoint = reader.text(end)
     else if (tag === 0x22) header.targetExecutor = reader.text(end)
     else if (tag === PART) header.ordinal = Math.max(0, reader.uint32() - 1)
-    else reader.skip(tag, end)
+    else if (tag === HEADERS) {
+      const stop = reader.stop(end)
+      if (++headers > MOST_HEADERS || stop - reader.pos > MOST_BYTES) reader.pos = stop
+      else {
+        header.headers ??= {}
+        readMap(reader, stop, header.headers)
+      }
+    } else reader.skip(tag, end)
   }
   reader.done(end)
 }
 
-export function writeHeader(writer: Writer, { requestId, status, execEndpoint, targetExecutor, ordinal }: Message): void {
+export function writeHeader(writer: Writer, { requestId, status, execEndpoint, targetExecutor, ordinal, headers }: Message): void {
   writer.tag(0x0a)
   const at = writer.open(1)
   if (requestId !== '') writer.text(0x0a, requestId)
@@ -47,5 +62,6 @@ export function writeHeader(writer: Writer, { requestId, status, execEndpoint, t
   if (execEndpoint !== undefined) writer.text(0x1a, execEndpoint)
   if (targetExecutor !== undefined) writer.text(0x22, targetExecutor)
   if (ordinal !== undefined) writer.uint32(PART, ordinal + 1)
+  if (headers !== undefined) writeMap(writer, HEADERS, headers as Record<string, string>)
   writer.close(at, 1)
 }

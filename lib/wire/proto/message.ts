@@ -51,8 +51,9 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   }
   reader.pos = end
   // By name: a spread would cost more than the header.
-  const { requestId, execEndpoint, targetExecutor, status, ordinal } = header
-  return { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }
+  const { requestId, execEndpoint, targetExecutor, status, ordinal, headers } = header
+  const message = { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }
+  return headers === undefined ? message : { ...message, headers }
 }
 
 function readData(source: Source, end: number, docs: DocumentArray): void {

@@ -31,6 +31,7 @@ export async function readRequest(json: Json, maxDocuments: number): Promise<Mes
     parameters,
     routes: [],
     docs: await madeOf(items, (item) => Document.from(item as DocumentLike)),
+    ...(header === json.header && { headers: header }),
   }
 }
 
@@ -61,9 +62,9 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
   return around(`${head.slice(0, -1)},"data":`, documentsText(docs), ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}}`)
 }
 
-export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs }: Message): string | Promise<string> {
+export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs, headers }: Message): string | Promise<string> {
   const head = JSON.stringify({
-    header: { request_id: requestId },
+    header: { request_id: requestId, ...headers },
     exec_endpoint: execEndpoint,
     target_executor: targetExecutor,
     parameters: jsonOf(parameters, 'parameters'),

@@ -2,8 +2,10 @@ import { abortSignal, check, milliseconds, string } from '../../../base/check.js
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, DocumentError, ExecutorError, say } from '../../../base/errors.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
+import type { Scope } from '../../../stream/scope.js'
 import { type Address, written } from '../../address.js'
 import { headers } from '../../connect-options.js'
+import { deadlineOf, writeContext } from '../../context-headers.js'
 import { type BearerOption, Credentials, notLetIn } from '../../credentials.js'
 import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
@@ -68,6 +70,8 @@ export class GraphQLConnection {
   /** @throws ExecutorError for what an executor failed at, ConnectionError for the rest (`ERR_REFUSED` where it was refused), with the server's errors as its `cause` where there is no data */
   async mutate(document: string, variables?: object, options: MutateOptions = {}): Promise<GraphQLResult> {
     const call = this.#call(options)
+    // A subscription has to begin by then, and no more.
+    call.deadline = deadlineOf(call.timeout, undefined)
     try {
       return await this.#result(await this.#send(call, 'application/graphql-response+json, application/json', document, variables, options))
     } catch (error) {
@@ -135,7 +139,7 @@ export class GraphQLConnection {
           ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
           ...lowercase(headers),
         },
-        body: await operationText(query, variables, operationName),
+        body: await operationText(query, variables, operationName, writeContext({ contextHeaders: undefined }, call.deadline)),
       },
       call.signal,
     )
@@ -184,13 +188,13 @@ export class GraphQLConnection {
 const READ = { deepest: 10 * MAX_NESTING }
 
 /** The body of an operation. Lists among the variables are written in turns. @throws DocumentError for what JSON cannot say */
-async function operationText(query: string, variables: object | undefined, operationName: string | undefined): Promise<string> {
+async function operationText(query: string, variables: object | undefined, operationName: string | undefined, extensions: object | undefined): Promise<string> {
   const all: string[] = []
   for (const [name, value] of Object.entries(variables ?? {})) {
     const text = Array.isArray(value) ? await listText(value) : textOf(name, value)
     if (text !== undefined) all.push(`${JSON.stringify(name)}:${text}`)
   }
-  return `${JSON.stringify({ query, operationName }).slice(0, -1)},"variables":{${all.join()}}}`
+  return `${JSON.stringify({ query, operationName, extensions }).slice(0, -1)},"variables":{${all.join()}}}`
 }
 
 function textOf(name: string, value: unknown): string | undefined {
@@ -217,8 +221,15 @@ class Call {
   /** Whether the server has begun to answer. */
   begun = false
   left = false
+  /** When the server is to have ended it. */
+  deadline: Scope['deadline']
 
-  constructor(address: string, limit: number, timeout: number | undefined, signal: AbortSignal | undefined) {
+  constructor(
+    address: string,
+    limit: number,
+    readonly timeout: number | undefined,
+    signal: AbortSignal | undefined,
+  ) {
     this.#address = address
     this.#limit = limit
     this.#caller = signal

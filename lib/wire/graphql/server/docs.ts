@@ -6,6 +6,7 @@ import type { Handler } from '../../../request/handler.js'
 import type { Parameters } from '../../../request/parameters.js'
 import type { Response } from '../../../request/response.js'
 import { STRANGER } from '../../authentication.js'
+import { callContext, requestContext } from '../../context-headers.js'
 import type { Identity } from '../../identity.js'
 import { askedBy } from '../../message.js'
 import { checkNames } from '../../names.js'
@@ -25,6 +26,8 @@ export interface Context extends Deferring {
   readonly lists?: Lists
   /** What the executors answered last, by the key of its field. */
   answered?: Map<string | number, Response>
+  /** What came with the operation beside it. */
+  readonly params?: { readonly extensions?: Readonly<Record<string, unknown>> | null }
   /** Who asks. */
   readonly identity?: Identity | undefined
   /** A page of another origin asks, which is not granted. */
@@ -117,7 +120,7 @@ function located(error: unknown): GraphQLError {
 async function send(
   peer: Handler,
   { data, targetExecutor, parameters, execEndpoint }: Arguments,
-  { request, identity, isStranger }: Context,
+  { request, params, identity, isStranger }: Context,
   options: PostOptions,
 ): Promise<Post> {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
@@ -125,7 +128,8 @@ async function send(
     throw refusal('forbidden', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
   if (isStranger) throw refusal('forbidden', STRANGER)
   checkNames({ execEndpoint })
-  return post(askedBy(peer, identity), execEndpoint, await documents(data), {
+  const call = callContext((name) => request.headers.get(name) ?? undefined, identity)
+  return post(askedBy(peer, requestContext(params?.extensions ?? undefined, call)), execEndpoint, await documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,
     targetExecutor: targetExecutor ?? undefined,

@@ -58,7 +58,7 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
 export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all)
-  const logged = all.logger === undefined ? peer : new Limiter(peer, { logger: all.logger })
+  const logged = all.logger === undefined && peer instanceof Limiter ? peer : new Limiter(peer, { logger: all.logger })
   const yoga = createYoga({
     schema: createSchema(logged, { ...all, onError }),
     graphqlEndpoint: all.path,

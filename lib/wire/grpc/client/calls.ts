@@ -84,11 +84,19 @@ export class Calls {
   }
 
   /** A call with one request and as many answers as there are. Leaving the loop ends it there. */
-  async *askForMany(method: string, bytes: Buffer, scope: Scope, identity?: Identity): AsyncGenerator<Buffer> {
+  async *askForMany(
+    method: string,
+    bytes: Buffer,
+    scope: Scope,
+    timeout?: number,
+    more: Record<string, string> = {},
+    identity?: Identity,
+  ): AsyncGenerator<Buffer> {
+    const until = timeout === undefined ? Infinity : now() + timeout
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
     const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
-    const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata(brought ?? {}))
+    const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline: onWall(until) })
     this.#follow(call)
     const unwatch = this.#whileOpen(scope).watch(() => call.cancel())
     let begun = false

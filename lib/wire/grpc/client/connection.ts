@@ -3,6 +3,7 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
+import { deadlineOf, timeGiven, writeHeaders } from '../../context-headers.js'
 import { type Message, outgoing, take } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { decodeMessage, encodeInTurns } from '../../proto/index.js'
@@ -86,9 +87,10 @@ export class GrpcConnection implements Connection {
   #askOnce(request: Request, patience: Scope): Promise<Message> {
     const peer = this.#peer
     if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
-    if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request) : this.#askAlone(request)
+    const { deadline } = patience
+    if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request, deadline) : this.#askAlone(request, deadline)
     const stream = this.#lanes.find(request)
-    return stream === undefined ? this.#onStream(request, patience, (stream) => stream.ask(request)) : stream.ask(request)
+    return stream === undefined ? this.#onStream(request, patience, (stream) => stream.ask(request, deadline)) : stream.ask(request, deadline)
   }
 
   /** Nothing is sent on a stream before it is known that it leads to somebody who takes streams. */
@@ -131,10 +133,11 @@ export class GrpcConnection implements Connection {
   }
 
   /** In a call of its own. */
-  async #askAlone(request: Request): Promise<Message> {
-    const { model, timeout } = this.#settings
-    const bytes = asBuffer(await encodeInTurns(outgoing(request), { model }))
-    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeout, { endpoint: request.header.execEndpoint }, request.identity)
+  async #askAlone(request: Request, deadline: Scope['deadline']): Promise<Message> {
+    const { model } = this.#settings
+    const bytes = asBuffer(await encodeInTurns({ ...outgoing(request), headers: undefined }, { model }))
+    const metadata = { endpoint: request.header.execEndpoint, ...writeHeaders(request) }
+    const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeGiven(deadline), metadata, request.identity)
     try {
       return decodeMessage(answer, { model })
     } catch (cause) {
@@ -145,6 +148,7 @@ export class GrpcConnection implements Connection {
   /** Fails this request alone when it takes too long. */
   #inTime(request: Request, timeout: number): Promise<Message> {
     const patience = request.scope.child()
+    patience.deadline = deadlineOf(timeout, patience.deadline)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         const late = new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms (timeout) for request ${request.id}`)

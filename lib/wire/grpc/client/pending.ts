@@ -1,4 +1,5 @@
 import type { Request } from '../../../request/request.js'
+import type { Scope } from '../../../stream/scope.js'
 import { type Message, partOf } from '../../message.js'
 import { WINDOW } from '../methods.js'
 
@@ -13,6 +14,8 @@ export class Waiting {
 
   constructor(
     readonly request: Request,
+    /** Until when it is waited for. */
+    readonly deadline: Scope['deadline'],
     private readonly resolve: (answer: Message) => void,
     private readonly reject: (reason: unknown) => void,
   ) {}

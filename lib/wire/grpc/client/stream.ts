@@ -95,10 +95,11 @@ export class Lane {
     return ours
   }
 
-  ask(request: Request): Promise<Message> {
+  /** @param deadline until when it is waited for */
+  ask(request: Request, deadline: Scope['deadline']): Promise<Message> {
     this.#linger.note()
     return new Promise((resolve, reject) => {
-      const waiting = new Waiting(request, resolve, reject)
+      const waiting = new Waiting(request, deadline, resolve, reject)
       this.#waiting.set(request.id, waiting)
       this.#queue.push(waiting)
       if (!this.#writing) void this.#write()
@@ -125,13 +126,13 @@ export class Lane {
   async #write(): Promise<void> {
     this.#writing = true
     for (let waiting = this.#queue.shift(); waiting !== undefined; waiting = this.#queue.shift()) {
-      const { request } = waiting
+      const { request, deadline } = waiting
       if (this.#waiting.get(request.id) !== waiting) {
         this.#gone.delete(request.id)
         continue
       }
       try {
-        let bytes = this.#options.encodeInTurns(outgoing(request))
+        let bytes = this.#options.encodeInTurns(outgoing(request, deadline))
         if (bytes instanceof Promise) {
           bytes = await bytes
           if (this.#waiting.get(request.id) !== waiting) {

@@ -4,9 +4,11 @@ import type { Metadata } from '@grpc/grpc-js'
 import { Scope } from '../../../stream/scope.js'
 import { type Aim, CHALLENGE, type Entrance, type Knock, type Turned, type Verdict } from '../../authentication.js'
 import { Place } from '../../caller.js'
-import { IDENTITY_HEADER, type Identity, readIdentity, writeIdentity } from '../../identity.js'
+import { type CallContext, IDENTITY_HEADER, readHeaders } from '../../context-headers.js'
+import { readIdentity, writeIdentity } from '../../identity.js'
 import { METHODS, serviceOf } from '../methods.js'
 import { STATUS } from '../status.js'
+import { timeLeftOf } from './cancellation.js'
 import type { LetIn } from './guard.js'
 
 const NO_ERROR = 0
@@ -35,10 +37,15 @@ function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { turned,
   go()
 }
 
-/** Who calls, as the door has noted it. */
-export function callerOf({ metadata }: { metadata: Metadata }): Identity | undefined {
+/** What came with a call: who calls, as the door has noted it, the trace, and how long it may take, which `onLeave()` sees to. */
+export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number }): CallContext {
+  const { metadata } = call
   const [noted] = metadata.get(IDENTITY_HEADER)
-  return noted === undefined ? undefined : readIdentity(String(noted))
+  return {
+    identity: noted === undefined ? undefined : readIdentity(String(noted)),
+    headers: readHeaders((name) => metadata.get(name).join() || undefined),
+    deadline: timeLeftOf(call),
+  }
 }
 
 function turnAway(stream: ServerHttp2Stream, { kind, reason }: Turned): void {

@@ -1,8 +1,15 @@
 import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { TimeLeft } from '../../../stream/deadlines.js'
 
 /** Longer timers fire at once. */
 const LONGEST = 0x7fffffff
+
+/** How much time a call has, by its `grpc-timeout`; {@link onLeave} ends it then. */
+export function timeLeftOf(call: { getDeadline(): Date | number }): TimeLeft | undefined {
+  const left = Number(call.getDeadline()) - Date.now()
+  return left < Infinity ? new TimeLeft(left, true) : undefined
+}
 
 /**
  * Calls back when nobody wants the answer any more: the client left, or its deadline has passed. grpc-js says of every call that it was

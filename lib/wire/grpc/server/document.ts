@@ -4,7 +4,7 @@ import { Scope } from '../../../stream/scope.js'
 import { type Message, unwritten } from '../../message.js'
 import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
-import { callerOf } from './authentication.js'
+import { contextOf } from './authentication.js'
 import type { Desk } from './calls-under-way.js'
 
 import { onLeave } from './cancellation.js'
@@ -25,7 +25,7 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     const outbox = new Outbox(call)
     let sent = 0
     let last: string | undefined
-    const message = { ...desk.decode(call.request, decodeSingle), identity: callerOf(call) }
+    const message = { ...desk.decode(call.request, decodeSingle), context: contextOf(call) }
     // Where it was before it came here, only a whole answer says.
     const passed = new Set(message.routes.map(({ executor }) => executor))
     const lastOf = ({ routes }: Message): string | undefined => routes.findLast(({ executor }) => !passed.has(executor))?.executor

@@ -7,7 +7,7 @@ import { decodeMessage, ProtoError } from '../../proto/index.js'
 import { refusedStatus } from '../../status.js'
 import { AHEAD, METADATA, NOT_BEGUN } from '../methods.js'
 import { Outbox } from '../outbox.js'
-import { callerOf } from './authentication.js'
+import { contextOf } from './authentication.js'
 import type { Desk } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { Credits } from './credits.js'
@@ -40,7 +40,7 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
 /** @throws what ends the call before its time */
 async function converse(call: Call, desk: Desk, share: Share, signal: AbortSignal): Promise<void> {
   const { limit, ordered, parts, window } = wishesOf(call.metadata, desk.settings.prefetch)
-  const identity = callerOf(call)
+  const context = contextOf(call)
   const credits = new Credits(parts ? window : 0)
   // What a client says that it took comes behind requests that are not begun, so those are read.
   const ahead = limit === Infinity ? 0 : Math.max(AHEAD, 2 * limit)
@@ -61,7 +61,7 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
         let message: Message
         try {
           const decoded = desk.decodeInTurns(bytes)
-          message = { ...(decoded instanceof Promise ? await decoded : decoded), identity }
+          message = { ...(decoded instanceof Promise ? await decoded : decoded), context }
         } catch (error) {
           const unfit = unfitFor(error)
           if (unfit === undefined) throw error

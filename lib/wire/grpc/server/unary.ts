@@ -4,11 +4,11 @@ import { DocumentArray } from '../../../doc/array.js'
 import { DRY_RUN } from '../../../executor/bindings.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { Scope } from '../../../stream/scope.js'
-import type { Identity } from '../../identity.js'
+import type { CallContext } from '../../context-headers.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../../proto/index.js'
 import { asBuffer, METADATA } from '../methods.js'
-import { callerOf } from './authentication.js'
+import { contextOf } from './authentication.js'
 import type { Desk } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { endOf, refusalBehind } from './failures.js'
@@ -20,7 +20,7 @@ type Reply = (bytes: Uint8Array, failed?: boolean) => void
 /** A unary method: what it throws becomes the call's status. */
 export function unary(
   desk: Desk,
-  method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share, identity: Identity | undefined) => void | Promise<void>,
+  method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share, context: CallContext) => void | Promise<void>,
 ): (call: Call, done: sendUnaryData<Buffer>) => Promise<void> {
   return async (call, done) => {
     const scope = new Scope()
@@ -34,7 +34,7 @@ export function unary(
         if (failed) trailers.set(METADATA.isError, 'true')
         done(null, asBuffer(bytes), trailers)
       }
-      await method(call.request, scope, reply, entered.share, callerOf(call))
+      await method(call.request, scope, reply, entered.share, contextOf(call))
     } catch (error) {
       if (!scope.aborted) done(endOf(error, desk.settings.onError))
     } finally {
@@ -46,17 +46,17 @@ export function unary(
 
 /** `process_single_data` */
 export function single(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share, identity) => {
-    const answer = answered(await desk.answer({ ...(await desk.decodeInTurns(bytes)), identity }, scope, share))
+  return unary(desk, async (bytes, scope, reply, share, context) => {
+    const answer = answered(await desk.answer({ ...(await desk.decodeInTurns(bytes)), context }, scope, share))
     await said(desk, answer, reply)
   })
 }
 
 /** `process_data`: the parts of a request that come from several executors before, in their order. */
 export function several(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share, identity) => {
+  return unary(desk, async (bytes, scope, reply, share, context) => {
     const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
-    const answer = answered(await desk.answer({ ...united(parts), identity }, scope, share))
+    const answer = answered(await desk.answer({ ...united(parts), context }, scope, share))
     await said(desk, answer, reply)
   })
 }
@@ -92,8 +92,8 @@ function united(parts: readonly Message[]): Message {
 
 /** `dry_run`: whether a request comes through. An executor that fails is an answer, as in Jina. */
 export function dryRun(desk: Desk) {
-  return unary(desk, async (_bytes, scope, reply, share, identity) => {
-    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN, identity }), scope, share)
+  return unary(desk, async (_bytes, scope, reply, share, context) => {
+    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN, context }), scope, share)
     reply(encodeStatus(status ?? { code: 'SUCCESS', description: '' }))
   })
 }

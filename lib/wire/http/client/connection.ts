@@ -3,6 +3,7 @@ import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
+import { deadlineOf } from '../../context-headers.js'
 import { Credentials, notLetIn } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
@@ -63,7 +64,7 @@ export class HttpConnection implements Connection {
   }
 
   async handle(request: Request): Promise<void> {
-    const message = outgoing(request)
+    const message = outgoing(request, deadlineOf(this.#options.timeout, request.scope.deadline))
     const text = await requestText(message)
     const { compression } = this.#options
     const headers: Record<string, string> = {
@@ -72,6 +73,7 @@ export class HttpConnection implements Connection {
       // Without partial answers, a line is as cheap as an object.
       accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
     }
+    Object.assign(headers, message.headers)
     if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
     let body: string | Uint8Array = text
     if (compression !== undefined && text.length >= PACK_FROM && typeof CompressionStream === 'function') {

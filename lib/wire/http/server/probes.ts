@@ -13,7 +13,7 @@ import { statusOf } from '../write.js'
 export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Settings, identity: Identity | undefined): Promise<object> {
   const fine = { code: 0, description: '', exception: null }
   try {
-    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
+    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, context: { identity } }), scope)
     return statusOf(status, exposeStacks) ?? fine
   } catch (error) {
     return statusOf(publicStatus(asError(error)), exposeStacks) ?? fine

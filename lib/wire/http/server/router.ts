@@ -2,6 +2,7 @@ import { newId } from '../../../doc/id.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
+import { type CallContext, callContext } from '../../context-headers.js'
 import { Cors } from '../../cors.js'
 import type { Drain } from '../../drain.js'
 import type { Identity } from '../../identity.js'
@@ -37,7 +38,8 @@ export class Router {
   constructor(peer: Handler, settings: Settings, entrance: Entrance, drain: Drain) {
     this.#entrance = entrance
     this.#drain = drain
-    this.#peer = settings.timeout || settings.logger ? new Limiter(peer, settings) : peer
+    // What whoever asks gives a request is kept there, too.
+    this.#peer = peer instanceof Limiter ? peer : new Limiter(peer, settings)
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {
@@ -80,7 +82,16 @@ export class Router {
       if (methods === undefined) throw new HttpRefusal('unimplemented', 'Not Found')
       if (route === undefined) return this.#otherwise(exchange, methods, headers)
       const query = mark === -1 ? '' : target.slice(mark + 1)
-      return route.task === 'work' ? this.#work(route, query, exchange, id, headers, identity) : this.#tell(route, exchange, headers, identity)
+      return route.task === 'work'
+        ? this.#work(
+            route,
+            query,
+            exchange,
+            id,
+            headers,
+            callContext((name) => exchange.header(name), identity),
+          )
+        : this.#tell(route, exchange, headers, identity)
     }
     const verdict = this.#admit(exchange, route)
     if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
@@ -136,22 +147,22 @@ export class Router {
     }
   }
 
-  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
+  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, context: CallContext | undefined): Promise<Reply | undefined> {
     if (this.#drain.draining) throw new HttpRefusal('closing', 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
-    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, identity)
+    if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, context)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)
       throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
     if (content === 'ndjson') {
-      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, identity)
+      return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, context)
     }
     const json = parse(await exchange.text(this.#settings.maxJsonBytes))
-    return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, identity)
+    return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, context)
   }
 
-  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, identity: Identity | undefined): Promise<Reply | undefined> {
+  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext | undefined): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
-    const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), identity }
+    const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), context }
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)

@@ -2,7 +2,7 @@ import { asError, ExecutorError } from '../../../base/errors.js'
 import { GATEWAY } from '../../../graph/gateway.js'
 import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
-import type { Identity } from '../../identity.js'
+import type { CallContext } from '../../context-headers.js'
 import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
 import { checkNames } from '../../names.js'
 import { formatOf } from '../media.js'
@@ -24,7 +24,7 @@ export async function upload(
   query: string,
   exchange: Exchange,
   headers: Headers,
-  identity: Identity | undefined,
+  context: CallContext | undefined,
 ): Promise<Reply | undefined> {
   const { execEndpoint, ...options } = await uploadOptions(query, (name) => exchange.header(name), settings.prefetch)
   const format = formatOf(exchange.header('accept')) ?? 'ndjson'
@@ -40,7 +40,7 @@ export async function upload(
     return stream.send(unwritten(piece, error))
   }
   checkNames({ execEndpoint: on })
-  const responses = post(askedBy(peer, identity), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
+  const responses = post(askedBy(peer, context), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,

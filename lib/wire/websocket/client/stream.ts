@@ -1,6 +1,8 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
+import type { Scope } from '../../../stream/scope.js'
+import { deadlineOf } from '../../context-headers.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import { failure } from '../../outcome.js'
@@ -19,6 +21,8 @@ const PARTS = 8
 /** A request whose answer is not there yet. */
 interface Waiting {
   readonly request: Request
+  /** Until when it is waited for. */
+  readonly deadline: Scope['deadline']
   resolve(): void
   reject(reason: unknown): void
   /** What was handed on last of its partial answers. */
@@ -105,7 +109,7 @@ export class Stream implements Listener {
     const { timeout, address } = this.settings
     let timer: ReturnType<typeof setTimeout> | undefined
     const answered = new Promise<void>((resolve, reject) => {
-      const waiting: Waiting = { request, resolve, reject, tail: undefined }
+      const waiting: Waiting = { request, deadline: deadlineOf(timeout, request.scope.deadline), resolve, reject, tail: undefined }
       this.#pending.set(id, waiting)
       if (timeout !== undefined)
         timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), timeout)
@@ -199,10 +203,10 @@ export class Stream implements Listener {
     if (turn !== undefined) await turn
     const room = this.#line?.room()
     if (room !== undefined) await room
-    const { request } = waiting
+    const { request, deadline } = waiting
     // Nobody may wait for it any more.
     if (this.over || this.#pending.get(request.id) !== waiting) return
-    const written = this.dialect.writeRequest(outgoing(request))
+    const written = this.dialect.writeRequest(outgoing(request, deadline))
     if (!(written instanceof Promise)) return this.#line!.send(written)
     const text = await written
     if (!this.over && this.#pending.get(request.id) === waiting) this.#line!.send(text)

@@ -9,7 +9,7 @@ import { publicStatus, withoutStacks } from '../../status.js'
 /** Whether a request without documents comes through. */
 export async function dryRun(peer: Handler, scope = new Scope(), identity?: Identity): Promise<Status> {
   try {
-    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, identity }), scope)
+    const { status } = await answer(peer, emptyMessage({ execEndpoint: DRY_RUN, context: { identity } }), scope)
     return withoutStacks(status ?? { code: 'SUCCESS', description: '' })
   } catch (error) {
     return withoutStacks(publicStatus(error as Error))

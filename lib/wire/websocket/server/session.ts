@@ -7,7 +7,7 @@ import type { Handler } from '../../../request/handler.js'
 import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
-import type { Identity } from '../../identity.js'
+import type { CallContext } from '../../context-headers.js'
 import { answer, emptyMessage, type Message, sealed, unwritten } from '../../message.js'
 import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { outcomeIn, refusedStatus } from '../../status.js'
@@ -45,7 +45,7 @@ export class Session {
     readonly stream: Socket,
     private readonly asked: Asked,
     private readonly settings: Settings,
-    private readonly identity: Identity | undefined,
+    private readonly context: CallContext | undefined,
   ) {
     this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled), this.#onClose)
     socket.on('message', this.#onMessage)
@@ -104,7 +104,7 @@ export class Session {
     const scope = this.#scope.child()
     try {
       const { partial } = this.asked
-      const answered = await answer(this.peer, { ...message, identity: this.identity }, scope, partial ? this.#send : undefined)
+      const answered = await answer(this.peer, { ...message, context: this.context }, scope, partial ? this.#send : undefined)
       // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
       const { kind = 'failed', executor } = outcomeIn(answered.status) ?? {}
       if (!partial && kind !== 'failed' && executor !== GATEWAY) throw outOfReach(answered.status!)

@@ -8,6 +8,7 @@ import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
 import { NodeKnock } from '../../caller.js'
+import { readHeaders } from '../../context-headers.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import { STATUS as HTTP_STATUS } from '../../http/status.js'
@@ -90,7 +91,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
         stream.off('error', ignore)
-        if (turned === undefined) this.#enter(socket, stream as Socket, wanted, identity)
+        if (turned === undefined) this.#enter(socket, stream as Socket, wanted, identity, request)
         else this.#turnAway(socket, turned)
       })
   }
@@ -124,11 +125,13 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     clearTimeout(late)
   }
 
-  #enter(socket: WebSocket, stream: Socket, wanted: Asked, identity: Identity | undefined): void {
+  #enter(socket: WebSocket, stream: Socket, wanted: Asked, identity: Identity | undefined, { headers }: IncomingMessage): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
-    const session = new Session(this.handler, socket, stream, wanted, this.settings, identity)
+    // A time for all requests there would ever be means nothing: each says its own.
+    const context = { identity, headers: readHeaders((name) => headers[name]) }
+    const session = new Session(this.handler, socket, stream, wanted, this.settings, context)
     this.#sessions.add(session)
     const leave = this.#drain.enter(() => session.close())
     const unwatch = this.#drain.onDrain(() => session.drain())
