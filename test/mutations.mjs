@@ -614,7 +614,13 @@ const MUTATIONS = [
   ['lib/cli/run.ts', 'resultsInOrder: inOrder,', '', 'test/cli/serve.ts', 'C1, P4'],
   ['lib/cli/run.ts', '    targetExecutor,\n    requestSize,', '    requestSize,', 'test/cli/run.ts', 'T1 whole responses'],
   ['lib/cli/run.ts', '{ timeout, attemptTimeout, retries, maxAttempts }', '{ timeout, attemptTimeout }', 'test/cli/serve.ts', '216: sluice client'],
-  ['lib/cli/reach.ts', '{ ...options, headers, tls, docarray, token }', '{ ...options, tls, docarray, token }', 'test/cli/serve.ts', '216: sluice client'],
+  [
+    'lib/cli/reach.ts',
+    '{ ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile }',
+    '{ ...flagged(reach, FLAGS), ...options, tls, token, tokenFile }',
+    'test/cli/serve.ts',
+    '216: sluice client',
+  ],
   ['lib/cli/serve.ts', 'uses, usesWith, env, workspace, parallel })', 'uses, usesWith, env, workspace })', 'test/cli/serve.ts', '216: sluice executor'],
   ['lib/cli/serve.ts', '    allowedHosts,\n    tokenFile,', '    tokenFile,', 'test/cli/serve.ts', '216: sluice executor'],
 ]

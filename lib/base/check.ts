@@ -1,7 +1,42 @@
 import { optionRange, optionType } from './errors.js'
 
+/** What checks an option. @throws OptionTypeError, OptionRangeError that name it */
+export type Rule = (name: string, value: any) => void
+
+type Words<S extends string> = S extends `${infer First} ${infer Others}` ? First | Words<Others> : S
+
+/** One rule for several options, whose names stand in a row. */
+export function ruled<S extends string>(rule: Rule, names: S): Record<Words<S>, Rule> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, rule])) as Record<Words<S>, Rule>
+}
+
+/** What is checked where it is used: here, there is no more to it than its name. */
+export function free(): void {}
+
+/** What is one of a few words. @param flags `'i'`, where capitals do not count */
+export function word(words: string, flags?: 'i'): Rule {
+  const pattern = new RegExp(`^(${words.replaceAll(' ', '|')})$`, flags)
+  return (name, value) => {
+    if (typeof value !== 'string' || !pattern.test(value)) throw optionRange(name, `one of ${words.replaceAll(' ', ', ')}`, value)
+  }
+}
+
+/** One, or a list of one or more. */
+export function each(rule: Rule): Rule {
+  return (name, value) => {
+    const list = [value].flat()
+    if (list.length === 0) throw optionRange(name, 'one or more', value)
+    for (const one of list) rule(name, one)
+  }
+}
+
+/** What is of one of these types, or an object. */
+export function unless(types: string): Rule {
+  return (name, value) => void (types.includes(typeof value) || object(name, value))
+}
+
 /** Checks every given option by its own rule. An unknown one is most often a known one misspelled, so it is refused. */
-export function check<O extends object>(where: string, options: O, rules: Record<string, (name: string, value: any) => void>): O {
+export function check<O extends object>(where: string, options: O, rules: Record<string, Rule>): O {
   if (typeof options !== 'object' || options === null) throw optionType(`The options of ${where}`, 'an object', options)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(rules, name)) throw optionType(`An option of ${where}`, `one of ${Object.keys(rules).join(', ')}`, name)
@@ -27,16 +62,27 @@ export function object(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionType(name, 'an object', value)
 }
 
-/** An integer ≥ 0; Infinity is 0's other name where 0 means "no bound". */
-export function count(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number', value)
-  if (value !== Infinity && !(Number.isInteger(value) && value >= 0)) throw optionRange(name, 'an integer ≥ 0', value)
+/** @param fits whether a number is what is expected */
+export function numeric(name: string, value: unknown, expected: string, fits: boolean): void {
+  if (typeof value !== 'number') throw optionType(name, expected, value)
+  if (!fits) throw optionRange(name, expected, value)
 }
 
-export function milliseconds(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number of milliseconds', value)
-  // Longer timers fire at once on every platform.
-  if (!(value >= 0 && value <= 0x7fffffff)) throw optionRange(name, 'a number of milliseconds from 0 to 2147483647', value)
+/** Integers; Infinity, where nothing is too large. */
+export function integers(least: number, most = Infinity): Rule {
+  const expected = most < Infinity ? `an integer from ${least} to ${most}` : `an integer ≥ ${least}, or Infinity`
+  return (name, value) => numeric(name, value, expected, value >= least && value <= most && (Number.isInteger(value) || value === Infinity))
+}
+
+/** 0 is Infinity's other name where it means "no bound". */
+export const count = integers(0)
+export const some = integers(1)
+
+/** Longer timers fire at once on every platform. */
+const LONGEST = 0x7fffffff
+
+export function milliseconds(name: string, value: any): void {
+  numeric(name, value, `a number of milliseconds from 0 to ${LONGEST}`, value >= 0 && value <= LONGEST)
 }
 
 /** When a failed request is tried again. */
@@ -66,16 +112,4 @@ export function host(name: string, value: unknown): void {
   string(name, value)
   if ((value as string).trim() === '')
     throw optionRange(name, "an address: '127.0.0.1' is this machine only, '0.0.0.0' everybody who can reach it. Leave it out for 127.0.0.1", value)
-}
-
-/** The most documents of a request. */
-export function documents(name: string, value: unknown): void {
-  count(name, value)
-  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity for no limit', value)
-}
-
-/** The most bytes of a message: as many as one of protobuf, or of WebSocket, can have. */
-export function bytes(name: string, value: unknown): void {
-  count(name, value)
-  if (!((value as number) >= 1 && (value as number) <= 0x7fffffff)) throw optionRange(name, 'a number of bytes from 1 to 2147483647', value)
 }

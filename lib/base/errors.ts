@@ -73,7 +73,8 @@ export class ExecutorError extends SluiceError {
     message: string,
     where: { executor: string; endpoint?: string | undefined; requestId?: string | undefined; cause?: unknown },
   ) {
-    super(code, message, 'cause' in where ? { cause: where.cause } : undefined)
+    // Of it, an Error takes the cause, if there is one.
+    super(code, message, where)
     this.executor = where.executor
     this.endpoint = where.endpoint
     this.requestId = where.requestId
@@ -159,18 +160,20 @@ export class DependencyError extends SluiceError {
 /** An option of the wrong type: `ERR_OPTION_TYPE`. A TypeError, as the platform's own. */
 export class OptionTypeError extends TypeError implements Coded {
   readonly code = 'ERR_OPTION_TYPE'
+
+  override get name(): string {
+    return 'OptionTypeError'
+  }
 }
 
 /** An option of the right type out of its range: `ERR_OPTION_RANGE`. A RangeError, as the platform's own. */
 export class OptionRangeError extends RangeError implements Coded {
   readonly code = 'ERR_OPTION_RANGE'
-}
 
-for (const [own, value] of [
-  [OptionTypeError, 'OptionTypeError'],
-  [OptionRangeError, 'OptionRangeError'],
-] as const)
-  Object.defineProperty(own.prototype, 'name', { value, configurable: true, writable: true })
+  override get name(): string {
+    return 'OptionRangeError'
+  }
+}
 
 export function optionType(name: string, expected: string, given: unknown): OptionTypeError {
   return new OptionTypeError(`${name} must be ${expected}, not ${show(given)}`)

@@ -32,7 +32,7 @@ Exit codes:
 }
 
 async function ping(address: string, { attempts, timeout, ...reach }: PingOptions): Promise<void> {
-  await using client = await clientOf(address, reach, { timeout, connectTimeout: timeout })
+  await using client = await clientOf(address, reach, { timeout, connectTimeout: reach.connectTimeout ?? timeout })
   for (let attempt = 1; ; attempt++) {
     const start = now()
     if (await client.isFlowReady({ timeout })) {

@@ -1,34 +1,45 @@
 import type { Command } from 'commander'
 import { textOfFile } from '../base/text-file.js'
 import type { Client, ClientOptions } from '../client/client.js'
-import type { Docarray } from '../wire/docarray.js'
-import { tokenFrom } from '../wire/tokens.js'
+import { REMOTE_KEYS } from '../config/remote-keys.js'
+import type { RemoteOptions } from '../wire/remote-options.js'
+import { type Flags, flagged, withFlags } from './flags.js'
 import { asUsage, header, tokens, Usage } from './usage.js'
 
+const FLAGS = {
+  compression: 'how',
+  maxMessageBytes: 'n',
+  docarray: 'version',
+  unary: '',
+  connectTimeout: 'ms',
+  keepalive: 'ms',
+} as const satisfies Flags
+
+type Far = Pick<RemoteOptions, keyof typeof FLAGS>
+
 /** How a server is reached. */
-export interface Reach {
+export interface Reach extends Far {
   header?: Record<string, string>
   tlsCa?: string
   tlsKey?: string
   tlsCert?: string
-  docarray?: Docarray
   tokenFile?: string
 }
 
 export function reaching(command: Command): Command {
-  return tokens(command, 'the file of the token to bring (default: the token in SLUICE_TOKEN, or none)')
+  const told = tokens(command, 'the file of the token to bring (default: the token in SLUICE_TOKEN, or none)')
     .argument('<address>', 'scheme, host and port: grpc://127.0.0.1:51000, http://… or ws://…; with TLS grpcs://, https:// or wss://')
     .option('--header <name=value>', 'a header, or gRPC metadata, such as a token; as often as needed', header)
     .option('--tls-ca <file>', "whom to trust, as PEM (default: the platform's authorities)")
     .option('--tls-key <file>', 'a key, as PEM, to show who asks, to servers that want to know')
     .option('--tls-cert <file>', 'its certificate, as PEM')
-    .option('--docarray <version>', 'how documents are written over gRPC: v2 for servers with docarray 0.30 or later (default: v1)')
+  return withFlags(told, FLAGS, REMOTE_KEYS)
 }
 
 /** @throws Usage for what is no address; ConfigError for files that cannot be read */
 export async function clientOf(
   address: string,
-  { header: headers, tlsCa, tlsKey, tlsCert, docarray, tokenFile }: Reach,
+  { header: headers, tlsCa, tlsKey, tlsCert, tokenFile, ...reach }: Reach,
   options: ClientOptions,
 ): Promise<Client> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
@@ -36,8 +47,8 @@ export async function clientOf(
   const tls = ca === undefined && key === undefined ? undefined : { ca, key, cert }
   const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')
-  const token = tokenFile === undefined ? (shown ? undefined : ofEnvironment()) : tokenFrom(tokenFile)
-  return asUsage(() => new Client(address, { ...options, headers, tls, docarray, token }))
+  const token = tokenFile === undefined && !shown ? ofEnvironment() : undefined
+  return asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile }))
 }
 
 /** The first of them: a server may know several. */

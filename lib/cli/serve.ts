@@ -1,17 +1,41 @@
 import { Command } from 'commander'
 import { toStderr } from '../base/log-line.js'
+import { GATEWAY_KEYS } from '../config/flow-keys.js'
 import { Flow } from '../flow/flow.js'
 import type { FlowOptions } from '../flow/options.js'
 import { only } from '../gateway/gateway.js'
 import { type GatewayOptions, notice } from '../gateway/index.js'
 import { checkGatewayOptions } from '../gateway/options.js'
-import type { Docarray } from '../wire/docarray.js'
 import { tokenRule } from '../wire/tokens.js'
+import { type Flags, flagged, withFlags } from './flags.js'
 import { FLOW_FILE, flowOf } from './flow-file.js'
 import { Stop } from './stop.js'
 import { asUsage, integer, jsonObject, list, pair, tokens, Usage } from './usage.js'
 
-interface ServeOptions {
+const FLAGS = {
+  docarray: 'version',
+  prefetch: 'n',
+  maxInFlight: 'n',
+  maxMessageBytes: 'n',
+  maxDocuments: 'n',
+  maxJsonBytes: 'n',
+  timeout: 'ms',
+  headersTimeout: 'ms',
+  bodyTimeout: 'ms',
+  keepalive: 'ms',
+  stallTimeout: 'ms',
+  heartbeat: 'ms',
+  drainDelay: 'ms',
+  compression: 'on|off',
+  title: 'text',
+  description: 'text',
+  openHealth: 'on|off',
+  noDebugEndpoints: '',
+  noCrudEndpoints: '',
+  exposeStacks: '',
+} as const satisfies Flags
+
+interface ServeOptions extends Pick<GatewayOptions, keyof typeof FLAGS> {
   protocol?: string[]
   port?: number[]
   host?: string
@@ -20,8 +44,6 @@ interface ServeOptions {
   tlsCa?: string
   cors?: string[] | true
   graphql?: true
-  docarray?: Docarray
-  drainDelay?: number
   tokenFile?: string
   allowedHosts?: string[]
   quiet?: true
@@ -81,7 +103,7 @@ In a Flow elsewhere: add({ external: true, host: 'grpc://127.0.0.1:51001' })`,
 }
 
 function serving(command: Command, examples: string): Command {
-  return tokens(command, 'a file of tokens, one a line: who brings none is not let in (default: the tokens in SLUICE_TOKEN, or what the file says)')
+  const told = tokens(command, 'a file of tokens, one a line: who brings none is not let in (default: the tokens in SLUICE_TOKEN, or what the file says)')
     .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc, or http with --graphql)', list)
     .option('--port <list>', `the port, or one for each protocol with commas; 0 is one that is free (default: ${PORT})`, ports)
     .option('--host <address>', 'the address to listen at; 0.0.0.0 is everybody who can reach it (default: 127.0.0.1)')
@@ -94,19 +116,17 @@ function serving(command: Command, examples: string): Command {
       'hosts that requests may name, with commas, beside this machine’s (default: no others, where it listens for this machine only)',
       list,
     )
-    .option('--docarray <version>', 'how documents are written over gRPC: v2 for clients with docarray 0.30 or later (default: v1)')
-    .option('--drain-delay <ms>', 'milliseconds between saying that it is not ready and refusing requests (default: 0)', integer)
     .option('--quiet', 'say nothing but what fails')
-    .addHelpText(
-      'after',
-      `${examples}
+  return withFlags(told, FLAGS, GATEWAY_KEYS).addHelpText(
+    'after',
+    `${examples}
 
 Ctrl-C (SIGINT), SIGTERM and SIGHUP let what is under way finish, for 10 seconds or the Flow's closeTimeout. Once more ends at once.
 
 Exit codes:
   0  it was told to stop, and did            1  it could not start, or stop
   129, 130, 143  ended by a second signal    2  the command line makes no sense`,
-    )
+  )
 }
 
 function ports(text: string): number[] {
@@ -131,18 +151,17 @@ async function serve(flow: Flow<string>, options: ServeOptions): Promise<void> {
 /** What the command line says of serving, over what the Flow says itself. */
 async function told(
   own: FlowOptions,
-  { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql, docarray, drainDelay, tokenFile, allowedHosts }: ServeOptions,
+  { protocol, port, host, tlsKey, tlsCert, tlsCa, cors, graphql, tokenFile, allowedHosts, ...options }: ServeOptions,
 ): Promise<GatewayOptions> {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
   if (tlsCa !== undefined && tlsKey === undefined) throw new Usage('--tls-ca goes with --tls-key and --tls-cert')
   const said = {
+    ...flagged(options, FLAGS),
     protocol: protocol as GatewayOptions['protocol'],
     port: port?.length === 1 ? port[0] : port,
     host,
     graphql,
     cors,
-    docarray,
-    drainDelay,
     allowedHosts,
     tokenFile,
     tls: tlsKey === undefined ? undefined : { keyFile: tlsKey, certFile: tlsCert!, ...(tlsCa !== undefined && { caFile: tlsCa }) },

@@ -13,41 +13,26 @@ import type { Request } from '../request/request.js'
 import { Eventual } from '../stream/eventual.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
-import { CONNECT_RULES, headers, headersOver } from '../wire/connect-options.js'
+import { CLIENT_RULES, headers, headersOver } from '../wire/connect-options.js'
 import type { Connection } from '../wire/connection.js'
-import type { BearerOption } from '../wire/credentials.js'
-import { checkDocarray, type Docarray } from '../wire/docarray.js'
+import { checkDocarray } from '../wire/docarray.js'
 import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client/connection.js'
 import { forGood } from '../wire/outcome.js'
-import type { ClientTls } from '../wire/tls.js'
+import type { RemoteOptions } from '../wire/remote-options.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
-export interface ClientOptions extends AddressOptions {
+export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata'>, Omit<AddressOptions, 'tls'> {
   /** Where the server is: a name or an IP address, which may bring scheme and port, such as `'grpc://my.flow:1234'`. Default `127.0.0.1`. */
   host?: string | undefined
   /** Default 80, or 443 with `tls`, as in Jina. */
   port?: number | undefined
   /** Default `'grpc'`, as in Jina; in browsers, give another: they cannot speak it. */
   protocol?: AddressOptions['protocol']
-  /** Speaks TLS, with the platform's authorities, or as told. Default `false`, unless the scheme says so (`grpcs`, `https`, `wss`). */
-  tls?: boolean | ClientTls | undefined
-  /** Packs what is sent; over WebSocket, in one way, if the server agrees; GraphQL never. Default: nothing is packed. */
-  compression?: 'gzip' | 'deflate' | undefined
   /** Go with each call: HTTP headers, gRPC metadata. In browsers, WebSockets cannot have any. */
   headers?: Readonly<Record<string, string>> | Headers | undefined
   /** gRPC's name for `headers`. */
   metadata?: Readonly<Record<string, string>> | Headers | undefined
-  /**
-   * Shows who asks: goes with each call as `Authorization: Bearer`, from a page's WebSocket as a subprotocol. A function is asked for each call, for
-   * tokens that change. Whom a server does not let in hears `ERR_REFUSED`.
-   */
-  token?: BearerOption | undefined
-  /**
-   * For Flows whose executor this is: the `identity` of a request goes with it, in a header, and is believed there if this Client is let in by a
-   * token or its certificate. Default `false`.
-   */
-  forwardIdentity?: boolean | undefined
   /**
    * How often a request is sent again when the server is not there or goes away or, with `attemptTimeout`, does not answer in time. A number, or
    * with its waits. Default 0: what was done twice cannot be undone.
@@ -65,14 +50,8 @@ export interface ClientOptions extends AddressOptions {
   maxBackoff?: number | undefined
   /** @deprecated By what waits grow; with `retries` they double. Default 1.5 where another of these names is given, as in Jina. */
   backoffMultiplier?: number | undefined
-  /** Milliseconds in which a connection must stand. Default 5000. */
-  connectTimeout?: number | undefined
-  /** Bytes of one answer. Default 100 MiB. */
-  maxMessageBytes?: number | undefined
   /** The most requests of one post between its input and its consumer. Default 16; a post's own wins. */
   prefetch?: number | undefined
-  /** How documents are written over gRPC: `'v2'` for servers with docarray 0.30 or later. Default `'v1'`, docarray 0.21. */
-  docarray?: Docarray | undefined
   /**
    * One like the platform's `fetch`, for HTTP and GraphQL to go through. A page's cookies are not sent; where they should be:
    * `(url, init) => fetch(url, { ...init, credentials: 'include' })`. Default: Node's own client, elsewhere `fetch`.
@@ -83,7 +62,7 @@ export interface ClientOptions extends AddressOptions {
 }
 
 const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
-  ...CONNECT_RULES,
+  ...CLIENT_RULES,
   host(name, value) {
     string(name, value)
     // Most often a variable of the environment that is not set.
@@ -94,6 +73,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
   headers: (name, value) => headers(name, textsOf(value)),
   metadata: (name, value) => headers(name, textsOf(value)),
   retries,
+  timeout: milliseconds,
   attemptTimeout: milliseconds,
   maxAttempts(name, value) {
     count(name, value)
@@ -106,7 +86,6 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
     if (!(value >= 1 && value < Infinity)) throw optionRange(name, 'a number ≥ 1', value)
   },
   prefetch: count,
-  docarray: string,
   fetch: callback,
   logger: callback,
 }
@@ -123,6 +102,7 @@ export class Client implements Handler, AsyncDisposable {
   readonly address: Address
   readonly #options: ClientOptions
   readonly #headers: Readonly<Record<string, string>>
+  readonly #token: RemoteOptions['token']
   /** Nothing, where a request is sent once. */
   readonly #retry: Retry | undefined
   /** It has one. What is asked for after its end, or not answered before, fails with its reason, whatever is spoken: see `#connected()`. */
@@ -144,7 +124,9 @@ export class Client implements Handler, AsyncDisposable {
     const allowed = headersOver(this.address.protocol)
     for (const name of ['headers', 'metadata'] as const) allowed(name, textsOf(all[name] ?? {}))
     this.#headers = { ...textsOf(all.metadata ?? {}), ...textsOf(all.headers ?? {}) }
-    if (all.token !== undefined && Object.keys(this.#headers).some((name) => name.toLowerCase() === 'authorization'))
+    if (all.token !== undefined && all.tokenFile !== undefined) throw new OptionTypeError('tokenFile must be left out where token is given')
+    this.#token = all.tokenFile === undefined ? all.token : inFile(all.tokenFile)
+    if (this.#token !== undefined && Object.keys(this.#headers).some((name) => name.toLowerCase() === 'authorization'))
       throw new OptionTypeError('token must be left out where headers have authorization: they are the same')
     const again = retriesOf(all)
     if (again !== undefined && again !== 0) this.#retry = this.#retrying(again)
@@ -311,13 +293,13 @@ export class Client implements Handler, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, compression, connectTimeout, maxMessageBytes, docarray, fetch, token, forwardIdentity } = this.#options
+    const { tls, compression, connectTimeout, maxMessageBytes, forwardIdentity, docarray, unary, keepalive, fetch } = this.#options
     const told = {
-      ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token, forwardIdentity },
+      ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token: this.#token, forwardIdentity },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: this.#headers,
-      ...(this.address.protocol === 'http' && { fetch }),
-      ...(this.address.protocol === 'grpc' && { docarray }),
+      ...(this.address.protocol === 'http' ? { fetch } : { keepalive }),
+      ...(this.address.protocol === 'grpc' && { docarray, unary }),
     }
     // Wires refuse words they do not know, also with nothing behind them.
     return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
@@ -336,11 +318,11 @@ export class Client implements Handler, AsyncDisposable {
 
   async #overHttp(): Promise<GraphQLConnection> {
     this.#check()
-    const { tls, connectTimeout, maxMessageBytes, fetch, token } = this.#options
+    const { tls, connectTimeout, maxMessageBytes, fetch } = this.#options
     this.#graphql ??= import('../wire/graphql/client/connect.js').then(
       ({ connect }) =>
         connect(this.address, {
-          ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token },
+          ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token: this.#token },
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
         }),
@@ -370,6 +352,15 @@ const NOW = {
   initialBackoff: 'retries: { attempts, delay }',
   maxBackoff: 'retries: { attempts, maxDelay }',
   backoffMultiplier: 'retries, whose waits double,',
+}
+
+/** The token of a file, which is there when it is first asked for. */
+function inFile(file: string): () => Promise<string> {
+  let token: Promise<() => Promise<string>> | undefined
+  return async () => {
+    token ??= import('../wire/tokens.js').then(({ tokenFrom }) => tokenFrom(file))
+    return (await token)()
+  }
 }
 
 /** The wire's own room, loaded when somebody speaks it. */

@@ -1,8 +1,8 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to variables look like that
 import { ADD_RULES } from '../flow/options.js'
 import { EXECUTOR_IGNORED, METAS_IGNORED } from './jina-keys.js'
 import { ANY, alias, COUNT, FLAG, ignored, JOIN, type Keys, NAMES, OBJECT, option, refused, type Schema, SOME, TEXT, TEXTS, TIME, VERSION } from './keys.js'
-import { BYTES, PORTS, PROTOCOLS } from './serving-keys.js'
+import { REMOTE_KEYS } from './remote-keys.js'
+import { PORTS, PROTOCOLS } from './serving-keys.js'
 
 /** Jina's negative numbers are its default. */
 export const RETRIES: Schema = { anyOf: [{ type: 'integer' }, ...(COUNT.anyOf as Schema[])] }
@@ -10,7 +10,6 @@ export const RETRIES: Schema = { anyOf: [{ type: 'integer' }, ...(COUNT.anyOf as
 export const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
 const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
 const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
-const COMPRESSION = '^(?:[Gg]zip|[Dd]eflate|NoCompression)$'
 const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
 /** None is as none said: as Jina writes it down. */
 const MODULES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT }] }
@@ -96,15 +95,7 @@ const OPTIONS: Keys = {
   host: option(NAMES, 'Where an external executor is: grpc://10.0.0.5:51000, or a name. Several are replicas.'),
   port: option(PORTS, 'The port of an external executor, where its host does not say it; one for all hosts, or one for each.'),
   protocol: option(PROTOCOLS, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
-  tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether an external executor is spoken to in private. Default false.'),
-  headers: option(TEXTS, 'Headers, or gRPC metadata, for an external executor.'),
-  metadata: option(TEXTS, 'gRPC’s name for headers.'),
-  compression: option({ type: 'string', pattern: COMPRESSION }, 'Packs what is sent to an external executor: gzip or deflate. Default: nothing is packed.'),
-  maxMessageBytes: option(BYTES, 'Bytes of one answer of an external executor. Default 100 MiB.'),
-  docarray: option({ enum: ['v1', 'v2'] }, 'How an external executor’s documents are written over gRPC: v2 for docarray 0.30 or later. Default v1.'),
-  token: option(TEXT, 'Shows an external executor who asks: from the environment only, as ${{ ENV.SLUICE_TOKEN }}. For a file, token_file.'),
-  tokenFile: option(TEXT, 'The file of the token that shows an external executor who asks, from the folder of this file. Read again when it changes.'),
-  forwardIdentity: option(FLAG, 'Whether an external executor is told for whom it works. Default false.'),
+  ...REMOTE_KEYS,
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
 }
 

@@ -1,7 +1,7 @@
 import { FlowBuildError, show } from '../base/errors.js'
 import { ADD_RULES, FLOW_RULES, type FlowOptions } from '../flow/options.js'
-import { GATEWAY } from '../graph/gateway.js'
 import type { Step } from '../graph/graph.js'
+import { GATEWAY } from '../request/route.js'
 import { EXECUTOR_KEYS } from './executor-keys.js'
 import { Fields, type Reading } from './fields.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, INHERITED, ROOT_KEYS } from './flow-keys.js'

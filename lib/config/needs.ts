@@ -1,7 +1,7 @@
 import { FlowBuildError } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
-import { GATEWAY } from '../graph/gateway.js'
 import { type Step, sort } from '../graph/graph.js'
+import { GATEWAY } from '../request/route.js'
 import type { ReadStep } from './steps.js'
 
 /**

@@ -2,8 +2,9 @@ import { optionRange, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { ADD_RULES, type AddOptions } from '../flow/options.js'
 import { ONLY_ELSEWHERE, ONLY_HERE } from '../place/options.js'
+import { CLIENT_RULES } from '../wire/connect-options.js'
 import { batchingOf } from './batching.js'
-import { OVER_METAS_KEYS, RETRIES_KEYS } from './executor-keys.js'
+import { OVER_METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
 import { given } from './given.js'
 import { laidOver } from './resolve.js'
@@ -45,7 +46,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   if (method === 'needs' && ![rest.needs].flat()[1]) throw fields.error('method', 'needs waits for two executors or more: name them in needs')
 
   const metas = fields.fields('usesMetas', 'metas of an executor', OVER_METAS_KEYS)
-  await checkGiven(fields)
+  checkGiven(fields)
   const isExternal = rest.external === true
   const all: Record<string, unknown> = {
     ...elsewhere(fields, rest),
@@ -68,34 +69,29 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   if (options.tokenFile !== undefined) options.tokenFile = (await node('path')).resolve(where.folder, fields.text('tokenFile')!)
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
+  // Nothing of it is loaded: that its words are known is all there is to see.
+  if (isExternal && typeof fields.get('uses') === 'object') fields.fields('uses', 'an executor', USES_KEYS)
   const loaded = isExternal ? undefined : await usesOf(fields, where, handedDown)
   return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded, where)) } }
 }
 
 /** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */
-async function checkGiven(fields: Fields): Promise<void> {
+function checkGiven(fields: Fields): void {
   for (const name of [...ONLY_HERE, ...ONLY_ELSEWHERE]) {
     const value = fields.get(name)
     if (value === undefined) continue
     if (name === 'env' || name === 'headers' || name === 'metadata') fields.texts(name)
     else if (name === 'workspace' || name === 'token' || name === 'tokenFile') fields.text(name)
-    else if (name === 'compression') fields.rule(name, value, isCompression)
     else if (name === 'port') fields.rule(name, value, isPorts)
     else if (name === 'protocol') fields.rule(name, value, isProtocols)
-    else if (name === 'docarray') {
-      const { checkDocarray } = await import('../wire/docarray.js')
-      fields.rule(name, value, (_, version) => checkDocarray(version))
-    } else if (name === 'maxMessageBytes') fields.rule(name, value, (await import('../base/check.js')).bytes)
+    else if (name === 'compression') fields.rule(name, compressionOf(value) ?? 'gzip', CLIENT_RULES.compression)
+    else if (name === 'docarray' || name === 'maxMessageBytes') fields.rule(name, value, CLIENT_RULES[name])
     else if (name === 'usesMetas') continue
     else if (name === 'uses' && typeof value !== 'object') fields.text(name)
     else if (name === 'usesRequests') requestsOf(fields, name)
     else fields.rule(name, value, ADD_RULES[name])
   }
   modulesOf(fields)
-}
-
-function isCompression(name: string, value: unknown): void {
-  if (typeof value !== 'string' || !/^(?:gzip|deflate|nocompression)$/i.test(value)) throw optionRange(name, "'gzip' or 'deflate'", value)
 }
 
 function isPorts(name: string, value: unknown): void {

@@ -1,6 +1,6 @@
 import type { Plan } from '../flow/options.js'
-import { GATEWAY } from '../graph/gateway.js'
 import { sort } from '../graph/graph.js'
+import { GATEWAY } from '../request/route.js'
 import { type Chip, chips, origin, replicasOf } from './labels.js'
 import { line } from './letters.js'
 

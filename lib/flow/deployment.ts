@@ -2,10 +2,9 @@ import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
 import type { Background } from '../graph/background.js'
 import { start } from '../place/inline.js'
-import { checkPlace } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
-import type { AddOptions, FlowOptions, Plan } from './options.js'
+import { type AddOptions, ELSEWHERE_RULES, type FlowOptions, type Plan } from './options.js'
 
 /** What stands at a place of the graph. */
 export interface Deployment {
@@ -21,8 +20,9 @@ export interface Deployment {
  */
 export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
   const { name } = step
-  checkPlace(step)
   const { external = false } = step.options
+  // Few say anything of where they are, and only what they say can have no effect there.
+  if (external || Object.keys(step.options).some((name) => Object.hasOwn(ELSEWHERE_RULES, name))) (await import('../place/options.js')).checkPlace(step)
   const { handlers, parts: made, options, around } = await (external ? (await import('../place/external.js')).start : start)(step, flow)
   // What one elsewhere answers is not known until it is there.
   if (!external) checkKeys(name, options, handlers[0]!.endpoints ?? [], warner(logger, name))

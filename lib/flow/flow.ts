@@ -6,12 +6,12 @@ import { copyJson } from '../doc/json.js'
 import type { PlotOptions } from '../draw/index.js'
 import type { ExecutorFunction } from '../executor/executor.js'
 import type { GatewayOptions } from '../gateway/options.js'
-import { GATEWAY } from '../graph/gateway.js'
 import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
 import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoint-types.js'
 import type { Running } from './open-flow.js'
@@ -188,7 +188,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    */
   open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
     if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
-      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open or opening already, served as it was told first. Close it to serve it in another way`)
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open or opening already. Close it to serve it in another way`)
     const opening = (this.#opening ??= this.#start(serve).finally(() => {
       if (this.#opening === opening) this.#opening = undefined
     }))
@@ -357,8 +357,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
 
 /** The options of a post that hears a second signal. */
 function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {
-  if (signal === undefined) return options
-  return { ...options, signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal }
+  return signal === undefined ? options : { ...options, signal: AbortSignal.any([options.signal ?? signal, signal]) }
 }
 
 /** The Flow under its other name: every Flow is asynchronous here. */

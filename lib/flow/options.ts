@@ -1,14 +1,30 @@
-import { abortSignal, callback, check, count, flag, milliseconds, object, type Retries, retries, string } from '../base/check.js'
-import { optionRange, optionType } from '../base/errors.js'
+import {
+  abortSignal,
+  callback,
+  check,
+  each,
+  flag,
+  integers,
+  milliseconds,
+  object,
+  type Retries,
+  type Rule,
+  retries,
+  ruled,
+  some,
+  string,
+  unless,
+  word,
+} from '../base/check.js'
+import { optionRange } from '../base/errors.js'
 import type { Executor, ExecutorFunction, ExecutorInit, Metas } from '../executor/executor.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join, Step } from '../graph/graph.js'
 import type { DynamicBatching } from '../handler/batch-queue.js'
 import type { PollingOption } from '../handler/polling.js'
 import type { Condition } from '../handler/when-query.js'
-import type { BearerOption } from '../wire/credentials.js'
-import type { Docarray } from '../wire/docarray.js'
-import type { ClientTls } from '../wire/tls.js'
+import { REMOTE_RULES, SERVING_RULES } from '../wire/option-rules.js'
+import type { RemoteOptions } from '../wire/remote-options.js'
 
 /**
  * What a Flow can be told when it is made. With `protocol`, `port` or `graphql`, `open()` serves it as well: see {@link GatewayOptions} for those,
@@ -57,8 +73,8 @@ type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config
 /** What `needs` may name: executors added before, those that were added without a name, and the gateway. */
 export type Needs<Names extends string> = Names | 'gateway' | `executor${number}`
 
-/** One executor of a Flow. */
-export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> {
+/** One executor of a Flow. What {@link RemoteOptions} say is for one with `external`. */
+export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> extends RemoteOptions {
   /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
   name?: Name | undefined
   /**
@@ -129,27 +145,6 @@ export interface AddOptions<Name extends string = string, Names extends string =
   port?: number | readonly number[] | undefined
   /** What an external executor speaks, where its host does not say it. Default `'grpc'`. */
   protocol?: 'grpc' | 'http' | 'websocket' | undefined
-  /** How an external executor is spoken to in private: see the Client's `tls`. Default `false`. */
-  tls?: boolean | ClientTls | undefined
-  /** Headers, or gRPC metadata, for an external executor. */
-  headers?: Readonly<Record<string, string>> | undefined
-  /** gRPC's name for `headers`. */
-  metadata?: Readonly<Record<string, string>> | undefined
-  /** Packs what is sent to an external executor. Default: nothing is packed. */
-  compression?: 'gzip' | 'deflate' | undefined
-  /** Bytes of one answer of an external executor. Default 100 MiB. */
-  maxMessageBytes?: number | undefined
-  /**
-   * How an external executor's documents are written over gRPC: see the Client's `docarray`. Default `'v1'`, which has no place for what only classes of
-   * docarray ≥ 0.30 have: where clients speak `'v2'`, say so here, too.
-   */
-  docarray?: Docarray | undefined
-  /** Shows an external executor who asks: see the Client's `token`. */
-  token?: BearerOption | undefined
-  /** The file that holds `token`, in its place; read again when it changes. */
-  tokenFile?: string | undefined
-  /** Tells an external executor for whom it works: `identity` goes with each request, and is believed there if this Flow came in by a token or a certificate. Default `false`. */
-  forwardIdentity?: boolean | undefined
 }
 
 /** A Flow as it was built, for whoever draws it or writes it down. */
@@ -160,90 +155,46 @@ export interface Plan {
   readonly steps: readonly (Step & { readonly options: AddOptions })[]
 }
 
-const join = word(/^(concat|merge)$/, "'concat' or 'merge'")
-const poll = word(/^(any|all|all_async)$/i, "'ANY', 'ALL' or 'ALL_ASYNC', or one of them by endpoint")
-const protocol = word(/^(grpc|http|ws|websocket)$/i, "'grpc', 'http' or 'websocket'")
+const poll = word('ANY ALL ALL_ASYNC', 'i')
+
+/** What checks what a Flow and its executors have in common. */
+const BOTH = { workspace: string, env: texts, join: word('concat merge') }
 
 /** What checks each option of a Flow. */
-export const FLOW_RULES: Record<keyof FlowOptions, (name: string, value: any) => void> = {
+export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
   name: string,
-  prefetch: count,
-  workspace: string,
-  env: texts,
-  join,
+  ...BOTH,
+  ...SERVING_RULES,
   closeTimeout: milliseconds,
   onBackgroundError: callback,
-  // What a gateway is told, it checks when it starts; here, that it is no other word.
-  protocol: each(protocol),
-  port: each(count),
-  portExpose: each(count),
-  host: string,
-  tls: object,
-  sslKeyfile: string,
-  sslCertfile: string,
-  cors: free,
-  docarray: string,
-  graphql: free,
-  title: string,
-  description: string,
-  noDebugEndpoints: flag,
-  noCrudEndpoints: flag,
-  exposeEndpoints: object,
-  maxInFlight: count,
-  maxMessageBytes: count,
-  maxDocuments: count,
-  maxJsonBytes: count,
-  timeout: milliseconds,
-  headersTimeout: milliseconds,
-  bodyTimeout: milliseconds,
-  exposeStacks: flag,
-  drainDelay: milliseconds,
-  onError: callback,
-  logger: callback,
-  authenticate: callback,
-  authTimeout: milliseconds,
-  token: free,
-  tokenFile: each(string),
-  openHealth: flag,
-  allowedHosts: free,
+  portExpose: SERVING_RULES.port,
+}
+
+/** What checks, in part, what only an executor elsewhere can be told: where it is, and how it is spoken to. */
+export const ELSEWHERE_RULES: Record<'host' | 'port' | 'protocol' | keyof RemoteOptions, Rule> = {
+  host: each(string),
+  port: SERVING_RULES.port,
+  protocol: SERVING_RULES.protocol,
+  ...REMOTE_RULES,
 }
 
 /** What checks each option of `add()`. */
-export const ADD_RULES: Record<keyof AddOptions, (name: string, value: any) => void> = {
+export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   name: string,
-  uses,
-  usesWith: object,
-  usesMetas: object,
-  usesRequests: object,
-  needs,
-  join,
-  workspace: string,
-  env: texts,
-  floating: flag,
-  parallel: replicas,
-  replicas,
-  shards: replicas,
+  uses: unless('function string'),
+  ...ruled(object, 'usesWith usesMetas usesRequests'),
+  needs: each(string),
+  ...BOTH,
+  ...ruled(flag, 'floating external'),
+  ...ruled(integers(1, 1000), 'parallel replicas shards'),
   polling,
   concurrency: some,
-  when,
+  when: unless('function'),
   dynamicBatching: object,
-  timeout: milliseconds,
-  attemptTimeout: milliseconds,
+  ...ruled(milliseconds, 'timeout attemptTimeout'),
   retries,
   signal: abortSignal,
-  external: flag,
-  host: each(string),
-  port: each(count),
-  protocol,
-  tls: (name, value) => typeof value === 'boolean' || object(name, value),
-  headers: texts,
-  metadata: texts,
-  compression: string,
-  maxMessageBytes: count,
-  docarray: string,
-  token: free,
-  tokenFile: string,
-  forwardIdentity: flag,
+  ...ELSEWHERE_RULES,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
@@ -255,52 +206,13 @@ export function checkFlowOptions(options: FlowOptions): FlowOptions {
 export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
   check('add()', options, ADD_RULES)
   const [one, ...others] = [options.parallel, options.replicas, options.shards].filter((count) => count !== undefined)
-  if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards, its other names', one)
+  if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards', one)
   return options
-}
-
-/** What is one of a few words. */
-function word(pattern: RegExp, words: string): (name: string, value: unknown) => void {
-  return (name, value) => {
-    if (typeof value !== 'string' || !pattern.test(value)) throw optionRange(name, words, value)
-  }
-}
-
-function free(): void {}
-
-function each(rule: (name: string, value: any) => void): (name: string, value: unknown) => void {
-  return (name, value) => {
-    for (const one of [value].flat()) rule(name, one)
-  }
-}
-
-function needs(name: string, value: unknown): void {
-  const list = [value].flat()
-  if (!list.every((need) => typeof need === 'string')) throw optionType(name, 'a name or a list of names', value)
-  if (list.length === 0) throw optionRange(name, "at least one name; 'gateway' stands for the input", value)
-}
-
-function uses(name: string, value: unknown): void {
-  if (typeof value !== 'function' && typeof value !== 'string') object(name, value)
-}
-
-function when(name: string, value: unknown): void {
-  if (typeof value !== 'function') object(name, value)
 }
 
 function texts(name: string, value: unknown): void {
   object(name, value)
   for (const [key, text] of Object.entries(value as object)) string(`${name}.${key}`, text)
-}
-
-function replicas(name: string, value: unknown): void {
-  count(name, value)
-  if (!((value as number) >= 1 && (value as number) <= 1000)) throw optionRange(name, 'an integer from 1 to 1000', value)
-}
-
-function some(name: string, value: unknown): void {
-  count(name, value)
-  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)
 }
 
 function polling(name: string, value: unknown): void {

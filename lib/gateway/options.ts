@@ -1,4 +1,4 @@
-import { bytes, callback, check, count, documents, flag, host, milliseconds, object, string } from '../base/check.js'
+import { check, host, object, type Rule } from '../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
@@ -8,6 +8,7 @@ import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/options.js'
+import { SERVING_RULES } from '../wire/option-rules.js'
 import type { ServerTls } from '../wire/tls.js'
 
 /** Of those that wait for something else, one process bears so many well. */
@@ -76,6 +77,23 @@ export interface GatewayOptions extends EntranceOptions {
   headersTimeout?: number | undefined
   /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000; 0 for ever. */
   bodyTimeout?: number | undefined
+  /**
+   * Milliseconds between pings, over gRPC and WebSocket; a client that does not answer by the next (gRPC: within two thirds of that) is gone. Default
+   * 30 000; 0 asks nobody.
+   */
+  keepalive?: number | undefined
+  /** Milliseconds for which a client of WebSockets may take nothing of what it was sent, before its connection is closed. Default 60 000; 0 for ever. */
+  stallTimeout?: number | undefined
+  /**
+   * Milliseconds of silence after which a streamed answer over HTTP says something that means nothing: proxies end what is silent for a minute.
+   * With the first of them, the answer has begun, with status 200. Default 15 000; 0 for none.
+   */
+  heartbeat?: number | undefined
+  /**
+   * Whether what is sent is packed for clients that can. Default: answers over HTTP from 1 KiB are; messages of WebSockets are not, as that costs some 100 kB a
+   * connection. `true` is both, `false` neither. Clients of gRPC say for each call how they want it, and GraphQL is not packed.
+   */
+  compression?: boolean | undefined
   /** Whether clients get to see stacks of executors' errors. Default `false`: they stay in the process. */
   exposeStacks?: boolean | undefined
   /** Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0. */
@@ -90,39 +108,16 @@ export interface GatewayOptions extends EntranceOptions {
 }
 
 /** What checks each option of a gateway. */
-export const GATEWAY_RULES: Record<keyof GatewayOptions, (name: string, value: any) => void> = {
+export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
+  ...SERVING_RULES,
   protocol: (_, value) => void protocols(value),
   port: (name, value) => {
     if ([value].flat().length === 0) throw optionRange(name, 'a port, or one for each protocol; 0 is one that is free', value)
-    for (const one of [value].flat()) {
-      count(name, one)
-      if (one > 65_535) throw optionRange(name, 'an integer from 0 to 65535', one)
-    }
+    SERVING_RULES.port(name, value)
   },
   host,
   tls,
-  sslKeyfile: string,
-  sslCertfile: string,
   cors: corsOption,
-  docarray: string,
-  graphql: (name, value) => typeof value === 'boolean' || object(name, value),
-  title: string,
-  description: string,
-  noDebugEndpoints: flag,
-  noCrudEndpoints: flag,
-  exposeEndpoints: object,
-  prefetch: count,
-  maxInFlight: count,
-  maxMessageBytes: bytes,
-  maxDocuments: documents,
-  maxJsonBytes: bytes,
-  timeout: milliseconds,
-  headersTimeout: milliseconds,
-  bodyTimeout: milliseconds,
-  exposeStacks: flag,
-  drainDelay: milliseconds,
-  onError: callback,
-  logger: callback,
   ...ENTRANCE_RULES,
 }
 

@@ -1,6 +1,7 @@
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import type { Entrance } from '../wire/authentication.js'
+import { HEADERS_TIMEOUT } from '../wire/defaults.js'
 import { isLoopback } from '../wire/hosts.js'
 import type { ServerTls } from '../wire/tls.js'
 import { secureOptions } from './certificates.js'
@@ -38,7 +39,7 @@ export class Port {
   }
 
   static async open(port: number, wires: Wires, options: PortOptions, entrance: Entrance): Promise<Port> {
-    const { host = '127.0.0.1', tls, headersTimeout = 30_000 } = options
+    const { host = '127.0.0.1', tls, headersTimeout = HEADERS_TIMEOUT } = options
     const { grpc } = wires
     const http = wires.http === undefined && wires.websocket === undefined ? undefined : await httpServer(wires, headersTimeout)
     const sockets = new Set<Socket>()

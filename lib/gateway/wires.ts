@@ -44,7 +44,8 @@ async function grpc(peer: Handler, options: GatewayOptions, entrance: Entrance):
 
 async function websocket(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<UpgradeTaken>> {
   const { speak } = await import('../wire/websocket/server/speaker.js')
-  return speak(peer, { ...common(options), origins: originsIn(options.cors ?? false) }, entrance)
+  const { keepalive, stallTimeout, compression } = options
+  return speak(peer, { ...common(options), ...given({ keepalive, stallTimeout, compression }), origins: originsIn(options.cors ?? false) }, entrance)
 }
 
 /** HTTP's own routes, and GraphQL's before them. */
@@ -79,8 +80,8 @@ async function probes(peer: Handler, options: GatewayOptions, entrance: Entrance
 
 async function routes(peer: Handler, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
   const { speak } = await import('../wire/http/server/speaker.js')
-  const { cors, title, description, noDebugEndpoints, bodyTimeout } = options
-  return speak(peer, { ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout }, entrance)
+  const { cors, title, description, noDebugEndpoints, bodyTimeout, heartbeat, compression } = options
+  return speak(peer, { ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout, ...given({ heartbeat, compression }) }, entrance)
 }
 
 /** What every wire is told. */

@@ -1,7 +1,7 @@
 import { adopt, detached, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
+import { GATEWAY } from '../request/route.js'
 import { whenFinished } from '../request/under-way.js'
-import { GATEWAY } from './gateway.js'
 import type { Graph, Node } from './graph.js'
 import { join } from './join.js'
 import { failureOf, visit } from './walk.js'

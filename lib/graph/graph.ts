@@ -1,7 +1,7 @@
 import { FlowBuildError } from '../base/errors.js'
 import type { Handler } from '../request/handler.js'
+import { GATEWAY } from '../request/route.js'
 import type { Background } from './background.js'
-import { GATEWAY } from './gateway.js'
 
 /** How a node with several needs unites their documents: one after the other, or by id. */
 export type Join = 'concat' | 'merge'

@@ -1,7 +1,6 @@
 import { ExecutorError, isError, say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
 import type { Route } from '../request/route.js'
-import { statusOf } from '../request/status.js'
 import type { Graph, Node } from './graph.js'
 
 /**
@@ -55,7 +54,7 @@ export function visit(node: Node, request: Request): void | Promise<void> {
 
 function failed(node: Node, request: Request, route: Route, thrown: unknown): ExecutorError {
   const error = failureOf(node.name, request, thrown)
-  route.status = statusOf(error)
+  route.fail(error)
   request.leave(route)
   return error
 }

@@ -1,6 +1,6 @@
 import { ConnectionError, ExecutorError } from '../base/errors.js'
-import { GATEWAY } from '../graph/gateway.js'
 import type { Request } from '../request/request.js'
+import { GATEWAY } from '../request/route.js'
 
 /** What a server says itself of a request: it was too late, or there were too many before it. */
 export class Refused extends ExecutorError {

@@ -8,6 +8,8 @@ import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
 import { isSilent } from '../wire/liveness.js'
+import { REMOTE_RULES } from '../wire/option-rules.js'
+import type { RemoteOptions } from '../wire/remote-options.js'
 import type { Start } from './place.js'
 
 /**
@@ -15,17 +17,17 @@ import type { Start } from './place.js'
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
 export const start: Start = async ({ name, options }) => {
-  const { host, port, protocol, tls, headers, metadata, compression, maxMessageBytes, docarray, tokenFile, forwardIdentity } = options
+  const { host, port, protocol } = options
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()
   if (hosts.length === 0 && ports.length === 0) throw new FlowBuildError('ERR_USES_INVALID', `${name} is external, but has neither host nor port`)
   const count = Math.max(hosts.length, ports.length)
   if ((hosts.length > 1 && hosts.length < count) || (ports.length > 1 && ports.length < count))
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has ${hosts.length} hosts and ${ports.length} ports. Give one for all, or one for each`)
-  if (options.token !== undefined && tokenFile !== undefined) throw new FlowBuildError('ERR_USES_INVALID', `${name} has token and tokenFile. Give one of them`)
-  const token = tokenFile === undefined ? options.token : (await import('../wire/tokens.js')).tokenFrom(tokenFile)
-  const told = { protocol, tls, headers, metadata, compression, maxMessageBytes, docarray, token, forwardIdentity }
-  const clients = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], ...told }))
+  if (options.token !== undefined && options.tokenFile !== undefined)
+    throw new FlowBuildError('ERR_USES_INVALID', `${name} has token and tokenFile. Give one of them`)
+  const told = Object.fromEntries(Object.keys(REMOTE_RULES).map((name) => [name, options[name as keyof RemoteOptions]])) as RemoteOptions
+  const clients = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, ...told }))
   const around = (handler: Handler): External => new External(name, handler, clients, options)
   return { handlers: clients.map(reachable), parts: [], options, around }
 }

@@ -1,24 +1,11 @@
 import { FlowBuildError } from '../base/errors.js'
-import type { Plan } from '../flow/options.js'
+import { ELSEWHERE_RULES, type Plan } from '../flow/options.js'
 
 /** What only a Flow that runs an executor can do for it. */
 export const ONLY_HERE = ['uses', 'usesWith', 'usesMetas', 'usesRequests', 'parallel', 'replicas', 'shards', 'workspace', 'env'] as const
 
 /** What only an executor elsewhere can be told: where it is, and how it is spoken to. */
-export const ONLY_ELSEWHERE = [
-  'host',
-  'port',
-  'protocol',
-  'tls',
-  'headers',
-  'metadata',
-  'compression',
-  'maxMessageBytes',
-  'docarray',
-  'token',
-  'tokenFile',
-  'forwardIdentity',
-] as const
+export const ONLY_ELSEWHERE = Object.keys(ELSEWHERE_RULES) as (keyof typeof ELSEWHERE_RULES)[]
 
 /** @throws FlowBuildError (`ERR_USES_INVALID`) for options that would have no effect, as the executor runs elsewhere, or does not */
 export function checkPlace({ name, options }: Plan['steps'][number]): void {

@@ -1,5 +1,4 @@
-import { abortSignal, callback, check, count, flag, milliseconds, object, string } from '../base/check.js'
-import { optionRange, optionType } from '../base/errors.js'
+import { abortSignal, callback, check, count, flag, milliseconds, numeric, object, string } from '../base/check.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Response } from '../request/response.js'
 
@@ -85,7 +84,5 @@ function patience(name: string, value: unknown): void {
 }
 
 function size(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw optionType(name, 'a number', value)
-  if (Number.isNaN(value) || (Number.isFinite(value) && !Number.isInteger(value)))
-    throw optionRange(name, 'an integer, or 0 or less for all documents in one request', value)
+  numeric(name, value, 'an integer, or 0 or less for all documents in one request', Number.isInteger(value) || value === Infinity || value === -Infinity)
 }

@@ -1,4 +1,7 @@
-import type { Status } from './status.js'
+import { type Status, statusOf } from './status.js'
+
+/** The start and the end of every Flow, as routes and `needs` call it. */
+export const GATEWAY = 'gateway'
 
 /** One stop of a request. */
 export class Route {
@@ -22,6 +25,10 @@ export class Route {
   /** When it went on; missing while it has not. */
   get endTime(): Date | undefined {
     return this.#end === undefined ? undefined : new Date(this.#end)
+  }
+
+  fail(error: Error): void {
+    this.status = statusOf(error)
   }
 
   leave(end: number): void {

@@ -5,6 +5,7 @@ import { isError, OptionTypeError, say } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { Scope } from '../stream/scope.js'
 import { IDENTITY_HEADER } from './context-headers.js'
+import { AUTH_TIMEOUT } from './defaults.js'
 import { heard } from './error-listener.js'
 import { Hosts, type HostsOption, hostsRule, isForeign } from './hosts.js'
 import { type Identity, identityOf, readIdentity, textOf } from './identity.js'
@@ -139,7 +140,7 @@ export class Entrance {
       throw new OptionTypeError(
         `${unset} is given as undefined, which would let everybody in. Is the variable set that it comes from? Leave it out if everybody may come in`,
       )
-    const { authenticate, authTimeout = 5000, token, tokenFile, openHealth = true, allowedHosts, logger } = options
+    const { authenticate, authTimeout = AUTH_TIMEOUT, token, tokenFile, openHealth = true, allowedHosts, logger } = options
     this.#logger = logger
     this.#hosts = new Hosts(allowedHosts, own)
     this.#onError = heard(onError)

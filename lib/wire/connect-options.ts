@@ -1,41 +1,36 @@
-import { bytes, check, flag, milliseconds } from '../base/check.js'
+import { check, milliseconds, type Rule, word } from '../base/check.js'
 import { OptionRangeError, optionRange, optionType } from '../base/errors.js'
 import type { Protocol } from './address.js'
-import { type BearerOption, bearerRule } from './credentials.js'
+import { bearerRule } from './credentials.js'
+import { REMOTE_RULES } from './option-rules.js'
+import type { RemoteOptions } from './remote-options.js'
 import type { ClientTls } from './tls.js'
 
 /** What every connection can be told. */
-export interface ConnectOptions {
-  tls?: boolean | ClientTls | undefined
-  /** Headers, or metadata, that go with each call. */
-  headers?: Readonly<Record<string, string>> | undefined
-  compression?: 'gzip' | 'deflate' | undefined
+export interface ConnectOptions extends Omit<RemoteOptions, 'metadata' | 'tokenFile' | 'docarray' | 'keepalive' | 'unary'> {
   /** Milliseconds in which a request must be answered, attempts included. Default: none. */
   timeout?: number | undefined
-  /** Milliseconds in which a connection must stand. Default 5000. */
-  connectTimeout?: number | undefined
-  /** Bytes of one answer. */
-  maxMessageBytes?: number | undefined
-  /** Shows who asks, as `Authorization: Bearer`. */
-  token?: BearerOption | undefined
-  /** Whether the identity of a request goes with it. Default `false`. */
-  forwardIdentity?: boolean | undefined
 }
 
-type Rule = (name: string, value: any) => void
+const { connectTimeout, forwardIdentity, maxMessageBytes } = REMOTE_RULES
 
-/** What checks the options that all connections have. */
-export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = {
+const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout'>, Rule> = {
+  ...{ connectTimeout, forwardIdentity, maxMessageBytes },
+  compression: word('gzip deflate'),
   tls: clientTls,
   headers,
-  compression(name, value) {
-    if (value !== 'gzip' && value !== 'deflate') throw optionRange(name, "'gzip' or 'deflate'", value)
-  },
-  timeout: milliseconds,
-  connectTimeout: milliseconds,
-  maxMessageBytes: bytes,
   token: bearerRule,
-  forwardIdentity: flag,
+}
+
+/** What checks the options that all connections have. */
+export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = { ...IN_FULL, timeout: milliseconds }
+
+/** What checks how somebody elsewhere is spoken to, in full. */
+export const CLIENT_RULES: Record<keyof RemoteOptions, Rule> = {
+  ...REMOTE_RULES,
+  ...IN_FULL,
+  metadata: headers,
+  docarray: word('v1 v2'),
 }
 
 /** What is said of one message on one connection: by whoever sends it, and by nobody else beside. */

@@ -1,7 +1,7 @@
 import { ConnectionError } from '../base/errors.js'
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { GATEWAY } from '../graph/gateway.js'
+import { GATEWAY } from '../request/route.js'
 import { later, overdue } from '../stream/event-loop.js'
 
 /**

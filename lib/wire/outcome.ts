@@ -9,7 +9,7 @@ import {
   OptionTypeError,
   ParseError,
 } from '../base/errors.js'
-import { GATEWAY } from '../graph/gateway.js'
+import { GATEWAY } from '../request/route.js'
 import { ProtoError } from './proto/error.js'
 
 type ConnectionCode = ConstructorParameters<typeof ConnectionError>[0]

@@ -1,5 +1,5 @@
 import { ConnectionError, ExecutorError, read } from '../base/errors.js'
-import { GATEWAY } from '../graph/gateway.js'
+import { GATEWAY } from '../request/route.js'
 import { type Status, statusOf } from '../request/status.js'
 import { type Outcome, outcome, outcomeOf } from './outcome.js'
 import { publicMessage, withoutPlaces } from './public-message.js'

@@ -137,7 +137,7 @@ const wrong: [string, string[], number, RegExp][] = [
   ['an unknown option', ['run', upper, '--inptu', three], 2, /unknown option '--inptu'[\s\S]*--input/],
   ['R86 a size that is no number', ['run', upper, '--request-size', 'x'], 2, /--request-size.*whole number/],
   ['R86 a fractional size', ['run', upper, '--request-size', '1.5'], 2, /--request-size.*whole number/],
-  ['R86 a negative prefetch', ['run', upper, '--prefetch', '-1', '-i', three], 2, /prefetch must be an integer ≥ 0, not -1/],
+  ['R86 a negative prefetch', ['run', upper, '--prefetch', '-1', '-i', three], 2, /prefetch must be an integer ≥ 0, or Infinity, not -1/],
   ['parameters that are no JSON', ['run', upper, '--parameters', '{a:1}'], 2, /--parameters.*not JSON/],
   ['parameters that are no object', ['run', upper, '--parameters', '[]'], 2, /--parameters.*JSON object/],
   ['R81 __proto__ among parameters', ['run', upper, '--parameters', '{"__proto__":{}}', '-i', three], 2, /__proto__/],

@@ -2,6 +2,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
+import { EXECUTOR_KEYS } from '../../lib/config/executor-keys.js'
+import { REMOTE_KEYS } from '../../lib/config/remote-keys.js'
+import { ADD_RULES } from '../../lib/flow/options.js'
+import { Flow } from '../../lib/index.js'
+import { CLIENT_RULES } from '../../lib/wire/connect-options.js'
+import { REMOTE_RULES } from '../../lib/wire/option-rules.js'
 
 test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => {
   const wrong: [object, 'ERR_OPTION_TYPE' | 'ERR_OPTION_RANGE', RegExp][] = [
@@ -9,7 +15,7 @@ test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => 
     [{ host: ' ' }, 'ERR_OPTION_RANGE', /^host must be/],
     [{ port: 70_000 }, 'ERR_OPTION_RANGE', /^port must be/],
     [{ port: '80' }, 'ERR_OPTION_TYPE', /^port must be/],
-    [{ compression: 'brotli' }, 'ERR_OPTION_RANGE', /^compression must be 'gzip' or 'deflate'/],
+    [{ compression: 'brotli' }, 'ERR_OPTION_RANGE', /^compression must be one of gzip, deflate/],
     [{ compression: true }, 'ERR_OPTION_RANGE', /^compression/],
     [{ maxMessageBytes: 0 }, 'ERR_OPTION_RANGE', /^maxMessageBytes/],
     [{ maxAttempts: 0 }, 'ERR_OPTION_RANGE', /^maxAttempts must be an integer ≥ 1/],
@@ -72,6 +78,29 @@ test('C3: every default may be given, and all that is in range', () => {
     ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, docarray: 'v1', headers: {}, metadata: {} },
   })
   new Client({ retries: Infinity, compression: 'deflate', tls: { ca: new Uint8Array(1), serverName: 'a' } })
+})
+
+test('183: a Client, an executor elsewhere, YAML and the command line have the same options for somebody elsewhere, and one rule for each', async () => {
+  const names = Object.keys(REMOTE_RULES).sort()
+  assert.equal(Object.keys(CLIENT_RULES).sort(), names)
+  assert.equal(Object.keys(REMOTE_KEYS).sort(), names)
+  for (const name of names) assert.ok(name in ADD_RULES && name in EXECUTOR_KEYS, name)
+  const wrong: Record<string, unknown> = {
+    ...{ tls: 'yes', headers: [], metadata: [], token: '', tokenFile: 1, forwardIdentity: 1, compression: 'br', maxMessageBytes: 0, docarray: 'v3' },
+    ...{ connectTimeout: -1, keepalive: -1, unary: 1 },
+  }
+  assert.equal(Object.keys(wrong).sort(), names)
+  const said = (act: () => unknown): Promise<string> =>
+    new Promise((resolve) => resolve(act())).then(
+      () => 'nothing',
+      (error: Error) => error.message,
+    )
+  for (const [name, value] of Object.entries(wrong)) {
+    const here = await said(() => new Client({ [name]: value } as ClientOptions))
+    assert.match(here, new RegExp(`^${name} must be`))
+    const there = await said(() => new Flow().add({ external: true, port: 1, [name]: value } as any).open())
+    assert.match(there, new RegExp(`^${name} must be`), 'of an executor elsewhere')
+  }
 })
 
 test('C4: what mutate() and subscribe() are told is checked at the call', async () => {

@@ -71,7 +71,7 @@ const table: [what: string, text: string, line: number | undefined, column: numb
   ['R87 no replica', step('parallel: 0'), 4, 5, 'parallel', /from 1 to 1000/],
   ['R87 a time below nothing', step('timeout: -5'), 4, 5, 'timeout', /milliseconds/],
   ['R87 a time that is a text', step('timeout_send: soon'), 4, 5, 'timeout_send', /milliseconds/],
-  ['F7 a way of polling that there is none', step('polling: SOME'), 4, 5, 'polling', /'ANY', 'ALL' or 'ALL_ASYNC'/],
+  ['F7 a way of polling that there is none', step('polling: SOME'), 4, 5, 'polling', /one of ANY, ALL, ALL_ASYNC/],
   ['F7 polling that is no JSON', step('polling: "{all"'), 4, 5, 'polling', /no JSON/],
   ['F7 batches without a size', step('dynamic_batching: { /index: { timeout: 10 } }'), 4, 33, 'preferredBatchSize', /preferred_batch_size: 10/],
   ['F7 a batch of nothing', step('dynamic_batching: { preferred_batch_size: 0 }'), 4, 25, 'preferred_batch_size', /an integer ≥ 1/],

@@ -48,7 +48,7 @@ const cors = fc.oneof(fc.boolean(), origins, some({ origins, credentials: fc.boo
 
 const served = {
   protocol: one(fc.constantFrom('http', 'grpc', 'websocket', 'ws', 'HTTP')),
-  port: one(rarely(fc.nat(65_535), fc.constant(70_000))),
+  port: one(fc.nat(65_535)),
   portExpose: fc.nat(65_535),
   host: rarely(fc.constantFrom('0.0.0.0', 'localhost', '$HOST', 'no'), text),
   tls: some({ key: text, cert: text, ca: text }, ['key', 'cert']),
@@ -101,6 +101,10 @@ const served = {
   timeout: time,
   headersTimeout: time,
   bodyTimeout: time,
+  keepalive: time,
+  stallTimeout: time,
+  heartbeat: time,
+  compression: fc.boolean(),
   exposeStacks: fc.boolean(),
   drainDelay: time,
   authTimeout: time,
@@ -157,7 +161,7 @@ const elsewhere = some<any>(
   {
     external: fc.constant(true),
     host: rarely(one(fc.constantFrom('grpc://10.0.0.5', 'encoder$A', 'no')), text),
-    port: one(rarely(fc.integer({ min: 1, max: 65_535 }), fc.nat())),
+    port: one(fc.integer({ min: 1, max: 65_535 })),
     protocol: fc.constantFrom('grpc', 'http', 'websocket'),
     tls: rarely(fc.oneof(fc.boolean(), some({ ca: text })), object),
     headers: texts,
@@ -168,6 +172,9 @@ const elsewhere = some<any>(
     token: fc.constant(TOKEN),
     tokenFile: file,
     forwardIdentity: fc.boolean(),
+    connectTimeout: time,
+    keepalive: time,
+    unary: fc.boolean(),
     ...general,
     uses: rarely(fc.constant(undefined), fc.constant(Executor)),
   },
@@ -277,7 +284,7 @@ test('214: what is refused when it is saved names the executor and the key', asy
   assert.match(await refusal({ name: 'shop' }, { name: 'b', dynamicBatching: { twice: { preferredBatchSize: 2 } }, uses: Executor }), /b cannot .*twice/)
   assert.match(await refusal({ name: 'shop' }, { name: 'b', external: true, host: 'x', usesWith: {} }), /b is external/)
   assert.match(await refusal({ name: 'shop' }, { name: 'b', host: 'x' }), /b runs here/)
-  assert.match(await refusal({ name: 'shop', port: 70_000 }), /shop cannot be written down: port/)
+  assert.match(await refusal({ name: 'shop', port: 1, host: '' }), /shop cannot be written down: .*host/)
   assert.match(await refusal({ name: 'shop' }, { name: 'b', usesWith: { a: 'x'.repeat(200_000) } }), /shop cannot be written down: .*131072 bytes/)
   assert.match(await refusal({ name: 'shop' }, { name: 'b', usesWith: { a: [undefined] } }), /b\.usesWith\.a\[0\] is undefined/)
 })

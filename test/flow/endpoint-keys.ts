@@ -104,7 +104,7 @@ test('what only a server is told is refused where nothing is served, and what is
     () => new Flow({ protocol: ['grpc', 5 as any] }),
     () => new Flow().add({ protocol: 'htp' as any }),
   ])
-    assert.throws(build, (error: any) => error.code === 'ERR_OPTION_RANGE' && /protocol must be 'grpc', 'http' or 'websocket'/.test(error.message))
+    assert.throws(build, (error: any) => error.code === 'ERR_OPTION_RANGE' && /protocol must be one of grpc, http, websocket, ws/.test(error.message))
 })
 
 test.run()

@@ -118,7 +118,7 @@ test('R126: the command line and files keep what they are told to themselves', a
   process.env.PASSWORD = SECRET
   try {
     const error = await thrown(() => Flow.loadConfig(yml))
-    assert.match((error as Error).message, /flow\.yml:2:9: port: this must be a number, not what its variable holds/)
+    assert.match((error as Error).message, /flow\.yml:2:9: port: this must be an integer from 0 to 65535, not what its variable holds/)
     assert.not.match(all(error), SECRET)
   } finally {
     delete process.env.PASSWORD

@@ -1,4 +1,4 @@
-import { callback, check, count, flag } from '../../base/check.js'
+import { callback, check, count, flag, some } from '../../base/check.js'
 import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
@@ -84,21 +84,16 @@ const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = 
   graphiql: flag,
   introspection: flag,
   cors: corsOption,
-  maxBodyBytes: limit,
-  maxDocuments: limit,
-  maxTokens: limit,
-  maxDepth: limit,
+  maxBodyBytes: some,
+  maxDocuments: some,
+  maxTokens: some,
+  maxDepth: some,
   maxAliases: count,
-  maxFields: limit,
+  maxFields: some,
   maxDirectives: count,
   prefetch: count,
   onError: callback,
   logger: callback,
-}
-
-function limit(name: string, value: unknown): void {
-  count(name, value)
-  if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity for no limit', value)
 }
 
 function path(name: string, value: unknown): void {

@@ -1,9 +1,11 @@
 import { check, flag, milliseconds } from '../../base/check.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { CONNECT_RULES, type ConnectOptions, metadata } from '../connect-options.js'
+import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../defaults.js'
 import { checkDocarray, type Docarray } from '../docarray.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 import { heard } from '../error-listener.js'
+import type { RemoteOptions } from '../remote-options.js'
 import type { SpeakerOptions } from '../speaker.js'
 
 /** What the server's end is told. */
@@ -20,15 +22,10 @@ export interface GrpcSpeakerOptions extends SpeakerOptions {
 export interface GrpcConnectOptions extends ConnectOptions {
   /** How documents are written there. Default `'v1'`, as Jina with docarray 0.21 does. */
   docarray?: Docarray | undefined
-  /** One call for each request, whoever is there. Default: for executors of Jina alone; others get a stream for the requests that belong together. */
-  unary?: boolean | undefined
-  /** Milliseconds between pings while requests are under way; a server that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
-  keepalive?: number | undefined
+  unary?: RemoteOptions['unary']
+  keepalive?: RemoteOptions['keepalive']
 }
 
-/** 100 MiB. */
-const MAX_MESSAGE = 100 * 1024 * 1024
-const KEEPALIVE = 30_000
 /** Calls that are open at a time on one connection; clients of gRPC wait with more. Each holds a few KB, and up to 64 KB of metadata. */
 export const MAX_CALLS = 1024
 
@@ -39,7 +36,7 @@ export type ClientSettings = ReturnType<typeof clientSettings>
 export function serverSettings(given: GrpcSpeakerOptions) {
   const { prefetch = DEFAULT_PREFETCH } = given
   return {
-    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
+    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     maxDocuments: given.maxDocuments ?? MAX_DOCUMENTS,
     prefetch: prefetch === 0 ? Infinity : prefetch,
     exposeStacks: given.exposeStacks ?? false,
@@ -64,8 +61,8 @@ export function clientSettings(options: GrpcConnectOptions) {
     headers: given.headers ?? {},
     compression: given.compression,
     timeout: given.timeout,
-    connectTimeout: given.connectTimeout ?? 5000,
-    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE,
+    connectTimeout: given.connectTimeout ?? CONNECT_TIMEOUT,
+    maxMessageBytes: given.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     model: given.docarray ?? ('v1' as const),
     unary: given.unary ?? false,
     keepalive: given.keepalive ?? KEEPALIVE,

@@ -1,10 +1,12 @@
-import { bytes, callback, check, count, documents, flag, milliseconds, object, string } from '../../base/check.js'
+import { check, object, type Rule, string } from '../../base/check.js'
 import { asError, optionRange, optionType } from '../../base/errors.js'
 import { type Logger, log } from '../../base/logger.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
+import { HEARTBEAT, MAX_MESSAGE_BYTES } from '../defaults.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
+import { SERVING_RULES } from '../option-rules.js'
 import type { SpeakerOptions } from '../speaker.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
@@ -68,24 +70,15 @@ export interface Settings extends HttpOptions {
   readonly onError: (error: Error) => void
 }
 
-const HTTP: Record<keyof HttpOptions, (name: string, value: any) => void> = {
+const { maxMessageBytes, maxDocuments, maxJsonBytes, prefetch, exposeStacks, onError, noDebugEndpoints, noCrudEndpoints, title, description } = SERVING_RULES
+const { timeout, logger, compression, heartbeat } = SERVING_RULES
+
+const HTTP: Record<keyof HttpOptions, Rule> = {
+  ...{ maxMessageBytes, maxDocuments, maxJsonBytes, prefetch, exposeStacks, onError, noDebugEndpoints, noCrudEndpoints, title, description },
+  ...{ timeout, logger, compression, heartbeat },
   ...ENTRANCE_RULES,
-  maxMessageBytes: bytes,
-  maxDocuments: documents,
-  maxJsonBytes: bytes,
-  prefetch: count,
-  exposeStacks: flag,
-  onError: callback,
-  noDebugEndpoints: flag,
-  noCrudEndpoints: flag,
   exposeEndpoints,
   cors: corsOption,
-  title: string,
-  description: string,
-  timeout: milliseconds,
-  logger: callback,
-  compression: flag,
-  heartbeat: milliseconds,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
@@ -95,7 +88,7 @@ export function settingsOf(options: HttpOptions): Settings {
 
 /** All options, with their defaults. */
 export function settings(options: HttpOptions): Settings {
-  const { maxMessageBytes = 100 * 1024 * 1024, prefetch = DEFAULT_PREFETCH, onError, logger } = options
+  const { maxMessageBytes = MAX_MESSAGE_BYTES, prefetch = DEFAULT_PREFETCH, onError, logger } = options
   return {
     ...options,
     maxMessageBytes,
@@ -106,7 +99,7 @@ export function settings(options: HttpOptions): Settings {
     noDebugEndpoints: options.noDebugEndpoints ?? false,
     noCrudEndpoints: options.noCrudEndpoints ?? false,
     compression: options.compression ?? true,
-    heartbeat: options.heartbeat ?? 15_000,
+    heartbeat: options.heartbeat ?? HEARTBEAT,
     title: options.title ?? 'sluice',
     description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
     onError: heard(onError ?? (logger === undefined ? (error) => console.error(error) : () => {}), logger),

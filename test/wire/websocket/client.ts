@@ -152,7 +152,7 @@ test('R108: a server that gives no sign of life is left', async () => {
   await using it = await strange(server)
   const sockets = new WebSocketServer({ server, autoPong: false })
   sockets.on('connection', () => {})
-  assert.is((await failure(it.address, { pingInterval: 50 })).code, 'ERR_DISCONNECTED')
+  assert.is((await failure(it.address, { keepalive: 50 })).code, 'ERR_DISCONNECTED')
 })
 
 test('F5: too large, in either direction', async () => {

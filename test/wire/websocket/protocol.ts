@@ -73,7 +73,7 @@ test('R102: who never answers pings is left, and who does is not', async () => {
   await using it = await serving(
     ({ parameters, signal }) => new Promise(() => signal.addEventListener('abort', () => first.resolve(void left.add(parameters.who)))),
     {
-      pingInterval: 100,
+      keepalive: 100,
     },
   )
   const dead = await raw(it.server.port)

@@ -7,6 +7,7 @@ import { type Address, written } from '../../address.js'
 import { headers } from '../../connect-options.js'
 import { deadlineOf, writeContext } from '../../context-headers.js'
 import { type BearerOption, Credentials, notLetIn } from '../../credentials.js'
+import { MAX_MESSAGE_BYTES } from '../../defaults.js'
 import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
 import { watchable } from '../../http/client/connection.js'
@@ -173,7 +174,7 @@ export class GraphQLConnection {
   }
 
   get #limit(): number {
-    return this.#settings.maxMessageBytes ?? 100 * 1024 * 1024
+    return this.#settings.maxMessageBytes ?? MAX_MESSAGE_BYTES
   }
 
   #call(options: MutateOptions): Call {

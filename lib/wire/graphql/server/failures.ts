@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql'
 import { ExecutorError } from '../../../base/errors.js'
-import { GATEWAY } from '../../../graph/gateway.js'
+import { GATEWAY } from '../../../request/route.js'
 import { type Kind, outcome } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { STATUS } from '../status.js'

@@ -4,6 +4,7 @@ import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Entrance } from '../../authentication.js'
 import { Cors } from '../../cors.js'
+import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import { isTooFarAhead } from '../../http/server/pipelining.js'
@@ -39,7 +40,7 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   readonly #onError: (error: Error) => void
   readonly #drain = new Drain()
 
-  constructor(handler: GraphQLHandler, { cors, bodyTimeout = 60_000, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
+  constructor(handler: GraphQLHandler, { cors, bodyTimeout = BODY_TIMEOUT, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
     this.#handler = handler
     this.#cors = cors ? new Cors(cors) : undefined
     this.#bodyTimeout = bodyTimeout

@@ -1,6 +1,6 @@
 import type { status as Code } from '@grpc/grpc-js'
 import { asError } from '../../../base/errors.js'
-import { GATEWAY } from '../../../graph/gateway.js'
+import { GATEWAY } from '../../../request/route.js'
 import type { Message } from '../../message.js'
 import { outcome, Refusal } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'

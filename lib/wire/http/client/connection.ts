@@ -5,6 +5,7 @@ import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
 import { Credentials, notLetIn } from '../../credentials.js'
+import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
 import { failure } from '../../outcome.js'
@@ -35,7 +36,7 @@ export class HttpConnection implements Connection {
     this.#url = url
     this.#options = options
     this.#transport = transport
-    this.#limit = options.maxMessageBytes ?? 100 * 1024 * 1024
+    this.#limit = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
     this.address = url.href.replace(/\/$/, '')
     this.#credentials = Credentials.of(this.address, options)
     const own = Object.fromEntries(Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]))
@@ -49,7 +50,7 @@ export class HttpConnection implements Connection {
 
   /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
   async open(): Promise<void> {
-    const { connectTimeout = 5000 } = this.#options
+    const { connectTimeout = CONNECT_TIMEOUT } = this.#options
     await this.#exchange({ method: 'GET', url: this.#at(''), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
       // So that the connection can be used again; an endless page is left.
       if (received.status === 401) throw notLetIn(this.address)
@@ -90,7 +91,7 @@ export class HttpConnection implements Connection {
   }
 
   async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
-    const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? 5000, signal } = options
+    const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? CONNECT_TIMEOUT, signal } = options
     const ask = async (path: string): Promise<{ status: number; json: any }> =>
       this.#exchange(
         { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },

@@ -5,6 +5,7 @@ import { node } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Deadlines } from '../../../stream/deadlines.js'
 import type { Entrance } from '../../authentication.js'
+import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import type { Speaker } from '../../speaker.js'
@@ -26,7 +27,7 @@ export type HttpTaken = [request: IncomingMessage, response: ServerResponse]
  * @param entrance who decides who comes in, for other wires as well
  */
 export async function speak(handler: Handler, options: HttpSpeakerOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
-  const { bodyTimeout = 60_000 } = options
+  const { bodyTimeout = BODY_TIMEOUT } = options
   const all = settings(options)
   return new HttpSpeaker(handler, all, entrance, { zlib: await node('zlib'), deadlines: new Deadlines(bodyTimeout), compression: all.compression })
 }

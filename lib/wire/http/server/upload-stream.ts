@@ -1,7 +1,7 @@
 import { asError, ExecutorError } from '../../../base/errors.js'
-import { GATEWAY } from '../../../graph/gateway.js'
 import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
+import { GATEWAY } from '../../../request/route.js'
 import type { CallContext } from '../../context-headers.js'
 import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
 import { checkNames } from '../../names.js'

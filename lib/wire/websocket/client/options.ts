@@ -3,14 +3,15 @@ import { optionRange, optionType } from '../../../base/errors.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
+import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../../defaults.js'
+import type { RemoteOptions } from '../../remote-options.js'
 import type { LineOptions } from './socket.js'
 
 /** What a WebSocket client can be told. */
 export interface WebSocketConnectOptions extends ConnectOptions {
   /** How messages are written. Default `'bytes'` (DataRequestProto): smaller than `'json'`, and without loss. */
   mode?: 'bytes' | 'json' | undefined
-  /** Milliseconds between pings; a server that gave no sign of life from one to the next is gone. Default 30,000; 0 sends none. Browsers and Bun send none. */
-  pingInterval?: number | undefined
+  keepalive?: RemoteOptions['keepalive']
 }
 
 export interface ClientSettings extends LineOptions {
@@ -28,7 +29,15 @@ export const onNode = typeof (globalThis as { process?: { versions?: { node?: st
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function clientSettings(address: string, options: WebSocketConnectOptions): ClientSettings {
-  const { mode = 'bytes', headers = {}, tls = false, compression, timeout, connectTimeout = 5000, pingInterval = 30_000 } = check('connect()', options, RULES)
+  const {
+    mode = 'bytes',
+    headers = {},
+    tls = false,
+    compression,
+    timeout,
+    connectTimeout = CONNECT_TIMEOUT,
+    keepalive = KEEPALIVE,
+  } = check('connect()', options, RULES)
   const url = parse(address, tls !== false)
   if (!onNode) {
     if (Object.keys(headers).length > 0) throw optionType('headers', 'left out in browsers, whose WebSockets cannot send them', headers)
@@ -44,8 +53,8 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     headers: { ...authorization(url), ...headers },
     tls: typeof tls === 'object' ? tls : {},
     compression: compression !== undefined,
-    maxMessageBytes: options.maxMessageBytes ?? 100 * 1024 * 1024,
-    pingInterval,
+    maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
+    keepalive,
     timeout,
     connectTimeout,
     url: `${shown}${path}/?partial=1`,
@@ -74,5 +83,5 @@ const RULES: Record<keyof WebSocketConnectOptions, (name: string, value: any) =>
   mode(name, value) {
     if (value !== 'bytes' && value !== 'json') throw optionRange(name, "'bytes' or 'json'", value)
   },
-  pingInterval: milliseconds,
+  keepalive: milliseconds,
 }

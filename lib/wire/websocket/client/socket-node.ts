@@ -11,7 +11,7 @@ import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 /** A socket by `ws`, which can all that browsers' cannot: headers, certificates, a pause. */
 export async function lineOfNode(url: string, options: LineOptions, listener: Listener): Promise<Line> {
   const { WebSocket } = await packageOfNode('ws')
-  const { address, protocol, headers, tls, compression, maxMessageBytes, pingInterval, connectTimeout } = options
+  const { address, protocol, headers, tls, compression, maxMessageBytes, keepalive, connectTimeout } = options
   const { ca, key, cert, serverName } = tls
   const socket = new WebSocket(url, {
     // As a plain header: Jina's gateway says nothing back about it, and whoever had asked in due form would have to leave.
@@ -60,8 +60,8 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   })
   socket.on('open', () => {
     open = true
-    heartbeat = pingInterval > 0 ? heart(socket, stream!, pingInterval) : undefined
-    if (pingInterval > 0) liveness.enter()
+    heartbeat = keepalive > 0 ? heart(socket, stream!, keepalive) : undefined
+    if (keepalive > 0) liveness.enter()
     listener.open()
   })
   socket.on('unexpected-response', (request, response) => {

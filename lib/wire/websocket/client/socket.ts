@@ -32,7 +32,7 @@ export interface LineOptions {
   readonly tls: ClientTls
   readonly compression: boolean
   readonly maxMessageBytes: number
-  readonly pingInterval: number
+  readonly keepalive: number
   readonly connectTimeout: number
 }
 

@@ -58,7 +58,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     private readonly server: WebSocketServer,
     private readonly entrance: Entrance,
   ) {
-    if (settings.pingInterval > 0) this.#ticker = setInterval(() => this.#tick(), settings.pingInterval).unref()
+    if (settings.keepalive > 0) this.#ticker = setInterval(() => this.#tick(), settings.keepalive).unref()
   }
 
   /** @returns whether the client wants this protocol */

@@ -1,2 +1,0 @@
-/** The start and the end of every Flow. */
-export const GATEWAY = 'gateway'

@@ -1,0 +1,36 @@
+import { callback, count, each, flag, free, integers, milliseconds, object, type Rule, ruled, some, string, unless, word } from '../base/check.js'
+import type { RemoteOptions } from './remote-options.js'
+
+/** Bytes of a message: as many as one of protobuf, or of WebSocket, can have. */
+const bytes = integers(1, 0x7fffffff)
+
+const protocol = each(word('grpc http websocket ws', 'i'))
+
+/**
+ * What checks how a Flow is served where little may be loaded, as when a Flow is made. What needs more than that is checked by the gateway's own
+ * rules, when YAML is read, or a Flow opens.
+ */
+export const SERVING_RULES = {
+  ...ruled(free, 'cors token tokenFile allowedHosts'),
+  ...ruled(string, 'host sslKeyfile sslCertfile title description docarray'),
+  ...ruled(flag, 'noDebugEndpoints noCrudEndpoints exposeStacks openHealth compression'),
+  ...ruled(count, 'prefetch maxInFlight'),
+  ...ruled(bytes, 'maxMessageBytes maxJsonBytes'),
+  ...ruled(milliseconds, 'timeout headersTimeout bodyTimeout drainDelay authTimeout keepalive heartbeat stallTimeout'),
+  ...ruled(callback, 'onError logger authenticate'),
+  ...ruled(object, 'tls exposeEndpoints'),
+  maxDocuments: some,
+  graphql: unless('boolean'),
+  protocol,
+  port: each(integers(0, 65_535)),
+}
+
+/** The same of who is elsewhere: a Client checks the rest when it is made, which is when a Flow opens. */
+export const REMOTE_RULES: Record<keyof RemoteOptions, Rule> = {
+  ...ruled(free, 'headers metadata token'),
+  ...ruled(milliseconds, 'connectTimeout keepalive'),
+  ...ruled(string, 'tokenFile compression docarray'),
+  tls: unless('boolean'),
+  ...ruled(flag, 'forwardIdentity unary'),
+  maxMessageBytes: bytes,
+}
