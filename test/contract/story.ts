@@ -416,7 +416,7 @@ export const STORY: readonly Row[] = [
     expect: (way) =>
       way.kind === 'inline' || way.kind === 'external'
         ? say({ under: 'answered', texts: ['wait'], after: 'FlowStateError ERR_FLOW_NOT_OPEN' })
-        : say({ under: 'ConnectionError ERR_DISCONNECTED', texts: [], after: 'answered' }),
+        : say({ under: 'ConnectionError ERR_DISCONNECTED', texts: [], after: 'ConnectionError ERR_DISCONNECTED' }),
     async see(way) {
       const called = deferred<void>()
       const door = deferred<void>()

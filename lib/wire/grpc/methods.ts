@@ -44,9 +44,6 @@ export const METADATA = {
   isError: 'is-error',
 } as const
 
-/** With what a stream ends that a server lets go of: whoever hears it, and has no answer, may ask again, elsewhere. */
-export const NOT_BEGUN = 'This server is shutting down. What it has not answered, it has not begun'
-
 /** How many partial answers of one request go out before the client says that it took some. */
 export const WINDOW = 16
 

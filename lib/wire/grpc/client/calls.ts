@@ -3,6 +3,7 @@ import { now, onWall } from '../../../base/clock.js'
 import { Scope } from '../../../stream/scope.js'
 import { Credentials } from '../../credentials.js'
 import type { Identity } from '../../identity.js'
+import { markUnseen } from '../../unseen.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
@@ -10,6 +11,9 @@ import { Channel } from './channel.js'
 import { failureOf, LOST } from './failures.js'
 
 const same = (bytes: Buffer): Buffer => bytes
+
+/** @param begun whether the server had answered the call in any way before */
+export type Failure = (error: Pick<ServiceError, 'code' | 'details'>, begun: boolean) => unknown
 
 /** Calls over a connection that comes and goes as it is needed. */
 export class Calls {
@@ -53,12 +57,13 @@ export class Calls {
     }
   }
 
-  /** Begins a stream. */
-  stream(metadata: Record<string, string>): { call: ClientDuplexStream<Buffer, Buffer>; ended: (then: () => void) => void } {
+  /** Begins a stream. `failure` says what it ended with. */
+  stream(metadata: Record<string, string>): { call: ClientDuplexStream<Buffer, Buffer>; ended: (then: () => void) => void; failure: Failure } {
+    const failure = this.#failing()
     const call = this.#channel.client.makeBidiStreamRequest(METHODS.call, same, same, this.#metadata(metadata))
     this.#follow(call)
     call.on('data', () => this.#channel.heard())
-    return { call, ended: (then) => void call.on('status', then) }
+    return { call, ended: (then) => void call.on('status', then), failure }
   }
 
   /** A call with one request and one answer. */
@@ -67,13 +72,14 @@ export class Calls {
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
     const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
+    const failure = this.#failing(scope)
     return new Promise((resolve, reject) => {
       let begun = false
       const deadline = onWall(until)
       const call = this.#channel.client.makeUnaryRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline }, (error, answer) => {
         unwatch()
         if (error === null) resolve(answer!)
-        else reject(this.#failure(scope, error, begun))
+        else reject(failure(error, begun))
       })
       this.#follow(call)
       call.on('metadata', () => {
@@ -96,6 +102,7 @@ export class Calls {
     const connecting = this.ready(scope)
     if (connecting !== undefined) await connecting
     const brought = this.credentials && (await this.brought(this.credentials, scope, identity))
+    const failure = this.#failing(scope)
     const call = this.#channel.client.makeServerStreamRequest(method, same, same, bytes, this.#metadata({ ...more, ...brought }), { deadline: onWall(until) })
     this.#follow(call)
     const unwatch = this.#whileOpen(scope).watch(() => call.cancel())
@@ -107,7 +114,7 @@ export class Calls {
         yield answer
       }
     } catch (error) {
-      throw this.#failure(scope, error as ServiceError, begun)
+      throw failure(error as ServiceError, begun)
     } finally {
       unwatch()
       call.cancel()
@@ -119,9 +126,15 @@ export class Calls {
     this.#channel.close()
   }
 
-  #failure(scope: Scope, error: ServiceError, begun: boolean): unknown {
-    if (scope.aborted) return scope.reason
-    return this.#life.aborted ? this.#life.reason : failureOf(this.address, error, begun)
+  /** What a call that begins now will have ended with. */
+  #failing(scope?: Scope): Failure {
+    const crossed = this.#channel.crossing()
+    return (error, begun) => {
+      if (scope?.aborted) return scope.reason
+      if (this.#life.aborted) return this.#life.reason
+      const failure = failureOf(this.address, error, begun)
+      return !begun && failure.code === 'ERR_DISCONNECTED' && crossed() ? markUnseen(failure) : failure
+    }
   }
 
   /** Ends a call when nobody is there any more. */

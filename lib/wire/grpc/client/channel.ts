@@ -12,6 +12,7 @@ import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import type { Scope } from '../../../stream/scope.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
 import { HELLO } from '../../probe.js'
+import { CROSSED } from '../../unseen.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
@@ -34,6 +35,8 @@ export class Channel {
   readonly #calls = new Set<() => void>()
   readonly #liveness: Liveness
   #heard = 0
+  /** What had been heard when the connection of now was made. */
+  #fresh = 0
   #nudging: ReturnType<typeof setInterval> | undefined
 
   constructor(place: Place, settings: ClientSettings) {
@@ -108,7 +111,10 @@ export class Channel {
     let anew = false
     for (;;) {
       const state = this.#state()
-      if (state === State.READY) return
+      if (state === State.READY) {
+        this.#fresh = this.#heard
+        return
+      }
       if (state === State.TRANSIENT_FAILURE) {
         const fault = await probe(this.#place, Math.max(1, until - now()))
         if (fault !== undefined) throw fault
@@ -156,6 +162,13 @@ export class Channel {
   /** Something came on a call. */
   heard(): void {
     this.#heard++
+  }
+
+  /** Asked when a call begins, tells when it failed whether it crossed with the end of a connection that had been used before. */
+  crossing(): () => boolean {
+    const heard = this.#heard
+    const start = now()
+    return () => heard > this.#fresh && heard === this.#heard && now() - start < CROSSED
   }
 
   /** Resolves when anything is answered on this connection. Not by a ping: servers of gRPC's C core would take so many for an abuse. */

@@ -1,5 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
+import { isAway } from '../../../handler/retry-policy.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
@@ -7,21 +8,18 @@ import { deadlineOf, timeGiven, writeHeaders } from '../../context-headers.js'
 import { type Message, outgoing, take } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { decodeMessage, encodeInTurns } from '../../proto/index.js'
+import { untilSeen } from '../../unseen.js'
 import { asBuffer, METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Calls } from './calls.js'
 import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
 import { askForEach } from './each.js'
-import { wasRefused } from './failures.js'
 import { isReady } from './readiness.js'
 import type { Lane } from './stream.js'
 import { Lanes } from './streams.js'
 
 /** Milliseconds in which somebody of our kind greets; others are asked who they are. */
 const GREETING = 150
-
-/** How often a request goes out again that a server did not look at, as it was about to let go of the connection. */
-const REFUSALS = 3
 
 /** See {@link connect}. */
 export class GrpcConnection implements Connection {
@@ -66,22 +64,18 @@ export class GrpcConnection implements Connection {
   }
 
   /** @param patience ends the wait for a connection */
-  async #ask(request: Request, patience: Scope): Promise<Message> {
+  #ask(request: Request, patience: Scope): Promise<Message> {
     const { emitted } = request
-    let refused: ConnectionError | undefined
-    for (let refusals = 0; ; refusals++) {
+    const ask = async (): Promise<Message> => {
       try {
         return await this.#askOnce(request, patience)
       } catch (error) {
         // Who comes in its place may be somebody else.
-        if (error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED') && !this.#settings.unary)
-          this.#peer = undefined
-        // It went, and nobody came in its place.
-        if (refused !== undefined && error instanceof ConnectionError && error.code === 'ERR_UNREACHABLE') throw refused
-        if (!wasRefused(error) || refusals === REFUSALS || patience.aborted || request.emitted > emitted) throw error
-        refused = error
+        if (isAway(error) && !this.#settings.unary) this.#peer = undefined
+        throw error
       }
     }
+    return untilSeen(ask, () => !patience.aborted && request.emitted === emitted)
   }
 
   #askOnce(request: Request, patience: Scope): Promise<Message> {

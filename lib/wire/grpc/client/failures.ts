@@ -1,11 +1,11 @@
 import { status as Code, type ServiceError } from '@grpc/grpc-js'
-import { ConnectionError } from '../../../base/errors.js'
+import type { ConnectionError } from '../../../base/errors.js'
 import { notLetIn } from '../../credentials.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { silence } from '../../liveness.js'
 import { failure, type Kind } from '../../outcome.js'
 import { kindInWords } from '../../status.js'
-import { NOT_BEGUN } from '../methods.js'
+import { markUnseen, NOT_BEGUN } from '../../unseen.js'
 import { KIND } from '../status.js'
 
 /** With what calls are ended when nobody is there any more. */
@@ -21,15 +21,16 @@ export function failureOf(address: string, error: Pick<ServiceError, 'code' | 'd
   const kind = kindOf(code, details, begun)
   if (kind === 'unauthenticated') return notLetIn(address, error)
   const said = details ? `${Code[code]}: ${details}` : Code[code]
-  return failure(kind, address, `${REASONS[kind] ?? 'it refused'} (${said})${ADVICE[kind] ?? ''}`, { cause: error })
+  const failed = failure(kind, address, `${REASONS[kind] ?? 'it refused'} (${said})${ADVICE[kind] ?? ''}`, { cause: error })
+  return isUnseen(details) ? markUnseen(failed) : failed
 }
 
-/** Whether the server has not looked at a request, as it was about to go, or was gone. It may be sent again. */
-export function wasRefused(error: unknown): error is ConnectionError {
-  const details = error instanceof ConnectionError ? (error.cause as Partial<ServiceError> | undefined)?.details : undefined
-  // The first is what grpc-js makes of REFUSED_STREAM of HTTP/2; the last, of a connection that was lost between the look at it and the call. Who asks again
-  // hears why there is none.
-  return details === 'Stream refused by server' || details === NOT_BEGUN || (details?.startsWith('No connection established') ?? false)
+/**
+ * How it is said that the server has not looked at a request, as it was about to go, or was gone. The first is what grpc-js makes of REFUSED_STREAM of
+ * HTTP/2; the last, of a connection that was lost between the look at it and the call. Who asks again hears why there is none.
+ */
+function isUnseen(details: string): boolean {
+  return details === 'Stream refused by server' || details === NOT_BEGUN || details.startsWith('No connection established')
 }
 
 const REASONS: Partial<Record<Kind, string>> = {

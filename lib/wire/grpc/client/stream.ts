@@ -8,7 +8,7 @@ import { failure } from '../../outcome.js'
 import { ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
-import { failureOf } from './failures.js'
+import type { Failure } from './calls.js'
 import { Linger } from './idle-timeout.js'
 import { isShell, Waiting } from './pending.js'
 
@@ -20,6 +20,7 @@ export interface LaneOptions {
   /** A promise for many documents. */
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
   decode(bytes: Uint8Array): Message
+  readonly failure: Failure
 }
 
 /** One stream to a server, for requests that belong together: answers find their requests by id. */
@@ -61,7 +62,7 @@ export class Lane {
     })
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('error', (error: ServiceError) => {
-      const fail = (): void => this.#fail(failureOf(options.address, error, this.#begun))
+      const fail = (): void => this.#fail(options.failure(error, this.#begun))
       // Answers that came before the error are taken before it.
       if (call.readableLength > 0) nextTurn(fail)
       else fail()
@@ -224,7 +225,7 @@ export class Lane {
   #end(): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
     // An error, if there is one, comes right after the end.
-    nextTurn(() => this.#fail(failureOf(this.#options.address, { code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
+    nextTurn(() => this.#fail(this.#options.failure({ code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
   }
 
   #fail(reason: unknown): void {

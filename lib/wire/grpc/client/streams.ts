@@ -21,9 +21,10 @@ export class Lanes {
     const { calls } = this
     const { scope } = request
     const { model } = calls.settings
-    const { call, ended } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW), ...brought })
+    const { call, ended, failure } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW), ...brought })
     const lane: Lane = new Lane(call, scope, {
       address: calls.address,
+      failure,
       key: this.#keyOf(request),
       encode: (message) => encodeMessage(message, { model }),
       encodeInTurns: (message) => encodeInTurns(message, { model }),

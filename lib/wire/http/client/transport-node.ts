@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
 import { instead, spokenAt } from '../../probe.js'
+import { CROSSED, markUnseen, untilSeen } from '../../unseen.js'
 import { packing } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
 
@@ -28,13 +29,14 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
   const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE, ...trust }) : new http.Agent({ keepAlive: true, timeout: IDLE })
   const { request } = secure ? https : http
 
-  const send = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
+  const sendOnce = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
     new Promise((resolve, reject) => {
       // While this room was loaded.
       if (signal.aborted) return reject(signal.reason)
       const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
       const req = request(url, { method, agent, headers: { ...headers, ...length } })
       let timer: ReturnType<typeof setTimeout> | undefined
+      let [written, heard] = [0, 0]
       const abort = (): void => {
         // Without the reason: a socket that has just been given back has nobody who would hear of it, and would end the process.
         req.destroy()
@@ -46,6 +48,8 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       }
       signal.addEventListener('abort', abort)
       req.once('socket', (socket: Socket) => {
+        written = now()
+        heard = socket.bytesRead
         if (!socket.connecting) return
         const late = (): void => {
           const reason = `no connection within ${connectTimeout} ms. Is the server up, and is this its address?`
@@ -56,7 +60,13 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       })
       req.on('error', (error) => {
         settle()
-        if (secure || signal.aborted || req.reusedSocket || !isHungUp(platformCode(error).code) || req.socket?.bytesRead) return reject(error)
+        const lost = isHungUp(platformCode(error).code) && !signal.aborted
+        if (lost && req.reusedSocket && req.socket?.bytesRead === heard && now() - written < CROSSED) {
+          // What stands there idle has most likely ended as well.
+          for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy()
+          return reject(markUnseen(error))
+        }
+        if (secure || !lost || req.reusedSocket || req.socket?.bytesRead) return reject(error)
         // Without a word: maybe it heard another language than it expected.
         spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
           if (spoken === undefined) reject(error)
@@ -65,12 +75,14 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       })
       req.once('response', (res: IncomingMessage) => {
         clearTimeout(timer)
+        // Some close after it without saying so, as uvicorn does.
+        if (res.statusCode === 500) req.shouldKeepAlive = false
         res.once('close', settle)
         resolve(received(res, zlib))
       })
       req.end(body)
     })
-  return { send, close: () => agent.destroy() }
+  return { send: (...call) => untilSeen(() => sendOnce(...call)), close: () => agent.destroy() }
 }
 
 function received(res: IncomingMessage, zlib: Zlib): Received {

@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
+import { untilSeen } from '../../unseen.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 import { Turns } from './one-by-one.js'
 import type { ClientSettings } from './options.js'
@@ -48,7 +49,11 @@ export class WebSocketConnection implements Connection {
     return true
   }
 
-  async handle(request: Request): Promise<void> {
+  handle(request: Request): Promise<void> {
+    return untilSeen(() => this.#ask(request))
+  }
+
+  async #ask(request: Request): Promise<void> {
     const { scope } = request
     if (scope.aborted) throw scope.reason
     const stream = this.#streamFor(request)

@@ -4,6 +4,7 @@ import { kindOf as kindOfHttp } from '../../http/status.js'
 import { failure, type Kind } from '../../outcome.js'
 import { isHungUp, kindOfPlatform, platformCode } from '../../platform-errors.js'
 import { kindInWords } from '../../status.js'
+import { markUnseen, NOT_BEGUN } from '../../unseen.js'
 import { kindOf } from '../status.js'
 
 /** What a close frame means for who waits for an answer. */
@@ -18,11 +19,9 @@ export function closedWith(address: string, code: number, reason: string): Conne
       : [1000, 1001, 1012, 1013].includes(code)
         ? 'the server closed the connection'
         : 'the connection broke off before everything was answered')
-  return failure(
-    kind,
-    address,
-    `${why}${reason === '' ? '' : `: ${reason}`}${kind === 'tooLarge' ? '. Send fewer documents in a request, or raise its limit' : ''}`,
-  )
+  const advice = kind === 'tooLarge' ? '. Send fewer documents in a request, or raise its limit' : ''
+  const error = failure(kind, address, `${why}${reason === '' ? '' : `: ${reason}`}${advice}`)
+  return reason === NOT_BEGUN ? markUnseen(error) : error
 }
 
 const CLOSED: Partial<Record<Kind, string>> = {

@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
@@ -6,6 +6,7 @@ import { deadlineOf } from '../../context-headers.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import { failure } from '../../outcome.js'
+import { CROSSED, markUnseen } from '../../unseen.js'
 import { type Dialect, Unfit } from '../subprotocol.js'
 import { failureOf, unreachable } from './failures.js'
 import type { Turns } from './one-by-one.js'
@@ -54,6 +55,10 @@ export class Stream implements Listener {
   #begin!: () => void
   #line: Line | undefined
   #parts = 0
+  /** Messages that came; how many had when it was idle last, and when that ended. */
+  #heard = 0
+  #rested = -1
+  #woken = 0
   #reason: unknown
   /** An answer that takes several turns to read: what comes behind it waits, as pieces of one request come in their order. */
   #reading: Promise<void> | undefined
@@ -107,6 +112,10 @@ export class Stream implements Listener {
   ask(request: Request): Promise<void> {
     const { id } = request
     const { timeout, address } = this.settings
+    if (this.isOpen && this.isIdle) {
+      this.#rested = this.#heard
+      this.#woken = now()
+    }
     let timer: ReturnType<typeof setTimeout> | undefined
     const answered = new Promise<void>((resolve, reject) => {
       const waiting: Waiting = { request, deadline: deadlineOf(timeout, request.scope.deadline), resolve, reject, tail: undefined }
@@ -151,12 +160,14 @@ export class Stream implements Listener {
   }
 
   closed(error: ConnectionError): void {
+    if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && now() - this.#woken < CROSSED) markUnseen(error)
     // What came before it counts.
     if (this.#reading === undefined) this.fail(error)
     else this.#reading.then(() => this.fail(error))
   }
 
   message(data: Uint8Array | string): void {
+    this.#heard++
     if (this.#reading !== undefined) return this.#readNext(this.#reading.then(() => this.dialect.readAnswer(data)))
     try {
       const message = this.dialect.readAnswer(data)

@@ -2,6 +2,7 @@ import type { Status } from '../../../request/status.js'
 import { outcome, Refusal } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { outcomeIn } from '../../status.js'
+import { NOT_BEGUN } from '../../unseen.js'
 import { STATUS } from '../status.js'
 
 /** How a connection is closed: a code of RFC 6455, and a reason. */
@@ -12,6 +13,8 @@ export interface Close {
 
 export const DONE: Close = { code: 1000, reason: '' }
 export const CLOSING: Close = { code: STATUS.closing, reason: 'The server is closing' }
+/** All that it took is answered. */
+export const DRAINED: Close = { ...CLOSING, reason: NOT_BEGUN }
 export const BROKEN: Close = { code: STATUS.internal, reason: 'Something is wrong inside the server' }
 
 /** An executor is out of reach, and the client knows no way to hear of it but the end of the connection. */

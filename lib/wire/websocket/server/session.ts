@@ -13,7 +13,7 @@ import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { outcomeIn, refusedStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { Unfit } from '../subprotocol.js'
-import { BROKEN, CLOSING, type Close, closeOf, DONE, outOfReach } from './failures.js'
+import { BROKEN, CLOSING, type Close, closeOf, DONE, DRAINED, outOfReach } from './failures.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
 import { Outlet } from './send-queue.js'
@@ -59,7 +59,7 @@ export class Session {
 
   /** Takes nothing more, and closes when what came is answered. */
   drain(): void {
-    if (this.#ending === DONE && !this.#inbox.ended) this.#ending = CLOSING
+    if (this.#ending === DONE && !this.#inbox.ended) this.#ending = DRAINED
     this.#inbox.end()
   }
 
