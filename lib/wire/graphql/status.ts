@@ -1,7 +1,12 @@
 import type { Kind } from '../outcome.js'
 
+interface Said {
+  readonly code: string
+  readonly status: number
+}
+
 /** How a server says what became of an operation: `extensions.code`, and the status of HTTP where nothing was run. */
-export const STATUS: Readonly<Record<Kind, { readonly code: string; readonly status: number }>> = {
+export const STATUS = {
   malformed: { code: 'BAD_REQUEST', status: 400 },
   invalid: { code: 'BAD_USER_INPUT', status: 400 },
   unauthenticated: { code: 'UNAUTHENTICATED', status: 401 },
@@ -14,11 +19,13 @@ export const STATUS: Readonly<Record<Kind, { readonly code: string; readonly sta
   busy: { code: 'SERVICE_UNAVAILABLE', status: 503 },
   closing: { code: 'SERVICE_UNAVAILABLE', status: 503 },
   unreachable: { code: 'SERVICE_UNAVAILABLE', status: 503 },
-  disconnected: { code: 'SERVICE_UNAVAILABLE', status: 503 },
-  tls: { code: 'SERVICE_UNAVAILABLE', status: 503 },
   late: { code: 'TIMEOUT', status: 504 },
-  failed: { code: 'ERR_EXECUTOR', status: 200 },
   internal: { code: 'INTERNAL_SERVER_ERROR', status: 500 },
+} satisfies Partial<Record<Kind, Said>>
+
+/** What stands in no row is never said on this wire, or not by us: should it be all the same, something is wrong here. */
+export function statusFor(kind: Kind): Said {
+  return (STATUS as Partial<Record<Kind, Said>>)[kind] ?? STATUS.internal
 }
 
 /** What a code means to who asked; undefined for one that is not ours. */

@@ -1,6 +1,6 @@
 import { type Kind, Refusal } from '../outcome.js'
 import type { Headers, Reply } from './server/exchange.js'
-import { STATUS } from './status.js'
+import { statusFor } from './status.js'
 
 /** Where something is wrong with a request, and what, in the shape that FastAPI gives it, which clients of Jina know. */
 export interface Complaint {
@@ -16,7 +16,7 @@ export class HttpRefusal extends Refusal {
     kind: Kind,
     readonly detail: string | readonly Complaint[],
     readonly headers: Headers = {},
-    readonly status = STATUS[kind],
+    readonly status = statusFor(kind),
   ) {
     super(kind, typeof detail === 'string' ? detail : detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '))
   }

@@ -1,7 +1,7 @@
 import type { Kind } from '../outcome.js'
 
 /** With which status a server says what became of a request. An executor's failure is an answer. */
-export const STATUS: Readonly<Record<Kind, number>> = {
+export const STATUS = {
   malformed: 400,
   invalid: 422,
   unauthenticated: 401,
@@ -10,15 +10,17 @@ export const STATUS: Readonly<Record<Kind, number>> = {
   unsupported: 415,
   tooLarge: 413,
   tooMany: 429,
-  refused: 400,
   busy: 503,
   closing: 503,
   unreachable: 503,
-  disconnected: 503,
-  tls: 503,
   late: 504,
   failed: 200,
   internal: 500,
+} satisfies Partial<Record<Kind, number>>
+
+/** What stands in no row is never said on this wire, or not by us: should it be all the same, something is wrong here. */
+export function statusFor(kind: Kind): number {
+  return (STATUS as Partial<Record<Kind, number>>)[kind] ?? STATUS.internal
 }
 
 /** What a status means to who asked: of a server, and of any proxy before it, whatever wire it came by. */

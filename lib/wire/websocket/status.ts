@@ -1,28 +1,32 @@
 import type { Kind } from '../outcome.js'
 
 /**
- * With which code of RFC 6455 a server closes a connection. Most of what becomes of a request is an answer, and the connection goes on; a
- * handshake is refused with a status of HTTP.
+ * With which code of RFC 6455 a server closes a connection. Most of what becomes of a request is an answer, and the connection goes on.
  */
-export const STATUS: Readonly<Record<Kind, number>> = {
+export const STATUS = {
   malformed: 1007,
-  invalid: 1007,
   unauthenticated: 4401,
-  forbidden: 1008,
-  unimplemented: 1003,
   unsupported: 1003,
   tooLarge: 1009,
-  tooMany: 1008,
-  refused: 1008,
-  busy: 1013,
   closing: 1001,
   // Jina's code for what is not there behind its gateway, which its client says as a ConnectionError.
   unreachable: 1011,
-  disconnected: 1011,
-  tls: 1011,
   late: 1011,
-  failed: 1011,
   internal: 1011,
+} satisfies Partial<Record<Kind, number>>
+
+/** How a handshake is refused that is none of ours, as HTTP has it. */
+export const HANDSHAKE = {
+  malformed: '400 Bad Request',
+  unauthenticated: '401 Unauthorized',
+  forbidden: '403 Forbidden',
+  unimplemented: '404 Not Found',
+  closing: '503 Service Unavailable',
+} satisfies Partial<Record<Kind, string>>
+
+/** What stands in no row is never said on this wire, or not by us: should it be all the same, something is wrong here. */
+export function statusFor(kind: Kind): number {
+  return (STATUS as Partial<Record<Kind, number>>)[kind] ?? STATUS.internal
 }
 
 /**

@@ -14,7 +14,8 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
   return {
     async onRequest({ request, fetchAPI, endResponse }) {
       const { pathname, query } = target(request.url)
-      if (pathname !== path && pathname !== `${path}/`) return endResponse(plain(fetchAPI, 404, `Nothing here. GraphQL is at ${path}\n`))
+      if (pathname !== path && pathname !== `${path}/`)
+        return endResponse(plain(fetchAPI, STATUS.unimplemented.status, `Nothing here. GraphQL is at ${path}\n`))
       const answer = page && request.method === 'GET' ? await page.answer(query, request.headers, fetchAPI) : undefined
       if (answer !== undefined) endResponse(answer)
     },

@@ -3,7 +3,7 @@ import { ExecutorError } from '../../../base/errors.js'
 import { GATEWAY } from '../../../request/route.js'
 import { type Kind, outcome } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
-import { STATUS } from '../status.js'
+import { statusFor } from '../status.js'
 
 /** The code of what executors made and JSON cannot say, until it is known which. */
 export const UNWRITABLE = 'ERR_DOCUMENT'
@@ -29,7 +29,7 @@ export function graphQLError(error: unknown, report: (error: unknown) => void): 
 
 /** A refusal, and its status. */
 export function refusal(kind: Kind, message: string, more: object = {}): GraphQLError {
-  const { code, status } = STATUS[kind]
+  const { code, status } = statusFor(kind)
   const http = kind === 'busy' ? { status, headers: { 'retry-after': '1' } } : { status }
   return new GraphQLError(message, { extensions: { code, ...more, http } })
 }

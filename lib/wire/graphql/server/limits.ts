@@ -1,6 +1,7 @@
 import { type DocumentNode, type FragmentDefinitionNode, GraphQLError, Kind, type SelectionNode, type ValidationRule, validate } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { Settings } from '../options.js'
+import { STATUS } from '../status.js'
 
 /** What an operation asks for, with fragments counted where they are used. */
 interface Measure {
@@ -18,7 +19,7 @@ export function limitRule(limits: Limits): ValidationRule {
   return (context) => ({
     Document(document) {
       const refuse = (what: string, found: number, limit: number) => {
-        if (found > limit) context.reportError(new GraphQLError(`The operation has more than ${limit} ${what}`, { extensions: { code: 'GRAPHQL_LIMIT' } }))
+        if (found > limit) context.reportError(new GraphQLError(`The operation has more than ${limit} ${what}`, { extensions: { code: STATUS.refused.code } }))
       }
       const { depth, aliases, fields, directives } = measure(document, (name) => context.getFragment(name))
       refuse('levels of fields', depth, maxDepth)

@@ -3,6 +3,7 @@ import { show } from '../../../base/errors.js'
 import { spelled } from '../../../doc/document.js'
 import { toBase64 } from '../../../doc/json.js'
 import { type NdArray, toNested, unspelled } from '../../../doc/ndarray.js'
+import { STATUS } from '../status.js'
 import { inspectJson } from './json.js'
 
 /**
@@ -72,5 +73,5 @@ function plain(value: unknown): unknown {
 }
 
 function invalid(message: string, node?: ValueNode): GraphQLError {
-  return new GraphQLError(message, { ...(node && { nodes: node }), extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } } })
+  return new GraphQLError(message, { ...(node && { nodes: node }), extensions: { code: STATUS.invalid.code, http: { status: STATUS.invalid.status } } })
 }

@@ -11,10 +11,8 @@ import { isTooFarAhead } from '../../http/server/pipelining.js'
 import type { HttpTaken } from '../../http/server/speaker.js'
 import type { Speaker } from '../../speaker.js'
 import type { GraphQLOptions } from '../options.js'
+import { STATUS } from '../status.js'
 import { type GraphQLHandler, graphQLBehind } from './fetch.js'
-
-const AHEAD = { message: 'Too many requests ahead on one connection', extensions: { code: 'TOO_MANY_REQUESTS' } }
-const DRAINING = { message: 'Shutting down: ask again, or ask another instance', extensions: { code: 'SERVICE_UNAVAILABLE' } }
 
 /** What the server's end is told. */
 export interface GraphQLSpeakerOptions extends GraphQLOptions {
@@ -55,8 +53,8 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
     // Without a listener, what a connection dies of would end the process.
     request.on('error', ignore)
     response.on('error', ignore)
-    if (isTooFarAhead(request.socket, response, this.#prefetch)) this.#refuse(request, response, 429, AHEAD)
-    else if (this.#drain.draining) this.#refuse(request, response, 503, DRAINING)
+    if (isTooFarAhead(request.socket, response, this.#prefetch)) this.#refuse(request, response, STATUS.tooMany, 'Too many requests ahead on one connection')
+    else if (this.#drain.draining) this.#refuse(request, response, STATUS.closing, 'Shutting down: ask again, or ask another instance')
     else this.#answer(request, response)
     return true
   }
@@ -81,14 +79,14 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
     return path === this.#handler.path || path.startsWith(`${this.#handler.path.replace(/\/$/, '')}/`)
   }
 
-  #refuse({ headers }: IncomingMessage, response: ServerResponse, status: 429 | 503, error: object): void {
+  #refuse({ headers }: IncomingMessage, response: ServerResponse, { status, code }: { status: number; code: string }, message: string): void {
     response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
       connection: 'close',
       'retry-after': '1',
       ...this.#cors?.granted(headers.origin),
     })
-    response.end(JSON.stringify({ errors: [error] }))
+    response.end(JSON.stringify({ errors: [{ message, extensions: { code } }] }))
   }
 
   unready(): void {

@@ -5,7 +5,7 @@ import type { Message } from '../../message.js'
 import { outcome, Refusal } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { outcomeIn } from '../../status.js'
-import { STATUS } from '../status.js'
+import { STATUS, statusFor } from '../status.js'
 
 /** What a call ends with that is not answered, as grpc-js takes it. */
 export class CallEnd extends Error {
@@ -38,7 +38,7 @@ export function isOwn({ status }: Message): boolean {
  */
 export function endOf(error: unknown, report: (error: Error) => void): CallEnd {
   const { kind } = outcome(error)
-  if (kind !== 'internal' && kind !== 'failed') return new CallEnd(STATUS[kind], publicMessage(error))
+  if (kind !== 'internal' && kind !== 'failed') return new CallEnd(statusFor(kind), publicMessage(error))
   report(asError(error))
   return new CallEnd(STATUS.internal, 'Something went wrong here')
 }

@@ -4,7 +4,7 @@ import { type Kind, outcome } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { publicStatus } from '../../status.js'
 import { HttpRefusal } from '../refusal.js'
-import { STATUS } from '../status.js'
+import { STATUS, statusFor } from '../status.js'
 import type { Headers } from './exchange.js'
 
 /** What a client is told of an error, and with which status. */
@@ -27,7 +27,7 @@ export function failureOf(error: unknown, about: Partial<Message>, report: (erro
     report(asError(error))
     return { kind, status: STATUS.internal, message: failed(new SluiceError('ERR_INTERNAL', 'Internal Server Error'), about) }
   }
-  return { kind, status: STATUS[kind], message: failed(error as Error, about) }
+  return { kind, status: statusFor(kind), message: failed(error as Error, about) }
 }
 
 /** The envelope of an error. */

@@ -12,7 +12,7 @@ import { contentOf, formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { parse, requestOf } from '../read.js'
 import { HttpRefusal, unsupported } from '../refusal.js'
-import { STATUS } from '../status.js'
+import { statusFor } from '../status.js'
 import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
@@ -178,7 +178,7 @@ export class Router {
       Object.assign(headers, retryAfter(kind))
       const body = whole(format, answered, this.#settings)
       return {
-        status: kind === undefined ? 200 : STATUS[kind],
+        status: kind === undefined ? 200 : statusFor(kind),
         headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
         body: typeof body === 'string' ? body : await body,
       }

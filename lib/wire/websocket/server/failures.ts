@@ -3,7 +3,7 @@ import { outcome, Refusal } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { outcomeIn } from '../../status.js'
 import { NOT_BEGUN } from '../../unseen.js'
-import { STATUS } from '../status.js'
+import { STATUS, statusFor } from '../status.js'
 
 /** How a connection is closed: a code of RFC 6455, and a reason. */
 export interface Close {
@@ -12,10 +12,10 @@ export interface Close {
 }
 
 export const DONE: Close = { code: 1000, reason: '' }
-export const CLOSING: Close = { code: STATUS.closing, reason: 'The server is closing' }
+export const closing = (): Close => ({ code: STATUS.closing, reason: 'The server is closing' })
 /** All that it took is answered. */
-export const DRAINED: Close = { ...CLOSING, reason: NOT_BEGUN }
-export const BROKEN: Close = { code: STATUS.internal, reason: 'Something is wrong inside the server' }
+export const drained = (): Close => ({ code: STATUS.closing, reason: NOT_BEGUN })
+export const broken = (): Close => ({ code: STATUS.internal, reason: 'Something is wrong inside the server' })
 
 /** An executor is out of reach, and the client knows no way to hear of it but the end of the connection. */
 export function outOfReach(status: Status): Refusal {
@@ -29,7 +29,7 @@ export function outOfReach(status: Status): Refusal {
 /** @returns how to close after something that concerns the whole connection; undefined for what should not have happened */
 export function closeOf(error: unknown): Close | undefined {
   const { kind } = outcome(error)
-  return kind === 'internal' ? undefined : { code: STATUS[kind], reason: cut(publicMessage(error)) }
+  return kind === 'internal' ? undefined : { code: statusFor(kind), reason: cut(publicMessage(error)) }
 }
 
 /** A close frame has room for 123 bytes of reason. */

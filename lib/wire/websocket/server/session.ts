@@ -13,7 +13,7 @@ import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { outcomeIn, refusedStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { Unfit } from '../subprotocol.js'
-import { BROKEN, CLOSING, type Close, closeOf, DONE, DRAINED, outOfReach } from './failures.js'
+import { broken, type Close, closeOf, closing, DONE, drained, outOfReach } from './failures.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
 import { Outlet } from './send-queue.js'
@@ -59,12 +59,12 @@ export class Session {
 
   /** Takes nothing more, and closes when what came is answered. */
   drain(): void {
-    if (this.#ending === DONE && !this.#inbox.ended) this.#ending = DRAINED
+    if (this.#ending === DONE && !this.#inbox.ended) this.#ending = drained()
     this.#inbox.end()
   }
 
   /** Closes at once. */
-  close(ending: Close = CLOSING): void {
+  close(ending: Close = closing()): void {
     this.socket.close(ending.code, ending.reason)
     this.#leave(new DOMException(ending.reason || 'The connection is closing', 'AbortError'))
   }
@@ -81,7 +81,7 @@ export class Session {
     } catch (error) {
       if (this.#scope.aborted) return
       const ending = closeOf(error)
-      this.close(ending ?? BROKEN)
+      this.close(ending ?? broken())
       if (ending === undefined) report(this.settings, error)
     }
   }

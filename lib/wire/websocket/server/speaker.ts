@@ -11,11 +11,10 @@ import { NodeKnock } from '../../caller.js'
 import { readHeaders } from '../../context-headers.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
-import { STATUS as HTTP_STATUS } from '../../http/status.js'
 import type { Identity } from '../../identity.js'
 import type { Speaker } from '../../speaker.js'
 import { type Settings, settings, type WebSocketSpeakerOptions } from '../options.js'
-import { STATUS } from '../status.js'
+import { HANDSHAKE, statusFor } from '../status.js'
 import { dryRun } from './dry-run.js'
 import { cut } from './failures.js'
 import { type Asked, asked, choose, wantsWebSocket } from './handshake.js'
@@ -100,7 +99,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', ignore)
-    socket.close(STATUS[kind], cut(reason))
+    socket.close(statusFor(kind), cut(reason))
     setTimeout(() => socket.terminate(), GOODBYE).unref()
   }
 
@@ -163,19 +162,11 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
   }
 }
 
-const NAMES = {
-  malformed: 'Bad Request',
-  unauthenticated: 'Unauthorized',
-  forbidden: 'Forbidden',
-  unimplemented: 'Not Found',
-  closing: 'Service Unavailable',
-} as const
-
-function refuse(stream: Duplex, kind: keyof typeof NAMES, text: string, headers: Readonly<Record<string, string>> = {}): void {
+function refuse(stream: Duplex, kind: keyof typeof HANDSHAKE, text: string, headers: Readonly<Record<string, string>> = {}): void {
   const more = Object.entries(headers).map(([header, value]) => `${header}: ${value}\r\n`)
   const length = Buffer.byteLength(text)
   stream.end(
-    `HTTP/1.1 ${HTTP_STATUS[kind]} ${NAMES[kind]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
+    `HTTP/1.1 ${HANDSHAKE[kind]}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n${more.join('')}Content-Length: ${length}\r\n\r\n${text}`,
   )
   // Nobody else has an eye on it: what still comes is read over, until its end is seen, and who does not leave is left.
   stream.resume()
