@@ -84,6 +84,19 @@ const MUTATIONS = [
   ['lib/gateway/gateway.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],
   ['lib/gateway/gateway.ts', 'clearTimeout(timer)', '', 'test/gateway/gateway.ts', '216: no timer stays'],
   ['lib/gateway/gateway.ts', 'for (const port of this.#ports) port.unready()', '', 'test/gateway/gateway.ts', 'R135: during drainDelay'],
+  [
+    'lib/wire/grpc/status.ts',
+    'busy: Code.RESOURCE_EXHAUSTED',
+    'busy: Code.UNAVAILABLE',
+    'test/contract/client-grpc.ts',
+    'client grpc: on the wire itself: busy',
+  ],
+  ['lib/wire/http/status.ts', 'busy: 503', 'busy: 429', 'test/contract/client-http.ts', 'client http: on the wire itself: busy'],
+  ['lib/wire/websocket/status.ts', 'tooLarge: 1009', 'tooLarge: 1008', 'test/contract/client-websocket.ts', 'client websocket: on the wire itself: tooLarge'],
+  ['lib/wire/graphql/status.ts', "'TIMEOUT', status: 504", "'TIMEOUT', status: 503", 'test/contract/graphql.ts', 'graphql: on the wire itself: late'],
+  ['lib/handler/limits.ts', 'time.lift()', '', 'test/wire/context-headers.ts', '217: once an answer has begun'],
+  ['lib/stream/scope.ts', 'child.deadline = this.deadline', '', 'test/wire/context-headers.ts', '217: grpc: an executor elsewhere gets the trace'],
+  ['lib/handler/limits.ts', 'if (asked <= 0) throw this.#late(request, asked)', '', 'test/wire/context-headers.ts', '217: HTTP JSON: who has no time left'],
   // ── kept by a test that was written when it went unnoticed ──
   ['lib/stream/coalesce.ts', 'if (this.#came !== this.#seen) this.#watch()\n    else ', '', 'test/stream/coalesce.ts', '216: a source that gives some'],
   [

@@ -1,5 +1,5 @@
-// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `table.ts`, `strangers.ts` and `door.ts` what goes
-// wrong: each row is one thing that happens, each way in a column, each cell what the caller sees, as one line of text.
+// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `table.ts`, `strangers.ts`, `door.ts` and `statuses.ts` what
+// goes wrong: each row is one thing that happens, each way in a column, each cell what the caller sees, as one line of text.
 //
 // To add a row: an object in one of those files. `see` makes it happen on a way in and says what was seen; `expect` says what is right, for
 // all ways or by way, or `cannot(reason)` where it cannot happen. Nothing in a line may depend on how fast the machine is.
@@ -8,6 +8,7 @@
 import * as assert from 'uvu/assert'
 import { DOOR } from './door.js'
 import { KNOWN_REDS } from './known-reds.js'
+import { STATUS_ROWS } from './statuses.js'
 import { STORY } from './story.js'
 import { STRANGERS } from './strangers.js'
 import { TABLE } from './table.js'
@@ -37,7 +38,7 @@ interface Suite {
   after(hook: () => void): void
 }
 
-export const ROWS: readonly Row[] = [...STORY, ...TABLE, ...STRANGERS, ...DOOR]
+export const ROWS: readonly Row[] = [...STORY, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS]
 
 /** Registers a test for each row, on one way in. */
 export function contract(test: Suite, way: Way): void {
