@@ -245,7 +245,7 @@ const MUTATIONS = [
   ['lib/handler/batching.ts', '|| request.docs.length === 0', '', 'test/handler/batching.ts', 'P5: requests without documents do not wait'],
   ['lib/graph/branches.ts', 'if (node.floating) background.fail(error)', '', 'test/graph/floating.ts', 'floating: a failure is reported, never lost,'],
   ['lib/handler/retry.ts', 'moves-- > 0 && tried', 'tried', 'test/place/external.ts', '224: each address is asked once'],
-  ['lib/handler/retry-policy.ts', 'Math.max(0, TRIES - addresses)', '0', 'test/place/external.ts', '224: each address is asked once'],
+  ['lib/base/retry-policy.ts', 'Math.max(0, TRIES - addresses)', '0', 'test/place/external.ts', '224: each address is asked once'],
   ['lib/handler/retry.ts', 'if (!copies) adopt(request, trial)', '', 'test/place/external.ts', '174: what comes back with a failure'],
   ['lib/handler/retry.ts', 'this.#ends ? request.scope.child() : request.scope', 'request.scope.child()', 'test/handler/retry.ts', '175: requests of one post'],
   ['lib/client/client.ts', 'this.#connection = undefined', '', 'test/client/closing.ts', '183: http: a Client has one life'],
@@ -271,7 +271,7 @@ const MUTATIONS = [
     'test/handler/retry.ts',
     'a failed attempt leaves no trace: no document',
   ],
-  ['lib/handler/backoff.ts', ' * (1 - Math.random() / 2)', '', 'test/handler/retry.ts', 'R109: waits double up to the most, less a'],
+  ['lib/stream/backoff.ts', ' * (1 - Math.random() / 2)', '', 'test/handler/retry.ts', 'R109: waits double up to the most, less a'],
   [
     'lib/handler/retry.ts',
     'own?.pause()\n        limit?.pause()\n        try',

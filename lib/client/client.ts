@@ -4,7 +4,7 @@ import { ConnectionError, OptionTypeError, optionRange, optionType } from '../ba
 import { type Logger, log } from '../base/logger.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
-import { isAway } from '../handler/retry-policy.js'
+import { isAway } from '../base/retry-policy.js'
 import type { Inputs } from '../post/inputs.js'
 import type { PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'

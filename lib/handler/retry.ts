@@ -6,9 +6,9 @@ import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
 import { wait } from '../stream/wait.js'
-import { BACKOFF, type Backoff, backoff } from './backoff.js'
-import { allOf, isAway, isFinal } from './retry-policy.js'
-import { Timeout } from './timeout.js'
+import { BACKOFF, type Backoff, backoff } from '../stream/backoff.js'
+import { allOf, isAway, isFinal } from '../base/retry-policy.js'
+import { Timeout } from '../stream/timeout.js'
 
 export interface RetryOptions {
   /** Milliseconds for the whole request: all tries, the waits between them, and those for a replica. */

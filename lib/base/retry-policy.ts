@@ -1,4 +1,4 @@
-import { ConnectionError, ExecutorError, isError } from '../base/errors.js'
+import { ConnectionError, ExecutorError, isError } from './errors.js'
 
 // What is done about a request that failed, wherever it was asked:
 //
