@@ -33,6 +33,7 @@ export type { NdArray, NdArrayInit, NestedList, TypedArray } from './doc/ndarray
 export type { Format, LoadOptions, SaveOptions, SaveTarget } from './doc/save-options.js'
 export type { Direction, PlotOptions, Theme } from './draw/index.js'
 export { requests } from './executor/bindings.js'
+export { type EachAnswer, type EachCall, type EachOptions, each, type Rate } from './executor/each.js'
 export { type Answer, type Call, Executor, type ExecutorFunction, type ExecutorInit, type Metas } from './executor/executor.js'
 export { AsyncFlow, Flow } from './flow/flow.js'
 export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Plan, Uses } from './flow/options.js'
@@ -43,6 +44,7 @@ export type { Condition, Query } from './handler/when-query.js'
 export type { Documents, Inputs } from './post/inputs.js'
 export { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './post/options.js'
 export type { Post } from './post/post.js'
+export type { Failure } from './request/failure.js'
 export type {
   Handler,
   /** @deprecated Its name is Handler. */

@@ -109,7 +109,7 @@ export class ConnectionError extends SluiceError {
   protected static override readonly own: string = 'ConnectionError'
 }
 
-/** `onDone`, `onError` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
+/** `onDone`, `onError`, `onFailure` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
 export class CallbackError extends SluiceError {
   readonly callback: string
 

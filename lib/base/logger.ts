@@ -9,13 +9,14 @@ export interface LogRecord {
   /** Milliseconds since the epoch. */
   readonly time: number
   /**
-   * What happened: `'executor.failed'`, `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
+   * What happened: `'executor.failed'`, `'document.failed'` (the others of its request went on), `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
    * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client), `'endpoint.unknown'` (an option names an endpoint that
    * looks misspelled, as a Flow opens). More may come.
    */
   readonly event: string
   readonly requestId?: string | undefined
   readonly executor?: string | undefined
+  readonly documentId?: string | undefined
   readonly endpoint?: string | undefined
   /** Of the trace that the request is part of, where there is one. */
   readonly traceId?: string | undefined

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { InputError, say } from '../base/errors.js'
-import type { Document } from '../doc/document.js'
+import { Document } from '../doc/document.js'
 import { fromCsv } from '../doc/from/csv.js'
 import { fromLines } from '../doc/from/lines.js'
 import { fromNdjson } from '../doc/from/ndjson.js'
@@ -55,6 +55,17 @@ export class Input implements AsyncIterableIterator<Document> {
     return new Input(READERS[found](file), stop)
   }
 
+  /**
+   * The documents of a file that `--failures` wrote.
+   * @throws InputError (`ERR_INPUT`) when there is no such file
+   */
+  static async ofFailures(file: string, stop: AbortSignal): Promise<Input> {
+    await stat(file).catch((cause) => {
+      throw new InputError('ERR_INPUT', `${file} cannot be read: ${say(cause)}`, { cause })
+    })
+    return new Input(failed(file), stop)
+  }
+
   next(): Promise<IteratorResult<Document>> {
     if (this.#stop.aborted) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {
@@ -77,5 +88,18 @@ export class Input implements AsyncIterableIterator<Document> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+}
+
+/** @throws InputError (`ERR_INPUT`) that names the line, for one that is no failure */
+async function* failed(file: string): AsyncGenerator<Document> {
+  let line = 0
+  for await (const { text } of fromLines(file)) {
+    line++
+    try {
+      yield Document.from(JSON.parse(text).doc)
+    } catch (cause) {
+      throw new InputError('ERR_INPUT', `${file}:${line} was not written by --failures: ${say(cause)}`, { cause })
+    }
   }
 }

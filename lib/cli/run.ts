@@ -1,9 +1,11 @@
 import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { ExecutorError } from '../base/errors.js'
 import type { ClientOptions } from '../client/client.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
 import type { Flow } from '../flow/flow.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../post/options.js'
+import { Failure } from '../request/failure.js'
 import type { Response } from '../request/response.js'
 import { FLOW_FILE, flowOf } from './flow-file.js'
 import { FORMATS, type Format, Input } from './input.js'
@@ -24,6 +26,8 @@ interface StreamOptions {
   prefetch?: number
   inOrder?: true
   continueOnError?: true
+  failures?: string
+  retryFailures?: string
   progress: boolean
 }
 
@@ -106,6 +110,8 @@ function streaming(command: Command, prefetch: string, examples: string): Comman
     .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}${prefetch})`, integer)
     .option('--in-order', 'write results in the order of the input, not as they complete')
     .option('--continue-on-error', 'go on when a request fails: say so, write the others, and end with exit code 1')
+    .option('--failures <file>', 'write documents that failed there, as NDJSON with what they failed at, and go on; ends with exit code 1 if there were any')
+    .option('--retry-failures <file>', 'read the documents of a file that --failures wrote, in place of --input')
     .option('--no-progress', 'no progress on stderr')
     .addHelpText(
       'after',
@@ -119,24 +125,42 @@ Exit codes:
 }
 
 async function stream(through: () => Promise<Poster>, options: StreamOptions): Promise<void> {
-  if (same(options.input, options.output)) throw new Usage(`${options.output === '-' ? options.input : options.output} cannot be input and output at once`)
+  const { retryFailures, failures } = options
+  if (retryFailures !== undefined && (options.input !== '-' || options.inputFormat !== undefined))
+    throw new Usage('--retry-failures stands in place of --input and --input-format')
+  const from = retryFailures ?? options.input
+  const files = [options.output, ...(failures === undefined ? [] : [failures])]
+  for (const file of files) if (same(from, file)) throw new Usage(`${file === '-' ? from : file} cannot be input and output at once`)
+  if (failures !== undefined && (failures === options.output || same(failures, options.output)))
+    throw new Usage(`--failures and --output cannot both be ${failures}`)
   using stop = new Stop()
-  const input = await Input.open(options.input, options.inputFormat, stop.signal)
-  const output = await Output.open(options.output)
-  const last = (): void => output.forsake()
+  const input = await (retryFailures === undefined ? Input.open(from, options.inputFormat, stop.signal) : Input.ofFailures(from, stop.signal))
+  const outputs = await Promise.all(files.map((file) => Output.open(file)))
+  const last = (): void => {
+    for (const output of outputs) output.forsake()
+  }
   stop.last = last
   process.once('exit', last)
   try {
-    await pass(through, input, stop, output, options)
+    await pass(through, input, stop, outputs[0]!, outputs[1], options)
   } catch (error) {
-    const left = await output.abandon()
-    if (left !== undefined) process.stderr.write(`sluice: ${options.output} is as it was; what came before the failure is in ${left}\n`)
+    for (const [at, output] of outputs.entries()) {
+      const left = await output.abandon()
+      if (left !== undefined) process.stderr.write(`sluice: ${files[at]} is as it was; what came before the failure is in ${left}\n`)
+    }
     throw error
   }
 }
 
 /** @throws Failed when single requests failed, and that was said */
-async function pass(through: () => Promise<Poster>, input: Input, stop: Stop, output: Output, options: StreamOptions): Promise<void> {
+async function pass(
+  through: () => Promise<Poster>,
+  input: Input,
+  stop: Stop,
+  output: Output,
+  failures: Output | undefined,
+  options: StreamOptions,
+): Promise<void> {
   await using poster = await through()
   const responses = asUsage(() => poster.post(options.on, input, postOptions(options)))
   let failed = 0
@@ -146,10 +170,15 @@ async function pass(through: () => Promise<Poster>, input: Input, stop: Stop, ou
       failed++
       process.stderr.write(`sluice: request ${response.requestId} failed: ${explain(response.error)}\n`)
     }
+    failed += response.failures.length
+    if (failures === undefined) for (const { error } of response.failures) process.stderr.write(`sluice: ${explain(error)}\n`)
+    else await failures.write(failuresOf(response))
     await output.write(options.responses ? `${JSON.stringify(response)}\n` : documents(response))
     if (output.isClosed) break
   }
+  await failures?.commit()
   await output.commit()
+  if (failures !== undefined && failed > 0) process.stderr.write(`sluice: what failed is in ${options.failures}; --retry-failures reads it\n`)
   if (stop.by !== undefined && !input.ended) {
     process.stderr.write(`sluice: ${left(stop.by, input.count, options)}\n`)
     throw new Failed(stop.exitCode)
@@ -166,14 +195,14 @@ function left(by: string, count: number, { output }: StreamOptions): string {
 }
 
 function postOptions(options: StreamOptions): PostOptions {
-  const { parameters, targetExecutor, requestSize, prefetch, inOrder, continueOnError, progress, output } = options
+  const { parameters, targetExecutor, requestSize, prefetch, inOrder, continueOnError, failures, progress, output } = options
   return {
     parameters,
     targetExecutor,
     requestSize,
     prefetch,
     resultsInOrder: inOrder,
-    continueOnError,
+    continueOnError: continueOnError ?? (failures === undefined ? undefined : true),
     // Results that scroll through the same terminal say enough.
     showProgress: progress && !(output === '-' && process.stdout.isTTY),
   }
@@ -184,6 +213,12 @@ function documents({ docs, error }: Response): string {
   let lines = ''
   for (const document of docs) lines += `${JSON.stringify(document)}\n`
   return lines
+}
+
+/** The documents of a response that failed, a line each: those that failed by themselves, and those of a request that failed as a whole. */
+function failuresOf({ docs, error, failures }: Response): string {
+  const whole = error === undefined ? [] : docs.map((doc) => new Failure(doc, error instanceof ExecutorError ? error.executor : '', error, 1))
+  return [...failures, ...whole].map((failure) => `${JSON.stringify(failure)}\n`).join('')
 }
 
 /** Whether both are one file, also by a link, or by what the shell opened as stdin or stdout. */

@@ -2,9 +2,9 @@ import { callback, check, count, milliseconds, type Retries, retries, string } f
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
+import { isAway } from '../base/retry-policy.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
-import { isAway } from '../base/retry-policy.js'
 import type { Inputs } from '../post/inputs.js'
 import type { PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
@@ -164,7 +164,7 @@ export class Client implements Handler, AsyncDisposable {
    * @throws where there is no data: ExecutorError for what an executor failed at; ConnectionError for all else, such as `ERR_REFUSED` for what the
    * server does not take. Their `cause` are the server's errors
    */
-  async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[] }> {
+  async mutate(document: string, variables?: object, options?: MutateOptions): Promise<{ data: any; errors?: readonly any[]; extensions?: any }> {
     return (await this.#overHttp()).mutate(document, variables, options)
   }
 
@@ -172,7 +172,7 @@ export class Client implements Handler, AsyncDisposable {
    * Runs a GraphQL subscription on the server, and gives what it sends as it comes. Leaving the loop ends it there.
    * @throws as {@link mutate} does, at the first `next()`
    */
-  subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[] }> {
+  subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[]; extensions?: any }> {
     return new Eventual(
       () => this.#overHttp(),
       (over: GraphQLConnection) => over.subscribe(document, variables, options),

@@ -1,5 +1,6 @@
 import { flag, milliseconds } from '../base/check.js'
 import { optionRange, show } from '../base/errors.js'
+import type { Bound } from '../executor/bindings.js'
 import type { DynamicBatching } from '../handler/batch-queue.js'
 import { BATCHING_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
@@ -12,7 +13,7 @@ import { Fields } from './fields.js'
 export function batchingOf(
   fields: Fields,
   name: string,
-  bound: ReadonlyMap<string, string> | undefined,
+  bound: ReadonlyMap<string, Bound> | undefined,
 ): DynamicBatching | Record<string, DynamicBatching> | undefined {
   const value = fields.get(name)
   if (value === undefined) return undefined

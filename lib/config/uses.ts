@@ -1,6 +1,6 @@
 import { object, string } from '../base/check.js'
 import { ConfigError, show } from '../base/errors.js'
-import { bindings, rebind } from '../executor/bindings.js'
+import { type Bound, bindings, rebind } from '../executor/bindings.js'
 import { Executor, type Metas } from '../executor/executor.js'
 import type { ExecutorConfig, Uses } from '../flow/options.js'
 import type { DynamicBatching } from '../handler/batch-queue.js'
@@ -140,7 +140,7 @@ export function requestsOf(fields: Fields, name: string): Record<string, string>
 }
 
 /** Methods by endpoint of a class, or undefined where nobody knows the class. */
-export function boundBy(uses: Code, requests: Record<string, string>, { draft }: Pick<UsesPlace, 'draft'>): ReadonlyMap<string, string> | undefined {
+export function boundBy(uses: Code, requests: Record<string, string>, { draft }: Pick<UsesPlace, 'draft'>): ReadonlyMap<string, Bound> | undefined {
   if (draft !== undefined && draft() === undefined) return undefined
   return uses.prototype instanceof Executor ? rebind(bindings(uses), requests) : new Map()
 }

@@ -8,6 +8,9 @@ export const DRY_RUN = '_jina_dry_run_'
 
 type Method = (this: any, call: any) => unknown
 
+/** What answers an endpoint: a method, by its name, or a function, as `each()` makes them. */
+export type Bound = string | Method
+
 /** Endpoints of a method, by itself. */
 const marked = new WeakMap<Function, readonly string[]>()
 
@@ -81,21 +84,22 @@ function prototypesOf(type: Function): object[] {
  * Which method of a class answers which endpoint: by decorators and by `static requests`, from the base class down,
  * so that the class nearest to the instance has the last word.
  */
-export function bindings(type: Function): Map<string, string> {
-  const bound = new Map<string, string>()
+export function bindings(type: Function): Map<string, Bound> {
+  const bound = new Map<string, Bound>()
   const METADATA: symbol = (Symbol as { metadata?: symbol }).metadata ?? Symbol.for('Symbol.metadata')
   for (const prototype of prototypesOf(type)) {
     const at = prototype.constructor as any
     if (Object.hasOwn(at, METADATA)) for (const [name, endpoints] of named.get(at[METADATA]) ?? []) note(prototype, name, endpoints)
     for (const name of Object.getOwnPropertyNames(prototype)) for (const endpoint of endpointsOf(prototype, name)) bound.set(endpoint, name)
-    if (Object.hasOwn(at, 'requests')) for (const [endpoint, name] of Object.entries(at.requests as object)) bound.set(endpoint, String(name))
+    if (Object.hasOwn(at, 'requests'))
+      for (const [endpoint, name] of Object.entries(at.requests as object)) bound.set(endpoint, typeof name === 'function' ? (name as Method) : String(name))
   }
   return bound
 }
 
 /** Binds methods anew. A method that is bound here loses its former endpoints (Jina 3.x), and an endpoint its former method. */
-export function rebind(bound: Map<string, string>, anew: Record<string, string>): Map<string, string> {
-  const methods = new Set(Object.values(anew))
+export function rebind(bound: Map<string, Bound>, anew: Record<string, string>): Map<string, Bound> {
+  const methods: ReadonlySet<Bound> = new Set(Object.values(anew))
   for (const [endpoint, method] of bound) if (methods.has(method)) bound.delete(endpoint)
   for (const [endpoint, method] of Object.entries(anew)) bound.set(endpoint, method)
   return bound

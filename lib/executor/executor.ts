@@ -1,4 +1,4 @@
-import { ExecutorError, say, show } from '../base/errors.js'
+import { ExecutorError, optionType, say, show } from '../base/errors.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import { Document, type DocumentLike, SELF, type Tags } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
@@ -6,12 +6,20 @@ import type { Handler } from '../request/handler.js'
 import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
 import type { ContextHeaders, Request } from '../request/request.js'
-import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
+import { type Bound, bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
+
+/** What a call said failed. */
+export type Failed = ReadonlyMap<Document<any>, { readonly error: unknown; readonly attempts: number }>
 
 const RETURN = 'return nothing, documents, or a plain object for parameters.__results__'
 
 /** Whether the documents were asked for, and so may have been changed. */
 let touched: (call: Call) => boolean
+/** The documents that it said failed. */
+let failedOf: (call: Call) => Failed | undefined
+/** For `each()`: which request a call is about, and what its executor is called. */
+export let requestOf: (call: Call<any, any>) => Request
+export let nameOf: (call: Call<any, any>) => string
 
 /**
  * What a method of an Executor gets: everything about one request. Take what you need, `({ docs, signal }) => …`;
@@ -26,6 +34,7 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
   readonly #branches: Request['branches']
   #touched = false
   #parameters: P | undefined
+  #failed: Map<Document<any>, { error: unknown; attempts: number }> | undefined
 
   constructor(request: Request, names: readonly string[]) {
     this.#request = request
@@ -81,8 +90,22 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
     return this.#request.contextHeaders
   }
 
+  /**
+   * Says that a document failed. It leaves the graph here, and comes back in `response.failures`; the others go on.
+   * @param attempts how often it was tried. Default 1
+   * @throws TypeError (`ERR_OPTION_TYPE`) for what is no document
+   */
+  fail(doc: Document<T>, error: unknown, attempts = 1): void {
+    if (!(doc instanceof Document)) throw optionType('What call.fail() is told of', 'a document of the request', doc)
+    this.#failed ??= new Map()
+    if (!this.#failed.has(doc)) this.#failed.set(doc, { error, attempts })
+  }
+
   static {
     touched = (call) => call.#touched
+    failedOf = (call) => call.#failed
+    requestOf = (call) => call.#request
+    nameOf = (call) => call.#names[0]!
   }
 }
 
@@ -100,7 +123,7 @@ export type Answer =
   | Record<string, unknown>
 
 /** A function that is an Executor for every endpoint. */
-export type ExecutorFunction<T extends object = Tags, P extends object = Parameters> = (call: Call<T, P>) => Answer | Promise<Answer>
+export type ExecutorFunction<T extends object = Tags, P extends object = Parameters> = (this: any, call: Call<T, P>) => Answer | Promise<Answer>
 
 /** What an Executor is called and what it is for. */
 export interface Metas {
@@ -128,7 +151,8 @@ export interface ExecutorInit<Config extends object = Record<string, unknown>> {
 }
 
 /**
- * Handles documents: extend it, and bind methods to endpoints with {@link requests} or `static requests = { '/index': 'index' }`.
+ * Handles documents: extend it, and bind methods to endpoints with {@link requests} or `static requests = { '/index': 'index' }`, where
+ * a function may stand in place of a method's name, as those that {@link each} makes.
  *
  * @typeParam Config the type of `this.config`, given by `usesWith`
  *
@@ -152,7 +176,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
   readonly #base: string | undefined
   readonly #names: readonly string[]
   readonly #requests: Readonly<Record<string, string>>
-  #bound: ReadonlyMap<string, string> | undefined
+  #bound: ReadonlyMap<string, Bound> | undefined
 
   constructor(init: ExecutorInit<Config> = {}) {
     const type = new.target
@@ -170,11 +194,11 @@ export class Executor<Config extends object = Record<string, unknown>> implement
    * Names of methods by endpoint: whoever takes a method's place, also later, is called. Asked for when the instance is made, as decorators have
    * their say last.
    */
-  get #methods(): ReadonlyMap<string, string> {
+  get #methods(): ReadonlyMap<string, Bound> {
     if (this.#bound !== undefined) return this.#bound
     const bound = rebind(bindings(this.constructor), this.#requests)
     for (const [endpoint, method] of bound) {
-      if (typeof (this as any)[method] !== 'function' || method in Executor.prototype)
+      if (typeof method === 'string' && (typeof (this as any)[method] !== 'function' || method in Executor.prototype))
         throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${this.constructor.name}.${method}, which is not a method for requests`, {
           executor: this.name,
           endpoint,
@@ -226,10 +250,22 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
     if (method === undefined) return
     const call = new Call(request, this.#names)
-    const answer: Answer | Promise<Answer> = (this as any)[method](call)
+    const answer: Answer | Promise<Answer> = typeof method === 'string' ? (this as any)[method](call) : method.call(this, call)
     if (typeof (answer as PromiseLike<Answer>)?.then === 'function')
-      return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#take(answer, request, call))
-    return this.#take(answer as Answer, request, call)
+      return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#finish(answer, request, call))
+    return this.#finish(answer as Answer, request, call)
+  }
+
+  #finish(answer: Answer, request: Request, call: Call): void | Promise<void> {
+    const pending = this.#take(answer, request, call)
+    return pending === undefined && failedOf(call) === undefined ? undefined : this.#leaveOut(pending, request, call)
+  }
+
+  /** Documents that failed go no further. */
+  async #leaveOut(pending: void | Promise<void>, request: Request, call: Call): Promise<void> {
+    await pending
+    const failed = failedOf(call)
+    if (failed !== undefined) (await import('./failed.js')).leaveOut(request, this.name, failed)
   }
 
   #take(answer: Answer, request: Request, call: Call): void | Promise<void> {
@@ -238,12 +274,14 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     else if (SELF in answer) request.docs = this.#documents([answer as Document], request)
     else if (Symbol.asyncIterator in answer)
       return import('./generator.js').then(({ collect }) =>
-        collect(
-          answer as AsyncIterable<DocumentLike>,
+        collect(answer as AsyncIterable<DocumentLike>, {
           request,
-          (likes) => this.#documents(likes, request),
-          () => this.#check(request, call),
-        ),
+          documents: (likes) => this.#documents(likes, request),
+          check: () => this.#check(request, call),
+        }).then((whole) => {
+          if (whole === undefined) this.#check(request, call)
+          else request.docs = whole
+        }),
       )
     else if (Symbol.iterator in answer) request.docs = this.#documents(answer as Iterable<DocumentLike>, request)
     else if (isPlainObject(answer)) {
@@ -294,7 +332,7 @@ export function executorOf(fn: ExecutorFunction<any, any>): typeof Executor {
   const type = class extends Executor<any> {
     static requests = { [DEFAULT_ENDPOINT]: 'run' }
     run(call: Call): unknown {
-      return fn(call)
+      return fn.call(this, call)
     }
   }
   // `uses: () => …` would call it "uses"; the name in the Flow says more.

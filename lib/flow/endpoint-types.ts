@@ -24,11 +24,13 @@ type SaidBy<Name extends string, Method> = Method extends (call: Call<infer T, i
 export type EndpointsOf<Name extends string, Uses> = Uses extends abstract new (
   ...args: any[]
 ) => infer Instance
-  ? Uses extends { readonly requests: infer Bound extends Readonly<Record<string, string>> }
+  ? Uses extends { readonly requests: infer Bound extends Readonly<Record<string, string | ((...args: any[]) => unknown)>> }
     ? {
         [Endpoint in keyof Bound as Endpoint extends '/default' ? '*' : Endpoint]: Bound[Endpoint] extends keyof Instance
           ? SaidBy<Name, Instance[Bound[Endpoint]]>
-          : Said<unknown, unknown>
+          : Bound[Endpoint] extends (...args: any[]) => unknown
+            ? SaidBy<Name, Bound[Endpoint]>
+            : Said<unknown, unknown>
       }
     : never
   : Uses extends (...args: any[]) => unknown

@@ -20,8 +20,11 @@ export async function walkBranches(graph: Graph, request: Request): Promise<void
     // It goes on when the response is out, and so cannot be stopped with it, nor be seen in it.
     if (node.floating) branch = detached(branch, background.scope)
     try {
+      const before = branch.failures?.length ?? 0
       const pending = visit(node, branch)
       if (pending !== undefined) await pending
+      // No response tells of them.
+      if (node.floating) for (const { error } of branch.failures?.slice(before) ?? []) background.fail(error)
     } catch (error) {
       // Its own failure only: what it waited for in vain is told by others.
       if (node.floating) background.fail(error)

@@ -1,4 +1,5 @@
 import { allocate, type DocumentArray } from '../doc/array.js'
+import { unitedFailures } from '../request/failure.js'
 import { fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import type { Join } from './graph.js'
@@ -10,6 +11,7 @@ export function join(parts: readonly Request[], names: readonly string[], how: J
   joined.branches = branches
   joined.emptied = parts.some(({ emptied }) => emptied)
   joined.time = Math.max(...parts.map(({ time }) => time))
+  joined.failures = unitedFailures(parts)
   for (const part of parts) for (const [executor, result] of Object.entries(part.results ?? {})) joined.answer(executor, result)
   return joined
 }

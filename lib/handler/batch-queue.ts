@@ -5,6 +5,7 @@ import { publish } from '../base/events.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
+import { Failure } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
 import { batchOf } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
@@ -33,6 +34,7 @@ interface Ticket {
   readonly answers: DocumentArray
   /** The plain objects of each of its batches, and where its documents begin. */
   readonly results: { readonly at: number; readonly results: Readonly<Record<string, unknown>> }[]
+  readonly failures: Failure[]
   /** Documents without an answer. */
   left: number
   /** Nobody waits for it any more. */
@@ -116,6 +118,7 @@ export class Queue {
         request,
         answers: allocate(request.docs.length),
         results: [],
+        failures: [],
         left: request.docs.length,
         over: false,
         waiting: 0,
@@ -219,11 +222,13 @@ export class Queue {
     }))
     try {
       await this.#handler.handle(request)
-      if (request.docs.length !== ids.length) throw this.#mismatch(request, `a batch of ${ids.length} documents with ${request.docs.length}`)
+      const failed = new Map(request.failures?.map((failure) => [failure.doc, failure]))
+      const rest = failed.size === 0 ? ids : ids.filter((_, at) => !failed.has(batch.items[at]!.document))
+      if (request.docs.length !== rest.length) throw this.#mismatch(request, `a batch of ${rest.length} documents with ${request.docs.length}`)
       // Where ids stand in another order, documents would go to those who did not send them.
-      const known = new Set(ids)
-      if (request.docs.some(({ id }, at) => id !== ids[at] && known.has(id))) throw this.#mismatch(request, 'a batch in another order')
-      this.#deal(batch, request)
+      const known = new Set(rest)
+      if (request.docs.some(({ id }, at) => id !== rest[at] && known.has(id))) throw this.#mismatch(request, 'a batch in another order')
+      this.#deal(batch, request, failed)
     } catch (reason) {
       for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, of(ticket.request, request, reason))
     } finally {
@@ -237,12 +242,18 @@ export class Queue {
   }
 
   /** Deals the answer back, document by document; plain objects go to all. */
-  #deal({ items }: Batch, { docs, results }: Request): void {
-    items.forEach(({ ticket, at }, index) => {
-      ticket.answers[at] = docs[index]!
+  #deal({ items }: Batch, batch: Request, failed: ReadonlyMap<Document, Failure>): void {
+    const { docs, results } = batch
+    let next = 0
+    items.forEach(({ ticket, at, document }, index) => {
+      const failure = failed.get(document)
+      if (failure === undefined) ticket.answers[at] = docs[next++]!
+      else ticket.failures.push(new Failure(document, failure.executor, of(ticket.request, batch, failure.error) as Error, failure.attempts))
       if (results !== undefined && ticket !== items[index - 1]?.ticket) ticket.results.push({ at, results })
       if (--ticket.left > 0 || ticket.over) return
-      ticket.request.docs = ticket.answers
+      const { request, answers, failures } = ticket
+      request.docs = failures.length === 0 ? answers : DocumentArray.from(answers.filter(() => true))
+      if (failures.length > 0) request.failures = [...(request.failures ?? []), ...failures]
       unite(ticket)
       ticket.settle()
     })

@@ -69,8 +69,17 @@ export class Limiter implements Handler {
       failed(error)
       throw error
     }
-    pending?.then(undefined, failed)
+    const done = (): void => {
+      for (const { doc, executor, error } of request.failures ?? []) this.#tellOf(request, executor, doc.id, error)
+    }
+    if (pending === undefined) done()
+    else pending.then(done, failed)
     return pending
+  }
+
+  /** Of a document that failed, while the others of its request went on. */
+  #tellOf({ id, header }: Request, executor: string, documentId: string, error: unknown): void {
+    log(this.#logger, 'warn', 'document.failed', { requestId: id, endpoint: header.execEndpoint, executor, documentId, error })
   }
 
   #tell({ id, header }: Request, error: unknown): void {

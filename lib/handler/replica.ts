@@ -1,7 +1,7 @@
 import { now } from '../base/clock.js'
+import { isAway } from '../base/retry-policy.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
-import { isAway } from '../base/retry-policy.js'
 
 /** How much the last answer counts in the estimate of a replica's time: a slow spell is noticed, and forgotten, within some ten answers. */
 const WEIGHT = 0.2

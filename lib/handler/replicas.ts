@@ -4,6 +4,7 @@ import type { DocumentArray } from '../doc/array.js'
 import type { Background } from '../graph/background.js'
 import { united } from '../graph/join.js'
 import { failureOf } from '../graph/walk.js'
+import { unitedFailures } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
 import { copyOf, fork } from '../request/lineage.js'
 import type { Attempt, Request } from '../request/request.js'
@@ -80,6 +81,7 @@ export class Replicas implements Handler {
         // In the order in which they come; they are united in that of the replicas.
       }
       request.docs = inPlace(parts) ?? united(parts, 'merge')
+      request.failures = unitedFailures(parts)
       parts.forEach(({ results = {} }, at) => {
         for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
       })
@@ -129,8 +131,9 @@ export class Replicas implements Handler {
     const all = Promise.allSettled(answers).then(() => scope.close())
     background.add(all)
     try {
-      const { docs, results = {} } = await Promise.any(answers)
+      const { docs, results = {}, failures } = await Promise.any(answers)
       request.docs = docs
+      request.failures = failures
       for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
     } catch {
       await all

@@ -1,14 +1,14 @@
 import { ExecutorError } from '../base/errors.js'
+import { allOf, isAway, isFinal } from '../base/retry-policy.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
+import { BACKOFF, type Backoff, backoff } from '../stream/backoff.js'
 import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
-import { wait } from '../stream/wait.js'
-import { BACKOFF, type Backoff, backoff } from '../stream/backoff.js'
-import { allOf, isAway, isFinal } from '../base/retry-policy.js'
 import { Timeout } from '../stream/timeout.js'
+import { wait } from '../stream/wait.js'
 
 export interface RetryOptions {
   /** Milliseconds for the whole request: all tries, the waits between them, and those for a replica. */

@@ -35,12 +35,14 @@ export function answers(
 type Answer = (docs: DocumentArray, work: Work, emit: Emit<Response>) => Response | Promise<Response>
 
 function answerer(peer: Handler, header: Header, options: PostOptions): Answer {
-  const lenient = options.continueOnError === true || options.onError !== undefined
-  const { onDone, onError, onAlways } = options
+  const { onDone, onError, onAlways, onFailure } = options
+  const lenient = options.continueOnError === true || onError !== undefined
+  /** Whether a document that failed ends nothing. */
+  const tolerant = lenient || onFailure !== undefined
 
-  if (onDone === undefined && onError === undefined && onAlways === undefined) {
+  if (onDone === undefined && onError === undefined && onAlways === undefined && onFailure === undefined) {
     const fail = lenient ? failed : raise
-    return (docs, work, emit) => ask(peer, new Request(header, docs, work as Scope), emit, fail)
+    return (docs, work, emit) => ask(peer, new Request(header, docs, work as Scope), emit, fail, tolerant)
   }
 
   // Parts may come from a connection that others opened.
@@ -50,7 +52,7 @@ function answerer(peer: Handler, header: Header, options: PostOptions): Answer {
   return async (docs, work, emit) => {
     calling ??= import('./callbacks.js').then(({ Callbacks }) => new Callbacks(options, context, lenient))
     const scope = work as Scope
-    return (await calling).answer((emit) => ask(peer, new Request(header, docs, scope), emit, failed), scope, emit)
+    return (await calling).answer((emit) => ask(peer, new Request(header, docs, scope), emit, failed, tolerant), scope, emit)
   }
 }
 
@@ -66,7 +68,13 @@ function raise(_request: Request, error: unknown): never {
 }
 
 /** Has a peer handle a request, and answers at once when it does. */
-function ask(peer: Handler, request: Request, emit: Emit<Response>, fail: (request: Request, error: unknown) => Response): Response | Promise<Response> {
+function ask(
+  peer: Handler,
+  request: Request,
+  emit: Emit<Response>,
+  fail: (request: Request, error: unknown) => Response,
+  tolerant: boolean,
+): Response | Promise<Response> {
   request.emit = emit
   let pending: void | Promise<void>
   try {
@@ -75,9 +83,14 @@ function ask(peer: Handler, request: Request, emit: Emit<Response>, fail: (reque
   } catch (error) {
     return fail(request, error)
   }
-  if (pending === undefined) return new Response(request)
+  if (pending === undefined) return done(request, fail, tolerant)
   return pending.then(
-    () => new Response(request),
+    () => done(request, fail, tolerant),
     (error) => fail(request, error),
   )
+}
+
+/** A document that failed fails its request, unless somebody says that he looks at failures. */
+function done(request: Request, fail: (request: Request, error: unknown) => Response, tolerant: boolean): Response {
+  return tolerant || request.failures === undefined ? new Response(request) : fail(request, request.failures[0]!.error)
 }

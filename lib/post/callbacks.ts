@@ -88,7 +88,7 @@ export class Callbacks {
 
   /** @throws the scope's reason when the iteration ended meanwhile: after that, none is called */
   async call(response: Response, scope: Scope): Promise<void> {
-    const { onDone, onError, onAlways, continueOnError } = this.#options
+    const { onDone, onError, onAlways, onFailure, continueOnError } = this.#options
     const { error } = response
     let failure: CallbackError | undefined
     const run = async (name: string, callback: () => unknown): Promise<void> => {
@@ -100,6 +100,7 @@ export class Callbacks {
         failure ??= thrown
       }
     }
+    if (onFailure !== undefined) for (const one of response.failures) await run('onFailure', () => onFailure(one, response))
     if (error === undefined) await run('onDone', () => onDone?.(response))
     else await run('onError', () => onError?.(response, error))
     if (scope.aborted) throw scope.reason

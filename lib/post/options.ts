@@ -1,4 +1,5 @@
-import { abortSignal, callback, check, count, flag, milliseconds, numeric, object, string } from '../base/check.js'
+import { abortSignal, callback, check, count, flag, milliseconds, numeric, object, some, string } from '../base/check.js'
+import type { Failure } from '../request/failure.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Response } from '../request/response.js'
 
@@ -34,6 +35,11 @@ export interface PostOptions<P extends object = Parameters> {
   requestSize?: number | undefined
   /** The most requests between the input and the consumer. Default 16, see `bench/results`; 0 removes the bound. */
   prefetch?: number | undefined
+  /**
+   * The most documents between the input and the consumer, as `prefetch` bounds requests: both hold. Requests are made smaller where one alone
+   * would be too large. An integer ≥ 1. Default: `prefetch` times `requestSize`.
+   */
+  maxDocuments?: number | undefined
   /** Hand responses on in the order of the inputs. Default `false`: as they complete. */
   resultsInOrder?: boolean | undefined
   /**
@@ -48,6 +54,11 @@ export interface PostOptions<P extends object = Parameters> {
   onError?: ((response: Response, error: Error) => unknown) | undefined
   /** Called for each response after the others, whether they threw or not, and awaited. */
   onAlways?: ((response: Response) => unknown) | undefined
+  /**
+   * Called for each document that failed while the others of its request went on, and awaited, before `onDone` of its response. With it, or with
+   * `continueOnError` or `onError`, such failures end nothing; they are in `response.failures`.
+   */
+  onFailure?: ((failure: Failure, response: Response) => unknown) | undefined
   /** Hand failed responses on and go on; callbacks that throw are logged. Default `false`: the first failure ends the iteration. */
   continueOnError?: boolean | undefined
   /** Show a progress bar on stderr; a last line only where stderr is no terminal. Default `false`. */
@@ -61,11 +72,13 @@ const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
   targetExecutor: string,
   requestSize: size,
   prefetch: count,
+  maxDocuments: some,
   resultsInOrder: flag,
   flushAfter: patience,
   onDone: callback,
   onError: callback,
   onAlways: callback,
+  onFailure: callback,
   continueOnError: flag,
   showProgress: flag,
   signal: abortSignal,

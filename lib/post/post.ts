@@ -28,20 +28,28 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
     flushAfter = DEFAULT_FLUSH_AFTER,
     showProgress,
   } = checkPostOptions(options)
+  const [size, limit] = bounds(requestSize > 0 ? requestSize : Infinity, prefetch || Infinity, options.maxDocuments)
   const header = new Header(on || '/', snapshot(parameters), targetExecutor)
   const stages = rawPipe(
     () => inputs,
-    batches(requestSize, flushAfter),
-    answers(peer, header, prefetch || Infinity, options),
+    batches(size, flushAfter),
+    answers(peer, header, limit, options),
     (responses: AsyncIterableIterator<Response>) =>
       showProgress
         ? new Eventual(
             () => import('./watch.js'),
-            ({ Watched }) => new Watched(responses, inputs, requestSize),
+            ({ Watched }) => new Watched(responses, inputs, size),
           )
         : responses,
   )
   return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
+}
+
+/** How many documents in a request, and how many requests: together never more documents than may be. */
+function bounds(size: number, limit: number, maxDocuments = Infinity): [size: number, limit: number] {
+  if (maxDocuments === Infinity) return [size, limit]
+  const most = Math.min(size, maxDocuments)
+  return [most, Math.min(limit, Math.floor(maxDocuments / most))]
 }
 
 // Where the platform has async iterator helpers, a post has them too.

@@ -8,6 +8,7 @@ import { type Header, Request } from './request.js'
 //  header       given, or same   same              same               the first one's  –
 //  docs         given            clones            same               given            taken over
 //  results      a copy           a copy            a copy             none             taken over
+//  failures     a copy           a copy            a copy             none             taken over
 //  branches     same             clones            same               none             –
 //  scope        given, or same   given             given              given            –
 //  time         as it is         as it is          as it is           0                –
@@ -57,9 +58,10 @@ export function batchOf(first: Request, docs: DocumentArray, scope: Scope): Requ
 }
 
 /** Takes over what a fork came to. */
-export function adopt(request: Request, { docs, results }: Request): void {
+export function adopt(request: Request, { docs, results, failures }: Request): void {
   request.docs = docs
   request.results = results
+  request.failures = failures
 }
 
 /** What is known so far goes along on every way. */
@@ -70,5 +72,6 @@ function handDown(request: Request, other: Request): Request {
   other.identity = request.identity
   other.contextHeaders = request.contextHeaders
   if (request.results !== undefined) other.results = { ...request.results }
+  if (request.failures !== undefined) other.failures = [...request.failures]
   return other
 }

@@ -2,6 +2,7 @@ import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
 import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
+import type { Failure } from './failure.js'
 import type { Identity } from './identity.js'
 import type { Parameters } from './parameters.js'
 import type { Response } from './response.js'
@@ -86,6 +87,8 @@ export class Request {
   readonly routes: Route[]
   /** What executors returned as plain objects, by executor. */
   results: Record<string, unknown> | undefined
+  /** Documents that left it, as they failed. */
+  failures: Failure[] | undefined
   /** At a join: the documents of each branch, in the order of `needs`. */
   branches: { executor: string; docs: DocumentArray }[] | undefined
   /** Tells the executors to stop. */

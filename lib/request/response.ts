@@ -1,6 +1,7 @@
 import { DocumentArray } from '../doc/array.js'
 import { Document, type Tags } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
+import type { Failure } from './failure.js'
 import type { Parameters } from './parameters.js'
 import { RESULTS } from './parameters.js'
 import type { Route } from './route.js'
@@ -12,10 +13,13 @@ interface Answered {
   readonly docs: DocumentArray
   readonly routes: readonly Route[]
   readonly results: Record<string, unknown> | undefined
+  readonly failures: readonly Failure[] | undefined
   readonly id: string
   /** How many partial answers there were. */
   readonly emitted: number
 }
+
+const NONE: readonly never[] = []
 
 /**
  * What comes back for a request.
@@ -65,6 +69,11 @@ export class Response<T extends object = Tags> {
     return { ...copyJson(this.#request.header.parameters), [RESULTS]: this.#request.results ?? {} }
   }
 
+  /** Documents that failed, where the others went on: see `each()` and `Call.fail()`. A partial response has none: the last of its request tells. */
+  get failures(): readonly Failure<Document<T>>[] {
+    return this.partial ? NONE : ((this.#request.failures as readonly Failure<any>[] | undefined) ?? NONE)
+  }
+
   /** Jina's other name for the documents. */
   get data(): { docs: DocumentArray<Document<T>> } {
     return { docs: this.docs }
@@ -76,12 +85,12 @@ export class Response<T extends object = Tags> {
   }
 
   toJSON(): object {
-    const { header, parameters, routes, docs } = this
-    return { header, parameters, routes, data: docs, ...(this.partial && { partial: true, ordinal: this.ordinal }) }
+    const { header, parameters, routes, docs, failures } = this
+    return { header, parameters, routes, data: docs, ...(failures.length > 0 && { failures }), ...(this.partial && { partial: true, ordinal: this.ordinal }) }
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
-    const { requestId, status, parameters, routes, docs } = this
+    const { requestId, status, parameters, routes, docs, failures } = this
     const shown = {
       requestId,
       ...(this.partial && { partial: true }),
@@ -90,6 +99,7 @@ export class Response<T extends object = Tags> {
       parameters,
       routes,
       docs,
+      ...(failures.length > 0 && { failures }),
     }
     return inspect === undefined ? shown : `Response ${inspect(shown, options)}`
   }

@@ -13,6 +13,7 @@ import { GATEWAY, Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import { bring, type CallContext, requestContext, writeContext } from './context-headers.js'
+import { failuresIn, withFailures } from './failures.js'
 import { checkNames } from './names.js'
 import { withoutPlaces } from './public-message.js'
 import { failureIn, publicStatus, unwrittenStatus, withoutStacks } from './status.js'
@@ -56,14 +57,14 @@ export function outgoing(request: Request, deadline: Scope['deadline'] = request
 
 /** A response as it goes back, with what clients may know of a failure. */
 export function answerOf(response: Response): Message {
-  const { requestId, parameters, docs, routes, partial, ordinal, error } = response
+  const { requestId, docs, routes, partial, ordinal, error } = response
   const { execEndpoint, targetExecutor } = response.header
   return {
     requestId,
     execEndpoint,
     targetExecutor,
     status: error === undefined ? response.status : publicStatus(error),
-    parameters,
+    parameters: withFailures(response.parameters, response.failures),
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
       executor,
       startTime: startTime.getTime(),
@@ -143,6 +144,8 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
     route.status = status
     request.routes.push(route)
   }
+  const failures = failuresIn(parameters, { endpoint: request.header.execEndpoint, requestId: request.id })
+  if (failures !== undefined) request.failures = [...(request.failures ?? []), ...failures]
   if (status?.code === 'ERROR') throw failureIn(status, { endpoint: request.header.execEndpoint, requestId: request.id })
 }
 

@@ -26,11 +26,12 @@ const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n'
 write(
   'executors.mjs',
   `import { readFile } from 'node:fs/promises'
-  import { Executor } from ${sluice}
+  import { each, Executor } from ${sluice}
   const say = (text) => process.stderr.write(text + '\\n')
   const signalled = () => new Promise((go) => ['SIGINT', 'SIGTERM'].map((name) => process.once(name, go)))
   export default ({ docs, parameters }) => { for (const doc of docs) doc.text = doc.text.toUpperCase() + (parameters.end ?? '') }
   export const picky = ({ docs }) => { for (const doc of docs) if (doc.text === 'bad') throw new Error('will not') }
+  export const single = each((doc) => { if (doc.text.startsWith('bad')) throw new Error('will not'); doc.text += '!' })
   export const patient = async ({ docs }) => { say('handling ' + docs.texts); await signalled() }
   export const busy = async ({ docs }) => { const alive = setInterval(() => {}, 1e6); for (let i = 0; i < 20; i++) await readFile(${JSON.stringify(three)}); say('handling ' + docs.texts); await signalled(); clearInterval(alive) }
   export const stuck = () => { say('handling'); return new Promise(() => {}) }
@@ -432,5 +433,43 @@ for (const how of ['hangs', 'stuck'])
     )
     assert.is(readFileSync(output, 'utf8'), '{"text":"before"}\n')
   })
+
+test('failures go to a file, the others go on; --retry-failures reads that file', async () => {
+  const input = write('some.ndjson', '{"text":"a"}\n{"text":"bad one","lang":"en"}\n{"text":"b"}\n')
+  const failures = join(folder, 'failures.ndjson')
+  const first = await run([flow('#single', 'single'), '-i', input, '--failures', failures])
+  assert.equal([first.code, first.texts], [1, 'a! b!'])
+  assert.match(first.stderr, /what failed is in .*failures\.ndjson; --retry-failures reads it/)
+  const [failure, ...others] = json(readFileSync(failures, 'utf8'))
+  assert.equal([failure.doc.text, failure.doc.tags, failure.executor, failure.attempts, others], ['bad one', { lang: 'en' }, 'step', 1, []])
+  assert.match(failure.error.message, /^step failed at \/ for document .*: will not$/)
+
+  const second = await run([upper, '--retry-failures', failures])
+  assert.equal([second.code, second.texts], [0, 'BAD ONE'])
+
+  // Of a request that fails as a whole, too.
+  const whole = await run([
+    flow('#picky', 'picky-failures'),
+    '-i',
+    write('bad.ndjson', '{"text":"bad"}\n{"text":"c"}\n'),
+    '--request-size',
+    '1',
+    '--failures',
+    failures,
+  ])
+  assert.equal([whole.code, whole.texts, json(readFileSync(failures, 'utf8')).map(({ doc, executor }) => [doc.text, executor])], [1, 'c', [['bad', 'step']]])
+})
+
+test('what cannot be read as failures, or would be written over, is refused', async () => {
+  const none = await run([upper, '--retry-failures', three])
+  assert.is(none.code, 1)
+  assert.match(none.stderr, /three\.ndjson:1 was not written by --failures/)
+  const both = await run([upper, '--retry-failures', three, '-i', three])
+  assert.equal([both.code, /in place of --input/.test(both.stderr)], [2, true])
+  const same = await run([upper, '-i', three, '-o', join(folder, 'x'), '--failures', join(folder, 'x')])
+  assert.equal([same.code, /cannot both be/.test(same.stderr)], [2, true])
+  const over = await run([upper, '--retry-failures', three, '--failures', three])
+  assert.equal([over.code, /cannot be input and output at once/.test(over.stderr)], [2, true])
+})
 
 test.run()

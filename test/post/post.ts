@@ -1036,4 +1036,34 @@ test('await using closes a post that was begun', async () => {
   assert.is(closed, 1)
 })
 
+test('maxDocuments: never more documents between input and consumer, with any request size and prefetch', async () => {
+  for (const [maxDocuments, requestSize, prefetch] of [
+    [1, 100, 16],
+    [7, 3, 16],
+    [50, 100, 16],
+    [64, 4, 2],
+    [10, 0, 0],
+  ] as const) {
+    let under = 0
+    let most = 0
+    await using flow = await new Flow().add({ uses: () => new Promise<void>((done) => void setImmediate(done)) }).open()
+    const inputs = (function* () {
+      for (let i = 0; i < 100; i++) {
+        most = Math.max(most, ++under)
+        yield `${i}`
+      }
+    })()
+    let seen = 0
+    for await (const { docs } of flow.post('/', inputs, { maxDocuments, requestSize, prefetch })) {
+      under -= docs.length
+      seen += docs.length
+    }
+    assert.is(seen, 100)
+    assert.ok(most <= maxDocuments, `${most} of ${maxDocuments}`)
+    assert.ok(most >= Math.min(maxDocuments - requestSize, 4), `${most} of ${maxDocuments}`)
+  }
+  await using flow = await new Flow().open()
+  assert.throws(() => flow.post('/', [], { maxDocuments: 0 }), /maxDocuments must be an integer ≥ 1/)
+})
+
 test.run()

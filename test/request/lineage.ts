@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DocumentArray } from '../../lib/doc/array.js'
+import { Failure } from '../../lib/request/failure.js'
 import { adopt, batchOf, copyOf, detached, fork } from '../../lib/request/lineage.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
@@ -14,6 +15,7 @@ function full(): Request {
   const docs = DocumentArray.from([{ id: 'a', text: 'one' }])
   const request = new Request(new Header('/up', { top: 5 }), docs, new Scope())
   request.results = { counted: { much: 1 } }
+  request.failures = [new Failure(docs[0]!, 'left', new Error('no'), 1)]
   request.branches = [{ executor: 'left', docs: DocumentArray.from([docs[0]!, { id: 'b', text: 'two' }]) }]
   request.time = 7
   request.identity = 'me'
@@ -46,6 +48,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       header: same('header'),
       docs: (_, is) => is.docs === given,
       results: equal('results'),
+      failures: equal('failures'),
       branches: same('branches'),
       scope: (_, is) => is.scope === scope,
       time: same('time'),
@@ -66,6 +69,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       header: same('header'),
       docs: (was, is) => is.docs[0] !== was.docs[0] && is.docs[0]!.id === 'a',
       results: equal('results'),
+      failures: equal('failures'),
       // A document that stands in both is one in the copy, too.
       branches: (was, is) => is.branches![0]!.docs[0] === is.docs[0] && is.branches![0]!.docs[1] !== was.branches![0]!.docs[1],
       scope: (_, is) => is.scope === scope,
@@ -87,6 +91,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       header: same('header'),
       docs: same('docs'),
       results: equal('results'),
+      failures: equal('failures'),
       branches: same('branches'),
       scope: (_, is) => is.scope === scope,
       time: same('time'),
@@ -107,6 +112,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       header: same('header'),
       docs: (_, is) => is.docs === given,
       results: none('results'),
+      failures: none('failures'),
       branches: none('branches'),
       scope: (_, is) => is.scope === scope,
       time: (_, is) => is.time === 0,
@@ -135,14 +141,16 @@ for (const [name, { take, rows }] of Object.entries(WAYS))
     }
   })
 
-test('adopt takes the documents and the results, and nothing else', () => {
+test('adopt takes the documents, the results and the failures, and nothing else', () => {
   const [was, is, other] = [full(), full(), fork(full(), given, scope)]
   other.results = { more: {} }
+  other.failures = []
   other.time = 99
   other.emptied = false
   adopt(is, other)
   assert.is(is.docs, given)
   assert.is(is.results, other.results)
+  assert.is(is.failures, other.failures)
   for (const field of ['time', 'identity', 'emptied', 'emitted'] as const) assert.is(is[field], was[field], field)
   assert.equal(is.branches!.length, 1)
   assert.is.not(is.scope, scope)

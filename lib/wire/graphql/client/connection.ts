@@ -36,6 +36,8 @@ export interface MutateOptions {
 export interface GraphQLResult {
   data: any
   errors?: readonly any[]
+  /** `failures`: documents that failed while the others of their request went on. */
+  extensions?: any
 }
 
 const RULES: Record<keyof MutateOptions, (name: string, value: any) => void> = { timeout: milliseconds, headers, signal: abortSignal, operationName: string }

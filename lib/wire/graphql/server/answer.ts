@@ -65,6 +65,7 @@ function count(docs: readonly Document[], most: number): number {
 export interface Result {
   data?: unknown
   errors?: readonly GraphQLError[]
+  extensions?: object | undefined
 }
 
 /** Puts the documents in an answer that were not read yet. Others are served in between. */

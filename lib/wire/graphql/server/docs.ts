@@ -57,8 +57,9 @@ export function docs(
     filled(info.variableValues, context.lists)
     try {
       // None for `data: []`, which sends nothing.
-      const [response] = await (await send(whole, args, context, { requestSize: 0 })).toArray()
+      const [response] = await (await send(whole, args, context, { requestSize: 0, continueOnError: true })).toArray()
       if (response === undefined) return []
+      if (response.error !== undefined) throw response.error
       answered(response, context, info)
       return listed(response.docs, context, info)
     } catch (error) {

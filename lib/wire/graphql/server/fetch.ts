@@ -9,6 +9,7 @@ import { Scope } from '../../../stream/scope.js'
 import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../../authentication.js'
 import { FetchKnock, NodeKnock } from '../../caller.js'
 import { Cors } from '../../cors.js'
+import { written } from '../../failures.js'
 import { welcome } from '../../http/server/node-reply.js'
 import { rehearseMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
@@ -155,6 +156,9 @@ function engine(report: (error: unknown) => void): Plugin {
   }
   /** Yoga writes all else itself, and at once. */
   const done = async (result: Told, context: Context): Promise<void> => {
+    // They are not among the documents of the answer, and no error of it.
+    const failures = Array.from(context.answered?.values() ?? [], ({ failures }) => failures.map(written)).flat()
+    if (failures.length > 0) result.extensions = { ...result.extensions, failures }
     if (context.deferred !== undefined) await complete(result, context, context.request.signal)
     if (result.errors?.some(isUnwritable)) {
       result.errors.filter(isUnwritable).forEach(report)
