@@ -22,7 +22,7 @@ export function word(words: string, flags?: 'i'): Rule {
 }
 
 /** One, or a list of one or more. */
-export function each(rule: Rule): Rule {
+export function oneOrMore(rule: Rule): Rule {
   return (name, value) => {
     const list = [value].flat()
     if (list.length === 0) throw optionRange(name, 'one or more', value)

@@ -2,11 +2,11 @@ import {
   abortSignal,
   callback,
   check,
-  each,
   flag,
   integers,
   milliseconds,
   object,
+  oneOrMore,
   type Retries,
   type Rule,
   retries,
@@ -172,7 +172,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
 
 /** What checks, in part, what only an executor elsewhere can be told: where it is, and how it is spoken to. */
 export const ELSEWHERE_RULES: Record<'host' | 'port' | 'protocol' | keyof RemoteOptions, Rule> = {
-  host: each(string),
+  host: oneOrMore(string),
   port: SERVING_RULES.port,
   protocol: SERVING_RULES.protocol,
   ...REMOTE_RULES,
@@ -183,7 +183,7 @@ export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   name: string,
   uses: unless('function string'),
   ...ruled(object, 'usesWith usesMetas usesRequests'),
-  needs: each(string),
+  needs: oneOrMore(string),
   ...BOTH,
   ...ruled(flag, 'floating external'),
   ...ruled(integers(1, 1000), 'parallel replicas shards'),

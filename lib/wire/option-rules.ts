@@ -1,10 +1,10 @@
-import { callback, count, each, flag, free, integers, milliseconds, object, type Rule, ruled, some, string, unless, word } from '../base/check.js'
+import { callback, count, flag, free, integers, milliseconds, object, oneOrMore, type Rule, ruled, some, string, unless, word } from '../base/check.js'
 import type { RemoteOptions } from './remote-options.js'
 
 /** Bytes of a message: as many as one of protobuf, or of WebSocket, can have. */
 const bytes = integers(1, 0x7fffffff)
 
-const protocol = each(word('grpc http websocket ws', 'i'))
+const protocol = oneOrMore(word('grpc http websocket ws', 'i'))
 
 /**
  * What checks how a Flow is served where little may be loaded, as when a Flow is made. What needs more than that is checked by the gateway's own
@@ -22,7 +22,7 @@ export const SERVING_RULES = {
   maxDocuments: some,
   graphql: unless('boolean'),
   protocol,
-  port: each(integers(0, 65_535)),
+  port: oneOrMore(integers(0, 65_535)),
 }
 
 /** The same of who is elsewhere: a Client checks the rest when it is made, which is when a Flow opens. */
