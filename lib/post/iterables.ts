@@ -3,6 +3,7 @@ import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { Coalesce } from '../stream/coalesce.js'
 import { ignore, isThenable } from '../stream/thenable.js'
+import { destroyUnread } from '../stream/unread.js'
 import { type Batches, LARGE, type Next } from './batches.js'
 import { document, type Source } from './inputs.js'
 
@@ -180,10 +181,9 @@ class Checked implements IterableIterator<Document> {
 /** Closes inputs that could be read when nobody wanted them any more. What that throws is not the news. */
 export function close(inputs: unknown): void {
   if (typeof inputs !== 'object' || inputs === null) return
-  const opened = inputs as Partial<AsyncIterable<unknown> & Iterable<unknown> & { destroy(): void }>
+  const opened = inputs as Partial<AsyncIterable<unknown> & Iterable<unknown>>
   ;(async () => {
-    // The iterator of a stream of Node closes nothing before it was read.
-    if (typeof opened.destroy === 'function') opened.destroy()
-    else await (opened[Symbol.asyncIterator]?.() ?? opened[Symbol.iterator]?.())?.return?.()
+    destroyUnread(inputs)
+    await (opened[Symbol.asyncIterator]?.() ?? opened[Symbol.iterator]?.())?.return?.()
   })().catch(ignore)
 }

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { later, overdue } from './event-loop.js'
 import { ignore, whenSettled } from './thenable.js'
+import { destroyUnread } from './unread.js'
 
 /**
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.
@@ -54,9 +55,11 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
 
   async return(): Promise<IteratorReturnResult<undefined>> {
     const iterator = this.#iterator
+    const unread = iterator === undefined && !this.#over
     this.#end()
     this.#failure = undefined
     this.#answer()
+    if (unread) destroyUnread(this.#source)
     await iterator?.return?.()
     return { done: true, value: undefined }
   }

@@ -1,4 +1,5 @@
 import { ignore, isThenable, lookAfter, whenSettled } from './thenable.js'
+import { destroyUnread } from './unread.js'
 
 /** How a source ended: by itself, or with a reason; in a box, because `undefined` can be thrown too. */
 export type End = { readonly reason: unknown } | undefined
@@ -25,6 +26,7 @@ export class Reader<T> {
   /** A source that is an array is read by its index: nobody could tell, but by the time it takes. */
   #array: readonly T[] | undefined
   #index = 0
+  #begun = false
 
   constructor(source: Iterable<T> | AsyncIterable<T>, flight: Flight<T>) {
     this.#source = source
@@ -56,6 +58,7 @@ export class Reader<T> {
       return this.#flight.onItem(item)
     }
     this.busy = true
+    this.#begun = true
     let step: IteratorResult<T>
     try {
       const answer = this.#iterator!.next()
@@ -106,6 +109,7 @@ export class Reader<T> {
     if (busy && !this.async && !this.#waits) return undefined
     this.#iterator = undefined
     try {
+      if (!this.#begun && iterator !== undefined) destroyUnread(this.#source)
       const close = iterator?.return
       if (typeof close !== 'function') return undefined
       const closed: unknown = (close as (this: unknown) => unknown).call(iterator)
