@@ -1,6 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
-import { isAway } from '../../../handler/retry-policy.js'
+import { isAway } from '../../../base/retry-policy.js'
 import type { Request } from '../../../request/request.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
