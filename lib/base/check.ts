@@ -25,8 +25,8 @@ export function word(words: string, flags?: 'i'): Rule {
 export function oneOrMore(rule: Rule): Rule {
   return (name, value) => {
     const list = [value].flat()
-    if (list.length === 0) throw optionRange(name, 'one or more', value)
-    for (const one of list) rule(name, one)
+    // An empty one is refused as what is none.
+    for (const one of list.length === 0 ? [value] : list) rule(name, one)
   }
 }
 
@@ -37,7 +37,7 @@ export function unless(types: string): Rule {
 
 /** Checks every given option by its own rule. An unknown one is most often a known one misspelled, so it is refused. */
 export function check<O extends object>(where: string, options: O, rules: Record<string, Rule>): O {
-  if (typeof options !== 'object' || options === null) throw optionType(`The options of ${where}`, 'an object', options)
+  object(`The options of ${where}`, options)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(rules, name)) throw optionType(`An option of ${where}`, `one of ${Object.keys(rules).join(', ')}`, name)
     const value = options[name as keyof O]
@@ -71,7 +71,8 @@ export function numeric(name: string, value: unknown, expected: string, fits: bo
 /** Integers; Infinity, where nothing is too large. */
 export function integers(least: number, most = Infinity): Rule {
   const expected = most < Infinity ? `an integer from ${least} to ${most}` : `an integer ≥ ${least}, or Infinity`
-  return (name, value) => numeric(name, value, expected, value >= least && value <= most && (Number.isInteger(value) || value === Infinity))
+  // What is left of Infinity is NaN.
+  return (name, value) => numeric(name, value, expected, value >= least && value <= most && !(value % 1))
 }
 
 /** 0 is Infinity's other name where it means "no bound". */

@@ -160,19 +160,13 @@ export class DependencyError extends SluiceError {
 /** An option of the wrong type: `ERR_OPTION_TYPE`. A TypeError, as the platform's own. */
 export class OptionTypeError extends TypeError implements Coded {
   readonly code = 'ERR_OPTION_TYPE'
-
-  override get name(): string {
-    return 'OptionTypeError'
-  }
+  override readonly name = 'OptionTypeError'
 }
 
 /** An option of the right type out of its range: `ERR_OPTION_RANGE`. A RangeError, as the platform's own. */
 export class OptionRangeError extends RangeError implements Coded {
   readonly code = 'ERR_OPTION_RANGE'
-
-  override get name(): string {
-    return 'OptionRangeError'
-  }
+  override readonly name = 'OptionRangeError'
 }
 
 export function optionType(name: string, expected: string, given: unknown): OptionTypeError {

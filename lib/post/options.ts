@@ -96,6 +96,6 @@ function patience(name: string, value: unknown): void {
   if (value !== Infinity) milliseconds(name, value)
 }
 
-function size(name: string, value: unknown): void {
-  numeric(name, value, 'an integer, or 0 or less for all documents in one request', Number.isInteger(value) || value === Infinity || value === -Infinity)
+function size(name: string, value: any): void {
+  numeric(name, value, 'an integer, or 0 or less for all documents in one request', value >= -Infinity && !(value % 1))
 }
