@@ -10,7 +10,8 @@ export interface LogRecord {
   readonly time: number
   /**
    * What happened: `'executor.failed'`, `'document.failed'` (the others of its request went on), `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
-   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client), `'endpoint.unknown'` (an option names an endpoint that
+   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client), `'tls.refused'` (a client's certificate is missing or not trusted;
+   * told once in ten seconds), `'tls.failed'` (what a client's files of keys and certificates hold since they were renewed does not belong together), `'endpoint.unknown'` (an option names an endpoint that
    * looks misspelled, as a Flow opens). More may come.
    */
   readonly event: string

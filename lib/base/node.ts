@@ -47,6 +47,7 @@ interface Builtins {
   events: typeof import('node:events')
   async_hooks: typeof import('node:async_hooks')
   diagnostics_channel: typeof import('node:diagnostics_channel')
+  tls: typeof import('node:tls')
 }
 
 /** A module of Node at once, where the platform hands them out like that: Node from 20.16 on, Bun, Deno. */

@@ -57,7 +57,10 @@ export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata
    * `(url, init) => fetch(url, { ...init, credentials: 'include' })`. Default: Node's own client, elsewhere `fetch`.
    */
   fetch?: typeof globalThis.fetch | undefined
-  /** Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`. Default: none. */
+  /**
+   * Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`; at the level error, of keys and certificates
+   * that were renewed and do not belong together: `'tls.failed'`. Default: none; of the latter, console.error.
+   */
   logger?: Logger | undefined
 }
 
@@ -293,9 +296,9 @@ export class Client implements Handler, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, compression, connectTimeout, maxMessageBytes, forwardIdentity, docarray, unary, keepalive, fetch } = this.#options
+    const { tls, compression, connectTimeout, maxMessageBytes, forwardIdentity, docarray, unary, keepalive, fetch, logger } = this.#options
     const told = {
-      ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token: this.#token, forwardIdentity },
+      ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token: this.#token, forwardIdentity, logger },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: this.#headers,
       ...(this.address.protocol === 'http' ? { fetch } : { keepalive }),
@@ -318,11 +321,11 @@ export class Client implements Handler, AsyncDisposable {
 
   async #overHttp(): Promise<GraphQLConnection> {
     this.#check()
-    const { tls, connectTimeout, maxMessageBytes, fetch } = this.#options
+    const { tls, connectTimeout, maxMessageBytes, fetch, logger } = this.#options
     this.#graphql ??= import('../wire/graphql/client/connect.js').then(
       ({ connect }) =>
         connect(this.address, {
-          ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token: this.#token },
+          ...{ timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, fetch, token: this.#token, logger },
           tls: typeof tls === 'object' ? tls : undefined,
           headers: this.#headers,
         }),

@@ -7,7 +7,10 @@ const COMPRESSION = '^(?:[Gg]zip|[Dd]eflate|NoCompression)$'
 
 /** How an executor elsewhere is spoken to. What is said of each is for the command line of a Client, too. */
 export const REMOTE_KEYS: Readonly<Record<keyof RemoteOptions, Key>> = {
-  tls: option({ oneOf: [FLAG, OBJECT] }, 'Whether it is spoken to in private. Default false.'),
+  tls: option(
+    { oneOf: [FLAG, OBJECT] },
+    'Whether it is spoken to in private: true, or { ca_file, key_file, cert_file, server_name }, whose files start at the folder of this one. Default false.',
+  ),
   headers: option(TEXTS, 'Headers, or gRPC metadata, that go with each call.'),
   metadata: option(TEXTS, 'gRPC’s name for headers.'),
   token: option(TEXT, 'Shows who asks: from the environment only, as ${{ ENV.SLUICE_TOKEN }}. For a file, token_file.'),

@@ -20,7 +20,7 @@ export interface SaveConfigOptions {
 }
 
 /** Options whose own keys are Jina's too, so they are written as Jina writes them. */
-const NESTED = ['dynamicBatching', 'retries', 'graphql']
+const NESTED = ['dynamicBatching', 'retries', 'graphql', 'tls']
 
 /** Files that are no code: named from the file's folder where they lie below it, and else by where they are. */
 const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile']
@@ -130,9 +130,15 @@ async function filesOf(options: object, folder: string): Promise<Record<string, 
     return way.startsWith('..') || isAbsolute(way) ? resolve(file) : way
   }
   const files = FILES.map((name) => [name, (options as Record<string, string | readonly string[] | undefined>)[name]] as const)
-  return Object.fromEntries(
-    files.filter(([, file]) => file !== undefined).map(([name, file]) => [name, typeof file === 'string' ? named(file) : file!.map(named)]),
-  )
+  const { tls } = options as { readonly tls?: unknown }
+  return {
+    ...Object.fromEntries(
+      files.filter(([, file]) => file !== undefined).map(([name, file]) => [name, typeof file === 'string' ? named(file) : file!.map(named)]),
+    ),
+    ...(typeof tls === 'object' && {
+      tls: Object.fromEntries(Object.entries(tls!).map(([key, value]) => [key, /File$/.test(key) && typeof value === 'string' ? named(value) : value])),
+    }),
+  }
 }
 
 /** Keys of settings in snake_case. Endpoints, which have settings of their own, are left as they are. */

@@ -67,12 +67,21 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     options.token = fields.text('token')
   }
   if (options.tokenFile !== undefined) options.tokenFile = (await node('path')).resolve(where.folder, fields.text('tokenFile')!)
+  if (isExternal && typeof options.tls === 'object') options.tls = await tlsOf(options.tls!, where.folder)
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
   // Nothing of it is loaded: that its words are known is all there is to see.
   if (isExternal && typeof fields.get('uses') === 'object') fields.fields('uses', 'an executor', USES_KEYS)
   const loaded = isExternal ? undefined : await usesOf(fields, where, handedDown)
   return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded, where)) } }
+}
+
+/** Keys and certificates of who asks elsewhere, whose files start at the file's folder. */
+async function tlsOf(tls: object, folder: string): Promise<object> {
+  const { resolve } = await node('path')
+  const named = (key: string): string => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  const found = (key: string, value: unknown): unknown => (/^(ca|key|cert)File$/.test(key) && typeof value === 'string' ? resolve(folder, value) : value)
+  return Object.fromEntries(Object.entries(tls).map(([key, value]) => [named(key), found(named(key), value)]))
 }
 
 /** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */

@@ -71,7 +71,7 @@ export class Gateway implements AsyncDisposable {
     await rehearse()
     try {
       for (const { port, protocols } of plan(all)) {
-        const opened = await Port.open(port, await wiresOf(limited, protocols, told, entrance), told, entrance)
+        const opened = await Port.open(port, await wiresOf(limited, protocols, told, entrance), { ...told, logger }, entrance)
         ports.push(opened)
         for (const protocol of protocols) addresses[protocol] = `${SCHEMES[protocol]}${told.tls === undefined ? '' : 's'}://${opened.authority}`
       }

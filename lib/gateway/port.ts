@@ -1,5 +1,7 @@
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
+import { now } from '../base/clock.js'
+import { type Logger, log } from '../base/logger.js'
 import type { Entrance } from '../wire/authentication.js'
 import { HEADERS_TIMEOUT } from '../wire/defaults.js'
 import { isLoopback } from '../wire/hosts.js'
@@ -12,7 +14,7 @@ import { plain, secure } from './sockets.js'
 import { speakersOf, type Wires } from './wires.js'
 
 /** Where and how to listen. */
-export interface PortOptions extends Pick<GatewayOptions, 'host' | 'headersTimeout' | 'onError'> {
+export interface PortOptions extends Pick<GatewayOptions, 'host' | 'headersTimeout' | 'onError' | 'logger'> {
   /** With its keys as texts. */
   readonly tls?: ServerTls | undefined
 }
@@ -48,7 +50,10 @@ export class Port {
       else if (http !== undefined) http.emit('connection', socket)
       else socket.destroy()
     }
-    const server = tls === undefined ? await plain(headersTimeout, hand) : await secure(tls, headersTimeout, grpc !== undefined, http !== undefined, hand)
+    const server =
+      tls === undefined
+        ? await plain(headersTimeout, hand)
+        : await secure(tls, headersTimeout, grpc !== undefined, http !== undefined, hand, refusals(options.logger))
     server.on('connection', (socket: Socket) => {
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
@@ -88,5 +93,18 @@ export class Port {
     for (const socket of this.#sockets) socket.destroy()
     ;(await this.#alive)()
     await closed
+  }
+}
+
+/** Milliseconds for which clients that are turned away for the same reason are told of once. */
+const QUIET = 10_000
+
+/** Tells of clients whose certificates are not taken: who comes again and again fills no log. */
+function refusals(logger: Logger | undefined): (error: Error) => void {
+  let quiet = -Infinity
+  return (error) => {
+    if (now() < quiet) return
+    quiet = now() + QUIET
+    log(logger, 'warn', 'tls.refused', { error })
   }
 }

@@ -37,7 +37,14 @@ export async function plain(time: number, hand: (socket: Socket, isHttp2: boolea
 }
 
 /** The same with TLS, in which clients say beforehand what they will speak. */
-export async function secure(tls: ServerTls, time: number, grpc: boolean, http: boolean, hand: (socket: Socket, isHttp2: boolean) => void): Promise<NetServer> {
+export async function secure(
+  tls: ServerTls,
+  time: number,
+  grpc: boolean,
+  http: boolean,
+  hand: (socket: Socket, isHttp2: boolean) => void,
+  refused: (error: Error) => void = ignore,
+): Promise<NetServer> {
   const { createServer } = await node('tls')
   // Who speaks both, as browsers do, wants HTTP/1: HTTP/2 is for gRPC alone.
   const choose = ({ protocols }: { protocols: string[] }): string | undefined =>
@@ -50,7 +57,15 @@ export async function secure(tls: ServerTls, time: number, grpc: boolean, http: 
   }
   const server = createServer(options as object, (socket) => hand(socket, socket.alpnProtocol === 'h2'))
   // Node says that a handshake went wrong or took too long, and leaves the connection as it is.
-  return server.on('tlsClientError', (_, socket) => socket.destroy())
+  return server.on('tlsClientError', (error, socket) => {
+    const { authorizationError } = socket
+    // A client's certificate that is not trusted, or missing, is worth a word; that somebody left, or says what is no TLS, is not.
+    const reason = authorizationError
+      ? String(authorizationError)
+      : /PEER_DID_NOT_RETURN|CERT/.test((error as NodeJS.ErrnoException).code ?? '') && error.message
+    if (reason) refused(new Error(`the certificate of a client is missing, or not trusted (${reason})`, { cause: error }))
+    socket.destroy()
+  })
 }
 
 function ignore(): void {}

@@ -1,7 +1,7 @@
 import { FlowBuildError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import { isAway, retriesElsewhere } from '../base/retry-policy.js'
-import { Client } from '../client/client.js'
+import { Client, type ClientOptions } from '../client/client.js'
 import { Replicas } from '../handler/replicas.js'
 import { Retry, type RetryOptions } from '../handler/retry.js'
 import type { Handler } from '../request/handler.js'
@@ -16,7 +16,7 @@ import type { Start } from './place.js'
  * A Client for each address of an executor that runs elsewhere.
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
-export const start: Start = async ({ name, options }) => {
+export const start: Start = async ({ name, options }, { logger }) => {
   const { host, port, protocol } = options
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()
@@ -27,7 +27,8 @@ export const start: Start = async ({ name, options }) => {
   if (options.token !== undefined && options.tokenFile !== undefined)
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has token and tokenFile. Give one of them`)
   const told = Object.fromEntries(Object.keys(REMOTE_RULES).map((name) => [name, options[name as keyof RemoteOptions]])) as RemoteOptions
-  const clients = Array.from({ length: count }, (_, at) => new Client({ host: hosts[at] ?? hosts[0], port: ports[at] ?? ports[0], protocol, ...told }))
+  const at = (n: number): ClientOptions => ({ host: hosts[n] ?? hosts[0], port: ports[n] ?? ports[0], protocol, logger, ...told })
+  const clients = Array.from({ length: count }, (_, n) => new Client(at(n)))
   const around = (handler: Handler): External => new External(name, handler, clients, options)
   return { handlers: clients.map(reachable), parts: [], options, around }
 }

@@ -1,6 +1,9 @@
-import { check, milliseconds, type Rule, word } from '../base/check.js'
-import { OptionRangeError, optionRange, optionType } from '../base/errors.js'
+import { callback, check, milliseconds, type Rule, string, word } from '../base/check.js'
+import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
+import type { Logger } from '../base/logger.js'
+import { builtin } from '../base/node.js'
 import type { Protocol } from './address.js'
+import { namesOf, tryPems } from './certificates.js'
 import { bearerRule } from './credentials.js'
 import { REMOTE_RULES } from './option-rules.js'
 import type { RemoteOptions } from './remote-options.js'
@@ -10,11 +13,13 @@ import type { ClientTls } from './tls.js'
 export interface ConnectOptions extends Omit<RemoteOptions, 'metadata' | 'tokenFile' | 'docarray' | 'keepalive' | 'unary'> {
   /** Milliseconds in which a request must be answered, attempts included. Default: none. */
   timeout?: number | undefined
+  /** Told of keys and certificates that were renewed and do not belong together: `'tls.failed'`. Default: console.error. */
+  logger?: Logger | undefined
 }
 
 const { connectTimeout, forwardIdentity, maxMessageBytes } = REMOTE_RULES
 
-const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout'>, Rule> = {
+const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout' | 'logger'>, Rule> = {
   ...{ connectTimeout, forwardIdentity, maxMessageBytes },
   compression: word('gzip deflate'),
   tls: clientTls,
@@ -23,7 +28,7 @@ const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout'>, Rule> = {
 }
 
 /** What checks the options that all connections have. */
-export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = { ...IN_FULL, timeout: milliseconds }
+export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = { ...IN_FULL, timeout: milliseconds, logger: callback }
 
 /** What checks how somebody elsewhere is spoken to, in full. */
 export const CLIENT_RULES: Record<keyof RemoteOptions, Rule> = {
@@ -64,16 +69,33 @@ export function headersOver(protocol: Protocol): Rule {
   return protocol === 'grpc' ? metadata : headers
 }
 
+/** What checks what a client shows and trusts, as far as that is possible at once: files are read when a connection is made. */
 function clientTls(name: string, value: boolean | ClientTls): void {
   if (typeof value === 'boolean') return
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionType(name, 'true, false or { ca, key, cert, serverName }', value)
-  check(name, value, { ca: pem, key: pem, cert: pem, serverName })
+  const { ca, key, cert, caFile, keyFile, certFile } = check(name, value, TLS_RULES)
+  const twice = (
+    [
+      ['ca', ca, caFile],
+      ['key', key, keyFile],
+      ['cert', cert, certFile],
+    ] as const
+  ).find((one) => one[1] !== undefined && one[2] !== undefined)
+  if (twice !== undefined) throw new OptionTypeError(`${name}.${twice[0]} and ${name}.${twice[0]}File are one thing: give one of them`)
+  if (((key ?? keyFile) === undefined) !== ((cert ?? certFile) === undefined))
+    throw new OptionTypeError(`${name}.key and ${name}.cert go together: a key is of no use without its certificate, and the other way round`)
+  const secure = builtin('tls')
+  // Where the platform does not hand it out at once, the first connection finds it out.
+  if (secure !== undefined) tryPems(secure, { ca, key, cert }, namesOf(), (reason, cause) => new OptionRangeError(reason, { cause }))
 }
+
+const TLS_RULES = Object.fromEntries(
+  ['ca', 'key', 'cert', 'caFile', 'keyFile', 'certFile', 'serverName'].map((part): [string, Rule] => [
+    part,
+    (_, value) => (/File|Name/.test(part) ? string(`tls.${part}`, value) : pem(part, value)),
+  ]),
+)
 
 function pem(name: string, value: unknown): void {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) throw optionType(`tls.${name}`, 'a text in PEM', value)
-}
-
-function serverName(name: string, value: unknown): void {
-  if (typeof value !== 'string') throw optionType(`tls.${name}`, 'a string', value)
 }

@@ -1,10 +1,17 @@
 import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../base/clock.js'
+import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
+import { isHungUp, kindOfPlatform, platformCode } from './platform-errors.js'
+import { type ClientTls, secureTo } from './tls.js'
+import { insecure } from './tls-failures.js'
 
 /** What a client of HTTP/2 says first: its preface, and settings without any. */
 export const HELLO = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'
 const SETTINGS = 4
+
+/** What any server of HTTP/1 answers at once, without a word to whoever is behind it. */
+export const OPTIONS = 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
 
 /** Milliseconds that an answer is worth: it only makes an error clearer. */
 const PATIENCE = 1000
@@ -35,7 +42,7 @@ export function spokenAt(host: string, port: number, timeout: number): Promise<S
 async function find(host: string, port: number, timeout: number): Promise<Spoken> {
   const patience = Math.min(timeout, PATIENCE)
   // Then it was something else that went wrong: it was just starting, or ending.
-  if (await startsWith(host, port, patience, 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n', isHttp1)) return undefined
+  if (await startsWith(host, port, patience, OPTIONS, isHttp1)) return undefined
   if (await startsWith(host, port, patience, HELLO, isHttp2)) return 'HTTP/2'
   return (await speaksTls(host, port, patience)) ? 'TLS' : undefined
 }
@@ -51,6 +58,60 @@ async function startsWith(host: string, port: number, patience: number, said: st
     socket.once('data', (bytes: Uint8Array) => tell(is(bytes)))
     socket.once('error', () => tell(false))
     socket.write(said, 'latin1')
+  })
+}
+
+/**
+ * Why a secure connection that was hung up on does not stand, as far as asking once more can tell, with the same certificate.
+ * @param hello what any server of this protocol answers at once
+ * @returns nothing where all is well now, or something else is wrong than TLS
+ */
+export async function insecureAt(host: string, port: number, tls: ClientTls, hello: string, timeout: number): Promise<string | undefined> {
+  const patience = Math.min(timeout, PATIENCE)
+  const greeted = await greet(host, port, tls, hello, patience)
+  if ('answer' in greeted || greeted.error === undefined) return undefined
+  const { code, at } = platformCode(greeted.error)
+  if (kindOfPlatform(code, false) === 'tls') return insecure(code, say(at))
+  // With TLS 1.3, a handshake is over here before the other end has seen the certificate; and Node hangs up on one of a stranger without a word.
+  if (greeted.secure)
+    return tls.cert === undefined ? undefined : 'it hung up when it had seen the certificate that it was shown (tls.cert): it does not trust it'
+  if (!isHungUp(code)) return undefined
+  for (const [said, is] of [[OPTIONS, isHttp1] as const, [HELLO, isHttp2] as const])
+    if (await startsWith(host, port, patience, said, is)) return insecure('WRONG_VERSION_NUMBER', 'it hung up in the handshake')
+  return 'it hung up in the middle of the handshake of TLS, twice'
+}
+
+/** What came of a hello: an answer, or how it ended, and whether a secure connection had stood before; nothing, when it took too long. */
+export type Greeted = { readonly answer: Uint8Array } | { readonly secure: boolean; readonly error?: Error }
+
+/** Says hello on a secure connection of its own. */
+export async function greet(host: string, port: number, tls: ClientTls, hello: string, timeout: number): Promise<Greeted> {
+  const [{ connect }, { isIP }] = await Promise.all([node('tls'), node('net')])
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  // gRPC has a name of its own in the handshake, for servers that speak other protocols too.
+  const alpn = hello === HELLO ? { ALPNProtocols: ['h2'] } : {}
+  let socket: Socket
+  try {
+    socket = connect({ host, port, ...name, ...alpn, ...secureTo(tls) })
+  } catch (error) {
+    return { secure: false, error: error as Error }
+  }
+  let secure = false
+  return new Promise((resolve) => {
+    const tell = (greeted: Greeted): void => {
+      clearTimeout(timer)
+      resolve(greeted)
+      socket.destroy()
+    }
+    const timer = setTimeout(() => tell({ secure }), timeout)
+    socket.once('secureConnect', () => {
+      secure = true
+      socket.write(hello, 'latin1')
+    })
+    socket.once('data', (answer: Uint8Array) => tell({ answer }))
+    // For good: an error that comes later must have a listener too.
+    socket.on('error', (error) => tell({ secure, error }))
+    socket.once('close', () => tell({ secure, error: Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' }) }))
   })
 }
 
@@ -84,4 +145,27 @@ export function instead(spoken: 'HTTP/2' | 'TLS', wanted: string, secure: string
   return spoken === 'TLS'
     ? `who answers there wants TLS: write ${secure}://, or set tls`
     : `who answers there speaks HTTP/2, as gRPC does, and no ${wanted}. See whether port and protocol are right`
+}
+
+/** Who was asked, and for what. */
+interface Asked {
+  readonly url: URL
+  readonly tls: ClientTls
+  readonly wanted: string
+  /** The scheme with TLS. */
+  readonly secure: string
+  readonly timeout: number
+}
+
+/** What a server of HTTP/1 means that hung up without a word. @returns nothing, where that cannot be told */
+export async function hungUp({ url, tls, wanted, secure, timeout }: Asked): Promise<{ kind: 'tls' | 'unimplemented'; reason: string } | undefined> {
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const isSecure = url.protocol === `${secure}:`
+  const port = Number(url.port || (isSecure ? 443 : 80))
+  if (isSecure) {
+    const reason = await insecureAt(host, port, tls, OPTIONS, timeout)
+    return reason === undefined ? undefined : { kind: 'tls', reason }
+  }
+  const spoken = await spokenAt(host, port, timeout)
+  return spoken === undefined ? undefined : { kind: 'unimplemented', reason: instead(spoken, wanted, secure) }
 }

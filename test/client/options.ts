@@ -8,6 +8,7 @@ import { ADD_RULES } from '../../lib/flow/options.js'
 import { Flow } from '../../lib/index.js'
 import { CLIENT_RULES } from '../../lib/wire/connect-options.js'
 import { REMOTE_RULES } from '../../lib/wire/option-rules.js'
+import { certificates } from '../support/tls.js'
 
 test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => {
   const wrong: [object, 'ERR_OPTION_TYPE' | 'ERR_OPTION_RANGE', RegExp][] = [
@@ -29,7 +30,11 @@ test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => 
     [{ timeout: '1s' }, 'ERR_OPTION_TYPE', /^timeout/],
     [{ fetch: 'fetch' }, 'ERR_OPTION_TYPE', /^fetch/],
     [{ docarray: 'v3' }, 'ERR_OPTION_RANGE', /^docarray/],
-    [{ tls: { rejectUnauthorized: false } }, 'ERR_OPTION_TYPE', /^An option of tls must be one of ca, key, cert, serverName, not "rejectUnauthorized"/],
+    [
+      { tls: { rejectUnauthorized: false } },
+      'ERR_OPTION_TYPE',
+      /^An option of tls must be one of ca, key, cert, caFile, keyFile, certFile, serverName, not "rejectUnauthorized"/,
+    ],
     [{ tls: { ca: ['one', 'two'] } }, 'ERR_OPTION_TYPE', /^tls\.ca must be a text in PEM/],
     [{ tls: 'yes' }, 'ERR_OPTION_TYPE', /^tls must be/],
   ]
@@ -72,12 +77,13 @@ test('C2, C3: what only gRPC has a meaning for is refused over gRPC', () => {
   }
 })
 
-test('C3: every default may be given, and all that is in range', () => {
+test('C3: every default may be given, and all that is in range', async () => {
+  const { ca } = await certificates()
   new Client({
     ...{ host: '127.0.0.1', port: 80, protocol: 'grpc', tls: false, retries: { attempts: 0, delay: 100, maxDelay: 5000 } },
     ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, docarray: 'v1', headers: {}, metadata: {} },
   })
-  new Client({ retries: Infinity, compression: 'deflate', tls: { ca: new Uint8Array(1), serverName: 'a' } })
+  new Client({ retries: Infinity, compression: 'deflate', tls: { ca: new TextEncoder().encode(ca), serverName: 'a' } })
 })
 
 test('183: a Client, an executor elsewhere, YAML and the command line have the same options for somebody elsewhere, and one rule for each', async () => {

@@ -10,18 +10,4 @@ export interface KnownRed {
 }
 
 /** All that is wrong today, by kind of fault. This list becomes shorter, never longer. */
-export const KNOWN_REDS: readonly KnownRed[] = [
-  // 231: certificates by wire
-  {
-    row: 231,
-    name: "TLS: a client's certificate of another authority",
-    ways: ['client http', 'client websocket', 'graphql'],
-    seen: 'ConnectionError ERR_DISCONNECTED',
-  },
-  {
-    row: 231,
-    name: "TLS: a client's certificate of another authority",
-    ways: ['external http', 'external websocket'],
-    seen: 'ExecutorError ERR_EXECUTOR of actor (ERR_DISCONNECTED)',
-  },
-]
+export const KNOWN_REDS: readonly KnownRed[] = []

@@ -58,6 +58,7 @@ export function clientSettings(options: GrpcConnectOptions) {
   })
   return {
     tls: given.tls,
+    logger: given.logger,
     headers: given.headers ?? {},
     compression: given.compression,
     timeout: given.timeout,

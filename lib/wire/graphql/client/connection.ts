@@ -1,6 +1,7 @@
 import { abortSignal, check, milliseconds, string } from '../../../base/check.js'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, DocumentError, ExecutorError, say } from '../../../base/errors.js'
+import type { Logger } from '../../../base/logger.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
 import type { Scope } from '../../../stream/scope.js'
 import { type Address, written } from '../../address.js'
@@ -48,6 +49,7 @@ export interface GraphQLConnectSettings {
   readonly maxMessageBytes?: number | undefined
   readonly connectTimeout?: number | undefined
   readonly tls?: ClientTls | undefined
+  readonly logger?: Logger | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
   readonly token?: BearerOption | undefined
 }
@@ -61,8 +63,8 @@ export class GraphQLConnection {
   readonly #calls = new Set<Call>()
 
   constructor(address: Address, settings: GraphQLConnectSettings) {
-    const { tls, connectTimeout, fetch } = settings
-    const given = Object.entries({ tls, connectTimeout, fetch }).filter(([, value]) => value !== undefined)
+    const { tls, connectTimeout, fetch, logger } = settings
+    const given = Object.entries({ tls, connectTimeout, fetch, logger }).filter(([, value]) => value !== undefined)
     const { url, transport } = wayTo(written(address, 'http'), Object.fromEntries(given))
     this.#url = new URL('graphql', url.href.endsWith('/') ? url : `${url.href}/`)
     this.#settings = settings

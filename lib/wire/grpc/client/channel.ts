@@ -12,6 +12,7 @@ import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import type { Scope } from '../../../stream/scope.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
 import { HELLO } from '../../probe.js'
+import { type ClientTls, isInFiles, type TlsNow, tlsNow } from '../../tls.js'
 import { CROSSED } from '../../unseen.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
@@ -25,10 +26,14 @@ const QUESTION = 10_000
 export class Channel {
   readonly #make: () => Client
   readonly #place: Place
+  readonly #tlsNow: TlsNow | undefined
+  /** What the client was made with. */
+  #tls: ClientTls | undefined
   readonly #patience: number
   readonly #keepalive: number
-  #client: Client
-  #channel: ChannelInterface
+  /** There is none before keys and certificates in files were read. */
+  #client: Client | undefined
+  #channel: ChannelInterface | undefined
   #connecting: Promise<void> | undefined
   #closed = false
   #users = 0
@@ -45,7 +50,6 @@ export class Channel {
     const { host, port, tls } = place
     const { keepalive, compression } = settings
     this.#keepalive = keepalive
-    const credentials = credentialsOf(place)
     const options = {
       'grpc.max_receive_message_length': settings.maxMessageBytes,
       'grpc.max_send_message_length': -1,
@@ -71,14 +75,22 @@ export class Channel {
       alive,
       () => this.#lose(),
     )
-    this.#make = () => new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, options)
+    this.#make = () => new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentialsOf(this.#tls), options)
+    this.#tlsNow = tls && isInFiles(tls) ? tlsNow(tls, place.address, settings.logger) : undefined
+    this.#tls = tls
+    if (this.#tlsNow === undefined) this.#anew()
+  }
+
+  /** The old one ends with the calls that are on it. */
+  #anew(): void {
+    this.#client?.close()
     this.#client = this.#make()
     this.#channel = this.#client.getChannel()
   }
 
   /** What calls are made by: ask each time. */
   get client(): Client {
-    return this.#client
+    return this.#client!
   }
 
   /** Whether a connection stands. */
@@ -103,11 +115,20 @@ export class Channel {
 
   /** Connects if it does not yet. A closed channel must not be asked: it would connect again. */
   #state(): State {
-    return this.#closed ? State.SHUTDOWN : this.#channel.getConnectivityState(true)
+    if (this.#closed) return State.SHUTDOWN
+    return this.#channel?.getConnectivityState(true) ?? State.IDLE
   }
 
   async #connect(): Promise<void> {
     const until = now() + this.#patience
+    if (this.#tlsNow !== undefined) {
+      const tls = await this.#tlsNow()
+      // What was renewed is for connections to come, as this one.
+      if (!this.#closed && (this.#client === undefined || tls !== this.#tls)) {
+        this.#tls = tls
+        this.#anew()
+      }
+    }
     let anew = false
     for (;;) {
       const state = this.#state()
@@ -116,14 +137,12 @@ export class Channel {
         return
       }
       if (state === State.TRANSIENT_FAILURE) {
-        const fault = await probe(this.#place, Math.max(1, until - now()))
+        const fault = await probe({ ...this.#place, tls: this.#tls }, Math.max(1, until - now()))
         if (fault !== undefined) throw fault
         // It is there again, and grpc-js would not ask for seconds yet.
         if (!anew && this.#state() === State.TRANSIENT_FAILURE) {
           anew = true
-          this.#client.close()
-          this.#client = this.#make()
-          this.#channel = this.#client.getChannel()
+          this.#anew()
           continue
         }
       }
@@ -176,7 +195,7 @@ export class Channel {
     const same = (bytes: Buffer): Buffer => bytes
     return new Promise((resolve) => {
       const options = { deadline: onWall(now() + QUESTION) } as CallOptions
-      this.#client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), options, (error) => {
+      this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), options, (error) => {
         if (error?.code !== Code.DEADLINE_EXCEEDED && error?.code !== Code.UNAVAILABLE) resolve()
       })
     })
@@ -185,19 +204,16 @@ export class Channel {
   /** Nobody is there any more: whoever waits hears of it, and what comes next connects anew. */
   #lose(): void {
     for (const gone of this.#calls) gone()
-    if (this.#closed) return
-    this.#client.close()
-    this.#client = this.#make()
-    this.#channel = this.#client.getChannel()
+    if (!this.#closed) this.#anew()
   }
 
   #nudge(): void {
     const same = (bytes: Buffer): Buffer => bytes
-    this.#client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: onWall(now() + this.#keepalive) } as CallOptions, () => {})
+    this.client.makeUnaryRequest(METHODS.check, same, same, Buffer.alloc(0), { deadline: onWall(now() + this.#keepalive) } as CallOptions, () => {})
   }
 
   #change(from: State, until: number): Promise<void> {
-    return new Promise((resolve) => this.#channel.watchConnectivityState(from, onWall(until), () => resolve()))
+    return new Promise((resolve) => this.#channel!.watchConnectivityState(from, onWall(until), () => resolve()))
   }
 
   close(): void {
@@ -210,13 +226,14 @@ export class Channel {
 
   /** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
   #closeWhenStill(until: number): void {
+    if (this.#client === undefined || this.#channel === undefined) return
     const state = this.#channel.getConnectivityState(false)
     if (state !== State.CONNECTING || now() >= until) this.#client.close()
     else this.#channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => this.#closeWhenStill(until)))
   }
 }
 
-function credentialsOf({ tls }: Place): ChannelCredentials {
+function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
   if (tls === undefined) return ChannelCredentials.createInsecure()
   const bytes = (pem: string | Uint8Array | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem))
   try {

@@ -3,7 +3,8 @@ import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import type { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import { failure } from '../../outcome.js'
-import { HELLO, instead, isHttp2, spokenAt } from '../../probe.js'
+import { greet, HELLO, insecureAt, instead, isHttp2, spokenAt } from '../../probe.js'
+import type { ClientTls } from '../../tls.js'
 import type { Place } from './address.js'
 
 /**
@@ -14,46 +15,40 @@ import type { Place } from './address.js'
 export async function probe(place: Place, timeout: number): Promise<ConnectionError | undefined> {
   const { address, host, port, tls } = place
   const { connect } = await node('net')
-  const tcp = connect({ host, port, autoSelectFamily: true })
-  let socket: Socket = tcp
+  const socket = connect({ host, port, autoSelectFamily: true })
   try {
-    await event(tcp, 'connect', timeout)
+    await event(socket, 'connect', timeout)
   } catch (cause) {
-    tcp.destroy()
+    socket.destroy()
     return failure('unreachable', address, `nobody answers there (${textOf(cause)}). See whether the server runs and the address is right`, {
       cause,
     })
   }
   try {
-    if (tls !== undefined) {
-      const secure = await node('tls')
-      const { isIP } = await node('net')
-      const servername = tls.serverName ?? (isIP(host) ? undefined : host)
-      const given = { ca: tls.ca, key: tls.key, cert: tls.cert, servername } as Record<string, unknown>
-      for (const [name, value] of Object.entries(given)) given[name] = value instanceof Uint8Array ? Buffer.from(value) : value
-      socket = secure.connect({
-        socket: tcp,
-        host,
-        ALPNProtocols: ['h2'],
-        ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-      })
-      await event(socket, 'secureConnect', timeout)
-    }
+    if (tls !== undefined) return await secured(place, tls, timeout)
     socket.write(HELLO, 'latin1')
-    const answer = (await event(socket, 'data', timeout)) as Buffer
-    if (isHttp2(answer)) return undefined
-    return failure('unimplemented', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
+    return spokenBy(address, (await event(socket, 'data', timeout)) as Buffer)
   } catch (cause) {
     if (cause === LATE) return undefined
-    // With TLS 1.3, a server that wants a certificate says so only after its handshake.
-    if (tls !== undefined)
-      return failure('tls', address, `no secure connection: ${textOf(cause)}. See its certificate, and tls.ca, tls.cert and tls.serverName here`, { cause })
     if ((await spokenAt(host, port, timeout)) === 'TLS') return failure('unimplemented', address, instead('TLS', 'gRPC', 'grpcs'), { cause })
     return failure('disconnected', address, `hung up before it agreed to speak gRPC: ${textOf(cause)}`, { cause })
   } finally {
     socket.destroy()
-    tcp.destroy()
   }
+}
+
+/** The same with TLS. */
+async function secured({ address, host, port }: Place, tls: ClientTls, timeout: number): Promise<ConnectionError | undefined> {
+  const greeted = await greet(host, port, tls, HELLO, timeout)
+  if ('answer' in greeted) return spokenBy(address, greeted.answer)
+  const { error } = greeted
+  if (error === undefined) return undefined
+  const reason = await insecureAt(host, port, tls, HELLO, timeout)
+  return failure(reason === undefined ? 'disconnected' : 'tls', address, reason ?? `hung up before it agreed to speak gRPC: ${textOf(error)}`, { cause: error })
+}
+
+function spokenBy(address: string, answer: Uint8Array): ConnectionError | undefined {
+  return isHttp2(answer) ? undefined : failure('unimplemented', address, 'who answers there does not speak gRPC. See whether address and protocol are right')
 }
 
 const LATE = new Error('no answer in time')

@@ -4,6 +4,7 @@ import type { ConnectOptions } from '../../connect-options.js'
 import { CONNECT_RULES } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
 import { CONNECT_TIMEOUT } from '../../defaults.js'
+import { tlsNow } from '../../tls.js'
 import { HttpConnection } from './connection.js'
 import type { Transport, TransportOptions } from './transport.js'
 import { FetchTransport } from './transport-fetch.js'
@@ -53,12 +54,13 @@ export function connectByFetch(address: string, options: ConnectHttpOptions = {}
 
 function prepare(address: string, options: ConnectHttpOptions): { url: URL; transport: TransportOptions } {
   string('The address of connect()', address)
-  const { tls = false, connectTimeout = CONNECT_TIMEOUT, fetch } = check('connect()', options, CONNECT)
+  const { tls = false, connectTimeout = CONNECT_TIMEOUT, fetch, logger } = check('connect()', options, CONNECT)
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '')
     throw optionRange('The address of connect()', "such as 'http://127.0.0.1:8080', or with https", address)
   if (tls !== false) url.protocol = 'https:'
-  return { url, transport: { tls: typeof tls === 'object' ? tls : {}, connectTimeout, url, fetch } }
+  const given = typeof tls === 'object' ? tls : {}
+  return { url, transport: { tls: given, tlsNow: tlsNow(given, url.origin, logger), connectTimeout, url, fetch } }
 }
 
 export function isNode(): boolean {

@@ -5,6 +5,7 @@ import { notLetIn } from '../../credentials.js'
 import { failure, isOfRequest, type Kind } from '../../outcome.js'
 import { kindOfPlatform, platformCode } from '../../platform-errors.js'
 import { failureIn, outcomeIn } from '../../status.js'
+import { insecure } from '../../tls-failures.js'
 import { collect } from '../body.js'
 import { kindOf } from '../status.js'
 import { statusOf } from './answers.js'
@@ -28,7 +29,7 @@ export function failureOf(address: string, error: unknown, begun: boolean): unkn
 const REASONS: Partial<Record<Kind, (code: string, said: string) => string>> = {
   late: (code) => `no answer in time (${code})`,
   unreachable: (code) => `nobody answers there (${code}). Is the server up, and is this its address?`,
-  tls: (code, said) => `its certificate is not trusted (${code}): ${said}`,
+  tls: insecure,
   unimplemented: (code) => `it does not speak HTTP (${code})`,
 }
 

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http'
-import type { AgentOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
-import { instead, spokenAt } from '../../probe.js'
+import { hungUp } from '../../probe.js'
+import { type ClientTls, secureTo } from '../../tls.js'
 import { CROSSED, markUnseen, untilSeen } from '../../unseen.js'
 import { packing } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
@@ -17,24 +17,19 @@ const IDLE = 4000
 type Zlib = typeof import('node:zlib')
 
 /** Through Node's own client, which says when a connection stands, and knows certificates. */
-export async function nodeTransport({ url, tls, connectTimeout }: TransportOptions): Promise<Transport> {
+export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOptions): Promise<Transport> {
   const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
   const secure = url.protocol === 'https:'
-  const trust: AgentOptions = {}
-  for (const field of ['ca', 'key', 'cert'] as const) {
-    const pem = tls[field]
-    if (pem !== undefined) trust[field] = typeof pem === 'string' ? pem : Buffer.from(pem.buffer, pem.byteOffset, pem.byteLength)
-  }
-  if (tls.serverName !== undefined) trust.servername = tls.serverName
-  const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE, ...trust }) : new http.Agent({ keepAlive: true, timeout: IDLE })
+  const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE }) : new http.Agent({ keepAlive: true, timeout: IDLE })
   const { request } = secure ? https : http
 
-  const sendOnce = ({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
+  // Connections of other certificates are others to the agent.
+  const sendOnce = (tls: ClientTls, { method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
     new Promise((resolve, reject) => {
       // While this room was loaded.
       if (signal.aborted) return reject(signal.reason)
       const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-      const req = request(url, { method, agent, headers: { ...headers, ...length } })
+      const req = request(url, { method, agent, headers: { ...headers, ...length }, ...secureTo(tls) })
       let timer: ReturnType<typeof setTimeout> | undefined
       let [written, heard] = [0, 0]
       const abort = (): void => {
@@ -66,11 +61,11 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
           for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy()
           return reject(markUnseen(error))
         }
-        if (secure || !lost || req.reusedSocket || req.socket?.bytesRead) return reject(error)
-        // Without a word: maybe it heard another language than it expected.
-        spokenAt(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 80), connectTimeout).then((spoken) => {
-          if (spoken === undefined) reject(error)
-          else reject(failure('unimplemented', url.origin, instead(spoken, 'HTTP or GraphQL', 'https'), { cause: error }))
+        // Of what came by TLS, the handshake is a part.
+        if (!lost || req.reusedSocket || (!secure && req.socket?.bytesRead)) return reject(error)
+        // Without a word: maybe it heard another language than it expected, or does not trust who asks.
+        hungUp({ url, tls, wanted: 'HTTP or GraphQL', secure: 'https', timeout: connectTimeout }).then((found) => {
+          reject(found === undefined ? error : failure(found.kind, url.origin, found.reason, { cause: error }))
         }, reject)
       })
       req.once('response', (res: IncomingMessage) => {
@@ -82,7 +77,13 @@ export async function nodeTransport({ url, tls, connectTimeout }: TransportOptio
       })
       req.end(body)
     })
-  return { send: (...call) => untilSeen(() => sendOnce(...call)), close: () => agent.destroy() }
+  return {
+    send: async (...call) => {
+      const tls = secure ? await tlsNow() : {}
+      return untilSeen(() => sendOnce(tls, ...call))
+    },
+    close: () => agent.destroy(),
+  }
 }
 
 function received(res: IncomingMessage, zlib: Zlib): Received {

@@ -1,8 +1,6 @@
 import { inTime, isAlive, Liveness, silence } from '../../liveness.js'
+import { OPTIONS } from '../../probe.js'
 import type { Received, Sending, Transport } from './transport.js'
-
-/** What any server of HTTP answers at once, without a word to whoever is behind it. */
-const HELLO = 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
 
 /**
  * Sees to it that who owes an answer is there. HTTP has no pings, so a late one is asked for on another connection.
@@ -12,7 +10,7 @@ export function watched(transport: Transport, url: URL, ask?: () => Promise<unkn
   const underWay = new Set<(reason: unknown) => void>()
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  const here = (): Promise<boolean> => isAlive(host, port, url.protocol === 'https:', HELLO)
+  const here = (): Promise<boolean> => isAlive(host, port, url.protocol === 'https:', OPTIONS)
   const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
   let heard = 0
   const gone = (): void => {

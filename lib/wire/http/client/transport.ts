@@ -1,8 +1,10 @@
-import type { ClientTls } from '../../tls.js'
+import type { ClientTls, TlsNow } from '../../tls.js'
 
 export interface TransportOptions {
   readonly url: URL
+  /** As it was given. */
   readonly tls: ClientTls
+  readonly tlsNow: TlsNow
   readonly connectTimeout: number
   readonly fetch?: typeof fetch | undefined
 }

@@ -4,6 +4,7 @@ import { kindOf as kindOfHttp } from '../../http/status.js'
 import { failure, type Kind } from '../../outcome.js'
 import { isHungUp, kindOfPlatform, platformCode } from '../../platform-errors.js'
 import { kindInWords } from '../../status.js'
+import { insecure } from '../../tls-failures.js'
 import { markUnseen, NOT_BEGUN } from '../../unseen.js'
 import { kindOf } from '../status.js'
 
@@ -57,7 +58,7 @@ export function failureOf(address: string, error: Error & { code?: string }, ope
   const kind = /^Invalid (Upgrade|Sec-)|subprotocol|Extensions/.test(error.message) ? 'unimplemented' : kindOfPlatform(code, open)
   if (kind === 'tooLarge') return fail(kind, 'an answer is larger than maxMessageBytes')
   if (kind === 'unimplemented') return fail(kind, `who answers there does not speak WebSocket: ${said}`)
-  if (kind === 'tls') return fail(kind, said)
+  if (kind === 'tls') return fail(kind, insecure(code, said))
   if (open) return fail('disconnected', `the connection broke off: ${said}`)
   if (isHungUp(code)) return fail('disconnected', `hung up before it agreed to speak WebSocket: ${said}`)
   return unreachable(address, `nobody answers there: ${said || code}`, error)

@@ -5,6 +5,7 @@ import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { RemoteOptions } from '../../remote-options.js'
+import { tlsNow } from '../../tls.js'
 import type { LineOptions } from './socket.js'
 
 /** What a WebSocket client can be told. */
@@ -51,7 +52,7 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     protocol: mode === 'bytes' ? 'bytes' : undefined,
     mode,
     headers: { ...authorization(url), ...headers },
-    tls: typeof tls === 'object' ? tls : {},
+    tlsNow: tlsNow(typeof tls === 'object' ? tls : {}, shown, options.logger),
     compression: compression !== undefined,
     maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     keepalive,

@@ -6,9 +6,9 @@ import { lineOfWeb } from './socket-web.js'
 export const onBun = typeof (globalThis as { process?: { versions?: { bun?: string } } }).process?.versions?.bun === 'string'
 
 /** Bun's socket is a browser's that can send headers, show certificates and say what went wrong. */
-export function lineOfBun(url: string, options: LineOptions, listener: Listener): Line {
-  const { address, protocol, headers, tls } = options
-  const { ca, key, cert, serverName } = tls
+export async function lineOfBun(url: string, options: LineOptions, listener: Listener): Promise<Line> {
+  const { address, protocol, headers, tlsNow } = options
+  const { ca, key, cert, serverName } = await tlsNow()
   const secure = {
     ...(ca !== undefined && { ca }),
     ...(key !== undefined && { key }),

@@ -5,23 +5,22 @@ import { packageOfNode } from '../../../base/node.js'
 import { isAlive, Liveness, silence } from '../../liveness.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
+import { hungUp, OPTIONS } from '../../probe.js'
+import { secureTo } from '../../tls.js'
 import { closedWith, failureOf, refusedWith } from './failures.js'
 import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 
 /** A socket by `ws`, which can all that browsers' cannot: headers, certificates, a pause. */
 export async function lineOfNode(url: string, options: LineOptions, listener: Listener): Promise<Line> {
   const { WebSocket } = await packageOfNode('ws')
-  const { address, protocol, headers, tls, compression, maxMessageBytes, keepalive, connectTimeout } = options
-  const { ca, key, cert, serverName } = tls
+  const { address, protocol, headers, tlsNow, compression, maxMessageBytes, keepalive, connectTimeout } = options
+  const tls = await tlsNow()
   const socket = new WebSocket(url, {
     // As a plain header: Jina's gateway says nothing back about it, and whoever had asked in due form would have to leave.
     headers: { ...headers, ...(protocol !== undefined && { 'sec-websocket-protocol': protocol }) },
     maxPayload: maxMessageBytes,
     perMessageDeflate: compression,
-    ...(ca !== undefined && { ca: pem(ca) }),
-    ...(key !== undefined && { key: pem(key) }),
-    ...(cert !== undefined && { cert: pem(cert) }),
-    ...(serverName !== undefined && { servername: serverName }),
+    ...secureTo(tls),
   })
   let stream: Socket | undefined
   let open = false
@@ -39,7 +38,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
       socket.ping('', true, ignore)
       const { protocol, hostname, port } = new URL(url)
       const secure = protocol === 'wss:'
-      return isAlive(hostname.replace(/^\[|\]$/g, ''), Number(port || (secure ? 443 : 80)), secure, HELLO)
+      return isAlive(hostname.replace(/^\[|\]$/g, ''), Number(port || (secure ? 443 : 80)), secure, OPTIONS)
     },
     () => {
       end(silence(address))
@@ -73,13 +72,10 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   socket.on('error', (error) => {
     broken = error
     if (open) return
-    const { protocol, hostname, port } = new URL(url)
-    if (protocol !== 'ws:' || !isHungUp(platformCode(error).code)) return end(failureOf(address, error, false))
-    // Without a word: maybe it heard another language than it expected.
-    asking = import('../../probe.js').then(async ({ instead, spokenAt }) => {
-      const spoken = await spokenAt(hostname.replace(/^\[|\]$/g, ''), Number(port || 80), connectTimeout)
-      if (spoken === undefined) end(failureOf(address, error, false))
-      else end(failure('unimplemented', address, instead(spoken, 'WebSocket', 'wss'), { cause: error }))
+    if (!isHungUp(platformCode(error).code)) return end(failureOf(address, error, false))
+    // Without a word: maybe it heard another language than it expected, or does not trust who asks.
+    asking = hungUp({ url: new URL(url), tls, wanted: 'WebSocket', secure: 'wss', timeout: connectTimeout }).then((found) => {
+      end(found === undefined ? failureOf(address, error, false) : failure(found.kind, address, found.reason, { cause: error }))
     })
   })
   socket.on('close', (code, reason) => {
@@ -109,9 +105,6 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
 
 const GOODBYE = 1000
 
-/** What any server of HTTP answers at once. */
-const HELLO = 'OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
-
 /** Asks for a sign of life now and then, and leaves who gives none. */
 function heart(socket: import('ws').WebSocket, stream: Socket, interval: number): ReturnType<typeof setInterval> {
   let seen = -1
@@ -121,10 +114,6 @@ function heart(socket: import('ws').WebSocket, stream: Socket, interval: number)
     else seen = stream.bytesRead
     socket.ping('', true, ignore)
   }, interval).unref()
-}
-
-function pem(text: string | Uint8Array): string | Buffer {
-  return typeof text === 'string' ? text : Buffer.from(text)
 }
 
 function ignore(): void {}

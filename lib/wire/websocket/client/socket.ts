@@ -1,5 +1,5 @@
 import type { ConnectionError } from '../../../base/errors.js'
-import type { ClientTls } from '../../tls.js'
+import type { TlsNow } from '../../tls.js'
 
 /** What a socket tells. */
 export interface Listener {
@@ -29,7 +29,7 @@ export interface LineOptions {
   readonly address: string
   readonly protocol: 'bytes' | undefined
   readonly headers: Readonly<Record<string, string>>
-  readonly tls: ClientTls
+  readonly tlsNow: TlsNow
   readonly compression: boolean
   readonly maxMessageBytes: number
   readonly keepalive: number

@@ -1,5 +1,5 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
-import { ConnectionError, say } from '../../../base/errors.js'
+import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf } from '../../context-headers.js'
@@ -85,7 +85,8 @@ export class Stream implements Listener {
         if (this.over) line.destroy()
         else this.#line = line
       },
-      (error) => this.fail(failureOf(address, error, false)),
+      // What is of this side, as a key or a token that cannot be had, says so itself.
+      (error) => this.fail(error instanceof SluiceError ? error : failureOf(address, error, false)),
     )
   }
 
