@@ -79,7 +79,7 @@ const circle = (): object => {
 
 /** A document that is garbage within, and goes on as the bytes that it is, as no end of ours lets it in. */
 const unread = (): Document<any> =>
-  new LazyDocument({ reader: new Reader(Uint8Array.of(0, 0), 100), model: 'v1', counted: new Counted(), read: readDocument }, 0, 2, 0)
+  new LazyDocument({ reader: new Reader(Uint8Array.of(0, 0), 100), model: 'v1', counted: new Counted(), read: readDocument }, 0, 2, 1)
 
 /** A document that is none when it is there, in the dialect of a way. */
 const unreadable = (way: Way): Document<any> =>

@@ -1,6 +1,6 @@
-import type { Counted } from './counted.js'
+import { Counted } from './counted.js'
 import { readNdArray } from './ndarray.js'
-import { LENGTH } from './reader.js'
+import { LENGTH, MAX_DEPTH, Reader } from './reader.js'
 import type { Source } from './source.js'
 
 // Documents are read late, in whatever executor asks for their fields, and next to those of others. So what is wrong with them is looked for when
@@ -34,6 +34,9 @@ const ENTRY = kind(false)
   value.fields[0x32] = list
   list.fields[0x0a] = value
 }
+
+/** That of a document of docarray 0.x; of later ones, it is a field among others. */
+const ID = 0x0a
 
 /** DocumentProto of docarray 0.x: see document.ts. */
 const V1 = kind(true, true)
@@ -81,14 +84,25 @@ export function checkDocument(source: Source, start: number, end: number, depth:
   check(source, source.model === 'v1' ? V1 : V2, end, depth, counted)
 }
 
+/**
+ * Looks how deep a document is nested that was looked over before, for where it is to stand now.
+ * @throws ProtoError where that is too deep
+ */
+export function checkDepth({ reader, model, read }: Source, start: number, end: number, depth: number): void {
+  checkDocument({ reader: new Reader(reader.bytes, MAX_DEPTH), model, read, counted: new Counted() }, start, end, depth, new Counted())
+}
+
 function check(source: Source, { fields, document }: Kind, end: number, depth: number, counted: Counted): void {
   const { reader } = source
   reader.deeper(depth)
   if (document) counted.check(++counted.documents)
+  const start = reader.pos
+  let ids = 0
   while (reader.pos < end) {
     const tag = reader.tag()
     const inner = tag < 256 ? fields[tag] : undefined
     if (inner === undefined) {
+      if (tag === ID && document && ids++ === 1) (source.renamed ??= new Set()).add(start)
       // Most of what there is: texts and the like.
       if ((tag & 7) === LENGTH) reader.pos = reader.stop(end)
       else reader.skip(tag, end)

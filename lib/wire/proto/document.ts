@@ -126,7 +126,7 @@ export function writeDocuments(writer: Writer, tag: number, documents: readonly 
   let at = 0
   try {
     while (at < documents.length) {
-      const next = copyUntouched(writer, tag, documents, at, 'v1')
+      const next = copyUntouched(writer, tag, documents, at, 'v1', depth)
       if (next === at) {
         writeDocument(writer, tag, documents[at]!, depth)
         at++

@@ -1,6 +1,7 @@
 import { Document, insides } from '../../doc/document.js'
-import { checkDocument } from './check.js'
+import { checkDepth, checkDocument } from './check.js'
 import { handDown } from './foreign.js'
+import { MAX_DEPTH } from './reader.js'
 import type { Source } from './source.js'
 import { readText } from './text.js'
 import { sizeOf, type Writer } from './writer.js'
@@ -18,8 +19,11 @@ export interface Origin {
 /** What a document came as; more than one where several versions of it were merged, the one that counts first. */
 export let originsOf: (document: Document<any>) => readonly Origin[]
 
-/** Writes the documents from a position on that are as they came. Returns the position of the first that is not. `tag` takes one byte. */
-export let copyUntouched: (writer: Writer, tag: number, documents: readonly Document<any>[], from: number, model: 'v1' | 'v2') => number
+/**
+ * Writes the documents from a position on that are as they came. @throws DocumentError where that would be nested too deep, as they stand elsewhere now.
+ * Returns the position of the first that is not. `tag` takes one byte.
+ */
+export let copyUntouched: (writer: Writer, tag: number, documents: readonly Document<any>[], from: number, model: 'v1' | 'v2', depth: number) => number
 
 /** Looks over the documents of a message, before anybody has one. @throws ProtoError for what could not be read later */
 export let checkUnread: (documents: readonly Document<any>[]) => void
@@ -28,6 +32,12 @@ export let checkUnread: (documents: readonly Document<any>[]) => void
 export let sizeOfUntouched: (document: Document<any>, model: 'v1' | 'v2') => number
 
 const NONE: readonly Origin[] = []
+
+/**
+ * Versions that a document remembers: each keeps the message alive that it came in, and whoever keeps a document and merges what comes would keep all. What
+ * later ones brought is here as it was read, and is written like what was made here.
+ */
+const MOST_ORIGINS = 16
 
 /**
  * A document that came over a wire. It is read from its bytes when somebody asks for a field, and goes on as these bytes as long as nobody
@@ -93,12 +103,22 @@ export class LazyDocument extends Document<any> {
 
   /** Reads the id alone, where it stands as everybody writes it: first, and short. Joins ask for nothing else. */
   #name(): void {
-    const { bytes } = this.#source!.reader
+    const source = this.#source!
+    const { bytes } = source.reader
     const start = this.#start + 2
     const stop = start + bytes[start - 1]!
-    if (this.#source!.model === 'v1' && bytes[start - 2] === 0x0a && start < stop && stop < this.#end && bytes[start - 1]! < 128 && bytes[stop] !== 0x0a)
-      insides.fill(this, (this.#id = readText(bytes, start, stop)), undefined, undefined, undefined)
+    const isFirst = source.model === 'v1' && bytes[start - 2] === 0x0a && start < stop && stop < this.#end && bytes[start - 1]! < 128
+    if (isFirst && source.renamed?.has(this.#start) !== true) insides.fill(this, (this.#id = readText(bytes, start, stop)), undefined, undefined, undefined)
     else this.#look()
+  }
+
+  /** Before it is written where it stands deeper than where it came from. */
+  #fit(writer: Writer, depth: number): void {
+    try {
+      checkDepth(this.#source!, this.#start, this.#end, depth)
+    } catch {
+      writer.deeper(Infinity)
+    }
   }
 
   override has(field: 'chunks' | 'matches'): boolean {
@@ -134,7 +154,7 @@ export class LazyDocument extends Document<any> {
     super.merge(other)
     const mine = this.#origins
     const others = originsOf(other).filter((theirs) => !mine.some(({ source, start }) => source === theirs.source && start === theirs.start))
-    if (others.length > 0) this.#origins = [...mine, ...others]
+    if (others.length > 0) this.#origins = [...mine, ...others].slice(0, MOST_ORIGINS)
     return this
   }
 
@@ -183,17 +203,20 @@ export class LazyDocument extends Document<any> {
       }
     }
     // Documents that came behind each other and still stand so are copied in one go.
-    copyUntouched = (writer, tag, documents, from, model) => {
+    copyUntouched = (writer, tag, documents, from, model, depth) => {
       for (let at = from; ; ) {
         const first = documents[at]
         if (first === undefined || !(#source in first)) return at
         const source = first.#source
         if (source === undefined || source.model !== model) return at
-        const { bytes } = source.reader
+        const { bytes, maxDepth } = source.reader
+        const deeper = depth > first.#depth || maxDepth > MAX_DEPTH
+        if (deeper) first.#fit(writer, depth)
         let end = first.#end
         for (at++; at < documents.length; at++) {
           const next: Document = documents[at]!
           if (!(#source in next) || next.#source !== source || bytes[end] !== tag || next.#start - 1 - sizeOf(next.#end - next.#start) !== end) break
+          if (deeper) next.#fit(writer, depth)
           end = next.#end
         }
         writer.need(end - first.#start + 10)

@@ -8,6 +8,8 @@ export interface Source {
   /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
   readonly model: 'v1' | 'v2'
   readonly counted: Counted
+  /** Where documents begin that say their id twice: the last one holds, and has to be looked for. */
+  renamed?: Set<number>
   /**
    * Fills a document from the bytes between two positions. Returns whether its id was there.
    * @param id as far as it is known, so that it is not read twice

@@ -121,7 +121,7 @@ export function writeTyped(writer: Writer, tag: number, documents: readonly Docu
   let at = 0
   try {
     while (at < documents.length) {
-      const next = copyUntouched(writer, tag, documents, at, 'v2')
+      const next = copyUntouched(writer, tag, documents, at, 'v2', depth)
       if (next === at) {
         writeOne(writer, tag, documents[at]!, depth)
         at++

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { Document, DocumentArray } from '../../../lib/index.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage, type ProtoError } from '../../../lib/wire/proto/index.js'
+import { originsOf } from '../../../lib/wire/proto/lazy.js'
 import { plainDocument } from './plain.js'
 
 const docs = (): DocumentArray =>
@@ -143,6 +144,98 @@ test('C6: fields that nobody knows stay with a document, also when it is changed
   const message = decodeMessage(bytes)
   message.docs[0]!.text = 'text'
   for (const docs of [message.docs, message.docs.clone()]) assert.ok(Buffer.from(bytesOf(docs)).includes(Buffer.from(foreign)))
+})
+
+/** A message of docarray 0.x with one document, whose id stands twice. */
+function renamed(): Document {
+  const document = Buffer.concat([Buffer.of(0x0a, 1), Buffer.from('A'), Buffer.of(0x22, 1), Buffer.from('t'), Buffer.of(0x0a, 1), Buffer.from('B')])
+  const within = (tag: number, inner: Buffer): Buffer => Buffer.concat([Buffer.of(tag, inner.length), inner])
+  return decodeMessage(within(0x22, within(0x0a, within(0x0a, document)))).docs[0]!
+}
+
+test('211: of an id that stands twice in a document the last holds, whatever is asked for first', () => {
+  const ways: ((document: Document) => unknown)[] = [
+    () => {},
+    (document) => document.id,
+    (document) => document.text,
+    (document) => document.tags,
+    (document) => document.clone().id,
+    (document) => document.toJSON(),
+  ]
+  for (const first of ways)
+    for (const second of ways) {
+      const document = renamed()
+      first(document)
+      second(document)
+      assert.equal([document.id, document.text, document.clone().id], ['B', 't', 'B'], `${first} ${second}`)
+      assert.is(decodeMessage(bytesOf(DocumentArray.from([document]))).docs[0]!.id, 'B')
+    }
+  const chunk = new Document({ id: 'outer' })
+  chunk.chunks.push(renamed())
+  assert.is(decodeMessage(bytesOf(DocumentArray.from([chunk]))).docs[0]!.chunks[0]!.id, 'B')
+  assert.equal(
+    DocumentArray.from([renamed()])
+      .merge([new Document({ id: 'B', uri: 'b' })])
+      .map(({ uri }) => uri),
+    ['b'],
+  )
+})
+
+/** Chunks in chunks. */
+function nested(levels: number, innermost: Document = new Document({ id: 'in' })): Document {
+  let document = innermost
+  for (let i = 0; i < levels; i++) {
+    const outer = new Document({ id: `${i}` })
+    outer.chunks.push(document)
+    document = outer
+  }
+  return document
+}
+
+for (const model of ['v1', 'v2'] as const)
+  test(`211: ${model}: documents as they came are written only as deep as they can be read`, () => {
+    const wired = (document: Document): Document =>
+      decodeMessage(encodeMessage(emptyMessage({ docs: DocumentArray.from([document]) }), { model }), { model }).docs[0]!
+    const deep: Record<string, () => Document> = {
+      chunks: () => nested(40),
+      tags: () => new Document({ id: 'in', tags: { value: JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`) } }),
+    }
+    for (const [name, make] of Object.entries(deep)) {
+      const seen: string[] = []
+      for (let levels = 45; levels < 65; levels++) {
+        const docs = DocumentArray.from([nested(levels, wired(make()))])
+        let bytes: Uint8Array
+        try {
+          bytes = encodeMessage(emptyMessage({ docs }), { model })
+        } catch (error: any) {
+          assert.is(error.code, 'ERR_DOCUMENT')
+          assert.match(error.message, /100 levels/)
+          seen.push('refused')
+          continue
+        }
+        decodeMessage(bytes, { model })
+        seen.push('read')
+      }
+      assert.equal([...new Set(seen)], ['read', 'refused'], name)
+    }
+    // Several behind each other, of which one is too deep.
+    const both = decodeMessage(encodeMessage(emptyMessage({ docs: DocumentArray.from([{ id: 'flat' }, deep.chunks!()]) }), { model }), { model }).docs
+    const outer = new Document({ id: 'outer' })
+    outer.chunks.push(...both)
+    assert.throws(() => encodeMessage(emptyMessage({ docs: DocumentArray.from([nested(62, outer)]) }), { model }), /100 levels/)
+  })
+
+test('211: a document that is kept and merged with what comes remembers a few messages, and has all of it', () => {
+  const came = (at: number): Document => {
+    const docs = DocumentArray.from([{ id: 'kept', tags: { [`n${at}`]: at } }])
+    return decodeMessage(encodeMessage(emptyMessage({ docs }), { model: 'v2' }), { model: 'v2' }).docs[0]!
+  }
+  const kept = came(0)
+  for (let at = 1; at < 100; at++) kept.merge(came(at))
+  assert.is(originsOf(kept).length, 16)
+  const again = decodeMessage(encodeMessage(emptyMessage({ docs: DocumentArray.from([kept]) }), { model: 'v2' }), { model: 'v2' }).docs[0]!
+  assert.equal(Object.keys(again.tags).length, 100)
+  assert.is(again.tags.n99, 99)
 })
 
 test.run()
