@@ -82,7 +82,8 @@ export class Running implements Handler {
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
     const deployments: Deployment[] = []
-    for (const step of sorted) deployments.push(await deploy(step, options, background, logger))
+    const flow = { ...options, docarray: (serve || undefined)?.docarray ?? options.docarray }
+    for (const step of sorted) deployments.push(await deploy(step, flow, background, logger))
     const graph = connect(
       sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
       options.join ?? 'concat',

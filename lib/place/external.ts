@@ -7,6 +7,8 @@ import { Retry, type RetryOptions } from '../handler/retry.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Header, Request } from '../request/request.js'
+import { addressOf } from '../wire/address.js'
+import type { Docarray } from '../wire/docarray.js'
 import { isSilent } from '../wire/liveness.js'
 import { REMOTE_RULES } from '../wire/option-rules.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
@@ -16,7 +18,7 @@ import type { Start } from './place.js'
  * A Client for each address of an executor that runs elsewhere.
  * @throws FlowBuildError (`ERR_USES_INVALID`) for addresses that do not fit together; TypeError, RangeError for what is none
  */
-export const start: Start = async ({ name, options }, { logger }) => {
+export const start: Start = async ({ name, options }, { logger, docarray }) => {
   const { host, port, protocol } = options
   const hosts = [host ?? []].flat()
   const ports = [port ?? []].flat()
@@ -27,10 +29,27 @@ export const start: Start = async ({ name, options }, { logger }) => {
   if (options.token !== undefined && options.tokenFile !== undefined)
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has token and tokenFile. Give one of them`)
   const told = Object.fromEntries(Object.keys(REMOTE_RULES).map((name) => [name, options[name as keyof RemoteOptions]])) as RemoteOptions
-  const at = (n: number): ClientOptions => ({ host: hosts[n] ?? hosts[0], port: ports[n] ?? ports[0], protocol, logger, ...told })
+  const at = (n: number): ClientOptions => {
+    const all = { host: hosts[n] ?? hosts[0], port: ports[n] ?? ports[0], protocol, logger, ...told }
+    return { ...all, docarray: docarrayOf(name, all, docarray) }
+  }
   const clients = Array.from({ length: count }, (_, n) => new Client(at(n)))
   const around = (handler: Handler): External => new External(name, handler, clients, options)
   return { handlers: clients.map(reachable), parts: [], options, around }
+}
+
+/**
+ * How documents are written there: as who asks this Flow writes them, unless somebody says otherwise. Another kind has no place for most of their fields.
+ * @throws FlowBuildError (`ERR_USES_INVALID`) where that cannot be, and nobody said that it may be lost
+ */
+function docarrayOf(name: string, told: ClientOptions, flow: Docarray | undefined): Docarray | undefined {
+  if (told.docarray !== undefined || flow !== 'v2') return told.docarray
+  const { protocol } = addressOf(told)
+  if (protocol === 'grpc') return flow
+  throw new FlowBuildError(
+    'ERR_USES_INVALID',
+    `${name} is spoken to over ${protocol}, which has no place for the fields of docarray ≥ 0.30 (docarray: 'v2' of this Flow). Reach it over gRPC, or say docarray: 'v1' there, if what documents of 0.21 do not have may be lost`,
+  )
 }
 
 /** As one of several: whether it can be reached, a connection tells. */

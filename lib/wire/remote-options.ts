@@ -28,7 +28,7 @@ export interface RemoteOptions {
   maxMessageBytes?: number | undefined
   /**
    * How documents are written over gRPC: `'v2'` for servers with docarray 0.30 or later. Default `'v1'`, docarray 0.21, which has no place for what only
-   * classes of docarray ≥ 0.30 have: where clients of a Flow speak `'v2'`, say so of its external executors, too.
+   * classes of docarray ≥ 0.30 have: an external executor without a word has that of its Flow.
    */
   docarray?: Docarray | undefined
   /**

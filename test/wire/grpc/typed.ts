@@ -81,4 +81,29 @@ test('227: and from a generator that hands it on twice', async () => {
   assert.equal(fieldsOf(await within(10_000, answers(flow as unknown as Flow))), CHANGED)
 })
 
+test('227: an executor elsewhere is written to as the Flow is, unless somebody says otherwise', async () => {
+  await using elsewhere = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ uses: change }).open()
+  const far = { name: 'elsewhere', external: true, host: elsewhere.addresses.grpc! } as const
+  await using flow = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add(far).open()
+  assert.equal(fieldsOf(await within(10_000, answers(flow as unknown as Flow))), CHANGED)
+  await using served = await new Flow().add(far).open({ serve: { protocol: 'grpc', docarray: 'v2' } })
+  assert.equal(fieldsOf(await within(10_000, answers(served as unknown as Flow))), CHANGED)
+})
+
+test('227: an executor elsewhere that has no place for the fields of the Flow is refused, unless somebody says that they may be lost', async () => {
+  const far = { name: 'elsewhere', external: true, host: 'http://127.0.0.1:1' } as const
+  for (const host of ['http://127.0.0.1:1', 'ws://127.0.0.1:1']) {
+    const refused = await new Flow({ protocol: 'grpc', docarray: 'v2' })
+      .add({ ...far, host })
+      .open()
+      .catch((error) => error)
+    assert.is(refused.code, 'ERR_USES_INVALID')
+    assert.match(refused.message, /^elsewhere is spoken to over (http|websocket), .* docarray: 'v1'/)
+  }
+  const told = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ ...far, docarray: 'v1' }).open()
+  await told.close()
+  const plain = await new Flow({ protocol: 'grpc' }).add(far).open()
+  await plain.close()
+})
+
 test.run()
