@@ -363,6 +363,39 @@ export const STORY: readonly Row[] = [
     },
   },
   {
+    name: 'story: documents are of one class, read or not, in forks, joins and answers, and others can be made by it',
+    expect: say({ seen: 'Document', made: ['a!', 'b!'] }),
+    async see(way) {
+      const seen = new Set<string>()
+      const look = ({ docs }: Call) => {
+        for (const doc of docs) {
+          const Class = doc.constructor as typeof Document
+          seen.add(new Class({ id: doc.id, text: 'made' }).text === 'made' && Class.from('x').text === 'x' ? Class.name : 'broken')
+          if (Class !== Document || Object.getPrototypeOf(doc.clone()).constructor !== Document) seen.add('another')
+          for (const part of [...doc.chunks, ...doc.matches]) if (part.constructor !== Document) seen.add('another')
+        }
+      }
+      const anew: Step = {
+        name: 'joiner',
+        needs: ['left', 'right'],
+        uses: ({ docs }: Call) => docs.map((doc) => new (doc.constructor as typeof Document)({ id: doc.id, text: `${doc.text}!` })),
+      }
+      await using it = await way.open([
+        { name: 'left', needs: 'gateway', uses: look },
+        { name: 'right', needs: 'gateway', uses: look, shards: 2, polling: 'ALL' },
+        anew,
+      ])
+      const [answer] = await all(
+        it.post('/', [
+          { id: 'a', text: 'a', chunks: [{ text: 'c' }] },
+          { id: 'b', text: 'b' },
+        ]),
+      )
+      for (const doc of answer!.docs) if (doc.constructor !== Document) seen.add('another')
+      return say({ seen: [...seen].join(), made: [...new Set(answer!.docs.texts)].sort() })
+    },
+  },
+  {
     name: 'story: a break stops the executor',
     expect: say({ left: 'break', after: ['still there'] }),
     see: (way) =>

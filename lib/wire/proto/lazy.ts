@@ -164,6 +164,8 @@ export class LazyDocument extends Document<any> {
   }
 
   static {
+    // By their class, documents are the same wherever they come from: whoever makes others of one's kind makes plain ones.
+    Object.defineProperty(LazyDocument.prototype, 'constructor', { value: Document, configurable: true, writable: true })
     const PLAIN = ['text', 'contentType', 'uri', 'mimeType', 'weight', 'parentId', 'granularity', 'adjacency', 'modality', 'offset']
     const OPEN = ['blob', 'tensor', 'content', 'tags', 'embedding', 'chunks', 'matches', 'scores', 'evaluations', 'location']
     for (const field of [...PLAIN, ...OPEN]) {
