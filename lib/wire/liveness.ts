@@ -130,6 +130,8 @@ const NOWHERE = /^(ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EAI_AGA
 /** Resolves when a connection says anything. */
 async function word(host: string, port: number, secure: boolean, hello: string, signal: AbortSignal): Promise<void> {
   const [net, tls] = await Promise.all([node('net'), node('tls')])
+  // Another sign may have come meanwhile: then nobody would hear that this one is not wanted any more.
+  signal.throwIfAborted()
   const socket = secure
     ? // Nothing is told, so whoever it is need not be trusted.
       tls.connect({ host, port, rejectUnauthorized: false, ...(net.isIP(host) === 0 && { servername: host }) })
@@ -159,6 +161,7 @@ async function word(host: string, port: number, secure: boolean, hello: string, 
 /** Resolves when a datagram is answered; asks as often as there are rounds, as datagrams may be lost. */
 async function datagram(host: string, port: number, signal: AbortSignal): Promise<void> {
   const [{ createSocket }, { isIP }, { randomBytes }] = await Promise.all([node('dgram'), node('net'), node('crypto')])
+  signal.throwIfAborted()
   const nonce = randomBytes(NONCE)
   const question = Buffer.concat([Buffer.from(QUESTION), nonce])
   const families = isIP(host) === 6 ? (['udp6'] as const) : isIP(host) === 4 ? (['udp4'] as const) : (['udp4', 'udp6'] as const)

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import {
   type CallOptions,
   ChannelCredentials,
@@ -10,6 +11,7 @@ import {
 import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
 import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import type { Scope } from '../../../stream/scope.js'
+import { ignore } from '../../../stream/thenable.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
 import { HELLO } from '../../probe.js'
 import { type ClientTls, isInFiles, type TlsNow, tlsNow } from '../../tls.js'
@@ -38,6 +40,7 @@ export class Channel {
   #closed = false
   #users = 0
   readonly #calls = new Set<() => void>()
+  #handshakes: Handshakes | undefined
   readonly #liveness: Liveness
   #heard = 0
   /** What had been heard when the connection of now was made. */
@@ -75,15 +78,19 @@ export class Channel {
       alive,
       () => this.#lose(),
     )
-    this.#make = () => new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentialsOf(this.#tls), options)
+    this.#make = () => {
+      const credentials = credentialsOf(this.#tls)
+      this.#handshakes = new Handshakes(credentials)
+      return new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, options)
+    }
     this.#tlsNow = tls && isInFiles(tls) ? tlsNow(tls, place.address, settings.logger) : undefined
     this.#tls = tls
     if (this.#tlsNow === undefined) this.#anew()
   }
 
-  /** The old one ends with the calls that are on it. */
+  /** What comes next connects anew. The old one ends with the calls that are on it. */
   #anew(): void {
-    this.#client?.close()
+    this.#letGo()
     this.#client = this.#make()
     this.#channel = this.#client.getChannel()
   }
@@ -134,6 +141,7 @@ export class Channel {
       const state = this.#state()
       if (state === State.READY) {
         this.#fresh = this.#heard
+        this.#handshakes?.clear()
         return
       }
       if (state === State.TRANSIENT_FAILURE) {
@@ -149,8 +157,10 @@ export class Channel {
       // Whoever waited was told by whoever closed it.
       if (state === State.SHUTDOWN) return
       await this.#change(state, until)
-      if (now() >= until && !this.isReady)
-        throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)
+      if (now() < until || this.isReady) continue
+      // Whoever accepts connections and says nothing would keep the process alive.
+      if (!this.#closed) this.#anew()
+      throw new ConnectionError('ERR_UNREACHABLE', this.#place.address, `nobody answers there within ${this.#patience} ms (connectTimeout)`)
     }
   }
 
@@ -221,16 +231,59 @@ export class Channel {
     clearInterval(this.#nudging)
     this.#nudging = undefined
     this.#closed = true
-    this.#closeWhenStill(now() + this.#patience)
+    this.#letGo()
   }
 
-  /** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
-  #closeWhenStill(until: number): void {
-    if (this.#client === undefined || this.#channel === undefined) return
-    const state = this.#channel.getConnectivityState(false)
-    if (state !== State.CONNECTING || now() >= until) this.#client.close()
-    else this.#channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => this.#closeWhenStill(until)))
+  #letGo(): void {
+    if (this.#client === undefined) return
+    if (this.#channel!.getConnectivityState(false) !== State.READY) this.#handshakes!.end()
+    closeWhenStill(this.#client, now() + this.#patience)
   }
+}
+
+/** Sockets that stand, and on which nothing is agreed yet: grpc-js knows no end of a handshake, nor lets go of one when it is closed. */
+class Handshakes {
+  readonly #sockets = new Set<Socket>()
+  #over = false
+
+  /** Has them noted of all that connects with these. */
+  constructor(credentials: ChannelCredentials) {
+    const create = credentials._createSecureConnector
+    credentials._createSecureConnector = (...target) => {
+      const connector = create.apply(credentials, target)
+      const { connect } = connector
+      connector.connect = (socket) => {
+        this.#add(socket)
+        return connect.call(connector, socket)
+      }
+      return connector
+    }
+  }
+
+  #add(socket: Socket): void {
+    // Nobody else listens until there is a session.
+    socket.on('error', ignore).once('close', () => this.#sockets.delete(socket))
+    this.#sockets.add(socket)
+    if (this.#over) this.end()
+  }
+
+  /** One has become a connection. */
+  clear(): void {
+    this.#sockets.clear()
+  }
+
+  end(): void {
+    this.#over = true
+    for (const socket of this.#sockets) socket.destroy(new Error('nothing was agreed in time'))
+  }
+}
+
+/** grpc-js forgets a socket that connects while it is closed, and connects again when it is closed in the very moment it is ready. */
+function closeWhenStill(client: Client, until: number): void {
+  const channel = client.getChannel()
+  const state = channel.getConnectivityState(false)
+  if (state !== State.CONNECTING || now() >= until) client.close()
+  else channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => closeWhenStill(client, until)))
 }
 
 function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {
