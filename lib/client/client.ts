@@ -237,12 +237,24 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   /**
-   * Connects now, and not with the first request; over HTTP, asks for the root. Once, whatever `retries` says.
-   * @throws ConnectionError when nobody is there within `connectTimeout`, or this Client is closed before it is done
+   * Connects now, and not with the first request, and asks whether this Client is let in. Once, whatever `retries` says.
+   * @throws ConnectionError when nobody is there within `connectTimeout`, or a proxy says so (`ERR_UNREACHABLE`), for who is not let in (`ERR_REFUSED`), or
+   * when this Client is closed before it is done
    */
-  async open(): Promise<this> {
+  open(): Promise<this> {
+    return this.#open(true)
+  }
+
+  /** Whether anybody is there, whoever it lets in. @throws ConnectionError as {@link open} does */
+  reach(): Promise<this> {
+    return this.#open(false)
+  }
+
+  async #open(enter: boolean): Promise<this> {
     try {
-      await (await this.#connected()).open()
+      const connection = await this.#connected()
+      await connection.open()
+      if (enter) await connection.enter?.()
       this.#check()
       return this
     } catch (error) {

@@ -54,7 +54,7 @@ function docarrayOf(name: string, told: ClientOptions, flow: Docarray | undefine
 
 /** As one of several: whether it can be reached, a connection tells. */
 function reachable(client: Client): Handler & { look(): Promise<unknown> } {
-  return { accepts: () => true, handle: (request) => client.handle(request), look: () => client.open() }
+  return { accepts: () => true, handle: (request) => client.handle(request), look: () => client.reach() }
 }
 
 interface Remote {

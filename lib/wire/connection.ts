@@ -4,8 +4,10 @@ import type { Handler } from '../request/handler.js'
 export interface Connection extends Handler {
   /** Such as `grpc://127.0.0.1:51000`. */
   readonly address: string
-  /** Connects now, and not with the first request. */
+  /** Connects now, and not with the first request. @throws ConnectionError when nobody is there, or within reach */
   open(): unknown
+  /** Asks whether who asks is let in, where connecting does not tell. @throws ConnectionError (`ERR_REFUSED`) */
+  enter?(): Promise<void>
   /**
    * Ends what is under way, connecting too. Whoever closes it asks nothing of it any more: see Client, which says so on all wires.
    * @param reason what those are told who wait

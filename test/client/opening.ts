@@ -1,5 +1,7 @@
 // open() of a Client connects; and a Client that is idle keeps no process alive.
 import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -41,6 +43,46 @@ for (const protocol of PROTOCOLS) {
     // A Client that found nobody can be asked again.
     await using client = new Client({ port: await deadPort(), protocol })
     for (let i = 0; i < 2; i++) assert.is((await client.open().catch((error) => error)).code, 'ERR_UNREACHABLE')
+  })
+
+  test(`233: ${protocol}: open() fails for who is not let in, as a request does, and not for who is`, async () => {
+    const token = 'the-token-of-this-test'
+    for (const openHealth of [true, false]) {
+      await using it = await world({ token, openHealth })
+      for (const [given, code] of [[undefined, 'ERR_REFUSED'] as const, ['another-token-than-that', 'ERR_REFUSED'] as const, [token, 'open'] as const]) {
+        await using client = new Client({ host: it.address(protocol), ...(given !== undefined && { token: given }) })
+        const codes = async (act: Promise<unknown>): Promise<string> =>
+          act.then(
+            () => 'open',
+            (error) => `${error.code}`,
+          )
+        assert.is(await codes(within(10_000, client.open())), code, `${given}`)
+        assert.is(await codes(client.post('/', 'a').drain()), code, `${given}`)
+        assert.is(await client.isFlowReady(), code === 'open', `${given}`)
+      }
+    }
+  })
+
+  test(`233: ${protocol}: what a proxy says for a server that is not there is not open, and not ready`, async () => {
+    for (const status of [502, 503, 504, 401, 403]) {
+      const proxy = createServer((_, response) => response.writeHead(status).end())
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+      const { port } = proxy.address() as AddressInfo
+      await using client = new Client({ port, protocol })
+      const error: any = await within(10_000, client.open()).catch((error) => error)
+      const wanted = protocol === 'grpc' ? 'ERR_PROTOCOL' : status === 504 ? 'ERR_TIMEOUT' : status < 500 ? 'ERR_REFUSED' : 'ERR_UNREACHABLE'
+      assert.is(error.code, wanted, `${status}: ${error.message}`)
+      assert.is(await client.isFlowReady(), false)
+      proxy.closeAllConnections()
+      proxy.close()
+    }
+  })
+
+  test(`233: ${protocol}: isFlowReady() waits for as long as connectTimeout says`, async () => {
+    await using silent = await silence()
+    await using client = new Client({ port: silent.port, protocol, connectTimeout: 100 })
+    // It was 5 s on one wire, whatever was said.
+    assert.is(await within(4000, client.isFlowReady()), false)
   })
 
   test(`C3: ${protocol}: a Client that is not closed keeps no process alive once it is idle`, async () => {

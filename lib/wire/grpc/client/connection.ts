@@ -44,6 +44,16 @@ export class GrpcConnection implements Connection {
     await this.#calls.ready(new Scope())
   }
 
+  /** A connection says nothing of who is let in, so something is asked that is not open to all. */
+  async enter(): Promise<void> {
+    try {
+      await this.#calls.ask(METHODS.info, Buffer.alloc(0), new Scope(), this.#settings.connectTimeout)
+    } catch (error) {
+      // Who knows no such method, or computes, and so does not answer, has let in who asks.
+      if (!(error instanceof ConnectionError) || !/^ERR_(PROTOCOL|TIMEOUT)$/.test(error.code)) throw error
+    }
+  }
+
   close(reason?: unknown): void {
     this.#lanes.close(reason)
     this.#calls.close(reason)

@@ -4,22 +4,26 @@ import type { Request } from '../../../request/request.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
-import { Credentials, notLetIn } from '../../credentials.js'
+import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
-import { failure } from '../../outcome.js'
+import { failure, type Kind } from '../../outcome.js'
 import { collect, decode } from '../body.js'
 import { HttpRefusal } from '../refusal.js'
+import { kindOf } from '../status.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
-import { failureOf, refused } from './failures.js'
+import { failureOf, failureOfStatus, refused } from './failures.js'
 import type { Received, Sending, Transport } from './transport.js'
 
 const REQUEST_ID = /^[\w.-]{1,128}$/
 
 /** Bytes from which packing is worth its while. */
 const PACK_FROM = 1024
+
+/** What says that there is no way to a Flow, for whoever asks for what. */
+const NOT_OPEN: readonly Kind[] = ['unauthenticated', 'forbidden', 'unreachable', 'late', 'busy', 'tooMany', 'internal']
 
 /** See {@link connect}. */
 export class HttpConnection implements Connection {
@@ -48,12 +52,21 @@ export class HttpConnection implements Connection {
     return true
   }
 
-  /** Asks for the root, whatever the answer. @throws ConnectionError when nobody is there */
-  async open(): Promise<void> {
+  /** Asks for the root, which is open to all. @throws ConnectionError when nobody is there, or a proxy says so */
+  open(): Promise<void> {
+    return this.#hello('')
+  }
+
+  /** Asks for what is not open to all. Whoever has nothing there has let in who asks. */
+  enter(): Promise<void> {
+    return this.#hello('status')
+  }
+
+  async #hello(path: string): Promise<void> {
     const { connectTimeout = CONNECT_TIMEOUT } = this.#options
-    await this.#exchange({ method: 'GET', url: this.#at(''), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
+    await this.#exchange({ method: 'GET', url: this.#at(path), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
+      if (NOT_OPEN.includes(kindOf(received.status))) throw failureOfStatus(this.address, received, `/${path}`, '')
       // So that the connection can be used again; an endless page is left.
-      if (received.status === 401) throw notLetIn(this.address)
       let bytes = 0
       for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
     })
@@ -91,7 +104,7 @@ export class HttpConnection implements Connection {
   }
 
   async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
-    const { timeout = this.#options.timeout ?? this.#options.connectTimeout ?? CONNECT_TIMEOUT, signal } = options
+    const { timeout = this.#options.connectTimeout ?? CONNECT_TIMEOUT, signal } = options
     const ask = async (path: string): Promise<{ status: number; json: any }> =>
       this.#exchange(
         { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },

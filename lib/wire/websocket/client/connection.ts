@@ -11,8 +11,6 @@ import { open, Stream } from './stream.js'
 
 /** Milliseconds for which a socket without requests is kept for the next. */
 const IDLE = 1000
-/** Milliseconds in which `isReady()` must have its answer. */
-const READY = 5000
 
 /** See {@link connect}. */
 export class WebSocketConnection implements Connection {
@@ -64,7 +62,7 @@ export class WebSocketConnection implements Connection {
     }
   }
 
-  async isReady({ signal, timeout = READY }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
+  async isReady({ signal, timeout = this.settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     const { settings } = this
     let line: Promise<Line> | undefined
     let timer: ReturnType<typeof setTimeout> | undefined
