@@ -9,9 +9,10 @@ export interface LogRecord {
   /** Milliseconds since the epoch. */
   readonly time: number
   /**
-   * What happened: `'executor.failed'`, `'document.failed'` (the others of its request went on), `'request.late'` and `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it),
-   * `'server.failed'` (of the server itself, or an answer that cannot be written), `'request.retried'` (by a Client), `'tls.refused'` (a client's certificate is missing or not trusted;
-   * told once in ten seconds), `'tls.failed'` (what a client's files of keys and certificates hold since they were renewed does not belong together), `'endpoint.unknown'` (an option names an endpoint that
+   * What happened: `'executor.failed'` (an answer that cannot be written, too), `'document.failed'` (the others of its request went on), `'request.late'` and
+   * `'request.refused'` (of a served Flow), `'background.failed'` (no response can tell it), `'server.failed'` (of the server itself), `'request.retried'` (by a Client),
+   * `'tls.refused'` (a client's certificate is missing or not trusted; told once in ten seconds), `'tls.failed'` (what a client's files of keys and certificates hold since they were
+   * renewed does not belong together), `'endpoint.unknown'` (an option names an endpoint that
    * looks misspelled, as a Flow opens). More may come.
    */
   readonly event: string

@@ -1,7 +1,6 @@
 import { check } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ConnectionError, ExecutorError, say } from '../base/errors.js'
-import { log } from '../base/logger.js'
 import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
@@ -60,7 +59,7 @@ export class Gateway implements AsyncDisposable {
   static async serve(peer: Handler, options: GatewayOptions = {}): Promise<Gateway> {
     const { sslKeyfile: _key, sslCertfile: _cert, ...given } = checkGatewayOptions(options)
     const keys = await Keys.open(options)
-    const all = { ...given, tls: keys.tls, onError: heard(listener(options)) }
+    const all = { ...given, tls: keys.tls, onError: heard(listener(options), options.logger) }
     // Nothing is kept that tokens could be read from.
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
     const entrance = new Entrance(all, all.host, (error) => all.onError(error))
@@ -121,13 +120,9 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-/** Who hears of what is wrong with the server itself. Executors that failed, GraphQL tells too; the logger has heard of them where requests end. */
+/** Who hears of what is wrong with the server itself, beside the logger. */
 function listener({ onError, logger }: GatewayOptions): (error: Error) => void {
-  if (logger === undefined) return onError ?? written
-  return (error) => {
-    if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })
-    onError?.(error)
-  }
+  return onError ?? (logger === undefined ? written : () => {})
 }
 
 function written(error: Error): void {

@@ -13,6 +13,7 @@ import { GATEWAY, Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import { bring, type CallContext, requestContext, writeContext } from './context-headers.js'
+import { UnwritableAnswer } from './error-listener.js'
 import { failuresIn, withFailures } from './failures.js'
 import { checkNames } from './names.js'
 import { withoutPlaces } from './public-message.js'
@@ -172,14 +173,19 @@ export function emptyMessage(given: Partial<Message>): Message {
   }
 }
 
-/** What an answer becomes that cannot be written: a failure of its last executor, which says why. */
-export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: Message, error: unknown): Message {
+/**
+ * What an answer becomes that cannot be written: a failure of its last executor, which says why.
+ * @param report hears of it
+ */
+export function unwritten({ requestId, execEndpoint, targetExecutor, routes }: Message, error: unknown, report: (error: Error) => void): Message {
+  const executor = routes.at(-1)?.executor ?? ''
+  report(new UnwritableAnswer(error, { executor, endpoint: execEndpoint, requestId }))
   return emptyMessage({
     requestId,
     execEndpoint,
     targetExecutor,
     routes: routes.map(({ executor, startTime, endTime }) => ({ executor, startTime, endTime })),
-    status: unwrittenStatus(error, routes.at(-1)?.executor ?? ''),
+    status: unwrittenStatus(error, executor),
   })
 }
 

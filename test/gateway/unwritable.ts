@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
-import { type Call, Document, Flow } from '../../lib/index.js'
+import { type Call, Document, Flow, type LogRecord } from '../../lib/index.js'
 import { post } from '../../lib/post/post.js'
 import { createHttp } from '../../lib/wire/http/server/fetch.js'
 import { connect } from '../../lib/wire/websocket/client/connect.js'
@@ -74,6 +74,42 @@ test('146: over every wire, an answer that cannot be written fails its own reque
       assert.is(exception!.executor, 'spoiler')
     }
   }
+})
+
+test('146, 184: on every wire, the logger hears of it as of other failures of its executor', async () => {
+  const records: LogRecord[] = []
+  const logger = (record: LogRecord) => void records.push(record)
+  await using flow = await new Flow({ protocol: ['grpc', 'http', 'websocket'], port: 0, graphql: true, logger })
+    .add({ name: 'spoiler', uses: spoil as () => void })
+    .open()
+  const { grpc, http, websocket } = flow.addresses
+  const json = connect(websocket!, { mode: 'json' })
+  const told = (way: string, requestId?: string): void => {
+    assert.is(records.length, 1, `${way}: ${JSON.stringify(records)}`)
+    const [{ level, event, executor, endpoint, error, ...record }] = records.splice(0) as [LogRecord]
+    assert.equal([level, event, executor, endpoint], ['error', 'executor.failed', 'spoiler', '/spoil'], way)
+    assert.match((error as Error).message, /spoiler cannot be sent: .*document culprit: .*id is a bigint/, way)
+    if (requestId !== undefined) assert.is(record.requestId, requestId, way)
+  }
+  const options = { requestSize: 1, continueOnError: true }
+  for (const address of [grpc, http, websocket]) {
+    await using client = new Client(address!)
+    const responses = await within(5000, client.post('/spoil', inputs('a bigint'), options).toArray())
+    told(address!, responses.find(({ status }) => status.code === 'ERROR')!.requestId)
+    await within(5000, client.post('/spoil', inputs('a bigint'), { requestSize: 0, continueOnError: true }).toArray())
+    told(`${address!}, in one request`)
+  }
+  await within(5000, post(json, '/spoil', inputs('a bigint'), options).toArray())
+  json.close()
+  told('WebSocket, in JSON')
+  await using client = new Client(http!)
+  const documents = `docs(data: { id: "culprit", text: "a bigint" }, execEndpoint: "/spoil")`
+  await client.mutate(`mutation { ${documents} { tags } }`).catch(() => {})
+  told('a mutation')
+  for await (const _ of client.subscribe(`subscription { ${documents} { docs { tags } } }`)) {
+    // It comes with errors.
+  }
+  told('a subscription')
 })
 
 test('146: over GraphQL, it is an error of its field, and the subscription goes on', async () => {

@@ -1,11 +1,12 @@
 import { check, object, type Rule, string } from '../../base/check.js'
-import { asError, optionRange, optionType } from '../../base/errors.js'
-import { type Logger, log } from '../../base/logger.js'
+import { optionRange, optionType } from '../../base/errors.js'
+import type { Logger } from '../../base/logger.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { HEARTBEAT, MAX_MESSAGE_BYTES } from '../defaults.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
+import { heard } from '../error-listener.js'
 import { SERVING_RULES } from '../option-rules.js'
 import type { SpeakerOptions } from '../speaker.js'
 
@@ -103,18 +104,6 @@ export function settings(options: HttpOptions): Settings {
     title: options.title ?? 'sluice',
     description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
     onError: heard(onError ?? (logger === undefined ? (error) => console.error(error) : () => {}), logger),
-  }
-}
-
-/** A listener that throws must not change what clients get. */
-function heard(onError: (error: Error) => void, logger: Logger | undefined): (error: unknown) => void {
-  return (error) => {
-    log(logger, 'error', 'server.failed', { error })
-    try {
-      onError(asError(error))
-    } catch (thrown) {
-      console.error('onError of the HTTP server threw:', thrown)
-    }
   }
 }
 

@@ -18,10 +18,9 @@ export interface Answered {
 export function answered(message: Message, stacks: boolean, report: (error: Error) => void): Answered | Promise<Answered> {
   const failed = message.status?.code === 'ERROR'
   const instead = (error: unknown): Answered => {
-    report(error as Error)
     if (message.ordinal !== undefined) throw error
     // It has no documents, so it is there at once.
-    return { text: answerText(unwritten(message, error), stacks) as string, failed: true }
+    return { text: answerText(unwritten(message, error, report), stacks) as string, failed: true }
   }
   try {
     const text = answerText(message, stacks)

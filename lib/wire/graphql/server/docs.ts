@@ -7,6 +7,7 @@ import type { Parameters } from '../../../request/parameters.js'
 import type { Response } from '../../../request/response.js'
 import { STRANGER } from '../../authentication.js'
 import { callContext, requestContext } from '../../context-headers.js'
+import { UnwritableAnswer } from '../../error-listener.js'
 import type { Identity } from '../../identity.js'
 import { askedBy } from '../../message.js'
 import { checkNames } from '../../names.js'
@@ -74,12 +75,17 @@ function answered(response: Response, context: Context, { path }: GraphQLResolve
 }
 
 /** The error of a field whose value cannot be written, as a failure of the last executor that had it. */
-export function blamed(error: GraphQLError, { answered }: Context): GraphQLError {
+export function blamed(error: GraphQLError, { answered }: Context, report: (error: Error) => void): GraphQLError {
   const { nodes, path } = error
   const response = answered?.get(path?.[0] ?? '')
-  if (response === undefined) return error
+  if (response === undefined) {
+    report(error)
+    return error
+  }
   const { header, requestId, routes } = response
-  const extensions = { code: 'ERR_EXECUTOR', executor: routes.at(-1)?.executor ?? '', endpoint: header.execEndpoint, requestId }
+  const where = { executor: routes.at(-1)?.executor ?? '', endpoint: header.execEndpoint, requestId }
+  report(new UnwritableAnswer(error, where))
+  const extensions = { code: 'ERR_EXECUTOR', ...where }
   return new GraphQLError(`The answer cannot be sent: ${error.message}`, { nodes: nodes ?? null, path: path ?? null, originalError: error, extensions })
 }
 

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { execute, GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
-import { ExecutorError, say } from '../../../base/errors.js'
-import { log } from '../../../base/logger.js'
+import { say } from '../../../base/errors.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../../authentication.js'
 import { FetchKnock, NodeKnock } from '../../caller.js'
 import { Cors } from '../../cors.js'
+import { heard } from '../../error-listener.js'
 import { written } from '../../failures.js'
 import { welcome } from '../../http/server/node-reply.js'
 import { rehearseMeanwhile } from '../../warm-up.js'
@@ -58,7 +58,7 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
 /** @param entrance who decides who comes in, for other wires as well */
 export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
   const all = settings(options)
-  const onError = heard(all)
+  const onError = heard(all.onError, all.logger)
   const logged = all.logger === undefined && peer instanceof Limiter ? peer : new Limiter(peer, { logger: all.logger })
   const yoga = createYoga({
     schema: createSchema(logged, { ...all, onError }),
@@ -160,10 +160,7 @@ function engine(report: (error: unknown) => void): Plugin {
     const failures = Array.from(context.answered?.values() ?? [], ({ failures }) => failures.map(written)).flat()
     if (failures.length > 0) result.extensions = { ...result.extensions, failures }
     if (context.deferred !== undefined) await complete(result, context, context.request.signal)
-    if (result.errors?.some(isUnwritable)) {
-      result.errors.filter(isUnwritable).forEach(report)
-      result.errors = result.errors.map((error) => (isUnwritable(error) ? blamed(error, context) : error))
-    }
+    if (result.errors?.some(isUnwritable)) result.errors = result.errors.map((error) => (isUnwritable(error) ? blamed(error, context, report) : error))
     try {
       const data = await dataText(result.data)
       result.stringify = (result) => {
@@ -232,17 +229,4 @@ function plugins(settings: Settings): Plugin[] {
   if (settings.cors !== false) list.unshift(allowOrigins(settings.cors))
   if (!settings.introspection) list.push({ onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) })
   return list
-}
-
-/** A listener that throws must not change what the client gets. */
-function heard({ onError, logger }: Settings): (error: unknown) => void {
-  return (error) => {
-    // Of executors, it has heard where requests end.
-    if (!(error instanceof ExecutorError)) log(logger, 'error', 'server.failed', { error })
-    try {
-      onError(error)
-    } catch (thrown) {
-      console.error(`sluice/graphql: onError threw: ${say(thrown)}`)
-    }
-  }
 }

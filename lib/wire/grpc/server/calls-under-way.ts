@@ -109,10 +109,10 @@ export class Desk {
    * @param onUnwritten hears of an answer that cannot be
    */
   encodeInTurns(message: Message, onUnwritten?: () => void): Uint8Array | Promise<Uint8Array> {
-    const { model } = this.settings
+    const { model, onError } = this.settings
     const instead = (error: unknown): Uint8Array => {
       onUnwritten?.()
-      return encodeMessage(unwritten(message, error), { model })
+      return encodeMessage(unwritten(message, error, onError), { model })
     }
     try {
       const bytes = encodeInTurns(message, { model })
@@ -127,12 +127,12 @@ export class Desk {
    * @throws what says why a partial answer cannot be: its executor fails of it
    */
   encode(message: Message): Uint8Array {
-    const { model } = this.settings
+    const { model, onError } = this.settings
     try {
       return encodeMessage(message, { model })
     } catch (error) {
       if (message.ordinal !== undefined) throw error
-      return encodeMessage(unwritten(message, error), { model })
+      return encodeMessage(unwritten(message, error, onError), { model })
     }
   }
 

@@ -57,6 +57,6 @@ function encode(message: Message, { settings }: Desk): Uint8Array {
     return encodeSingle(message, settings)
   } catch (error) {
     if (message.ordinal !== undefined) throw error
-    return encodeSingle(unwritten(message, error), settings)
+    return encodeSingle(unwritten(message, error, settings.onError), settings)
   }
 }

@@ -37,7 +37,7 @@ export async function upload(
   const lose = (piece: Message, error: unknown): Promise<void> => {
     if (piece.ordinal === undefined) throw error
     lost.add(piece.requestId)
-    return stream.send(unwritten(piece, error))
+    return stream.send(unwritten(piece, error, settings.onError))
   }
   checkNames({ execEndpoint: on })
   const responses = post(askedBy(peer, context), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {

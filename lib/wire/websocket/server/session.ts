@@ -151,7 +151,7 @@ export class Session {
 
   #writeInstead(message: Message, error: unknown): string | Uint8Array | Promise<string | Uint8Array> {
     if (message.ordinal !== undefined) throw error
-    return this.asked.dialect.writeAnswer(unwritten(message, error))
+    return this.asked.dialect.writeAnswer(unwritten(message, error, this.settings.onError))
   }
 
   readonly #onMessage = (data: RawData, isBinary: boolean): void => {
