@@ -1,4 +1,4 @@
-// Runs every suite in a process of its own, two at a time, and counts what they report.
+// Runs every suite in a process of its own, one more at a time than there are cores, as many wait more than they compute, and counts what they report.
 //   node test/run.mjs [part of a path …]
 // On a machine that is busy with other things, TEST_PATIENCE=4 gives everything four times as long.
 // lib/ and test/ are compiled once, and suites run on that. A suite that says tsx loads TypeScript while it runs, and is run by tsx itself.
@@ -7,16 +7,28 @@
 // of them passed, and end by itself in time.
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { COMPILED, compile } from './compile.mjs'
 
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
+/** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. */
+const LONGEST = [
+  ...['cli/serve', 'cli/run', 'wire/held', 'gateway/fairness', 'gateway/floods', 'browser/client', 'context/wires', 'gateway/authenticate', 'examples'],
+  ...['contract/', 'config/save', 'config/npm', 'story', 'package', 'model/', 'config/round-trip', 'gateway/graphql', 'config/differential', 'gateway/hostile'],
+  ...['network/', 'proto/garbage', 'config/hidden', 'in-flight', 'context/flow', 'post/', 'gateway/'],
+]
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })
   .map((file) => join('test', String(file)))
   .filter((file) => file.endsWith('.ts') && /from 'uvu'/.test(readFileSync(file, 'utf8')))
   .filter((file) => (wanted.length === 0 ? !file.startsWith(join('test', 'interop')) : wanted.some((part) => file.includes(part))))
-  .sort()
+  .sort((one, other) => place(one) - place(other) || (one < other ? -1 : 1))
+
+function place(file) {
+  const at = LONGEST.findIndex((part) => file.includes(part))
+  return at === -1 ? LONGEST.length : at
+}
 
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
@@ -57,7 +69,7 @@ async function run(file) {
 await compile()
 const queue = [...files]
 await Promise.all(
-  [0, 1].map(async () => {
+  Array.from({ length: availableParallelism() + 1 }, async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file)
   }),
 )

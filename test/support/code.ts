@@ -13,5 +13,5 @@ export function codeUrl(module: string): string {
   return pathToFileURL(code(module)).href
 }
 
-/** What node has to be told to run such a file; fork() passes it on by itself. */
-export const flags: readonly string[] = process.execArgv
+/** What node has to be told to run such a file: nothing, or to load tsx. Maps to the sources would only cost time there; fork() passes all on by itself. */
+export const flags: readonly string[] = process.execArgv.filter((flag) => flag !== '--enable-source-maps')
