@@ -1,5 +1,7 @@
+import { ExecutorError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
+import { Executor } from '../executor/executor.js'
 import type { Background } from '../graph/background.js'
 import { start } from '../place/inline.js'
 import type { Handler } from '../request/handler.js'
@@ -25,7 +27,11 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   if (external || Object.keys(step.options).some((name) => Object.hasOwn(ELSEWHERE_RULES, name))) (await import('../place/options.js')).checkPlace(step)
   const { handlers, parts: made, options, around } = await (external ? (await import('../place/external.js')).start : start)(step, flow)
   // What one elsewhere answers is not known until it is there.
-  if (!external) checkKeys(name, options, handlers[0]!.endpoints ?? [], warner(logger, name))
+  if (!external) {
+    const endpoints = handlers[0]!.endpoints ?? []
+    if (endpoints.length === 0 && options.usesRequests === undefined) checkBound(name, handlers[0]!)
+    checkKeys(name, options, endpoints, warner(logger, name))
+  }
   const { concurrency = Infinity, polling } = options
   const parts: Part[] = [...made]
   let inner = handlers[0]!
@@ -56,6 +62,29 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     inner = new When(inner, { holds: await predicate(name, options.when) })
   }
   return { peer: inner, parts }
+}
+
+/**
+ * A class whose methods nothing binds to endpoints would let all documents pass by, without a word.
+ * @throws ExecutorError (`ERR_EXECUTOR_BINDING`) that names its methods
+ */
+function checkBound(name: string, executor: Handler): void {
+  const methods: string[] = []
+  for (let at = Object.getPrototypeOf(executor); at instanceof Executor; at = Object.getPrototypeOf(at)) {
+    if (Object.hasOwn(at.constructor, 'requests')) return
+    for (const method of Object.getOwnPropertyNames(at))
+      if (!(method in Executor.prototype) && typeof Object.getOwnPropertyDescriptor(at, method)!.value === 'function') methods.push(method)
+  }
+  const [method] = methods
+  if (method === undefined) return
+  const advice = `Put @requests('/${method}') above it, or static requests = { '/${method}': '${method}' } into the class; static requests = {} if documents are to pass it by`
+  throw new ExecutorError(
+    'ERR_EXECUTOR_BINDING',
+    `${name} answers no endpoint: nothing binds ${methods.map((each) => `${each}()`).join(', ')} to one. ${advice}`,
+    {
+      executor: name,
+    },
+  )
 }
 
 /** Endpoints in options: one that the executor does not have would do nothing there. */

@@ -60,13 +60,16 @@ function served(name: string, options: FlowOptions): FlowOptions | undefined {
 export class Running implements Handler {
   readonly #walk: Walk
   readonly #parts: readonly Part[]
+  /** Those of executors that somebody wrote: what has no `uses` passes on whatever comes, which makes no endpoint of it. */
+  readonly #written: readonly Part[]
   readonly #background: Background
   readonly #inside = new UnderWay()
   #gateway: Gateway | undefined
 
-  private constructor(walk: Walk, parts: readonly Part[], background: Background) {
+  private constructor(walk: Walk, parts: readonly Part[], written: readonly Part[], background: Background) {
     this.#walk = walk
     this.#parts = parts
+    this.#written = written
     this.#background = background
   }
 
@@ -93,7 +96,8 @@ export class Running implements Handler {
     let walk = await walkOf(graph)
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('../handler/when.js')).inOrder(walk)
     await openAll(parts)
-    const running = new Running(walk, parts, background)
+    const written = deployments.flatMap(({ parts }, index) => (sorted[index]!.options.uses === undefined && !sorted[index]!.options.external ? [] : parts))
+    const running = new Running(walk, parts, written.length === 0 ? parts : written, background)
     if (all === undefined) return running
     try {
       const foreign = steps.some(({ options }) => options.external)
@@ -119,7 +123,7 @@ export class Running implements Handler {
 
   /** What any of its executors is bound to. */
   get endpoints(): readonly string[] {
-    return [...new Set(this.#parts.flatMap((part) => (part as Partial<Handler>).endpoints ?? []))]
+    return [...new Set(this.#written.flatMap((part) => (part as Partial<Handler>).endpoints ?? []))]
   }
 
   accepts(): boolean {

@@ -59,10 +59,51 @@ test('where a method takes all other endpoints, what looks misspelled is a warni
   assert.equal(await told({ uses: () => {}, polling: { '/serach': 'ALL' }, dynamicBatching: { '/x': batching } }), { error: undefined, heard: [] })
 })
 
+test('a class with methods of which none is bound is refused, with what to write', async () => {
+  class Index extends Executor {
+    static request = { '/index': 'index' } as const
+    override open() {}
+    index() {}
+    get size() {
+      return 1
+    }
+  }
+  class More extends Index {
+    rank() {}
+  }
+  const { error } = await told({ uses: More })
+  assert.is(error?.code, 'ERR_EXECUTOR_BINDING')
+  assert.match(
+    error.message,
+    /^shards answers no endpoint: nothing binds rank\(\), index\(\) to one\. Put @requests\('\/rank'\) above it, or static requests = /,
+  )
+  class OnPurpose extends Index {
+    static requests = {}
+  }
+  assert.is((await told({ uses: OnPurpose })).error, undefined)
+  assert.is((await told({ uses: Index, usesRequests: { '/index': 'index' } })).error, undefined)
+})
+
+test('an executor without uses, as at a join, makes no endpoint of what it passes on', async () => {
+  const forked = (join: object) =>
+    new Flow()
+      .add({ name: 'one', uses: Shard, needs: 'gateway' })
+      .add({ name: 'other', uses: Shard, needs: 'gateway' })
+      .add({ name: 'joined', needs: ['one', 'other'], ...join })
+  await using flow = await forked({}).open()
+  assert.equal(flow.endpoints, ['/search', '/index'])
+  await using rest = await forked({ uses: Rest }).open()
+  assert.ok(rest.endpoints.includes('/default'))
+  await using nothing = await new Flow().add().open()
+  assert.equal(nothing.endpoints, ['/default'], 'where there is nothing else, any endpoint will do')
+  const served = forked({})
+  const error = await served.open({ serve: { protocol: 'http', port: 0, exposeEndpoints: { '/zzz': {} } } }).catch((error: Error) => error)
+  assert.match((error as Error).message, /^exposeEndpoints of flow names \/zzz, which is no endpoint there\. There are \/search, \/index$/)
+})
+
 test('a class that answers nothing, or an endpoint without a slash, is a warning', async () => {
   class Nothing extends Executor {
-    static request = { '/search': 'search' } as const
-    search() {}
+    override close() {}
   }
   class Bare extends Executor {
     static requests = { search: 'search' } as const
