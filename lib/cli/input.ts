@@ -15,6 +15,11 @@ export type Format = (typeof FORMATS)[number]
 const READERS: Record<Format, (source: TextSource) => AsyncIterable<Document>> = { lines: fromLines, ndjson: fromNdjson, csv: fromCsv }
 const BY_EXTENSION: Record<string, Format> = { '.txt': 'lines', '.ndjson': 'ndjson', '.jsonl': 'ndjson', '.csv': 'csv' }
 
+/** What the name of a file says of how it is written. */
+export function formatByName(file: string): Format | undefined {
+  return BY_EXTENSION[extname(file).toLowerCase()]
+}
+
 /** The documents of a file or of stdin, until they end or a signal says to read no more. */
 export class Input implements AsyncIterableIterator<Document> {
   /** How many documents were handed on. */
@@ -46,7 +51,7 @@ export class Input implements AsyncIterableIterator<Document> {
       if (process.stdin.isTTY) process.stderr.write(`sluice: reading ${format ?? 'ndjson'} from the terminal; Ctrl-D ends it\n`)
       return new Input(READERS[format ?? 'ndjson'](process.stdin), stop)
     }
-    const found = format ?? BY_EXTENSION[extname(file).toLowerCase()]
+    const found = format ?? formatByName(file)
     if (found === undefined) throw new Usage(`how ${file} is to be read cannot be told from its name: add --input-format ${FORMATS.join(', ')}`)
     // Before the Flow opens, which may take long.
     await stat(file).catch((cause) => {

@@ -1,14 +1,16 @@
 import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { ExecutorError } from '../base/errors.js'
+import { DocumentError, ExecutorError } from '../base/errors.js'
 import type { ClientOptions } from '../client/client.js'
+import type { Document } from '../doc/document.js'
+import { documentJson, jsonOf, unwritable } from '../doc/json-value.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
 import type { Flow } from '../flow/flow.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../post/options.js'
 import { Failure } from '../request/failure.js'
 import type { Response } from '../request/response.js'
 import { FLOW_FILE, flowOf } from './flow-file.js'
-import { FORMATS, type Format, Input } from './input.js'
+import { FORMATS, type Format, formatByName, Input } from './input.js'
 import { Output } from './output.js'
 import { clientOf, type Reach, reaching } from './reach.js'
 import { Stop } from './stop.js'
@@ -130,6 +132,11 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
     throw new Usage('--retry-failures stands in place of --input and --input-format')
   const from = retryFailures ?? options.input
   const files = [options.output, ...(failures === undefined ? [] : [failures])]
+  for (const file of files) {
+    const format = formatByName(file)
+    if (format !== undefined && format !== 'ndjson')
+      throw new Usage(`${file} would be taken for ${format}: results are NDJSON, a JSON document a line. Name it .ndjson`)
+  }
   for (const file of files) if (same(from, file)) throw new Usage(`${file === '-' ? from : file} cannot be input and output at once`)
   if (failures !== undefined && (failures === options.output || same(failures, options.output)))
     throw new Usage(`--failures and --output cannot both be ${failures}`)
@@ -173,7 +180,15 @@ async function pass(
     failed += response.failures.length
     if (failures === undefined) for (const { error } of response.failures) process.stderr.write(`sluice: ${explain(error)}\n`)
     else await failures.write(failuresOf(response))
-    await output.write(options.responses ? `${JSON.stringify(response)}\n` : documents(response))
+    try {
+      await output.write(options.responses ? whole(response) : documents(response))
+    } catch (error) {
+      // What cannot be written is a failure of its request, as over a wire; the others go on where those of executors do.
+      if (!(error instanceof DocumentError) || !options.continueOnError) throw error
+      failed++
+      process.stderr.write(`sluice: request ${response.requestId} failed: ${explain(error)}\n`)
+      await failures?.write(lines(response.docs.map((doc) => new Failure(doc, response.routes.at(-1)?.executor ?? '', error, 1))))
+    }
     if (output.isClosed) break
   }
   await failures?.commit()
@@ -211,14 +226,41 @@ function postOptions(options: StreamOptions): PostOptions {
 function documents({ docs, error }: Response): string {
   if (error !== undefined) return ''
   let lines = ''
-  for (const document of docs) lines += `${JSON.stringify(document)}\n`
+  for (const document of docs) lines += `${JSON.stringify(written(document))}\n`
   return lines
 }
 
 /** The documents of a response that failed, a line each: those that failed by themselves, and those of a request that failed as a whole. */
 function failuresOf({ docs, error, failures }: Response): string {
   const whole = error === undefined ? [] : docs.map((doc) => new Failure(doc, error instanceof ExecutorError ? error.executor : '', error, 1))
-  return [...failures, ...whole].map((failure) => `${JSON.stringify(failure)}\n`).join('')
+  return lines([...failures, ...whole])
+}
+
+function lines(failures: readonly Failure[]): string {
+  let text = ''
+  for (const failure of failures) {
+    try {
+      text += `${JSON.stringify({ ...failure.toJSON(), doc: written(failure.doc) })}\n`
+    } catch (error) {
+      process.stderr.write(`sluice: not among the failures that were written: ${explain(error)}\n`)
+    }
+  }
+  return text
+}
+
+function whole(response: Response): string {
+  const parameters = jsonOf(response.parameters, 'parameters')
+  const failures = response.failures.map((failure) => ({ ...failure.toJSON(), doc: written(failure.doc) }))
+  return `${JSON.stringify({ ...response.toJSON(), parameters, data: Array.from(response.docs, written), ...(failures.length > 0 && { failures }) })}\n`
+}
+
+/** @throws DocumentError (`ERR_DOCUMENT`) that names the document, and the place in it that JSON cannot say */
+function written(document: Document): object {
+  try {
+    return documentJson(document)
+  } catch (error) {
+    throw unwritable(document, error)
+  }
 }
 
 /** Whether both are one file, also by a link, or by what the shell opened as stdin or stdout. */

@@ -38,6 +38,8 @@ write(
   export const hangs = () => { setInterval(() => {}, 1e6); say('handling'); return new Promise(() => {}) }
   export const noisy = () => { console.log('printed'); process.stdout.write('written\\n') }
   if (process.argv.some((argument) => argument.includes('noisy'))) console.log('loaded')
+  export const bigint = ({ docs }) => { for (const doc of docs) if (doc.text === 'bigint') doc.tags.n = 5n }
+  export const resulting = () => ({ n: 5n })
   export const says5 = () => { process.exitCode = 5 }
   export const says0 = ({ docs }) => { process.exitCode = 0; picky({ docs }) }
   export const never = () => new Promise(() => {})
@@ -406,9 +408,50 @@ test('--on an endpoint that no executor of the Flow has is refused, with the one
       on.length > 0 ? /--on names \/serach, which is no endpoint there\. There are \/search\. Did you mean \/search\?/ : /--on names \/, which/,
     )
   }
+  // Nor does a join, which passes on whatever comes.
+  const joined = write(
+    'joined.yml',
+    'jtype: Flow\nexecutors:\n  - { name: one, uses: ./executors.mjs#Search }\n  - { name: other, uses: ./executors.mjs#Search, needs: gateway }\n  - { name: both, needs: [one, other] }\n',
+  )
+  const passed = await run([joined, '--on', '/zzz', '--no-progress'], '{"text":"a"}\n')
+  assert.equal([passed.code, passed.stdout], [2, ''])
+  assert.match(passed.stderr, /--on names \/zzz, which is no endpoint there\. There are \/search/)
   const done = await run([search, '--on', '/search', '--no-progress'], '{"text":"a"}\n')
   assert.is(done.code, 0, done.stderr)
   assert.is(json(done.stdout)[0].text, 'a!')
+})
+
+test('146: a document that cannot be written is named; with --continue-on-error, its request alone fails', async () => {
+  const input = write('bigint.ndjson', '{"text":"good"}\n{"id":"culprit","text":"bigint"}\n{"text":"last"}\n')
+  for (const more of [[], ['--responses']]) {
+    const args = [flow('#bigint', 'bigint'), '-i', input, '--request-size', '1', '--in-order', '--no-progress', ...more]
+    const failed = await run(args)
+    assert.is(failed.code, 1)
+    assert.match(failed.stderr, /document culprit: tags\.n is a bigint, which JSON does not have/)
+    assert.is(json(failed.stdout).length, 1)
+    const gone = await run([...args, '--continue-on-error'])
+    assert.is(gone.code, 1)
+    assert.match(gone.stderr, /^sluice: request [0-9a-f]{32} failed: .*document culprit: tags\.n is a bigint/m)
+    assert.equal(
+      json(gone.stdout).map(({ text, data }) => text ?? data[0].text),
+      ['good', 'last'],
+    )
+  }
+  const results = await run([flow('#resulting', 'resulting'), '-i', three, '--responses', '--no-progress'])
+  assert.match(results.stderr, /parameters\.__results__\.step\.n is a bigint/)
+})
+
+test('results are NDJSON: a name that says another format is refused', async () => {
+  for (const [name, format] of [
+    ['out.csv', 'csv'],
+    ['OUT.CSV', 'csv'],
+    ['out.txt', 'lines'],
+  ] as const) {
+    const { code, stderr } = await run([upper, '-i', three, '-o', join(folder, name)])
+    assert.is(code, 2)
+    assert.match(stderr, new RegExp(`${name} would be taken for ${format}: results are NDJSON, a JSON document a line\\. Name it \\.ndjson`))
+    assert.not(existsSync(join(folder, name)))
+  }
 })
 
 for (const how of ['hangs', 'stuck'])
