@@ -1,4 +1,4 @@
-import { now } from '../base/clock.js'
+import { now, onWall } from '../base/clock.js'
 import { ConfigError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { type Identity, identityOf } from './identity.js'
@@ -69,7 +69,8 @@ interface Kept {
   readonly file: string
   stamp: string
   entries: readonly Entry[]
-  /** Since when it cannot be read; in milliseconds of the clock for durations. */
+  /** When it was last looked at and could be read, and since when it cannot be; in milliseconds of the clock for durations. */
+  read: number
   broken?: number | undefined
   /** Whether its tokens let nobody in any more. They keep their places: who has no name is called by it. */
   lapsed?: boolean | undefined
@@ -87,7 +88,7 @@ export class Tokens {
 
   constructor(token: TokenOption | undefined, files: string | readonly string[] | undefined, onError: (error: Error) => void) {
     this.#given = token === undefined ? [] : entriesOf(token, 'token')
-    this.#files = (files === undefined ? [] : [files].flat()).map((file) => ({ file: file as string, stamp: '', entries: [] }))
+    this.#files = (files === undefined ? [] : [files].flat()).map((file) => ({ file: file as string, stamp: '', entries: [], read: 0 }))
     this.#onError = onError
   }
 
@@ -131,17 +132,19 @@ export class Tokens {
       try {
         if (await look(kept)) this.#take()
       } catch (error) {
-        this.#broken(kept, error as Error)
+        await this.#broken(kept, error as Error)
       }
     }
   }
 
   /** It may be half-way written, so those of before hold on for a while; no longer, as to empty a file, or to take it away, is to revoke. */
-  #broken(kept: Kept, error: Error): void {
+  async #broken(kept: Kept, error: Error): Promise<void> {
     if (kept.broken === undefined) {
-      kept.broken = now()
+      // Nobody may have asked for hours, and their tokens were to let nobody in since then.
+      kept.broken = now() - Math.min(await sinceChanged(kept.file), now() - kept.read)
       this.#onError(error)
-    } else if (!kept.lapsed && now() - kept.broken > HOLD) {
+    }
+    if (!kept.lapsed && now() - kept.broken > HOLD) {
       kept.lapsed = true
       this.#take()
       this.#onError(new ConfigError(`has had no token that can be read for ${HOLD / 1000} s: those of before let nobody in any more`, { file: kept.file }))
@@ -170,7 +173,10 @@ async function look(kept: Kept): Promise<boolean> {
     ({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`,
     () => 'gone',
   )
-  if (found === stamp) return false
+  if (found === stamp) {
+    kept.read = now()
+    return false
+  }
   kept.stamp = ''
   const { textOfFile } = await import('../base/text-file.js')
   const text = await textOfFile(file)
@@ -179,6 +185,7 @@ async function look(kept: Kept): Promise<boolean> {
     if (entries.length === 0) throw new OptionRangeError(`${file} has no token in it: one a line is due`)
     kept.entries = entries
     kept.stamp = found
+    kept.read = now()
     kept.broken = undefined
     kept.lapsed = false
     return true
@@ -187,9 +194,16 @@ async function look(kept: Kept): Promise<boolean> {
   }
 }
 
+/** Milliseconds since a file was written, or, where there is none any more, since its folder was. */
+async function sinceChanged(file: string): Promise<number> {
+  const [{ stat }, { dirname }] = await Promise.all([node('fs/promises'), node('path')])
+  const found = await stat(file).catch(() => stat(dirname(file)).catch(() => undefined))
+  return found === undefined ? Infinity : Math.max(0, onWall(now()) - found.ctimeMs)
+}
+
 /** The token to bring that a file holds, its first, read again when it changes. @throws ConfigError when called, for a file that has none */
 export function tokenFrom(file: string): () => Promise<string> {
-  const kept: Kept = { file, stamp: '', entries: [] }
+  const kept: Kept = { file, stamp: '', entries: [], read: 0 }
   let looked = -Infinity
   return async () => {
     if (now() - looked > LOOK) {

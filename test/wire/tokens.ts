@@ -32,11 +32,13 @@ test.after.each(() => {
   fake.now = undefined
 })
 
-for (const [what, revoke] of Object.entries({
+const REVOKED = {
   emptied: (file: string) => writeFileSync(file, ''),
   broken: (file: string) => writeFileSync(file, 'short\n'),
   gone: (file: string) => rmSync(file),
-}))
+}
+
+for (const [what, revoke] of Object.entries(REVOKED))
   test(`G6: the tokens of a file that is ${what} hold on for 10 s, and no longer`, async () => {
     const { file, told, lets } = await tokensOf(`${OLD}\n`)
     assert.ok(await lets(OLD, 0))
@@ -52,6 +54,27 @@ for (const [what, revoke] of Object.entries({
     writeFileSync(file, `${NEW}\n`)
     assert.ok(await lets(NEW, 1500))
     assert.not(await lets(OLD, 0))
+  })
+
+for (const [what, revoke] of Object.entries(REVOKED))
+  test(`G6: the tokens of a file that is ${what} hold on from then on, not from the next question on`, async () => {
+    const { now } = Date
+    for (const [away, lets] of [
+      [20_000, false],
+      [5000, true],
+    ] as const) {
+      const it = await tokensOf(`${OLD}\n`)
+      assert.ok(await it.lets(OLD, 0))
+      revoke(it.file)
+      Date.now = () => now() + away
+      try {
+        assert.is(await it.lets(OLD, away), lets)
+        assert.is(it.told.length, lets ? 1 : 2, it.told.join())
+        assert.not(await it.lets(OLD, 20_000))
+      } finally {
+        Date.now = now
+      }
+    }
   })
 
 test('G6: a file that was away for a look is read again', async () => {
