@@ -6,6 +6,7 @@ import type { Parameters } from '../../request/parameters.js'
 import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
 import { parseJson, TooDeep } from '../json-text.js'
 import type { Message } from '../message.js'
+import { misspelled } from '../names.js'
 import { HttpRefusal, invalid, malformed } from './refusal.js'
 
 /**
@@ -27,7 +28,7 @@ function unread(text: string, error: unknown): HttpRefusal {
 }
 
 /**
- * A request as bodies say it, in camelCase or snake_case; unknown keys are ignored, as in Jina.
+ * A request as bodies say it, in camelCase or snake_case; unknown keys are ignored, as in Jina, but for those that look like one that is known.
  * @param endpoint of the route; without it, the body says which
  * @throws HttpRefusal with status 422 that names the field
  */
@@ -52,6 +53,8 @@ export async function requestOf(json: unknown, requestId: string, endpoint: stri
 
 function headOf(json: unknown, requestId: string, endpoint: string | undefined): Omit<Message, 'docs'> & { data: unknown } {
   if (!isPlainObject(json)) throw invalid([], 'value is not a valid dict', 'type_error.dict')
+  const wrong = misspelled(json)
+  if (wrong !== undefined) throw invalid([wrong.key], `there is no such key. Did you mean ${wrong.meant}?`)
   const { data, parameters } = json
   const named = text(json, 'execEndpoint', 'exec_endpoint')
   return {

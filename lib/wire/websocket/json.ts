@@ -1,4 +1,4 @@
-import { DocumentError, optionType } from '../../base/errors.js'
+import { DocumentError, OptionRangeError, optionType } from '../../base/errors.js'
 import { DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
@@ -7,6 +7,7 @@ import type { Status } from '../../request/status.js'
 import { hasMore, madeOf, tooMany, tooManyDocuments } from '../documents.js'
 import { around, documentsText, isoTime } from '../json.js'
 import type { Message, Stop } from '../message.js'
+import { misspelled } from '../names.js'
 
 /** JSON as it came, of which nothing is known. */
 type Json = Record<string, any>
@@ -17,6 +18,8 @@ type Json = Record<string, any>
  * @throws errors with a code, for what these must not be
  */
 export async function readRequest(json: Json, maxDocuments: number): Promise<Message> {
+  const wrong = misspelled(json)
+  if (wrong !== undefined) throw new OptionRangeError(`${wrong.key} is no key of a request. Did you mean ${wrong.meant}?`)
   const header = isPlainObject(json.header) ? json.header : {}
   const field = (camel: string, snake: string) => text(camel, json[camel] ?? json[snake] ?? header[camel] ?? header[snake])
   const parameters = json.parameters ?? {}

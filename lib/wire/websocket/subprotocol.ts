@@ -1,8 +1,8 @@
-import { say, show } from '../../base/errors.js'
+import { DocumentError, say, show } from '../../base/errors.js'
 import { isPlainObject } from '../../doc/json.js'
 import type { Status } from '../../request/status.js'
 import { later } from '../../stream/event-loop.js'
-import { parseJson } from '../json-text.js'
+import { parseJson, TooDeep } from '../json-text.js'
 import type { Message } from '../message.js'
 import { outcome, Refusal } from '../outcome.js'
 import { decodeMessage, decodeStatus, encodeInTurns, encodeStatus, ProtoError } from '../proto/index.js'
@@ -111,9 +111,11 @@ const DEEP = { deepest: Infinity }
 async function requestOf(data: string, maxDocuments: number): Promise<Message | undefined> {
   let value: unknown
   try {
-    value = parseJson(data, DEEP)
+    value = parseJson(data)
     if (value instanceof Promise) value = await value
   } catch (error) {
+    const whole = error instanceof TooDeep ? await parseJson(data, DEEP) : undefined
+    if (isPlainObject(whole)) throw new Unfit(requestIdOf(whole) ?? '', new DocumentError('ERR_DOCUMENT', say(error)))
     throw new Refusal('malformed', `No JSON: ${say(error)}`)
   }
   if (!isPlainObject(value)) throw new Refusal('malformed', `A message must be an object, not ${show(value)}`)

@@ -72,6 +72,26 @@ test('G1, R97: both spellings of the envelope, every form of data, unknown keys'
   assert.not('tags' in (await ask({ data: ['a'], targetExecutor: 'other' })).data[0])
 })
 
+test('G1: a key that looks like one of the envelope is refused, with the one that is meant', async () => {
+  await using service = await started(echo)
+  for (const [key, meant] of [
+    ['dta', 'data'],
+    ['Data', 'data'],
+    ['parameter', 'parameters'],
+    ['exec_endpiont', 'exec_endpoint'],
+    ['targetexecutor', 'targetExecutor'],
+  ]) {
+    const response = await send(`${service.url}/post`, { [key!]: null })
+    assert.is(response.status, 422, key)
+    const [{ loc, msg }] = ((await response.json()) as any).detail
+    assert.equal(loc, ['body', key])
+    assert.match(msg, `Did you mean ${meant}?`)
+  }
+  // Beside the one that is meant, it is another.
+  const { data } = (await (await send(`${service.url}/post`, { date: 1, data: ['a'] })).json()) as any
+  assert.is(data[0].text, 'a')
+})
+
 test('G1: documents travel as Jina writes them', async () => {
   await using service = await started(() => {})
   const document = {

@@ -103,6 +103,7 @@ test('R98: a request that cannot be run is answered as one, and the connection g
     { data: [], execEndpoint: 1, requestId: 'endpoint' },
     { data: [], targetExecutor: '(', requestId: 'target' },
     { data: [{ tensor: [[1], [1, 2]] }], requestId: 'tensor' },
+    { dta: [], requestId: 'key' },
   ]
   const { code, texts } = await after(it.server.port, [
     ...bad.map((request) => frame(TEXT, JSON.stringify(request))),
@@ -117,6 +118,7 @@ test('R98: a request that cannot be run is answered as one, and the connection g
     assert.is(status.code, 1, requestId)
     assert.ok(status.description.length > 0)
     assert.equal(status.exception.stacks, [])
+    if (requestId === 'key') assert.match(status.description, /dta is no key of a request\. Did you mean data\?/)
   }
   assert.is(answers.get('a')!.data[0].text, 'hello')
   assert.is(({} as any).polluted, undefined)
