@@ -193,7 +193,7 @@ const MUTATIONS = [
   ['lib/doc/document.ts', "'arrayBuffer' in like || ", '', 'test/doc/document.ts', '161: what stands behind getters is read; what'],
   [
     'lib/doc/document.ts',
-    "else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a field or tag named __proto__')",
+    "else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a tag named __proto__')",
     '',
     'test/doc/document.ts',
     'R81: keys that name prototypes are data or',

@@ -177,6 +177,11 @@ export function optionRange(name: string, expected: string, given: unknown): Opt
   return new OptionRangeError(`${name} must be ${expected}, not ${show(given)}`)
 }
 
+/** What is no document, or no field of one. */
+export function invalid(field: string, expected: string, given: unknown): DocumentError {
+  return new DocumentError('ERR_DOCUMENT', `${field} must be ${expected}, not ${show(given)}`)
+}
+
 /** A value as a message may name it: short, on one line, without passwords and queries of addresses, and without running code of the value. */
 export function show(value: unknown): string {
   if (typeof value === 'string') {

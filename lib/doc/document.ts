@@ -1,6 +1,6 @@
-import { DocumentError, isError, show } from '../base/errors.js'
+import { DocumentError, invalid, isError, show } from '../base/errors.js'
 import { DocumentArray } from './array.js'
-import { type DocumentInit, documents, FIELDS, invalid, isEmpty, type More, type NamedScore, named, PLAIN, string, type Tags } from './fields.js'
+import { type DocumentInit, documents, FIELDS, isEmpty, type More, type NamedScore, named, PLAIN, string, type Tags } from './fields.js'
 import { newId } from './id.js'
 import { copyJson, fromBase64, isPlainObject, toBase64 } from './json.js'
 import { isTypedArray, type NdArray, type NdArrayInit, toNdArray, toNested } from './ndarray.js'
@@ -60,8 +60,7 @@ export class Document<T extends object = Tags> {
   constructor(init?: DocumentInit<T>) {
     ;(this as Spread)[SELF] = this
     if (init === undefined) return
-    if (typeof init !== 'object' || init instanceof Document)
-      throw invalid('The argument of new Document()', 'an object with its fields (Document.from() takes more)', init)
+    if (typeof init !== 'object' || init instanceof Document) throw invalid('The argument of new Document()', 'its fields (Document.from() takes more)', init)
     if ((init as Spread)[SELF] !== undefined) init = this.#with(init)
     // One pass over what is there: most documents have one to three of the twenty fields.
     for (const key in init) {
@@ -97,11 +96,11 @@ export class Document<T extends object = Tags> {
     if (typeof like !== 'object' || like === null || Array.isArray(like)) throw nothing(like)
     if (isTypedArray((like as NdArray).data) && Array.isArray((like as NdArray).shape)) return new Document<T>({ tensor: like as NdArray })
     const isPlain = isPlainObject(like)
-    if (!isPlain && typeof (like as { then?: unknown }).then === 'function') throw new DocumentError('ERR_DOCUMENT', 'A promise is not a document: await it')
+    if (!isPlain && typeof (like as { then?: unknown }).then === 'function') throw nothing(like, ': await it')
     const document = new Document<T>((isPlain ? like : fieldsOf(like)) as DocumentInit<T>)
     // What says that it has no text is empty on purpose.
     if ((document.#id ?? document.#content ?? document.#tags ?? document.#more) === undefined && Object.keys(like).length === 0)
-      throw nothing(like, `${EMPTY}, as structuredClone() leaves a Document: give it doc.toJSON(), or take doc.clone()`)
+      throw nothing(like, `${EMPTY}, as structuredClone() leaves a Document: doc.toJSON() and doc.clone() don't`)
     return document
   }
 
@@ -271,6 +270,24 @@ export class Document<T extends object = Tags> {
     return json
   }
 
+  /**
+   * What is set, by which assert.deepStrictEqual() and Jest's toEqual() tell documents apart: they look at properties, and fields are none. Made when
+   * asked for; an id counts once somebody has read it.
+   */
+  get [Symbol.toStringTag](): string {
+    // Asked for before the rest: one that came over a wire reads its fields when it is.
+    void this.content
+    const id = this.#id
+    try {
+      return `Document ${JSON.stringify({ ...this.toJSON(), id })}`
+    } catch (error) {
+      // What no JSON can say is no reason to throw.
+      return `Document ${error}`
+    } finally {
+      this.#id = id
+    }
+  }
+
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
     const fields = Object.assign(this.#shown(), this.#more)
     return inspect === undefined ? fields : `Document ${inspect(fields, options)}`
@@ -308,7 +325,7 @@ export class Document<T extends object = Tags> {
     const spread = Document.from((init as Spread)[SELF]!)
     // The content is asked for before the rest: a document that came over a wire reads its fields when it is.
     const { id, content, contentType = 'content' } = spread
-    return { id, [contentType]: content, tags: spread.#tags, ...spread.#more, ...init }
+    return { id, ['content' in init ? 'content' : contentType]: content, tags: spread.#tags, ...spread.#more, ...init }
   }
 
   /** What most documents have, of which `id` is always there. */
@@ -327,7 +344,7 @@ export class Document<T extends object = Tags> {
   #set(key: string, value: any): void {
     const field = FIELDS.get(key)
     if (field !== undefined) (this as any)[field] = value
-    else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a field or tag named __proto__')
+    else if (key === '__proto__') throw new DocumentError('ERR_DOCUMENT', 'A document cannot have a tag named __proto__')
     else (this.tags as Tags)[key] = value
   }
 }
@@ -361,8 +378,8 @@ export function spelled(value: unknown): unknown {
   return copy
 }
 
-const EMPTY = ' without any of these'
+const EMPTY = ' without any'
 
 function nothing(like: unknown, hint = ''): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `A document is made from an object with its fields, a text, bytes or a typed array, not from ${show(like)}${hint}`)
+  return new DocumentError('ERR_DOCUMENT', `A document is made from its fields, a text, bytes or a typed array, not from ${show(like)}${hint}`)
 }

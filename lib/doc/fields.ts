@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../base/errors.js'
+import { DocumentError, invalid } from '../base/errors.js'
 import type { DocumentArray } from './array.js'
 import type { DocumentLike } from './document.js'
 import { isPlainObject } from './json.js'
@@ -93,10 +93,6 @@ export const FIELDS: ReadonlyMap<string, string> = new Map([
   ['parent_id', 'parentId'],
   ['buffer', 'blob'],
 ])
-
-export function invalid(field: string, expected: string, value: unknown): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `${field} must be ${expected}, not ${show(value)}`)
-}
 
 export function string(field: string, value: unknown): string {
   if (typeof value !== 'string') throw invalid(field, 'a string', value)

@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../base/errors.js'
+import { invalid } from '../base/errors.js'
 
 /** A deep copy of plain objects, arrays, dates, maps and sets, by hand: a sixtieth of structuredClone's price. Anything else (bytes, instances) is shared. */
 export function copyJson<T>(value: T): T {
@@ -42,7 +42,7 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** @throws DocumentError that names the field, for text that is not base64 (RFC 4648, padded) */
 export function fromBase64(text: string, field: string): Uint8Array {
-  if (text.length % 4 !== 0 || !BASE64.test(text)) throw new DocumentError('ERR_DOCUMENT', `${field} must be bytes or their base64 text, not ${show(text)}`)
+  if (text.length % 4 !== 0 || !BASE64.test(text)) throw invalid(field, 'bytes or their base64 text', text)
   if (typeof Buffer === 'function') {
     const bytes = Buffer.from(text, 'base64')
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,4 +1,4 @@
-import { DocumentError, show } from '../base/errors.js'
+import { DocumentError, invalid, show } from '../base/errors.js'
 
 export type TypedArray =
   | Int8Array
@@ -39,8 +39,7 @@ export function toNdArray(value: NdArrayInit, field = 'tensor'): NdArray {
   // A number is what toNested makes of a tensor without dimensions.
   if (Array.isArray(value) || typeof unspelled(value) === 'number') return fromNested(value as NestedList, field)
   const { data, shape } = Object(value) as Partial<NdArray>
-  if (!isTypedArray(data) || !Array.isArray(shape))
-    throw new DocumentError('ERR_DOCUMENT', `${field} must be a typed array, { data, shape } or lists of numbers, not ${show(value)}`)
+  if (!isTypedArray(data) || !Array.isArray(shape)) throw invalid(field, 'a typed array, { data, shape } or lists of numbers', value)
   if (countOf(shape, field) !== data.length)
     throw new DocumentError('ERR_DOCUMENT', `${field} has ${data.length} elements, which do not fill the shape [${shape.join(', ')}]`)
   return value as NdArray

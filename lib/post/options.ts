@@ -97,5 +97,5 @@ function patience(name: string, value: unknown): void {
 }
 
 function size(name: string, value: any): void {
-  numeric(name, value, 'an integer, or 0 or less for all documents in one request', value >= -Infinity && !(value % 1))
+  numeric(name, value, 'an integer; 0 for one request', value >= -Infinity && !(value % 1))
 }

@@ -84,7 +84,11 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
     return all
   }
 
-  /** The documents of all responses, in one array; partial ones left out, since the last of their request repeats them. They stay in memory together, which streaming avoids. */
+  /**
+   * The documents of all responses, in one array; partial ones left out, since the last of their request repeats them. With `continueOnError` or `onError`,
+   * those of requests that failed are among them, as their executors left them: who has to tell them apart looks at `error` of responses.
+   * They stay in memory together, which streaming avoids.
+   */
   async docs(): Promise<DocumentArray<Document<T>>> {
     const all = new DocumentArray<Document<T>>()
     for await (const { partial, docs } of this) if (!partial) all.extend(docs)

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -105,7 +105,7 @@ test('D1: what is no document is refused, and not taken for an empty one', () =>
       inspect(value),
     )
   assert.throws(() => Document.from(Promise.resolve({}) as any), /await it/)
-  for (const value of ['text', 5, new Document({ text: 'a' })]) assert.throws(() => new Document(value as any), /an object with its fields/)
+  for (const value of ['text', 5, new Document({ text: 'a' })]) assert.throws(() => new Document(value as any), /must be its fields/)
 })
 
 test('D1: there is one content, whichever was set last', () => {
@@ -134,6 +134,45 @@ test('D1: content is set by its type', () => {
   assert.equal(document.tensor!.shape, [1, 1])
   document.content = undefined
   assert.is(document.contentType, undefined)
+})
+
+test("documents that differ are unequal to node's assert, and to Jest, which ask for what is set", () => {
+  const like = { text: 'a', tags: { n: 1 } }
+  const others = [
+    { text: 'b', tags: { n: 1 } },
+    { text: 'a' },
+    { text: 'a', tags: { n: 2 } },
+    { ...like, chunks: [{ id: 'c' }] },
+    { ...like, id: 'x' },
+    { blob: 'AQ==' },
+    {},
+  ]
+  // As Jest's and Vitest's equals() begin.
+  const jest = (one: unknown, other: unknown) => Object.prototype.toString.call(one) === Object.prototype.toString.call(other)
+  const all = [like, ...others]
+  for (const [at, one] of all.entries())
+    for (const [beside, other] of all.entries()) {
+      const [left, right] = [new Document(one), new Document(other)]
+      assert.is(isDeepStrictEqual(left, right), at === beside, `${left} and ${right}`)
+      assert.is(isDeepStrictEqual(DocumentArray.from([left]), DocumentArray.from([right])), at === beside)
+      assert.is(jest(left, right), at === beside)
+    }
+  const named = new Document(like)
+  const { id } = named
+  assert.not(isDeepStrictEqual(named, new Document(like)))
+  assert.ok(isDeepStrictEqual(named, new Document({ ...like, id })))
+  assert.is(named.id, id)
+  assert.match(`${new Document({ tags: { n: 1n } })}`, /^\[object Document .*BigInt/, 'what no JSON can say throws nothing')
+})
+
+test('`{ ...doc, content: undefined }` leaves the content out, whichever it is', () => {
+  for (const init of [{ text: 'a' }, { blob: Uint8Array.of(1) }, { tensor: [1, 2] }]) {
+    const document = new Document({ ...init, tags: { n: 1 } })
+    const without = new Document({ ...document, content: undefined })
+    assert.is(without.content, undefined)
+    assert.equal(without.tags, { n: 1 })
+    assert.is(new Document({ ...document, content: 'new' }).text, 'new')
+  }
 })
 
 test("D1: Jina's names are understood, null is nothing", () => {
@@ -375,7 +414,7 @@ test('161: what stands behind getters is read; what says nothing of a document i
   for (const nothing of [new Silent(), new (class {})(), new Response('body'), new Request('http://a.b'), new Blob(['x'])])
     assert.throws(
       () => Document.from(nothing as any),
-      (error: any) => error.code === 'ERR_DOCUMENT' && /not from a.* without any of these$/.test(error.message),
+      (error: any) => error.code === 'ERR_DOCUMENT' && /not from a.* without any$/.test(error.message),
     )
 })
 
