@@ -6,6 +6,7 @@ import { ConnectionError, ExecutorError } from '../../lib/base/errors.js'
 import { Document } from '../../lib/doc/document.js'
 import type { PostOptions } from '../../lib/post/options.js'
 import { post } from '../../lib/post/post.js'
+import type { Handler } from '../../lib/request/handler.js'
 import type { ConnectOptions } from '../../lib/wire/connect-options.js'
 import type { Connection } from '../../lib/wire/connection.js'
 import { Folder } from '../support/folder.js'
@@ -53,6 +54,23 @@ await interop(test, async (python) => {
       await using peer = await connect()
       return await within(20_000, post(peer, on, inputs, options).toArray())
     }
+
+    test(`${name}: a trace and a timeout go along, and nobody is the worse for it`, async () => {
+      await using peer = await connect({ timeout: 20_000 })
+      const bringing: Handler = {
+        accepts: () => true,
+        handle(request) {
+          request.contextHeaders = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', baggage: 'tenant=acme' }
+          return peer.handle(request)
+        },
+      }
+      const options = { requestSize: 1, resultsInOrder: true }
+      const docs = await within(20_000, post(bringing, '/trail', ['a', 'b', 'c'], options).docs())
+      assert.equal(
+        docs.map(({ text, tags }) => [text, tags.trail]),
+        ['a', 'b', 'c'].map((text) => [text, '/first/second']),
+      )
+    })
 
     test(`${name}: documents arrive and come back whole`, async () => {
       const [response] = await responses('/pictures', pictures.map(document))
@@ -254,8 +272,9 @@ await interop(test, async (python) => {
       await pause(500)
       if (protocol === protocols.at(-1)) doomed.kill()
       else {
-        await peer.close()
-        assert.instance(await failed, Error, protocol)
+        const reason = new ConnectionError('ERR_DISCONNECTED', peer.address, 'closed by this test')
+        await peer.close(reason)
+        assert.is(await failed, reason, protocol)
         continue
       }
       const error = await failed
