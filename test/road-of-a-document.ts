@@ -40,21 +40,24 @@ class Upper extends Executor {
   }
 }
 
-function hold(name: keyof typeof MOST, files: readonly string[]): void {
+/** Where it takes long, as on a busy machine, those who watch over idle connections run beside it, but not each time. */
+async function hold(name: keyof typeof MOST, once: () => Promise<unknown>): Promise<void> {
+  let files = await filesOf(once)
+  for (let tries = 1; tries < 5 && files.length > MOST[name]; tries++) files = await filesOf(once)
   if (process.argv.length > 2) console.log(`${name}: ${files.length} files\n  ${files.join('\n  ')}`)
   assert.ok(files.length <= MOST[name], `${files.length} files, not ${MOST[name]}:\n${files.join('\n')}`)
 }
 
 test('the road of a document inline is short', async () => {
   await using flow = await new Flow().add({ uses: Upper }).open()
-  hold('inline', await filesOf(() => flow.post('/up', ['a']).drain()))
+  await hold('inline', () => flow.post('/up', ['a']).drain())
 })
 
 test('the road of a document over gRPC is short, both ends counted', async () => {
   await using flow = await new Flow().add({ uses: Upper }).open()
   await using gateway = await Gateway.serve(flow, { protocol: 'grpc' })
   await using client = new Client(gateway.addresses.grpc!)
-  hold('grpc', await filesOf(() => client.post('/up', ['a']).drain()))
+  await hold('grpc', () => client.post('/up', ['a']).drain())
 })
 
 test.run()

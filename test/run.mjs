@@ -14,9 +14,20 @@ import { COMPILED, compile } from './compile.mjs'
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 /** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. */
 const LONGEST = [
-  ...['cli/serve', 'cli/run', 'wire/held', 'gateway/fairness', 'gateway/floods', 'browser/client', 'context/wires', 'gateway/authenticate', 'examples'],
-  ...['contract/', 'config/save', 'config/npm', 'story', 'package', 'model/', 'config/round-trip', 'gateway/graphql', 'config/differential', 'gateway/hostile'],
-  ...['network/', 'proto/garbage', 'config/hidden', 'in-flight', 'context/flow', 'post/', 'gateway/'],
+  ...['network/liveness', 'cli/serve', 'cli/run', 'wire/held', 'gateway/floods', 'gateway/fairness', 'story', 'config/npm', 'examples', 'browser/client'],
+  ...[
+    'gateway/authenticate',
+    'contract/',
+    'context/wires',
+    'config/save',
+    'model/',
+    'grpc/malformed',
+    'http/limits',
+    'network/',
+    'config/round-trip',
+    'package',
+  ],
+  ...['in-flight', 'websocket/pressure', 'grpc/resets', 'config/differential', 'proto/garbage', 'gateway/', 'config/hidden', 'context/flow', 'post/'],
 ]
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true })

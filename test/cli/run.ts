@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { code, codeUrl, flags } from '../support/code.js'
+import { flags, published } from '../support/code.js'
 import { Command } from '../support/command.js'
 import { within } from '../support/within.js'
 
@@ -18,9 +19,9 @@ function write(name: string, text: string): string {
   return file
 }
 
-const sluice = JSON.stringify(codeUrl('lib/index'))
+const sluice = JSON.stringify(pathToFileURL(published('index')).href)
 /** The command, for a shell. */
-const command = [process.execPath, ...flags, code('lib/cli/main')].map((word) => `"${word}"`).join(' ')
+const command = [process.execPath, ...flags, published('cli/main')].map((word) => `"${word}"`).join(' ')
 write('package.json', '{ "type": "module" }')
 const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n')
 write(

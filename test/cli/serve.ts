@@ -2,12 +2,13 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
+import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
-import { codeUrl } from '../support/code.js'
+import { published } from '../support/code.js'
 import { Command } from '../support/command.js'
 import { Folder } from '../support/folder.js'
 import { deadPort, silence } from '../support/nobody.js'
@@ -16,7 +17,7 @@ import { certificates } from '../support/tls.js'
 import { within } from '../support/within.js'
 
 const folder = new Folder()
-const sluice = JSON.stringify(codeUrl('lib/index'))
+const sluice = JSON.stringify(pathToFileURL(published('index')).href)
 folder.file('package.json', '{ "type": "module" }')
 folder.file(
   'executors.mjs',

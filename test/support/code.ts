@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** `.js` where the suites run compiled, as `test/run.mjs` has them, `.ts` under tsx. */
@@ -6,6 +7,14 @@ const ending = import.meta.url.slice(-3)
 /** The file of a module of this project, `lib/index` say, in the same form as the suite that asks: for a process of its own. */
 export function code(module: string): string {
   return fileURLToPath(new URL(`../../${module}${ending}`, import.meta.url))
+}
+
+/**
+ * The command, or the library for modules that it loads: as they are published where suites run compiled, which starts sooner, and is what users have.
+ * Both have to be taken: an Executor of one is none to the other.
+ */
+export function published(module: string): string {
+  return ending === '.js' ? resolve('dist', `${module}.js`) : code(`lib/${module}`)
 }
 
 /** The same for an `import` in a program that is written by a suite. */

@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { code, flags } from './code.js'
+import { flags, published } from './code.js'
 import { within } from './within.js'
 
 const TIME = 20_000
@@ -13,7 +13,7 @@ export class Command {
   #wake: (() => void) | undefined
 
   constructor(args: string[], { paused = false, typescript = false } = {}) {
-    this.child = spawn(process.execPath, [...(typescript ? ['--import', 'tsx'] : flags), code('lib/cli/main'), ...args])
+    this.child = spawn(process.execPath, [...(typescript ? ['--import', 'tsx'] : flags), published('cli/main'), ...args])
     const take = (name: 'stdout' | 'stderr') => (data: Buffer) => {
       this[name] += data
       this.#wake?.()

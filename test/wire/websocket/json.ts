@@ -184,7 +184,7 @@ for (const mode of ['json'] as const) {
       Promise.all(
         Array.from({ length: 50 }, async (_, client) => {
           const texts = Array.from({ length: 20 }, (_, i) => `client ${client} ${i}`)
-          const all = await post(it.connect({ mode }), '/', texts, { requestSize: 1, resultsInOrder: true }).docs()
+          const all = await post(it.connect({ mode, connectTimeout: 60_000 }), '/', texts, { requestSize: 1, resultsInOrder: true }).docs()
           assert.equal(
             all.texts,
             texts.map((text) => text.toUpperCase()),
