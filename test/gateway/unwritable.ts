@@ -227,8 +227,17 @@ test('157: on every wire, a piece that cannot be written fails its own request o
   }
 })
 
-test('157: nor does one follow it in the answers to an upload', async () => {
-  await using flow = await new Flow().add({ name: 'twice', uses: twice }).open()
+test('157: nor does one follow it in the answers to an upload, whose generator is closed', async () => {
+  past = 0
+  let closed = 0
+  async function* uses(call: Call) {
+    try {
+      yield* twice(call)
+    } finally {
+      closed++
+    }
+  }
+  await using flow = await new Flow().add({ name: 'twice', uses }).open()
   const reported: string[] = []
   const { fetch } = createHttp(flow, { onError: ({ message }) => reported.push(message) })
   const response = await fetch(
@@ -248,6 +257,7 @@ test('157: nor does one follow it in the answers to an upload', async () => {
   )
   assert.is(reported.length, 1)
   assert.match(reported[0]!, /n is a bigint/)
+  assert.equal([past, closed], [0, 3])
 })
 
 test.run()

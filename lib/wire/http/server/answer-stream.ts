@@ -59,8 +59,13 @@ export class Stream {
   }
 
   /** @throws what says why a partial answer cannot be written */
-  async send(message: Message): Promise<void> {
-    const { text, failed } = await this.#inOrder(answered(message, this.#stacks, this.#report))
+  write(message: Message): Answered | Promise<Answered> {
+    return answered(message, this.#stacks, this.#report)
+  }
+
+  /** @param said where it is written already */
+  async send(message: Message, said = this.write(message)): Promise<void> {
+    const { text, failed } = await this.#inOrder(said)
     const kind = failed ? 'error' : message.ordinal !== undefined ? 'partial' : 'response'
     await this.begin().write(framed(this.#format, kind, text))
   }

@@ -1,13 +1,15 @@
 import { asError, ExecutorError } from '../../../base/errors.js'
 import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
+import type { Request } from '../../../request/request.js'
 import { GATEWAY } from '../../../request/route.js'
 import type { CallContext } from '../../context-headers.js'
-import { answerOf, askedBy, type Message, unwritten } from '../../message.js'
+import { answerOf, askedBy, type Message } from '../../message.js'
 import { checkNames } from '../../names.js'
 import { formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { HttpRefusal } from '../refusal.js'
+import type { Answered } from '../write.js'
 import { Stream, streamHeaders } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failed, failureOf } from './failures.js'
@@ -32,25 +34,15 @@ export async function upload(
     throw new HttpRefusal('unsupported', 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream', {}, 406)
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
-  /** Requests with a piece that could not be written. Their executors are past it, so that what follows is left out. */
-  const lost = new Set<string>()
-  const lose = (piece: Message, error: unknown): Promise<void> => {
-    if (piece.ordinal === undefined) throw error
-    lost.add(piece.requestId)
-    return stream.send(unwritten(piece, error, settings.onError))
-  }
+  const { handler, written } = writing(askedBy(peer, context), stream)
   checkNames({ execEndpoint: on })
-  const responses = post(askedBy(peer, context), on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
+  const responses = post(handler, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,
   })
   try {
-    for await (const response of responses) {
-      const message = answerOf(response)
-      if (!lost.has(message.requestId)) await stream.send(message).catch((error) => lose(message, error))
-      else if (!response.partial) lost.delete(message.requestId)
-    }
+    for await (const response of responses) await stream.send(answerOf(response), written.get(response))
     if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
     await stream.end()
   } catch (error) {
@@ -62,6 +54,21 @@ export async function upload(
     stream.close()
   }
   return undefined
+}
+
+/** Pieces are written as they are handed on: an executor that makes one that cannot be is not run on, but fails of it, as on every wire. */
+function writing(peer: Handler, stream: Stream): { handler: Handler; written: WeakMap<object, Answered> } {
+  const written = new WeakMap<object, Answered>()
+  const handle = (request: Request): void | Promise<void> => {
+    const { emit } = request
+    if (emit !== undefined)
+      request.emit = async (piece) => {
+        written.set(piece, await stream.write(answerOf(piece)))
+        return emit(piece)
+      }
+    return peer.handle(request)
+  }
+  return { handler: { accepts: (endpoint) => peer.accepts(endpoint), handle }, written }
 }
 
 /** The last line of a stream that went wrong half-way: an envelope with the status ERROR. */
