@@ -71,7 +71,7 @@ test('190: errors have their names also where somebody made the code small', asy
     assert.not.equal(value.name, name)
     const error = new value(...(/^(Parse|Config)/.test(name) ? ['', {}] : ['', '', {}])) as Error
     assert.is(error.name, name)
-    assert.match(error.stack ?? '', new RegExp(`^${name}`))
+    for (const said of [error.stack, String(error)]) assert.match(said ?? '', new RegExp(`^${name}`))
     seen++
   }
   assert.ok(seen > 8)

@@ -1,6 +1,7 @@
 import type { Server as NetServer, Socket } from 'node:net'
 import { clearTimeout, nextTick, setTimeout } from '../base/clock.js'
 import { node } from '../base/node.js'
+import { ignore } from '../stream/thenable.js'
 import type { ServerTls } from '../wire/tls.js'
 import { secureOptions } from './certificates.js'
 
@@ -67,5 +68,3 @@ export async function secure(
     socket.destroy()
   })
 }
-
-function ignore(): void {}

@@ -1,5 +1,6 @@
 import { say } from '../base/errors.js'
 import { Scope } from '../stream/scope.js'
+import { ignore } from '../stream/thenable.js'
 
 /**
  * Work that no response waits for: what floating executors do. It outlives its request, is awaited when the Flow closes, and what
@@ -40,5 +41,3 @@ export class Background {
     while (this.#pending.size > 0) await Promise.all(this.#pending)
   }
 }
-
-function ignore(): void {}

@@ -22,5 +22,5 @@ export function lookAfter(items: readonly unknown[]): void {
   for (const item of items) if (isThenable(item)) whenSettled(item, ignore, ignore)
 }
 
-/** For promises whose failure is told elsewhere, or nobody's business. */
+/** For failures, of promises and of sockets, that are told elsewhere, or nobody's business. */
 export function ignore(): void {}

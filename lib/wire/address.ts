@@ -99,3 +99,10 @@ function once(name: string, inHost: string | undefined, inWords: unknown, host: 
   if (inHost === undefined || inWords === undefined) return
   throw new OptionTypeError(`${name} is given twice: as ${inHost} in the host ${JSON.stringify(host)}, and as the option ${name}. Keep one of them`)
 }
+
+/** Where a socket goes to that is for a URL. */
+export function socketTo({ protocol, hostname, port }: URL): { host: string; port: number; secure: boolean } {
+  const secure = protocol === 'https:' || protocol === 'wss:'
+  // An address of IPv6 has brackets in URLs only.
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (secure ? 443 : 80)), secure }
+}

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
+import { socketTo } from './address.js'
 import { isHungUp, kindOfPlatform, platformCode } from './platform-errors.js'
 import { type ClientTls, secureTo } from './tls.js'
 import { insecure } from './tls-failures.js'
@@ -159,9 +160,7 @@ interface Asked {
 
 /** What a server of HTTP/1 means that hung up without a word. @returns nothing, where that cannot be told */
 export async function hungUp({ url, tls, wanted, secure, timeout }: Asked): Promise<{ kind: 'tls' | 'unimplemented'; reason: string } | undefined> {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const isSecure = url.protocol === `${secure}:`
-  const port = Number(url.port || (isSecure ? 443 : 80))
+  const { host, port, secure: isSecure } = socketTo(url)
   if (isSecure) {
     const reason = await insecureAt(host, port, tls, OPTIONS, timeout)
     return reason === undefined ? undefined : { kind: 'tls', reason }

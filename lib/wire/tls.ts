@@ -30,6 +30,9 @@ export interface ClientTls {
   readonly serverName?: string | undefined
 }
 
+/** Whether connections can send headers, and show certificates. */
+export const onNode = typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string'
+
 /** As Node takes a key or a certificate. */
 export function pem(given: string | Uint8Array): string | Buffer {
   return typeof given === 'string' ? given : Buffer.from(given.buffer, given.byteOffset, given.byteLength)

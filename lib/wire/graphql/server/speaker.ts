@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
+import { ignore } from '../../../stream/thenable.js'
 import type { Entrance } from '../../authentication.js'
 import { Cors } from '../../cors.js'
 import { BODY_TIMEOUT } from '../../defaults.js'
@@ -109,5 +110,3 @@ function endLate(request: IncomingMessage, time: number): void {
   const over = (): void => clearTimeout(timer)
   request.once('end', over).once('close', over)
 }
-
-function ignore(): void {}

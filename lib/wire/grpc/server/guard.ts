@@ -1,8 +1,8 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
+import { ignore } from '../../../stream/thenable.js'
 import type { Drain } from '../../drain.js'
 import { MAX_CALLS } from '../options.js'
 import { checkFraming } from './framing.js'
@@ -135,5 +135,3 @@ function limitResets(session: ServerHttp2Session, socket: Socket): void {
     })
   })
 }
-
-function ignore(): void {}

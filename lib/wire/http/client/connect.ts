@@ -4,7 +4,7 @@ import type { ConnectOptions } from '../../connect-options.js'
 import { CONNECT_RULES } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
 import { CONNECT_TIMEOUT } from '../../defaults.js'
-import { tlsNow } from '../../tls.js'
+import { onNode, tlsNow } from '../../tls.js'
 import { HttpConnection } from './connection.js'
 import type { Transport, TransportOptions } from './transport.js'
 import { FetchTransport } from './transport-fetch.js'
@@ -36,7 +36,7 @@ export function connect(address: string, options: ConnectHttpOptions = {}): Conn
 /** How requests get to an address. @throws as {@link connect} does */
 export function wayTo(address: string, options: ConnectHttpOptions): { url: URL; transport: Transport } {
   const { url, transport } = prepare(address, options)
-  if (isNode() && options.fetch === undefined) return { url, transport: watched(later(transport), url) }
+  if (onNode && options.fetch === undefined) return { url, transport: watched(later(transport), url) }
   const own = new FetchTransport(transport)
   return { url, transport: watched(own, url, () => own.ask()) }
 }
@@ -61,10 +61,6 @@ function prepare(address: string, options: ConnectHttpOptions): { url: URL; tran
   if (tls !== false) url.protocol = 'https:'
   const given = typeof tls === 'object' ? tls : {}
   return { url, transport: { tls: given, tlsNow: tlsNow(given, url.origin, logger), connectTimeout, url, fetch } }
-}
-
-export function isNode(): boolean {
-  return typeof (globalThis as { process?: { versions?: { node?: unknown } } }).process?.versions?.node === 'string'
 }
 
 /** Node's own client, once it is needed. */

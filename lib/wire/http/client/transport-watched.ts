@@ -1,3 +1,4 @@
+import { socketTo } from '../../address.js'
 import { inTime, isAlive, Liveness, silence } from '../../liveness.js'
 import { OPTIONS } from '../../probe.js'
 import type { Received, Sending, Transport } from './transport.js'
@@ -8,9 +9,8 @@ import type { Received, Sending, Transport } from './transport.js'
  */
 export function watched(transport: Transport, url: URL, ask?: () => Promise<unknown>): Transport {
   const underWay = new Set<(reason: unknown) => void>()
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  const here = (): Promise<boolean> => isAlive(host, port, url.protocol === 'https:', OPTIONS)
+  const { host, port, secure } = socketTo(url)
+  const here = (): Promise<boolean> => isAlive(host, port, secure, OPTIONS)
   const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
   let heard = 0
   const gone = (): void => {

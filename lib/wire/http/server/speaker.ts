@@ -4,6 +4,7 @@ import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Deadlines } from '../../../stream/deadlines.js'
+import { ignore } from '../../../stream/thenable.js'
 import type { Entrance } from '../../authentication.js'
 import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
@@ -107,5 +108,3 @@ function stopReading(req: IncomingMessage, res: ServerResponse): void {
     if (req.complete) clearTimeout(end)
   })
 }
-
-function ignore(): void {}

@@ -5,7 +5,7 @@ import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { RemoteOptions } from '../../remote-options.js'
-import { tlsNow } from '../../tls.js'
+import { onNode, tlsNow } from '../../tls.js'
 import type { LineOptions } from './socket.js'
 
 /** What a WebSocket client can be told. */
@@ -24,9 +24,6 @@ export interface ClientSettings extends LineOptions {
   readonly dryRunUrl: string
   readonly credentials: Credentials | undefined
 }
-
-/** Whether sockets can send headers, and show certificates. */
-export const onNode = typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string'
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function clientSettings(address: string, options: WebSocketConnectOptions): ClientSettings {

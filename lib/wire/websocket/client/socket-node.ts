@@ -2,6 +2,8 @@ import type { Socket } from 'node:net'
 import type { RawData } from 'ws'
 import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
 import { packageOfNode } from '../../../base/node.js'
+import { ignore } from '../../../stream/thenable.js'
+import { socketTo } from '../../address.js'
 import { isAlive, Liveness, silence } from '../../liveness.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
@@ -36,9 +38,8 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
     async () => {
       if (socket.isPaused || over) return true
       socket.ping('', true, ignore)
-      const { protocol, hostname, port } = new URL(url)
-      const secure = protocol === 'wss:'
-      return isAlive(hostname.replace(/^\[|\]$/g, ''), Number(port || (secure ? 443 : 80)), secure, OPTIONS)
+      const { host, port, secure } = socketTo(new URL(url))
+      return isAlive(host, port, secure, OPTIONS)
     },
     () => {
       end(silence(address))
@@ -115,5 +116,3 @@ function heart(socket: import('ws').WebSocket, stream: Socket, interval: number)
     socket.ping('', true, ignore)
   }, interval).unref()
 }
-
-function ignore(): void {}

@@ -6,6 +6,7 @@ import { clearInterval, clearTimeout, setInterval, setTimeout } from '../../../b
 import { packageOfNode } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
+import { ignore } from '../../../stream/thenable.js'
 import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
 import { NodeKnock } from '../../caller.js'
 import { readHeaders } from '../../context-headers.js'
@@ -174,5 +175,3 @@ function refuse(stream: Duplex, kind: keyof typeof HANDSHAKE, text: string, head
   late.unref()
   stream.once('close', () => clearTimeout(late))
 }
-
-function ignore(): void {}
