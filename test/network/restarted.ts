@@ -115,6 +115,33 @@ test('177: after a 500, a connection is not used again: some close it without sa
   server.close()
 })
 
+for (const protocol of ['http', 'websocket'] as const)
+  test(`230: ${protocol}: who tries again gets through a proxy that says 502 while its gateway restarts, also as an executor elsewhere`, async () => {
+    await using it = await world()
+    let refused = 0
+    const proxy = createTcp((near) => {
+      near.on('error', () => {})
+      if (refused++ % 3 < 2) return void near.once('data', () => near.end('HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'))
+      const far = connect(it.gateway.port, '127.0.0.1')
+      far.on('error', () => near.destroy())
+      near.on('close', () => far.destroy())
+      near.pipe(far).pipe(near)
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const host = `${SCHEMES[protocol]}://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    const retries = { attempts: 2, delay: 1 }
+    await using client = new Client(host, { retries })
+    await using outer = await new Flow().add({ name: 'far', external: true, host, retries }).open()
+    for (const asked of [client, outer] as Client[]) {
+      refused = 0
+      assert.equal(await within(10_000, texts(protocol, asked, ['a'])), ['a!'])
+      assert.is(refused, 3)
+    }
+    await client.close()
+    await outer.close()
+    await new Promise((resolve) => proxy.close(resolve))
+  })
+
 for (const protocol of PROTOCOLS)
   test(`230: ${protocol}: gateways that are restarted behind a name, under load, lose nothing, without retries`, async () => {
     await using flow = await new Flow().add({ uses: ({ docs }) => docs.forEach((doc) => void (doc.text += '!')) }).open()
