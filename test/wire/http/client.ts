@@ -246,7 +246,7 @@ test('C2: addresses and options that cannot be are refused at the call', () => {
   wrong('http://x', { headers: { 'a\n': 'b' } }, 'ERR_OPTION_RANGE')
   wrong('http://x', { timeout: -1 }, 'ERR_OPTION_RANGE')
   wrong('http://x', { nope: 1 }, 'ERR_OPTION_TYPE')
-  assert.throws(() => connectByFetch('https://x', { tls: { ca: 'x' } }), /trusts whom the platform trusts/)
+  assert.throws(() => connectByFetch('https://x', { tls: { serverName: 'x' } }), /trusts whom the platform trusts/)
 })
 
 test.run()
