@@ -37,6 +37,7 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npm install && npm start\n', 'installs the clone that runs this; what npm start runs, test/examples.ts does'],
   ['npm install && npm test\n', 'runs this very test'],
   ['lib/\n', 'a map of folders, which test/house.ts holds'],
+  ['source ──►', 'a picture of what bounds what, which test/executor/each.ts and test/post/post.ts hold'],
   ['POST /post\n', 'a request and its answer with parts left out; test/wire/http holds the envelope'],
 ]
 

@@ -1,7 +1,7 @@
 import { FLOW_RULES } from '../flow/options.js'
 import { EXECUTOR_KEYS, TIMEOUT } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, VERSION } from './keys.js'
+import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, UNKNOWN, VERSION } from './keys.js'
 import { SERVING_KEYS } from './serving-keys.js'
 
 /** What editors are told of the options of a Flow. */
@@ -12,6 +12,10 @@ const OPTIONS: Keys = {
   env: option(TEXTS, 'What every executor finds in its env, under what it was given itself.'),
   join: option(JOIN, 'How documents of several last executors are united: concat (default), or merge by id.'),
   closeTimeout: option(TIME, 'Milliseconds that close() gives requests to finish. Default 10 000.'),
+  unknownEndpoint: option(
+    UNKNOWN,
+    'What becomes of requests for an endpoint that no executor answers: refuse, or pass. Default: refuse in code, pass for clients.',
+  ),
   onBackgroundError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }
 

@@ -273,7 +273,8 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    *
    * @param on the endpoint, by custom with a slash: `'/index'`
    * @param inputs see {@link Inputs}
-   * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; TypeError or RangeError for options
+   * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; RangeError (`ERR_OPTION_RANGE`) for an endpoint that no executor answers, unless `unknownEndpoint` is
+   * `'pass'`; TypeError or RangeError for options
    */
   post<T extends object = Inferred, const On extends string = string>(
     on: On,
@@ -281,6 +282,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     options: PostOptions<ParametersFor<Endpoints, On>> = {},
   ): Post<TagsFor<T, Endpoints, On>> {
     if (this.#state !== 'open') throw this.#refusal()
+    this.#running!.checkEndpoint(on || '/')
     const { prefetch } = this.options
     return post(this, on, inputs, options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options)
   }

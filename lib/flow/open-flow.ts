@@ -2,6 +2,7 @@ import { now } from '../base/clock.js'
 import { ExecutorError, FlowBuildError } from '../base/errors.js'
 import { closeAll, openAll, type Part } from '../base/lifecycle.js'
 import { log } from '../base/logger.js'
+import { DEFAULT_ENDPOINT, DRY_RUN } from '../executor/bindings.js'
 import type { Gateway } from '../gateway/gateway.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import { Background } from '../graph/background.js'
@@ -26,6 +27,10 @@ function aboutOf(error: Error): object {
   return { requestId, executor, endpoint, error }
 }
 
+function endpointsOf(parts: readonly Part[]): Set<string> {
+  return new Set(parts.flatMap((part) => (part as Partial<Handler>).endpoints ?? []))
+}
+
 /** What a Flow can be told that has a meaning in one process, or does no harm. */
 const IN_PROCESS: readonly string[] = [
   'name',
@@ -37,6 +42,7 @@ const IN_PROCESS: readonly string[] = [
   'onBackgroundError',
   'logger',
   'onError',
+  'unknownEndpoint',
   'title',
   'description',
 ]
@@ -64,13 +70,25 @@ export class Running implements Handler {
   readonly #written: readonly Part[]
   readonly #background: Background
   readonly #inside = new UnderWay()
+  /** The only endpoints that any executor answers; undefined where there may be others. */
+  readonly #only: ReadonlySet<string> | undefined
+  readonly #strict: boolean
   #gateway: Gateway | undefined
 
-  private constructor(walk: Walk, parts: readonly Part[], written: readonly Part[], background: Background) {
+  private constructor(
+    walk: Walk,
+    parts: readonly Part[],
+    written: readonly Part[],
+    background: Background,
+    only: ReadonlySet<string> | undefined,
+    strict: boolean,
+  ) {
     this.#walk = walk
     this.#parts = parts
     this.#written = written
     this.#background = background
+    this.#only = only
+    this.#strict = strict
   }
 
   /**
@@ -97,10 +115,14 @@ export class Running implements Handler {
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('../handler/when.js')).inOrder(walk)
     await openAll(parts)
     const written = deployments.flatMap(({ parts }, index) => (sorted[index]!.options.uses === undefined && !sorted[index]!.options.external ? [] : parts))
-    const running = new Running(walk, parts, written.length === 0 ? parts : written, background)
+    const named = written.length === 0 ? parts : written
+    const foreign = steps.some(({ options }) => options.external)
+    const endpoints = endpointsOf(named)
+    // What executors elsewhere answer is theirs to say; where nobody answers anything, nothing can be misspelled.
+    const open = foreign || endpoints.size === 0 || endpoints.has(DEFAULT_ENDPOINT) || options.unknownEndpoint === 'pass'
+    const running = new Running(walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse')
     if (all === undefined) return running
     try {
-      const foreign = steps.some(({ options }) => options.external)
       if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(all.exposeEndpoints ?? {}), running.endpoints, warner(logger))
       await running.#serve(name, options, serve || {})
       return running
@@ -123,14 +145,20 @@ export class Running implements Handler {
 
   /** What any of its executors is bound to. */
   get endpoints(): readonly string[] {
-    return [...new Set(this.#written.flatMap((part) => (part as Partial<Handler>).endpoints ?? []))]
+    return [...endpointsOf(this.#written)]
   }
 
   accepts(): boolean {
     return true
   }
 
+  /** @throws OptionRangeError (`ERR_OPTION_RANGE`) for an endpoint that no executor answers: its documents would come out as they went in */
+  checkEndpoint(endpoint: string): void {
+    if (this.#only !== undefined && !this.#only.has(endpoint) && endpoint !== DRY_RUN) checkEndpoints('post()', [endpoint], this.endpoints, () => {})
+  }
+
   handle(request: Request): void | Promise<void> {
+    if (this.#strict) this.checkEndpoint(request.header.execEndpoint)
     const route = request.arrive(GATEWAY)
     const inside = this.#inside
     const visit = inside.enter(request)

@@ -41,6 +41,11 @@ export interface FlowOptions extends GatewayOptions {
   workspace?: string | undefined
   /** What every executor finds in `this.env`, under what it was given itself. Texts by name. Default none. */
   env?: Readonly<Record<string, string>> | undefined
+  /**
+   * What becomes of requests for an endpoint that no executor answers. `'refuse'`: they fail, and are told which there are. `'pass'`: their documents come
+   * out as they went in, as in Jina. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
+   */
+  unknownEndpoint?: 'refuse' | 'pass' | undefined
   /** How documents of several last executors are united: one after the other (`'concat'`, the default), or by id (`'merge'`). */
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
@@ -167,6 +172,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
   ...SERVING_RULES,
   closeTimeout: milliseconds,
   onBackgroundError: callback,
+  unknownEndpoint: word('refuse pass'),
   portExpose: SERVING_RULES.port,
 }
 

@@ -5,6 +5,7 @@ import { mock } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
 import { type Call, Document, DocumentArray, Executor, ExecutorError, Flow, requests } from '../../lib/index.js'
 import { within } from '../support/within.js'
 
@@ -119,13 +120,51 @@ test('E1: with no matching endpoint and no default, the request passes untouched
       docs.length = 0
     }
   }
-  await using flow = await open(Narrow)
-  const [response] = await flow.post('/other', 'x').toArray()
-  assert.equal(response!.docs.texts, ['x'])
-  assert.equal(
-    response!.routes.map(({ executor }) => executor),
-    ['gateway'],
-  )
+  for (const served of [false, true]) {
+    await using flow = await new Flow(served ? { protocol: 'http', port: 0 } : { unknownEndpoint: 'pass' }).add({ uses: Narrow }).open()
+    await using client = served ? new Client(flow.addresses['http']!) : undefined
+    const [response] = await (client === undefined ? flow.post('/other', 'x') : client.post('/other', 'x')).toArray()
+    assert.equal(response!.docs.texts, ['x'])
+    assert.equal(
+      response!.routes.map(({ executor }) => executor),
+      ['gateway'],
+    )
+  }
+})
+
+test('an endpoint that no executor answers is refused in code, with the one that is meant; for clients, where the Flow says so', async () => {
+  class Two extends Executor {
+    static requests = { '/index': 'index', '/search': 'index' }
+    index(): void {}
+  }
+  const said = /^post\(\) names \/idnex, which is no endpoint there\. There are \/index, \/search\. Did you mean \/index\?$/
+  {
+    await using flow = await new Flow().add({ uses: Two }).add({ name: 'joined' }).open()
+    assert.throws(() => flow.post('/idnex', 'x'), said)
+    assert.throws(() => flow.transform('/idnex')(['x']), said)
+    assert.throws(() => flow.post('', 'x'), /names \/, which is no endpoint there/)
+    assert.throws(() => flow.update('x'), /names \/update/)
+    assert.is(await flow.index('x').drain(), 1)
+    assert.is(await flow.post('_jina_dry_run_').drain(), 1)
+  }
+  // Where one takes all, none is unknown; where there is none, nothing is misspelled; what one elsewhere takes is its to say.
+  for (const flow of [new Flow().add({ uses: Two }).add({ uses: () => {} }), new Flow(), new Flow().add({})]) {
+    await using open = await flow.open()
+    assert.is(await open.post('/idnex', 'x').drain(), 1)
+  }
+  await using flow = await new Flow({ protocol: ['grpc', 'http', 'websocket'], port: [0, 0, 0], unknownEndpoint: 'refuse' }).add({ uses: Two }).open()
+  for (const protocol of ['grpc', 'http', 'websocket']) {
+    await using client = new Client(flow.addresses[protocol]!)
+    try {
+      await client.post('/idnex', 'x').drain()
+      assert.unreachable()
+    } catch (error: any) {
+      assert.is(error.code, 'ERR_REFUSED', protocol)
+      assert.match(error.message, /Did you mean \/index\?$/)
+    }
+    assert.is(await client.post('/index', 'x').drain(), 1)
+  }
+  assert.throws(() => new Flow({ unknownEndpoint: 'ignore' as never }), /unknownEndpoint must be one of refuse, pass/)
 })
 
 test('216: a dry run calls no executor, but one that is bound to it', async () => {
