@@ -82,9 +82,13 @@ export const some = integers(1)
 /** Longer timers fire at once on every platform. */
 const LONGEST = 0x7fffffff
 
-export function milliseconds(name: string, value: any): void {
-  numeric(name, value, `a number of milliseconds from 0 to ${LONGEST}`, value >= 0 && value <= LONGEST)
+function span(least: number): Rule {
+  return (name, value) => numeric(name, value, `a number of milliseconds from ${least} to ${LONGEST}`, value >= least && value <= LONGEST)
 }
+
+export const milliseconds = span(0)
+/** In which something must be done: in no time, nothing is. */
+export const patience = span(1)
 
 /** When a failed request is tried again. */
 export interface Retries {

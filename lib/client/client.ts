@@ -1,4 +1,4 @@
-import { callback, check, count, milliseconds, type Retries, retries, string } from '../base/check.js'
+import { callback, check, count, milliseconds, patience, type Retries, retries, string } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
@@ -76,8 +76,8 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
   headers: (name, value) => headers(name, textsOf(value)),
   metadata: (name, value) => headers(name, textsOf(value)),
   retries,
-  timeout: milliseconds,
-  attemptTimeout: milliseconds,
+  timeout: patience,
+  attemptTimeout: patience,
   maxAttempts(name, value) {
     count(name, value)
     if (value === 0) throw optionRange(name, 'an integer ≥ 1, or Infinity', value)

@@ -8,6 +8,8 @@ import { PORTS, PROTOCOLS } from './serving-keys.js'
 export const RETRIES: Schema = { anyOf: [{ type: 'integer' }, ...(COUNT.anyOf as Schema[])] }
 /** -1 is Jina's word for none. */
 export const TIMEOUT: Schema = { type: 'number', minimum: -1, maximum: 0x7fffffff }
+/** The same where nothing is done in no time. */
+const PATIENCE: Schema = { anyOf: [{ enum: [-1] }, { type: 'number', minimum: 1, maximum: 0x7fffffff }] }
 const COPIES: Schema = { type: 'integer', minimum: 1, maximum: 1000 }
 const POLL: Schema = { type: 'string', pattern: '^(?:[Aa][Nn][Yy]|[Aa][Ll][Ll]|[Aa][Ll][Ll]_[Aa][Ss][Yy][Nn][Cc])$' }
 const JSON_TEXT: Schema = { type: 'string', pattern: '^\\s*\\{' }
@@ -88,8 +90,8 @@ const OPTIONS: Keys = {
   concurrency: option(SOME, 'The most requests that one instance handles at once. Default: no bound.'),
   when: option(OBJECT, 'Only documents for which this query holds go there: { tags__lang: { $eq: en } }.'),
   dynamicBatching: option(OBJECT, 'Unites the documents of several requests into batches: for all endpoints, or by endpoint.'),
-  timeout: option(TIMEOUT, 'Milliseconds in which it must be done with a request: all tries, and the waits between them. Default: no end.'),
-  attemptTimeout: option(TIMEOUT, 'Milliseconds that one try at a request may take. Default: what timeout leaves.'),
+  timeout: option(PATIENCE, 'Milliseconds in which it must be done with a request: all tries, and the waits between them. Default: no end.'),
+  attemptTimeout: option(PATIENCE, 'Milliseconds that one try at a request may take. Default: what timeout leaves.'),
   retries: option({ oneOf: [RETRIES, OBJECT] }, 'How often a failed request is tried again: a number, or { attempts, delay, max_delay }. Default 0.'),
   external: option(FLAG, 'It runs elsewhere, at host and port, and is neither started nor stopped here. Default false.'),
   host: option(NAMES, 'Where an external executor is: grpc://10.0.0.5:51000, or a name. Several are replicas.'),
@@ -110,7 +112,7 @@ export const EXECUTOR_KEYS: Keys = {
   portIn: alias('port', PORTS, 'Jina 2’s name for port.'),
   grpcMetadata: alias('metadata', TEXTS, 'Jina’s name for metadata.'),
   usesDynamicBatching: alias('dynamicBatching', OBJECT),
-  timeoutSend: alias('attemptTimeout', TIMEOUT),
+  timeoutSend: alias('attemptTimeout', PATIENCE),
   noReduce: option(FLAG, 'true: documents of several needs come one after the other, as they do by default (join: concat).'),
   disableReduce: alias('noReduce', FLAG),
   method: option({ enum: ['add', 'needs', 'needs_all'] }, 'needs_all: this one waits for all that nobody needs yet. Default add.'),

@@ -7,6 +7,7 @@ import {
   milliseconds,
   object,
   oneOrMore,
+  patience,
   type Retries,
   type Rule,
   retries,
@@ -88,7 +89,7 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * Paths start at the folder the process runs in. Default: documents pass through.
    */
   uses?: U | undefined
-  /** `this.config` of the instance. */
+  /** `this.config` of the instance. A function has none, nor `env` and `workspace`: there, they are refused. */
   usesWith?: ([ConfigOf<U>] extends [never] ? object : ConfigOf<U>) | undefined
   /** Over the class's own `metas`. */
   usesMetas?: Metas | undefined
@@ -125,11 +126,11 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * documents stand in the order of the input. A function, or a query such as `{ tags__lang: { $eq: 'en' } }`. As in Jina 3.
    */
   when?: Condition | undefined
-  /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. */
+  /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. `{}` is for none. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
   /**
    * Milliseconds in which it must be done with a request: all tries, the waits between them and for a replica included, those for the consumer of
-   * partial answers not. Then its `signal` aborts, and the request has failed. Default: no end.
+   * partial answers not. Then its `signal` aborts, and the request has failed. 1 or more. Default: no end.
    */
   timeout?: number | undefined
   /**
@@ -197,7 +198,7 @@ export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   concurrency: some,
   when: unless('function'),
   dynamicBatching: object,
-  ...ruled(milliseconds, 'timeout attemptTimeout'),
+  ...ruled(patience, 'timeout attemptTimeout'),
   retries,
   signal: abortSignal,
   ...ELSEWHERE_RULES,

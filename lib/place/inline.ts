@@ -11,6 +11,7 @@ import type { Start } from './place.js'
  */
 export const start: Start = async (step, flow) => {
   const options = await resolved(step)
+  if (!isClass(options.uses)) await checkFunction(step.name, options)
   const { parallel = options.replicas ?? options.shards ?? 1 } = options
   const executors = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))
   return { handlers: executors, parts: executors, options }
@@ -26,16 +27,31 @@ async function resolved({ name, options }: Plan['steps'][number]): Promise<Resol
   return (await resolveUses(name, options)) as Resolved
 }
 
+function isClass(uses: ExecutorClass | ExecutorFunction): uses is ExecutorClass {
+  return uses.prototype instanceof Executor || (uses as unknown) === Executor
+}
+
+/** @throws FlowBuildError (`ERR_USES_INVALID`) for what a function cannot see */
+async function checkFunction(name: string, { uses, usesWith, env, workspace }: Resolved): Promise<void> {
+  const idle = Object.entries({ usesWith, env, workspace }).flatMap(([option, given]) => (given === undefined ? [] : [option]))
+  if (idle.length === 0 || uses === passThrough) return
+  // A file may say more than what it names can see, as those of Jina do.
+  if ((await import('../config/origins.js')).originOf(uses as never) !== undefined) return
+  throw new FlowBuildError(
+    'ERR_USES_INVALID',
+    `${name} is a function, which has no this: ${idle.join(', ')} would do nothing. Make it a class that extends Executor, or take ${idle.join(', ')} out`,
+  )
+}
+
 function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
-  const isClass = uses.prototype instanceof Executor || (uses as unknown) === Executor
-  if (!isClass && /^class\b/.test(Function.prototype.toString.call(uses))) {
+  if (!isClass(uses) && /^class\b/.test(Function.prototype.toString.call(uses))) {
     const why =
-      'handle' in (uses as ExecutorClass).prototype
+      'handle' in (uses as unknown as ExecutorClass).prototype
         ? 'extends the Executor of another copy of sluice: a process needs one (npm ls sluice)'
         : 'does not extend the Executor of sluice'
     throw new FlowBuildError('ERR_USES_INVALID', `${name} uses ${show(uses)}, a class that ${why}`)
   }
-  const type = isClass ? (uses as ExecutorClass) : executorOf(uses as ExecutorFunction)
+  const type = isClass(uses) ? uses : executorOf(uses as ExecutorFunction)
   const config = { ...usesWith }
   const all = { ...flow.env, ...env }
   let executor: Executor

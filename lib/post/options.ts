@@ -74,7 +74,7 @@ const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
   prefetch: count,
   maxDocuments: some,
   resultsInOrder: flag,
-  flushAfter: patience,
+  flushAfter: waiting,
   onDone: callback,
   onError: callback,
   onAlways: callback,
@@ -92,7 +92,7 @@ export function checkPostOptions<O extends PostOptions<any>>(options: O): O {
 }
 
 /** Milliseconds, or Infinity for never. */
-function patience(name: string, value: unknown): void {
+function waiting(name: string, value: unknown): void {
   if (value !== Infinity) milliseconds(name, value)
 }
 

@@ -1,7 +1,6 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { later, overdue } from './event-loop.js'
-import { ignore, whenSettled } from './thenable.js'
-import { destroyUnread } from './unread.js'
+import { destroyUnread, ignore, whenSettled } from './thenable.js'
 
 /**
  * Gathers the items of an async source into batches of `size`, with no async layer of its own per item.

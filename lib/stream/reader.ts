@@ -1,5 +1,4 @@
-import { ignore, isThenable, lookAfter, whenSettled } from './thenable.js'
-import { destroyUnread } from './unread.js'
+import { destroyUnread, ignore, isThenable, lookAfter, whenSettled } from './thenable.js'
 
 /** How a source ended: by itself, or with a reason; in a box, because `undefined` can be thrown too. */
 export type End = { readonly reason: unknown } | undefined

@@ -27,8 +27,8 @@ export interface Asking {
 /** Who may come in, on every wire. */
 export interface EntranceOptions {
   /**
-   * Says who asks: what it returns, or resolves with, is `identity` to executors: JSON, of 4096 bytes at most. Nothing (undefined, null, false, an
-   * empty text), or what it throws, is a refusal: 401, UNAUTHENTICATED, 4401. Default: everybody may come in.
+   * Says who asks: what it returns, or resolves with, is `identity` to executors: a text, or an object, that is JSON, of 4096 bytes at most. Nothing (undefined, null, false, an
+   * empty text), what it throws, and what is no identity (a list, a number, an empty object: `onError` hears of it), is a refusal: 401, UNAUTHENTICATED, 4401. Default: everybody may come in.
    */
   authenticate?: ((asking: Asking) => unknown) | undefined
   /** Milliseconds in which `authenticate` must have its answer. Default 5000. */

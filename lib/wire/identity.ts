@@ -17,7 +17,11 @@ export function identityOf(value: unknown): Identity {
   } catch {
     // Circles, or a bigint.
   }
-  if (text === undefined || text === 'null') throw new TypeError('an identity must be JSON: a text, or an object with what executors need to know')
+  // What a query gives that found nobody, or somebody's number, is easily taken for somebody.
+  if (text === undefined || !/^[{"]/.test(text) || text === '{}')
+    throw new TypeError(
+      `an identity must be JSON: a text, or an object with what executors need to know, not ${Array.isArray(value) ? 'a list' : text === '{}' ? 'an empty object' : `a ${typeof value}`}`,
+    )
   const bytes = new TextEncoder().encode(text).length
   if (bytes > MOST) throw new TypeError(`an identity must be at most ${MOST} bytes as JSON, not ${bytes}: name who it is, and look up the rest by that`)
   return frozen(JSON.parse(text) as Identity)

@@ -38,6 +38,7 @@ const some = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, r
 const one = <T>(arbitrary: fc.Arbitrary<T>) => fc.oneof(arbitrary, fc.array(arbitrary, { minLength: 1, maxLength: 2 }))
 const size = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 const time = fc.oneof(fc.nat(99_999), fc.double({ min: 0, max: 1000, noNaN: true }))
+const patience = fc.oneof(fc.integer({ min: 1, max: 99_999 }), fc.double({ min: 1, max: 1000, noNaN: true }))
 const bound = fc.oneof(fc.nat(99), fc.constant(Infinity))
 const endpoint = fc.oneof(fc.constant('*'), fc.stringMatching(/^\/[a-zA-Z_]{1,8}$/))
 const polling = fc.constantFrom('ANY', 'ALL', 'ALL_ASYNC', 'any')
@@ -140,8 +141,8 @@ const general = {
     fc.oneof(batching, fc.dictionary(endpoint, batching, { minKeys: 1, noNullPrototype: true })),
     fc.oneof(object, fc.dictionary(text, batching, { noNullPrototype: true })),
   ),
-  timeout: time,
-  attemptTimeout: time,
+  timeout: patience,
+  attemptTimeout: patience,
   retries: fc.oneof(bound, some({ attempts: bound, delay: time, maxDelay: time }, ['attempts'])),
 }
 const here = some<any>({

@@ -216,8 +216,8 @@ const executor = fc.record(
     concurrency: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(Infinity)),
     when: object,
     dynamicBatching: fc.oneof(batching, fc.dictionary(endpoint, batching, { minKeys: 1, noNullPrototype: true })),
-    timeout: fc.nat(100_000),
-    attemptTimeout: fc.nat(100_000),
+    timeout: fc.integer({ min: 1, max: 100_000 }),
+    attemptTimeout: fc.integer({ min: 1, max: 100_000 }),
     retries: fc.oneof(
       fc.nat(9),
       fc.record({ attempts: fc.nat(9), delay: fc.nat(99), maxDelay: fc.nat(99) }, { requiredKeys: ['attempts'], noNullPrototype: true }),

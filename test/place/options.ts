@@ -162,15 +162,15 @@ test('207: forks, attempts and requests see nothing of each other by way of what
       docs[0]!.tags.map.set('b', 2)
       if (seen.length === 5) throw new Error('again')
     },
-    usesWith: { a: 1 },
+    usesMetas: { description: '1' },
     retries: { attempts: 1, delay: 0 },
   }
   const flow = new Flow<any>().add(options)
-  options.usesWith.a = 2
+  options.usesMetas.description = '2'
   options.retries.attempts = 0
   options.name = 'b'
   flow.add(options)
-  assert.equal(flow.plan.steps.map(({ options }) => [options.name, (options.usesWith as any).a, (options.retries as any).attempts]), [['a', 1, 1], ['b', 2, 0]]) // biome-ignore format: short
+  assert.equal(flow.plan.steps.map(({ options }) => [options.name, options.usesMetas!.description, (options.retries as any).attempts]), [['a', '1', 1], ['b', '2', 0]]) // biome-ignore format: short
   await using _ = await flow.open()
   const post = flow.post('/', { location: [1, 2], tags: { map: new Map() } }, { parameters })
   parameters.map.set('a', { n: 5 })
@@ -178,6 +178,46 @@ test('207: forks, attempts and requests see nothing of each other by way of what
   await post.drain()
   assert.equal(seen.slice(0, 10), [1, 1, 0, 1, 0, 1, 1, 0, 1, 0])
   assert.equal(seen.slice(10, 13), [1, 1, 0])
+})
+
+test('183: what a function cannot see is refused, and not dropped', async () => {
+  for (const given of [{ usesWith: { a: 1 } }, { env: { A: '1' } }, { workspace: 'x' }] as const) {
+    const error: any = await new Flow()
+      .add({ name: 'a', uses: () => {}, ...(given as object) })
+      .open()
+      .catch((error) => error)
+    assert.is(error.code, 'ERR_USES_INVALID')
+    const [option] = Object.keys(given)
+    assert.match(error.message, new RegExp(`^a is a function, which has no this: ${option} would do nothing`))
+  }
+  // What the Flow says, it says to all.
+  await using _ = await new Flow({ env: { A: '1' } }).add({ uses: () => {} }).open()
+})
+
+test('183: a time in which nothing can be done is refused when it is given', () => {
+  for (const name of ['timeout', 'attemptTimeout'])
+    assert.throws(
+      () => new Flow().add({ uses: () => {}, [name]: 0 }),
+      (error: any) => error.code === 'ERR_OPTION_RANGE' && error.message === `${name} must be a number of milliseconds from 1 to 2147483647, not 0`,
+    )
+})
+
+test('183: ports, sizes and lists that cannot be are refused when the Flow is made', () => {
+  const wrong: [object, string, string][] = [
+    [{ port: 70_000 }, 'ERR_OPTION_RANGE', 'port must be an integer from 0 to 65535, not 70000'],
+    [{ port: [] }, 'ERR_OPTION_TYPE', 'port must be an integer from 0 to 65535, not an array of 0'],
+    [{ protocol: [] }, 'ERR_OPTION_RANGE', 'protocol must be one of grpc, http, websocket, ws, not an array of 0'],
+    [{ maxMessageBytes: 0 }, 'ERR_OPTION_RANGE', 'maxMessageBytes must be an integer from 1 to 2147483647, not 0'],
+    [{ maxDocuments: 0 }, 'ERR_OPTION_RANGE', 'maxDocuments must be an integer ≥ 1, or Infinity, not 0'],
+    [{ graphql: 'yes' }, 'ERR_OPTION_TYPE', 'graphql must be an object, not "yes"'],
+    [{ heartbeat: '15' }, 'ERR_OPTION_TYPE', 'heartbeat must be a number of milliseconds from 0 to 2147483647, not "15"'],
+  ]
+  for (const [options, code, message] of wrong)
+    assert.throws(
+      () => new Flow(options),
+      (error: any) => error.code === code && error.message === message,
+      JSON.stringify(options),
+    )
 })
 
 test.run()

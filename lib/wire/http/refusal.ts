@@ -41,7 +41,7 @@ export function badOption(name: string, msg: string): HttpRefusal {
   return new HttpRefusal('invalid', [{ loc: ['query', name], msg, type: 'value_error' }])
 }
 
-export function tooLarge(limit: number, option = 'maxJsonBytes'): HttpRefusal {
+export function tooLarge(limit: number, option = 'maxJsonBytes (and maxMessageBytes, if that is no larger)'): HttpRefusal {
   return new HttpRefusal('tooLarge', `The body is larger than ${limit} bytes, unpacked. Send fewer documents at a time, or raise ${option}`)
 }
 

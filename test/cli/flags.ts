@@ -1,0 +1,78 @@
+// One table of options, and its doors: who adds an option says here why one of them does not know it.
+import type { Command } from 'commander'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { pingCommand } from '../../lib/cli/ping.js'
+import { clientCommand } from '../../lib/cli/run.js'
+import { executorCommand, flowCommand } from '../../lib/cli/serve.js'
+import { FLOW_KEYS, GATEWAY_KEYS } from '../../lib/config/flow-keys.js'
+import { SERVING_KEYS } from '../../lib/config/serving-keys.js'
+import { FLOW_RULES } from '../../lib/flow/options.js'
+import { GATEWAY_RULES } from '../../lib/gateway/options.js'
+import { REMOTE_RULES, SERVING_RULES } from '../../lib/wire/option-rules.js'
+
+/** What has no flag of its name, and why. */
+const NO_FLAG: Record<string, string> = {
+  tls: '--tls-key, --tls-cert and --tls-ca name its files',
+  sslKeyfile: '--tls-key',
+  sslCertfile: '--tls-cert',
+  token: 'whoever lists processes would see it: --token-file, or SLUICE_TOKEN',
+  headers: '--header, once for each',
+  metadata: 'the other name of headers',
+  authenticate: 'a function',
+  authTimeout: 'of authenticate, which is a function',
+  onError: 'a function',
+  logger: 'a function',
+  exposeEndpoints: 'an object of objects: a file says it better',
+  forwardIdentity: 'of a Flow for whose request an executor elsewhere works: nobody asks through the command line',
+}
+
+const flagsOf = (command: Command): string[] => command.options.filter(({ hidden }) => !hidden).map((option) => option.attributeName())
+
+test('183: whoever serves knows each option of serving: a Flow, a gateway, YAML and the command line', () => {
+  for (const name of Object.keys(SERVING_RULES)) {
+    assert.ok(name in FLOW_RULES && name in GATEWAY_RULES, `${name} in code`)
+    assert.ok(name in FLOW_KEYS || name === 'timeout', `${name} in with of YAML, where timeout is that of executors`)
+    assert.ok(name in GATEWAY_KEYS, `${name} in gateway of YAML`)
+    // GraphQL serves a Flow, and no executor of one.
+    for (const command of [flowCommand(), executorCommand()])
+      assert.ok(
+        flagsOf(command).includes(name) !== (name in NO_FLAG || (name === 'graphql' && command.name() === 'executor')),
+        `${name} of sluice ${command.name()}`,
+      )
+  }
+  for (const name of Object.keys(GATEWAY_RULES)) assert.ok(name in SERVING_RULES, `${name} in the table`)
+  for (const name of Object.keys(SERVING_KEYS)) assert.ok(name in SERVING_RULES || SERVING_KEYS[name]!.as !== undefined, `${name} of YAML in the table`)
+})
+
+test('183: the command line of a Client knows each option of somebody elsewhere, under the name that it has in code', () => {
+  for (const command of [clientCommand(), pingCommand()])
+    for (const name of Object.keys(REMOTE_RULES)) assert.ok(flagsOf(command).includes(name) !== name in NO_FLAG, `${name} of sluice ${command.name()}`)
+})
+
+test('183: flags that begin with no are not taken for the opposite of something, and take nothing', () => {
+  const command = flowCommand()
+    .exitOverride()
+    .action(() => {})
+  command.parse(['flow.yml', '--no-crud-endpoints', '--compression', 'off', '--max-in-flight', '3'], { from: 'user' })
+  const { noCrudEndpoints, noDebugEndpoints, compression, maxInFlight } = command.opts()
+  assert.equal(
+    { noCrudEndpoints, noDebugEndpoints, compression, maxInFlight },
+    { noCrudEndpoints: true, noDebugEndpoints: undefined, compression: false, maxInFlight: 3 },
+  )
+  for (const [name, value] of [
+    ['--compression', 'yes'],
+    ['--max-in-flight', 'many'],
+  ] as const)
+    assert.throws(
+      () =>
+        flowCommand()
+          .exitOverride()
+          .configureOutput({ writeErr() {} })
+          .action(() => {})
+          .parse(['flow.yml', name, value], { from: 'user' }),
+      /It is/,
+    )
+})
+
+test.run()
