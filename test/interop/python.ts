@@ -3,14 +3,14 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
 
 const run = promisify(execFile)
 const here = dirname(fileURLToPath(import.meta.url))
-const CACHE = join(here, '../../node_modules/.cache/sluice-interop')
+const CACHE = resolve('node_modules/.cache/sluice-interop')
 /** The one that everything is pinned for. */
 const PINNED = '3.11'
 /** Two suites that start together, on a machine that has to fetch everything. */
