@@ -17,9 +17,8 @@ const RETURN = 'return nothing, documents, or a plain object for parameters.__re
 let touched: (call: Call) => boolean
 /** The documents that it said failed. */
 let failedOf: (call: Call) => Failed | undefined
-/** For `each()`: which request a call is about, and what its executor is called. */
+/** For `each()`: which request a call is about. */
 export let requestOf: (call: Call<any, any>) => Request
-export let nameOf: (call: Call<any, any>) => string
 
 /**
  * What a method of an Executor gets: everything about one request. Take what you need, `({ docs, signal }) => …`;
@@ -96,7 +95,7 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
    * @throws TypeError (`ERR_OPTION_TYPE`) for what is no document
    */
   fail(doc: Document<T>, error: unknown, attempts = 1): void {
-    if (!(doc instanceof Document)) throw optionType('What call.fail() is told of', 'a document of the request', doc)
+    if (!(doc instanceof Document)) throw optionType('doc', 'a document', doc)
     this.#failed ??= new Map()
     if (!this.#failed.has(doc)) this.#failed.set(doc, { error, attempts })
   }
@@ -105,7 +104,6 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
     touched = (call) => call.#touched
     failedOf = (call) => call.#failed
     requestOf = (call) => call.#request
-    nameOf = (call) => call.#names[0]!
   }
 }
 
@@ -250,7 +248,7 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const method = this.#methods.get(request.header.execEndpoint) ?? this.#methods.get(DEFAULT_ENDPOINT)
     if (method === undefined) return
     const call = new Call(request, this.#names)
-    const answer: Answer | Promise<Answer> = typeof method === 'string' ? (this as any)[method](call) : method.call(this, call)
+    const answer: Answer | Promise<Answer> = (typeof method === 'string' ? (this as any)[method] : method).call(this, call)
     if (typeof (answer as PromiseLike<Answer>)?.then === 'function')
       return Promise.resolve(answer as Promise<Answer>).then((answer) => this.#finish(answer, request, call))
     return this.#finish(answer as Answer, request, call)

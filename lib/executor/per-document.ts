@@ -15,7 +15,7 @@ import type { Scope } from '../stream/scope.js'
 import { isThenable, whenSettled } from '../stream/thenable.js'
 import { Timeout } from '../stream/timeout.js'
 import type { EachAnswer, EachCall } from './each.js'
-import { type Answer, type Call, nameOf, requestOf } from './executor.js'
+import { type Answer, type Call, requestOf } from './executor.js'
 import { collect, isSeveral } from './generator.js'
 import { retryAfter } from './retry-after.js'
 
@@ -169,7 +169,7 @@ class Run {
   }
 
   get name(): string {
-    return nameOf(this.call)
+    return String((this.places.executor as { name?: string } | undefined)?.name)
   }
 
   /** Which document begins next; -1 for none. It counts as begun when `begin()` says so. */

@@ -10,6 +10,7 @@ import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type PostOptions } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
+import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
@@ -281,10 +282,20 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     inputs?: Inputs<any>,
     options: PostOptions<ParametersFor<Endpoints, On>> = {},
   ): Post<TagsFor<T, Endpoints, On>> {
+    this.#ready(on)
+    return post(this, on, inputs, this.#own(options))
+  }
+
+  /** @throws what is in the way of requests for an endpoint */
+  #ready(on: string): void {
     if (this.#state !== 'open') throw this.#refusal()
     this.#running!.checkEndpoint(on || '/')
+  }
+
+  /** The options of a post, over those of the Flow. */
+  #own<O extends PostOptions<any>>(options: O): O {
     const { prefetch } = this.options
-    return post(this, on, inputs, options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options)
+    return options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options
   }
 
   /** `post('/index', …)` */
@@ -337,6 +348,29 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     }
   }
 
+  /**
+   * Documents for documents, as `p-map` maps values: in the order of the inputs, one for each. What fails ends it in its place.
+   *
+   * @param options those of `post()`; `on` is the endpoint, by default `/`
+   * @returns iterate it once, or take `toArray()`
+   * @throws as {@link post} does; ExecutorError (`ERR_EXECUTOR_RESULT`) in the iteration, where executors drop or add documents
+   *
+   * @example
+   * for await (const { tags } of flow.map(articles)) …
+   */
+  map<T extends object = Inferred, const On extends string = '/'>(
+    inputs: Inputs<any>,
+    options: MapOptions<On, ParametersFor<Endpoints, On>> = {},
+  ): Mapped<Document<TagsFor<T, Endpoints, On>>> {
+    const { on = '/' as On, ...rest } = options
+    this.#ready(on)
+    checkPostOptions(rest)
+    return new Eventual(
+      () => import('../post/one-to-one.js'),
+      ({ oneToOne }) => oneToOne(this, on, inputs, this.#own(rest as PostOptions)),
+    )
+  }
+
   /** What its executors are bound to, while it is open; `/default` is all that is not named. */
   get endpoints(): readonly string[] {
     return this.#running?.endpoints ?? []
@@ -356,6 +390,18 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await flow.open()`)
   }
 }
+
+/** What `map()` can be told: what `post()` can, but for the order and for what would leave documents out. */
+export type MapOptions<On extends string = string, P extends object = Parameters> = Omit<
+  PostOptions<P>,
+  'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure'
+> & {
+  /** The endpoint. Default `/`. */
+  on?: On | undefined
+}
+
+/** The documents of one `map()`, in the order of its inputs: iterate it once, with `for await`, or take them all, which stay in memory together. */
+export type Mapped<D extends Document<any>> = AsyncIterableIterator<D> & { toArray(): Promise<D[]> }
 
 /** The options of a post that hears a second signal. */
 function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {

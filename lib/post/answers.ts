@@ -40,7 +40,7 @@ function answerer(peer: Handler, header: Header, options: PostOptions): Answer {
   /** Whether a document that failed ends nothing. */
   const tolerant = lenient || onFailure !== undefined
 
-  if (onDone === undefined && onError === undefined && onAlways === undefined && onFailure === undefined) {
+  if ((onDone ?? onError ?? onAlways ?? onFailure) === undefined) {
     const fail = lenient ? failed : raise
     return (docs, work, emit) => ask(peer, new Request(header, docs, work as Scope), emit, fail, tolerant)
   }

@@ -26,9 +26,12 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
     requestSize = DEFAULT_REQUEST_SIZE,
     prefetch = DEFAULT_PREFETCH,
     flushAfter = DEFAULT_FLUSH_AFTER,
+    maxDocuments = Infinity,
     showProgress,
   } = checkPostOptions(options)
-  const [size, limit] = bounds(requestSize > 0 ? requestSize : Infinity, prefetch || Infinity, options.maxDocuments)
+  const size = Math.min(requestSize > 0 ? requestSize : Infinity, maxDocuments)
+  // Together never more documents than may be. Without a bound for either, the quotient is none.
+  const limit = Math.min(prefetch || Infinity, Math.floor(maxDocuments / size || Infinity))
   const header = new Header(on || '/', snapshot(parameters), targetExecutor)
   const stages = rawPipe(
     () => inputs,
@@ -43,13 +46,6 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
         : responses,
   )
   return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
-}
-
-/** How many documents in a request, and how many requests: together never more documents than may be. */
-function bounds(size: number, limit: number, maxDocuments = Infinity): [size: number, limit: number] {
-  if (maxDocuments === Infinity) return [size, limit]
-  const most = Math.min(size, maxDocuments)
-  return [most, Math.min(limit, Math.floor(maxDocuments / most))]
 }
 
 // Where the platform has async iterator helpers, a post has them too.
@@ -85,7 +81,7 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
   }
 
   /**
-   * The documents of all responses, in one array; partial ones left out, since the last of their request repeats them. With `continueOnError` or `onError`,
+   * The documents of all responses, in the order in which those completed (that of the inputs with `resultsInOrder`), in one array; partial ones left out, since the last of their request repeats them. With `continueOnError` or `onError`,
    * those of requests that failed are among them, as their executors left them: who has to tell them apart looks at `error` of responses.
    * They stay in memory together, which streaming avoids.
    */

@@ -19,8 +19,6 @@ interface Answered {
   readonly emitted: number
 }
 
-const NONE: readonly never[] = []
-
 /**
  * What comes back for a request.
  *
@@ -71,7 +69,7 @@ export class Response<T extends object = Tags> {
 
   /** Documents that failed, where the others went on: see `each()` and `Call.fail()`. A partial response has none: the last of its request tells. */
   get failures(): readonly Failure<Document<T>>[] {
-    return this.partial ? NONE : ((this.#request.failures as readonly Failure<any>[] | undefined) ?? NONE)
+    return (this.partial ? undefined : (this.#request.failures as readonly Failure<any>[] | undefined)) ?? []
   }
 
   /** Jina's other name for the documents. */
@@ -86,7 +84,7 @@ export class Response<T extends object = Tags> {
 
   toJSON(): object {
     const { header, parameters, routes, docs, failures } = this
-    return { header, parameters, routes, data: docs, ...(failures.length > 0 && { failures }), ...(this.partial && { partial: true, ordinal: this.ordinal }) }
+    return { header, parameters, routes, data: docs, ...(failures[0] && { failures }), ...(this.partial && { partial: true, ordinal: this.ordinal }) }
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
@@ -99,7 +97,7 @@ export class Response<T extends object = Tags> {
       parameters,
       routes,
       docs,
-      ...(failures.length > 0 && { failures }),
+      ...(failures[0] && { failures }),
     }
     return inspect === undefined ? shown : `Response ${inspect(shown, options)}`
   }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AsyncFlow, type Call, Document, DocumentArray, Executor, Flow, FlowBuildError } from '../../lib/index.js'
+import { AsyncFlow, type Call, Document, DocumentArray, Executor, each, Flow, FlowBuildError } from '../../lib/index.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { codeUrl, flags } from '../support/code.js'
@@ -742,6 +742,38 @@ test('206: what would serve an open Flow in another way is refused', async () =>
   )
   assert.is(await flow.open(), flow)
   await flow.close()
+})
+
+test('map() gives a document for each, in the order of the inputs, and ends in its place where one fails', async () => {
+  const slow = each(async (doc) => {
+    for (let turns = (doc.text.length * 7) % 5; turns > 0; turns--) await new Promise((done) => void setImmediate(done))
+    if (doc.text === 'bad') throw new Error('no')
+    if (doc.text === 'dropped') return null
+    doc.tags.length = doc.text.length
+  })
+  await using flow = await new Flow().add({ name: 'slow', uses: slow }).open()
+  const inputs = Array.from({ length: 50 }, (_, at) => 'x'.repeat(at))
+  const docs = await flow.map(inputs, { requestSize: 3 }).toArray()
+  assert.equal(
+    docs.map(({ tags }) => tags.length),
+    inputs.map(({ length }) => length),
+  )
+  const seen: string[] = []
+  const until = async (wrong: string, message: RegExp): Promise<void> => {
+    seen.length = 0
+    try {
+      for await (const { text } of flow.map(['a', 'bb', wrong, 'ccc'], { requestSize: 1 })) seen.push(text)
+      assert.unreachable()
+    } catch (error) {
+      assert.match((error as Error).message, message)
+    }
+    assert.equal(seen, ['a', 'bb'])
+  }
+  await until('bad', /^slow failed at \/ for document/)
+  await until('dropped', /^map\(\) gives a document for each, and the executors made 0 of 1/)
+  assert.throws(() => flow.map([], { continueOnEror: true } as never), /continueOnEror/)
+  await flow.close()
+  assert.throws(() => flow.map([]), /is not open/)
 })
 
 test.run()
