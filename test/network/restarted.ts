@@ -8,7 +8,9 @@ import { Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
 import { world } from '../client/world.js'
 import { collect } from '../support/collect.js'
+import { deferred } from '../support/deferred.js'
 import { Service } from '../support/service.js'
+import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { PROTOCOLS, SCHEMES, texts, WAYS } from './ways.js'
 
@@ -140,6 +142,33 @@ for (const protocol of ['http', 'websocket'] as const)
     await client.close()
     await outer.close()
     await new Promise((resolve) => proxy.close(resolve))
+  })
+
+for (const protocol of PROTOCOLS)
+  test(`230: ${protocol}: what is sent to a gateway that shuts down goes to who comes in its place, behind what it still answers`, async () => {
+    await using it = await world()
+    await using name = await Service.before(it.gateway.port)
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${name.port}`)
+    const gate = deferred<void>()
+    async function* given() {
+      yield 'hang'
+      await gate.promise
+      yield 'late'
+    }
+    const answers = collect(client.post('/', given(), { requestSize: 1, prefetch: 2 }))
+    await within(10_000, it.arrived())
+    await using next = await Gateway.serve(it.flow, { protocol })
+    name.target = next.port
+    const closing = it.gateway.close(10_000)
+    for (let i = 0; i < 20; i++) await turn()
+    gate.resolve()
+    for (let i = 0; i < 20; i++) await turn()
+    it.door.resolve()
+    const { items, error } = await within(20_000, answers)
+    assert.is(error, undefined, String(error))
+    assert.equal(items.flatMap(({ docs }) => docs.texts).sort(), ['hang!', 'late!'])
+    assert.equal(it.calls, ['hang', 'late'])
+    await within(20_000, closing)
   })
 
 for (const protocol of PROTOCOLS)
