@@ -79,11 +79,9 @@ export function integers(least: number, most = Infinity): Rule {
 export const count = integers(0)
 export const some = integers(1)
 
-/** Longer timers fire at once on every platform. */
-const LONGEST = 0x7fffffff
-
+/** Timers that are longer fire at once on every platform. */
 function span(least: number): Rule {
-  return (name, value) => numeric(name, value, `a number of milliseconds from ${least} to ${LONGEST}`, value >= least && value <= LONGEST)
+  return (name, value) => numeric(name, value, `a number of milliseconds from ${least} to 2147483647`, value >= least && value <= 2147483647)
 }
 
 export const milliseconds = span(0)

@@ -18,6 +18,7 @@ import {
   word,
 } from '../base/check.js'
 import { optionRange } from '../base/errors.js'
+import { isPlainObject } from '../doc/json.js'
 import type { Executor, ExecutorFunction, ExecutorInit, Metas } from '../executor/executor.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join, Step } from '../graph/graph.js'
@@ -223,6 +224,5 @@ function texts(name: string, value: unknown): void {
 }
 
 function polling(name: string, value: unknown): void {
-  const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.values(value) : [value]
-  for (const one of given) poll(name, one)
+  for (const one of isPlainObject(value) ? Object.values(value) : [value]) poll(name, one)
 }
