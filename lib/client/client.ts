@@ -1,7 +1,8 @@
-import { callback, check, count, milliseconds, patience, type Retries, retries, string } from '../base/check.js'
+import { callback, count, milliseconds, patience, type Retries, retries, string } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
+import { checkNamed } from '../base/misspelled.js'
 import { isAway } from '../base/retry-policy.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
@@ -121,7 +122,7 @@ export class Client implements Handler, AsyncDisposable {
    */
   constructor(host: string | ClientOptions = {}, options: ClientOptions = {}) {
     const all = typeof host === 'string' ? { ...options, host } : host
-    this.#options = check('Client', all, RULES)
+    this.#options = checkNamed('Client', all, RULES)
     this.address = addressOf(all)
     checkDocarray(all.docarray, [this.address.protocol])
     const allowed = headersOver(this.address.protocol)

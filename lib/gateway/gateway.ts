@@ -1,6 +1,6 @@
-import { check } from '../base/check.js'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { ConnectionError, ExecutorError, say } from '../base/errors.js'
+import { checkNamed } from '../base/misspelled.js'
 import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
@@ -20,7 +20,7 @@ const SCHEMES: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocke
  * @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`)
  */
 export function only(options: GatewayOptions, over: GatewayOptions = {}): GatewayOptions {
-  const all = { ...options, ...check('serve', over, GATEWAY_RULES) }
+  const all = { ...options, ...checkNamed('serve', over, GATEWAY_RULES) }
   return Object.fromEntries(
     Object.entries(all).filter(([name, value]) => Object.hasOwn(GATEWAY_RULES, name) && (value !== undefined || CLOSERS.some((closer) => closer === name))),
   )

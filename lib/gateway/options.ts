@@ -1,6 +1,7 @@
 import { check, host, object, type Rule } from '../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
+import { checkNamed } from '../base/misspelled.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../wire/authentication.js'
@@ -123,7 +124,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
 export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
-  check('Gateway', options, GATEWAY_RULES)
+  checkNamed('Gateway', options, GATEWAY_RULES)
   const [given, missing] = options.sslKeyfile === undefined ? (['sslCertfile', 'sslKeyfile'] as const) : (['sslKeyfile', 'sslCertfile'] as const)
   if (options[given] !== undefined && options[missing] === undefined) throw optionType(given, `given together with ${missing}`, options[given])
   if (options[given] !== undefined && options.tls !== undefined) throw optionType(given, 'left out where tls is given', options[given])

@@ -1,6 +1,7 @@
-import { callback, check, milliseconds, type Rule, string, word } from '../base/check.js'
+import { callback, milliseconds, type Rule, string, word } from '../base/check.js'
 import { OptionRangeError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
+import { checkNamed } from '../base/misspelled.js'
 import { builtin } from '../base/node.js'
 import type { Protocol } from './address.js'
 import { namesOf, tryPems } from './certificates.js'
@@ -73,7 +74,7 @@ export function headersOver(protocol: Protocol): Rule {
 function clientTls(name: string, value: boolean | ClientTls): void {
   if (typeof value === 'boolean') return
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw optionType(name, 'true, false or { ca, key, cert, serverName }', value)
-  const { ca, key, cert, caFile, keyFile, certFile } = check(name, value, TLS_RULES)
+  const { ca, key, cert, caFile, keyFile, certFile } = checkNamed(name, value, TLS_RULES)
   const twice = (
     [
       ['ca', ca, caFile],

@@ -5,6 +5,7 @@ import { Client, type ClientOptions } from '../../lib/client/index.js'
 import { EXECUTOR_KEYS } from '../../lib/config/executor-keys.js'
 import { REMOTE_KEYS } from '../../lib/config/remote-keys.js'
 import { ADD_RULES } from '../../lib/flow/options.js'
+import { createHttp } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
 import { CLIENT_RULES } from '../../lib/wire/connect-options.js'
 import { REMOTE_RULES } from '../../lib/wire/option-rules.js'
@@ -61,6 +62,33 @@ test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => 
         `${protocol} ${JSON.stringify(options)}`,
       )
   assert.throws(() => new Client(''), /^host must be/)
+})
+
+test('183: an option that is misspelled is refused with the one that is meant', () => {
+  const said = (act: () => unknown): string => {
+    try {
+      act()
+    } catch (error) {
+      return `${(error as { code: string }).code} ${(error as Error).message}`
+    }
+    return 'nothing'
+  }
+  assert.is(
+    said(() => new Client({ connectTimout: 5 } as ClientOptions)),
+    'ERR_OPTION_TYPE Client has no option "connectTimout". Did you mean connectTimeout?',
+  )
+  assert.is(
+    said(() => new Client({ tls: { caFil: 'a' } } as ClientOptions)),
+    'ERR_OPTION_TYPE tls has no option "caFil". Did you mean caFile?',
+  )
+  assert.is(
+    said(() => createHttp(new Flow(), { maxDocument: 5 } as object)),
+    'ERR_OPTION_TYPE createHttp() has no option "maxDocument". Did you mean maxDocuments?',
+  )
+  assert.match(
+    said(() => new Client({ colour: 'red' } as ClientOptions)),
+    /^ERR_OPTION_TYPE An option of Client must be one of /,
+  )
 })
 
 test('C2, R126: what a header carries is not in the error', () => {

@@ -1,5 +1,6 @@
 // What is wrong with TLS, and who hears of it, on every wire; and files of keys and certificates that somebody renews.
 import { utimesSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LogRecord } from '../../lib/base/logger.js'
@@ -93,6 +94,18 @@ test('231: keys and certificates are looked at when they are given, and not at t
     .open()
     .catch((error) => error)
   assert.match(error.message, /tls\.key and tls\.cert go together/)
+})
+
+test('231: a handshake that is cut half-way is told as one, by who asks once more', async () => {
+  const cutting = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.destroy())
+  })
+  await new Promise<void>((resolve) => cutting.listen(0, '127.0.0.1', resolve))
+  const { port } = cutting.address() as AddressInfo
+  for (const scheme of ['grpcs', 'https', 'wss'])
+    assert.match(await said(`${scheme}://localhost:${port}`), /^ERR_TLS .*hung up in the middle of the handshake of TLS, twice/, scheme)
+  cutting.close()
 })
 
 /** Files that are younger with each writing, however fast that is. */

@@ -1,6 +1,7 @@
-import { callback, check, count, flag, some } from '../../base/check.js'
+import { callback, count, flag, some } from '../../base/check.js'
 import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
+import { checkNamed } from '../../base/misspelled.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
@@ -51,7 +52,7 @@ export type Settings = { [K in keyof Required<Omit<Own, 'logger'>>]: Exclude<Own
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settings(options: GraphQLOptions): Settings {
-  const given = Object.fromEntries(Object.entries(check('createGraphQL()', options, RULES)).filter(([, value]) => value !== undefined))
+  const given = Object.fromEntries(Object.entries(checkNamed('createGraphQL()', options, RULES)).filter(([, value]) => value !== undefined))
   const open = globalThis.process?.env.NODE_ENV !== 'production'
   return {
     path: '/graphql',

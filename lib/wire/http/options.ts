@@ -1,6 +1,7 @@
 import { check, object, type Rule, string } from '../../base/check.js'
 import { optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
+import { checkNamed } from '../../base/misspelled.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
@@ -84,7 +85,7 @@ const HTTP: Record<keyof HttpOptions, Rule> = {
 
 /** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settingsOf(options: HttpOptions): Settings {
-  return settings(check('createHttp()', options, HTTP))
+  return settings(checkNamed('createHttp()', options, HTTP))
 }
 
 /** All options, with their defaults. */
