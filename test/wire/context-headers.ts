@@ -1,7 +1,7 @@
 // What goes with a request beside what it asks for: the trace and the time that it has, by every wire, from clients that are not ours, from our own, and
 // on to executors elsewhere.
 import { Metadata } from '@grpc/grpc-js'
-import { suite } from 'uvu'
+import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import WebSocket from 'ws'
 import { Client } from '../../lib/client/index.js'
@@ -19,8 +19,6 @@ import { emptyMessage } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage, encodeSingle } from '../../lib/wire/proto/index.js'
 import { within } from '../support/within.js'
 import { Raw } from './grpc/raw.js'
-
-const test = suite('wire/context-headers')
 
 const TRACE = {
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -339,29 +337,26 @@ test('217: a call of gRPC for each request has them as metadata, where executors
 for (const protocol of ['grpc', 'http', 'websocket'] as const) {
   test(`217: ${protocol}: a Client's timeout goes along, and its headers are those of each request`, async () => {
     await using it = await world()
-    const client = new Client(it.at(protocol), { timeout: 30_000, headers: TRACE })
+    await using client = new Client(it.at(protocol), { timeout: 30_000, headers: TRACE })
     await client.post('/', ['x']).drain()
     const [{ headers, left }] = it.recorder.seen as [Seen]
     assert.equal(headers, TRACE)
     assert.ok(isTime(left, 30_025), String(left))
-    await client.close()
-    const none = new Client(it.at(protocol))
+    await using none = new Client(it.at(protocol))
     await none.post('/', ['x']).drain()
     assert.equal(it.recorder.seen[1], { headers: undefined, left: undefined })
-    await none.close()
   })
 
   test(`217: ${protocol}: of what is tried again, each try has its own time, and the last what is left of the whole`, async () => {
     await using it = await world()
-    const client = new Client(it.at(protocol), { timeout: 30_000, attemptTimeout: 5000, retries: 1 })
+    await using client = new Client(it.at(protocol), { timeout: 30_000, attemptTimeout: 5000, retries: 1 })
     await client.post('/', ['x']).drain()
     assert.ok(isTime(it.recorder.seen[0]!.left, 5025))
-    await client.close()
   })
 
   test(`217: ${protocol}: an executor elsewhere gets the trace as it came and what is left of the time, and no credentials`, async () => {
     await using far = await world()
-    const flow = await new Flow()
+    await using flow = await new Flow()
       .add({ name: 'near' })
       .add({ name: 'far', external: true, host: far.at(protocol), retries: 1 })
       .add({ name: 'beside', needs: 'near' })
@@ -376,24 +371,21 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const) {
       assert.equal(headers, TRACE, sender.name)
       assert.ok(timeout === undefined ? left === undefined : isTime(left, 20_025), `${sender.name}: ${left}`)
     }
-    await flow.close()
   })
 
   test(`217: ${protocol}: the timeout of an executor elsewhere goes to it`, async () => {
     await using far = await world()
-    const flow = await new Flow().add({ name: 'far', external: true, host: far.at(protocol), timeout: 10_000 }).open()
+    await using flow = await new Flow().add({ name: 'far', external: true, host: far.at(protocol), timeout: 10_000 }).open()
     await flow.post('/', ['x']).drain()
     assert.ok(isTime(far.recorder.seen[0]!.left, 10_025))
     far.recorder.hangs = true
-    await flow.close()
-    const impatient = await new Flow({ closeTimeout: 100 }).add({ name: 'far', external: true, host: far.at(protocol), timeout: 800 }).open()
+    await using impatient = await new Flow({ closeTimeout: 100 }).add({ name: 'far', external: true, host: far.at(protocol), timeout: 800 }).open()
     const error = await impatient
       .post('/', ['x'])
       .drain()
       .catch((error) => error)
     assert.is(error.code, 'ERR_EXECUTOR_TIMEOUT')
     await within(10_000, far.recorder.aborted)
-    await impatient.close()
   })
 }
 
@@ -406,12 +398,11 @@ test('217: of two ends of a time, the first counts', () => {
 
 test("217: mutate() takes its time along in the operation's extensions", async () => {
   await using it = await world()
-  const client = new Client(it.at('http'), { timeout: 30_000 })
+  await using client = new Client(it.at('http'), { timeout: 30_000 })
   await client.mutate(QUERY)
   assert.ok(isTime(it.recorder.seen[0]!.left, 30_025))
   await client.mutate(QUERY, {}, { timeout: 5000 })
   assert.ok(isTime(it.recorder.seen[1]!.left, 5025))
-  await client.close()
 })
 
 test('217: what a request brings is seen by executors as call.headers, in branches and replicas, and not in batches or by what floats past its time', async () => {
@@ -422,7 +413,7 @@ test('217: what a request brings is seen by executors as call.headers, in branch
       seen[name] = headers && { ...headers }
     },
   })
-  const flow = await new Flow()
+  await using flow = await new Flow()
     .add(see('first'))
     .add({ ...see('left'), needs: 'first' })
     .add({ ...see('right'), needs: 'first', parallel: 2 })
@@ -433,16 +424,14 @@ test('217: what a request brings is seen by executors as call.headers, in branch
     .open()
   await using it = await world({}, flow as any)
   await ALL[0]!.send(it, TRACE, 20_000)
-  await flow.close()
   assert.equal(seen, { first: TRACE, left: TRACE, right: TRACE, joined: TRACE, tried: TRACE, batched: undefined, floating: TRACE })
 })
 
 test('217: headers set on a request of this process go on as well, those alone that may', async () => {
   await using far = await world()
-  const client = new Client(far.at('grpc'))
+  await using client = new Client(far.at('grpc'))
   await post(bringing(client), '/', ['x']).drain()
   assert.equal(far.recorder.seen[0]!.headers, TRACE)
-  await client.close()
 })
 
 test.run()
