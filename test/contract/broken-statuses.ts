@@ -8,15 +8,17 @@ import { STATUS as GRPC } from '../../lib/wire/grpc/status.js'
 import { STATUS as HTTP } from '../../lib/wire/http/status.js'
 import { KINDS, type Kind } from '../../lib/wire/outcome.js'
 import { HANDSHAKE, STATUS as WEBSOCKET } from '../../lib/wire/websocket/status.js'
-import { STATUSES, seen, WIRES, type Wire } from './statuses.js'
+import { HANDSHAKES, STATUSES, seen, WIRES, type Wire } from './statuses.js'
 
 const ALL = Object.keys(KINDS) as Kind[]
-const scenes = WIRES.flatMap((wire) =>
+const kinds = WIRES.flatMap((wire) =>
   ALL.flatMap((kind) => {
     const cell = STATUSES[kind][wire]
     return 'never' in cell ? [] : [{ wire, kind, scene: cell }]
   }),
 )
+const handshakes = Object.entries(HANDSHAKES).map(([kind, scene]) => ({ wire: 'websocket' as const, kind: kind as Kind, scene }))
+const scenes = [...kinds, ...handshakes]
 
 /** One that no other kind has: none of gRPC's is left over, so they change places. */
 const codes = [...Object.keys(GRPC).keys()].map(
@@ -56,8 +58,8 @@ const TABLES: readonly Table[] = [
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
   // graphql-yoga masks what nobody expected, in its own words.
   graphql: ['internal'],
-  // Two hosts in one handshake, no token of a program, a handshake while the server drains: test/wire/websocket has them.
-  handshake: ['malformed', 'unauthenticated', 'closing'],
+  // One that comes on a connection that stood when the server began to drain: no row holds that moment.
+  handshake: ['closing'],
 }
 
 for (const { wire, table, other, shown } of TABLES) {

@@ -289,6 +289,22 @@ export const STATUSES: Readonly<Record<Kind, { readonly what: string } & Readonl
   },
 }
 
+/** A handshake that names two hosts. */
+async function twoHosts(port: number): Promise<string> {
+  using raw = new RawHttp(port)
+  const hosts = `host: 127.0.0.1:${port}\r\nhost: evil.example\r\n`
+  const upgrade = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const [, status] = /^HTTP\/1\.1 (\d+)/.exec(await raw.ask(`GET / HTTP/1.1\r\n${hosts}${upgrade}\r\n`)) ?? []
+  return `handshake ${status}`
+}
+
+/** What a WebSocket's handshake is answered with where a connection is told otherwise. */
+export const HANDSHAKES: Readonly<Partial<Record<Kind, Scene>>> = {
+  malformed: scene('handshake 400', twoHosts),
+  // A program hears the status, which a page does not.
+  unauthenticated: scene('handshake 401', (port) => websocket(port), still, TOKEN),
+}
+
 /** What is seen of a kind on a wire. */
 export async function seen({ see, peer = still, options }: Scene, wire: Wire): Promise<string> {
   const protocol = wire === 'graphql' ? 'http' : wire
@@ -303,16 +319,28 @@ export async function seen({ see, peer = still, options }: Scene, wire: Wire): P
 const wireOf = (way: Way): Wire | undefined =>
   way.kind === 'graphql' ? 'graphql' : way.kind === 'client' || way.kind === 'external' ? way.protocol : undefined
 
-export const STATUS_ROWS: readonly Row[] = (Object.keys(KINDS) as Kind[]).map((kind) => ({
-  name: `on the wire itself: ${kind}`,
-  expect(way) {
-    const wire = wireOf(way)
-    if (wire === undefined) return cannot(way.kind === 'inline' ? 'there is one process' : 'the router is that of a gateway over HTTP, where it is looked at')
-    const cell = STATUSES[kind][wire]
-    return 'never' in cell ? cannot(cell.never) : cell.expect
-  },
-  see(way) {
-    const wire = wireOf(way)!
-    return seen(STATUSES[kind][wire] as Scene, wire)
-  },
-}))
+const HANDSHAKE_ROWS = Object.entries(HANDSHAKES).map(
+  ([kind, scene]): Row => ({
+    name: `on the wire itself: ${kind}, at a handshake`,
+    expect: (way) => (wireOf(way) === 'websocket' ? scene.expect : cannot('WebSockets alone begin with one')),
+    see: () => seen(scene, 'websocket'),
+  }),
+)
+
+const KIND_ROWS = (Object.keys(KINDS) as Kind[]).map(
+  (kind): Row => ({
+    name: `on the wire itself: ${kind}`,
+    expect(way) {
+      const wire = wireOf(way)
+      if (wire === undefined) return cannot(way.kind === 'inline' ? 'there is one process' : 'the router is that of a gateway over HTTP, where it is looked at')
+      const cell = STATUSES[kind][wire]
+      return 'never' in cell ? cannot(cell.never) : cell.expect
+    },
+    see(way) {
+      const wire = wireOf(way)!
+      return seen(STATUSES[kind][wire] as Scene, wire)
+    },
+  }),
+)
+
+export const STATUS_ROWS: readonly Row[] = [...KIND_ROWS, ...HANDSHAKE_ROWS]
