@@ -5,8 +5,8 @@ export interface Gap {
   readonly total: number
 }
 
-/** Milliseconds that nobody may be held up for, as docs/guarantees.md says. A slow machine takes longer: it is measured by bench/held.ts. */
-const HELD_UP = 50
+/** Milliseconds. docs/guarantees.md says 50, which bench/held.ts measures; here the best of some tries is judged, and should be well below. */
+const HELD_UP = 35
 /** What runs for the first time is compiled, and takes longer. */
 const TRIES = 7
 
@@ -35,7 +35,7 @@ export async function longestGap(work: () => Promise<unknown>): Promise<Gap> {
 }
 
 /**
- * Fails when work holds timers back by 50 ms and by more than a share of its own computing, each time it is tried. Both are to be: on a slow
+ * Fails when work holds timers back by 35 ms and by more than a share of its own computing, each time it is tried. Both are to be: on a slow
  * machine every step takes longer, and so does the whole; and the collector may stop everybody once, but not each time.
  */
 export async function letsOthersIn(share: number, work: () => Promise<unknown>): Promise<void> {

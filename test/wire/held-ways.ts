@@ -128,7 +128,7 @@ function waysOf(name: string, data: readonly { id: string }[]): HeldUp[] {
   })
   const grpc = (kind: string, ask: (client: Grpc, message: Buffer) => Promise<unknown>): HeldUp => ({
     name: `8 MiB of ${name} over gRPC, ${kind}`,
-    share: 0.25,
+    share: 0.16,
     async open() {
       const it = await world(touch)
       const message = binary()
@@ -164,7 +164,7 @@ function waysOf(name: string, data: readonly { id: string }[]): HeldUp[] {
     },
     {
       name: `8 MiB of ${name} by WebSocket, in bytes`,
-      share: 0.25,
+      share: 0.16,
       async open() {
         const it = await serving(touch)
         const message = binary()
