@@ -1,5 +1,4 @@
 import { abortSignal, check, milliseconds, string } from '../../../base/check.js'
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, DocumentError, ExecutorError, say } from '../../../base/errors.js'
 import type { Logger } from '../../../base/logger.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
@@ -12,9 +11,9 @@ import { MAX_MESSAGE_BYTES } from '../../defaults.js'
 import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
 import { watchable } from '../../http/client/connection.js'
-import { failureOf, failureOfStatus } from '../../http/client/failures.js'
+import { failureOfStatus } from '../../http/client/failures.js'
+import { Roundtrip } from '../../http/client/roundtrip.js'
 import type { Received, Transport } from '../../http/client/transport.js'
-import { HttpRefusal } from '../../http/refusal.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { listText } from '../../json.js'
 import { parseJson } from '../../json-text.js'
@@ -60,7 +59,7 @@ export class GraphQLConnection {
   readonly #settings: GraphQLConnectSettings
   readonly #transport: Transport
   readonly #credentials: Credentials | undefined
-  readonly #calls = new Set<Call>()
+  readonly #calls = new Set<Operation>()
 
   constructor(address: Address, settings: GraphQLConnectSettings) {
     const { tls, connectTimeout, fetch, logger } = settings
@@ -102,7 +101,7 @@ export class GraphQLConnection {
     return answers
   }
 
-  async *#answers(call: Call, document: string, variables: object | undefined, options: MutateOptions): AsyncGenerator<GraphQLResult, void> {
+  async *#answers(call: Operation, document: string, variables: object | undefined, options: MutateOptions): AsyncGenerator<GraphQLResult, void> {
     try {
       const received = await this.#send(call, 'text/event-stream', document, variables, options)
       if (!received.header('content-type')?.startsWith('text/event-stream')) return yield await this.#result(received)
@@ -132,7 +131,7 @@ export class GraphQLConnection {
     await this.#transport.close()
   }
 
-  async #send(call: Call, accept: string, query: string, variables: object | undefined, { headers, operationName }: MutateOptions): Promise<Received> {
+  async #send(call: Operation, accept: string, query: string, variables: object | undefined, { headers, operationName }: MutateOptions): Promise<Received> {
     const received = await this.#transport.send(
       {
         method: 'POST',
@@ -181,9 +180,9 @@ export class GraphQLConnection {
     return this.#settings.maxMessageBytes ?? MAX_MESSAGE_BYTES
   }
 
-  #call(options: MutateOptions): Call {
+  #call(options: MutateOptions): Operation {
     const { signal, timeout = this.#settings.timeout } = check('mutate() and subscribe()', options, RULES)
-    const call = new Call(this.#url.href, this.#limit, timeout, signal)
+    const call = new Operation(this.#url.href, this.#limit, timeout, watchable(signal))
     this.#calls.add(call)
     return call
   }
@@ -216,65 +215,18 @@ function failureOfExecutor({ message, extensions }: any, cause: unknown): Execut
   return new ExecutorError(isExecutor(code) ? code : 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
 }
 
-/** One operation, until it is answered, too late, or not wanted any more. */
-class Call {
-  readonly #controller = new AbortController()
-  readonly #address: string
-  readonly #limit: number
-  readonly #caller: AbortSignal | undefined
-  readonly #timer: ReturnType<typeof setTimeout> | undefined
-  /** Whether the server has begun to answer. */
-  begun = false
+/** One operation, by whose end more than its answer may be asked for. */
+class Operation extends Roundtrip {
   left = false
   /** When the server is to have ended it. */
   deadline: Scope['deadline']
-
-  constructor(
-    address: string,
-    limit: number,
-    readonly timeout: number | undefined,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#address = address
-    this.#limit = limit
-    this.#caller = signal
-    const late = (): void => this.#controller.abort(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`))
-    if (timeout !== undefined) this.#timer = setTimeout(late, timeout)
-    signal?.addEventListener('abort', this.#stop)
-    if (signal?.aborted) this.#stop()
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  stop(reason: unknown): void {
-    this.#controller.abort(reason)
-  }
-
-  inTime(): void {
-    clearTimeout(this.#timer)
-  }
-
-  failure(error: unknown): unknown {
-    if (this.signal.aborted) return this.signal.reason
-    if (!(error instanceof HttpRefusal)) return failureOf(this.#address, error, this.begun)
-    return failure('tooLarge', this.#address, `the answer is larger than ${this.#limit} bytes. Ask for less, or raise maxMessageBytes`)
-  }
-
-  end(): void {
-    this.inTime()
-    this.#caller?.removeEventListener('abort', this.#stop)
-  }
 
   /** What still comes is not wanted. */
   leave(): void {
     this.left = true
     this.end()
-    this.#controller.abort()
+    this.stop(undefined)
   }
-
-  readonly #stop = (): void => this.stop(this.#caller!.reason)
 }
 
 function lowercase(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -1,5 +1,3 @@
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
-import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
@@ -8,13 +6,13 @@ import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
-import { failure, type Kind } from '../../outcome.js'
+import type { Kind } from '../../outcome.js'
 import { collect, decode } from '../body.js'
-import { HttpRefusal } from '../refusal.js'
 import { kindOf } from '../status.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
-import { failureOf, failureOfStatus, refused } from './failures.js'
+import { failureOfStatus, refused } from './failures.js'
+import { Roundtrip, type Watchable } from './roundtrip.js'
 import type { Received, Sending, Transport } from './transport.js'
 
 const REQUEST_ID = /^[\w.-]{1,128}$/
@@ -34,7 +32,7 @@ export class HttpConnection implements Connection {
   readonly #limit: number
   readonly #headers: Readonly<Record<string, string>>
   readonly #credentials: Credentials | undefined
-  readonly #underWay = new Set<AbortController>()
+  readonly #underWay = new Set<Roundtrip>()
 
   constructor(url: URL, options: ConnectOptions, transport: Transport) {
     this.#url = url
@@ -73,7 +71,7 @@ export class HttpConnection implements Connection {
   }
 
   async close(reason?: unknown): Promise<void> {
-    for (const controller of this.#underWay) controller.abort(reason)
+    for (const call of this.#underWay) call.stop(reason)
     await this.#transport.close()
   }
 
@@ -141,13 +139,9 @@ export class HttpConnection implements Connection {
     timeout: number | undefined,
     read: (received: Received) => Promise<R>,
   ): Promise<R> {
-    const controller = new AbortController()
-    const { signal } = controller
-    this.#underWay.add(controller)
-    const release = scope.watch((reason) => controller.abort(reason))
-    const late = (): void => controller.abort(new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms`))
-    const timer = timeout === undefined ? undefined : setTimeout(late, timeout)
-    let begun = false
+    const call = new Roundtrip(this.address, this.#limit, timeout, scope)
+    const { signal } = call
+    this.#underWay.add(call)
     try {
       const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
       const all = brought === undefined ? sending : { ...sending, headers: { ...sending.headers, ...brought } }
@@ -155,27 +149,20 @@ export class HttpConnection implements Connection {
       const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       if (signal.aborted) throw signal.reason
       const work = this.#transport.send(all, signal).then((received) => {
-        begun = true
+        call.begun = true
         return read(received)
       })
       return await Promise.race([work, aborted])
     } catch (error) {
-      if (signal.aborted) throw signal.reason
+      const failed = call.failure(error)
       // What was not read of the answer would hold its connection for ever.
-      controller.abort(error)
-      if (error instanceof HttpRefusal && error.kind === 'tooLarge')
-        throw failure('tooLarge', this.address, `the answer is larger than ${this.#limit} bytes. Send fewer documents at a time, or raise maxMessageBytes`)
-      throw failureOf(this.address, error, begun)
+      call.stop(error)
+      throw failed
     } finally {
-      clearTimeout(timer)
-      release()
-      this.#underWay.delete(controller)
+      call.end()
+      this.#underWay.delete(call)
     }
   }
-}
-
-interface Watchable {
-  watch(abort: (reason: unknown) => void): () => void
 }
 
 export function watchable(signal: AbortSignal | undefined): Watchable {
