@@ -118,6 +118,13 @@ class Places {
     this.#filling = false
   }
 
+  /** Somebody waits no more: if nobody else waits for the rate, no timer does. */
+  rest(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.fill()
+  }
+
   /** Begins the next document. @returns undefined where there is none; the milliseconds that the rate wants it to wait */
   #begin(current: Run | undefined): number | undefined {
     for (; this.#again.length > 0; this.#again.shift()) {
@@ -191,6 +198,7 @@ class Run {
         this.over = true
         for (const timer of this.#timers) clearTimeout(timer)
         this.#end()
+        this.places.rest()
       })
     })
   }
@@ -307,7 +315,7 @@ const enum State {
 class Attempt implements EachCall {
   readonly #run: Run
   readonly #at: number
-  readonly #document: Document
+  #document: Document
   readonly attempt: number
   #state = State.Running
   /** Partial answers went out: it is not repeated. */
@@ -321,8 +329,7 @@ class Attempt implements EachCall {
   constructor(run: Run, at: number, document: Document, attempt: number) {
     this.#run = run
     this.#at = at
-    // A try that fails may have changed its document: one that is not the last works on a copy, so that no trace of it is in the answer.
-    this.#document = attempt <= run.places.settings.retries ? document.clone() : document
+    this.#document = document
     this.attempt = attempt
   }
 
@@ -355,6 +362,8 @@ class Attempt implements EachCall {
     }
     let answer: EachAnswer | Promise<EachAnswer>
     try {
+      // A try that fails may have changed its document: one that is not the last works on a copy, so that no trace of it is in the answer.
+      if (this.attempt <= settings.retries) this.#document = this.#document.clone()
       answer = settings.fn.call(executor, this.#document, this)
     } catch (error) {
       return this.#threw(error)

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Call, type Document, type EachCall, Executor, each, type Failure, Flow } from '../../lib/index.js'
+import { type Call, Document, type EachCall, Executor, each, type Failure, Flow } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 
@@ -312,6 +312,31 @@ test('each: an abort stops what is in work, begins nothing more, and leaves no t
   }
   await turns()
   assert.equal(begun, ['a', 'b'])
+})
+
+test('each: a document that cannot be copied fails by itself, where its tries need copies', async () => {
+  await using flow = await flowOf(each((doc) => void (doc.tags.seen = true), { retries: 1, delay: 0 }))
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  const poisoned = new Document({ text: 'poisoned' })
+  poisoned.tags = circular
+  const [response] = await within(5000, flow.post('/', [poisoned, 'a'], { continueOnError: true }).toArray())
+  assert.equal([response!.docs.length + response!.failures.length, response!.docs.at(-1)!.text], [2, 'a'])
+})
+
+test('each: who waits for the rate and is not wanted any more leaves no timer', async () => {
+  await using flow = await flowOf(each(() => {}, { rate: { limit: 1, per: 'hour' } }))
+  const abort = new AbortController()
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  const post = flow.post('/', ['a', 'b'], { signal: abort.signal }).drain()
+  post.catch(() => {})
+  await turns()
+  assert.ok(timers() > before)
+  abort.abort()
+  await post.catch(() => {})
+  await turns()
+  assert.is(timers(), before)
 })
 
 test('141: each document is in the async context of its own post, whoever gave its place away', async () => {
