@@ -56,7 +56,7 @@ const MUTATIONS = [
   ],
   ['lib/wire/graphql/server/answer.ts', 'from + at', 'at', 'test/wire/graphql/many.ts', '148: of many documents, an error'],
   ['lib/wire/graphql/server/variables.ts', '[at, ...path]', 'path', 'test/wire/graphql/many.ts', '148: variables that do not fit'],
-  ['lib/wire/graphql/server/fetch.ts', 'isUnwritable(error) ? blamed(error, context) : error', 'error', 'test/gateway/unwritable.ts', '146'],
+  ['lib/wire/graphql/server/fetch.ts', 'isUnwritable(error) ? blamed(error, context, report) : error', 'error', 'test/gateway/unwritable.ts', '146'],
   [
     'lib/wire/outcome.ts',
     "if (isTooLarge(error) || isTooLarge(error.cause)) return 'tooLarge'",
@@ -337,14 +337,14 @@ const MUTATIONS = [
   ['lib/handler/batch-queue.ts', 'results.sort((a, b) => a.at - b.at)', '', 'test/handler/batching.ts', 'E3: a request that went out in several batches'],
   [
     'lib/handler/batch-queue.ts',
-    'if (request.docs.some(({ id }, at) => id !== ids[at] && known.has(id))) throw',
+    'if (request.docs.some(({ id }, at) => id !== rest[at] && known.has(id))) throw',
     'if (false as boolean) throw',
     'test/handler/batching.ts',
     'F4, R54: an answer in another order is refused:',
   ],
   [
     'lib/handler/batch-queue.ts',
-    'if (request.docs.length !== ids.length) throw',
+    'if (request.docs.length !== rest.length) throw',
     'if (false as boolean) throw',
     'test/handler/batching.ts',
     'R54: an answer of another length is an error',
@@ -465,12 +465,12 @@ const MUTATIONS = [
   ['lib/post/iterables.ts', 'this.position++', '', 'test/post/post.ts', '216: a batch whose first document is bad sends'],
   [
     'lib/post/post.ts',
-    'prefetch === 0 ? Infinity : prefetch',
-    'prefetch === 0 ? 16 : prefetch',
+    'prefetch || Infinity',
+    'prefetch || 16',
     'test/post/post.ts',
     'P4: the option of a post wins over the Flow’s;',
   ],
-  ['lib/post/post.ts', 'if (!response.partial) all.extend', 'all.extend', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],
+  ['lib/post/post.ts', 'if (!partial) all.extend', 'all.extend', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],
   ['lib/post/post.ts', 'if (!partial) count++', 'count++', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],
   ['lib/post/watch.ts', '.next(true)', '.next()', 'test/post/bound.ts', '203: never more than prefetch between source'],
   ['lib/post/watch.ts', 'else if (!step.value.partial) ', 'else ', 'test/post/parts.ts', 'P9: progress counts requests, not pieces'],
@@ -585,9 +585,9 @@ const MUTATIONS = [
     'test/gateway/limits.ts',
     'G4: places are given in order; who is told to',
   ],
-  ['lib/handler/limits.ts', 'if (!begun) deadlines.clear(deadline)', '', 'test/gateway/limits.ts', 'G4: an answer in parts must begin in time, and'],
+  ['lib/handler/limits.ts', '          time.lift()\n', '', 'test/gateway/limits.ts', 'G4: an answer in parts must begin in time, and'],
   ['lib/executor/generator.ts', 'request.countPart()', '0', 'test/post/parts.ts', 'E3, E9: from the branches of a fork pieces come'],
-  ['lib/executor/generator.ts', '    } else check()\n', '    }\n', 'test/executor/executor.ts', '204: what an executor leaves among the'],
+  ['lib/executor/generator.ts', '    } else collecting.check?.()\n', '    }\n', 'test/executor/executor.ts', '204: what an executor leaves among the'],
 
   // ── features: each taken away ──
   ['lib/flow/flow.ts', '[options.needs ?? last].flat()', '[last]', 'test/flow/flow.ts', 'F3, E9'],
@@ -626,7 +626,7 @@ const MUTATIONS = [
   ['lib/handler/replicas.ts', 'if (replica.load < this.#settings.concurrency) return', 'return', 'test/handler/replicas.ts', 'F4, R22, R23: concurrency'],
   ['lib/post/callbacks.ts', "await run('onAlways', () => onAlways?.(response))", '', 'test/post/callbacks.ts', 'P7'],
   ['lib/post/answers.ts', 'return resultsInOrder\n', 'return false\n', 'test/post/post.ts', 'P2: responses come'],
-  ['lib/post/answers.ts', 'options.continueOnError === true || options.onError !== undefined', 'false', 'test/post/post.ts', 'P8: with continueOnError'],
+  ['lib/post/answers.ts', 'options.continueOnError === true || onError !== undefined', 'false', 'test/post/post.ts', 'P8: with continueOnError'],
   ['lib/post/options.ts', 'DEFAULT_FLUSH_AFTER = 100', 'DEFAULT_FLUSH_AFTER = Infinity', 'test/post/post.ts', 'R20, R171'],
   ['lib/request/request.ts', 'return this.#target?.(executor) ?? true', 'return true', 'test/post/post.ts', 'P6'],
   [

@@ -4,9 +4,9 @@ import { checkNamed } from '../base/misspelled.js'
 import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
-import { CLOSERS, Entrance } from '../wire/authentication.js'
+import { Authenticator, CLOSERS } from '../wire/authentication.js'
 import { heard } from '../wire/error-listener.js'
-import { rehearse } from '../wire/warm-up.js'
+import { warmUp } from '../wire/warm-up.js'
 import { Keys } from './certificates.js'
 import type { GatewayOptions } from './options.js'
 import { checkGatewayOptions, GATEWAY_RULES, MAX_IN_FLIGHT, plan } from './options.js'
@@ -62,15 +62,15 @@ export class Gateway implements AsyncDisposable {
     const all = { ...given, tls: keys.tls, onError: heard(listener(options), options.logger) }
     // Nothing is kept that tokens could be read from.
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
-    const entrance = new Entrance(all, all.host, (error) => all.onError(error))
-    await entrance.open()
+    const authenticator = new Authenticator(all, all.host, (error) => all.onError(error))
+    await authenticator.open()
     const limited = new Limiter(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
     const addresses: Partial<Record<Protocol, string>> = {}
-    await rehearse()
+    await warmUp()
     try {
       for (const { port, protocols } of plan(all)) {
-        const opened = await Port.open(port, await wiresOf(limited, protocols, told, entrance), { ...told, logger }, entrance)
+        const opened = await Port.open(port, await wiresOf(limited, protocols, told, authenticator), { ...told, logger }, authenticator)
         ports.push(opened)
         for (const protocol of protocols) addresses[protocol] = `${SCHEMES[protocol]}${told.tls === undefined ? '' : 's'}://${opened.authority}`
       }

@@ -2,7 +2,7 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { now } from '../base/clock.js'
 import { type Logger, log } from '../base/logger.js'
-import type { Entrance } from '../wire/authentication.js'
+import type { Authenticator } from '../wire/authentication.js'
 import { HEADERS_TIMEOUT } from '../wire/defaults.js'
 import { isLoopback } from '../wire/hosts.js'
 import type { ServerTls } from '../wire/tls.js'
@@ -40,7 +40,7 @@ export class Port {
     this.#alive = answerLiveness((server.address() as AddressInfo).address, port)
   }
 
-  static async open(port: number, wires: Wires, options: PortOptions, entrance: Entrance): Promise<Port> {
+  static async open(port: number, wires: Wires, options: PortOptions, authenticator: Authenticator): Promise<Port> {
     const { host = '127.0.0.1', tls, headersTimeout = HEADERS_TIMEOUT } = options
     const { grpc } = wires
     const http = wires.http === undefined && wires.websocket === undefined ? undefined : await httpServer(wires, headersTimeout)
@@ -68,7 +68,7 @@ export class Port {
     })
     const { address, port: taken } = server.address() as AddressInfo
     // Servers that are handed their connections know nothing of it.
-    entrance.near = isLoopback(address)
+    authenticator.near = isLoopback(address)
     const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
     return new Port(`${shown}:${taken}`, taken, server, wires, sockets)
   }

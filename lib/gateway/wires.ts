@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
-import type { Entrance } from '../wire/authentication.js'
+import type { Authenticator } from '../wire/authentication.js'
 import { originsIn } from '../wire/cors.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { HttpTaken } from '../wire/http/server/speaker.js'
@@ -21,15 +21,15 @@ export interface Wires {
 }
 
 /** The servers' ends of the protocols that are spoken at one port. */
-export async function wiresOf(peer: Handler, protocols: readonly Protocol[], options: GatewayOptions, entrance: Entrance): Promise<Wires> {
+export async function wiresOf(peer: Handler, protocols: readonly Protocol[], options: GatewayOptions, authenticator: Authenticator): Promise<Wires> {
   return {
-    grpc: protocols.includes('grpc') ? await grpc(peer, options, entrance) : undefined,
+    grpc: protocols.includes('grpc') ? await grpc(peer, options, authenticator) : undefined,
     http: protocols.includes('http')
-      ? await http(peer, options, entrance)
+      ? await http(peer, options, authenticator)
       : protocols.includes('websocket')
-        ? [await probes(peer, options, entrance)]
+        ? [await probes(peer, options, authenticator)]
         : undefined,
-    websocket: protocols.includes('websocket') ? await websocket(peer, options, entrance) : undefined,
+    websocket: protocols.includes('websocket') ? await websocket(peer, options, authenticator) : undefined,
   }
 }
 
@@ -37,39 +37,39 @@ export function speakersOf({ grpc, http = [], websocket }: Wires): Speaker<any>[
   return [grpc, ...http, websocket].filter((speaker) => speaker !== undefined)
 }
 
-async function grpc(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<[socket: Duplex]>> {
+async function grpc(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
   const { speak } = await import('../wire/grpc/server/speaker.js')
-  return speak(peer, { ...options, endpoints: () => peer.endpoints ?? [] }, entrance)
+  return speak(peer, { ...options, endpoints: () => peer.endpoints ?? [] }, authenticator)
 }
 
-async function websocket(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<UpgradeTaken>> {
+async function websocket(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<UpgradeTaken>> {
   const { speak } = await import('../wire/websocket/server/speaker.js')
   const { keepalive, stallTimeout, compression } = options
-  return speak(peer, { ...common(options), ...given({ keepalive, stallTimeout, compression }), origins: originsIn(options.cors ?? false) }, entrance)
+  return speak(peer, { ...common(options), ...given({ keepalive, stallTimeout, compression }), origins: originsIn(options.cors ?? false) }, authenticator)
 }
 
 /** HTTP's own routes, and GraphQL's before them. */
-async function http(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<HttpTaken>[]> {
+async function http(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>[]> {
   const { noCrudEndpoints, exposeEndpoints } = options
-  const own = await routes(peer, options, { noCrudEndpoints, exposeEndpoints }, entrance)
-  return options.graphql ? [await graphql(peer, options, entrance), own] : [own]
+  const own = await routes(peer, options, { noCrudEndpoints, exposeEndpoints }, authenticator)
+  return options.graphql ? [await graphql(peer, options, authenticator), own] : [own]
 }
 
-async function graphql(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
+async function graphql(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
   const { speak } = await import('../wire/graphql/server/speaker.js')
   const { prefetch, maxDocuments, cors, bodyTimeout, onError } = options
   const all = {
     ...given({ prefetch, maxDocuments, cors, onError: onError as GraphQLOptions['onError'] }),
     ...(typeof options.graphql === 'object' && options.graphql),
   }
-  return speak(peer, { ...all, bodyTimeout }, entrance)
+  return speak(peer, { ...all, bodyTimeout }, authenticator)
 }
 
 const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
 
 /** What a port that speaks WebSocket tells those who do not: how it is, as over HTTP and at Jina's gateway. */
-async function probes(peer: Handler, options: GatewayOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
-  const own = await routes(peer, options, { noCrudEndpoints: true }, entrance)
+async function probes(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
+  const own = await routes(peer, options, { noCrudEndpoints: true }, authenticator)
   return {
     take: (request, response) => PROBES.has(pathOf(request)) && own.take(request, response),
     unready: () => own.unready(),
@@ -78,10 +78,19 @@ async function probes(peer: Handler, options: GatewayOptions, entrance: Entrance
   }
 }
 
-async function routes(peer: Handler, options: GatewayOptions, which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>, entrance: Entrance) {
+async function routes(
+  peer: Handler,
+  options: GatewayOptions,
+  which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>,
+  authenticator: Authenticator,
+) {
   const { speak } = await import('../wire/http/server/speaker.js')
   const { cors, title, description, noDebugEndpoints, bodyTimeout, heartbeat, compression } = options
-  return speak(peer, { ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout, ...given({ heartbeat, compression }) }, entrance)
+  return speak(
+    peer,
+    { ...common(options), ...which, cors, title, description, noDebugEndpoints, bodyTimeout, ...given({ heartbeat, compression }) },
+    authenticator,
+  )
 }
 
 /** What every wire is told. */

@@ -81,7 +81,8 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
   }
 
   /**
-   * The documents of all responses, in the order in which those completed (that of the inputs with `resultsInOrder`), in one array; partial ones left out, since the last of their request repeats them. With `continueOnError` or `onError`,
+   * The documents of all responses, in the order in which those completed (that of the inputs with `resultsInOrder`), in one array; partial ones left
+   * out, since the last of their request repeats them. With `continueOnError` or `onError`,
    * those of requests that failed are among them, as their executors left them: who has to tell them apart looks at `error` of responses.
    * They stay in memory together, which streaming avoids.
    */

@@ -63,7 +63,7 @@ export const ENTRANCE_RULES: Record<keyof EntranceOptions, (name: string, value:
 export const CLOSERS = ['token', 'tokenFile', 'authenticate'] as const
 
 /** Who asks, as a wire brings it. */
-export interface Knock extends Pick<Asking, 'wire'> {
+export interface Caller extends Pick<Asking, 'wire'> {
   /** @param name in lower case */
   header(name: string): string | undefined
   headers(): Record<string, string>
@@ -78,13 +78,13 @@ export interface Knock extends Pick<Asking, 'wire'> {
 }
 
 /** Why somebody is not let in: nobody knows who it is, or whoever it is may not. */
-export interface Turned {
+export interface Denial {
   readonly kind: 'unauthenticated' | 'forbidden'
   readonly reason: string
 }
 
 export interface Verdict {
-  readonly turned?: Turned
+  readonly denied?: Denial
   readonly identity?: Identity | undefined
 }
 
@@ -106,17 +106,17 @@ export const CHALLENGE = { 'www-authenticate': 'Bearer realm="sluice"' } as cons
 const BEARER = 'sluice.bearer.'
 
 const IN: Verdict = {}
-const unknown = (reason: string): Verdict => ({ turned: { kind: 'unauthenticated', reason } })
+const unknown = (reason: string): Verdict => ({ denied: { kind: 'unauthenticated', reason } })
 const MISSING = unknown('Who asks is not known. Bring a token: Authorization: Bearer …')
 const WRONG = unknown('Not let in: what was brought to show who asks means nothing here')
 const LATE = unknown('Not let in: who asks was not found out in time')
 const IN_ADDRESS = unknown('A token has no place in an address, where logs see it, and is not read there. Send it as Authorization: Bearer …')
-const HOST: Verdict = { turned: { kind: 'forbidden', reason: 'This service is not asked for under this host. Name the host in allowedHosts if it is' } }
+const HOST: Verdict = { denied: { kind: 'forbidden', reason: 'This service is not asked for under this host. Name the host in allowedHosts if it is' } }
 export const STRANGER = 'A page of another origin asks for this, which only this service may. Name its origin in cors'
-const PAGE: Verdict = { turned: { kind: 'forbidden', reason: STRANGER } }
+const PAGE: Verdict = { denied: { kind: 'forbidden', reason: STRANGER } }
 
 /** Decides who comes in, for all wires: each brings who asks, and says a refusal in its own words. Before anything of a body is read. */
-export class Entrance {
+export class Authenticator {
   /** Whether it listens for this machine only, where connections do not say it themselves. */
   near: boolean | undefined
   readonly #hosts: Hosts
@@ -159,32 +159,32 @@ export class Entrance {
    * Whether somebody comes in, and as whom: at once, unless files are looked at, or `authenticate` takes its time. Never throws.
    * @param scope when it is told to stop, so is `authenticate`
    */
-  admit(knock: Knock, scope: Scope | undefined, aim: Aim): Verdict | Promise<Verdict> {
-    const verdict = this.#verdict(knock, scope, aim)
-    return verdict instanceof Promise ? verdict.then((verdict) => this.#told(verdict, knock)) : this.#told(verdict, knock)
+  admit(caller: Caller, scope: Scope | undefined, aim: Aim): Verdict | Promise<Verdict> {
+    const verdict = this.#verdict(caller, scope, aim)
+    return verdict instanceof Promise ? verdict.then((verdict) => this.#told(verdict, caller)) : this.#told(verdict, caller)
   }
 
   /** A remark for the log on who is not let in: of what was brought it tells nothing. */
-  #told(verdict: Verdict, { wire, address }: Knock): Verdict {
-    if (verdict.turned !== undefined && this.#logger !== undefined)
-      log(this.#logger, 'debug', 'request.refused', { error: new Error(`${address ?? 'somebody'} over ${wire}: ${verdict.turned.reason}`) })
+  #told(verdict: Verdict, { wire, address }: Caller): Verdict {
+    if (verdict.denied !== undefined && this.#logger !== undefined)
+      log(this.#logger, 'debug', 'request.refused', { error: new Error(`${address ?? 'somebody'} over ${wire}: ${verdict.denied.reason}`) })
     return verdict
   }
 
-  #verdict(knock: Knock, scope: Scope | undefined, { health, preflight, runs, granted }: Aim): Verdict | Promise<Verdict> {
-    if (!this.#hosts.allows(knock.host, (this.near ?? knock.near) && !knock.secure)) return HOST
-    if (runs && isStranger(knock, granted)) return PAGE
+  #verdict(caller: Caller, scope: Scope | undefined, { health, preflight, runs, granted }: Aim): Verdict | Promise<Verdict> {
+    if (!this.#hosts.allows(caller.host, (this.near ?? caller.near) && !caller.secure)) return HOST
+    if (runs && isStranger(caller, granted)) return PAGE
     if (preflight || (health && this.#openHealth)) return IN
     const tokens = this.#tokens
     if (tokens === undefined && this.#authenticate === undefined)
-      return knock.header(IDENTITY_HEADER) === undefined || knock.peerCertificate === undefined ? IN : this.#as(undefined, knock)
-    if (/(^|&)(access_|auth_)?token=/i.test(knock.query)) return IN_ADDRESS
-    const bearer = bearerOf(knock)
-    if (tokens === undefined || bearer === undefined) return this.#ask(knock, scope)
+      return caller.header(IDENTITY_HEADER) === undefined || caller.peerCertificate === undefined ? IN : this.#as(undefined, caller)
+    if (/(^|&)(access_|auth_)?token=/i.test(caller.query)) return IN_ADDRESS
+    const bearer = bearerOf(caller)
+    if (tokens === undefined || bearer === undefined) return this.#ask(caller, scope)
     const holder = tokens.holder(bearer)
-    if (!(holder instanceof Promise)) return holder === undefined ? this.#ask(knock, scope) : this.#as(holder, knock)
+    if (!(holder instanceof Promise)) return holder === undefined ? this.#ask(caller, scope) : this.#as(holder, caller)
     return holder.then(
-      (holder) => (holder === undefined ? this.#ask(knock, scope) : this.#as(holder, knock)),
+      (holder) => (holder === undefined ? this.#ask(caller, scope) : this.#as(holder, caller)),
       (error) => {
         this.#onError(error as Error)
         return WRONG
@@ -193,8 +193,8 @@ export class Entrance {
   }
 
   /** Who came in by a token or a certificate may speak for others. */
-  #as(identity: Identity | undefined, knock: Knock): Verdict {
-    const said = knock.header(IDENTITY_HEADER)
+  #as(identity: Identity | undefined, caller: Caller): Verdict {
+    const said = caller.header(IDENTITY_HEADER)
     if (said === undefined) return identity === undefined ? IN : { identity }
     try {
       return { identity: readIdentity(said) }
@@ -203,18 +203,18 @@ export class Entrance {
     }
   }
 
-  #ask(knock: Knock, scope: Scope | undefined): Verdict | Promise<Verdict> {
+  #ask(caller: Caller, scope: Scope | undefined): Verdict | Promise<Verdict> {
     const authenticate = this.#authenticate
-    if (authenticate === undefined) return knock.header('authorization') === undefined && bearerOf(knock) === undefined ? MISSING : WRONG
+    if (authenticate === undefined) return caller.header('authorization') === undefined && bearerOf(caller) === undefined ? MISSING : WRONG
     const own = new Scope()
-    const { wire, address, peerCertificate } = knock
+    const { wire, address, peerCertificate } = caller
     let answer: unknown
     try {
       const asking: Asking = {
         wire,
         address,
         peerCertificate,
-        headers: knock.headers(),
+        headers: caller.headers(),
         get signal() {
           return own.signal
         },
@@ -273,17 +273,17 @@ export class Entrance {
 }
 
 /** Whether a page of another origin asks, which is not granted. */
-export function isStranger(knock: Knock, granted: Aim['granted']): boolean {
-  const [origin, site] = [knock.header('origin'), knock.header('sec-fetch-site')]
+export function isStranger(caller: Caller, granted: Aim['granted']): boolean {
+  const [origin, site] = [caller.header('origin'), caller.header('sec-fetch-site')]
   if (origin === undefined && site === undefined) return false
-  return isForeign({ origin, site, host: knock.host, secure: knock.secure }) && !granted?.(origin ?? '')
+  return isForeign({ origin, site, host: caller.host, secure: caller.secure }) && !granted?.(origin ?? '')
 }
 
 /** The token that somebody brings. */
-function bearerOf(knock: Knock): string | undefined {
-  const [, token] = /^Bearer +(\S+) *$/i.exec(knock.header('authorization') ?? '') ?? []
-  if (token !== undefined || knock.wire !== 'websocket') return token
-  const offered = knock
+function bearerOf(caller: Caller): string | undefined {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(caller.header('authorization') ?? '') ?? []
+  if (token !== undefined || caller.wire !== 'websocket') return token
+  const offered = caller
     .header('sec-websocket-protocol')
     ?.split(',')
     .find((name) => name.trim().startsWith(BEARER))

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'node:net'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
-import type { Knock } from './authentication.js'
+import type { Caller } from './authentication.js'
 import { isLoopback } from './hosts.js'
 
 /** Whether it listens for this machine only, by server. */
@@ -39,10 +39,10 @@ export class Place {
 }
 
 /** A request of Node's own server. */
-export class NodeKnock extends Place implements Knock {
+export class NodeCaller extends Place implements Caller {
   constructor(
     private readonly request: IncomingMessage,
-    readonly wire: Knock['wire'],
+    readonly wire: Caller['wire'],
   ) {
     super(request.socket)
   }
@@ -66,14 +66,14 @@ export class NodeKnock extends Place implements Knock {
 }
 
 /** A request of the platform, of whose connection nothing is known. */
-export class FetchKnock implements Knock {
+export class FetchCaller implements Caller {
   readonly address = undefined
   readonly peerCertificate = undefined
   readonly near = false
 
   constructor(
     private readonly request: globalThis.Request,
-    readonly wire: Knock['wire'],
+    readonly wire: Caller['wire'],
   ) {}
 
   header(name: string): string | undefined {

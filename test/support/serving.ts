@@ -2,7 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import { Port } from '../../lib/gateway/port.js'
 import type { Wires } from '../../lib/gateway/wires.js'
 import type { Handler } from '../../lib/request/handler.js'
-import { Entrance, type EntranceOptions } from '../../lib/wire/authentication.js'
+import { Authenticator, type EntranceOptions } from '../../lib/wire/authentication.js'
 import type { GrpcSpeakerOptions } from '../../lib/wire/grpc/options.js'
 import { speak as speakGrpc } from '../../lib/wire/grpc/server/speaker.js'
 import type { HttpSpeakerOptions } from '../../lib/wire/http/options.js'
@@ -29,22 +29,22 @@ export interface Served {
 }
 
 export const serveGrpc = (handler: Handler, options: GrpcSpeakerOptions & Listening = {}): Promise<Served> =>
-  serve('grpc', options, async (entrance) => ({ grpc: await speakGrpc(handler, options, entrance) }))
+  serve('grpc', options, async (authenticator) => ({ grpc: await speakGrpc(handler, options, authenticator) }))
 
 export const serveHttp = (handler: Handler, options: HttpSpeakerOptions & Listening = {}): Promise<Served> =>
-  serve('http', options, async (entrance) => ({ http: [await speakHttp(handler, options, entrance)] }))
+  serve('http', options, async (authenticator) => ({ http: [await speakHttp(handler, options, authenticator)] }))
 
 export const serveWebSocket = (handler: Handler, options: WebSocketSpeakerOptions & Listening = {}): Promise<Served> =>
-  serve('ws', options, async (entrance) => ({
-    http: [await speakHttp(handler, { noCrudEndpoints: true, onError: options.onError }, entrance)],
-    websocket: await speakWebSocket(handler, options, entrance),
+  serve('ws', options, async (authenticator) => ({
+    http: [await speakHttp(handler, { noCrudEndpoints: true, onError: options.onError }, authenticator)],
+    websocket: await speakWebSocket(handler, options, authenticator),
   }))
 
 export const serving = { grpc: serveGrpc, http: serveHttp, websocket: serveWebSocket } as const
 
 /** WebSockets on a server of Node that is the test's own. */
 export async function attach(server: HttpServer, handler: Handler, options: WebSocketSpeakerOptions = {}) {
-  const speaker = await speakWebSocket(handler, options, new Entrance({}, undefined, () => {}))
+  const speaker = await speakWebSocket(handler, options, new Authenticator({}, undefined, () => {}))
   server.on('upgrade', (request, stream, head) => speaker.take(request, stream, head))
   return speaker
 }
@@ -52,12 +52,12 @@ export async function attach(server: HttpServer, handler: Handler, options: WebS
 async function serve(
   scheme: string,
   options: Listening & { onError?: ((error: Error) => void) | undefined },
-  wires: (entrance: Entrance) => Promise<Wires>,
+  wires: (authenticator: Authenticator) => Promise<Wires>,
 ): Promise<Served> {
   const { port = 0, tls, onError = () => {} } = options
-  const entrance = new Entrance(options, options.host, onError)
-  await entrance.open()
-  const opened = await Port.open(port, await wires(entrance), options, entrance)
+  const authenticator = new Authenticator(options, options.host, onError)
+  await authenticator.open()
+  const opened = await Port.open(port, await wires(authenticator), options, authenticator)
   return {
     address: `${scheme}${tls === undefined ? '' : 's'}://${opened.authority}`,
     port: opened.port,

@@ -5,13 +5,13 @@ import { say } from '../../../base/errors.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
-import { CHALLENGE, Entrance, isStranger, type Knock, type Turned, type Verdict } from '../../authentication.js'
-import { FetchKnock, NodeKnock } from '../../caller.js'
+import { Authenticator, type Caller, CHALLENGE, type Denial, isStranger, type Verdict } from '../../authentication.js'
+import { FetchCaller, NodeCaller } from '../../caller.js'
 import { Cors } from '../../cors.js'
 import { heard } from '../../error-listener.js'
 import { written } from '../../failures.js'
 import { welcome } from '../../http/server/node-reply.js'
-import { rehearseMeanwhile } from '../../warm-up.js'
+import { warmUpMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
@@ -51,12 +51,12 @@ export interface GraphQLHandler {
  * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
  */
 export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): GraphQLHandler {
-  rehearseMeanwhile()
+  warmUpMeanwhile()
   return graphQLBehind(peer, options)
 }
 
-/** @param entrance who decides who comes in, for other wires as well */
-export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?: Entrance): GraphQLHandler {
+/** @param authenticator who decides who comes in, for other wires as well */
+export function graphQLBehind(peer: Handler, options: GraphQLOptions, authenticator?: Authenticator): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all.onError, all.logger)
   const logged = all.logger === undefined && peer instanceof Limiter ? peer : new Limiter(peer, { logger: all.logger })
@@ -75,29 +75,29 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?:
     landingPage: false,
     multipart: false,
   })
-  const door = new Door(entrance ?? new Entrance(all, undefined, onError), all)
+  const door = new Door(authenticator ?? new Authenticator(all, undefined, onError), all)
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const scope = new Scope()
     const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
     res.once('close', left)
-    const knock = new NodeKnock(req, 'graphql')
-    const { turned, identity } = await door.admit(knock, req.method, scope)
+    const caller = new NodeCaller(req, 'graphql')
+    const { denied, identity } = await door.admit(caller, req.method, scope)
     res.off('close', left)
     if (res.destroyed) return
-    if (turned !== undefined) return turnAway(req, res, door.answer(turned, req.headers.origin))
+    if (denied !== undefined) return turnAway(req, res, door.answer(denied, req.headers.origin))
     if (req.headers.expect !== undefined) welcome(res)
-    await yoga(req, res, { identity, isStranger: door.isStranger(knock) } as object)
+    await yoga(req, res, { identity, isStranger: door.isStranger(caller) } as object)
   }
   return Object.assign(take, {
     async fetch(request: globalThis.Request): Promise<globalThis.Response> {
       const scope = new Scope()
       const left = (): void => scope.abort(request.signal.reason)
       request.signal.addEventListener('abort', left)
-      const knock = new FetchKnock(request, 'graphql')
-      const { turned, identity } = await door.admit(knock, request.method, scope)
+      const caller = new FetchCaller(request, 'graphql')
+      const { denied, identity } = await door.admit(caller, request.method, scope)
       request.signal.removeEventListener('abort', left)
-      if (turned === undefined) return yoga.fetch(request, { identity, isStranger: door.isStranger(knock) })
-      const { status, headers, body } = door.answer(turned, request.headers.get('origin'))
+      if (denied === undefined) return yoga.fetch(request, { identity, isStranger: door.isStranger(caller) })
+      const { status, headers, body } = door.answer(denied, request.headers.get('origin'))
       return new Response(body, { status, headers })
     },
     path: all.path,
@@ -106,25 +106,25 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, entrance?:
 
 /** Who comes in, and how a refusal is said in GraphQL. */
 class Door {
-  readonly #entrance: Entrance
+  readonly #authenticator: Authenticator
   readonly #cors: Cors | undefined
 
-  constructor(entrance: Entrance, { cors }: Settings) {
-    this.#entrance = entrance
+  constructor(authenticator: Authenticator, { cors }: Settings) {
+    this.#authenticator = authenticator
     this.#cors = cors ? new Cors(cors) : undefined
   }
 
-  admit(knock: Knock, method: string | undefined, scope: Scope): Verdict | Promise<Verdict> {
-    const preflight = method === 'OPTIONS' && this.#cors !== undefined && knock.header('access-control-request-method') !== undefined
-    return this.#entrance.admit(knock, scope, { preflight })
+  admit(caller: Caller, method: string | undefined, scope: Scope): Verdict | Promise<Verdict> {
+    const preflight = method === 'OPTIONS' && this.#cors !== undefined && caller.header('access-control-request-method') !== undefined
+    return this.#authenticator.admit(caller, scope, { preflight })
   }
 
   /** Whether it may not run executors: what else GraphQL answers, no page of another origin can read. */
-  isStranger(knock: Knock): boolean {
-    return isStranger(knock, (origin) => this.#cors?.allows(origin) ?? false)
+  isStranger(caller: Caller): boolean {
+    return isStranger(caller, (origin) => this.#cors?.allows(origin) ?? false)
   }
 
-  answer({ kind, reason }: Turned, origin: string | null | undefined): { status: number; headers: Record<string, string>; body: string } {
+  answer({ kind, reason }: Denial, origin: string | null | undefined): { status: number; headers: Record<string, string>; body: string } {
     const { status, code } = STATUS[kind]
     return {
       status,

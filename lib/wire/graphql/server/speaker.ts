@@ -3,7 +3,7 @@ import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
 import { ignore } from '../../../stream/thenable.js'
-import type { Entrance } from '../../authentication.js'
+import type { Authenticator } from '../../authentication.js'
 import { Cors } from '../../cors.js'
 import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
@@ -23,11 +23,11 @@ export interface GraphQLSpeakerOptions extends GraphQLOptions {
 
 /**
  * Answers GraphQL over HTTP, at its path and below.
- * @param entrance who decides who comes in, for other wires as well
+ * @param authenticator who decides who comes in, for other wires as well
  * @throws OptionTypeError, OptionRangeError that name the option
  */
-export async function speak(handler: Handler, { bodyTimeout, ...options }: GraphQLSpeakerOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
-  return new GraphQLSpeaker(graphQLBehind(handler, options, entrance), { ...options, bodyTimeout })
+export async function speak(handler: Handler, { bodyTimeout, ...options }: GraphQLSpeakerOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
+  return new GraphQLSpeaker(graphQLBehind(handler, options, authenticator), { ...options, bodyTimeout })
 }
 
 class GraphQLSpeaker implements Speaker<HttpTaken> {

@@ -15,8 +15,8 @@ import type { Calls } from './calls.js'
 import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
 import { askForEach } from './each.js'
 import { isReady } from './readiness.js'
-import type { Lane } from './stream.js'
-import { Lanes } from './streams.js'
+import type { SharedStream } from './stream.js'
+import { SharedStreams } from './streams.js'
 
 /** Milliseconds in which somebody of our kind greets; others are asked who they are. */
 const GREETING = 150
@@ -26,7 +26,7 @@ export class GrpcConnection implements Connection {
   readonly address: string
   readonly #settings: ClientSettings
   readonly #calls: Calls
-  readonly #lanes: Lanes
+  readonly #sharedStreams: SharedStreams
   /** Who is there, once that is known. */
   #peer: Peer | undefined
   #meeting: { readonly scope: Scope; readonly met: Promise<void> } | undefined
@@ -35,7 +35,7 @@ export class GrpcConnection implements Connection {
     this.address = calls.address
     this.#settings = calls.settings
     this.#calls = calls
-    this.#lanes = new Lanes(calls)
+    this.#sharedStreams = new SharedStreams(calls)
     if (calls.settings.unary) this.#peer = ALONE
   }
 
@@ -55,7 +55,7 @@ export class GrpcConnection implements Connection {
   }
 
   close(reason?: unknown): void {
-    this.#lanes.close(reason)
+    this.#sharedStreams.close(reason)
     this.#calls.close(reason)
   }
 
@@ -93,7 +93,7 @@ export class GrpcConnection implements Connection {
     if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
     const { deadline } = patience
     if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request, deadline) : this.#askAlone(request, deadline)
-    const stream = this.#lanes.find(request)
+    const stream = this.#sharedStreams.find(request)
     return stream === undefined ? this.#onStream(request, patience, (stream) => stream.ask(request, deadline)) : stream.ask(request, deadline)
   }
 
@@ -126,14 +126,14 @@ export class GrpcConnection implements Connection {
    * The stream for the requests of its post.
    * @param use called at once when there is one: a moment later, another request of the same id could have taken it, and a stream has one of each
    */
-  async #onStream<T>(request: Request, patience: Scope, use: (stream: Lane) => T | Promise<T>): Promise<T> {
-    const open = this.#lanes.find(request)
+  async #onStream<T>(request: Request, patience: Scope, use: (stream: SharedStream) => T | Promise<T>): Promise<T> {
+    const open = this.#sharedStreams.find(request)
     if (open !== undefined) return use(open)
     const connecting = this.#calls.ready(patience)
     if (connecting !== undefined) await connecting
     const { credentials } = this.#calls
     const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
-    return use(this.#lanes.find(request) ?? this.#lanes.open(request, brought))
+    return use(this.#sharedStreams.find(request) ?? this.#sharedStreams.open(request, brought))
   }
 
   /** In a call of its own. */
@@ -157,7 +157,7 @@ export class GrpcConnection implements Connection {
       const timer = setTimeout(() => {
         const late = new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms (timeout) for request ${request.id}`)
         patience.abort(late)
-        this.#lanes.forget(request)
+        this.#sharedStreams.forget(request)
         reject(late)
       }, timeout)
       this.#ask(request, patience)

@@ -5,7 +5,7 @@ const LINGER = 10
 const LINGER_AT_MOST = 1000
 
 /** How long a stream on which nothing is under way waits for more: the longer, the more there was. */
-export class Linger {
+export class IdleTimeout {
   #served = 0
   #timer: ReturnType<typeof setTimeout> | undefined
 

@@ -9,7 +9,7 @@ import { ProtoError } from '../../proto/index.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import type { Failure } from './calls.js'
-import { Linger } from './idle-timeout.js'
+import { IdleTimeout } from './idle-timeout.js'
 import { isShell, Waiting } from './pending.js'
 
 export interface LaneOptions {
@@ -24,7 +24,7 @@ export interface LaneOptions {
 }
 
 /** One stream to a server, for requests that belong together: answers find their requests by id. */
-export class Lane {
+export class SharedStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>
   readonly #outbox: Outbox
   readonly #options: LaneOptions
@@ -32,7 +32,7 @@ export class Lane {
   /** Given up, but maybe still answered. */
   readonly #gone = new Set<string>()
   readonly #queue: Waiting[] = []
-  readonly #linger = new Linger()
+  readonly #linger = new IdleTimeout()
   readonly #unwatch: () => void
   #begun = false
   /** How many requests may be on it without an answer. */

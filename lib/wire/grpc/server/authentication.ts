@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Metadata } from '@grpc/grpc-js'
 import { Scope } from '../../../stream/scope.js'
-import { type Aim, CHALLENGE, type Entrance, type Knock, type Turned, type Verdict } from '../../authentication.js'
+import { type Aim, type Authenticator, type Caller, CHALLENGE, type Denial, type Verdict } from '../../authentication.js'
 import { Place } from '../../caller.js'
 import { type CallContext, IDENTITY_HEADER, readHeaders } from '../../context-headers.js'
 import { readIdentity, writeIdentity } from '../../identity.js'
@@ -15,11 +15,11 @@ const NO_ERROR = 0
 const HEALTH = `/${serviceOf(METHODS.check)}/`
 
 /** Asks who calls, before grpc-js hears of the call, and so before a message of it is read. */
-export function doorOf(entrance: Entrance): LetIn {
+export function doorOf(authenticator: Authenticator): LetIn {
   return (stream, headers, socket, go) => {
     const aim: Aim = { health: headers[':path']?.startsWith(HEALTH) ?? false, runs: true }
     const scope = new Scope()
-    const verdict = entrance.admit(new GrpcKnock(headers, socket), scope, aim)
+    const verdict = authenticator.admit(new GrpcKnock(headers, socket), scope, aim)
     if (!(verdict instanceof Promise)) return pass(stream, headers, verdict, go)
     stream.once('close', () => scope.abort(new DOMException('The client left', 'AbortError')))
     verdict.then((verdict) => {
@@ -29,8 +29,8 @@ export function doorOf(entrance: Entrance): LetIn {
   }
 }
 
-function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { turned, identity }: Verdict, go: () => void): void {
-  if (turned !== undefined) return turnAway(stream, turned)
+function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied, identity }: Verdict, go: () => void): void {
+  if (denied !== undefined) return turnAway(stream, denied)
   // From here on, it is ours to say.
   if (identity !== undefined) headers[IDENTITY_HEADER] = writeIdentity(identity)
   else if (headers[IDENTITY_HEADER] !== undefined) delete headers[IDENTITY_HEADER]
@@ -48,7 +48,7 @@ export function contextOf(call: { metadata: Metadata; getDeadline(): Date | numb
   }
 }
 
-function turnAway(stream: ServerHttp2Stream, { kind, reason }: Turned): void {
+function turnAway(stream: ServerHttp2Stream, { kind, reason }: Denial): void {
   stream.respond(
     {
       ':status': 200,
@@ -63,7 +63,7 @@ function turnAway(stream: ServerHttp2Stream, { kind, reason }: Turned): void {
   stream.close(NO_ERROR)
 }
 
-class GrpcKnock extends Place implements Knock {
+class GrpcKnock extends Place implements Caller {
   readonly wire = 'grpc'
 
   constructor(

@@ -17,7 +17,7 @@ const SHARE = 16
 const LARGE = 1 << 20
 
 /** What all calls of a server share: who answers them, how, and which are under way. */
-export class Desk {
+export class CallsUnderWay {
   readonly settings: ServerSettings
   /** How far the end of the server has come. */
   readonly drain: Drain

@@ -5,7 +5,7 @@ import { type Message, unwritten } from '../../message.js'
 import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
 import { contextOf } from './authentication.js'
-import type { Desk } from './calls-under-way.js'
+import type { CallsUnderWay } from './calls-under-way.js'
 
 import { onLeave } from './cancellation.js'
 import { endOf, refusalBehind } from './failures.js'
@@ -14,18 +14,18 @@ import { endOf, refusalBehind } from './failures.js'
  * `stream_doc`: one document comes, and those that an async generator yields for it go, each when it is there. An executor that is no
  * generator answers with what it has at its end.
  */
-export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>, desk: Desk): Promise<void> {
+export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>, underWay: CallsUnderWay): Promise<void> {
   const scope = new Scope()
   const stay = onLeave(call, (reason) => scope.abort(reason))
   let leave: (() => void) | undefined
   try {
-    const entered = desk.enter(call)
+    const entered = underWay.enter(call)
     leave = entered.leave
     call.sendMetadata(new Metadata())
     const outbox = new Outbox(call)
     let sent = 0
     let last: string | undefined
-    const message = { ...desk.decode(call.request, decodeSingle), context: contextOf(call) }
+    const message = { ...underWay.decode(call.request, decodeSingle), context: contextOf(call) }
     // Where it was before it came here, only a whole answer says.
     const passed = new Set(message.routes.map(({ executor }) => executor))
     const lastOf = ({ routes }: Message): string | undefined => routes.findLast(({ executor }) => !passed.has(executor))?.executor
@@ -34,25 +34,25 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
       for (const doc of answer.docs) {
         if (scope.aborted) return
         sent++
-        await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, desk))
+        await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, underWay))
       }
     }
-    const answer = await desk.answer(message, scope, entered.share, send)
+    const answer = await underWay.answer(message, scope, entered.share, send)
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
-    if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, desk))
+    if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, underWay))
     // Pieces are what the generator made: the whole follows where executors behind it have worked on it.
     else if (sent === 0 || lastOf(answer) !== last) await send(answer)
     call.end()
   } catch (error) {
-    if (!scope.aborted) call.emit('error', endOf(error, desk.settings.onError))
+    if (!scope.aborted) call.emit('error', endOf(error, underWay.settings.onError))
   } finally {
     leave?.()
     stay()
   }
 }
 
-function encode(message: Message, { settings }: Desk): Uint8Array {
+function encode(message: Message, { settings }: CallsUnderWay): Uint8Array {
   try {
     return encodeSingle(message, settings)
   } catch (error) {

@@ -2,7 +2,7 @@ import { status as Code, type ServerUnaryCall, type ServerWritableStream, type s
 import { readFields, textOf, writeFields } from '../fields.js'
 import { METHODS, SERVICES, serviceOf } from '../methods.js'
 import { STATUS } from '../status.js'
-import type { Desk } from './calls-under-way.js'
+import type { CallsUnderWay } from './calls-under-way.js'
 import { CallEnd, endOf } from './failures.js'
 
 const SERVING = 1
@@ -12,41 +12,41 @@ const SERVICE_UNKNOWN = 3
 const KNOWN = new Set(['', ...SERVICES, serviceOf(METHODS.check), serviceOf(METHODS.reflection), serviceOf(METHODS.reflectionAlpha)])
 
 /** `grpc.health.v1.Health/Check` */
-export function check(desk: Desk): (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => void {
+export function check(underWay: CallsUnderWay): (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => void {
   return (call, done) => {
     try {
-      const service = serviceIn(call.request, desk)
-      if (KNOWN.has(service)) done(null, statusOf(desk))
+      const service = serviceIn(call.request, underWay)
+      if (KNOWN.has(service)) done(null, statusOf(underWay))
       else done(new CallEnd(Code.NOT_FOUND, `There is no service ${service} here`))
     } catch (error) {
-      done(endOf(error, desk.settings.onError))
+      done(endOf(error, underWay.settings.onError))
     }
   }
 }
 
 /** `grpc.health.v1.Health/Watch`: how it is, and how it is when that changes, until the client leaves or the server drains. */
-export function watch(desk: Desk): (call: ServerWritableStream<Buffer, Buffer>) => void {
+export function watch(underWay: CallsUnderWay): (call: ServerWritableStream<Buffer, Buffer>) => void {
   return (call) => {
     try {
-      const known = KNOWN.has(serviceIn(call.request, desk))
-      const { ready } = desk.drain
-      call.write(known ? statusOf(desk) : writeFields([1, SERVICE_UNKNOWN]))
-      const unwatch = known && ready ? desk.drain.onUnready(() => call.write(statusOf(desk))) : undefined
-      const undrain = desk.drain.onDrain(() => call.emit('error', new CallEnd(STATUS.closing, 'This server is shutting down')))
+      const known = KNOWN.has(serviceIn(call.request, underWay))
+      const { ready } = underWay.drain
+      call.write(known ? statusOf(underWay) : writeFields([1, SERVICE_UNKNOWN]))
+      const unwatch = known && ready ? underWay.drain.onUnready(() => call.write(statusOf(underWay))) : undefined
+      const undrain = underWay.drain.onDrain(() => call.emit('error', new CallEnd(STATUS.closing, 'This server is shutting down')))
       call.on('cancelled', () => {
         unwatch?.()
         undrain()
       })
     } catch (error) {
-      call.emit('error', endOf(error, desk.settings.onError))
+      call.emit('error', endOf(error, underWay.settings.onError))
     }
   }
 }
 
-function serviceIn(request: Buffer, desk: Desk): string {
-  return desk.understand(() => textOf(readFields(request), 1) ?? '')
+function serviceIn(request: Buffer, underWay: CallsUnderWay): string {
+  return underWay.understand(() => textOf(readFields(request), 1) ?? '')
 }
 
-function statusOf({ drain }: Desk): Buffer {
+function statusOf({ drain }: CallsUnderWay): Buffer {
   return writeFields([1, drain.ready ? SERVING : NOT_SERVING])
 }

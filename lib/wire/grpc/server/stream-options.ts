@@ -2,7 +2,7 @@ import type { Metadata } from '@grpc/grpc-js'
 import { METADATA } from '../methods.js'
 
 /** What a client wants of a stream, as its metadata say it. */
-export interface Wishes {
+export interface StreamOptions {
   /** The most requests inside: the server's own bound, or fewer. */
   readonly limit: number
   readonly ordered: boolean
@@ -12,7 +12,7 @@ export interface Wishes {
   readonly window: number
 }
 
-export function wishesOf(metadata: Metadata, most: number): Wishes {
+export function streamOptionsOf(metadata: Metadata, most: number): StreamOptions {
   const said = (key: string): string => String(metadata.get(key)[0] ?? '')
   const prefetch = /^\d{1,9}$/.test(said(METADATA.prefetch)) ? Number(said(METADATA.prefetch)) : 0
   return {

@@ -9,29 +9,29 @@ import { NOT_BEGUN } from '../../unseen.js'
 import { AHEAD, METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import { contextOf } from './authentication.js'
-import type { Desk } from './calls-under-way.js'
+import type { CallsUnderWay } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { Credits } from './credits.js'
 import { endOf, isOwn, refusalBehind } from './failures.js'
 import { Inbox } from './inbox.js'
 import type { Share } from './share.js'
-import { wishesOf } from './stream-options.js'
+import { streamOptionsOf } from './stream-options.js'
 
 type Call = ServerDuplexStream<Buffer, Buffer>
 
 /** `Call`: requests come and answers go, no more than `prefetch` between them. Never throws: what goes wrong ends the call. */
-export async function answerStream(call: Call, desk: Desk): Promise<void> {
+export async function answerStream(call: Call, underWay: CallsUnderWay): Promise<void> {
   const left = new AbortController()
   const stay = onLeave(call, (reason) => left.abort(reason))
   let leave: (() => void) | undefined
   try {
-    const entered = desk.enter(call)
+    const entered = underWay.enter(call)
     leave = entered.leave
-    await converse(call, desk, entered.share, left.signal)
+    await converse(call, underWay, entered.share, left.signal)
     call.end()
   } catch (error) {
     // To who left, nothing can be said; after a deadline, grpc-js has said it.
-    if (!left.signal.aborted) call.emit('error', endOf(error, desk.settings.onError))
+    if (!left.signal.aborted) call.emit('error', endOf(error, underWay.settings.onError))
   } finally {
     leave?.()
     stay()
@@ -39,8 +39,8 @@ export async function answerStream(call: Call, desk: Desk): Promise<void> {
 }
 
 /** @throws what ends the call before its time */
-async function converse(call: Call, desk: Desk, share: Share, signal: AbortSignal): Promise<void> {
-  const { limit, ordered, parts, window } = wishesOf(call.metadata, desk.settings.prefetch)
+async function converse(call: Call, underWay: CallsUnderWay, share: Share, signal: AbortSignal): Promise<void> {
+  const { limit, ordered, parts, window } = streamOptionsOf(call.metadata, underWay.settings.prefetch)
   const context = contextOf(call)
   const credits = new Credits(parts ? window : 0)
   // What a client says that it took comes behind requests that are not begun, so those are read.
@@ -48,9 +48,9 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
   const inbox = new Inbox(call, parts && window > 0 ? { most: ahead || Infinity, hear: (bytes) => acknowledges(bytes, credits) } : undefined)
   call.on('end', () => credits.end())
   const outbox = new Outbox(call)
-  let underWay = 0
+  let begun = 0
   // Our own clients ask elsewhere for what is not begun. Others would fail: theirs is let finish, unless it has no end.
-  const undrain = desk.drain.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => underWay > 0, time / 2)))
+  const undrain = underWay.drain.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => begun > 0, time / 2)))
   try {
     // Who waits for the first answer knows by this that somebody is there.
     const metadata = new Metadata()
@@ -61,33 +61,33 @@ async function converse(call: Call, desk: Desk, share: Share, signal: AbortSigna
       async (bytes, work, emit) => {
         let message: Message
         try {
-          const decoded = desk.decodeInTurns(bytes)
+          const decoded = underWay.decodeInTurns(bytes)
           message = { ...(decoded instanceof Promise ? await decoded : decoded), context }
         } catch (error) {
           const unfit = unfitFor(error)
           if (unfit === undefined) throw error
-          return desk.encode(unfit)
+          return underWay.encode(unfit)
         }
         const { requestId } = message
         const account = credits.open(requestId)
         const partial = async (part: Message): Promise<void> => {
           await account?.credit.spend()
-          await emit(desk.encode(part))
+          await emit(underWay.encode(part))
         }
-        underWay++
+        begun++
         try {
-          const answer = await desk.answer(message, work as Scope, share, parts ? partial : undefined)
+          const answer = await underWay.answer(message, work as Scope, share, parts ? partial : undefined)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
           const refusal = parts || isOwn(answer) ? undefined : refusalBehind(answer)
-          if (refusal === undefined) return desk.encodeInTurns(answer)
-          await emit(desk.encode(emptyMessage({ requestId })))
+          if (refusal === undefined) return underWay.encodeInTurns(answer)
+          await emit(underWay.encode(emptyMessage({ requestId })))
           throw refusal
         } catch (error) {
           // As for a message that cannot be read: it is wrong with this request, and the others of its stream go on.
           if (error instanceof Refusal || !isOfRequest(outcome(error).kind)) throw error
-          return desk.encode(emptyMessage({ requestId, status: refusedStatus(error as Error) }))
+          return underWay.encode(emptyMessage({ requestId, status: refusedStatus(error as Error) }))
         } finally {
-          underWay--
+          begun--
           account?.close()
         }
       },

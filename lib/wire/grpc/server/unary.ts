@@ -9,7 +9,7 @@ import { emptyMessage, type Message } from '../../message.js'
 import { decodeMessages, encodeEndpoints, encodeInfo, encodeStatus } from '../../proto/index.js'
 import { asBuffer, METADATA } from '../methods.js'
 import { contextOf } from './authentication.js'
-import type { Desk } from './calls-under-way.js'
+import type { CallsUnderWay } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { endOf, refusalBehind } from './failures.js'
 import type { Share } from './share.js'
@@ -19,7 +19,7 @@ type Reply = (bytes: Uint8Array, failed?: boolean) => void
 
 /** A unary method: what it throws becomes the call's status. */
 export function unary(
-  desk: Desk,
+  underWay: CallsUnderWay,
   method: (bytes: Buffer, scope: Scope, reply: Reply, share: Share, context: CallContext) => void | Promise<void>,
 ): (call: Call, done: sendUnaryData<Buffer>) => Promise<void> {
   return async (call, done) => {
@@ -27,7 +27,7 @@ export function unary(
     const stay = onLeave(call, (reason) => scope.abort(reason))
     let leave: (() => void) | undefined
     try {
-      const entered = desk.enter(call)
+      const entered = underWay.enter(call)
       leave = entered.leave
       const reply: Reply = (bytes, failed) => {
         const trailers = new Metadata()
@@ -36,7 +36,7 @@ export function unary(
       }
       await method(call.request, scope, reply, entered.share, contextOf(call))
     } catch (error) {
-      if (!scope.aborted) done(endOf(error, desk.settings.onError))
+      if (!scope.aborted) done(endOf(error, underWay.settings.onError))
     } finally {
       leave?.()
       stay()
@@ -45,26 +45,26 @@ export function unary(
 }
 
 /** `process_single_data` */
-export function single(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share, context) => {
-    const answer = answered(await desk.answer({ ...(await desk.decodeInTurns(bytes)), context }, scope, share))
-    await said(desk, answer, reply)
+export function single(underWay: CallsUnderWay) {
+  return unary(underWay, async (bytes, scope, reply, share, context) => {
+    const answer = answered(await underWay.answer({ ...(await underWay.decodeInTurns(bytes)), context }, scope, share))
+    await said(underWay, answer, reply)
   })
 }
 
 /** `process_data`: the parts of a request that come from several executors before, in their order. */
-export function several(desk: Desk) {
-  return unary(desk, async (bytes, scope, reply, share, context) => {
-    const parts = desk.understand(() => decodeMessages(bytes, desk.settings))
-    const answer = answered(await desk.answer({ ...united(parts), context }, scope, share))
-    await said(desk, answer, reply)
+export function several(underWay: CallsUnderWay) {
+  return unary(underWay, async (bytes, scope, reply, share, context) => {
+    const parts = underWay.understand(() => decodeMessages(bytes, underWay.settings))
+    const answer = answered(await underWay.answer({ ...united(parts), context }, scope, share))
+    await said(underWay, answer, reply)
   })
 }
 
 /** What cannot be written has become an error, too. */
-async function said(desk: Desk, answer: Message, reply: Reply): Promise<void> {
+async function said(underWay: CallsUnderWay, answer: Message, reply: Reply): Promise<void> {
   let failed = answer.status?.code === 'ERROR'
-  const bytes = await desk.encodeInTurns(answer, () => {
+  const bytes = await underWay.encodeInTurns(answer, () => {
     failed = true
   })
   reply(bytes, failed)
@@ -91,21 +91,21 @@ function united(parts: readonly Message[]): Message {
 }
 
 /** `dry_run`: whether a request comes through. An executor that fails is an answer, as in Jina. */
-export function dryRun(desk: Desk) {
-  return unary(desk, async (_bytes, scope, reply, share, context) => {
-    const { status } = await desk.answer(emptyMessage({ execEndpoint: DRY_RUN, context }), scope, share)
+export function dryRun(underWay: CallsUnderWay) {
+  return unary(underWay, async (_bytes, scope, reply, share, context) => {
+    const { status } = await underWay.answer(emptyMessage({ execEndpoint: DRY_RUN, context }), scope, share)
     reply(encodeStatus(status ?? { code: 'SUCCESS', description: '' }))
   })
 }
 
 /** `endpoint_discovery` */
-export function discovery(desk: Desk) {
-  return unary(desk, (_bytes, _scope, reply) => reply(encodeEndpoints(desk.settings.endpoints())))
+export function discovery(underWay: CallsUnderWay) {
+  return unary(underWay, (_bytes, _scope, reply) => reply(encodeEndpoints(underWay.settings.endpoints())))
 }
 
 /** `_status`: what runs here. The environment stays here. */
-export function info(desk: Desk) {
-  return unary(desk, (_bytes, _scope, reply) =>
-    reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': desk.settings.model }, envs: {} })),
+export function info(underWay: CallsUnderWay) {
+  return unary(underWay, (_bytes, _scope, reply) =>
+    reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': underWay.settings.model }, envs: {} })),
   )
 }

@@ -1,5 +1,5 @@
 import type { Scope } from '../../../stream/scope.js'
-import type { Knock } from '../../authentication.js'
+import type { Caller } from '../../authentication.js'
 
 /** One HTTP request and the way back, as every server has them: Node's own, and those that speak in the platform's Request and Response. */
 export interface Exchange {
@@ -7,7 +7,7 @@ export interface Exchange {
   /** Path and query, as they came. */
   readonly target: string
   /** Who asks. */
-  readonly knock: Knock
+  readonly caller: Caller
   /** Aborts when the client leaves. */
   readonly scope: Scope
   /** @param name in lower case */

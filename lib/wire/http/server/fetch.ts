@@ -1,10 +1,10 @@
 import { ConnectionError } from '../../../base/errors.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
-import { Entrance } from '../../authentication.js'
-import { FetchKnock } from '../../caller.js'
+import { Authenticator } from '../../authentication.js'
+import { FetchCaller } from '../../caller.js'
 import { Drain } from '../../drain.js'
-import { rehearseMeanwhile } from '../../warm-up.js'
+import { warmUpMeanwhile } from '../../warm-up.js'
 import { collect, decode, packing } from '../body.js'
 import { codingOf } from '../media.js'
 import { type HttpOptions, type Settings, settingsOf } from '../options.js'
@@ -37,8 +37,8 @@ export interface HttpHandler {
  */
 export function createHttp(peer: Handler, options: HttpOptions = {}): HttpHandler {
   const settings = settingsOf(options)
-  const router = new Router(peer, settings, new Entrance(settings, undefined, settings.onError), new Drain())
-  rehearseMeanwhile()
+  const router = new Router(peer, settings, new Authenticator(settings, undefined, settings.onError), new Drain())
+  warmUpMeanwhile()
   return { fetch: (request) => answer(router, request, settings) }
 }
 
@@ -74,7 +74,7 @@ class FetchExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly scope = new Scope()
-  readonly knock: FetchKnock
+  readonly caller: FetchCaller
   readonly #request: globalThis.Request
   readonly #answer: (response: globalThis.Response) => void
   readonly #left: () => void
@@ -85,7 +85,7 @@ class FetchExchange implements Exchange {
   constructor(request: globalThis.Request, answer: (response: globalThis.Response) => void) {
     this.#request = request
     this.#answer = answer
-    this.knock = new FetchKnock(request, 'http')
+    this.caller = new FetchCaller(request, 'http')
     this.method = request.method
     const { pathname, search } = new URL(request.url)
     this.target = pathname + search

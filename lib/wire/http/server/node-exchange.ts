@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConnectionError } from '../../../base/errors.js'
 import type { Deadlines } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
-import { NodeKnock } from '../../caller.js'
+import { NodeCaller } from '../../caller.js'
 import { collect, decode, join, packing } from '../body.js'
 import { codingOf } from '../media.js'
 import { HttpRefusal, malformed, tooLarge, unsupported } from '../refusal.js'
@@ -26,7 +26,7 @@ export class NodeExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly scope = new Scope()
-  readonly knock: NodeKnock
+  readonly caller: NodeCaller
   /** Ends an answer that came piece by piece. */
   finish: (() => void) | undefined
   readonly #req: IncomingMessage
@@ -37,7 +37,7 @@ export class NodeExchange implements Exchange {
     this.#req = req
     this.#res = res
     this.#around = around
-    this.knock = new NodeKnock(req, 'http')
+    this.caller = new NodeCaller(req, 'http')
     this.method = req.method!
     this.target = req.url!
     res.once('close', () => {

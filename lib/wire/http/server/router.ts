@@ -1,7 +1,7 @@
 import { newId } from '../../../doc/id.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
-import { CHALLENGE, type Entrance, type Verdict } from '../../authentication.js'
+import { type Authenticator, CHALLENGE, type Verdict } from '../../authentication.js'
 import { type CallContext, callContext } from '../../context-headers.js'
 import { Cors } from '../../cors.js'
 import type { Drain } from '../../drain.js'
@@ -32,11 +32,11 @@ export class Router {
   readonly #routes = new Map<string, Map<string, Route>>()
   readonly #cors: Cors | undefined
   readonly #openapi: string
-  readonly #entrance: Entrance
+  readonly #authenticator: Authenticator
   readonly #drain: Drain
 
-  constructor(peer: Handler, settings: Settings, entrance: Entrance, drain: Drain) {
-    this.#entrance = entrance
+  constructor(peer: Handler, settings: Settings, authenticator: Authenticator, drain: Drain) {
+    this.#authenticator = authenticator
     this.#drain = drain
     // What whoever asks gives a request is kept there, too.
     this.#peer = peer instanceof Limiter ? peer : new Limiter(peer, settings)
@@ -94,15 +94,15 @@ export class Router {
         : this.#tell(route, exchange, headers, identity)
     }
     const verdict = this.#admit(exchange, route)
-    if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
-    return verdict.turned === undefined ? go(verdict.identity) : turnAway(verdict, headers)
+    if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.denied === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
+    return verdict.denied === undefined ? go(verdict.identity) : turnAway(verdict, headers)
   }
 
   /** Before anything of the body is read. */
   #admit(exchange: Exchange, route: Route | undefined): Verdict | Promise<Verdict> {
-    const { knock, scope, method } = exchange
+    const { caller, scope, method } = exchange
     const task = route?.task
-    return this.#entrance.admit(knock, scope, {
+    return this.#authenticator.admit(caller, scope, {
       // A browser asks, before it asks, and brings nothing: whoever hears the answer has learned nothing but which pages may ask.
       health: task === 'alive' || task === 'ready',
       preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
@@ -201,8 +201,8 @@ async function asked(query: string): Promise<unknown> {
   return json
 }
 
-function turnAway({ turned }: Verdict, headers: Headers): Reply {
-  const { kind, reason } = turned!
+function turnAway({ denied }: Verdict, headers: Headers): Reply {
+  const { kind, reason } = denied!
   return { ...new HttpRefusal(kind, reason, kind === 'unauthenticated' ? CHALLENGE : {}).reply(headers), unread: true }
 }
 

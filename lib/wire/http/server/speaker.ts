@@ -5,7 +5,7 @@ import { node } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Deadlines } from '../../../stream/deadlines.js'
 import { ignore } from '../../../stream/thenable.js'
-import type { Entrance } from '../../authentication.js'
+import type { Authenticator } from '../../authentication.js'
 import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
@@ -25,12 +25,12 @@ export type HttpTaken = [request: IncomingMessage, response: ServerResponse]
 
 /**
  * Answers over HTTP: see `createHttp` for what it offers.
- * @param entrance who decides who comes in, for other wires as well
+ * @param authenticator who decides who comes in, for other wires as well
  */
-export async function speak(handler: Handler, options: HttpSpeakerOptions, entrance: Entrance): Promise<Speaker<HttpTaken>> {
+export async function speak(handler: Handler, options: HttpSpeakerOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
   const { bodyTimeout = BODY_TIMEOUT } = options
   const all = settings(options)
-  return new HttpSpeaker(handler, all, entrance, { zlib: await node('zlib'), deadlines: new Deadlines(bodyTimeout), compression: all.compression })
+  return new HttpSpeaker(handler, all, authenticator, { zlib: await node('zlib'), deadlines: new Deadlines(bodyTimeout), compression: all.compression })
 }
 
 class HttpSpeaker implements Speaker<HttpTaken> {
@@ -39,8 +39,8 @@ class HttpSpeaker implements Speaker<HttpTaken> {
   readonly #around: Around
   readonly #drain = new Drain()
 
-  constructor(handler: Handler, settings: Settings, entrance: Entrance, around: Around) {
-    this.#router = new Router(handler, settings, entrance, this.#drain)
+  constructor(handler: Handler, settings: Settings, authenticator: Authenticator, around: Around) {
+    this.#router = new Router(handler, settings, authenticator, this.#drain)
     this.#settings = settings
     this.#around = around
   }

@@ -6,7 +6,7 @@ import { nextTick } from '../../../base/clock.js'
 const MARK = 256 * 1024
 
 /** Where answers go out: as fast as the client takes them. */
-export class Outlet {
+export class SendQueue {
   #waiting = 0
   #gathering = false
   #sending = 0

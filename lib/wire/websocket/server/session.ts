@@ -16,7 +16,7 @@ import { Unfit } from '../subprotocol.js'
 import { broken, type Close, closeOf, closing, DONE, drained, outOfReach } from './failures.js'
 import type { Asked } from './handshake.js'
 import { Inbox } from './inbox.js'
-import { Outlet } from './send-queue.js'
+import { SendQueue } from './send-queue.js'
 
 /** Milliseconds between looks for a client whose messages are not read for now: so its leaving is not seen but by writing to it. */
 const PROBE = 40
@@ -31,7 +31,7 @@ export class Session {
   seen = -1
   readonly #scope = new Scope()
   readonly #inbox = new Inbox<Uint8Array | string>((full) => this.#pause(full, this.#stalled))
-  readonly #outlet: Outlet
+  readonly #sendQueue: SendQueue
   #full = false
   #stalled = false
   #ending = DONE
@@ -47,7 +47,7 @@ export class Session {
     private readonly settings: Settings,
     private readonly context: CallContext | undefined,
   ) {
-    this.#outlet = new Outlet(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled), this.#onClose)
+    this.#sendQueue = new SendQueue(socket, stream, settings.stallTimeout, (stalled) => this.#pause(this.#full, stalled), this.#onClose)
     socket.on('message', this.#onMessage)
     // It says with which code it closes, and the client hears it.
     socket.on('error', () => {})
@@ -76,7 +76,7 @@ export class Session {
       for await (const _ of inFlight(this.#inbox, this.#answer, { limit, signal: this.#scope.signal })) {
         // They answer as they are done.
       }
-      await this.#outlet.flushed()
+      await this.#sendQueue.flushed()
       if (!this.#scope.aborted) this.close(this.#ending)
     } catch (error) {
       if (this.#scope.aborted) return
@@ -131,7 +131,7 @@ export class Session {
       data = this.#writeInstead(message, error)
     }
     if (data instanceof Promise || this.#writing !== undefined) data = await this.#inOrder(data, message)
-    await this.#outlet.send(data)
+    await this.#sendQueue.send(data)
   }
 
   #inOrder(data: string | Uint8Array | Promise<string | Uint8Array>, message: Message): Promise<string | Uint8Array> {

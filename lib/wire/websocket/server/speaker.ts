@@ -7,8 +7,8 @@ import { packageOfNode } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
-import { CHALLENGE, type Entrance, type Turned } from '../../authentication.js'
-import { NodeKnock } from '../../caller.js'
+import { type Authenticator, CHALLENGE, type Denial } from '../../authentication.js'
+import { NodeCaller } from '../../caller.js'
 import { readHeaders } from '../../context-headers.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
@@ -30,9 +30,9 @@ export type UpgradeTaken = [request: IncomingMessage, stream: Duplex, head: Buff
 /**
  * Answers by WebSocket, as Jina's gateway does: at `/`, and whether it is ready at `/dry_run`. Messages are JSON in text frames, or
  * `DataRequestProto` in binary ones for clients that ask for the subprotocol `bytes`.
- * @param entrance who decides who comes in, for other wires as well
+ * @param authenticator who decides who comes in, for other wires as well
  */
-export async function speak(handler: Handler, options: WebSocketSpeakerOptions, entrance: Entrance): Promise<Speaker<UpgradeTaken>> {
+export async function speak(handler: Handler, options: WebSocketSpeakerOptions, authenticator: Authenticator): Promise<Speaker<UpgradeTaken>> {
   const all = settings(options)
   const { WebSocketServer } = await packageOfNode('ws')
   const server = new WebSocketServer({
@@ -43,7 +43,7 @@ export async function speak(handler: Handler, options: WebSocketSpeakerOptions, 
     // Without context takeover, a connection keeps no window of its own between messages.
     perMessageDeflate: all.compression && { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true, concurrencyLimit: 4 },
   })
-  return new WebSocketSpeaker(handler, all, server, entrance)
+  return new WebSocketSpeaker(handler, all, server, authenticator)
 }
 
 class WebSocketSpeaker implements Speaker<UpgradeTaken> {
@@ -56,7 +56,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     private readonly handler: Handler,
     private readonly settings: Settings,
     private readonly server: WebSocketServer,
-    private readonly entrance: Entrance,
+    private readonly authenticator: Authenticator,
   ) {
     if (settings.keepalive > 0) this.#ticker = setInterval(() => this.#tick(), settings.keepalive).unref()
   }
@@ -79,24 +79,24 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
     stream.once('close', left)
     const granted = (origin: string): boolean => origins === '*' || origins.includes(origin)
-    let verdict = this.entrance.admit(new NodeKnock(request, 'websocket'), scope, { runs: true, granted })
+    let verdict = this.authenticator.admit(new NodeCaller(request, 'websocket'), scope, { runs: true, granted })
     if (verdict instanceof Promise) verdict = await verdict
     stream.off('close', left)
-    const { turned, identity } = verdict
+    const { denied, identity } = verdict
     // Pages are not told with which status they were refused, but with which code a connection was closed.
-    const heard = turned?.kind === 'unauthenticated' && request.headers.origin !== undefined
+    const heard = denied?.kind === 'unauthenticated' && request.headers.origin !== undefined
     if (stream.destroyed) return
     if (this.#drain.draining) refuse(stream, 'closing', 'Closing')
-    else if (turned !== undefined && !heard) refuse(stream, turned.kind, turned.reason, turned.kind === 'unauthenticated' ? CHALLENGE : {})
+    else if (denied !== undefined && !heard) refuse(stream, denied.kind, denied.reason, denied.kind === 'unauthenticated' ? CHALLENGE : {})
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
         stream.off('error', ignore)
-        if (turned === undefined) this.#enter(socket, stream as Socket, wanted, identity, request)
-        else this.#turnAway(socket, turned)
+        if (denied === undefined) this.#enter(socket, stream as Socket, wanted, identity, request)
+        else this.#turnAway(socket, denied)
       })
   }
 
-  #turnAway(socket: WebSocket, { kind, reason }: Turned): void {
+  #turnAway(socket: WebSocket, { kind, reason }: Denial): void {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('error', ignore)
