@@ -19,7 +19,8 @@ export function escaped(text: string): string {
 }
 
 /**
- * A record as people read it: one line, and the stack behind it, each line of it indented. Nothing in it can begin a line of its own.
+ * A record as people read it: one line, and the stack behind it, each line of it indented; of documents that failed, of which there may be many, none.
+ * Nothing in it can begin a line of its own.
  *
  * `2026-11-28T20:15:00.000Z error executor.failed request=65f… executor=store endpoint=/index: store failed at /index …: no such file`
  */
@@ -29,7 +30,7 @@ export function lineOf({ level, time, event, error, ...about }: LogRecord): stri
     .filter(([, value]) => value !== undefined && value !== '')
     .map(([name, value]) => ` ${name}=${/[\s"=]/.test(value!) ? escaped(JSON.stringify(value)) : escaped(value!)}`)
   const said = error === undefined ? '' : `: ${escaped(say(error))}`
-  return `${new Date(time).toISOString()} ${level} ${event}${names.join('')}${said}${stackOf(error)}`
+  return `${new Date(time).toISOString()} ${level} ${event}${names.join('')}${said}${event === 'document.failed' ? '' : stackOf(error)}`
 }
 
 /** The stack of what lies deepest, which is the code of who failed. Anything can be thrown, also what throws again when looked at. */

@@ -99,10 +99,15 @@ export class Input implements AsyncIterableIterator<Document> {
 /** @throws InputError (`ERR_INPUT`) that names the line, for one that is no failure */
 async function* failed(file: string): AsyncGenerator<Document> {
   let line = 0
+  const seen = new Set<string>()
   for await (const { text } of fromLines(file)) {
     line++
     try {
-      yield Document.from(JSON.parse(text).doc)
+      const document = Document.from(JSON.parse(text).doc)
+      // It may have failed on several ways through the graph.
+      if (seen.has(document.id)) continue
+      seen.add(document.id)
+      yield document
     } catch (cause) {
       throw new InputError('ERR_INPUT', `${file}:${line} was not written by --failures: ${say(cause)}`, { cause })
     }

@@ -1,6 +1,6 @@
 import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { DocumentError, ExecutorError } from '../base/errors.js'
+import { type Coded, DocumentError, ExecutorError } from '../base/errors.js'
 import type { ClientOptions } from '../client/client.js'
 import type { Document } from '../doc/document.js'
 import { documentJson, jsonOf, unwritable } from '../doc/json-value.js'
@@ -142,7 +142,15 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
     throw new Usage(`--failures and --output cannot both be ${failures}`)
   using stop = new Stop()
   const input = await (retryFailures === undefined ? Input.open(from, options.inputFormat, stop.signal) : Input.ofFailures(from, stop.signal))
-  const outputs = await Promise.all(files.map((file) => Output.open(file)))
+  const outputs: Output[] = []
+  for (const file of files) {
+    try {
+      outputs.push(await Output.open(file))
+    } catch (error) {
+      for (const output of outputs) output.forsake()
+      throw error
+    }
+  }
   const last = (): void => {
     for (const output of outputs) output.forsake()
   }
@@ -232,7 +240,7 @@ function documents({ docs, error }: Response): string {
 
 /** The documents of a response that failed, a line each: those that failed by themselves, and those of a request that failed as a whole. */
 function failuresOf({ docs, error, failures }: Response): string {
-  const whole = error === undefined ? [] : docs.map((doc) => new Failure(doc, error instanceof ExecutorError ? error.executor : '', error, 1))
+  const whole = error === undefined ? [] : docs.map((doc) => new Failure(doc, error instanceof ExecutorError ? error.executor : '', error as Coded, 1))
   return lines([...failures, ...whole])
 }
 

@@ -1,4 +1,4 @@
-import { callback, check, milliseconds, type Retries, retries, some } from '../base/check.js'
+import { callback, check, milliseconds, patience, type Retries, retries, some } from '../base/check.js'
 import { optionRange, optionType } from '../base/errors.js'
 import type { Document, DocumentLike, Tags } from '../doc/document.js'
 import type { Identity } from '../request/identity.js'
@@ -28,7 +28,7 @@ export interface EachCall<P extends object = Parameters> {
 }
 
 /**
- * What a function of `each()` may return for its document: nothing (it was changed in place), `null` (it is dropped), a document, several
+ * What a function of `each()` may return for its document: nothing (it was changed in place), `null` (it is dropped), a document (no bare text, which a short arrow gives by accident), several
  * documents (which take its place, in their order), or an async iterable, whose pieces are handed on as partial answers.
  */
 export type EachAnswer =
@@ -61,7 +61,7 @@ export interface EachOptions<T extends object = Tags> {
    * `limit` may begin at once; in no time of the length `per`, wherever it begins, more.
    */
   rate?: Rate<T> | readonly Rate<T>[] | undefined
-  /** How often a document that failed is tried again: a number, or with its waits. Default 0. */
+  /** How often a document that failed is tried again: a number, or with its waits. Default 0. What waits to be tried again as the Flow closes has `closeTimeout` for it. */
   retries?: number | Retries | undefined
   /** Milliseconds before a document's second try; each further wait is twice as long, less a random part of up to a half. Default 100. `retries.delay` is the same. */
   delay?: number | undefined
@@ -80,7 +80,7 @@ const RULES = {
   delay: milliseconds,
   maxDelay: milliseconds,
   retryIf: callback,
-  attemptTimeout: milliseconds,
+  attemptTimeout: patience,
 }
 
 /**
@@ -135,6 +135,8 @@ function rate(name: string, value: unknown): void {
     check(name, one, { limit: more, per: length, weight: callback })
     more(`limit of ${name}`, one.limit)
     length(`per of ${name}`, one.per)
+    if (one.weight === undefined && one.limit < 1)
+      throw optionRange(`limit of ${name}`, 'at least 1, which is what a document counts: one in two seconds is { limit: 1, per: 2000 }', one.limit)
   }
 }
 

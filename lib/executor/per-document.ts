@@ -74,10 +74,13 @@ class Places {
   }
 
   answer(call: Call): Answer | Promise<Answer> {
-    const run = new Run(this, call)
+    return new Run(this, call).answer()
+  }
+
+  /** Begins the documents of a request, as far as there are places, and the others when there are. */
+  add(run: Run): void {
     this.#runs.push(run)
     this.fill(run)
-    return run.answer()
   }
 
   /** A document may be tried again. */
@@ -186,20 +189,26 @@ class Run {
 
   /** Settles when all documents have an outcome, or nobody wants it and those in work are done. */
   answer(): Answer | Promise<Answer> {
-    if (this.#left === 0) return this.#whole()
     const { scope } = this.request
+    // Before anything begins: what nobody wants costs no call.
+    const unwatch = scope.watch(() => {
+      this.over = true
+      for (const timer of this.#timers) clearTimeout(timer)
+      this.#end()
+      this.places.rest()
+    })
+    if (!this.over) this.places.add(this)
+    if (this.#left === 0 || (this.over && this.#working === 0)) {
+      unwatch()
+      if (this.over) throw scope.reason
+      return this.#whole()
+    }
     return new Promise((resolve, reject) => {
       this.#settle = () => {
         unwatch()
         if (this.over) reject(scope.reason)
         else resolve(this.#whole())
       }
-      const unwatch = scope.watch(() => {
-        this.over = true
-        for (const timer of this.#timers) clearTimeout(timer)
-        this.#end()
-        this.places.rest()
-      })
     })
   }
 
@@ -291,6 +300,15 @@ class Run {
     this.#timers.add(timer)
   }
 
+  /** A call goes on that nobody waits for: what it does to its document from now on is not seen. */
+  keep(at: number): void {
+    try {
+      this.#docs[at] = this.#docs[at]!.clone()
+    } catch {
+      // What cannot be copied is handed out as it is.
+    }
+  }
+
   #failed(at: number, error: unknown, attempts: number): void {
     this.call.fail(this.#docs[at]!, error, attempts)
     this.#put(at, null)
@@ -320,6 +338,8 @@ class Attempt implements EachCall {
   #state = State.Running
   /** Partial answers went out: it is not repeated. */
   #parted = false
+  /** That takes its pieces. */
+  #work: Promise<DocumentArray | undefined> | undefined
   /** Both only where there is an `attemptTimeout`. */
   #scope: Scope | undefined
   #timeout: Timeout | undefined
@@ -375,8 +395,10 @@ class Attempt implements EachCall {
   #take(answer: EachAnswer | Promise<EachAnswer>): void {
     const threw = (error: unknown): void => this.#threw(error)
     if (isThenable(answer)) whenSettled(answer as Promise<EachAnswer>, (answer) => this.#take(answer), threw)
-    else if (isPieces(answer)) whenSettled(this.#collect(answer), (whole) => this.#done(whole), threw)
-    else this.#done(answer as Exclude<typeof answer, Promise<EachAnswer>>)
+    else if (isPieces(answer)) {
+      this.#work = this.#collect(answer)
+      whenSettled(this.#work, (whole) => this.#done(whole), threw)
+    } else this.#done(answer as Exclude<typeof answer, Promise<EachAnswer>>)
   }
 
   #collect(pieces: AsyncIterable<any>): Promise<DocumentArray | undefined> {
@@ -403,6 +425,13 @@ class Attempt implements EachCall {
   }
 
   #done(answer: Exclude<EachAnswer, AsyncIterable<any>> | DocumentArray | undefined): void {
+    if (answer !== undefined && answer !== null && isSeveral(answer) && !Array.isArray(answer))
+      try {
+        answer = [...answer]
+      } catch (error) {
+        // Of a generator that throws, as of a function.
+        return this.#threw(error)
+      }
     if (!this.#leave()) return
     let documents: DocumentArray | null | undefined
     try {
@@ -440,7 +469,8 @@ class Attempt implements EachCall {
     const { places, request } = this.#run
     const error = new ExecutorError('ERR_EXECUTOR_TIMEOUT', `took longer than ${milliseconds} ms`, { executor: this.#run.name, requestId: request.id })
     this.#scope!.abort(error)
-    request.linger(Promise.resolve(answer))
+    request.linger(Promise.resolve(this.#work ?? answer))
+    this.#run.keep(this.#at)
     this.#grace = setTimeout(() => {
       this.#grace = undefined
       places.give()
@@ -450,6 +480,7 @@ class Attempt implements EachCall {
 
   #documents(answer: DocumentLike<any> | Iterable<DocumentLike<any>>): DocumentArray {
     try {
+      if (typeof answer === 'string') throw new TypeError('a text is no document here')
       return DocumentArray.from(isSeveral(answer) ? answer : [answer])
     } catch (cause) {
       throw new ExecutorError('ERR_EXECUTOR_RESULT', `returned ${show(answer)} (${say(cause)}): return nothing, null, a document or documents`, {

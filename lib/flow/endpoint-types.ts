@@ -8,7 +8,7 @@ import type { Parameters } from '../request/parameters.js'
 type Known<T> = string extends keyof T ? unknown : T
 
 /** What a method says of its calls; as `parameters` it takes its own, and those under the executor's name. */
-interface Said<T, P> {
+export interface Said<T, P> {
   tags: Known<T>
   parameters: P
 }

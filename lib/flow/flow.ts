@@ -289,7 +289,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   /** @throws what is in the way of requests for an endpoint */
   #ready(on: string): void {
     if (this.#state !== 'open') throw this.#refusal()
-    this.#running!.checkEndpoint(on || '/')
+    if (typeof on === 'string') this.#running!.checkEndpoint(on || '/')
   }
 
   /** The options of a post, over those of the Flow. */
@@ -364,7 +364,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   ): Mapped<Document<TagsFor<T, Endpoints, On>>> {
     const { on = '/' as On, ...rest } = options
     this.#ready(on)
-    checkPostOptions(rest)
+    checkPostOptions(typeof options === 'object' ? rest : options)
     return new Eventual(
       () => import('../post/one-to-one.js'),
       ({ oneToOne }) => oneToOne(this, on, inputs, this.#own(rest as PostOptions)),

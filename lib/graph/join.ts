@@ -1,4 +1,4 @@
-import { allocate, type DocumentArray } from '../doc/array.js'
+import { allocate, DocumentArray } from '../doc/array.js'
 import { unitedFailures } from '../request/failure.js'
 import { fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
@@ -24,4 +24,11 @@ export function united(parts: readonly Pick<Request, 'docs'>[], how: Join): Docu
     else docs.extend(part.docs)
   }
   return docs
+}
+
+/** Documents in the order of these ids, and those that have none of them behind. */
+export function inOrderOf(ids: readonly string[], docs: DocumentArray): DocumentArray {
+  const places = new Map(ids.map((id, at) => [id, at]))
+  const place = ({ id }: { id: string }): number => places.get(id) ?? places.size
+  return DocumentArray.from(docs.toSorted((one, other) => place(one) - place(other)))
 }

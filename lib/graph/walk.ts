@@ -37,6 +37,8 @@ export function visit(node: Node, request: Request): void | Promise<void> {
   const { header, scope } = request
   if (scope.aborted) throw scope.reason
   if (!node.peer.accepts(header.execEndpoint) || !header.targets(node.name)) return
+  // All its documents failed: nobody behind is to fail of having none.
+  if (request.failures !== undefined && request.docs.length === 0) return
   const route = request.arrive(node.name)
   try {
     const pending = node.peer.handle(request)

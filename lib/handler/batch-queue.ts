@@ -222,13 +222,14 @@ export class Queue {
     }))
     try {
       await this.#handler.handle(request)
-      const failed = new Map(request.failures?.map((failure) => [failure.doc, failure]))
-      const rest = failed.size === 0 ? ids : ids.filter((_, at) => !failed.has(batch.items[at]!.document))
+      const failed = failedAt(batch.items, request.failures)
+      const gone = goneOf(ids, failed, request.docs)
+      const rest = gone.size === 0 ? ids : ids.filter((_, at) => !gone.has(at))
       if (request.docs.length !== rest.length) throw this.#mismatch(request, `a batch of ${rest.length} documents with ${request.docs.length}`)
       // Where ids stand in another order, documents would go to those who did not send them.
       const known = new Set(rest)
       if (request.docs.some(({ id }, at) => id !== rest[at] && known.has(id))) throw this.#mismatch(request, 'a batch in another order')
-      this.#deal(batch, request, failed)
+      this.#deal(batch, request, failed, gone)
     } catch (reason) {
       for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, of(ticket.request, request, reason))
     } finally {
@@ -242,13 +243,13 @@ export class Queue {
   }
 
   /** Deals the answer back, document by document; plain objects go to all. */
-  #deal({ items }: Batch, batch: Request, failed: ReadonlyMap<Document, Failure>): void {
+  #deal({ items }: Batch, batch: Request, failed: ReadonlyMap<number, readonly Failure[]>, gone: ReadonlySet<number>): void {
     const { docs, results } = batch
     let next = 0
-    items.forEach(({ ticket, at, document }, index) => {
-      const failure = failed.get(document)
-      if (failure === undefined) ticket.answers[at] = docs[next++]!
-      else ticket.failures.push(new Failure(document, failure.executor, of(ticket.request, batch, failure.error) as Error, failure.attempts))
+    items.forEach(({ ticket, at }, index) => {
+      if (!gone.has(index)) ticket.answers[at] = docs[next++]!
+      for (const { doc, executor, error, attempts } of failed.get(index) ?? [])
+        ticket.failures.push(new Failure(doc, executor, of(ticket.request, batch, error) as Failure['error'], attempts))
       if (results !== undefined && ticket !== items[index - 1]?.ticket) ticket.results.push({ at, results })
       if (--ticket.left > 0 || ticket.over) return
       const { request, answers, failures } = ticket
@@ -268,6 +269,46 @@ export class Queue {
       cause: new TypeError(reason),
     })
   }
+}
+
+/** Which of a batch failed: by identity, or, where it failed as a copy (a try, a replica, elsewhere), by its id. */
+function failedAt(items: readonly Item[], failures: readonly Failure[] = []): Map<number, Failure[]> {
+  const all = new Map<number, Failure[]>()
+  if (failures.length === 0) return all
+  const places = new Map(items.map(({ document }, at) => [document, at]))
+  const byId = new Map<string, number[]>()
+  items.forEach(({ document: { id } }, at) => {
+    const same = byId.get(id)
+    if (same === undefined) byId.set(id, [at])
+    else same.push(at)
+  })
+  for (const failure of failures) {
+    const same = byId.get(failure.doc.id) ?? []
+    // Of several with one id, the first that has none yet.
+    const at = places.get(failure.doc) ?? same.find((at) => !all.has(at)) ?? same[0]
+    if (at === undefined) continue
+    const here = all.get(at)
+    if (here === undefined) all.set(at, [failure])
+    else here.push(failure)
+  }
+  return all
+}
+
+/** Those that are not among the answers: what failed in one replica may have come from another. */
+function goneOf(ids: readonly string[], failed: ReadonlyMap<number, unknown>, docs: DocumentArray): Set<number> {
+  const gone = new Set<number>()
+  if (failed.size === 0) return gone
+  const back = new Map<string, number>()
+  for (const { id } of docs) back.set(id, (back.get(id) ?? 0) + 1)
+  ids.forEach((id, at) => {
+    if (!failed.has(at)) back.set(id, (back.get(id) ?? 0) - 1)
+  })
+  for (const at of failed.keys()) {
+    const left = back.get(ids[at]!) ?? 0
+    if (left > 0) back.set(ids[at]!, left - 1)
+    else gone.add(at)
+  }
+  return gone
 }
 
 /** Plain objects of several batches become one, key by key, in the order of the documents, whichever batch was first. */

@@ -2,7 +2,7 @@ import parallel from 'it-parallel'
 import { now } from '../base/clock.js'
 import type { DocumentArray } from '../doc/array.js'
 import type { Background } from '../graph/background.js'
-import { united } from '../graph/join.js'
+import { inOrderOf, united } from '../graph/join.js'
 import { failureOf } from '../graph/walk.js'
 import { unitedFailures } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
@@ -57,6 +57,7 @@ export class Replicas implements Handler {
   async #askAll(request: Request): Promise<void> {
     const scope = request.scope.child()
     const parts = this.#copies(request, scope)
+    const order = request.docs.map(({ id }) => id)
     // As with one: nobody's time runs while somebody waits.
     const onStart = request.attempt?.onStart
     if (onStart !== undefined) {
@@ -80,8 +81,10 @@ export class Replicas implements Handler {
       for await (const _ of parallel(tasks)) {
         // In the order in which they come; they are united in that of the replicas.
       }
-      request.docs = inPlace(parts) ?? united(parts, 'merge')
+      const docs = inPlace(parts) ?? united(parts, 'merge')
       request.failures = unitedFailures(parts)
+      // What failed in the first replica stands where it stood, and not behind what came from there.
+      request.docs = request.failures === undefined ? docs : inOrderOf(order, docs)
       parts.forEach(({ results = {} }, at) => {
         for (const [executor, result] of Object.entries(results)) request.answer(`${executor}/${at}`, result)
       })
@@ -124,6 +127,7 @@ export class Replicas implements Handler {
         else failures.push(error)
         throw error
       }
+      if (heard) for (const { error } of part.failures ?? []) if (!request.failures?.some((known) => known.error === error)) report(error)
       heard = true
       failures.splice(0).forEach(report)
       return part

@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
+import { inOrderOf } from '../graph/join.js'
 import type { Walk } from '../graph/walk.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
@@ -37,10 +38,9 @@ export class When implements Handler {
 /** A walk at whose end the documents stand in the order in which they came, by id, and those nobody knew behind. */
 export function inOrder(walk: Walk): Walk {
   return (request) => {
-    const places = new Map(request.docs.map(({ id }, at) => [id, at]))
-    const place = (document: Document): number => places.get(document.id) ?? places.size
+    const ids = request.docs.map(({ id }) => id)
     const restore = (): void => {
-      request.docs = DocumentArray.from(request.docs.toSorted((one, other) => place(one) - place(other)))
+      request.docs = inOrderOf(ids, request.docs)
     }
     const pending = walk(request)
     return pending === undefined ? restore() : pending.then(restore)

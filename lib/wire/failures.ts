@@ -1,6 +1,6 @@
 import { ConnectionError, isError, say } from '../base/errors.js'
 import { Document, type DocumentLike } from '../doc/document.js'
-import { Failure } from '../request/failure.js'
+import { Failure, fieldsOf } from '../request/failure.js'
 import type { Parameters } from '../request/parameters.js'
 import { FAILURES } from '../request/parameters.js'
 import type { Status } from '../request/status.js'
@@ -23,7 +23,7 @@ export function withFailures(parameters: Parameters, failures: readonly Failure[
 
 /** One of them. */
 export function written({ doc, executor, attempts, error }: Failure): Written {
-  return { doc: doc.toJSON(), executor, attempts, status: withoutStacks(publicStatus(error)) }
+  return { doc: fieldsOf(doc), executor, attempts, status: withoutStacks(publicStatus(error)) }
 }
 
 /**

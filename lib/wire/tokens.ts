@@ -205,17 +205,22 @@ async function sinceChanged(file: string): Promise<number> {
 export function tokenFrom(file: string): () => Promise<string> {
   const kept: Kept = { file, stamp: '', entries: [], read: 0 }
   let looked = -Infinity
+  let looking: Promise<unknown> | undefined
   return async () => {
-    if (now() - looked > LOOK) {
+    if (looking === undefined && now() - looked > LOOK) {
       looked = now()
-      try {
-        await look(kept)
-      } catch (error) {
-        // What stands there now may be half-way written: the token of before is brought, and whoever gets it decides.
-        if (kept.entries.length === 0) {
-          looked = -Infinity
-          throw error
-        }
+      looking = look(kept).finally(() => {
+        looking = undefined
+      })
+    }
+    try {
+      // Whoever comes meanwhile waits, too: there may be no token yet.
+      await looking
+    } catch (error) {
+      // What stands there now may be half-way written: the token of before is brought, and whoever gets it decides.
+      if (kept.entries.length === 0) {
+        looked = -Infinity
+        throw error
       }
     }
     return kept.entries[0]!.token

@@ -120,6 +120,7 @@ const flowOptions = some<any>({
   workspace: text,
   env: rarely(texts, fc.constant({ ...JSON.parse('{"__proto__":"x"}') })),
   join: fc.constantFrom('concat', 'merge'),
+  unknownEndpoint: fc.constantFrom('refuse', 'pass'),
   closeTimeout: time,
   ...served,
 })

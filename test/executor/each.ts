@@ -22,12 +22,11 @@ test('each: documents are changed in place, replaced, multiplied and dropped, in
       if (doc.text === 'two') return [doc, { text: 'second' }]
       if (doc.text === 'none') return []
       if (doc.text === 'other') return { text: 'another' }
-      if (doc.text === 'word') return 'a word'
       doc.tags.seen = true
     }),
   )
-  const docs = await flow.post('/', ['a', 'drop', 'two', 'none', 'other', 'word', 'b']).docs()
-  assert.equal(texts(docs), ['a', 'two', 'second', 'another', 'a word', 'b'])
+  const docs = await flow.post('/', ['a', 'drop', 'two', 'none', 'other', 'b']).docs()
+  assert.equal(texts(docs), ['a', 'two', 'second', 'another', 'b'])
   assert.equal(docs[0]!.tags, { seen: true })
 })
 
@@ -470,10 +469,124 @@ test('each: bound to an endpoint of a class, with this, parameters and who asks'
   assert.is((await flow.post('/other', ['x']).docs())[0]!.text, 'other')
 })
 
+test('each: a short arrow that gives a text replaces nothing, and says so', async () => {
+  await using flow = await flowOf(each(((doc: Document) => (doc.tags.summary = doc.text)) as never))
+  const [response] = await flow
+    .post('/', ['a'])
+    .toArray()
+    .catch((error) => [error])
+  assert.match(String(response), /returned "a" .*return nothing, null, a document or documents/)
+})
+
+test('each: batches deal failures back by their place, where documents failed as copies, too', async () => {
+  const bad = each((doc) => (doc.text === 'b' ? Promise.reject(new Error('no')) : undefined))
+  const batching = { dynamicBatching: { preferredBatchSize: 4, timeout: 5 } }
+  let replica = 0
+  class Half extends Executor {
+    readonly mine = replica++
+    static requests = { '/default': 'run' }
+    run(call: Call): void {
+      for (const doc of call.docs) if (doc.text === 'b' && this.mine % 2 === 0) call.fail(doc, new Error('here'))
+    }
+  }
+  for (const [uses, options, texts_] of [
+    [bad, { retries: 1, ...batching }, ['a', 'c', 'd']],
+    [bad, { replicas: 2, polling: 'ALL', ...batching }, ['a', 'c', 'd']],
+    [Half, { replicas: 2, polling: 'ALL', ...batching }, ['a', 'b', 'c', 'd']],
+    [Half, { replicas: 2, polling: 'ALL' }, ['a', 'b', 'c', 'd']],
+  ] as const) {
+    await using flow = await flowOf(uses, options)
+    const [response] = await flow.post('/', ['a', 'b', 'c', 'd'], { continueOnError: true }).toArray()
+    assert.equal(texts(response!.docs), texts_)
+    assert.equal([...new Set(response!.failures.map(({ doc }) => doc.text))], ['b'])
+  }
+})
+
+test('each: where all documents failed, executors behind are not called, and the failure is the one to be told', async () => {
+  let called = 0
+  await using flow = await new Flow()
+    .add({ name: 'first', uses: each(() => Promise.reject(new Error('401'))) })
+    .add({
+      name: 'second',
+      uses: ({ docs }) => {
+        called++
+        void docs[0]!.tags
+      },
+    })
+    .open()
+  try {
+    await flow.post('/', ['a', 'b']).drain()
+    assert.unreachable()
+  } catch (error) {
+    assert.match((error as Error).message, /^first failed .*401$/)
+  }
+  assert.is(called, 0)
+})
+
+test('each: a request that is given up before or while its first documents begin costs no more calls', async () => {
+  for (const asynchronous of [false, true]) {
+    let calls = 0
+    const abort = new AbortController()
+    await using flow = await flowOf(
+      each(
+        () => {
+          calls++
+          abort.abort(new Error('stop'))
+          return asynchronous ? turns(1) : undefined
+        },
+        { concurrency: 1 },
+      ),
+    )
+    try {
+      await within(5000, flow.post('/', Array.from({ length: 50 }, String), { signal: abort.signal }).drain())
+      assert.unreachable()
+    } catch (error) {
+      assert.is((error as Error).message, 'stop')
+    }
+    await turns()
+    assert.is(calls, 1)
+  }
+})
+
+test('each: a generator that throws at once is tried again, and its failure is its own', async () => {
+  let calls = 0
+  await using flow = await flowOf(
+    each(
+      // biome-ignore lint/correctness/useYield: it throws before
+      function* (): Generator<Document> {
+        calls++
+        throw new Error('busy')
+      },
+      { retries: 2, delay: 0 },
+    ),
+  )
+  const [response] = await flow.post('/', ['a'], { continueOnError: true }).toArray()
+  assert.equal([calls, response!.failures[0]!.attempts, response!.failures[0]!.error.code], [3, 3, 'ERR_EXECUTOR'])
+})
+
+test('each: what a late call does to its document is not seen', async () => {
+  const door = deferred<void>()
+  await using flow = await flowOf(
+    each(
+      async (doc) => {
+        await door.promise
+        doc.tags.late = true
+      },
+      { attemptTimeout: 20 },
+    ),
+  )
+  const [response] = await flow.post('/', ['a'], { continueOnError: true }).toArray()
+  door.resolve()
+  await turns()
+  assert.equal(response!.failures[0]!.doc.tags, {})
+})
+
 test('each: options that cannot be are refused by name', () => {
   const bad: [object, RegExp][] = [
     [{ concurrency: 0 }, /concurrency must be an integer ≥ 1/],
     [{ rate: { limit: 0, per: 'second' } }, /limit must be a number > 0/],
+    [{ rate: { limit: 0.5, per: 'second' } }, /limit of rate must be at least 1, which is what a document counts/],
+    [{ attemptTimeout: 0 }, /attemptTimeout must be/],
     [{ rate: { limit: 1 } }, /per of rate must be milliseconds, or one of second, minute, hour, day, not undefined/],
     [{ rate: { limit: 1, per: 'week' } }, /per must be milliseconds/],
     [{ retries: -1 }, /retries must be an integer ≥ 0/],

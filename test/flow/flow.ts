@@ -772,6 +772,8 @@ test('map() gives a document for each, in the order of the inputs, and ends in i
   await until('bad', /^slow failed at \/ for document/)
   await until('dropped', /^map\(\) gives a document for each, and the executors made 0 of 1/)
   assert.throws(() => flow.map([], { continueOnEror: true } as never), /continueOnEror/)
+  assert.throws(() => flow.map(['a'], ((doc: Document) => doc) as never), /must be an object, not the function/)
+  assert.throws(() => (flow.post as any)(['a']), /The endpoint of post\(\) must be a string/)
   await flow.close()
   assert.throws(() => flow.map([]), /is not open/)
 })

@@ -8,7 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway, notice } from '../../lib/gateway/index.js'
-import { Flow } from '../../lib/index.js'
+import { Executor, Flow } from '../../lib/index.js'
 import { post } from '../../lib/post/post.js'
 import { connect as grpc } from '../../lib/wire/grpc/client/connect.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
@@ -139,7 +139,11 @@ test('R126: the command line and files keep what they are told to themselves', a
 test('R116, R125, R129: what tells of health, versions and routes holds no secret, and listens where the rest does: on this machine only', async () => {
   process.env.SLUICE_TEST_PASSWORD = SECRET
   try {
-    await using flow = await new Flow({ env: { PASSWORD: SECRET } }).add({ name: 'private', uses: () => {}, env: { TOKEN: SECRET } }).open()
+    class Private extends Executor {
+      static requests = { '/default': 'pass' }
+      pass(): void {}
+    }
+    await using flow = await new Flow({ env: { PASSWORD: SECRET } }).add({ name: 'private', uses: Private, env: { TOKEN: SECRET } }).open()
     await using gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true })
     const { http: url } = gateway.addresses
     for (const path of ['/', '/healthz', '/ready', '/status', '/dry_run', '/openapi.json', '/docs', '/docs/page.js', '/none', '/graphql']) {

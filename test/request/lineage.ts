@@ -1,6 +1,7 @@
 // What becomes of each field of a request on another way, as the table in lib/request/lineage.ts says it.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ExecutorError } from '../../lib/base/errors.js'
 import { DocumentArray } from '../../lib/doc/array.js'
 import { Failure } from '../../lib/request/failure.js'
 import { adopt, batchOf, copyOf, detached, fork } from '../../lib/request/lineage.js'
@@ -15,7 +16,7 @@ function full(): Request {
   const docs = DocumentArray.from([{ id: 'a', text: 'one' }])
   const request = new Request(new Header('/up', { top: 5 }), docs, new Scope())
   request.results = { counted: { much: 1 } }
-  request.failures = [new Failure(docs[0]!, 'left', new Error('no'), 1)]
+  request.failures = [new Failure(docs[0]!, 'left', new ExecutorError('ERR_EXECUTOR', 'no', { executor: 'left' }), 1)]
   request.branches = [{ executor: 'left', docs: DocumentArray.from([docs[0]!, { id: 'b', text: 'two' }]) }]
   request.time = 7
   request.identity = 'me'

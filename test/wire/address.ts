@@ -21,7 +21,7 @@ test('C2: an address in one word, or in several', () => {
     ['my.flow', 'grpc://my.flow:80'],
     ['my.flow:8080', 'http://my.flow:8080', { protocol: 'HTTP' }],
     ['my.flow', 'grpcs://my.flow:5', { port: 5, tls: true }],
-    ['my.flow', 'grpcs://my.flow:443', { tls: { ca: 'x' } }],
+    ['my.flow', 'grpcs://my.flow:443', { tls: { serverName: 'x' } }],
     ['my.flow', 'grpc://my.flow:80', { tls: false }],
     ['grpcs://my.flow', 'grpcs://my.flow:443', { tls: { ca: 'x' } }],
     ['https://my.flow', 'https://my.flow:443', { tls: true }],
@@ -43,7 +43,7 @@ test('C2: what is given twice is refused, and named', () => {
     ['grpc://a:1', { port: 1 }, /port is given twice: as 1 in the host/],
     ['grpc://a', { protocol: 'grpc' }, /protocol is given twice: as grpc/],
     ['wss://a', { tls: false }, /tls contradicts the host "wss:\/\/a": wss:\/\/ is TLS\. Write ws:\/\//],
-    ['grpc://a', { tls: { ca: 'x' } }, /tls contradicts the host "grpc:\/\/a": grpc:\/\/ is no TLS\. Write grpcs:\/\//],
+    ['grpc://a', { tls: { serverName: 'x' } }, /tls contradicts the host "grpc:\/\/a": grpc:\/\/ is no TLS\. Write grpcs:\/\//],
     ['http://a', { tls: true }, /Write https:\/\//],
   ]
   for (const [host, rest, message] of twice)

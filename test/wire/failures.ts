@@ -113,6 +113,29 @@ test('failures: GraphQL has them in extensions, of a mutation and of each event'
   )
 })
 
+test('failures: one that cannot be written has its id and text, and fails nobody else', async () => {
+  const poisoned = each((doc) => {
+    if (doc.text !== 'bad') return
+    doc.tags = { size: 1n, self: doc }
+    throw new Error('no')
+  })
+  await using flow = await new Flow({ protocol: [...protocols], port: [0, 0, 0] }).add({ uses: poisoned }).open()
+  for (const protocol of protocols) {
+    await using client = new Client(flow.addresses[protocol]!)
+    const [response] = await client
+      .post(
+        '/',
+        [
+          { id: '1', text: 'a' },
+          { id: '2', text: 'bad' },
+        ],
+        { continueOnError: true },
+      )
+      .toArray()
+    assert.equal([response!.docs.texts, response!.failures.map(({ doc }) => [doc.id, doc.text, doc.tags])], [['a'], [['2', 'bad', {}]]], protocol)
+  }
+})
+
 test('failures: what is none is a wrong answer, and no failure', async () => {
   const { createServer } = await import('node:http')
   const server = createServer((_, res) => {

@@ -1,7 +1,8 @@
 // Takes graphql-yoga into the package, with all it needs but graphql itself: a schema must be of the one graphql that executes it, and
 // what yoga needs today is at the mercy of the day of the installation. Its newest parts refuse the Node that this package promises.
+import { realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, resolve as resolvePath, sep } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -20,7 +21,8 @@ const ours = new Map([
 export const yogaInside = {
   name: 'yoga-inside',
   setup({ onResolve, resolve }) {
-    const packages = resolvePath('node_modules') + sep
+    // Importers are named by their true paths, wherever node_modules links to.
+    const packages = realpathSync('node_modules') + sep
     const yoga = dirname(require.resolve('graphql-yoga/package.json'))
     onResolve({ filter: /^[^./]/ }, async ({ path, importer, kind, pluginData }) => {
       if (pluginData === yogaInside || kind === 'entry-point') return
