@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
-import { Flow } from '../../lib/index.js'
+import { Document, Executor, Flow } from '../../lib/index.js'
 import { world } from '../client/world.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
@@ -169,6 +169,33 @@ for (const protocol of PROTOCOLS)
     assert.equal(items.flatMap(({ docs }) => docs.texts).sort(), ['hang!', 'late!'])
     assert.equal(it.calls, ['hang', 'late'])
     await within(20_000, closing)
+  })
+
+for (const protocol of PROTOCOLS)
+  test(`230: ${protocol}: what is answered already stays so when its gateway shuts down, also behind parts that wait for the consumer; it is not done again`, async () => {
+    let runs = 0
+    class Pieces extends Executor {
+      static override requests = { '/pieces': 'pieces' }
+      async *pieces() {
+        runs++
+        for (let i = 0; i < 4; i++) yield new Document({ text: `${i}` })
+      }
+    }
+    await using flow = await new Flow().add({ uses: Pieces }).open()
+    await using gateway = await Gateway.serve(flow, { protocol })
+    await using next = await Gateway.serve(flow, { protocol })
+    await using name = await Service.before(gateway.port)
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${name.port}`)
+    const seen: string[] = []
+    for await (const { docs, partial } of client.post('/pieces', 'a')) {
+      seen.push(partial ? docs.texts.join() : 'all')
+      if (seen.length > 1) continue
+      name.target = next.port
+      await within(20_000, gateway.close())
+      for (let i = 0; i < 50; i++) await turn()
+    }
+    assert.equal(seen, ['0', '1', '2', '3', 'all'])
+    assert.is(runs, 1)
   })
 
 for (const protocol of PROTOCOLS)

@@ -48,7 +48,11 @@ export class WebSocketConnection implements Connection {
   }
 
   handle(request: Request): Promise<void> {
-    return untilSeen(() => this.#ask(request))
+    const { emitted } = request
+    return untilSeen(
+      () => this.#ask(request),
+      () => request.emitted === emitted,
+    )
   }
 
   async #ask(request: Request): Promise<void> {

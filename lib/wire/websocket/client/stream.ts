@@ -29,6 +29,8 @@ interface Waiting {
   reject(reason: unknown): void
   /** What was handed on last of its partial answers. */
   tail: Promise<void> | undefined
+  /** Whether all of its answer came, which waits behind its parts for the consumer. */
+  answered: boolean
 }
 
 /** Who opens a socket says itself when it is too late, or not wanted. */
@@ -120,7 +122,7 @@ export class Stream implements Listener {
     }
     let timer: ReturnType<typeof setTimeout> | undefined
     const answered = new Promise<void>((resolve, reject) => {
-      const waiting: Waiting = { request, deadline: deadlineOf(timeout, request.scope.deadline), resolve, reject, tail: undefined }
+      const waiting: Waiting = { request, deadline: deadlineOf(timeout, request.scope.deadline), resolve, reject, tail: undefined, answered: false }
       this.#pending.set(id, waiting)
       if (timeout !== undefined)
         timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), timeout)
@@ -133,14 +135,18 @@ export class Stream implements Listener {
     })
   }
 
-  /** Ends it, with what all are told who wait for an answer. The server tells its executors. */
-  fail(reason: unknown): void {
+  /**
+   * Ends it, with what all are told who wait for an answer. The server tells its executors.
+   * @param lost whether nothing more can come: who has all of its answer needs nothing more
+   */
+  fail(reason: unknown, lost = false): void {
+    // Also of what was left when it was lost.
+    for (const { reject, answered } of this.#pending.values()) if (!(lost && answered)) reject(reason)
     if (this.over) return
     this.over = true
     this.#reason = reason
     clearTimeout(this.#timer)
     this.#begin()
-    for (const { reject } of this.#pending.values()) reject(reason)
     this.#line?.destroy()
     this.onOver(this)
   }
@@ -164,8 +170,8 @@ export class Stream implements Listener {
   closed(error: ConnectionError): void {
     if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && now() - this.#woken < CROSSED) markUnseen(error)
     // What came before it counts.
-    if (this.#reading === undefined) this.fail(error)
-    else this.#reading.then(() => this.fail(error))
+    if (this.#reading === undefined) this.fail(error, true)
+    else this.#reading.then(() => this.fail(error, true))
   }
 
   message(data: Uint8Array | string): void {
@@ -204,6 +210,7 @@ export class Stream implements Listener {
     const waiting = this.#whose(message.requestId)
     if (waiting === undefined) return
     if (message.ordinal !== undefined) return this.#part(waiting, message)
+    waiting.answered = true
     if (waiting.tail === undefined) this.#settle(waiting, message)
     else waiting.tail.then(() => this.#settle(waiting, message), waiting.reject)
   }
