@@ -39,10 +39,14 @@ for (const protocol of PROTOCOLS) {
     }
     assert.is(await codeOf(await deadPort()), 'ERR_UNREACHABLE')
     await using silent = await silence()
-    assert.is(await codeOf(silent.port), protocol === 'http' ? 'ERR_TIMEOUT' : 'ERR_UNREACHABLE')
+    assert.is(await codeOf(silent.port), 'ERR_UNREACHABLE')
     // A Client that found nobody can be asked again.
     await using client = new Client({ port: await deadPort(), protocol })
     for (let i = 0; i < 2; i++) assert.is((await client.open().catch((error) => error)).code, 'ERR_UNREACHABLE')
+    // So do all who ask at the same time.
+    await using beside = new Client({ port: await deadPort(), protocol })
+    const codes = [beside.open(), beside.open(), beside.reach()].map((opened) => opened.then(String, (error) => error.code))
+    assert.equal(await within(5000, Promise.all(codes)), ['ERR_UNREACHABLE', 'ERR_UNREACHABLE', 'ERR_UNREACHABLE'])
   })
 
   test(`233: ${protocol}: open() fails for who is not let in, as a request does, and not for who is`, async () => {

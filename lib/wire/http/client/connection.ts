@@ -1,3 +1,4 @@
+import type { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
@@ -6,7 +7,7 @@ import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
-import type { Kind } from '../../outcome.js'
+import { failure, type Kind } from '../../outcome.js'
 import { collect, decode } from '../body.js'
 import { kindOf } from '../status.js'
 import { requestText } from '../write.js'
@@ -62,12 +63,20 @@ export class HttpConnection implements Connection {
 
   async #hello(path: string): Promise<void> {
     const { connectTimeout = CONNECT_TIMEOUT } = this.#options
-    await this.#exchange({ method: 'GET', url: this.#at(path), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, async (received) => {
+    let heard = false
+    const read = async (received: Received): Promise<void> => {
+      heard = true
       if (NOT_OPEN.includes(kindOf(received.status))) throw failureOfStatus(this.address, received, `/${path}`, '')
       // So that the connection can be used again; an endless page is left.
       let bytes = 0
       for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
-    })
+    }
+    try {
+      await this.#exchange({ method: 'GET', url: this.#at(path), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, read)
+    } catch (error) {
+      if (heard || (error as Partial<ConnectionError>).code !== 'ERR_TIMEOUT') throw error
+      throw failure('unreachable', this.address, `nobody answers there within ${connectTimeout} ms (connectTimeout)`, { cause: error })
+    }
   }
 
   async close(reason?: unknown): Promise<void> {

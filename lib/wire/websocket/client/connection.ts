@@ -29,7 +29,9 @@ export class WebSocketConnection implements Connection {
 
   /** Connects, unless it is. @throws ConnectionError when nobody is there */
   async open(): Promise<void> {
-    if (this.#all.size > 0) return
+    const [standing] = this.#all
+    // It may still be on its way.
+    if (standing !== undefined) return standing.opened()
     const stream = new Stream(this.settings, this.#dialect, this.#turns, this.#forget)
     this.#all.add(stream)
     await stream.opened()
