@@ -266,7 +266,7 @@ export class Authenticator {
     try {
       return { identity: identityOf(value) }
     } catch (error) {
-      this.#onError(new TypeError(`authenticate: ${say(error)}`))
+      this.#tell(error)
       return WRONG
     }
   }
