@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws'
 import { Flow } from '../../../lib/flow/flow.js'
 import { post } from '../../../lib/post/post.js'
 import type { Connection } from '../../../lib/wire/connection.js'
+import { NOT_BEGUN } from '../../../lib/wire/unseen.js'
 import { connect } from '../../../lib/wire/websocket/client/connect.js'
 import type { WebSocketConnectOptions } from '../../../lib/wire/websocket/client/options.js'
 import { collect } from '../../support/collect.js'
@@ -145,6 +146,23 @@ test('R44: nobody answers in time; the server hears of it', async () => {
   assert.is(error.code, 'ERR_TIMEOUT')
   assert.match(error.message, '100 ms')
   await within(5000, aborted.promise)
+})
+
+test('R44: the time is for all of a request, however often it is sent', async () => {
+  const server = createHttp()
+  await using it = await strange(server)
+  const given: number[] = []
+  new WebSocketServer({ server }).on('connection', (socket) =>
+    socket.on('message', (data) => {
+      given.push(Number(/"sluice-timeout": ?"(\d+)"/.exec(String(data))![1]))
+      if (given.length < 2) setTimeout(() => socket.close(1001, NOT_BEGUN), 100)
+    }),
+  )
+  const error = await failure(it.address, { mode: 'json', timeout: 2000 })
+  assert.is(error.code, 'ERR_TIMEOUT')
+  assert.match(error.message, '2000 ms')
+  assert.is(given.length, 2)
+  assert.ok(given[1]! <= given[0]! - 90, given.join())
 })
 
 test('R108: a server that gives no sign of life is left', async () => {

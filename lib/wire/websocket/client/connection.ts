@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import type { Request } from '../../../request/request.js'
+import { TimeLeft } from '../../../stream/deadlines.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
 import { untilSeen } from '../../unseen.js'
@@ -51,18 +52,21 @@ export class WebSocketConnection implements Connection {
 
   handle(request: Request): Promise<void> {
     const { emitted } = request
+    const { timeout } = this.settings
+    // For all of it, however often it is sent.
+    const time = timeout === undefined ? undefined : new TimeLeft(timeout)
     return untilSeen(
-      () => this.#ask(request),
+      () => this.#ask(request, time),
       () => request.emitted === emitted,
     )
   }
 
-  async #ask(request: Request): Promise<void> {
+  async #ask(request: Request, time: TimeLeft | undefined): Promise<void> {
     const { scope } = request
     if (scope.aborted) throw scope.reason
     const stream = this.#streamFor(request)
     try {
-      await stream.ask(request)
+      await stream.ask(request, time)
     } finally {
       if (stream.isIdle) this.#release(stream, scope)
     }

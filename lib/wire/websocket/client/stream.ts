@@ -1,6 +1,7 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
+import type { TimeLeft } from '../../../stream/deadlines.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf } from '../../context-headers.js'
 import type { Identity } from '../../identity.js'
@@ -112,8 +113,11 @@ export class Stream implements Listener {
     return this.#pending.has(id)
   }
 
-  /** Sends a request, and settles with its answer. */
-  ask(request: Request): Promise<void> {
+  /**
+   * Sends a request, and settles with its answer.
+   * @param time what is left of the `timeout`
+   */
+  ask(request: Request, time: TimeLeft | undefined): Promise<void> {
     const { id } = request
     const { timeout, address } = this.settings
     if (this.isOpen && this.isIdle) {
@@ -122,10 +126,10 @@ export class Stream implements Listener {
     }
     let timer: ReturnType<typeof setTimeout> | undefined
     const answered = new Promise<void>((resolve, reject) => {
-      const waiting: Waiting = { request, deadline: deadlineOf(timeout, request.scope.deadline), resolve, reject, tail: undefined, answered: false }
+      const waiting: Waiting = { request, deadline: deadlineOf(time?.left, request.scope.deadline), resolve, reject, tail: undefined, answered: false }
       this.#pending.set(id, waiting)
-      if (timeout !== undefined)
-        timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), timeout)
+      if (time !== undefined)
+        timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), Math.max(1, time.left))
       this.#send(waiting).catch(reject)
     })
     return answered.finally(() => {
