@@ -96,7 +96,7 @@ export class Port {
   }
 }
 
-/** Milliseconds for which clients that are turned away for the same reason are told of once. */
+/** Milliseconds for which one client that is turned away is told of, and no other, whatever the reason. */
 const QUIET = 10_000
 
 /** Tells of clients whose certificates are not taken: who comes again and again fills no log. */
