@@ -20,6 +20,6 @@ export const REMOTE_KEYS: Readonly<Record<keyof RemoteOptions, Key>> = {
   maxMessageBytes: option(BYTES, 'Bytes of one answer. Default 100 MiB.'),
   docarray: option({ enum: ['v1', 'v2'] }, 'How documents are written over gRPC: v2 for servers with docarray 0.30 or later. Default v1.'),
   unary: option(FLAG, 'Whether each request is a call of its own over gRPC. Default false: those of one post share a stream.'),
-  connectTimeout: option(TIME, 'Milliseconds in which a connection must stand. Default 5000.'),
+  connectTimeout: option({ ...TIME, minimum: 1 }, 'Milliseconds in which a connection must stand. Default 5000.'),
   keepalive: option(TIME, 'Milliseconds between pings, over gRPC and WebSocket; who does not answer by the next is gone. Default 30 000; 0 for none.'),
 }

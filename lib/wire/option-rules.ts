@@ -1,4 +1,20 @@
-import { callback, count, flag, free, integers, milliseconds, object, oneOrMore, type Rule, ruled, some, string, unless, word } from '../base/check.js'
+import {
+  callback,
+  count,
+  flag,
+  free,
+  integers,
+  milliseconds,
+  object,
+  oneOrMore,
+  patience,
+  type Rule,
+  ruled,
+  some,
+  string,
+  unless,
+  word,
+} from '../base/check.js'
 import type { RemoteOptions } from './remote-options.js'
 
 /** Bytes of a message: as many as one of protobuf, or of WebSocket, can have. */
@@ -28,7 +44,8 @@ export const SERVING_RULES = {
 /** The same of who is elsewhere: a Client checks the rest when it is made, which is when a Flow opens. */
 export const REMOTE_RULES: Record<keyof RemoteOptions, Rule> = {
   ...ruled(free, 'headers metadata token'),
-  ...ruled(milliseconds, 'connectTimeout keepalive'),
+  connectTimeout: patience,
+  keepalive: milliseconds,
   ...ruled(string, 'tokenFile compression docarray'),
   tls: unless('boolean'),
   ...ruled(flag, 'forwardIdentity unary'),

@@ -121,7 +121,7 @@ test('183: a Client, an executor elsewhere, YAML and the command line have the s
   for (const name of names) assert.ok(name in ADD_RULES && name in EXECUTOR_KEYS, name)
   const wrong: Record<string, unknown> = {
     ...{ tls: 'yes', headers: [], metadata: [], token: '', tokenFile: 1, forwardIdentity: 1, compression: 'br', maxMessageBytes: 0, docarray: 'v3' },
-    ...{ connectTimeout: -1, keepalive: -1, unary: 1 },
+    ...{ connectTimeout: 0, keepalive: -1, unary: 1 },
   }
   assert.equal(Object.keys(wrong).sort(), names)
   const said = (act: () => unknown): Promise<string> =>
@@ -139,7 +139,7 @@ test('183: a Client, an executor elsewhere, YAML and the command line have the s
 
 test('C4: what mutate() and subscribe() are told is checked at the call', async () => {
   await using client = new Client({ protocol: 'http', port: 1 })
-  for (const options of [{ headers: { a: 'b\r\nc: d' } }, { timeout: -1 }, { signal: {} }, { operationName: 1 }, { operation: 'a' }] as object[]) {
+  for (const options of [{ headers: { a: 'b\r\nc: d' } }, { timeout: 0 }, { signal: {} }, { operationName: 1 }, { operation: 'a' }] as object[]) {
     for (const ask of [() => client.mutate('{ a }', {}, options), () => client.subscribe('{ a }', {}, options).next()])
       assert.match((await ask().catch((error) => error)).code, /^ERR_OPTION_/, JSON.stringify(options))
   }

@@ -174,7 +174,7 @@ const elsewhere = some<any>(
     token: fc.constant(TOKEN),
     tokenFile: file,
     forwardIdentity: fc.boolean(),
-    connectTimeout: time,
+    connectTimeout: patience,
     keepalive: time,
     unary: fc.boolean(),
     ...general,

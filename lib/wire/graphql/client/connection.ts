@@ -1,4 +1,4 @@
-import { abortSignal, check, milliseconds, string } from '../../../base/check.js'
+import { abortSignal, check, patience, string } from '../../../base/check.js'
 import { ConnectionError, DocumentError, ExecutorError, say } from '../../../base/errors.js'
 import type { Logger } from '../../../base/logger.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
@@ -40,7 +40,7 @@ export interface GraphQLResult {
   extensions?: any
 }
 
-const RULES: Record<keyof MutateOptions, (name: string, value: any) => void> = { timeout: milliseconds, headers, signal: abortSignal, operationName: string }
+const RULES: Record<keyof MutateOptions, (name: string, value: any) => void> = { timeout: patience, headers, signal: abortSignal, operationName: string }
 
 export interface GraphQLConnectSettings {
   readonly headers: Readonly<Record<string, string>>
