@@ -121,7 +121,7 @@ export class Client implements Handler, AsyncDisposable {
    * @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option, or what is given twice
    */
   constructor(host: string | ClientOptions = {}, options: ClientOptions = {}) {
-    const all = typeof host === 'string' ? { ...options, host } : host
+    const all = onlyOnce(host, options)
     this.#options = checkNamed('Client', all, RULES)
     this.address = addressOf(all)
     checkDocarray(all.docarray, [this.address.protocol])
@@ -351,6 +351,17 @@ export class Client implements Handler, AsyncDisposable {
     this.#check()
     return connection
   }
+}
+
+/** @throws OptionTypeError for what is said twice */
+function onlyOnce(host: string | ClientOptions, options: ClientOptions): ClientOptions {
+  if (typeof host === 'string') {
+    if (options?.host !== undefined) throw new OptionTypeError('host must be left out where the address comes first: new Client(address, options)')
+    return { ...options, host }
+  }
+  if (Object.keys(options ?? {}).length > 0)
+    throw new OptionTypeError('Options go into one object: new Client({ host, …options }), or behind an address: new Client(address, options)')
+  return host
 }
 
 /** @throws OptionTypeError for what is said twice */

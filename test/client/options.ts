@@ -91,6 +91,15 @@ test('183: an option that is misspelled is refused with the one that is meant', 
   )
 })
 
+test('C2: what is said twice is refused: options beside options, and a second host', () => {
+  const fails = (make: () => unknown, message: RegExp) =>
+    assert.throws(make, (error: any) => error instanceof TypeError && (error as any).code === 'ERR_OPTION_TYPE' && message.test(error.message))
+  fails(() => new Client({ host: 'http://h:1' }, { retries: 3 }), /^Options go into one object: new Client\(\{ host/)
+  fails(() => new Client('http://h:1', { host: 'grpc://other:2' }), /^host must be left out where the address comes first/)
+  new Client({ host: 'http://h:1' }, {})
+  new Client('http://h:1', { host: undefined })
+})
+
 test('C2, R126: what a header carries is not in the error', () => {
   assert.throws(
     () => new Client({ headers: { authorization: 'Bearer s3cret\n' } }),
