@@ -186,10 +186,12 @@ export class Client implements Handler, AsyncDisposable {
   /** Whether the Flow answers, all its executors included. Never throws. */
   async isFlowReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     try {
-      const { signal, ...more } = options
+      const { signal, timeout, ...more } = options
       const connection = await this.#connected()
       const { signal: life } = this.#life
-      return await connection.isReady({ ...more, signal: signal === undefined ? life : AbortSignal.any([signal, life]) })
+      // Longer timers fire at once.
+      const time = timeout === undefined ? {} : { timeout: Math.min(timeout, 0x7fffffff) }
+      return await connection.isReady({ ...more, ...time, signal: signal === undefined ? life : AbortSignal.any([signal, life]) })
     } catch {
       return false
     }

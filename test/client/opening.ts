@@ -89,6 +89,12 @@ for (const protocol of PROTOCOLS) {
     assert.is(await within(4000, client.isFlowReady()), false)
   })
 
+  test(`233: ${protocol}: isFlowReady() takes a time without end, and one that is longer than timers are`, async () => {
+    await using it = await world()
+    await using client = new Client(it.address(protocol))
+    for (const timeout of [Infinity, 3e9]) assert.is(await within(10_000, client.isFlowReady({ timeout })), true, `${timeout}`)
+  })
+
   test(`C3: ${protocol}: a Client that is not closed keeps no process alive once it is idle`, async () => {
     await using it = await world()
     const program = `
