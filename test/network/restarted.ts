@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Document, Executor, Flow } from '../../lib/index.js'
+import { CROSSED } from '../../lib/wire/unseen.js'
 import { world } from '../client/world.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
@@ -14,8 +15,17 @@ import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { PROTOCOLS, SCHEMES, texts, WAYS } from './ways.js'
 
-/** Stands before a server. Once told, whoever says more on a connection that stood then is hung up on, and what was said gets nowhere. */
-async function crossing(port: number, reset = false) {
+// Both ends and what is between them share a process here, on a machine that has other things to do: a round trip takes its time.
+const [USUAL, PATIENT] = [CROSSED.within, 5000]
+test.before.each(() => {
+  CROSSED.within = PATIENT
+})
+
+/**
+ * Stands before a server. Once told, whoever says more on a connection that stood then is hung up on, and what was said gets nowhere.
+ * @param hold milliseconds before
+ */
+async function crossing(port: number, reset = false, hold = 0) {
   const sockets = new Set<Socket>()
   const ended = new Set<Socket>()
   let connections = 0
@@ -24,6 +34,7 @@ async function crossing(port: number, reset = false) {
     const far = connect(port, '127.0.0.1')
     near.on('data', (chunk) => {
       if (!ended.has(near)) far.write(chunk)
+      else if (hold > 0) setTimeout(() => near.destroy(), hold)
       else if (reset) near.resetAndDestroy()
       else near.destroy()
     })
@@ -74,6 +85,19 @@ for (const way of WAYS)
         assert.equal(it.calls, ['a', 'b', 'c'])
       }
     })
+
+for (const way of WAYS)
+  test(`177: ${way}: who had it for longer than it takes to cross may have done it: it is not sent again`, async () => {
+    CROSSED.within = USUAL
+    await using it = await world()
+    await using between = await crossing(it.gateway.port, false, 200)
+    await using client = new Client(`${SCHEMES[way]}://127.0.0.1:${between.port}`)
+    assert.equal(await within(10_000, texts(way, client, ['a'])), ['a!'])
+    between.cross()
+    const failed = texts(way, client, ['b']).catch((error) => error)
+    assert.is((await within(10_000, failed)).code, 'ERR_DISCONNECTED')
+    assert.equal(it.calls, ['a'])
+  })
 
 for (const way of WAYS)
   test(`177: ${way}: where nobody comes in its place, that is said of the first`, async () => {
@@ -175,7 +199,7 @@ for (const protocol of PROTOCOLS)
   test(`230: ${protocol}: what is answered already stays so when its gateway shuts down, also behind parts that wait for the consumer; it is not done again`, async () => {
     let runs = 0
     class Pieces extends Executor {
-      static override requests = { '/pieces': 'pieces' }
+      static requests = { '/pieces': 'pieces' }
       async *pieces() {
         runs++
         for (let i = 0; i < 4; i++) yield new Document({ text: `${i}` })

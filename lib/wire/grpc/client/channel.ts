@@ -197,7 +197,7 @@ export class Channel {
   crossing(): () => boolean {
     const heard = this.#heard
     const start = now()
-    return () => heard > this.#fresh && heard === this.#heard && now() - start < CROSSED
+    return () => heard > this.#fresh && heard === this.#heard && now() - start < CROSSED.within
   }
 
   /** Resolves when anything is answered on this connection. Not by a ping: servers of gRPC's C core would take so many for an abuse. */

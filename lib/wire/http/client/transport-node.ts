@@ -56,7 +56,7 @@ export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOp
       req.on('error', (error) => {
         settle()
         const lost = isHungUp(platformCode(error).code) && !signal.aborted
-        if (lost && req.reusedSocket && req.socket?.bytesRead === heard && now() - written < CROSSED) {
+        if (lost && req.reusedSocket && req.socket?.bytesRead === heard && now() - written < CROSSED.within) {
           // What stands there idle has most likely ended as well.
           for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy()
           return reject(markUnseen(error))

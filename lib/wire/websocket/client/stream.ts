@@ -172,7 +172,7 @@ export class Stream implements Listener {
   }
 
   closed(error: ConnectionError): void {
-    if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && now() - this.#woken < CROSSED) markUnseen(error)
+    if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && now() - this.#woken < CROSSED.within) markUnseen(error)
     // What came before it counts.
     if (this.#reading === undefined) this.fail(error, true)
     else this.#reading.then(() => this.fail(error, true))
