@@ -3,6 +3,7 @@
 // On a machine that is busy with other things, TEST_PATIENCE=4 gives everything four times as long.
 // lib/ and test/ are compiled once, and suites run on that. A suite that says tsx loads TypeScript while it runs, and is run by tsx itself.
 // test/interop, which installs Python Jina, runs only when it is named.
+// A few suites that failed beside others are run once more, alone: what is broken fails again, and what only a busy machine disturbs is listed as such.
 // uvu passes silently when a suite forgets `.run()` or a promise never settles. Here each file must print its totals, all
 // of them passed, and end by itself in time.
 import { spawn } from 'node:child_process'
@@ -41,8 +42,10 @@ function place(file) {
   return at === -1 ? LONGEST.length : at
 }
 
-const totals = { passed: 0, failed: 0, skipped: 0 }
-const broken = []
+/** More that fail are no accident. */
+const FEW = 3
+/** What each suite came to, by its file. */
+const results = new Map()
 const seconds = []
 
 async function run(file) {
@@ -69,10 +72,8 @@ async function run(file) {
           : total !== passed
             ? 'did not pass'
             : undefined
-  totals.passed += passed
-  totals.failed += total - passed + (problem !== undefined && total === passed ? 1 : 0)
-  totals.skipped += skipped
-  if (problem !== undefined) broken.push(file)
+  const failed = total - passed + (problem !== undefined && total === passed ? 1 : 0)
+  results.set(file, { passed, failed, skipped, broken: problem !== undefined })
   console.log(problem === undefined ? `  ok  ${file} (${passed}, ${took.toFixed(1)} s)` : `FAIL  ${file} ${problem}\n${output}`)
   for (const [, note] of output.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
 }
@@ -84,8 +85,22 @@ await Promise.all(
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await run(file)
   }),
 )
+const brokenNow = () => [...results].filter(([, { broken }]) => broken).map(([file]) => file)
+const list = (title, files) => files.length > 0 && console.log(`\n${title}:\n${files.map((file) => `  ${file}`).join('\n')}`)
+const once = brokenNow()
+if (once.length > 0 && once.length <= FEW) {
+  console.log('\nOnce more, alone:')
+  for (const file of once) await run(file)
+}
+const broken = brokenNow()
 const slowest = seconds.sort((a, b) => b.took - a.took).slice(0, 10)
 console.log(`\nSlowest:\n${slowest.map(({ file, took }) => `  ${took.toFixed(1)} s  ${file}`).join('\n')}`)
-if (broken.length > 0) console.log(`\nBroken:\n${broken.map((file) => `  ${file}`).join('\n')}`)
-console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`)
-process.exitCode = totals.failed > 0 || files.length === 0 ? 1 : 0
+list(
+  'Failed beside others, and passed alone',
+  once.filter((file) => !broken.includes(file)),
+)
+list('Broken', broken)
+const sum = (what) => [...results.values()].reduce((sum, result) => sum + result[what], 0)
+const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map(sum)
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = failed > 0 || files.length === 0 ? 1 : 0

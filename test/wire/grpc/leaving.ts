@@ -128,6 +128,9 @@ test('R60: a thousand clients that leave in the middle leave nothing behind', as
   assert.is(inside, 0)
   const grown = (await heap()) - memory
   assert.ok(grown < 8, `the heap grew by ${grown} MB`)
+  // The system closes sockets in its own time.
+  const end = performance.now() + 10_000
+  while (process.getActiveResourcesInfo().length > handles + 2 && performance.now() < end) await turn()
   assert.ok(process.getActiveResourcesInfo().length <= handles + 2, process.getActiveResourcesInfo().join())
 
   async function settle() {
