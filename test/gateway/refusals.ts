@@ -202,6 +202,34 @@ test('C6, R133, R134: the server closes: UNAVAILABLE, 503, 1001; what is under w
   for (const agent of [kept, busy]) agent.destroy()
 })
 
+test('credentials: who is turned away again and again, on one connection, leaves no timer behind, at any path', async () => {
+  await using flow = await new Flow({ protocol: 'http', port: 0, graphql: true, token: 'a-token-of-sixteen' }).add({ uses: act }).open()
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const turnedAway = (path: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const body = json('/')
+      const headers = { 'content-type': 'application/json', 'content-length': body.length }
+      requestHttp(flow.addresses['http']! + path, { method: 'POST', agent, headers }, (answer) => {
+        answer.resume().on('close', () => resolve(answer.statusCode!))
+      })
+        .on('error', reject)
+        .end(body)
+    })
+  try {
+    for (const path of ['/post', '/graphql']) {
+      assert.is(await turnedAway(path), 401)
+      const before = timers()
+      for (let i = 0; i < 50; i++) assert.is(await turnedAway(path), 401)
+      const end = performance.now() + 20_000
+      while (timers() > before + 5 && performance.now() < end) await new Promise(setImmediate)
+      assert.ok(timers() <= before + 5, `${path}: ${timers()} timers, ${before} before`)
+    }
+  } finally {
+    agent.destroy()
+  }
+})
+
 test('C6: none of it is an error of the server', async () => {
   await using it = await started()
   using raw = it.raw()

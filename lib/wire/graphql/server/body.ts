@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
-import { setTimeout } from '../../../base/clock.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
+import { endSoon } from '../../http/unread.js'
 import { parseJson, TooDeep } from '../../json-text.js'
 import { refusal } from './failures.js'
 import { inspectJson } from './json.js'
@@ -47,17 +47,6 @@ async function parse(text: string): Promise<unknown> {
     if (error instanceof GraphQLError) throw error
     throw refusal('malformed', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
   }
-}
-
-/** How long a client that sends too much has to read that it does: closed at once, it would see a broken pipe instead. */
-const GRACE = 1000
-
-/** Ends the connection of somebody whose body is not read on, unless all of it came by then: what is asked on it next may be another's. */
-export function endSoon(req: IncomingMessage): void {
-  const { socket } = req
-  setTimeout(() => {
-    if (!req.complete) socket.destroy()
-  }, GRACE).unref()
 }
 
 /** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */

@@ -11,11 +11,11 @@ import { Cors } from '../../cors.js'
 import { heard } from '../../error-listener.js'
 import { written } from '../../failures.js'
 import { welcome } from '../../http/server/node-reply.js'
+import { endSoon, leaveUnread } from '../../http/unread.js'
 import { warmUpMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
-import { endSoon } from './body.js'
 import { allowOrigins } from './cors.js'
 import { gate } from './csrf.js'
 import { blamed, type Context } from './docs.js'
@@ -136,8 +136,7 @@ class Door {
 
 /** Answers, and does not read what still comes. */
 function turnAway(req: IncomingMessage, res: ServerResponse, { status, headers, body }: ReturnType<Door['answer']>): void {
-  // Node reads over what nobody wanted, unless somebody seems to.
-  if (!req.complete) req.on('readable', () => {})
+  leaveUnread(req)
   res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(req.method === 'HEAD' ? undefined : body)
   if (!req.complete) endSoon(req)
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
@@ -12,13 +11,11 @@ import { namesSeveralHosts } from '../../hosts.js'
 import type { Speaker } from '../../speaker.js'
 import { type HttpSpeakerOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
+import { endSoon, leaveUnread } from '../unread.js'
 import { type Around, NodeExchange } from './node-exchange.js'
 import { write } from './node-reply.js'
 import { isTooFarAhead } from './pipelining.js'
 import { Router } from './router.js'
-
-/** How long a client that is refused before its body came has to read why. Closed at once, it would see a broken pipe instead. */
-const GRACE = 1000
 
 /** What a server of Node hands over, for `checkContinue` too. */
 export type HttpTaken = [request: IncomingMessage, response: ServerResponse]
@@ -63,8 +60,7 @@ class HttpSpeaker implements Speaker<HttpTaken> {
   async #answer(exchange: NodeExchange, req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
       const reply = await this.#router.answer(exchange)
-      // Node reads over what nobody wanted, unless somebody seems to.
-      if (reply?.unread && !req.complete) req.on('readable', ignore)
+      if (reply?.unread) leaveUnread(req)
       // Whoever asks on after this would be cut off.
       if (reply !== undefined && !this.#drain.ready) reply.headers.connection = 'close'
       if (reply === undefined) exchange.finish?.()
@@ -75,7 +71,7 @@ class HttpSpeaker implements Speaker<HttpTaken> {
       if (!exchange.scope.aborted) this.#settings.onError(error as Error)
       res.destroy()
     }
-    if (!req.complete && !req.destroyed) stopReading(req, res)
+    if (!req.complete && !req.destroyed) endSoon(req)
   }
 
   unready(): void {
@@ -94,17 +90,4 @@ class HttpSpeaker implements Speaker<HttpTaken> {
 
 function refuse(res: ServerResponse, status: number, detail: string): void {
   res.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify({ detail }))
-}
-
-/** The answer is written, and the body still comes: nothing more of it is read, and the connection ends when the client had time to see why. */
-function stopReading(req: IncomingMessage, res: ServerResponse): void {
-  const { socket } = req
-  const end = setTimeout(() => {
-    if (!req.complete) socket.destroy()
-  }, GRACE)
-  end.unref()
-  // Most often, little is left of it, which Node reads over.
-  res.once('close', () => {
-    if (req.complete) clearTimeout(end)
-  })
 }
