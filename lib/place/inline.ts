@@ -31,15 +31,20 @@ function isClass(uses: ExecutorClass | ExecutorFunction): uses is ExecutorClass 
   return uses.prototype instanceof Executor || (uses as unknown) === Executor
 }
 
+/** A function that sees its executor as `this`: those of `each()` do, too. An arrow function does not. */
+function hasThis(uses: Resolved['uses']): boolean {
+  return /^(async\s+)?function\b/.test(Function.prototype.toString.call(uses))
+}
+
 /** @throws FlowBuildError (`ERR_USES_INVALID`) for what a function cannot see */
 async function checkFunction(name: string, { uses, usesWith, env, workspace }: Resolved): Promise<void> {
   const idle = Object.entries({ usesWith, env, workspace }).flatMap(([option, given]) => (given === undefined ? [] : [option]))
-  if (idle.length === 0 || uses === passThrough) return
+  if (idle.length === 0 || hasThis(uses)) return
   // A file may say more than what it names can see, as those of Jina do.
   if ((await import('../config/origins.js')).originOf(uses as never) !== undefined) return
   throw new FlowBuildError(
     'ERR_USES_INVALID',
-    `${name} is a function, which has no this: ${idle.join(', ')} would do nothing. Make it a class that extends Executor, or take ${idle.join(', ')} out`,
+    `${name} is a function that does not see its executor as this: ${idle.join(', ')} would do nothing. Write function (call) { … this.config … }, or a class that extends Executor, or take ${idle.join(', ')} out`,
   )
 }
 

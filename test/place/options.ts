@@ -1,7 +1,7 @@
 // What can go wrong at a place of the graph itself, and what is not shared between its ways: where documents are copied, united and chosen.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Call, Document, DocumentArray, Executor, ExecutorError, type ExecutorInit, Flow } from '../../lib/index.js'
+import { type Call, Document, DocumentArray, Executor, ExecutorError, type ExecutorInit, each, Flow } from '../../lib/index.js'
 import { within } from '../support/within.js'
 
 const circular = (): object => {
@@ -188,8 +188,21 @@ test('183: what a function cannot see is refused, and not dropped', async () => 
       .catch((error) => error)
     assert.is(error.code, 'ERR_USES_INVALID')
     const [option] = Object.keys(given)
-    assert.match(error.message, new RegExp(`^a is a function, which has no this: ${option} would do nothing`))
+    assert.match(error.message, new RegExp(`^a is a function that does not see its executor as this: ${option} would do nothing`))
   }
+  // Others see it.
+  const seen: unknown[] = []
+  async function see(this: Executor<{ a: number }>): Promise<void> {
+    seen.push([this.config.a, this.env.A])
+  }
+  for (const uses of [see, each(see)]) {
+    await using flow = await new Flow().add({ name: 'a', uses: uses as never, usesWith: { a: 1 } as never, env: { A: '1' } }).open()
+    await flow.post('/', 'x').drain()
+  }
+  assert.equal(seen, [
+    [1, '1'],
+    [1, '1'],
+  ])
   // What the Flow says, it says to all.
   await using _ = await new Flow({ env: { A: '1' } }).add({ uses: () => {} }).open()
 })
