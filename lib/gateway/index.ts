@@ -1,6 +1,11 @@
 /** A Flow as a service. */
 export type { Logger, LogRecord } from '../base/logger.js'
-export type { Asking, EntranceOptions } from '../wire/authentication.js'
+export type {
+  Asking,
+  AuthenticationOptions,
+  /** @deprecated Its name is AuthenticationOptions. */
+  AuthenticationOptions as EntranceOptions,
+} from '../wire/authentication.js'
 export type { HttpOptions } from '../wire/http/options.js'
 export { createHttp, type HttpHandler } from '../wire/http/server/fetch.js'
 export type { ServerTls } from '../wire/tls.js'

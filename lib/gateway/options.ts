@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.js'
 import { checkNamed } from '../base/misspelled.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../wire/authentication.js'
+import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../wire/authentication.js'
 import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
@@ -26,7 +26,7 @@ export interface TlsFiles {
 }
 
 /** How a Flow is served. */
-export interface GatewayOptions extends EntranceOptions {
+export interface GatewayOptions extends AuthenticationOptions {
   /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP), `'http'`, `'websocket'`. */
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
@@ -119,7 +119,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
   host,
   tls,
   cors: corsOption,
-  ...ENTRANCE_RULES,
+  ...AUTHENTICATION_RULES,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
@@ -128,7 +128,7 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   const [given, missing] = options.sslKeyfile === undefined ? (['sslCertfile', 'sslKeyfile'] as const) : (['sslKeyfile', 'sslCertfile'] as const)
   if (options[given] !== undefined && options[missing] === undefined) throw optionType(given, `given together with ${missing}`, options[given])
   if (options[given] !== undefined && options.tls !== undefined) throw optionType(given, 'left out where tls is given', options[given])
-  const twice = Object.keys(ENTRANCE_RULES).find((name) => typeof options.graphql === 'object' && name in options.graphql)
+  const twice = Object.keys(AUTHENTICATION_RULES).find((name) => typeof options.graphql === 'object' && name in options.graphql)
   if (twice !== undefined) throw new OptionTypeError(`graphql.${twice} must be given as ${twice} of the gateway: all its wires have one door`)
   const spoken = plan(options).flatMap(({ protocols }) => protocols)
   checkDocarray(options.docarray, spoken)

@@ -25,7 +25,7 @@ export interface Asking {
 }
 
 /** Who may come in, on every wire. */
-export interface EntranceOptions {
+export interface AuthenticationOptions {
   /**
    * Says who asks: what it returns, or resolves with, is `identity` to executors: a text, or an object, that is JSON, of 4096 bytes at most. Nothing (undefined, null, false, an
    * empty text), what it throws, and what is no identity (a list, a number, an empty object: `onError` hears of it), is a refusal: 401, UNAUTHENTICATED, 4401. Default: everybody may come in.
@@ -50,7 +50,7 @@ export interface EntranceOptions {
   allowedHosts?: HostsOption | undefined
 }
 
-export const ENTRANCE_RULES: Record<keyof EntranceOptions, (name: string, value: any) => void> = {
+export const AUTHENTICATION_RULES: Record<keyof AuthenticationOptions, (name: string, value: any) => void> = {
   authenticate: callback,
   authTimeout: milliseconds,
   token: tokenRule,
@@ -133,7 +133,7 @@ export class Authenticator {
    * @param onError told what is wrong with `authenticate`, and with files of tokens
    * @throws OptionTypeError for what would let in, and is given as undefined: most often a variable of the environment that is not set
    */
-  constructor(options: EntranceOptions & { readonly logger?: Logger | undefined }, own: string | undefined, onError: (error: Error) => void) {
+  constructor(options: AuthenticationOptions & { readonly logger?: Logger | undefined }, own: string | undefined, onError: (error: Error) => void) {
     // Without them everybody may come in, which nobody wants who names them.
     const unset = CLOSERS.every((name) => options[name] === undefined) && CLOSERS.find((name) => Object.hasOwn(options, name))
     if (unset)

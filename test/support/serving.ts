@@ -2,7 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import { Port } from '../../lib/gateway/port.js'
 import type { Wires } from '../../lib/gateway/wires.js'
 import type { Handler } from '../../lib/request/handler.js'
-import { Authenticator, type EntranceOptions } from '../../lib/wire/authentication.js'
+import { type AuthenticationOptions, Authenticator } from '../../lib/wire/authentication.js'
 import type { GrpcSpeakerOptions } from '../../lib/wire/grpc/options.js'
 import { speak as speakGrpc } from '../../lib/wire/grpc/server/speaker.js'
 import type { HttpSpeakerOptions } from '../../lib/wire/http/options.js'
@@ -12,7 +12,7 @@ import type { WebSocketSpeakerOptions } from '../../lib/wire/websocket/options.j
 import { speak as speakWebSocket } from '../../lib/wire/websocket/server/speaker.js'
 
 /** Where to listen, and who may come in. */
-export interface Listening extends EntranceOptions {
+export interface Listening extends AuthenticationOptions {
   host?: string
   port?: number
   tls?: ServerTls | undefined

@@ -3,12 +3,12 @@ import { ExecutorError, optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
 import { checkNamed } from '../../base/misspelled.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
+import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { MAX_DOCUMENTS } from '../documents.js'
 
 /** What {@link createGraphQL} can be told. */
-export interface GraphQLOptions extends Omit<EntranceOptions, 'openHealth'> {
+export interface GraphQLOptions extends Omit<AuthenticationOptions, 'openHealth'> {
   /** Where it answers; everything else is 404. Default `'/graphql'`, as in Jina. */
   path?: string | undefined
   /** Serve the GraphiQL page to browsers. Default `true`, unless `NODE_ENV` is `production`. */
@@ -42,12 +42,12 @@ export interface GraphQLOptions extends Omit<EntranceOptions, 'openHealth'> {
   logger?: Logger | undefined
 }
 
-type Own = Omit<GraphQLOptions, keyof EntranceOptions>
+type Own = Omit<GraphQLOptions, keyof AuthenticationOptions>
 
 /** All options, with their defaults. */
 export type Settings = { [K in keyof Required<Omit<Own, 'logger'>>]: Exclude<Own[K], undefined> } & Pick<
   GraphQLOptions,
-  'logger' | keyof Omit<EntranceOptions, 'openHealth'>
+  'logger' | keyof Omit<AuthenticationOptions, 'openHealth'>
 >
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
@@ -77,7 +77,7 @@ function told(error: unknown): void {
   if (!(error instanceof ExecutorError)) console.error('sluice/graphql:', error)
 }
 
-const { openHealth: _, ...ENTRANCE } = ENTRANCE_RULES
+const { openHealth: _, ...ENTRANCE } = AUTHENTICATION_RULES
 
 const RULES: Record<keyof GraphQLOptions, (name: string, value: any) => void> = {
   ...ENTRANCE,

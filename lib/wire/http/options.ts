@@ -3,7 +3,7 @@ import { optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
 import { checkNamed } from '../../base/misspelled.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
-import { ENTRANCE_RULES, type EntranceOptions } from '../authentication.js'
+import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { HEARTBEAT, MAX_MESSAGE_BYTES } from '../defaults.js'
 import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
@@ -25,7 +25,7 @@ export interface ExposedEndpoint {
 }
 
 /** What the HTTP side of a peer can be told, whoever listens. */
-export interface HttpOptions extends SpeakerOptions, EntranceOptions {
+export interface HttpOptions extends SpeakerOptions, AuthenticationOptions {
   /** Leave out `/post`, `/status` and `/dry_run`. Default `false`. */
   noDebugEndpoints?: boolean | undefined
   /** Leave out `/index`, `/search`, `/update` and `/delete`. Default `false`. */
@@ -78,7 +78,7 @@ const { timeout, logger, compression, heartbeat } = SERVING_RULES
 const HTTP: Record<keyof HttpOptions, Rule> = {
   ...{ maxMessageBytes, maxDocuments, maxJsonBytes, prefetch, exposeStacks, onError, noDebugEndpoints, noCrudEndpoints, title, description },
   ...{ timeout, logger, compression, heartbeat },
-  ...ENTRANCE_RULES,
+  ...AUTHENTICATION_RULES,
   exposeEndpoints,
   cors: corsOption,
 }
