@@ -42,6 +42,7 @@ export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Pla
 export type { Join } from './graph/graph.js'
 export type { DynamicBatching } from './handler/batch-queue.js'
 export type { Polling, PollingOption } from './handler/polling.js'
+export type { SchemaError } from './handler/validation.js'
 export type { Condition, Query } from './handler/when-query.js'
 export type { Documents, Inputs } from './post/inputs.js'
 export { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './post/options.js'

@@ -172,6 +172,7 @@ test('a handler around another takes it first, and then what it is told', () => 
     ['retry', 'Retry'],
     ['limits', 'Limiter'],
     ['replicas', 'Replicas'],
+    ['validation', 'Validation'],
   ] as const) {
     const text = readFileSync(`lib/handler/${file}.ts`, 'utf8')
     assert.match(text, new RegExp(`export class ${name} implements Handler`), file)

@@ -61,7 +61,8 @@ export class ParseError extends SluiceError {
 /**
  * An Executor failed to answer (`ERR_EXECUTOR`), in its time (`ERR_EXECUTOR_TIMEOUT`), in a form that has a meaning
  * (`ERR_EXECUTOR_RESULT`), or to open (`ERR_EXECUTOR_OPEN`); or its methods or its folder are not what they are said to be
- * (`ERR_EXECUTOR_BINDING`). `cause` is what it threw.
+ * (`ERR_EXECUTOR_BINDING`); or it was asked with what does not fit the schemas of its `input` (`ERR_EXECUTOR_INPUT`), and was not called.
+ * `cause` is what it threw, or a SchemaError with the `issues`.
  */
 export class ExecutorError extends SluiceError {
   readonly executor: string
@@ -69,7 +70,7 @@ export class ExecutorError extends SluiceError {
   readonly requestId: string | undefined
 
   constructor(
-    code: 'ERR_EXECUTOR' | 'ERR_EXECUTOR_TIMEOUT' | 'ERR_EXECUTOR_RESULT' | 'ERR_EXECUTOR_OPEN' | 'ERR_EXECUTOR_BINDING',
+    code: 'ERR_EXECUTOR' | 'ERR_EXECUTOR_INPUT' | 'ERR_EXECUTOR_TIMEOUT' | 'ERR_EXECUTOR_RESULT' | 'ERR_EXECUTOR_OPEN' | 'ERR_EXECUTOR_BINDING',
     message: string,
     where: { executor: string; endpoint?: string | undefined; requestId?: string | undefined; cause?: unknown },
   ) {

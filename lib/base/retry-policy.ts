@@ -21,11 +21,11 @@ export function isAway(error: unknown): error is ConnectionError {
   return isError(error) && error instanceof ConnectionError && (error.code === 'ERR_UNREACHABLE' || error.code === 'ERR_DISCONNECTED')
 }
 
-/** An answer that has no meaning will have none next time; who is not let in, or asks for what is too large or not there, is refused again. */
+/** An answer that has no meaning will have none next time, and what does not fit will not; who is not let in, or asks for what is too large or not there, is refused again. */
 export function isFinal(error: unknown): boolean {
   if (!isError(error)) return false
   if (error instanceof ConnectionError) return error.permanent === true
-  return error instanceof ExecutorError && error.code === 'ERR_EXECUTOR_RESULT'
+  return error instanceof ExecutorError && (error.code === 'ERR_EXECUTOR_RESULT' || error.code === 'ERR_EXECUTOR_INPUT')
 }
 
 /** The last failure, which names all addresses where nobody could be reached. */

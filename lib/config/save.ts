@@ -22,6 +22,9 @@ export interface SaveConfigOptions {
 /** Options whose own keys are Jina's too, so they are written as Jina writes them. */
 const NESTED = ['dynamicBatching', 'retries', 'graphql', 'tls']
 
+/** What an executor says of its documents. */
+const SCHEMAS = ['input', 'output']
+
 /** Files that are no code: named from the file's folder where they lie below it, and else by where they are. */
 const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile']
 
@@ -112,7 +115,10 @@ function optionsOf(given: object, names: readonly string[], path: string, refuse
     const value = (given as Record<string, unknown>)[name]
     if (value === undefined) continue
     if (value === null) throw refuse(path + name, 'null, which stands for nothing in YAML. Leave it out')
-    const copy = plain(value, path + name, (path, what) => refuse(path, `${what}, which is given in code only`))
+    const code = (path: string, what: string): Error => refuse(path, `${what}, which is given in code only`)
+    // Some libraries make theirs of plain objects.
+    if (SCHEMAS.includes(name)) throw code(path + name, 'an object of schemas')
+    const copy = plain(value, path + name, code)
     options[snake(name)] = NESTED.includes(name) && typeof copy === 'object' && copy !== null ? snakeKeys(copy, name === 'dynamicBatching') : copy
   }
   return options

@@ -1,9 +1,10 @@
-import { callback, check, milliseconds, patience, type Retries, retries, some } from '../base/check.js'
+import { callback, check, milliseconds, object, patience, type Retries, retries, some } from '../base/check.js'
 import { optionRange, optionType } from '../base/errors.js'
 import type { Document, DocumentLike, Tags } from '../doc/document.js'
 import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Call, ExecutorFunction } from './executor.js'
+import type { ByEndpoint, InputSchemas, OutputSchemas } from './schemas.js'
 
 /** Loaded with the first documents. */
 let PerDocument: typeof import('./per-document.js').PerDocument | undefined
@@ -71,6 +72,10 @@ export interface EachOptions<T extends object = Tags> {
   retryIf?: ((error: unknown, doc: Document<T>) => boolean) | undefined
   /** Milliseconds that one try of a document may take; then its `signal` aborts, and it has failed. The wait for the consumer of its pieces does not count. Default: no end. */
   attemptTimeout?: number | undefined
+  /** What it takes: schemas of `tags`, `text` and `parameters`, see `input` of `add()`. */
+  input?: ByEndpoint<InputSchemas> | undefined
+  /** What it gives: schemas of `tags` and `text`, see `output` of `add()`. */
+  output?: ByEndpoint<OutputSchemas> | undefined
 }
 
 const RULES = {
@@ -81,6 +86,8 @@ const RULES = {
   maxDelay: milliseconds,
   retryIf: callback,
   attemptTimeout: patience,
+  input: object,
+  output: object,
 }
 
 /**
@@ -106,7 +113,7 @@ export function each<T extends object = Tags, P extends object = Parameters>(
 ): ExecutorFunction<T, P> {
   if (typeof fn !== 'function') throw optionType('What each() calls', 'a function', fn)
   check('each()', options, RULES)
-  const { concurrency = CONCURRENCY, rate = [], retries: given = 0, delay, maxDelay, retryIf, attemptTimeout } = options
+  const { concurrency = CONCURRENCY, rate = [], retries: given = 0, delay, maxDelay, retryIf, attemptTimeout, input, output } = options
   const { attempts, ...waits } = typeof given === 'number' ? { attempts: given } : given
   const rates = ([rate].flat() as Rate<T>[]).map(({ limit, per, weight }) => ({ limit, per: typeof per === 'number' ? per : PER[per], weight }))
   const settings = {
@@ -121,13 +128,15 @@ export function each<T extends object = Tags, P extends object = Parameters>(
   }
   let shared: InstanceType<NonNullable<typeof PerDocument>> | undefined
   const run = (executor: unknown, call: Call<any, any>) => (shared ??= new PerDocument!(settings as never)).answer(executor, call)
-  return function each(this: unknown, call) {
+  function each(this: unknown, call: Call<T, P>) {
     if (PerDocument !== undefined) return run(this, call)
     return import('./per-document.js').then((loaded) => {
       PerDocument = loaded.PerDocument
       return run(this, call)
     })
   }
+  // Whoever opens it finds them there, as the statics of a class.
+  return Object.assign(each, { input, output })
 }
 
 function rate(name: string, value: unknown): void {

@@ -15,3 +15,15 @@ export interface OutputSchemas {
 
 /** For all endpoints, or by endpoint, `'*'` being all others. */
 export type ByEndpoint<Schemas> = Schemas | ({ readonly [endpoint: `/${string}`]: Schemas } & { readonly '*'?: Schemas })
+
+/** Who may say schemas: a class by its statics, a function by what `each()` wrote on it, `add()` by its options. */
+export interface Saying {
+  readonly input?: ByEndpoint<InputSchemas> | undefined
+  readonly output?: ByEndpoint<OutputSchemas> | undefined
+}
+
+/** All that is said of one endpoint. */
+export interface EndpointSchemas {
+  readonly input: InputSchemas
+  readonly output: OutputSchemas
+}

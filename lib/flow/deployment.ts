@@ -1,8 +1,11 @@
 import { ExecutorError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
+import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from '../executor/bindings.js'
 import { Executor } from '../executor/executor.js'
+import type { Saying } from '../executor/schemas.js'
 import type { Background } from '../graph/background.js'
+import type { Sayings } from '../handler/schema-table.js'
 import { start } from '../place/inline.js'
 import type { Handler } from '../request/handler.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
@@ -18,7 +21,7 @@ export interface Deployment {
 
 /**
  * Makes the instances of one executor, and what stands between them and the graph: replicas answer as one, and the controls that
- * were asked for stand around them. From outside: the condition, the batches, time and attempts, the replicas.
+ * were asked for stand around them. From outside: the condition, the schemas, the batches, time and attempts, the replicas.
  */
 export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
   const { name } = step
@@ -57,11 +60,25 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     parts.push(batching)
     inner = batching
   }
+  const said = sayings(options, handlers[0]!)
+  if ([...said.bound.values(), said.type, said.over].some((one) => ((one as Saying)?.input ?? (one as Saying)?.output) !== undefined)) {
+    const { Validation } = await import('../handler/validation.js')
+    const { metas } = handlers[0] as Partial<Executor>
+    const validation = new Validation(inner, { name, metas, said, probe: DRY_RUN })
+    if (!external) checkEndpoints(`input and output of ${name}`, validation.named, handlers[0]!.endpoints ?? [], warner(logger, name))
+    inner = validation
+  }
   if (options.when !== undefined) {
     const [{ When }, { predicate }] = await Promise.all([import('../handler/when.js'), import('../handler/when-query.js')])
     inner = new When(inner, { holds: await predicate(name, options.when) })
   }
   return { peer: inner, parts }
+}
+
+/** Who may say schemas of an executor: its class or function, those that answer its endpoints, and `add()`. */
+function sayings({ uses, usesRequests = {}, input, output }: AddOptions, executor: Handler): Sayings {
+  const bound = rebind(bindings(executor.constructor), usesRequests)
+  return { type: typeof uses === 'function' ? (uses as Saying) : undefined, bound, others: bound.get(DEFAULT_ENDPOINT), over: { input, output } }
 }
 
 /**

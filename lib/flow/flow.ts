@@ -132,7 +132,15 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     const needs: readonly string[] = [options.needs ?? last].flat()
     if (new Set(needs).size !== needs.length)
       throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
-    this.#steps.push({ name, needs, join: options.join ?? 'concat', floating: options.floating ?? false, options: copyJson(options) as AddOptions })
+    const { input, output, ...rest } = options
+    // Schemas are whoever made them: a copy may be none.
+    this.#steps.push({
+      name,
+      needs,
+      join: options.join ?? 'concat',
+      floating: options.floating ?? false,
+      options: { ...copyJson(rest), ...(input && { input }), ...(output && { output }) } as AddOptions,
+    })
     return this as unknown as Flow<Names | Name, Endpoints | EndpointsOf<Name, U>>
   }
 

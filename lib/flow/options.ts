@@ -20,6 +20,7 @@ import {
 import { optionRange } from '../base/errors.js'
 import { isPlainObject } from '../doc/json.js'
 import type { Executor, ExecutorFunction, ExecutorInit, Metas } from '../executor/executor.js'
+import type { ByEndpoint, InputSchemas, OutputSchemas } from '../executor/schemas.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join, Step } from '../graph/graph.js'
 import type { DynamicBatching } from '../handler/batch-queue.js'
@@ -130,6 +131,14 @@ export interface AddOptions<Name extends string = string, Names extends string =
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. `{}` is for none. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
   /**
+   * What it takes: Standard Schemas (of zod, valibot, arktype …) of `tags`, `text` and `parameters`, for all endpoints, or by endpoint, `'*'` being all others.
+   * A document that does not fit fails alone, and does not reach it; parameters that do not fit fail their request. Over `input` of the class, or of
+   * `each()`, key by key. Default: nothing is checked.
+   */
+  input?: ByEndpoint<InputSchemas> | undefined
+  /** What it gives: schemas of `tags` and `text`, in the same way. A document that does not fit fails alone, in its name. */
+  output?: ByEndpoint<OutputSchemas> | undefined
+  /**
    * Milliseconds in which it must be done with a request: all tries, the waits between them and for a replica included, those for the consumer of
    * partial answers not. Then its `signal` aborts, and the request has failed. 1 or more. Default: no end.
    */
@@ -190,7 +199,7 @@ export const ELSEWHERE_RULES: Record<'host' | 'port' | 'protocol' | keyof Remote
 export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   name: string,
   uses: unless('function string'),
-  ...ruled(object, 'usesWith usesMetas usesRequests'),
+  ...ruled(object, 'usesWith usesMetas usesRequests input output'),
   needs: oneOrMore(string),
   ...BOTH,
   ...ruled(flag, 'floating external'),

@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
-import { ExecutorError, FlowStateError } from '../base/errors.js'
+import { type Coded, ExecutorError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { DRY_RUN } from '../executor/bindings.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
@@ -85,7 +85,8 @@ export class Limiter implements Handler {
   #tell({ id, header }: Request, error: unknown): void {
     const about = { requestId: id, endpoint: header.execEndpoint, error }
     if (error instanceof Refused) log(this.#logger, error.busy ? 'debug' : 'warn', error.busy ? 'request.refused' : 'request.late', about)
-    else if (error instanceof FlowStateError) log(this.#logger, 'debug', 'request.refused', about)
+    else if (error instanceof FlowStateError || (error as Partial<Coded> | undefined)?.code === 'ERR_EXECUTOR_INPUT')
+      log(this.#logger, 'debug', 'request.refused', about)
     else log(this.#logger, 'error', 'executor.failed', { ...about, executor: error instanceof ExecutorError ? error.executor : undefined })
   }
 

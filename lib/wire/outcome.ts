@@ -87,8 +87,11 @@ export class Refusal extends Error {
   }
 }
 
-/** What the code of a connection's error is to who stands before us: what an executor elsewhere refuses, or finds too large, is its failure like any other. */
-const BEHIND: Readonly<Record<ConnectionCode, Kind>> = {
+/** What the code of an executor's error, or of a connection's, is to who stands before us: what an executor elsewhere refuses, or finds too large, is its failure like any other. */
+const BEHIND: Readonly<Record<ConnectionCode | 'ERR_EXECUTOR_INPUT' | 'ERR_EXECUTOR_TIMEOUT', Kind>> = {
+  // Whoever asked can mend it, however far away the executor is.
+  ERR_EXECUTOR_INPUT: 'invalid',
+  ERR_EXECUTOR_TIMEOUT: 'late',
   ERR_UNREACHABLE: 'unreachable',
   ERR_DISCONNECTED: 'unreachable',
   ERR_TLS: 'unreachable',
@@ -128,8 +131,8 @@ function codeOf({ code, cause }: ExecutorError): string {
 
 /** What a code says that came with an answer. */
 export function outcomeOf(code: string, executor?: string): Outcome {
-  const kinds = executor === GATEWAY ? OWN : BEHIND
-  const kind = code === 'ERR_EXECUTOR_TIMEOUT' ? 'late' : Object.hasOwn(kinds, code) ? kinds[code as ConnectionCode]! : 'failed'
+  const kinds: Readonly<Record<string, Kind>> = executor === GATEWAY ? OWN : BEHIND
+  const kind = (Object.hasOwn(kinds, code) && kinds[code]) || 'failed'
   return { kind, code, executor }
 }
 

@@ -79,6 +79,7 @@ const CONNECTION: ReadonlySet<string> = new Set<ConnectionCode>([
 ])
 const EXECUTOR: ReadonlySet<unknown> = new Set<ExecutorCode>([
   'ERR_EXECUTOR',
+  'ERR_EXECUTOR_INPUT',
   'ERR_EXECUTOR_TIMEOUT',
   'ERR_EXECUTOR_RESULT',
   'ERR_EXECUTOR_OPEN',

@@ -292,7 +292,7 @@ test('214: what is refused when it is saved names the executor and the key', asy
 })
 
 test('214: they are all options', () => {
-  const code = ['onBackgroundError', 'onError', 'logger', 'authenticate', 'signal']
+  const code = ['onBackgroundError', 'onError', 'logger', 'authenticate', 'signal', 'input', 'output']
   const options = fc.sample(flowOptions, { numRuns: 400, seed: 1 }).flatMap((one) => Object.keys(one as object))
   for (const name of Object.keys(FLOW_RULES)) assert.ok(code.includes(name) || options.includes(name), name)
   const told = fc.sample(fc.oneof(here, elsewhere), { numRuns: 400, seed: 1 }).flatMap((one) => Object.keys(one as object))

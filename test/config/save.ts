@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import * as v from 'valibot'
+import { z } from 'zod'
 import { loadFlow } from '../../lib/config/flow.js'
 import { saveFlow } from '../../lib/config/save.js'
 import { flowSchema } from '../../lib/config/schema.js'
@@ -165,6 +167,8 @@ test('F7 what was given in code is refused, with the executor’s name', async (
   await refuse({ when: () => true }, /shop cannot be written down: b\.when is the function/)
   await refuse({ signal: new AbortController().signal }, /b\.signal is a AbortSignal/)
   await refuse({ dynamicBatching: { preferredBatchSize: 1, weight: () => 1 } }, /b\.dynamicBatching\.weight is/)
+  await refuse({ input: { text: v.string() } }, /b\.input is an object of schemas, which is given in code only/)
+  await refuse({ output: { text: z.string() } }, /b\.output is an object of schemas/)
   await refuse({ usesWith: { a: [new Date(0)] } }, /b\.usesWith\.a\[0\] is a Date/)
   await refuse({ usesWith: { a: 1n } }, /b\.usesWith\.a is 1/)
   await refuse({ usesWith: JSON.parse('{"__proto__": 1}') as object }, /b\.usesWith\.__proto__ is a name that cannot be a key/)

@@ -31,7 +31,8 @@ export async function* answers(client: Client, on: string, inputs?: Inputs<any>,
 /** What GraphQL calls what has other names elsewhere. */
 const CODES: Readonly<Record<string, string>> = { TIMEOUT: 'ERR_TIMEOUT', SERVICE_UNAVAILABLE: 'ERR_UNREACHABLE' }
 
-function failureOf({ message, extensions: { code, executor } = {} as any }: any): unknown {
+function failureOf({ message, extensions: { code: kind, reason, executor } = {} as any }: any): unknown {
+  const code = executor === undefined ? kind : (reason ?? kind)
   if (Object.hasOwn(CODES, code)) return { name: 'ConnectionError', code: CODES[code], message }
   return { name: executor === undefined ? 'GraphQLError' : 'ExecutorError', code, executor, message }
 }

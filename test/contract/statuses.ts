@@ -305,6 +305,23 @@ export const HANDSHAKES: Readonly<Partial<Record<Kind, Scene>>> = {
   unauthenticated: scene('handshake 401', (port) => websocket(port), still, TOKEN),
 }
 
+/** What an executor does not take: on each wire as what is invalid, and it says who does not take it. */
+const UNTAKEN = failing(() => new ExecutorError('ERR_EXECUTOR_INPUT', 'actor does not take it', { executor: 'actor', endpoint: '/', requestId: 'r1' }))
+
+export const UNTAKEN_BY: Readonly<Record<Wire, Scene>> = {
+  grpc: scene('INVALID_ARGUMENT', (port) => grpc(port), UNTAKEN),
+  http: scene(
+    '422 body.parameters',
+    async (port) => {
+      const { status, text } = await ask(port, { body: POST })
+      return `${status} ${JSON.parse(text).detail[0].loc.join('.')}`
+    },
+    UNTAKEN,
+  ),
+  websocket: scene('an answer with the status ERROR, ERR_EXECUTOR_INPUT', (port) => websocket(port), UNTAKEN),
+  graphql: scene('400 BAD_USER_INPUT', (port) => graphql(port), UNTAKEN),
+}
+
 /** What is seen of a kind on a wire. */
 export async function seen({ see, peer = still, options }: Scene, wire: Wire): Promise<string> {
   const protocol = wire === 'graphql' ? 'http' : wire
@@ -327,6 +344,15 @@ const HANDSHAKE_ROWS = Object.entries(HANDSHAKES).map(
   }),
 )
 
+const UNTAKEN_ROW: Row = {
+  name: 'on the wire itself: what an executor does not take',
+  expect(way) {
+    const wire = wireOf(way)
+    return wire === undefined ? cannot('there is no gateway of its own') : UNTAKEN_BY[wire].expect
+  },
+  see: (way) => seen(UNTAKEN_BY[wireOf(way)!], wireOf(way)!),
+}
+
 const KIND_ROWS = (Object.keys(KINDS) as Kind[]).map(
   (kind): Row => ({
     name: `on the wire itself: ${kind}`,
@@ -343,4 +369,4 @@ const KIND_ROWS = (Object.keys(KINDS) as Kind[]).map(
   }),
 )
 
-export const STATUS_ROWS: readonly Row[] = [...KIND_ROWS, ...HANDSHAKE_ROWS]
+export const STATUS_ROWS: readonly Row[] = [...KIND_ROWS, ...HANDSHAKE_ROWS, UNTAKEN_ROW]

@@ -1,6 +1,7 @@
 // What goes wrong between the caller and the executors: kind, code, executor named, and what the other requests see.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
+import { z } from 'zod'
 import { Gateway } from '../../lib/gateway/index.js'
 import { type Call, Document, Executor, Flow, type PostOptions } from '../../lib/index.js'
 import { Counted } from '../../lib/wire/proto/counted.js'
@@ -401,6 +402,31 @@ export const TABLE: readonly Row[] = [
       } catch (error) {
         return outcome(error)
       }
+    },
+  },
+  {
+    name: 'parameters that an executor does not take: nobody calls it, and nothing asks it again',
+    expect:
+      'among others: ExecutorError ERR_EXECUTOR_INPUT of actor, ExecutorError ERR_EXECUTOR_INPUT of actor; alone: ExecutorError ERR_EXECUTOR_INPUT of actor; after: 7; calls: 1',
+    async see(way) {
+      let calls = 0
+      const uses = ({ docs, parameters }: Call) => {
+        calls++
+        for (const doc of docs) doc.text = String(parameters.n)
+      }
+      await using it = await way.open([{ name: 'actor', uses, retries: { attempts: 3, delay: 1 }, input: { parameters: z.object({ n: z.coerce.number() }) } }])
+      const among = await each(it.post('/', ['a', 'b'], { requestSize: 1, continueOnError: true, parameters: { n: 'x' } }))
+      const one = await alone(it, 'c', { parameters: {} })
+      return `among others: ${among}; alone: ${one}; after: ${await alone(it, 'd', { parameters: { n: '7' } }, ({ docs }) => docs.texts.join())}; calls: ${calls}`
+    },
+  },
+  {
+    name: 'documents that an executor does not take leave alone, and what its schema adds comes back',
+    expect: 'b EUR',
+    async see(way) {
+      const input = { text: z.string().max(2), tags: z.object({ currency: z.string().default('EUR') }) }
+      await using it = await way.open([{ name: 'actor', uses: () => {}, input }])
+      return await each(it.post('/', ['abc', 'b'], { continueOnError: true }), ({ docs }) => docs.map(({ text, tags }) => `${text} ${tags.currency}`).join())
     },
   },
   {

@@ -211,8 +211,10 @@ function textOf(name: string, value: unknown): string | undefined {
 
 /** What an executor failed at, as on any other wire. */
 function failureOfExecutor({ message, extensions }: any, cause: unknown): ExecutorError {
-  const { code, executor, endpoint, requestId } = extensions
-  return new ExecutorError(isExecutor(code) ? code : 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
+  const { executor, endpoint, requestId } = extensions
+  // Of what is refused, the code is that of its kind.
+  const code = [extensions.reason, extensions.code].find(isExecutor)
+  return new ExecutorError(code ?? 'ERR_EXECUTOR', String(message), { executor, endpoint, requestId, cause })
 }
 
 /** One operation, by whose end more than its answer may be asked for. */

@@ -19,6 +19,8 @@ export function graphQLError(error: unknown, report: (error: unknown) => void): 
   if (error instanceof ExecutorError) {
     const { code, executor, endpoint, requestId } = error
     if (executor === GATEWAY) return refusal(kind, error.message, { requestId })
+    // What an executor does not take is for who asked to mend, and nothing went wrong here.
+    if (kind === 'invalid') return refusal(kind, publicMessage(error), { reason: code, executor, endpoint, requestId })
     report(error)
     return new GraphQLError(publicMessage(error), { extensions: { code, executor, endpoint, requestId } })
   }

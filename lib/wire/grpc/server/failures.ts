@@ -2,7 +2,7 @@ import type { status as Code } from '@grpc/grpc-js'
 import { asError } from '../../../base/errors.js'
 import { GATEWAY } from '../../../request/route.js'
 import type { Message } from '../../message.js'
-import { outcome, Refusal } from '../../outcome.js'
+import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
 import { outcomeIn } from '../../status.js'
 import { STATUS, statusFor } from '../status.js'
@@ -27,9 +27,10 @@ export function refusalBehind({ status }: Message): Refusal | undefined {
   return kind === 'failed' ? undefined : new Refusal(kind, status!.description)
 }
 
-/** Whether a server says of itself what became of a request: of that, there is an answer. */
-export function isOwn({ status }: Message): boolean {
-  return outcomeIn(status)?.executor === GATEWAY
+/** Whether there is an answer, also to those who go by the status of a call: to what a server says of itself, and to what is wrong with one request of a stream. */
+export function isAnswered({ status }: Message): boolean {
+  const { kind = 'failed', executor } = outcomeIn(status) ?? {}
+  return executor === GATEWAY || isOfRequest(kind)
 }
 
 /**

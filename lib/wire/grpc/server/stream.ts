@@ -12,7 +12,7 @@ import { contextOf } from './authentication.js'
 import type { CallsUnderWay } from './calls-under-way.js'
 import { onLeave } from './cancellation.js'
 import { Credits } from './credits.js'
-import { endOf, isOwn, refusalBehind } from './failures.js'
+import { endOf, isAnswered, refusalBehind } from './failures.js'
 import { Inbox } from './inbox.js'
 import type { Share } from './share.js'
 import { streamOptionsOf } from './stream-options.js'
@@ -77,8 +77,8 @@ async function converse(call: Call, underWay: CallsUnderWay, share: Share, signa
         begun++
         try {
           const answer = await underWay.answer(message, work as Scope, share, parts ? partial : undefined)
-          // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
-          const refusal = parts || isOwn(answer) ? undefined : refusalBehind(answer)
+          // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself, or it is wrong with this request.
+          const refusal = parts || isAnswered(answer) ? undefined : refusalBehind(answer)
           if (refusal === undefined) return underWay.encodeInTurns(answer)
           await emit(underWay.encode(emptyMessage({ requestId })))
           throw refusal

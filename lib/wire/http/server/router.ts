@@ -11,7 +11,7 @@ import { outcomeIn } from '../../status.js'
 import { contentOf, formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { parse, requestOf } from '../read.js'
-import { HttpRefusal, unsupported } from '../refusal.js'
+import { type Complaint, HttpRefusal, unsupported } from '../refusal.js'
 import { statusFor } from '../status.js'
 import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
@@ -176,11 +176,11 @@ export class Router {
       stream?.close()
       const kind = outcomeIn(answered.status)?.kind
       Object.assign(headers, retryAfter(kind))
-      const body = whole(format, answered, this.#settings)
+      const body = await whole(format, answered, this.#settings)
       return {
         status: kind === undefined ? 200 : statusFor(kind),
         headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
-        body: typeof body === 'string' ? body : await body,
+        body: kind === 'invalid' && format === 'json' ? complained(body, answered) : body,
       }
     } catch (error) {
       if (!stream?.begun) return this.#fail(exchange, error, about, headers)
@@ -190,6 +190,12 @@ export class Router {
       stream?.close()
     }
   }
+}
+
+/** An envelope that says in FastAPI's words, too, what an executor did not take. */
+function complained(envelope: string, { status }: Message): string {
+  const detail: Complaint[] = [{ loc: ['body', 'parameters'], msg: status!.description, type: 'value_error' }]
+  return `{"detail":${JSON.stringify(detail)},${envelope.slice(1)}`
 }
 
 /** What a GET asks for. */

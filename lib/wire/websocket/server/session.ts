@@ -105,9 +105,9 @@ export class Session {
     try {
       const { partial } = this.asked
       const answered = await answer(this.peer, { ...message, context: this.context }, scope, partial ? this.#send : undefined)
-      // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself.
+      // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself, or it is wrong with this request.
       const { kind = 'failed', executor } = outcomeIn(answered.status) ?? {}
-      if (!partial && kind !== 'failed' && executor !== GATEWAY) throw outOfReach(answered.status!)
+      if (!partial && kind !== 'failed' && executor !== GATEWAY && !isOfRequest(kind)) throw outOfReach(answered.status!)
       return answered
     } catch (error) {
       // What is wrong with the request is its answer; anything else concerns the whole connection.

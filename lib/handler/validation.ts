@@ -1,0 +1,295 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { asError, ExecutorError, say, show } from '../base/errors.js'
+import { DocumentArray } from '../doc/array.js'
+import type { Document } from '../doc/document.js'
+import { copyJson, isPlainObject } from '../doc/json.js'
+import type { Metas } from '../executor/executor.js'
+import type { EndpointSchemas, OutputSchemas } from '../executor/schemas.js'
+import { Failure } from '../request/failure.js'
+import type { Handler } from '../request/handler.js'
+import { adopt, fork } from '../request/lineage.js'
+import type { Parameters } from '../request/parameters.js'
+import { Header, type Request } from '../request/request.js'
+import { isThenable } from '../stream/thenable.js'
+import { type Sayings, SchemaTable } from './schema-table.js'
+
+/** How many reasons a message tells. */
+const TOLD = 5
+
+type Result = StandardSchemaV1.Result<unknown>
+
+/** Why a value does not fit a schema: the `cause` of the ExecutorError that says so. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError'
+  /** What the schema said, with paths that begin at `tags`, `text` or `parameters`. */
+  readonly issues: readonly StandardSchemaV1.Issue[]
+
+  constructor(issues: readonly StandardSchemaV1.Issue[]) {
+    const more = issues.length > TOLD ? `; and ${issues.length - TOLD} more` : ''
+    super(`${issues.slice(0, TOLD).map(reason).join('; ')}${more}`)
+    this.issues = issues
+  }
+}
+
+interface Settings {
+  readonly name: string
+  /** Its own, of an executor that runs here. */
+  readonly metas: Metas | undefined
+  /** Who says schemas of it. */
+  readonly said: Sayings
+  /** The endpoint of those who ask whether it is there: they bring nothing. */
+  readonly probe: string
+}
+
+/**
+ * Checks documents and parameters where they enter an executor, and documents where they leave it, by the schemas of the executor. What a schema makes of
+ * a value is laid over it. A document that does not fit fails alone; parameters that do not fit fail their request.
+ */
+export class Validation implements Handler {
+  readonly #inner: Handler
+  readonly #name: string
+  /** What the executor goes by in parameters, the strongest last. */
+  readonly #names: readonly string[]
+  readonly #schemas: SchemaTable
+  readonly #probe: string
+  /** What the executor is told in place of the parameters of a post. */
+  readonly #settled = new WeakMap<Header, Result | Promise<Result>>()
+
+  /** @throws OptionTypeError (`ERR_OPTION_TYPE`) that names what is no schema */
+  constructor(inner: Handler, { name, metas, said, probe }: Settings) {
+    this.#inner = inner
+    this.#name = name
+    this.#names = [name, metas?.name ?? name]
+    this.#schemas = new SchemaTable(name, said)
+    this.#probe = probe
+  }
+
+  /** Endpoints that schemas are said of by name. */
+  get named(): readonly string[] {
+    return this.#schemas.named
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#inner.accepts(endpoint)
+  }
+
+  handle(request: Request): void | Promise<void> {
+    const { header } = request
+    const schemas = header.execEndpoint === this.#probe ? undefined : this.#schemas.at(header.execEndpoint)
+    if (schemas === undefined) return this.#inner.handle(request)
+    const settled = schemas.input.parameters === undefined ? undefined : this.#settle(header, schemas.input.parameters)
+    if (isThenable(settled)) return settled.then((settled) => this.#enter(request, schemas, settled))
+    return this.#enter(request, schemas, settled)
+  }
+
+  #enter(request: Request, schemas: EndpointSchemas, settled: Result | undefined): void | Promise<void> {
+    if (settled?.issues !== undefined)
+      throw this.#refuse(request, `does not take the parameters of request ${request.id}`, 'ERR_EXECUTOR_INPUT', settled.issues)
+    const { length } = request.docs
+    const go = (): void | Promise<void> => {
+      // Nobody may want the answer any more, by now.
+      if (request.scope.aborted) throw request.scope.reason
+      // Where all failed, there is nothing to be done, but for whoever is called without documents anyway.
+      if (length > 0 && request.docs.length === 0) return
+      return this.#ask(request, schemas, (settled as StandardSchemaV1.SuccessResult<unknown> | undefined)?.value as Parameters | undefined)
+    }
+    const checking = this.#check(request, schemas.input, 'ERR_EXECUTOR_INPUT')
+    return checking === undefined ? go() : checking.then(go)
+  }
+
+  #ask(request: Request, { output }: EndpointSchemas, parameters: Parameters | undefined): void | Promise<void> {
+    const leave = (): void | Promise<void> => this.#check(request, output, 'ERR_EXECUTOR_RESULT')
+    if (parameters === undefined) {
+      const pending = this.#inner.handle(request)
+      return pending === undefined ? leave() : pending.then(leave)
+    }
+    const told = fork(request, request.docs, request.scope, new Settled(request.header, parameters))
+    const done = (): void => adopt(request, told)
+    let pending: void | Promise<void>
+    try {
+      pending = this.#inner.handle(told)
+    } catch (error) {
+      done()
+      throw error
+    }
+    if (pending !== undefined) return pending.finally(done).then(leave)
+    done()
+    return leave()
+  }
+
+  /** The parameters as the executor is to see them, checked once for all requests of a post. Of those that are as they were, there is no value. */
+  #settle(header: Header, schema: StandardSchemaV1): Result | Promise<Result> {
+    let settled = this.#settled.get(header)
+    if (settled === undefined) {
+      const seen = header.parametersFor(this.#names)
+      // What stands under its name was taken out of there: a schema that is strict must not stumble over it.
+      const own = Object.fromEntries(Object.entries(seen).filter(([name, value]) => !this.#names.includes(name) || !isPlainObject(value)))
+      const conclude = (said: Result): Result => {
+        const result = within('parameters', said, isPlainObject, 'an object')
+        if (result.issues !== undefined) return result
+        const laid = laidOver(seen, result.value)
+        return { value: laid === seen ? undefined : laid }
+      }
+      const result = ask(schema, copyJson(own))
+      settled = isThenable(result) ? (result as Promise<Result>).then(conclude) : conclude(result)
+      this.#settled.set(header, settled)
+    }
+    return settled
+  }
+
+  /** Takes documents out of a request that do not fit, and lays over the others what the schemas made of them. */
+  #check(request: Request, { tags, text }: OutputSchemas, code: Code): void | Promise<void> {
+    if (tags === undefined && text === undefined) return
+    const { docs } = request
+    const results = docs.map((doc) => look(doc, tags, text))
+    return results.some(isThenable) ? Promise.all(results).then((results) => this.#part(request, results, code)) : this.#part(request, results as Look[], code)
+  }
+
+  #part(request: Request, results: readonly Look[], code: Code): void {
+    const { docs, branches } = request
+    const failures: Failure[] = []
+    const fit: Document[] = []
+    docs.forEach((doc, at) => {
+      const { issues, tags, text } = results[at]!
+      if (issues === undefined) {
+        fit.push(doc)
+        if (tags !== undefined) doc.tags = tags
+        if (text !== undefined) doc.text = text
+        return
+      }
+      const what = code === 'ERR_EXECUTOR_INPUT' ? 'does not take' : 'gave what does not fit its output,'
+      failures.push(new Failure(doc, this.#name, this.#refuse(request, `${what} document ${doc.id} of request ${request.id}`, code, issues), 1))
+    })
+    if (failures.length === 0) return
+    request.docs = DocumentArray.from(fit)
+    request.failures = [...(request.failures ?? []), ...failures]
+    if (branches === undefined) return
+    // At a join, it must not come by the side door. Where documents were united, those of the branches have its id alone.
+    const left = new Set(fit)
+    const ids = new Set(failures.map(({ doc }) => doc.id))
+    const gone = new Set(failures.map(({ doc }) => doc))
+    request.branches = branches.map(({ executor, docs }) => ({
+      executor,
+      docs: DocumentArray.from(docs.filter((doc) => left.has(doc) || !(gone.has(doc) || ids.has(doc.id)))),
+    }))
+  }
+
+  #refuse({ id, header }: Request, what: string, code: Code, issues: Issues): ExecutorError {
+    const name = this.#name
+    const [first] = issues
+    const thrown = first instanceof Thrown
+    const cause = thrown ? asError(first.error) : new SchemaError(issues)
+    const { execEndpoint: endpoint } = header
+    return new ExecutorError(thrown ? 'ERR_EXECUTOR' : code, `${name} ${what} at ${endpoint}: ${thrown ? `its schema failed: ${say(cause)}` : say(cause)}`, {
+      executor: name,
+      endpoint,
+      requestId: id,
+      cause,
+    })
+  }
+}
+
+type Code = 'ERR_EXECUTOR_INPUT' | 'ERR_EXECUTOR_RESULT'
+type Issues = readonly StandardSchemaV1.Issue[]
+
+/** What was seen of a document: what is to be set of it, or why it does not fit. */
+interface Look {
+  readonly issues?: Issues | undefined
+  readonly tags?: Record<string, unknown> | undefined
+  readonly text?: string | undefined
+}
+
+/** A schema threw, or gave what is no result: the fault of whoever wrote it. */
+class Thrown implements StandardSchemaV1.Issue {
+  readonly message = ''
+
+  constructor(readonly error: unknown) {}
+}
+
+/** What an executor is told instead of the parameters that came. Whoever looks at the answer sees those. */
+class Settled extends Header {
+  readonly #own: Parameters
+
+  constructor({ execEndpoint, parameters, targetExecutor }: Header, own: Parameters) {
+    super(execEndpoint, parameters, targetExecutor)
+    this.#own = own
+  }
+
+  override get isPlain(): boolean {
+    return false
+  }
+
+  override parametersFor(): Parameters {
+    return copyJson(this.#own)
+  }
+}
+
+function look(doc: Document<any>, tagged: StandardSchemaV1 | undefined, worded: StandardSchemaV1 | undefined): Look | Promise<Look> {
+  const { tags, text } = doc
+  const asked = [tagged === undefined ? undefined : ask(tagged, tags), worded === undefined ? undefined : ask(worded, text)]
+  const conclude = ([ofTags, ofText]: readonly (Result | undefined)[]): Look => {
+    const told = ofTags && within('tags', ofTags, isPlainObject, 'an object')
+    const said = ofText && within('text', ofText, (value) => typeof value === 'string', 'a text')
+    if (told?.issues !== undefined || said?.issues !== undefined) return { issues: [...(told?.issues ?? []), ...(said?.issues ?? [])] }
+    const laid = told === undefined ? tags : laidOver(tags, told.value)
+    // What is as it was is not touched: it may go on as the bytes that it came in.
+    return { tags: laid === tags ? undefined : (laid as Look['tags']), text: said === undefined || said.value === text ? undefined : (said.value as string) }
+  }
+  return asked.some(isThenable) ? Promise.all(asked).then(conclude) : conclude(asked as (Result | undefined)[])
+}
+
+function ask(schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
+  const failed = (error: unknown): Result => ({ issues: [new Thrown(error)] })
+  const known = (result: Result): Result =>
+    typeof result === 'object' && result !== null ? result : failed(new TypeError('nothing: neither a value nor issues'))
+  try {
+    const result = schema['~standard'].validate(value)
+    return isThenable(result) ? Promise.resolve(result).then(known).catch(failed) : known(result)
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/** A result whose issues have their whole paths, and whose value is what can stand there. */
+function within(root: string, result: Result, fits: (value: unknown) => boolean, due: string): Result {
+  if (result.issues !== undefined && result.issues !== null) {
+    if (result.issues[0] instanceof Thrown) return result
+    return { issues: result.issues.map((issue) => ({ message: issue.message, path: [root, ...(issue.path ?? [])] })) }
+  }
+  return fits(result.value) ? result : { issues: [new Thrown(new TypeError(`${root} must stay ${due}, not become ${show(result.value)}`))] }
+}
+
+function reason({ message, path = [] }: StandardSchemaV1.Issue): string {
+  let at = ''
+  for (const step of path) {
+    const key = typeof step === 'object' ? step.key : step
+    at += typeof key === 'number' || /^\d+$/.test(String(key)) ? `[${String(key)}]` : `${at === '' ? '' : '.'}${String(key)}`
+  }
+  return `${at}: ${message}`
+}
+
+/** Objects over each other at every depth, so that what a schema does not name stays. Lists and all else are as the schema gives them. What is the same, stays the same object. */
+function laidOver(under: unknown, over: unknown): unknown {
+  if (Object.is(under, over)) return under
+  if (!isPlainObject(under) || !isPlainObject(over)) return same(under, over) ? under : over
+  let laid = under
+  for (const key of Object.keys(over)) {
+    const value = over[key]
+    const known = Object.hasOwn(under, key)
+    if (value === undefined && !known) continue
+    const next = known ? laidOver(under[key], value) : value
+    if (known && Object.is(next, under[key])) continue
+    if (laid === under) laid = { ...under }
+    // A key named __proto__ is a key like others.
+    Object.defineProperty(laid, key, { value: next, enumerable: true, configurable: true, writable: true })
+  }
+  return laid
+}
+
+function same(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true
+  if (Array.isArray(one) && Array.isArray(other)) return one.length === other.length && one.every((item, at) => same(item, other[at]))
+  if (!isPlainObject(one) || !isPlainObject(other)) return false
+  const keys = Object.keys(one)
+  return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && same(one[key], other[key]))
+}

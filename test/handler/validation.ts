@@ -1,0 +1,504 @@
+// Schemas at run time: what fits goes on, what does not leaves alone, whatever stands around.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { toStandardJsonSchema } from '@valibot/to-json-schema'
+import { type } from 'arktype'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import * as v from 'valibot'
+import { z } from 'zod'
+import { type Call, Document, Executor, ExecutorError, each, Flow } from '../../lib/index.js'
+import { deferred } from '../support/deferred.js'
+import { within } from '../support/within.js'
+
+const texts = (docs: Iterable<Document>) => Array.from(docs, ({ text }) => text)
+
+/** Opens a Flow of one executor. */
+const flowOf = (options: object, flow: object = {}) => new Flow({ closeTimeout: 50, ...flow }).add({ name: 'rank', ...options } as any).open()
+
+/** An executor that notes what reaches it. */
+function witness() {
+  const seen: Document<any>[] = []
+  const parameters: object[] = []
+  const uses = (call: Call): void => {
+    seen.push(...call.docs)
+    parameters.push(call.parameters)
+  }
+  return { seen, parameters, uses }
+}
+
+/** The same schema by three libraries: a price of which the amount may be a text, a currency by default, and a title. */
+const PRICE = {
+  zod: z.object({ price: z.object({ amount: z.coerce.number().positive(), currency: z.string().default('EUR') }), title: z.string().min(1) }),
+  valibot: v.object({
+    price: v.object({
+      amount: v.pipe(v.union([v.string(), v.number()]), v.transform(Number), v.number(), v.gtValue(0)),
+      currency: v.optional(v.string(), 'EUR'),
+    }),
+    title: v.pipe(v.string(), v.minLength(1)),
+  }),
+  arktype: type({
+    price: { amount: type('string.numeric.parse | number').to('number > 0'), currency: 'string = "EUR"' },
+    title: 'string > 0',
+  }),
+}
+
+for (const [library, tags] of Object.entries(PRICE)) {
+  test(`${library}: what a schema makes of tags is laid over them, and what does not fit leaves alone`, async () => {
+    const { seen, uses } = witness()
+    await using flow = await flowOf({ uses, input: { tags } })
+    const good = { text: 'good', tags: { price: { amount: '5', vat: 7 }, title: 'a', lang: 'en' } }
+    const bad = { id: 'bad', text: 'bad', tags: { price: { amount: -1 }, title: 'b' } }
+    const worse = { id: 'worse', text: 'worse', tags: {} }
+    const [response] = await flow.post('/', [bad, good, worse], { continueOnError: true }).toArray()
+    assert.equal(texts(response!.docs), ['good'])
+    assert.equal(response!.docs[0]!.tags, { price: { amount: 5, vat: 7, currency: 'EUR' }, title: 'a', lang: 'en' })
+    assert.equal(texts(seen), ['good'])
+    assert.is(response!.status.code, 'SUCCESS')
+    assert.equal(
+      response!.failures.map(({ doc, executor, attempts, error }) => [doc.id, executor, attempts, error.code, (error as ExecutorError).endpoint]),
+      [
+        ['bad', 'rank', 1, 'ERR_EXECUTOR_INPUT', '/'],
+        ['worse', 'rank', 1, 'ERR_EXECUTOR_INPUT', '/'],
+      ],
+    )
+    assert.match(response!.failures[0]!.error.message, /^rank does not take document bad of request [0-9a-f]{32} at \/: tags\.price\.amount: .+$/)
+    const { issues, name } = response!.failures[0]!.error.cause as any
+    assert.is(name, 'SchemaError')
+    assert.equal(
+      issues[0].path.map((step: any) => (typeof step === 'object' ? step.key : step)),
+      ['tags', 'price', 'amount'],
+    )
+    assert.equal(response!.failures[0]!.doc.tags, bad.tags, 'it comes back as it was')
+  })
+
+  test(`${library}: parameters that do not fit fail their request, and defaults reach the executor alone`, async () => {
+    const schemas = {
+      zod: z.object({ top_k: z.coerce.number().int().positive().default(10), mode: z.enum(['fast', 'good']) }),
+      valibot: v.object({
+        top_k: v.optional(v.pipe(v.union([v.string(), v.number()]), v.transform(Number), v.number(), v.gtValue(0)), 10),
+        mode: v.picklist(['fast', 'good']),
+      }),
+      arktype: type({ top_k: type('string.numeric.parse | number').to('number > 0').default(10), mode: '"fast" | "good"' }),
+    }
+    const first = witness()
+    const other = witness()
+    await using flow = await new Flow()
+      .add({ name: 'rank', uses: first.uses, input: { parameters: schemas[library as 'zod'] } })
+      .add({ name: 'other', uses: other.uses })
+      .open()
+    const [response] = await flow.post('/', ['x'], { parameters: { mode: 'fast', lang: 'en', rank: { mode: 'good' }, rank__top_k: '3' } }).toArray()
+    assert.equal(first.parameters[0], { mode: 'good', lang: 'en', rank: { mode: 'good' }, top_k: 3 })
+    assert.equal(other.parameters[0], { mode: 'fast', lang: 'en', rank: { mode: 'good' } })
+    assert.equal(response!.parameters, { mode: 'fast', lang: 'en', rank: { mode: 'good' }, rank__top_k: '3', __results__: {} }, 'who asked sees what was asked')
+    await flow.post('/', ['x'], { parameters: { mode: 'fast' } }).drain()
+    assert.is((first.parameters[1] as any).top_k, 10)
+    try {
+      await flow.post('/', ['x'], { parameters: { mode: 'fast', top_k: -1 } }).drain()
+      assert.unreachable()
+    } catch (error: any) {
+      assert.instance(error, ExecutorError)
+      assert.equal([error.code, error.executor, error.endpoint], ['ERR_EXECUTOR_INPUT', 'rank', '/'])
+      assert.match(error.message, /^rank does not take the parameters of request [0-9a-f]{32} at \/: parameters\.top_k: /)
+    }
+    assert.is(first.parameters.length, 2)
+  })
+}
+
+test('text is checked as tags are, and both tell what is wrong', async () => {
+  const { seen, uses } = witness()
+  await using flow = await flowOf({ uses, input: { text: z.string().trim().min(2), tags: z.object({ n: z.number() }) } })
+  const [response] = await flow
+    .post(
+      '/',
+      [
+        { text: ' ab ', tags: { n: 1 } },
+        { text: 'c', tags: {} },
+      ],
+      { continueOnError: true },
+    )
+    .toArray()
+  assert.equal(texts(seen), ['ab'])
+  assert.match(response!.failures[0]!.error.message, / at \/: tags\.n: .+; text: .+/)
+})
+
+test('without continueOnError, the first document that does not fit ends the post, as any that fails', async () => {
+  await using flow = await flowOf({ uses: witness().uses, input: { text: z.string().min(2) } })
+  const found: string[] = []
+  try {
+    for await (const { docs } of flow.post('/', ['ab', 'x', 'cd'], { requestSize: 1, resultsInOrder: true })) found.push(...texts(docs))
+    assert.unreachable()
+  } catch (error: any) {
+    assert.is(error.code, 'ERR_EXECUTOR_INPUT')
+  }
+  assert.equal(found, ['ab'])
+})
+
+test('a request of which no document fits does not reach the executor, and one without documents does', async () => {
+  const { parameters, uses } = witness()
+  await using flow = await flowOf({ uses, input: { text: z.string().min(2), parameters: z.object({ n: z.number().default(1) }) } })
+  const [response] = await flow.post('/', ['x', 'y'], { continueOnError: true }).toArray()
+  assert.is(response!.failures.length, 2)
+  assert.equal(parameters, [])
+  await flow.post('/').drain()
+  assert.equal(parameters, [{ n: 1 }])
+})
+
+test('what an executor gives is checked in its name, and what the schema makes of it goes on', async () => {
+  const behind = witness()
+  await using flow = await new Flow()
+    .add({
+      name: 'rank',
+      output: { tags: z.object({ score: z.number().transform((score) => Math.round(score)) }) },
+      uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.score = doc.text === 'bad' ? 'high' : 1.2)),
+    })
+    .add({ name: 'behind', uses: behind.uses })
+    .open()
+  const [response] = await flow.post('/', ['a', 'bad', 'b'], { continueOnError: true }).toArray()
+  assert.equal(texts(response!.docs), ['a', 'b'])
+  assert.equal(
+    behind.seen.map(({ tags }) => tags.score),
+    [1, 1],
+  )
+  const [{ executor, error }] = response!.failures as any
+  assert.equal([executor, error.code], ['rank', 'ERR_EXECUTOR_RESULT'])
+  assert.match(error.message, /^rank gave what does not fit its output, document \S+ of request \S+ at \/: tags\.score: /)
+})
+
+test('pieces of a generator are handed on as they are, and the whole is checked', async () => {
+  await using flow = await flowOf({
+    output: { tags: z.object({ done: z.literal(true) }) },
+    uses: async function* ({ docs }: Call) {
+      yield docs
+      for (const doc of docs) doc.tags.done = doc.text === 'good' ? true : 'half'
+    },
+  })
+  const responses = await flow.post('/', ['good', 'bad'], { continueOnError: true }).toArray()
+  assert.equal(
+    responses.map(({ partial, docs, failures }) => [partial, texts(docs), failures.length]),
+    [
+      [true, ['good', 'bad'], 0],
+      [false, ['good'], 1],
+    ],
+  )
+})
+
+test('static input and output of a class hold, by endpoint too; add() stands over them key by key, and each() between', async () => {
+  const n = (least: number) => z.object({ n: z.number().min(least) })
+  class Rank extends Executor {
+    static input = { '/search': { tags: n(2), text: z.string().min(2) }, '*': { tags: n(1) } }
+    static requests = { '/search': 'all', '/each': each(() => {}, { input: { tags: n(3) } }), '/default': 'all' }
+    all() {}
+  }
+  const failed = async (flow: Flow<any, any>, on: string, inputs: object[]) => {
+    const [response] = await flow.post(on, inputs, { continueOnError: true }).toArray()
+    return response!.failures.map(({ doc }) => doc.tags.n)
+  }
+  const inputs = [0, 1, 2, 3].map((n) => ({ text: 'ab', tags: { n } }))
+  await using own = await flowOf({ uses: Rank })
+  assert.equal(await failed(own, '/search', inputs), [0, 1])
+  assert.equal(await failed(own, '/each', inputs), [0, 1, 2])
+  assert.equal(await failed(own, '/others', inputs), [0])
+  await using over = await flowOf({ uses: Rank, input: { '/search': { tags: n(0) }, '/each': { tags: n(4) } } })
+  assert.equal(await failed(over, '/search', [...inputs, { text: 'x', tags: { n: 9 } }]), [9], 'the text is what the class says')
+  assert.equal(await failed(over, '/each', inputs), [0, 1, 2, 3])
+  assert.equal(await failed(over, '/others', inputs), [0])
+  await using fn = await flowOf({ uses: each(() => {}, { input: { '/a': { tags: n(1) }, '*': { tags: n(2) } } }) })
+  assert.equal(await failed(fn, '/a', inputs), [0])
+  assert.equal(await failed(fn, '/b', inputs), [0, 1])
+})
+
+test('what is no Standard Schema is refused by a name, when the Flow opens', async () => {
+  const refused = async (options: object, message: RegExp) => {
+    try {
+      await flowOf({ uses: () => {}, ...options })
+      assert.unreachable()
+    } catch (error: any) {
+      assert.equal([error.name, error.code], ['OptionTypeError', 'ERR_OPTION_TYPE'], String(error))
+      assert.match(error.message, message)
+    }
+  }
+  await refused({ input: { tags: {} } }, /^tags in input of rank must be a Standard Schema, .+, not an object$/)
+  await refused({ input: { '/a': { tags: 5 } } }, /^tags in input of rank for \/a must be a Standard Schema/)
+  await refused({ output: { parameters: z.object({}) } }, /^A key of output of rank must be one of tags, text, not "parameters"$/)
+  await refused({ input: { tag: z.object({}) } }, /^A key of input of rank must be one of tags, text, parameters, not "tag"$/)
+  await refused({ input: { '/a': {}, tags: z.object({}) } }, /^A key of input of rank must be an endpoint, .+, not "tags"$/)
+  await refused({ input: { '/a': z.object({}) } }, /^input of rank for \/a must be \{ tags, text, parameters \}/)
+  await refused({ input: v.object({}) }, /^input of rank must be .+: write \{ tags: … \}, not an object$/)
+  await refused({ input: 'x' }, /^input must be an object, not "x"$/)
+  assert.throws(() => each(() => {}, { output: 5 as any }), /output must be an object, not 5/)
+  class Typo extends Executor {
+    static input = { '/serch': { text: z.string() } }
+    static requests = { '/search': 'search' }
+    search() {}
+  }
+  try {
+    await flowOf({ uses: Typo })
+    assert.unreachable()
+  } catch (error: any) {
+    assert.match(error.message, /^input and output of rank names \/serch, .+ Did you mean \/search\?$/)
+  }
+})
+
+test('a schema that throws, or gives what is no result, is told as a failure of the executor, for that document', async () => {
+  const standard = (validate: (value: any) => any) => ({ '~standard': { version: 1 as const, vendor: 'test', validate } })
+  const cases: [string, (value: any) => any, RegExp][] = [
+    ['throws', () => { throw new Error('no idea') }, /its schema failed: no idea$/], // biome-ignore format: one a line
+    ['rejects', () => Promise.reject(new Error('no idea')), /its schema failed: no idea$/],
+    ['throws nothing', () => { throw undefined }, /its schema failed: undefined$/], // biome-ignore format: one a line
+    ['nothing', () => undefined, /its schema failed: nothing: neither/],
+    ['no object', () => ({ value: 5 }), /its schema failed: tags must stay an object, not become 5$/],
+  ]
+  for (const [name, fails, message] of cases) {
+    const { seen, uses } = witness()
+    await using flow = await flowOf({ uses, input: { tags: standard((value) => (value.bad ? fails(value) : { value })) } })
+    const [response] = await flow.post('/', [{ text: 'a' }, { text: 'b', tags: { bad: true } }], { continueOnError: true }).toArray()
+    assert.equal(texts(seen), ['a'], name)
+    assert.is(response!.failures[0]!.error.code, 'ERR_EXECUTOR', name)
+    assert.match(response!.failures[0]!.error.message, message, name)
+  }
+  await using flow = await flowOf({ uses: () => {}, input: { parameters: standard(() => { throw new Error('no idea') }) } }) // biome-ignore format: one a line
+  const [response] = await flow.post('/', ['a'], { continueOnError: true }).toArray()
+  assert.is((response!.error as ExecutorError).code, 'ERR_EXECUTOR')
+})
+
+test('schemas that take their time keep the order and the context, and who leaves in the meantime is not called', async () => {
+  const storage = new AsyncLocalStorage<string>()
+  const doors = [deferred<void>(), deferred<void>(), deferred<void>()]
+  const contexts: unknown[] = []
+  const text = v.pipeAsync(
+    v.string(),
+    v.checkAsync(async (text) => {
+      const context = storage.getStore()
+      await doors[Number(text)]!.promise
+      contexts.push([text, context, storage.getStore()])
+      return text !== '1'
+    }),
+  )
+  const { seen, uses } = witness()
+  const inner = (call: Call) => {
+    contexts.push(storage.getStore())
+    uses(call)
+  }
+  await using flow = await flowOf({ uses: inner, input: { text }, dynamicBatching: { preferredBatchSize: 100, timeout: 1 } })
+  const answer = storage.run('mine', () => flow.post('/', ['0', '1', '2'], { continueOnError: true }).toArray())
+  for (const door of doors.toReversed()) {
+    await new Promise(setImmediate)
+    door.resolve()
+  }
+  const [response] = await answer
+  assert.equal(texts(response!.docs), ['0', '2'])
+  assert.equal(texts(seen), ['0', '2'])
+  assert.equal(contexts, [['2', 'mine', 'mine'], ['1', 'mine', 'mine'], ['0', 'mine', 'mine'], undefined])
+
+  const begun = deferred<void>()
+  const door = deferred<boolean>()
+  const late = witness()
+  const wait = (): Promise<boolean> => {
+    begun.resolve()
+    return door.promise
+  }
+  await using slow = await flowOf({ uses: late.uses, input: { text: z.string().refine(wait) } })
+  const controller = new AbortController()
+  const left = slow.post('/', ['x'], { signal: controller.signal }).toArray()
+  await begun.promise
+  controller.abort(new Error('left'))
+  await left.then(
+    () => assert.unreachable(),
+    (error) => assert.is(error.message, 'left'),
+  )
+  door.resolve(true)
+  await new Promise(setImmediate)
+  assert.equal(late.seen, [])
+})
+
+test('when stands before the check, retries and replicas behind it: each document is checked once', async () => {
+  let checks = 0
+  let calls = 0
+  const tags = z.object({ lang: z.string() }).refine(() => ++checks > 0)
+  await using flow = await flowOf({
+    uses: () => {
+      if (++calls < 3) throw new Error('not yet')
+    },
+    input: { tags },
+    when: { tags__lang: { $neq: 'no' } },
+    retries: { attempts: 5, delay: 0 },
+    parallel: 2,
+  })
+  const [response] = await flow.post('/', [{ tags: { lang: 'no' } }, { tags: { lang: 'en' } }]).toArray()
+  assert.equal(
+    response!.docs.map(({ tags }) => tags.lang),
+    ['en'],
+  )
+  assert.equal([checks, calls], [1, 3])
+  checks = 0
+  await using all = await flowOf({ uses: () => {}, input: { tags }, parallel: 3, polling: 'ALL' })
+  await all.post('/', [{ tags: { lang: 'en' } }]).drain()
+  assert.is(checks, 1)
+})
+
+test('at a join the united documents are checked, and what does not fit comes by no other door', async () => {
+  for (const join of ['concat', 'merge'] as const) {
+    let matrix: string[][] = []
+    await using flow = await new Flow()
+      .add({ name: 'a', needs: 'gateway', uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.a = 1)) })
+      .add({ name: 'b', needs: 'gateway', uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.b = 2)) })
+      .add({
+        name: 'rank',
+        needs: ['a', 'b'],
+        join,
+        input: {
+          tags: join === 'merge' ? z.object({ a: z.literal(1), b: z.literal(2), ok: z.literal(true) }) : z.object({ a: z.literal(1), ok: z.literal(true) }),
+        },
+        uses: ({ docsMatrix }) => {
+          matrix = docsMatrix!.map(texts)
+        },
+      })
+      .open()
+    const [response] = await flow
+      .post(
+        '/',
+        [
+          { id: '1', text: 'good', tags: { ok: true } },
+          { id: '2', text: 'bad', tags: { ok: false } },
+        ],
+        { continueOnError: true },
+      )
+      .toArray()
+    assert.equal(texts(response!.docs), ['good'])
+    assert.equal(matrix, join === 'merge' ? [['good'], ['good']] : [['good'], []], join)
+    assert.equal(response!.failures.map(({ doc }) => doc.text).sort(), join === 'merge' ? ['bad'] : ['bad', 'bad', 'good'])
+  }
+})
+
+test('behind a fork, a document that does not fit leaves that branch; in a floating executor it is told in the background', async () => {
+  const told: string[] = []
+  const right = witness()
+  await using flow = await new Flow({ onBackgroundError: ({ message }) => void told.push(message) })
+    .add({ name: 'left', needs: 'gateway', input: { text: z.string().min(2) } })
+    .add({ name: 'right', needs: 'gateway', uses: right.uses })
+    .add({ name: 'aside', needs: 'gateway', floating: true, input: { text: z.string().max(2) } })
+    .add({ name: 'both', needs: ['left', 'right'], join: 'merge' })
+    .open()
+  const [response] = await flow.post('/', ['a', 'abc'], { continueOnError: true }).toArray()
+  assert.equal(texts(right.seen), ['a', 'abc'])
+  assert.equal(texts(response!.docs).sort(), ['a', 'abc'])
+  assert.equal(
+    response!.failures.map(({ doc, executor }) => [doc.text, executor]),
+    [['a', 'left']],
+  )
+  await flow.close()
+  assert.is(told.length, 1)
+  assert.match(told[0]!, /^aside does not take document /)
+})
+
+test('what fits as it is stays the object that it was, and a dry run asks nobody', async () => {
+  const { seen, uses } = witness()
+  await using flow = await flowOf({ uses, input: { tags: PRICE.zod, parameters: z.object({ needed: z.string() }) } })
+  const tags = { price: { amount: 1, currency: 'EUR' }, title: 'a', list: [{ a: 1 }] }
+  const doc = new Document({ id: 'x' })
+  doc.tags = tags
+  await flow.post('/', [doc], { parameters: { needed: 'x' } }).drain()
+  assert.is(seen[0], doc)
+  assert.is(doc.tags, tags)
+  assert.equal(
+    await flow
+      .post('_jina_dry_run_')
+      .toArray()
+      .then(([response]) => response!.status.code),
+    'SUCCESS',
+  )
+})
+
+test('schemas of valibot with JSON Schema, and of classes that are no plain objects, are taken as they are', async () => {
+  const tags = toStandardJsonSchema(PRICE.valibot)
+  await using flow = await flowOf({ uses: () => {}, input: { tags } })
+  assert.is((flow.plan.steps[0]!.options.input as any).tags, tags)
+  const [response] = await flow.post('/', [{ tags: { price: { amount: 'x' }, title: 'a' } }], { continueOnError: true }).toArray()
+  assert.is(response!.failures.length, 1)
+})
+
+test('a key named __proto__ that a schema gives is a key like others', async () => {
+  const validate = () => ({ value: JSON.parse('{"__proto__": {"polluted": true}, "a": 1}') })
+  await using flow = await flowOf({ uses: () => {}, input: { tags: { '~standard': { version: 1, vendor: 'test', validate } } } })
+  const [response] = await flow.post('/', [{ text: 'x' }]).toArray()
+  assert.is(({} as any).polluted, undefined)
+  assert.is((response!.docs[0]!.tags as any).polluted, undefined)
+  assert.is(response!.docs[0]!.tags.a, 1)
+})
+
+test('random documents and schemas: those that fit reach the executor, the others fail once each, in order', async () => {
+  const rules: Record<string, z.ZodType> = {
+    number: z.number().max(50),
+    text: z.string().max(3),
+    optional: z.number().optional(),
+    coerced: z.coerce.number().int(),
+    slow: z.number().refine(async (n) => n % 2 === 0),
+  }
+  const value = fc.oneof(fc.integer({ min: 0, max: 100 }), fc.string({ maxLength: 6 }), fc.constant(undefined))
+  const shape = fc.uniqueArray(fc.constantFrom(...Object.keys(rules)), { minLength: 1 })
+  const given = fc.record({
+    shape,
+    tags: fc.array(fc.dictionary(fc.constantFrom(...Object.keys(rules)), value), { maxLength: 40 }),
+    requestSize: fc.integer({ min: 1, max: 10 }),
+    batch: fc.option(fc.integer({ min: 1, max: 12 })),
+    parallel: fc.integer({ min: 1, max: 3 }),
+    polling: fc.constantFrom('ANY', 'ALL'),
+    retries: fc.integer({ min: 0, max: 1 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(given, async ({ shape, tags: all, requestSize, batch, parallel, polling, retries }) => {
+      const schema = z.object(Object.fromEntries(shape.map((key) => [key, rules[key]!])))
+      const fits = await Promise.all(all.map(async (tags) => (await schema.safeParseAsync(tags)).success))
+      const seen = new Map<string, number>()
+      await using flow = await flowOf({
+        uses: ({ docs }: Call) => docs.forEach(({ text }) => void seen.set(text, (seen.get(text) ?? 0) + 1)),
+        input: { tags: schema },
+        parallel,
+        polling,
+        retries,
+        ...(batch !== null && { dynamicBatching: { preferredBatchSize: batch, timeout: 1 } }),
+      })
+      const responses = await flow
+        .post(
+          '/',
+          all.map((tags, at) => ({ text: `${at}`, tags })),
+          { requestSize, resultsInOrder: true, continueOnError: true },
+        )
+        .toArray()
+      const good = all.flatMap((_, at) => (fits[at] ? [`${at}`] : []))
+      const bad = all.flatMap((_, at) => (fits[at] ? [] : [`${at}`]))
+      assert.equal(
+        responses.flatMap(({ docs }) => texts(docs)),
+        good,
+      )
+      assert.equal(
+        responses.flatMap(({ failures }) => failures.map(({ doc }) => doc.text)),
+        bad,
+      )
+      assert.equal([...seen.keys()].sort(), good.toSorted())
+      assert.ok([...seen.values()].every((times) => times === (polling === 'ALL' ? parallel : 1)))
+      assert.equal(responses.filter(({ error }) => error !== undefined).length, 0)
+    }),
+    { numRuns: Number(process.env['SCHEMA_RUNS'] ?? 60), seed: 11 },
+  )
+})
+
+test('where no schema is given, nothing stands in the way', async () => {
+  const { Validation } = await import('../../lib/handler/validation.js')
+  let called = 0
+  const { handle } = Validation.prototype
+  Validation.prototype.handle = function (request) {
+    called++
+    return handle.call(this, request)
+  }
+  try {
+    await using flow = await flowOf({ uses: () => {} })
+    await within(5000, flow.post('/', ['x']).drain())
+  } finally {
+    Validation.prototype.handle = handle
+  }
+  assert.is(called, 0)
+})
+
+test.run()
