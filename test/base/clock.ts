@@ -7,7 +7,7 @@ import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 
 // Those of this file are the platform's own, too.
-const { setImmediate, setTimeout } = globalThis
+const { clearTimeout, setImmediate, setTimeout } = globalThis
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Node's own fake timers. */

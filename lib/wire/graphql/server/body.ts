@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
 import { MAX_NESTING } from '../../../doc/json-value.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
-import { endSoon } from '../../http/unread.js'
 import { parseJson, TooDeep } from '../../json-text.js'
 import { refusal } from './failures.js'
 import { inspectJson } from './json.js'
@@ -63,7 +62,6 @@ function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] |
       chunks.push(chunk)
       if (size <= limit) return
       req.pause()
-      endSoon(req)
       settle(() => resolve(undefined))
     }
     const end = () => settle(() => resolve(chunks))

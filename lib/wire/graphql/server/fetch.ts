@@ -84,9 +84,12 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     const { denied, identity } = await door.admit(caller, req.method, scope)
     res.off('close', left)
     if (res.destroyed) return
-    if (denied !== undefined) return turnAway(req, res, door.answer(denied, req.headers.origin))
-    if (req.headers.expect !== undefined) welcome(res)
-    await yoga(req, res, { identity, isStranger: door.isStranger(caller) } as object)
+    if (denied !== undefined) turnAway(req, res, door.answer(denied, req.headers.origin))
+    else {
+      if (req.headers.expect !== undefined) welcome(res)
+      await yoga(req, res, { identity, isStranger: door.isStranger(caller) } as object)
+    }
+    if (!req.complete && !req.destroyed) endSoon(req)
   }
   return Object.assign(take, {
     async fetch(request: globalThis.Request): Promise<globalThis.Response> {
@@ -138,7 +141,6 @@ class Door {
 function turnAway(req: IncomingMessage, res: ServerResponse, { status, headers, body }: ReturnType<Door['answer']>): void {
   leaveUnread(req)
   res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(req.method === 'HEAD' ? undefined : body)
-  if (!req.complete) endSoon(req)
 }
 
 /** What graphql answers, and how yoga is told to write it. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
+import { Deadlines } from '../../../stream/deadlines.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Authenticator } from '../../authentication.js'
 import { Cors } from '../../cors.js'
@@ -33,7 +33,8 @@ export async function speak(handler: Handler, { bodyTimeout, ...options }: Graph
 class GraphQLSpeaker implements Speaker<HttpTaken> {
   readonly #handler: GraphQLHandler
   readonly #cors: Cors | undefined
-  readonly #bodyTimeout: number
+  /** Of bodies. */
+  readonly #deadlines: Deadlines
   /** The most requests of one connection. */
   readonly #prefetch: number
   readonly #onError: (error: Error) => void
@@ -42,7 +43,7 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   constructor(handler: GraphQLHandler, { cors, bodyTimeout = BODY_TIMEOUT, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
     this.#handler = handler
     this.#cors = cors ? new Cors(cors) : undefined
-    this.#bodyTimeout = bodyTimeout
+    this.#deadlines = new Deadlines(bodyTimeout)
     this.#prefetch = prefetch === 0 ? Infinity : prefetch
     this.#onError = onError
   }
@@ -61,18 +62,28 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    endLate(request, this.#bodyTimeout)
+    const inTime = this.#endLate(request)
     const leave = this.#drain.enter(() => response.destroy())
     // Whoever asks on after this would be cut off.
     const unwatch = this.#drain.onUnready(() => response.headersSent || response.setHeader('connection', 'close'))
     response.once('close', () => {
       unwatch()
       leave()
+      inTime()
     })
     this.#handler(request, response).catch((error) => {
       this.#onError(error)
       response.destroy()
     })
+  }
+
+  /** Hangs up on who does not send a body in time. @returns for when nothing waits for it any more: of a body that is cut off behind its answer, the request never hears */
+  #endLate(request: IncomingMessage): () => void {
+    if (request.complete) return ignore
+    const deadline = this.#deadlines.set(() => request.complete || request.socket.destroy())
+    const over = (): void => this.#deadlines.clear(deadline)
+    request.once('end', over).once('close', over)
+    return over
   }
 
   #hasPath({ url = '/' }: IncomingMessage): boolean {
@@ -99,14 +110,7 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   }
 
   async close(): Promise<void> {
+    this.#deadlines.close()
     this.#drain.close()
   }
-}
-
-/** Hangs up on who does not send a body in time. */
-function endLate(request: IncomingMessage, time: number): void {
-  if (request.complete || time === 0) return
-  const timer = setTimeout(() => request.complete || request.socket.destroy(), time)
-  const over = (): void => clearTimeout(timer)
-  request.once('end', over).once('close', over)
 }
