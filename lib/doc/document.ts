@@ -18,6 +18,9 @@ type TypedOrTensor = Exclude<NdArrayInit, readonly unknown[]>
  */
 export const SELF: unique symbol = Symbol.for('sluice.Document') as never
 
+/** Under which what `delta()` makes has what it says. The same in every copy of this library, too. */
+export const DELTA: unique symbol = Symbol.for('sluice.Delta') as never
+
 /** For wires: what is set, without making empty fields for the question, and setting it all without checks. */
 export const insides = {} as {
   tags(document: Document<any>): object | undefined

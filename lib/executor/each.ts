@@ -3,6 +3,7 @@ import { optionRange, optionType } from '../base/errors.js'
 import type { Document, DocumentLike, Tags } from '../doc/document.js'
 import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
+import type { Delta } from './delta.js'
 import type { Call, ExecutorFunction } from './executor.js'
 import type { ByEndpoint, InputSchemas, OutputSchemas } from './schemas.js'
 
@@ -38,7 +39,7 @@ export type EachAnswer =
   | null
   | DocumentLike<any>
   | Iterable<DocumentLike<any>>
-  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | void>
+  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | Delta<any> | Iterable<Delta<any>> | void>
 
 /** A bound of calls in a time. */
 export interface Rate<T extends object = Tags> {

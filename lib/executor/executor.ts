@@ -7,6 +7,7 @@ import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
 import type { ContextHeaders, Request } from '../request/request.js'
 import { type Bound, bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from './bindings.js'
+import type { Delta } from './delta.js'
 
 /** What a call said failed. */
 export type Failed = ReadonlyMap<Document<any>, { readonly error: unknown; readonly attempts: number }>
@@ -117,7 +118,7 @@ export type Answer =
   | null
   | Document<any>
   | Iterable<DocumentLike<any>>
-  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | void>
+  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | Delta<any> | Iterable<Delta<any>> | void>
   | Record<string, unknown>
 
 /** A function that is an Executor for every endpoint. */
@@ -272,8 +273,9 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     else if (SELF in answer) request.docs = this.#documents([answer as Document], request)
     else if (Symbol.asyncIterator in answer)
       return import('./generator.js').then(({ collect }) =>
-        collect(answer as AsyncIterable<DocumentLike>, {
+        collect(answer as AsyncIterable<any>, {
           request,
+          name: this.name,
           documents: (likes) => this.#documents(likes, request),
           check: () => this.#check(request, call),
         }).then((whole) => {

@@ -406,6 +406,7 @@ class Attempt implements EachCall {
     const { emit } = request
     return collect(pieces, {
       request,
+      name: this.#run.name,
       scope: this.#scope ?? request.scope,
       given: DocumentArray.from([this.#document]),
       emit:

@@ -1,5 +1,6 @@
 import { DocumentArray } from '../doc/array.js'
 import { Document, type Tags } from '../doc/document.js'
+import type { DocumentDelta } from '../doc/growth.js'
 import { copyJson } from '../doc/json.js'
 import type { Failure } from './failure.js'
 import type { Parameters } from './parameters.js'
@@ -31,6 +32,11 @@ export class Response<T extends object = Tags> {
   readonly error: Error | undefined
   /** Whether more follows for the same request: an executor that yields hands on what it has so far. The last response of a request has it all. */
   readonly partial: boolean
+  /**
+   * What a partial response brings, where its executor yields deltas: which document, what was appended, which tags were set. Its `docs` are the documents that
+   * grew, each as it was then, and are made when they are first asked for.
+   */
+  declare readonly delta: readonly DocumentDelta<T>[] | undefined
   readonly #ordinal: number | undefined
   readonly #request: Answered
   #status: Status | undefined
@@ -83,15 +89,16 @@ export class Response<T extends object = Tags> {
   }
 
   toJSON(): object {
-    const { header, parameters, routes, docs, failures } = this
-    return { header, parameters, routes, data: docs, ...(failures[0] && { failures }), ...(this.partial && { partial: true, ordinal: this.ordinal }) }
+    const { header, parameters, routes, docs, failures, delta } = this
+    return { header, parameters, routes, data: docs, ...(failures[0] && { failures }), ...(this.partial && { partial: true, ordinal: this.ordinal, delta }) }
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](_depth: number, options: object, inspect?: (value: unknown, options: object) => string): unknown {
-    const { requestId, status, parameters, routes, docs, failures } = this
+    const { requestId, status, parameters, routes, docs, failures, delta } = this
     const shown = {
       requestId,
       ...(this.partial && { partial: true }),
+      ...(delta && { delta }),
       execEndpoint: this.#request.header.execEndpoint,
       status: status.code,
       parameters,

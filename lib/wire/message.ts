@@ -1,8 +1,9 @@
 import { ExecutorError, isError, OptionRangeError, OptionTypeError, SluiceError } from '../base/errors.js'
-import { DocumentArray } from '../doc/array.js'
+import { allocate, DocumentArray } from '../doc/array.js'
 import { Executor } from '../executor/executor.js'
 import { failureOf } from '../graph/walk.js'
 import { Limiter } from '../handler/limits.js'
+import { grown } from '../request/grown.js'
 import type { Handler } from '../request/handler.js'
 import { fork } from '../request/lineage.js'
 import type { Parameters } from '../request/parameters.js'
@@ -13,6 +14,7 @@ import { GATEWAY, Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import { bring, type CallContext, requestContext, writeContext } from './context-headers.js'
+import { DeltaWriter, type MessageDeltas, type Numbering, readDeltas } from './deltas.js'
 import { UnwritableAnswer } from './error-listener.js'
 import { failuresIn, withFailures } from './failures.js'
 import { checkNames } from './names.js'
@@ -40,6 +42,8 @@ export interface Message {
   readonly docs: DocumentArray
   /** Given for a partial answer: which one it is, from 0. */
   readonly ordinal?: number | undefined
+  /** Given for a partial answer of deltas, to who asks for them: `docs` are those that come whole with it. */
+  readonly deltas?: MessageDeltas | undefined
   /** The header of a message that has one beside its call's: context headers stand in it. */
   readonly headers?: Readonly<Record<string, unknown>> | undefined
   /** What came with its call, and who asks, as far as it is known of who was let in. No wire carries that in the message. */
@@ -57,8 +61,8 @@ export function outgoing(request: Request, deadline: Scope['deadline'] = request
 }
 
 /** A response as it goes back, with what clients may know of a failure. */
-export function answerOf(response: Response): Message {
-  const { requestId, docs, routes, partial, ordinal, error } = response
+export function answerOf(response: Response, docs: DocumentArray = response.docs): Message {
+  const { requestId, routes, partial, ordinal, error } = response
   const { execEndpoint, targetExecutor } = response.header
   return {
     requestId,
@@ -77,6 +81,24 @@ export function answerOf(response: Response): Message {
   }
 }
 
+/**
+ * What writes the responses to one request, partial ones too.
+ * @param deltas given for who asks for them. Others get the documents that grew, whole
+ */
+export function writerFor(deltas: Numbering | undefined): (response: Response) => Message {
+  if (deltas === undefined) return (response) => answerOf(response)
+  const writer = new DeltaWriter()
+  let numbered: { readonly of: number | undefined } | undefined
+  return (response) => {
+    if (response.delta === undefined) return answerOf(response)
+    numbered ??= { of: deltas() }
+    const { docs, list } = writer.write(response.delta)
+    const said = { ...numbered, list }
+    const { ordinal } = response
+    return docs.length === 0 ? emptyMessage({ ordinal, deltas: said }) : { ...answerOf(response, docs), deltas: said }
+  }
+}
+
 /** Where it failed on its way. */
 function publicStop(status: Status, error: Error | undefined): Status {
   const shown = withoutPlaces(error)
@@ -87,17 +109,27 @@ function publicStop(status: Status, error: Error | undefined): Status {
 /**
  * Has a peer answer what came in.
  * @param partial gets partial answers; without it, there are none. What it throws, as of a piece that cannot be written, the executor fails of
+ * @param deltas given where those are wanted as deltas, where they are
  * @throws what is wrong with the message (codes `ERR_OPTION_*`, `ERR_DOCUMENT`), or with the peer (`ERR_FLOW_CLOSED`, for instance). What an
  * executor failed at is an answer, with the status ERROR, and what became of it is told by `outcomeIn()`
  */
-export async function answer(peer: Handler, message: Message, scope: Scope, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+export async function answer(
+  peer: Handler,
+  message: Message,
+  scope: Scope,
+  partial?: (answer: Message) => Promise<void>,
+  deltas?: Numbering,
+): Promise<Message> {
   checkNames(message)
   const header = new Header(message.execEndpoint || '/', snapshot(message.parameters), message.targetExecutor || undefined)
   const request = new Request(header, message.docs, scope)
   const context = requestContext(message.headers, message.context)
   const leave = context && bring(request, context)
   if (message.requestId !== '') request.id = message.requestId
-  if (partial !== undefined) request.emit = (response) => partial(answerOf(response))
+  if (partial !== undefined) {
+    const write = writerFor(deltas)
+    request.emit = (response) => partial(write(response))
+  }
   try {
     const preparing = header.prepare()
     if (preparing !== undefined) await preparing
@@ -150,13 +182,24 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
   if (status?.code === 'ERROR') throw failureIn(status, { endpoint: request.header.execEndpoint, requestId: request.id })
 }
 
-/** A partial answer that came back for a request, as a response to hand on. */
-export function partOf(request: Request, message: Message): Response {
+/**
+ * A partial answer that came back for a request, as a response to hand on.
+ * @param limit the most bytes of an answer
+ * @throws ConnectionError (`ERR_PROTOCOL`, `ERR_TOO_LARGE`) for deltas that have no sense
+ */
+export function partOf(request: Request, message: Message, limit = Infinity): Response {
+  const { deltas } = message
+  if (deltas !== undefined)
+    return grown(resultsOf(fork(request, allocate(0), request.scope, request.whole.header), message), readDeltas(request, message.docs, deltas, limit))
   // The consumer sees what it said, not what one executor was told of that.
-  const part = fork(request, message.docs, request.scope, request.whole.header)
-  const results: unknown = message.parameters[RESULTS]
-  if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
+  const part = resultsOf(fork(request, message.docs, request.scope, request.whole.header), message)
   return new Response(part, undefined, request.countPart())
+}
+
+function resultsOf(part: Request, { parameters }: Message): Request {
+  const results: unknown = parameters[RESULTS]
+  if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) part.answer(executor, result)
+  return part
 }
 
 /** A message without documents, of one's own making. */

@@ -1,3 +1,5 @@
+import { DELTAS_HEADER } from '../deltas.js'
+
 /** Where everything is, as Jina names it. */
 export const METHODS = {
   call: '/jina.JinaRPC/Call',
@@ -36,6 +38,8 @@ export const METADATA = {
   inOrder: '__results_in_order__',
   /** `1` asks for partial answers. */
   partial: 'sluice-partial',
+  /** `1` asks for them as deltas, where they are. */
+  deltas: DELTAS_HEADER,
   /** How many partial answers of a request the client takes ahead: it says in the stream how many it took. */
   window: 'sluice-window',
   /** On the way back: how many unanswered requests the server reads, 0 being any number. What the client says behind more than those is not heard. */

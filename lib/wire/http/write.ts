@@ -1,6 +1,7 @@
 import { DocumentError, say } from '../../base/errors.js'
 import { jsonOf } from '../../doc/json-value.js'
 import type { Status } from '../../request/status.js'
+import { deltasText } from '../deltas.js'
 import { around, documentsText, isoTime } from '../json.js'
 import { type Message, type Stop, unwritten } from '../message.js'
 
@@ -32,14 +33,16 @@ export function answered(message: Message, stacks: boolean, report: (error: Erro
 
 /** A response as Jina's gateway writes it: names in camelCase around documents in snake_case. `status` is left out when all is well, which Jina's clients take for null. */
 export function answerText(message: Message, stacks: boolean): string | Promise<string> {
-  const { requestId, status, execEndpoint, targetExecutor, parameters, routes, docs, ordinal } = message
+  const { requestId, status, execEndpoint, targetExecutor, parameters, routes, docs, ordinal, deltas } = message
+  const grown = deltas && deltasText(deltas, docs)
+  if (grown !== undefined && docs.length === 0) return `{${grown}}`
   const failed = statusOf(status, stacks)
   const said = failed === undefined ? SUCCESS : JSON.stringify(failed)
   const header = `{"requestId":${quoted(requestId)},"status":${said},"execEndpoint":${quoted(execEndpoint ?? '')},"targetExecutor":${quoted(targetExecutor ?? '')}}`
   return around(
     `{"header":${header},"parameters":${parametersText(parameters)},"routes":${routesText(routes, stacks)},"data":`,
     documentsText(docs),
-    ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}}`,
+    ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}${grown === undefined ? '' : `,${grown}`}}`,
   )
 }
 

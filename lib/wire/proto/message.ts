@@ -1,7 +1,9 @@
 import { DocumentError } from '../../base/errors.js'
 import { allocate, type DocumentArray } from '../../doc/array.js'
 import { later, overdue } from '../../stream/event-loop.js'
+import type { MessageDeltas } from '../deltas.js'
 import type { Message, Stop } from '../message.js'
+import { DELTAS, readDeltaFields, writeDeltaFields } from './deltas.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'
 import { newHeader, readHeader, writeHeader } from './header.js'
@@ -25,6 +27,7 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   const parameters = {}
   const routes: Stop[] = []
   const docs = allocate(0)
+  let deltas: MessageDeltas | undefined
   while (reader.pos < end) {
     const tag = reader.tag()
     if (tag === 0x0a) readHeader(reader, reader.stop(end), header)
@@ -37,6 +40,10 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
         docs.length = 0
         readInto(docs, source, end, 1)
       } else readData(source, reader.stop(end), docs)
+    } else if (tag === DELTAS) {
+      deltas = readDeltaFields(reader, reader.stop(end))
+      // It is one of several also where its head is left out.
+      header.ordinal ??= 0
     } else reader.skip(tag, end)
   }
   reader.done(end)
@@ -53,6 +60,7 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   // By name: a spread would cost more than the header.
   const { requestId, execEndpoint, targetExecutor, status, ordinal, headers } = header
   const message = { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }
+  if (deltas !== undefined) return { ...message, deltas }
   return headers === undefined ? message : { ...message, headers }
 }
 
@@ -82,7 +90,11 @@ function readData(source: Source, end: number, docs: DocumentArray): void {
 }
 
 function writeHead(writer: Writer, message: Message): void {
-  const { parameters, routes } = message
+  const { parameters, routes, docs, deltas } = message
+  if (deltas !== undefined) {
+    writeDeltaFields(writer, deltas)
+    if (docs.length === 0) return
+  }
   writeHeader(writer, message)
   writer.tag(0x12)
   const at = writer.open(1)

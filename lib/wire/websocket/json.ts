@@ -4,6 +4,7 @@ import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import { jsonOf } from '../../doc/json-value.js'
 import type { Status } from '../../request/status.js'
+import { deltasIn, deltasText } from '../deltas.js'
 import { hasMore, madeOf, tooMany, tooManyDocuments } from '../documents.js'
 import { around, documentsText, isoTime } from '../json.js'
 import type { Message, Stop } from '../message.js'
@@ -46,7 +47,10 @@ export function requestIdOf(json: Json): string | undefined {
 }
 
 /** An answer in Jina's form: snake_case, and without what is not set. A promise of one that takes several turns to write. */
-export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }: Message): string | Promise<string> {
+export function writeAnswer(message: Message): string | Promise<string> {
+  const { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal, deltas } = message
+  const grown = deltas && deltasText(deltas, docs)
+  if (grown !== undefined && docs.length === 0) return `{${grown}}`
   const head = JSON.stringify({
     header: {
       request_id: requestId,
@@ -62,7 +66,11 @@ export function writeAnswer({ requestId, execEndpoint, targetExecutor, status, p
       status: status && statusJson(status),
     })),
   })
-  return around(`${head.slice(0, -1)},"data":`, documentsText(docs), ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}}`)
+  return around(
+    `${head.slice(0, -1)},"data":`,
+    documentsText(docs),
+    ordinal === undefined ? '}' : `,"partial":true,"ordinal":${ordinal}${grown === undefined ? '' : `,${grown}`}}`,
+  )
 }
 
 export function writeRequest({ requestId, execEndpoint, targetExecutor, parameters, docs, headers }: Message): string | Promise<string> {
@@ -78,6 +86,7 @@ export function writeRequest({ requestId, execEndpoint, targetExecutor, paramete
 /** @throws what is wrong with an answer */
 export function readAnswer(json: Json): Message {
   const header = json.header ?? {}
+  const deltas = deltasIn(json)
   return {
     requestId: requestIdOf(json) ?? '',
     execEndpoint: header.exec_endpoint ?? header.execEndpoint ?? undefined,
@@ -86,7 +95,8 @@ export function readAnswer(json: Json): Message {
     parameters: json.parameters ?? {},
     routes: (json.routes ?? []).map(readStop),
     docs: documents(json.data),
-    ordinal: json.partial === true ? (json.ordinal ?? 0) : undefined,
+    ordinal: json.partial === true || deltas !== undefined ? (json.ordinal ?? 0) : undefined,
+    deltas,
   }
 }
 

@@ -14,6 +14,7 @@ import { checkNames } from '../../names.js'
 import type { Settings } from '../options.js'
 import { type Deferring, listed } from './answer.js'
 import { isPreflighted } from './csrf.js'
+import { wantsDeltas, withDeltas } from './deltas.js'
 import { graphQLError, refusal } from './failures.js'
 import { type Data, documents } from './input.js'
 import { filled, type Lists } from './variables.js'
@@ -95,6 +96,7 @@ export function streamDocs(
   { onError, prefetch }: Settings,
 ): (root: unknown, args: StreamArguments, context: Context, info: GraphQLResolveInfo) => Promise<AsyncIterableIterator<Response>> {
   const whole = inOne(peer)
+  const grown = withDeltas(peer)
   return async (_root, args, context, info) => {
     filled(info.variableValues, context.lists)
     const heard = (response: Response) => {
@@ -104,7 +106,7 @@ export function streamDocs(
     }
     try {
       const { requestSize, resultsInOrder, partial } = args
-      const responses = await send(partial === false ? whole : peer, args, context, {
+      const responses = await send(partial === false ? whole : wantsDeltas(info) ? grown : peer, args, context, {
         requestSize: requestSize ?? undefined,
         resultsInOrder: resultsInOrder ?? undefined,
         prefetch,

@@ -18,8 +18,10 @@ import { jsonOf, unwritable } from '../../../doc/json-value.js'
 import type { Response } from '../../../request/response.js'
 import type { Route } from '../../../request/route.js'
 import type { Status } from '../../../request/status.js'
+import type { MessageDelta } from '../../deltas.js'
 import { publicMessage } from '../../public-message.js'
 import { type Deferring, listed } from './answer.js'
+import { piece } from './deltas.js'
 import { UNWRITABLE } from './failures.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
@@ -68,8 +70,12 @@ function tagsOf(document: Document): unknown {
 }
 
 function parametersOf({ parameters }: Response): unknown {
+  return sayable(parameters, 'parameters')
+}
+
+function sayable(value: unknown, name: string): unknown {
   try {
-    return jsonOf(parameters, 'parameters')
+    return jsonOf(value, name)
   } catch (error) {
     throw unsayable(error as Error)
   }
@@ -134,6 +140,22 @@ const RouteType = new GraphQLObjectType<Route>({
   },
 })
 
+const DeltaType = new GraphQLObjectType<MessageDelta & { readonly id: string }>({
+  name: 'Delta',
+  description: 'More of one document.',
+  fields: {
+    at: { ...field(required(GraphQLInt)), description: 'Which document of its request, counted from 0 in the order in which they began to grow.' },
+    id: { ...field(required(GraphQLString)), description: 'That of the document.' },
+    fresh: {
+      ...field(required(GraphQLBoolean)),
+      description: 'Whether its document comes with it, as it was before: docs are those of fresh deltas, in their order.',
+    },
+    text: { ...field(GraphQLString), description: 'To be appended to its text.' },
+    blob: { ...field(Base64), description: 'To be appended to its blob.' },
+    tags: { ...field(JSONScalar, (delta) => delta.tags && sayable(delta.tags, 'tags')), description: 'To be set.' },
+  },
+})
+
 /** One response of a subscription. */
 export const DocsResponse = new GraphQLObjectType<Response>({
   name: 'DocsResponse',
@@ -141,11 +163,16 @@ export const DocsResponse = new GraphQLObjectType<Response>({
   fields: {
     requestId: field(required(GraphQLString)),
     execEndpoint: field(required(GraphQLString), ({ header }) => header.execEndpoint),
-    docs: documents(required(list(StrawberryDocument)), ({ docs }) => docs),
+    docs: documents(required(list(StrawberryDocument)), (response) => piece(response)?.docs ?? response.docs),
     parameters: field(required(JSONScalar), parametersOf),
     status: field(required(StatusType), (response) => response),
     routes: field(required(list(RouteType))),
     partial: field(required(GraphQLBoolean)),
     ordinal: field(required(GraphQLInt)),
+    delta: {
+      ...field(list(DeltaType), (response) => piece(response)?.list),
+      description:
+        'What a partial response appends, where the executor yields deltas. Who asks for it gets a document whole before its first delta, and in the last response: docs of the others are empty.',
+    },
   },
 })

@@ -16,6 +16,8 @@ export class Waiting {
     readonly request: Request,
     /** Until when it is waited for. */
     readonly deadline: Scope['deadline'],
+    /** The most bytes of an answer. */
+    private readonly limit: number,
     private readonly resolve: (answer: Message) => void,
     private readonly reject: (reason: unknown) => void,
   ) {}
@@ -34,7 +36,7 @@ export class Waiting {
     const before = this.#parts ?? Promise.resolve()
     this.#parts = before.then(async () => {
       if (this.#over) return
-      await request.emit?.(partOf(request, message))
+      await request.emit?.(partOf(request, message, this.limit))
       if (++this.#taken % (WINDOW / 2) === 0) taken(request.id, this.#taken)
     })
     // Who waits for the answer hears of it.

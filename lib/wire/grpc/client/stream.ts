@@ -3,6 +3,7 @@ import { clearTimeout, nextTurn, setTimeout } from '../../../base/clock.js'
 import { type ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
+import { Numbers } from '../../deltas.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { ProtoError } from '../../proto/index.js'
@@ -16,6 +17,8 @@ export interface LaneOptions {
   readonly address: string
   /** What its requests have in common: for whom they are made. */
   readonly key: string
+  /** The most bytes of an answer. */
+  readonly limit: number
   encode(message: Message): Uint8Array
   /** A promise for many documents. */
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
@@ -32,6 +35,7 @@ export class SharedStream {
   /** Given up, but maybe still answered. */
   readonly #gone = new Set<string>()
   readonly #queue: Waiting[] = []
+  readonly #numbers = new Numbers()
   readonly #linger = new IdleTimeout()
   readonly #unwatch: () => void
   #begun = false
@@ -100,7 +104,7 @@ export class SharedStream {
   ask(request: Request, deadline: Scope['deadline']): Promise<Message> {
     this.#linger.note()
     return new Promise((resolve, reject) => {
-      const waiting = new Waiting(request, deadline, resolve, reject)
+      const waiting = new Waiting(request, deadline, this.#options.limit, resolve, reject)
       this.#waiting.set(request.id, waiting)
       this.#queue.push(waiting)
       if (!this.#writing) void this.#write()
@@ -166,8 +170,9 @@ export class SharedStream {
       const error = failure('unimplemented', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
       return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
-    const waiting = this.#waiting.get(message.requestId)
+    const waiting = this.#waiting.get(this.#numbers.idOf(message))
     if (message.ordinal === undefined) {
+      this.#numbers.end(message.requestId)
       this.#unanswered--
       this.#room?.()
     }

@@ -21,11 +21,12 @@ export class SharedStreams {
     const { calls } = this
     const { scope } = request
     const { model } = calls.settings
-    const { call, ended, failure } = calls.stream({ [METADATA.partial]: '1', [METADATA.window]: String(WINDOW), ...brought })
+    const { call, ended, failure } = calls.stream({ [METADATA.partial]: '1', [METADATA.deltas]: '1', [METADATA.window]: String(WINDOW), ...brought })
     const sharedStream: SharedStream = new SharedStream(call, scope, {
       address: calls.address,
       failure,
       key: this.#keyOf(request),
+      limit: calls.settings.maxMessageBytes,
       encode: (message) => encodeMessage(message, { model }),
       encodeInTurns: (message) => encodeInTurns(message, { model }),
       decode: (bytes) => decodeMessage(bytes, { model }),

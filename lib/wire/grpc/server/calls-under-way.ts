@@ -3,6 +3,7 @@ import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
+import type { Numbering } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import { answer, type Message, sealed, unwritten } from '../../message.js'
 import { outcome, Refusal } from '../../outcome.js'
@@ -56,7 +57,7 @@ export class CallsUnderWay {
    * Has the peer answer once there is room in the share, and keeps what must not leave: stacks.
    * @throws Refusal for a request that is none, and what `answer()` throws
    */
-  async answer(message: Message, scope: Scope, share: Share, partial?: (answer: Message) => Promise<void>): Promise<Message> {
+  async answer(message: Message, scope: Scope, share: Share, partial?: (answer: Message) => Promise<void>, deltas?: Numbering): Promise<Message> {
     const given: unknown = message.parameters[RESULTS]
     const place = new Seat(share, scope)
     const hand = async (part: Message): Promise<void> => {
@@ -71,7 +72,7 @@ export class CallsUnderWay {
       const room = place.enter()
       if (room !== undefined) await room
       if (scope.aborted) throw scope.reason
-      return this.#outward(await answer(this.#peer, message, scope, partial && hand), given)
+      return this.#outward(await answer(this.#peer, message, scope, partial && hand, deltas), given)
     } finally {
       place.leave()
     }

@@ -8,6 +8,8 @@ export interface StreamOptions {
   readonly ordered: boolean
   /** Partial answers. */
   readonly parts: boolean
+  /** As deltas, where they are. */
+  readonly deltas: boolean
   /** How many of them it takes ahead; 0 for a client that does not say what it took. */
   readonly window: number
 }
@@ -20,6 +22,7 @@ export function streamOptionsOf(metadata: Metadata, most: number): StreamOptions
     limit: prefetch > 0 ? Math.min(prefetch, most) : most,
     ordered: said(METADATA.inOrder) === 'true',
     parts: said(METADATA.partial) === '1',
+    deltas: said(METADATA.deltas) === '1',
     window: /^\d{1,3}$/.test(said(METADATA.window)) ? Number(said(METADATA.window)) : 0,
   }
 }

@@ -1,6 +1,7 @@
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js'
 import { inFlight } from '../../../stream/in-flight.js'
 import type { Scope } from '../../../stream/scope.js'
+import { numbering } from '../../deltas.js'
 import { emptyMessage, type Message } from '../../message.js'
 import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { decodeMessage, ProtoError } from '../../proto/index.js'
@@ -40,7 +41,7 @@ export async function answerStream(call: Call, underWay: CallsUnderWay): Promise
 
 /** @throws what ends the call before its time */
 async function converse(call: Call, underWay: CallsUnderWay, share: Share, signal: AbortSignal): Promise<void> {
-  const { limit, ordered, parts, window } = streamOptionsOf(call.metadata, underWay.settings.prefetch)
+  const { limit, ordered, parts, deltas, window } = streamOptionsOf(call.metadata, underWay.settings.prefetch)
   const context = contextOf(call)
   const credits = new Credits(parts ? window : 0)
   // What a client says that it took comes behind requests that are not begun, so those are read.
@@ -49,6 +50,7 @@ async function converse(call: Call, underWay: CallsUnderWay, share: Share, signa
   call.on('end', () => credits.end())
   const outbox = new Outbox(call)
   let begun = 0
+  const numbers = deltas ? numbering() : undefined
   // Our own clients ask elsewhere for what is not begun. Others would fail: theirs is let finish, unless it has no end.
   const undrain = underWay.drain.onDrain((time) => (parts ? inbox.stop() : inbox.wane(() => begun > 0, time / 2)))
   try {
@@ -76,7 +78,7 @@ async function converse(call: Call, underWay: CallsUnderWay, share: Share, signa
         }
         begun++
         try {
-          const answer = await underWay.answer(message, work as Scope, share, parts ? partial : undefined)
+          const answer = await underWay.answer(message, work as Scope, share, parts ? partial : undefined, numbers)
           // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself, or it is wrong with this request.
           const refusal = parts || isAnswered(answer) ? undefined : refusalBehind(answer)
           if (refusal === undefined) return underWay.encodeInTurns(answer)

@@ -2,7 +2,8 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
-import { type Message, partOf, type Stop } from '../../message.js'
+import { deltasIn } from '../../deltas.js'
+import { emptyMessage, type Message, partOf, type Stop } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { collect, decode } from '../body.js'
 import { linesOf } from '../lines.js'
@@ -35,7 +36,7 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
       last = message
       continue
     }
-    await answers.request.emit?.(partOf(answers.request, message))
+    await answers.request.emit?.(partOf(answers.request, message, answers.limit))
   }
   if (last !== undefined) return last
   throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
@@ -52,6 +53,8 @@ function decodeText(bytes: Uint8Array, answers: Answers): string {
 async function answerOf(text: string, answers: Answers): Promise<Message> {
   try {
     const json = await parse(text)
+    const deltas = isPlainObject(json) ? deltasIn(json) : undefined
+    if (deltas !== undefined && (json as { header?: unknown }).header === undefined) return emptyMessage({ ordinal: 0, deltas })
     if (!isPlainObject(json) || !isPlainObject(json.header)) throw new HttpRefusal('invalid', 'it answers without a header, so it is no gateway of Jina')
     const { header, routes, ordinal, partial } = json as Record<string, any>
     return {
@@ -64,6 +67,7 @@ async function answerOf(text: string, answers: Answers): Promise<Message> {
       status: statusOf(header.status),
       routes: Array.isArray(routes) ? routes.map(stopOf) : [],
       ordinal: partial === true && Number.isInteger(ordinal) ? ordinal : undefined,
+      deltas,
     }
   } catch (error) {
     throw foreign(answers, say(error))

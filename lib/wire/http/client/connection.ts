@@ -5,6 +5,7 @@ import type { Connection } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
 import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
+import { DELTAS_HEADER } from '../../deltas.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
 import { failure, type Kind } from '../../outcome.js'
@@ -94,6 +95,7 @@ export class HttpConnection implements Connection {
       // Without partial answers, a line is as cheap as an object.
       accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
     }
+    if (request.emit !== undefined) headers[DELTAS_HEADER] = '1'
     Object.assign(headers, message.headers)
     if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
     let body: string | Uint8Array = text

@@ -7,7 +7,7 @@ import { type Answered, answered } from '../write.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 
 /** What a line or an event is about. */
-type Kind = 'response' | 'partial' | 'error'
+type Kind = 'response' | 'partial' | 'delta' | 'error'
 
 /** An answer line by line, or event by event. It begins with the first of them: until then, it can still become a refusal. */
 export class Stream {
@@ -66,7 +66,7 @@ export class Stream {
   /** @param said where it is written already */
   async send(message: Message, said = this.write(message)): Promise<void> {
     const { text, failed } = await this.#inOrder(said)
-    const kind = failed ? 'error' : message.ordinal !== undefined ? 'partial' : 'response'
+    const kind = failed ? 'error' : message.deltas !== undefined ? 'delta' : message.ordinal !== undefined ? 'partial' : 'response'
     await this.begin().write(framed(this.#format, kind, text))
   }
 

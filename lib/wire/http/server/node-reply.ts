@@ -89,23 +89,26 @@ export function openSink(
     }
     return { sink: { write }, finish: () => res.end() }
   }
-  const packer = packerOf(coding, zlib)
+  const { packer, flush } = packerOf(coding, zlib)
   packer.on('data', (chunk) => res.write(chunk))
   packer.on('end', () => res.end())
   packer.on('error', (error) => res.destroy(error))
   const write = async (text: string): Promise<void> => {
     if (scope.aborted) throw scope.reason
     packer.write(text)
-    await new Promise<void>((resolve) => packer.flush(resolve))
+    await new Promise<void>((resolve) => packer.flush(flush, resolve))
     await drained()
   }
   scope.watch(() => packer.destroy())
   return { sink: { write }, finish: () => packer.end() }
 }
 
-function packerOf(coding: Coding, zlib: Zlib): Transform & { flush(done: () => void): void } {
+/** What packs, and how a piece is pushed out of it so that the next is packed by what both have in common: by default, zlib would forget the last. */
+function packerOf(coding: Coding, zlib: Zlib): { packer: Transform & { flush(kind: number, done: () => void): void }; flush: number } {
   const { constants } = zlib
-  if (coding === 'gzip') return zlib.createGzip({ flush: constants.Z_SYNC_FLUSH })
-  if (coding === 'deflate') return zlib.createDeflate({ flush: constants.Z_SYNC_FLUSH })
-  return zlib.createBrotliCompress({ flush: constants.BROTLI_OPERATION_FLUSH, params: { [constants.BROTLI_PARAM_QUALITY]: QUALITY } })
+  if (coding === 'br') {
+    const packer = zlib.createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: QUALITY } })
+    return { packer, flush: constants.BROTLI_OPERATION_FLUSH }
+  }
+  return { packer: coding === 'gzip' ? zlib.createGzip() : zlib.createDeflate(), flush: constants.Z_SYNC_FLUSH }
 }

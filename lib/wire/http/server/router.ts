@@ -4,6 +4,7 @@ import type { Handler } from '../../../request/handler.js'
 import { type Authenticator, CHALLENGE, type Verdict } from '../../authentication.js'
 import { type CallContext, callContext } from '../../context-headers.js'
 import { Cors } from '../../cors.js'
+import { DELTAS_HEADER } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import type { Identity } from '../../identity.js'
 import { answer, type Message } from '../../message.js'
@@ -167,7 +168,13 @@ export class Router {
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)
     try {
-      const answered = await answer(this.#peer, message, exchange.scope, stream && ((part) => stream.send(part)))
+      const answered = await answer(
+        this.#peer,
+        message,
+        exchange.scope,
+        stream && ((part) => stream.send(part)),
+        exchange.header(DELTAS_HEADER) === '1' ? ALONE : undefined,
+      )
       if (stream?.begun) {
         await stream.send(answered)
         await stream.end()
@@ -197,6 +204,9 @@ function complained(envelope: string, { status }: Message): string {
   const detail: Complaint[] = [{ loc: ['body', 'parameters'], msg: status!.description, type: 'value_error' }]
   return `{"detail":${JSON.stringify(detail)},${envelope.slice(1)}`
 }
+
+/** There is one request, which needs no number. */
+const ALONE = (): undefined => undefined
 
 /** What a GET asks for. */
 async function asked(query: string): Promise<unknown> {

@@ -4,7 +4,8 @@ import type { Handler } from '../../../request/handler.js'
 import type { Request } from '../../../request/request.js'
 import { GATEWAY } from '../../../request/route.js'
 import type { CallContext } from '../../context-headers.js'
-import { answerOf, askedBy, type Message } from '../../message.js'
+import { DELTAS_HEADER, type Numbering, numbering } from '../../deltas.js'
+import { answerOf, askedBy, type Message, writerFor } from '../../message.js'
 import { checkNames } from '../../names.js'
 import { formatOf } from '../media.js'
 import type { Settings } from '../options.js'
@@ -34,7 +35,7 @@ export async function upload(
     throw new HttpRefusal('unsupported', 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream', {}, 406)
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
-  const { handler, written } = writing(askedBy(peer, context), stream)
+  const { handler, written } = writing(askedBy(peer, context), stream, exchange.header(DELTAS_HEADER) === '1' ? numbering() : undefined)
   checkNames({ execEndpoint: on })
   const responses = post(handler, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
     ...options,
@@ -42,7 +43,10 @@ export async function upload(
     signal: exchange.scope.signal,
   })
   try {
-    for await (const response of responses) await stream.send(answerOf(response), written.get(response))
+    for await (const response of responses) {
+      const { message, text } = written.get(response) ?? { message: answerOf(response) }
+      await stream.send(message, text)
+    }
     if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
     await stream.end()
   } catch (error) {
@@ -56,14 +60,21 @@ export async function upload(
   return undefined
 }
 
+interface Piece {
+  readonly message: Message
+  readonly text?: Answered
+}
+
 /** Pieces are written as they are handed on: an executor that makes one that cannot be is not run on, but fails of it, as on every wire. */
-function writing(peer: Handler, stream: Stream): { handler: Handler; written: WeakMap<object, Answered> } {
-  const written = new WeakMap<object, Answered>()
+function writing(peer: Handler, stream: Stream, deltas: Numbering | undefined): { handler: Handler; written: WeakMap<object, Piece> } {
+  const written = new WeakMap<object, Piece>()
   const handle = (request: Request): void | Promise<void> => {
     const { emit } = request
+    const write = writerFor(deltas)
     if (emit !== undefined)
       request.emit = async (piece) => {
-        written.set(piece, await stream.write(answerOf(piece)))
+        const message = write(piece)
+        written.set(piece, { message, text: await stream.write(message) })
         return emit(piece)
       }
     return peer.handle(request)

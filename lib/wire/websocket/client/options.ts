@@ -4,6 +4,7 @@ import type { ConnectOptions } from '../../connect-options.js'
 import { CONNECT_RULES } from '../../connect-options.js'
 import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../../defaults.js'
+import { DELTAS_QUERY } from '../../deltas.js'
 import type { RemoteOptions } from '../../remote-options.js'
 import { onNode, tlsNow } from '../../tls.js'
 import type { LineOptions } from './socket.js'
@@ -55,7 +56,7 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     keepalive,
     timeout,
     connectTimeout,
-    url: `${shown}${path}/?partial=1`,
+    url: `${shown}${path}/?partial=1&${DELTAS_QUERY}=1`,
     dryRunUrl: `${shown}${path}/dry_run`,
     credentials: Credentials.of(shown, options),
   }

@@ -1,9 +1,11 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
+import type { Response } from '../../../request/response.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf } from '../../context-headers.js'
+import { Numbers } from '../../deltas.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import { failure } from '../../outcome.js'
@@ -54,6 +56,7 @@ export class Stream implements Listener {
   /** What its requests have in common: a socket says once for whom it is. */
   readonly key: string
   readonly #pending = new Map<string, Waiting>()
+  readonly #numbers = new Numbers()
   readonly #opened: Promise<void>
   readonly #timer: ReturnType<typeof setTimeout>
   #begin!: () => void
@@ -211,7 +214,9 @@ export class Stream implements Listener {
   }
 
   #take(message: Message): void {
-    const waiting = this.#whose(message.requestId)
+    const id = this.#numbers.idOf(message)
+    if (message.ordinal === undefined) this.#numbers.end(id)
+    const waiting = this.#whose(id)
     if (waiting === undefined) return
     if (message.ordinal !== undefined) return this.#part(waiting, message)
     waiting.answered = true
@@ -248,7 +253,12 @@ export class Stream implements Listener {
     const { request } = waiting
     const { emit } = request
     if (emit === undefined) return
-    const part = partOf(request, message)
+    let part: Response
+    try {
+      part = partOf(request, message, this.settings.maxMessageBytes)
+    } catch (error) {
+      return waiting.reject(error)
+    }
     if (++this.#parts === PARTS) this.#line?.pause(true)
     const taken = (): void => {
       if (this.#parts-- === PARTS) this.#line?.pause(false)

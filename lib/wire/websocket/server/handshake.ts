@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http'
+import { DELTAS_QUERY } from '../../deltas.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 
 /** What a client asks for by the address and the headers of its first request. */
 export interface Asked {
   readonly dryRun: boolean
   readonly partial: boolean
+  /** Partial answers as deltas, where they are. */
+  readonly deltas: boolean
   readonly dialect: Dialect
 }
 
@@ -18,9 +21,10 @@ export function asked({ url = '/', headers }: IncomingMessage): Asked | undefine
   const mark = url.indexOf('?')
   const path = mark === -1 ? url : url.slice(0, mark)
   if (path !== '/' && path !== '/dry_run') return undefined
-  const partial = mark !== -1 && new URLSearchParams(url.slice(mark + 1)).get('partial') === '1'
+  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1))
+  const [partial, deltas] = [query.get('partial') === '1', query.get(DELTAS_QUERY) === '1']
   const chosen = choose(protocols(headers['sec-websocket-protocol']))
-  return { dryRun: path === '/dry_run', partial, dialect: chosen === 'bytes' ? bytes : json }
+  return { dryRun: path === '/dry_run', partial, deltas, dialect: chosen === 'bytes' ? bytes : json }
 }
 
 /**

@@ -8,6 +8,7 @@ import { inFlight } from '../../../stream/in-flight.js'
 import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { CallContext } from '../../context-headers.js'
+import { numbering } from '../../deltas.js'
 import { answer, emptyMessage, type Message, sealed, unwritten } from '../../message.js'
 import { isOfRequest, outcome, Refusal } from '../../outcome.js'
 import { outcomeIn, refusedStatus } from '../../status.js'
@@ -37,6 +38,7 @@ export class Session {
   #ending = DONE
   /** An answer that takes several turns to write: those behind it wait, as pieces of one request leave in their order. */
   #writing: Promise<unknown> | undefined
+  readonly #numbers = numbering()
   #probe: ReturnType<typeof setInterval> | undefined
 
   constructor(
@@ -103,8 +105,9 @@ export class Session {
     // One each: listeners on a signal that outlives the request would pile up.
     const scope = this.#scope.child()
     try {
-      const { partial } = this.asked
-      const answered = await answer(this.peer, { ...message, context: this.context }, scope, partial ? this.#send : undefined)
+      const { partial, deltas } = this.asked
+      const asked = { ...message, context: this.context }
+      const answered = await answer(this.peer, asked, scope, partial ? this.#send : undefined, deltas ? this.#numbers : undefined)
       // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself, or it is wrong with this request.
       const { kind = 'failed', executor } = outcomeIn(answered.status) ?? {}
       if (!partial && kind !== 'failed' && executor !== GATEWAY && !isOfRequest(kind)) throw outOfReach(answered.status!)

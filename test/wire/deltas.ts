@@ -1,0 +1,270 @@
+// What streamed tokens cost on each wire, and who gets what: deltas go to who asks for them, documents to all others.
+import { Metadata } from '@grpc/grpc-js'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import WebSocket from 'ws'
+import { Client } from '../../lib/client/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { type Call, Document, DocumentArray, delta, Flow } from '../../lib/index.js'
+import { emptyMessage } from '../../lib/wire/message.js'
+import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
+import { events } from '../support/sse.js'
+import { tap } from '../support/tap.js'
+import { Raw } from './grpc/raw.js'
+
+const test = suite('deltas on the wires')
+const TOKENS = 2000
+/** As a model says them, one by one: 8,000 characters. */
+const token = (at: number): string => ` ${String.fromCharCode(97 + (at % 26)).repeat(3)}`
+const TEXT = Array.from({ length: TOKENS }, (_, at) => token(at)).join('')
+const MOST = 3 * TEXT.length + 60 * TOKENS
+
+async function* talk({ docs: [doc], parameters }: Call<any, any>) {
+  for (let at = 0; at < (parameters.tokens ?? TOKENS); at++) yield delta(doc!, { text: token(at) })
+}
+
+let flow: any
+let gateway: Gateway
+let at: Record<'grpc' | 'http' | 'websocket', { host: string; port: number }>
+test.before(async () => {
+  flow = await new Flow({ name: 'near' }).add({ name: 'actor', uses: talk as any }).open()
+  gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true, onError: () => {} })
+  at = Object.fromEntries(Object.entries(gateway.addresses).map(([name, host]) => [name, { host, port: Number(new URL(host!).port) }])) as typeof at
+})
+test.after(async () => {
+  await gateway.close(0)
+  await flow.close()
+})
+
+/** All copies of documents that are made meanwhile, at both ends. */
+async function clones(work: () => Promise<unknown>): Promise<number> {
+  const came = decodeMessage(encodeMessage(emptyMessage({ docs: DocumentArray.from(['']) }))).docs[0]!
+  const kinds = [Document.prototype, Object.getPrototypeOf(came) as Document<any>].map((prototype) => ({ prototype, clone: prototype.clone }))
+  let count = 0
+  for (const { prototype, clone } of kinds)
+    prototype.clone = function (this: Document<any>) {
+      count++
+      return clone.call(this)
+    }
+  try {
+    await work()
+  } finally {
+    for (const { prototype, clone } of kinds) prototype.clone = clone
+  }
+  return count
+}
+
+const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' }
+
+for (const protocol of ['grpc', 'http', 'websocket'] as const) {
+  test(`2,000 tokens cost what they are, over ${protocol}, and no copy of their document each`, async () => {
+    await using between = await tap(at[protocol].port)
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${between.port}`)
+    const seen: string[] = []
+    let whole = ''
+    const copies = await clones(async () => {
+      for await (const response of client.post('/', [{ id: 'x', text: '' }])) {
+        if (response.partial) seen.push(response.delta![0]!.text!)
+        else whole = response.docs[0]!.text
+      }
+    })
+    assert.is(seen.join(''), TEXT)
+    assert.is(whole, TEXT)
+    assert.ok(between.received <= MOST, `${between.received} bytes, not ${MOST}`)
+    assert.ok(copies < 10, `${copies} copies`)
+  })
+
+  test(`an executor elsewhere, over ${protocol}: what it appends is handed on, and never put together`, async () => {
+    await using between = await tap(at[protocol].port)
+    await using front = await new Flow({ name: 'front' })
+      .add({ name: 'elsewhere', external: true, host: `${SCHEMES[protocol]}://127.0.0.1:${between.port}` })
+      .open()
+    await using door = await Gateway.serve(front, { protocol, onError: () => {} })
+    await using outer = await tap(Number(new URL(door.addresses[protocol]!).port))
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${outer.port}`)
+    let text = ''
+    let pieces = 0
+    const copies = await clones(async () => {
+      for await (const { delta, partial } of client.post('/', [{ id: 'x', text: '' }])) {
+        if (!partial) continue
+        pieces++
+        text += delta![0]!.text
+      }
+    })
+    assert.is(text, TEXT)
+    assert.is(pieces, TOKENS)
+    for (const { received } of [between, outer]) assert.ok(received <= MOST, `${received} bytes, not ${MOST}`)
+    assert.ok(copies < 20, `${copies} copies`)
+  })
+}
+
+const post = (port: number, accept: string, headers: object, tokens = TOKENS) =>
+  fetch(`http://127.0.0.1:${port}/post`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept, ...headers },
+    body: JSON.stringify({ data: [{ id: 'x', text: '' }], execEndpoint: '/', parameters: { tokens } }),
+  })
+
+const ASK = { 'sluice-deltas': '1' }
+
+for (const accept of ['application/x-ndjson', 'text/event-stream'])
+  test(`2,000 tokens cost what they are, as ${accept}`, async () => {
+    await using between = await tap(at.http.port)
+    const text = await (await post(between.port, accept, ASK)).text()
+    assert.is(text.match(/"delta":/g)?.length, TOKENS)
+    assert.ok(between.received <= MOST, `${between.received} bytes, not ${MOST}`)
+  })
+
+test('2,000 tokens that are packed cost less', async () => {
+  const sizes: Record<string, number> = {}
+  for (const coding of ['identity', 'gzip', 'deflate', 'br']) {
+    await using between = await tap(at.http.port)
+    await (await post(between.port, 'text/event-stream', { ...ASK, 'accept-encoding': coding })).text()
+    sizes[coding] = between.received
+  }
+  for (const coding of ['gzip', 'deflate', 'br']) assert.ok(sizes[coding]! < 0.6 * sizes.identity!, JSON.stringify(sizes))
+})
+
+test('2,000 tokens of an upload cost what they are', async () => {
+  await using between = await tap(at.http.port)
+  const response = await fetch(`http://127.0.0.1:${between.port}/post`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', ...ASK },
+    body: '{"id":"x","text":""}\n',
+  })
+  assert.is((await response.text()).match(/"delta":/g)?.length, TOKENS)
+  assert.ok(between.received <= MOST, `${between.received} bytes, not ${MOST}`)
+})
+
+/** What a WebSocket in JSON says to one request. */
+async function frames(port: number, path: string, tokens: number): Promise<any[]> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, 'json')
+  await new Promise((resolve) => socket.once('open', resolve))
+  const all: any[] = []
+  socket.on('message', (data) => all.push(JSON.parse(String(data))))
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.send(JSON.stringify({ data: [{ id: 'x', text: '' }], execEndpoint: '/', parameters: { tokens } }))
+  socket.send('{}')
+  await closed
+  return all
+}
+
+test('2,000 tokens cost what they are, over a WebSocket in JSON', async () => {
+  await using between = await tap(at.websocket.port)
+  const all = await frames(between.port, '/?partial=1&deltas=1', TOKENS)
+  assert.is(all.filter(({ delta }) => delta).length, TOKENS)
+  assert.ok(between.received <= MOST, `${between.received} bytes, not ${MOST}`)
+})
+
+const subscription = (fields: string) => `subscription { docs(data: [{ id: "x", text: "" }], execEndpoint: "/") { ${fields} } }`
+
+test('2,000 tokens cost what they are, over GraphQL, where only they are asked for', async () => {
+  await using between = await tap(at.http.port)
+  await using client = new Client(`http://127.0.0.1:${between.port}`)
+  let text = ''
+  for await (const { data } of client.subscribe(subscription('delta { text }'))) text += data.docs.delta?.[0].text ?? ''
+  assert.is(text, TEXT)
+  assert.ok(between.received <= MOST, `${between.received} bytes, not ${MOST}`)
+})
+
+test('over GraphQL, documents beside deltas come whole at the beginning and at the end', async () => {
+  await using between = await tap(at.http.port)
+  await using client = new Client(`http://127.0.0.1:${between.port}`)
+  const texts: string[][] = []
+  let ordinals = 0
+  for await (const { data } of client.subscribe(subscription('partial ordinal delta { at text } docs { text }'))) {
+    const { partial, ordinal, docs } = data.docs
+    assert.is(ordinal, ordinals++)
+    if (!partial || docs.length > 0) texts.push(docs.map(({ text }: any) => text))
+  }
+  assert.equal(texts, [[''], [TEXT]])
+  // The envelope of GraphQL, its events and the names of these fields: 130 bytes.
+  assert.ok(between.received <= 3 * TEXT.length + 140 * TOKENS, `${between.received} bytes`)
+})
+
+// ── who does not ask ─────────────────────────────────────────────────────────────────────────────────────
+
+const TEXTS = [' aaa', ' aaa bbb', ' aaa bbb ccc', ' aaa bbb ccc']
+
+for (const [name, headers] of [
+  ['', {}],
+  ['with another word', { 'sluice-deltas': 'yes' }],
+] as const)
+  test(`who does not ask for deltas gets documents, in lines and events ${name}`, async () => {
+    const lines = (await (await post(at.http.port, 'application/x-ndjson', headers, 3)).text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    assert.equal(
+      lines.map(({ data: [{ text }] }) => text),
+      TEXTS,
+    )
+    assert.ok(lines.every((line) => !('delta' in line || 'of' in line)))
+    const seen: [string, string][] = []
+    for await (const { event, data } of events(await post(at.http.port, 'text/event-stream', headers, 3)))
+      if (event !== 'end') seen.push([event, data.data[0].text])
+    assert.equal(seen, [
+      ['partial', TEXTS[0]],
+      ['partial', TEXTS[1]],
+      ['partial', TEXTS[2]],
+      ['response', TEXTS[3]],
+    ])
+  })
+
+test('who asks for one answer in JSON gets it, whatever else it asks for', async () => {
+  const { data, ...rest } = await (await post(at.http.port, 'application/json', ASK, 3)).json()
+  assert.is(data[0].text, TEXTS[3])
+  assert.not('delta' in rest)
+})
+
+test('who does not ask for deltas gets documents, over a WebSocket', async () => {
+  assert.equal(
+    (await frames(at.websocket.port, '/?partial=1', 3)).map(({ data: [{ text }] }) => text),
+    TEXTS,
+  )
+  // Without partial answers, there are none of deltas.
+  assert.equal(
+    (await frames(at.websocket.port, '/?deltas=1', 3)).map(({ data: [{ text }] }) => text),
+    [TEXTS[3]],
+  )
+})
+
+test('who does not ask for deltas gets documents, over gRPC', async () => {
+  using raw = new Raw(at.grpc.host)
+  const asked = async (...keys: string[]) => {
+    const metadata = new Metadata()
+    for (const key of keys) metadata.set(key, '1')
+    const docs = DocumentArray.from([new Document({ id: 'x', text: '' })])
+    const message = Buffer.from(encodeMessage(emptyMessage({ requestId: 'a', execEndpoint: '/', parameters: { tokens: 3 }, docs })))
+    return (await raw.converse('/jina.JinaRPC/Call', [message], metadata)).answers.map((bytes) => decodeMessage(bytes))
+  }
+  assert.equal(
+    (await asked('sluice-partial')).map(({ docs }) => docs.texts.join()),
+    TEXTS,
+  )
+  assert.equal(
+    (await asked('sluice-deltas')).map(({ docs }) => docs.texts.join()),
+    [TEXTS[3]],
+  )
+  const pieces = await asked('sluice-partial', 'sluice-deltas')
+  assert.equal(
+    pieces.map(({ docs, deltas }) => [docs.texts, deltas?.of, deltas?.list.map(({ at, text }) => [at, text])]),
+    [
+      [[''], 0, [[0, ' aaa']]],
+      [[], 0, [[0, ' bbb']]],
+      [[], 0, [[0, ' ccc']]],
+      [[TEXTS[3]], undefined, undefined],
+    ],
+  )
+})
+
+test('who does not ask for deltas gets documents, over GraphQL', async () => {
+  await using client = new Client(at.http.host)
+  const parameters = JSON.stringify({ tokens: 3 })
+  const seen: string[] = []
+  const query = `subscription ($parameters: JSONScalar, $no: Boolean!) { docs(data: [{ id: "x", text: "" }], execEndpoint: "/", parameters: $parameters) { docs { text } delta @include(if: $no) { text } } }`
+  for await (const { data } of client.subscribe(query, { parameters, no: false })) seen.push(data.docs.docs[0].text)
+  assert.equal(seen, TEXTS)
+})
+
+test.run()
