@@ -27,3 +27,30 @@ export interface EndpointSchemas {
   readonly input: InputSchemas
   readonly output: OutputSchemas
 }
+
+/** What the executors of a Flow say of the requests of one endpoint: for whoever describes it. */
+export interface EndpointDescription {
+  /** What documents must be that come in: all of them hold. */
+  readonly input: Described
+  /** What executors take as parameters, by their names. */
+  readonly parameters: readonly { readonly executor: string; readonly schema: StandardSchemaV1 }[]
+  /** What documents are that come out: what the one or the other says. Empty where it is not known of all. */
+  readonly output: readonly Described[]
+}
+
+/** Schemas of tags and texts, which all hold for a document. */
+export interface Described {
+  readonly tags: readonly StandardSchemaV1[]
+  readonly text: readonly StandardSchemaV1[]
+}
+
+/** By endpoint, `/default` being all that are not named. */
+export type Descriptions = ReadonlyMap<string, EndpointDescription>
+
+/** Where nobody says anything. */
+export const NONE: Descriptions = new Map()
+
+/** Who can describe its endpoints. As long as nothing changes, the answer is the same object. */
+export interface Describing {
+  describe(): Promise<Descriptions> | undefined
+}

@@ -6,6 +6,7 @@ import { Executor } from '../executor/executor.js'
 import type { Saying } from '../executor/schemas.js'
 import type { Background } from '../graph/background.js'
 import type { Sayings } from '../handler/schema-table.js'
+import type { Validation } from '../handler/validation.js'
 import { start } from '../place/inline.js'
 import type { Handler } from '../request/handler.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
@@ -17,6 +18,8 @@ export interface Deployment {
   readonly peer: Handler
   /** What is opened and closed for it, in this order and backwards. */
   readonly parts: readonly Part[]
+  /** Given where it says of its documents and parameters what they must be. */
+  readonly validation?: Validation | undefined
 }
 
 /**
@@ -60,11 +63,12 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     parts.push(batching)
     inner = batching
   }
+  let validation: Validation | undefined
   const said = sayings(options, handlers[0]!)
   if ([...said.bound.values(), said.type, said.over].some((one) => ((one as Saying)?.input ?? (one as Saying)?.output) !== undefined)) {
     const { Validation } = await import('../handler/validation.js')
     const { metas } = handlers[0] as Partial<Executor>
-    const validation = new Validation(inner, { name, metas, said, probe: DRY_RUN })
+    validation = new Validation(inner, { name, metas, said, probe: DRY_RUN })
     if (!external) checkEndpoints(`input and output of ${name}`, validation.named, handlers[0]!.endpoints ?? [], warner(logger, name))
     inner = validation
   }
@@ -72,7 +76,7 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
     const [{ When }, { predicate }] = await Promise.all([import('../handler/when.js'), import('../handler/when-query.js')])
     inner = new When(inner, { holds: await predicate(name, options.when) })
   }
-  return { peer: inner, parts }
+  return { peer: inner, parts, validation }
 }
 
 /** Who may say schemas of an executor: its class or function, those that answer its endpoints, and `add()`. */

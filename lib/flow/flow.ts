@@ -5,6 +5,7 @@ import type { Document } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
 import type { PlotOptions } from '../draw/index.js'
 import type { ExecutorFunction } from '../executor/executor.js'
+import type { Descriptions } from '../executor/schemas.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type PostOptions } from '../post/options.js'
@@ -382,6 +383,11 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   /** What its executors are bound to, while it is open; `/default` is all that is not named. */
   get endpoints(): readonly string[] {
     return this.#running?.endpoints ?? []
+  }
+
+  /** What its executors say of documents and parameters, by endpoint, while it is open: for whoever serves it. */
+  describe(): Promise<Descriptions> | undefined {
+    return this.#running?.describe()
   }
 
   accepts(): boolean {

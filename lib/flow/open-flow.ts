@@ -3,6 +3,7 @@ import { ExecutorError, FlowBuildError } from '../base/errors.js'
 import { closeAll, openAll, type Part } from '../base/lifecycle.js'
 import { log } from '../base/logger.js'
 import { DEFAULT_ENDPOINT, DRY_RUN } from '../executor/bindings.js'
+import type { Describing, Descriptions } from '../executor/schemas.js'
 import type { Gateway } from '../gateway/gateway.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import { Background } from '../graph/background.js'
@@ -15,8 +16,9 @@ import { UnderWay, whenFinished } from '../request/under-way.js'
 import { Scope } from '../stream/scope.js'
 import { wait } from '../stream/wait.js'
 import { type Deployment, deploy } from './deployment.js'
+import type { Place } from './description.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
-import type { FlowOptions, Plan } from './options.js'
+import type { AddOptions, FlowOptions, Plan } from './options.js'
 
 /** A third of what Kubernetes allows. */
 const CLOSE_TIMEOUT = 10_000
@@ -62,8 +64,17 @@ function served(name: string, options: FlowOptions): FlowOptions | undefined {
   )
 }
 
+function placeOf({ uses, external = false, when }: AddOptions, { validation }: Deployment): Place {
+  return {
+    schemas: (endpoint) => validation?.at(endpoint),
+    named: validation?.named ?? [],
+    passes: uses === undefined && !external,
+    chooses: when !== undefined,
+  }
+}
+
 /** A Flow that is open: its executors, and how requests walk through them. */
-export class Running implements Handler {
+export class Running implements Handler, Describing {
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   /** Those of executors that somebody wrote: what has no `uses` passes on whatever comes, which makes no endpoint of it. */
@@ -73,6 +84,8 @@ export class Running implements Handler {
   /** The only endpoints that any executor answers; undefined where there may be others. */
   readonly #only: ReadonlySet<string> | undefined
   readonly #strict: boolean
+  readonly #described: Describing['describe'] | undefined
+  #descriptions: Promise<Descriptions> | undefined
   #gateway: Gateway | undefined
 
   private constructor(
@@ -82,6 +95,7 @@ export class Running implements Handler {
     background: Background,
     only: ReadonlySet<string> | undefined,
     strict: boolean,
+    described: Describing['describe'] | undefined,
   ) {
     this.#walk = walk
     this.#parts = parts
@@ -89,6 +103,7 @@ export class Running implements Handler {
     this.#background = background
     this.#only = only
     this.#strict = strict
+    this.#described = described
   }
 
   /**
@@ -120,7 +135,15 @@ export class Running implements Handler {
     const endpoints = endpointsOf(named)
     // What executors elsewhere answer is theirs to say; where nobody answers anything, nothing can be misspelled.
     const open = foreign || endpoints.size === 0 || endpoints.has(DEFAULT_ENDPOINT) || options.unknownEndpoint === 'pass'
-    const running = new Running(walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse')
+    const described = deployments.some(({ validation }) => validation !== undefined)
+      ? async () =>
+          (await import('./description.js')).describe(
+            graph,
+            sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
+            [...endpoints, DEFAULT_ENDPOINT],
+          )
+      : undefined
+    const running = new Running(walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
     if (all === undefined) return running
     try {
       if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(all.exposeEndpoints ?? {}), running.endpoints, warner(logger))
@@ -146,6 +169,12 @@ export class Running implements Handler {
   /** What any of its executors is bound to. */
   get endpoints(): readonly string[] {
     return [...endpointsOf(this.#written)]
+  }
+
+  /** What its executors say of documents and parameters, by endpoint. */
+  describe(): Promise<Descriptions> | undefined {
+    this.#descriptions ??= this.#described?.()
+    return this.#descriptions
   }
 
   accepts(): boolean {

@@ -2,6 +2,7 @@ import { clearTimeout, setTimeout } from '../base/clock.js'
 import { type Coded, ExecutorError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { DRY_RUN } from '../executor/bindings.js'
+import type { Describing, Descriptions } from '../executor/schemas.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
@@ -50,6 +51,11 @@ export class Limiter implements Handler {
 
   get endpoints(): readonly string[] | undefined {
     return this.inner.endpoints
+  }
+
+  /** What the peer says of documents and parameters, by endpoint. */
+  describe(): Promise<Descriptions> | undefined {
+    return (this.inner as Partial<Describing>).describe?.()
   }
 
   accepts(endpoint: string): boolean {

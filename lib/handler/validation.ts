@@ -69,6 +69,11 @@ export class Validation implements Handler {
     return this.#schemas.named
   }
 
+  /** What holds at an endpoint. */
+  at(endpoint: string): EndpointSchemas | undefined {
+    return this.#schemas.at(endpoint)
+  }
+
   accepts(endpoint: string): boolean {
     return this.#inner.accepts(endpoint)
   }

@@ -1,3 +1,6 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Described, Descriptions, EndpointDescription } from '../../../executor/schemas.js'
+import { type JsonSchema, jsonSchemaOf, moved, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
 import type { Route } from './routes.js'
 
@@ -6,25 +9,141 @@ const json = (name: string) => ({ 'application/json': { schema: schema(name) } }
 const text = (description: string) => ({ type: 'string', description })
 const any = (description: string) => ({ type: 'object', additionalProperties: true, description })
 
-/** The service in the words of OpenAPI 3.1, made of the very routes that requests are led by. */
-export function openapiOf(routes: readonly Route[], { title, description }: Settings): object {
+/**
+ * The service in the words of OpenAPI 3.1, made of the very routes that requests are led by.
+ * @param described what the executors say of their documents and parameters, by endpoint
+ */
+export function openapiOf(routes: readonly Route[], { title, description }: Settings, described: Descriptions): object {
   const paths: Record<string, Record<string, object>> = {}
+  const types = new Types(described)
   for (const route of routes) {
     if (route.path.startsWith('/docs/')) continue
     paths[route.path] ??= {}
-    paths[route.path]![route.method.toLowerCase()] = operation(route)
+    paths[route.path]![route.method.toLowerCase()] = operation(route, types)
   }
-  return { openapi: '3.1.0', info: { title, description, version: '3' }, paths, components: { schemas: SCHEMAS } }
+  return { openapi: '3.1.0', info: { title, description, version: '3' }, paths, components: { schemas: types.schemas } }
 }
 
-function operation({ path, method, task, endpoint, summary, description, tags }: Route): object {
+function operation({ path, method, task, endpoint, summary, description, tags }: Route, types: Types): object {
   const operationId = `${method.toLowerCase()}_${path.replace(/\W+/g, '_').replace(/^_|_$/g, '') || 'root'}`
   const about = { operationId, summary, ...(description !== undefined && { description }), tags }
   if (task !== 'work') return { ...about, responses: told(task) }
-  if (method === 'GET') return { ...about, parameters: QUERY, responses: ANSWERS }
-  const request = json(endpoint === undefined ? 'EndpointRequest' : 'Request')
+  const { request, response } = endpoint === undefined ? types.any() : types.of(endpoint)
+  const responses = { ...ANSWERS, '200': { ...ANSWERS['200'], content: { ...ANSWERS['200'].content, ...json(response) } } }
+  if (method === 'GET') return { ...about, parameters: QUERY, responses }
   const lines = { 'application/x-ndjson': { schema: { ...text('A document on each line'), contentMediaType: 'application/x-ndjson' } } }
-  return { ...about, parameters: upload(endpoint), requestBody: { required: true, content: { ...request, ...lines } }, responses: ANSWERS }
+  return { ...about, parameters: upload(endpoint), requestBody: { required: true, content: { ...json(request), ...lines } }, responses }
+}
+
+interface Names {
+  readonly request: string
+  readonly response: string
+}
+
+const GENERAL: Names = { request: 'Request', response: 'Response' }
+
+/** The schemas of the description: those of any request, and those of endpoints whose executors say more. */
+class Types {
+  readonly schemas: Record<string, object> = { ...SCHEMAS }
+  readonly #described: Descriptions
+  readonly #known = new Map<string, Names>()
+  /** What begins names that are taken. */
+  readonly #names = new Set(['Any', 'Endpoint'])
+
+  constructor(described: Descriptions) {
+    this.#described = described
+  }
+
+  /** What requests and responses of an endpoint are. */
+  of(endpoint: string): Names {
+    const description = this.#described.get(endpoint) ?? this.#described.get('/default')
+    if (description === undefined) return GENERAL
+    let names = this.#known.get(endpoint)
+    if (names === undefined) this.#known.set(endpoint, (names = this.#make(endpoint, description)))
+    return names
+  }
+
+  /** Those of a route where the body names the endpoint: one after the other, and all others. */
+  any(): Names {
+    const endpoints = [...this.#described.keys()].filter((endpoint) => endpoint !== '/default')
+    if (this.#described.size === 0) return { request: 'EndpointRequest', response: 'Response' }
+    const named = endpoints.map((endpoint) => {
+      const { request } = this.of(endpoint)
+      return { allOf: [schema(request), { type: 'object', required: ['execEndpoint'], properties: { execEndpoint: { const: endpoint } } }] }
+    })
+    const others = { allOf: [schema('EndpointRequest'), { type: 'object', properties: { execEndpoint: { not: { enum: endpoints } } } }] }
+    this.schemas.AnyRequest = { oneOf: [...named, others] }
+    const responses = [...new Set([...endpoints.map((endpoint) => this.of(endpoint).response), 'Response'])]
+    this.schemas.AnyResponse = { anyOf: responses.map(schema) }
+    return { request: 'AnyRequest', response: 'AnyResponse' }
+  }
+
+  #make(endpoint: string, { input, parameters, output }: EndpointDescription): Names {
+    const name = this.#free(typeName(endpoint))
+    const told = this.#document(`${name}Document`, input, 'input')
+    const given = this.#all(
+      `${name}Parameters`,
+      parameters.map(({ schema }) => schema),
+      'input',
+      { type: 'object', description: 'For the executors' },
+    )
+    const request = told === undefined && given === undefined ? GENERAL.request : `${name}Request`
+    if (request !== GENERAL.request)
+      this.schemas[request] = {
+        allOf: [
+          schema('Request'),
+          {
+            type: 'object',
+            ...(isNeeded(given) && { required: ['parameters'] }),
+            properties: {
+              ...(told !== undefined && { data: { oneOf: [{ type: 'array', items: schema(told) }, schema(told), { type: 'null' }] } }),
+              ...(given !== undefined && { parameters: given }),
+            },
+          },
+        ],
+      }
+    const results = output.map((one, at) => this.#document(`${name}Result${at === 0 ? '' : at + 1}`, one, 'output'))
+    if (results.length === 0 || results.includes(undefined)) return { request, response: GENERAL.response }
+    const items = results.length === 1 ? schema(results[0]!) : { anyOf: results.map((result) => schema(result!)) }
+    this.schemas[`${name}Response`] = { allOf: [schema('Response'), { type: 'object', properties: { data: { type: 'array', items } } }] }
+    return { request, response: `${name}Response` }
+  }
+
+  /** @returns its name; undefined where nothing is known of it */
+  #document(name: string, { tags, text }: Described, side: 'input' | 'output'): string | undefined {
+    const ofTags = this.#all(`${name}Tags`, tags, side, { type: 'object' })
+    const ofText = this.#all(`${name}Text`, text, side, { type: 'string' })
+    if (ofTags === undefined && ofText === undefined) return undefined
+    const properties = { ...(ofTags !== undefined && { tags: ofTags }), ...(ofText !== undefined && { text: ofText }) }
+    const required = isNeeded(ofTags) ? { required: ['tags'] } : {}
+    this.schemas[name] = { allOf: [schema('Document'), { type: 'object', ...required, properties }] }
+    return name
+  }
+
+  /** What is said by several schemas at once. Of one that says nothing in JSON Schema, it is only known that there is one. */
+  #all(name: string, schemas: readonly StandardSchemaV1[], side: 'input' | 'output', nothing: JsonSchema): JsonSchema | undefined {
+    if (schemas.length === 0) return undefined
+    const said = schemas.map((one) => jsonSchemaOf(one, side) ?? nothing)
+    const all = said.map((one, at) => moved(one, `#/components/schemas/${name}${said.length === 1 ? '' : `/allOf/${at}`}`))
+    const [first, ...others] = all
+    this.schemas[name] = others.length === 0 ? first! : { allOf: all }
+    const needed = said.some(({ required }) => Array.isArray(required) && required.length > 0)
+    return needed ? { ...schema(name), [NEEDED]: true } : schema(name)
+  }
+
+  #free(name: string): string {
+    let free = name
+    for (let at = 2; this.#names.has(free); at++) free = `${name}${at}`
+    this.#names.add(free)
+    return free
+  }
+}
+
+/** Whether it is of something that has parts which must be there. JSON does not show it. */
+const NEEDED = Symbol('needed')
+
+function isNeeded(schema: JsonSchema | undefined): boolean {
+  return schema !== undefined && NEEDED in schema
 }
 
 function told(task: Route['task']): object {

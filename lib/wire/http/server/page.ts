@@ -80,7 +80,48 @@ function choice(label, values) {
   return [make('label', label + ' ', select), select]
 }
 
-function operation(path, method, about) {
+const GENERAL = ['Document', 'Request', 'EndpointRequest', 'Response', 'AnyRequest', 'AnyResponse']
+
+const named = (schema) => schema && schema.$ref ? schema.$ref.split('/').pop() : ''
+
+// What a schema says, with what it names in its place.
+function whole(schema, schemas, depth) {
+  if (Array.isArray(schema)) return schema.map((one) => whole(one, schemas, depth))
+  if (!schema || typeof schema !== 'object') return schema
+  const name = named(schema)
+  if (name && !GENERAL.includes(name) && schemas[name] && depth > 0) return whole(schemas[name], schemas, depth - 1)
+  return Object.fromEntries(Object.entries(schema).map(([key, one]) => [key, whole(one, schemas, depth)]))
+}
+
+// A value that fits a schema, more or less.
+function sampleOf(schema, schemas, depth) {
+  if (!schema || typeof schema !== 'object' || depth < 0) return null
+  if (schema.$ref) return sampleOf(schemas[named(schema)], schemas, depth - 1)
+  if ('default' in schema) return schema.default
+  if (schema.examples) return schema.examples[0]
+  if ('const' in schema) return schema.const
+  if (schema.enum) return schema.enum[0]
+  if (schema.allOf) return Object.assign({}, ...schema.allOf.map((one) => sampleOf(one, schemas, depth)))
+  if (schema.oneOf || schema.anyOf) return sampleOf((schema.oneOf || schema.anyOf)[0], schemas, depth)
+  switch (Array.isArray(schema.type) ? schema.type[0] : schema.type) {
+    case 'string': return schema.format === 'date-time' ? new Date(0).toISOString() : 'text'
+    case 'integer': case 'number': return Math.max(schema.minimum || 0, schema.exclusiveMinimum + 1 || 0)
+    case 'boolean': return false
+    case 'array': return [sampleOf(schema.items, schemas, depth - 1)]
+    case 'object': return Object.fromEntries((schema.required || []).map((key) => [key, sampleOf((schema.properties || {})[key], schemas, depth - 1)]))
+    default: return {}
+  }
+}
+
+// What an endpoint asks for, or answers, where it says more than any.
+function said(title, content, schemas) {
+  const schema = ((content || {})['application/json'] || {}).schema
+  const name = named(schema)
+  if (!name || GENERAL.includes(name)) return []
+  return [make('details', '', make('summary', title + ': ' + name), make('pre', JSON.stringify(whole(schema, schemas, 8), null, 2)))]
+}
+
+function operation(path, method, about, schemas) {
   const name = method.toUpperCase()
   const verb = make('b', name)
   verb.className = 'method'
@@ -96,9 +137,16 @@ function operation(path, method, about) {
     const [typeLabel, select] = choice('Content-Type', Object.keys(about.requestBody.content))
     type = select
     body = make('textarea')
+    const name = named(about.requestBody.content['application/json'].schema)
+    const document = { data: {}, parameters: {} }
+    if (!GENERAL.includes(name)) {
+      const { properties } = schemas[name].allOf[1]
+      if (properties.data) document.data = sampleOf(properties.data.oneOf[1], { ...schemas, Document: {} }, 12)
+      if (properties.parameters) document.parameters = sampleOf(properties.parameters, schemas, 12)
+    }
     const sample = () => {
       body.value = type.value === 'application/json'
-        ? JSON.stringify({ data: [{ text: 'hello' }], parameters: {}, ...(path === '/post' && { execEndpoint: '/' }) }, null, 2)
+        ? JSON.stringify({ data: [{ text: 'hello', ...document.data }], parameters: document.parameters, ...(path === '/post' && { execEndpoint: '/' }) }, null, 2)
         : '{"text":"hello"}\\n{"text":"world"}\\n'
     }
     type.addEventListener('change', sample)
@@ -115,6 +163,7 @@ function operation(path, method, about) {
     const tail = query.size || String(query) ? '?' + query : ''
     send(name, path + tail, type && type.value, body && body.value, accept.value, output)
   })
+  details.append(...said('Takes', (about.requestBody || {}).content, schemas), ...said('Gives', (about.responses['200'] || {}).content, schemas))
   details.append(acceptLabel, button, output)
   return details
 }
@@ -129,7 +178,7 @@ async function show() {
       for (const [method, about] of Object.entries(methods)) {
         const tag = (about.tags || ['Other'])[0]
         if (!groups.has(tag)) groups.set(tag, [])
-        groups.get(tag).push(operation(path, method, about))
+        groups.get(tag).push(operation(path, method, about, api.components.schemas))
       }
     }
     const link = make('a', 'openapi.json')

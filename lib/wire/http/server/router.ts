@@ -1,4 +1,5 @@
 import { newId } from '../../../doc/id.js'
+import { type Describing, type Descriptions, NONE } from '../../../executor/schemas.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { type Authenticator, CHALLENGE, type Verdict } from '../../authentication.js'
@@ -18,7 +19,6 @@ import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failureOf, retryAfter } from './failures.js'
-import { openapiOf } from './openapi.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
 import { type Route, routesOf } from './routes.js'
@@ -32,7 +32,8 @@ export class Router {
   readonly #settings: Settings
   readonly #routes = new Map<string, Map<string, Route>>()
   readonly #cors: Cors | undefined
-  readonly #openapi: string
+  readonly #all: readonly Route[]
+  #openapi: { readonly described: Descriptions; readonly text: string } | undefined
   readonly #authenticator: Authenticator
   readonly #drain: Drain
 
@@ -49,7 +50,7 @@ export class Router {
       this.#routes.set(route.path, methods)
     }
     this.#cors = settings.cors ? new Cors(settings.cors) : undefined
-    this.#openapi = JSON.stringify(openapiOf(routes, settings))
+    this.#all = routes
   }
 
   /** Answers with a reply, or piece by piece, and then with nothing. Never throws. */
@@ -129,7 +130,7 @@ export class Router {
     const reply = (body: string, status = 200): Reply => ({ status, headers, body })
     switch (task) {
       case 'openapi':
-        return reply(this.#openapi)
+        return reply(await this.#describe())
       case 'page': {
         const { body, headers: more } = asset(path)
         Object.assign(headers, more)
@@ -146,6 +147,13 @@ export class Router {
       default:
         return reply('{}')
     }
+  }
+
+  /** Made when somebody asks: a Flow may be opened later than it is offered, and again. */
+  async #describe(): Promise<string> {
+    const [{ openapiOf }, described = NONE] = await Promise.all([import('./openapi.js'), (this.#peer as Partial<Describing>).describe?.()])
+    if (described !== this.#openapi?.described) this.#openapi = { described, text: JSON.stringify(openapiOf(this.#all, this.#settings, described)) }
+    return this.#openapi.text
   }
 
   async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, context: CallContext | undefined): Promise<Reply | undefined> {

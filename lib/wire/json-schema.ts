@@ -1,0 +1,73 @@
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
+
+/** A JSON Schema, or a part of one. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+type Side = 'input' | 'output'
+
+/** What libraries can be asked that do not speak Standard JSON Schema yet: zod 4 before 4.2, arktype before 2.2. */
+interface Older {
+  toJSONSchema?(options: { io: Side; unrepresentable: 'any' }): JsonSchema
+  toJsonSchema?(): JsonSchema
+}
+
+/**
+ * What a schema says, as JSON Schema (draft 2020-12): by Standard JSON Schema, or by a method of its own.
+ * @param side what it takes, or what it gives. What it gives is laid over a document, so more may stand beside it
+ * @returns undefined where its library cannot say it
+ */
+export function jsonSchemaOf(schema: StandardSchemaV1, side: Side): JsonSchema | undefined {
+  const { jsonSchema } = schema['~standard'] as Partial<StandardJSONSchemaV1['~standard']>
+  const older = schema as Older
+  const ways = [
+    () => jsonSchema?.[side]({ target: 'draft-2020-12', libraryOptions: { unrepresentable: 'any' } }),
+    () => jsonSchema?.[side]({ target: 'draft-2020-12' }),
+    () => older.toJSONSchema?.({ io: side, unrepresentable: 'any' }),
+    () => older.toJsonSchema?.(),
+  ]
+  for (const way of ways) {
+    try {
+      const said = way()
+      if (said === undefined) continue
+      // Only what can be written, and a copy: libraries keep theirs.
+      const { $schema: _, ...written } = JSON.parse(JSON.stringify(said)) as JsonSchema
+      return side === 'output' ? (opened(written) as JsonSchema) : written
+    } catch {
+      // What it cannot represent, such as a Date, another way may.
+    }
+  }
+  return undefined
+}
+
+/** An object that may have more than it says. */
+function opened(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(opened)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const entries = Object.entries(schema).filter(([key, value]) => !(key === 'additionalProperties' && value === false))
+  return Object.fromEntries(entries.map(([key, value]) => [key, LITERAL.includes(key) ? value : opened(value)]))
+}
+
+/** Whose values are values, and no schemas. */
+const LITERAL = ['const', 'enum', 'default', 'examples']
+
+/** A schema that stands elsewhere than it was made for: its references to itself lead to where it stands. */
+export function moved(schema: JsonSchema, to: string): JsonSchema {
+  const walk = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(walk)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => {
+        if (key === '$ref' && typeof inner === 'string' && inner.startsWith('#')) return [key, `${to}${inner.slice(1)}`]
+        return [key, LITERAL.includes(key) ? inner : walk(inner)]
+      }),
+    )
+  }
+  return walk(schema) as JsonSchema
+}
+
+/** A name for an endpoint, as types have it: `/search/text` is `SearchText`. */
+export function typeName(endpoint: string): string {
+  const words = endpoint.split(/[^A-Za-z0-9]+/).filter((word) => word !== '')
+  const name = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
+  return name === '' ? 'Root' : /^[A-Za-z]/.test(name) ? name : `Endpoint${name}`
+}
