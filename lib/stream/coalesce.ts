@@ -69,7 +69,8 @@ export class Coalesce<T, B extends { [at: number]: T; readonly length: number }>
 
   /** Reads on, or says what there is to say. */
   #go(): void {
-    if (this.#waiter === undefined) return
+    // Who asked while this stepped aside has begun a read already.
+    if (this.#waiter === undefined || this.#reading) return
     if (this.#over || this.#batch.length >= this.#size) return this.#answer()
     try {
       this.#iterator ??= this.#source[Symbol.asyncIterator]()

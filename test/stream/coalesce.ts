@@ -2,6 +2,7 @@ import '../support/clock.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Coalesce } from '../../lib/stream/coalesce.js'
+import { overdue } from '../../lib/stream/event-loop.js'
 import { fake, real } from '../support/clock.js'
 import { deferred } from '../support/deferred.js'
 import { numbers, Source } from '../support/source.js'
@@ -242,6 +243,40 @@ test('R31: a large batch of ready items steps aside for timers', async () => {
 test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
+})
+
+test('who asks for a batch while a read that outlived the last one steps aside: the source is read once at a time', async () => {
+  const reads: ((step: IteratorResult<number>) => void)[] = []
+  let [under, most] = [0, 0]
+  const source: AsyncIterable<number> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        most = Math.max(most, ++under)
+        return new Promise((resolve) =>
+          reads.push((step) => {
+            under--
+            resolve(step)
+          }),
+        )
+      },
+    }),
+  }
+  const batches = gather(source, 10, 1)
+  const first = batches.next()
+  reads.shift()!({ done: false, value: 0 })
+  assert.equal(await within(5000, first), { done: false, value: [0] }, 'it idles, and a read is under way')
+  await turn()
+  // A turn that was used up by others.
+  overdue()
+  for (const end = performance.now() + 30; performance.now() < end; );
+  reads.shift()!({ done: false, value: 1 })
+  await Promise.resolve()
+  const second = batches.next()
+  await turn()
+  await turn()
+  while (reads.length > 0) reads.shift()!({ done: true, value: undefined })
+  assert.equal(await within(5000, second), { done: false, value: [1] })
+  assert.is(most, 1)
 })
 
 test.run()
