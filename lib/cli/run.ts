@@ -26,6 +26,7 @@ interface StreamOptions {
   targetExecutor?: string
   requestSize?: number
   prefetch?: number
+  prefetchDocuments?: number
   inOrder?: true
   continueOnError?: true
   failures?: string
@@ -99,7 +100,7 @@ async function opened(file: string, on: string): Promise<Flow<string>> {
   }
 }
 
-function streaming(command: Command, prefetch: string, examples: string): Command {
+function streaming(command: Command, flows: string, examples: string): Command {
   return command
     .option('--on <endpoint>', 'the endpoint to send them to', '/')
     .option('-i, --input <file>', 'where documents come from; - is stdin', '-')
@@ -109,7 +110,8 @@ function streaming(command: Command, prefetch: string, examples: string): Comman
     .option('--parameters <json>', 'parameters for the executors, such as \'{"top": 5}\'', jsonObject)
     .option('--target-executor <pattern>', 'only executors whose name starts with a match handle the documents')
     .option('--request-size <n>', `documents in a request; 0 puts all in one (default: ${DEFAULT_REQUEST_SIZE})`, integer)
-    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}${prefetch})`, integer)
+    .option('--prefetch <n>', `the most requests under way at a time; 0 for no bound (default: ${DEFAULT_PREFETCH}${flows})`, integer)
+    .option('--prefetch-documents <n>', `the most documents under way at a time (default: --prefetch times --request-size${flows})`, integer)
     .option('--in-order', 'write results in the order of the input, not as they complete')
     .option('--continue-on-error', 'go on when a request fails: say so, write the others, and end with exit code 1')
     .option('--failures <file>', 'write documents that failed there, as NDJSON with what they failed at, and go on; ends with exit code 1 if there were any')
@@ -218,12 +220,13 @@ function left(by: string, count: number, { output }: StreamOptions): string {
 }
 
 function postOptions(options: StreamOptions): PostOptions {
-  const { parameters, targetExecutor, requestSize, prefetch, inOrder, continueOnError, failures, progress, output } = options
+  const { parameters, targetExecutor, requestSize, prefetch, prefetchDocuments, inOrder, continueOnError, failures, progress, output } = options
   return {
     parameters,
     targetExecutor,
     requestSize,
     prefetch,
+    prefetchDocuments,
     resultsInOrder: inOrder,
     continueOnError: continueOnError ?? (failures === undefined ? undefined : true),
     // Results that scroll through the same terminal say enough.

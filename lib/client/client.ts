@@ -1,4 +1,4 @@
-import { callback, count, milliseconds, patience, type Retries, retries, string } from '../base/check.js'
+import { callback, count, milliseconds, patience, type Retries, retries, some, string } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
@@ -7,7 +7,7 @@ import { isAway } from '../base/retry-policy.js'
 import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
 import type { Inputs } from '../post/inputs.js'
-import type { PostOptions } from '../post/options.js'
+import { type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
@@ -53,6 +53,8 @@ export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata
   backoffMultiplier?: number | undefined
   /** The most requests of one post between its input and its consumer. Default 16; a post's own wins. */
   prefetch?: number | undefined
+  /** The most documents of one post between its input and its consumer. Default: `prefetch` times the post's `requestSize`; a post's own wins. */
+  prefetchDocuments?: number | undefined
   /**
    * One like the platform's `fetch`, for HTTP and GraphQL to go through. A page's cookies are not sent; where they should be:
    * `(url, init) => fetch(url, { ...init, credentials: 'include' })`. Default: Node's own client, elsewhere `fetch`.
@@ -90,6 +92,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
     if (!(value >= 1 && value < Infinity)) throw optionRange(name, 'a number ≥ 1', value)
   },
   prefetch: count,
+  prefetchDocuments: some,
   fetch: callback,
   logger: callback,
 }
@@ -138,8 +141,7 @@ export class Client implements Handler, AsyncDisposable {
 
   /** Sends documents to an endpoint of the Flow: as `flow.post()`, with the same options. */
   post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions = {}): Post<T> {
-    const { prefetch } = this.#options
-    return post<T>(this, on, inputs, options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options)
+    return post<T>(this, on, inputs, withDefaults(options, this.#options))
   }
 
   /** `post('/index', …)` */

@@ -1,13 +1,14 @@
 import { FLOW_RULES } from '../flow/options.js'
 import { EXECUTOR_KEYS, TIMEOUT } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, TEXT, TEXTS, TIME, UNKNOWN, VERSION } from './keys.js'
+import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, SOME, TEXT, TEXTS, TIME, UNKNOWN, VERSION } from './keys.js'
 import { SERVING_KEYS } from './serving-keys.js'
 
 /** What editors are told of the options of a Flow. */
 const OPTIONS: Keys = {
   name: option(TEXT, 'What the Flow is called in messages. Default flow.'),
   prefetch: option(COUNT, 'The most requests of one post between its input and its consumer. Default 16; 0 removes the bound.'),
+  prefetchDocuments: option(SOME, 'The most documents of one post between its input and its consumer. Default: prefetch times the size of its requests.'),
   workspace: option(TEXT, 'The folder below which executors get their own. Default none.'),
   env: option(TEXTS, 'What every executor finds in its env, under what it was given itself.'),
   join: option(JOIN, 'How documents of several last executors are united: concat (default), or merge by id.'),

@@ -10,6 +10,7 @@ import type { Code } from './module.js'
 import { Notices } from './notices.js'
 import { originOf } from './origins.js'
 import { specifierOf } from './specifier.js'
+import { NO_CLASS } from './uses.js'
 import { plain, toYaml } from './write.js'
 import { parseYaml } from './yaml.js'
 
@@ -94,7 +95,7 @@ async function readBack(text: string, plan: Plan, { folder, allowOutside, file }
   }
   const draft = (): Code | undefined => {
     const uses = plan.steps[made!.executors.length]!.options.uses
-    return typeof uses === 'function' ? (uses as Code) : undefined
+    return typeof uses === 'function' ? (uses as Code) : NO_CLASS.includes(uses as string) ? Executor : undefined
   }
   await fromSource({ text, file: undefined, folder }, new Notices(() => {}), make, { env, allowOutside, draft }).catch((error) => {
     if (!(error instanceof ConfigError)) throw error

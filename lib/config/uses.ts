@@ -154,7 +154,7 @@ export function modulesOf(fields: Fields): string[] {
 }
 
 /** Classes that a file may name without a module: they pass documents through. */
-const NO_CLASS = ['BaseExecutor', 'Executor']
+export const NO_CLASS: readonly string[] = ['BaseExecutor', 'Executor']
 
 /** As Python names modules: `my.package.module`. */
 const DOTTED = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/

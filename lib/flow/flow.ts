@@ -8,7 +8,7 @@ import type { ExecutorFunction } from '../executor/executor.js'
 import type { Descriptions } from '../executor/schemas.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Inputs } from '../post/inputs.js'
-import { checkPostOptions, type PostOptions } from '../post/options.js'
+import { checkPostOptions, type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
 import type { Parameters } from '../request/parameters.js'
@@ -292,19 +292,13 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     options: PostOptions<ParametersFor<Endpoints, On>> = {},
   ): Post<TagsFor<T, Endpoints, On>> {
     this.#ready(on)
-    return post(this, on, inputs, this.#own(options))
+    return post(this, on, inputs, withDefaults(options, this.options))
   }
 
   /** @throws what is in the way of requests for an endpoint */
   #ready(on: string): void {
     if (this.#state !== 'open') throw this.#refusal()
     if (typeof on === 'string') this.#running!.checkEndpoint(on || '/')
-  }
-
-  /** The options of a post, over those of the Flow. */
-  #own<O extends PostOptions<any>>(options: O): O {
-    const { prefetch } = this.options
-    return options?.prefetch === undefined && prefetch !== undefined ? { ...options, prefetch } : options
   }
 
   /** `post('/index', …)` */
@@ -376,7 +370,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
     checkPostOptions(typeof options === 'object' ? rest : options)
     return new Eventual(
       () => import('../post/one-to-one.js'),
-      ({ oneToOne }) => oneToOne(this, on, inputs, this.#own(rest as PostOptions)),
+      ({ oneToOne }) => oneToOne(this, on, inputs, withDefaults(rest as PostOptions, this.options)),
     )
   }
 

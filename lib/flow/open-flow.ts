@@ -37,6 +37,7 @@ function endpointsOf(parts: readonly Part[]): Set<string> {
 const IN_PROCESS: readonly string[] = [
   'name',
   'prefetch',
+  'prefetchDocuments',
   'workspace',
   'env',
   'join',

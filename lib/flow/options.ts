@@ -40,6 +40,11 @@ export interface FlowOptions extends GatewayOptions {
   portExpose?: GatewayOptions['port']
   /** The most requests of one post between its input and its consumer. Default 16; 0 removes the bound. A post's own `prefetch` wins. */
   prefetch?: number | undefined
+  /**
+   * The most documents of one post between its input and its consumer: `prefetch` bounds requests, of whatever size. Default: `prefetch` times
+   * the post's `requestSize`. A post's own `prefetchDocuments` wins. What clients post to a served Flow, they bound themselves.
+   */
+  prefetchDocuments?: number | undefined
   /** The folder below which executors get their own, `<workspace>/<name>/<shardId>`. Default none: an executor that asks for one fails. */
   workspace?: string | undefined
   /** What every executor finds in `this.env`, under what it was given itself. Texts by name. Default none. */
@@ -182,6 +187,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
   ...BOTH,
   ...SERVING_RULES,
   closeTimeout: milliseconds,
+  prefetchDocuments: some,
   onBackgroundError: callback,
   unknownEndpoint: word('refuse pass'),
   portExpose: SERVING_RULES.port,

@@ -37,8 +37,10 @@ export interface PostOptions<P extends object = Parameters> {
   prefetch?: number | undefined
   /**
    * The most documents between the input and the consumer, as `prefetch` bounds requests: both hold. Requests are made smaller where one alone
-   * would be too large. An integer ≥ 1. Default: `prefetch` times `requestSize`.
+   * would be too large. An integer ≥ 1; Infinity is no bound of its own. Default: `prefetch` times `requestSize`.
    */
+  prefetchDocuments?: number | undefined
+  /** @deprecated `prefetchDocuments`: what a gateway calls `maxDocuments` is another bound, of one request. */
   maxDocuments?: number | undefined
   /** Hand responses on in the order of the inputs. Default `false`: as they complete. */
   resultsInOrder?: boolean | undefined
@@ -67,11 +69,13 @@ export interface PostOptions<P extends object = Parameters> {
   signal?: AbortSignal | undefined
 }
 
-const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
+/** What checks each option of a post. */
+export const POST_RULES: Record<keyof PostOptions, (name: string, value: any) => void> = {
   parameters: object,
   targetExecutor: string,
   requestSize: size,
   prefetch: count,
+  prefetchDocuments: some,
   maxDocuments: some,
   resultsInOrder: flag,
   flushAfter: waiting,
@@ -88,7 +92,13 @@ const POST: Record<keyof PostOptions, (name: string, value: any) => void> = {
  * @throws TypeError (`ERR_OPTION_TYPE`) for an option of the wrong type or an unknown one, RangeError (`ERR_OPTION_RANGE`) for one out of range
  */
 export function checkPostOptions<O extends PostOptions<any>>(options: O): O {
-  return check('post()', options, POST)
+  return check('post()', options, POST_RULES)
+}
+
+/** The options of a post, over what the Flow or Client that it goes through says of all its posts. */
+export function withDefaults<O extends PostOptions<any>>(options: O, { prefetch, prefetchDocuments }: Pick<PostOptions, 'prefetch' | 'prefetchDocuments'>): O {
+  if ((prefetch ?? prefetchDocuments) === undefined) return options
+  return { ...options, prefetch: options?.prefetch ?? prefetch, prefetchDocuments: options?.prefetchDocuments ?? options?.maxDocuments ?? prefetchDocuments }
 }
 
 /** Milliseconds, or Infinity for never. */

@@ -13,7 +13,7 @@ import type { Inputs } from './inputs.js'
 import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './options.js'
 
 /**
- * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests on the way.
+ * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests, and `prefetchDocuments` documents, on the way.
  * Nothing is read before the first response is asked for.
  *
  * @throws TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call
@@ -26,12 +26,13 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
     requestSize = DEFAULT_REQUEST_SIZE,
     prefetch = DEFAULT_PREFETCH,
     flushAfter = DEFAULT_FLUSH_AFTER,
-    maxDocuments = Infinity,
+    maxDocuments,
+    prefetchDocuments = maxDocuments ?? Infinity,
     showProgress,
   } = checkPostOptions(options)
-  const size = Math.min(requestSize > 0 ? requestSize : Infinity, maxDocuments)
+  const size = Math.min(requestSize > 0 ? requestSize : Infinity, prefetchDocuments)
   // Together never more documents than may be. Without a bound for either, the quotient is none.
-  const limit = Math.min(prefetch || Infinity, Math.floor(maxDocuments / size || Infinity))
+  const limit = Math.min(prefetch || Infinity, Math.floor(prefetchDocuments / size || Infinity))
   const header = new Header(on || '/', snapshot(parameters), targetExecutor)
   const stages = rawPipe(
     () => inputs,

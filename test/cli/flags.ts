@@ -3,12 +3,13 @@ import type { Command } from 'commander'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pingCommand } from '../../lib/cli/ping.js'
-import { clientCommand } from '../../lib/cli/run.js'
+import { clientCommand, runCommand } from '../../lib/cli/run.js'
 import { executorCommand, flowCommand } from '../../lib/cli/serve.js'
 import { FLOW_KEYS, GATEWAY_KEYS } from '../../lib/config/flow-keys.js'
 import { SERVING_KEYS } from '../../lib/config/serving-keys.js'
 import { FLOW_RULES } from '../../lib/flow/options.js'
 import { GATEWAY_RULES } from '../../lib/gateway/options.js'
+import { POST_RULES } from '../../lib/post/options.js'
 import { REMOTE_RULES, SERVING_RULES } from '../../lib/wire/option-rules.js'
 
 /** What has no flag of its name, and why. */
@@ -48,6 +49,24 @@ test('183: whoever serves knows each option of serving: a Flow, a gateway, YAML 
 test('183: the command line of a Client knows each option of somebody elsewhere, under the name that it has in code', () => {
   for (const command of [clientCommand(), pingCommand()])
     for (const name of Object.keys(REMOTE_RULES)) assert.ok(flagsOf(command).includes(name) !== name in NO_FLAG, `${name} of sluice ${command.name()}`)
+})
+
+/** What a post can be told, and its command line not under its name, and why. */
+const NO_FLAG_OF_POST: Record<string, string> = {
+  resultsInOrder: '--in-order',
+  showProgress: '--no-progress',
+  maxDocuments: 'the old name of prefetchDocuments',
+  flushAfter: 'a file is ready, and a pipe that waits gets its answers by default',
+  onDone: 'a function',
+  onError: 'a function',
+  onAlways: 'a function',
+  onFailure: 'a function; --failures writes them',
+  signal: 'signals of the process stop it',
+}
+
+test('what bounds a post and says what becomes of it has a flag of its name', () => {
+  for (const command of [runCommand(), clientCommand()])
+    for (const name of Object.keys(POST_RULES)) assert.ok(flagsOf(command).includes(name) !== name in NO_FLAG_OF_POST, `${name} of sluice ${command.name()}`)
 })
 
 test('183: flags that begin with no are not taken for the opposite of something, and take nothing', () => {

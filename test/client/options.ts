@@ -118,7 +118,7 @@ test('C3: every default may be given, and all that is in range', async () => {
   const { ca } = await certificates()
   new Client({
     ...{ host: '127.0.0.1', port: 80, protocol: 'grpc', tls: false, retries: { attempts: 0, delay: 100, maxDelay: 5000 } },
-    ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, docarray: 'v1', headers: {}, metadata: {} },
+    ...{ connectTimeout: 5000, maxMessageBytes: 100 * 1024 * 1024, prefetch: 16, prefetchDocuments: 1600, docarray: 'v1', headers: {}, metadata: {} },
   })
   new Client({ retries: Infinity, compression: 'deflate', tls: { ca: new TextEncoder().encode(ca), serverName: 'a' } })
 })

@@ -117,6 +117,7 @@ const served = {
 const flowOptions = some<any>({
   name: text,
   prefetch: bound,
+  prefetchDocuments: size,
   workspace: text,
   env: rarely(texts, fc.constant({ ...JSON.parse('{"__proto__":"x"}') })),
   join: fc.constantFrom('concat', 'merge'),

@@ -233,6 +233,7 @@ const flowOptions = fc.record(
   {
     name: text,
     prefetch: fc.oneof(fc.nat(99), fc.constant(Infinity)),
+    prefetchDocuments: fc.integer({ min: 1, max: 99 }),
     workspace: text,
     env: fc.dictionary(key, text, { noNullPrototype: true }),
     join: fc.constantFrom('concat', 'merge'),

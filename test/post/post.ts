@@ -1040,8 +1040,8 @@ test('await using closes a post that was begun', async () => {
   assert.is(closed, 1)
 })
 
-test('maxDocuments: never more documents between input and consumer, with any request size and prefetch', async () => {
-  for (const [maxDocuments, requestSize, prefetch] of [
+test('prefetchDocuments: never more documents between input and consumer, with any request size and prefetch', async () => {
+  for (const [prefetchDocuments, requestSize, prefetch] of [
     [1, 100, 16],
     [7, 3, 16],
     [50, 100, 16],
@@ -1058,16 +1058,49 @@ test('maxDocuments: never more documents between input and consumer, with any re
       }
     })()
     let seen = 0
-    for await (const { docs } of flow.post('/', inputs, { maxDocuments, requestSize, prefetch })) {
+    for await (const { docs } of flow.post('/', inputs, { prefetchDocuments, requestSize, prefetch })) {
       under -= docs.length
       seen += docs.length
     }
     assert.is(seen, 100)
-    assert.ok(most <= maxDocuments, `${most} of ${maxDocuments}`)
-    assert.ok(most >= Math.min(maxDocuments - requestSize, 4), `${most} of ${maxDocuments}`)
+    assert.ok(most <= prefetchDocuments, `${most} of ${prefetchDocuments}`)
+    assert.ok(most >= Math.min(prefetchDocuments - requestSize, 4), `${most} of ${prefetchDocuments}`)
   }
   await using flow = await new Flow().open()
-  assert.throws(() => flow.post('/', [], { maxDocuments: 0 }), /maxDocuments must be an integer ≥ 1/)
+  for (const name of ['prefetchDocuments', 'maxDocuments']) assert.throws(() => flow.post('/', [], { [name]: 0 }), new RegExp(`${name} must be an integer ≥ 1`))
+})
+
+/** How many documents are read ahead of the consumer, who takes one response. */
+async function ahead(post: (inputs: Iterable<string>) => AsyncIterableIterator<unknown>): Promise<number> {
+  let read = 0
+  const responses = post(
+    (function* () {
+      for (; read < 1000; read++) yield `${read}`
+    })(),
+  )
+  await responses.next()
+  await new Promise((resolve) => setImmediate(resolve))
+  await responses.return!()
+  return read
+}
+
+test('prefetchDocuments of a Flow is that of its posts, of index(), transform() and map() too, which may say otherwise', async () => {
+  await using flow = await new Flow({ prefetchDocuments: 4 }).add({ uses: async () => {} }).open()
+  const few: [string, (inputs: Iterable<string>) => AsyncIterableIterator<unknown>][] = [
+    ['post', (inputs) => flow.post('/', inputs)],
+    ['index', (inputs) => flow.index(inputs)],
+    ['transform', (inputs) => flow.transform('/')(inputs)],
+    ['map', (inputs) => flow.map(inputs)],
+    ['less', (inputs) => flow.post('/', inputs, { prefetchDocuments: 2, requestSize: 1 })],
+    ['with the old name', (inputs) => flow.post('/', inputs, { maxDocuments: 2, requestSize: 1 })],
+  ]
+  for (const [name, post] of few) {
+    const read = await ahead(post)
+    assert.ok(read <= 4 + 4, `${name} read ${read}`)
+  }
+  assert.is(await ahead((inputs) => flow.post('/', inputs, { prefetchDocuments: Infinity })), 1000, 'its own wins')
+  await using plain = await new Flow().add({ uses: async () => {} }).open()
+  assert.is(await ahead((inputs) => plain.post('/', inputs)), 1000)
 })
 
 test.run()
