@@ -4,7 +4,8 @@ import type { Document, DocumentLike, Tags } from '../doc/document.js'
 import type { Identity } from '../request/identity.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Delta } from './delta.js'
-import type { Call, ExecutorFunction } from './executor.js'
+import type { Call } from './executor.js'
+import type { AnsweredTags, EachFunction, EachParameters, EachTags } from './schema-types.js'
 import type { ByEndpoint, InputSchemas, OutputSchemas } from './schemas.js'
 
 /** Loaded with the first documents. */
@@ -33,13 +34,15 @@ export interface EachCall<P extends object = Parameters> {
  * What a function of `each()` may return for its document: nothing (it was changed in place), `null` (it is dropped), a document (no bare text, which a short arrow gives by accident), several
  * documents (which take its place, in their order), or an async iterable, whose pieces are handed on as partial answers.
  */
-export type EachAnswer =
+export type EachAnswer<T extends object = any> =
   | void
   | undefined
   | null
-  | DocumentLike<any>
-  | Iterable<DocumentLike<any>>
-  | AsyncIterable<DocumentLike<any> | Iterable<DocumentLike<any>> | Delta<any> | Iterable<Delta<any>> | void>
+  | Answered<T>
+  | Iterable<Answered<T>>
+  | AsyncIterable<Answered<T> | Iterable<Answered<T>> | Delta<any> | Iterable<Delta<any>> | void>
+
+type Answered<T extends object> = DocumentLike<T> | Document<any>
 
 /** A bound of calls in a time. */
 export interface Rate<T extends object = Tags> {
@@ -51,7 +54,11 @@ export interface Rate<T extends object = Tags> {
   weight?: ((doc: Document<T>) => number) | undefined
 }
 
-export interface EachOptions<T extends object = Tags> {
+export interface EachOptions<
+  T extends object = Tags,
+  I extends ByEndpoint<InputSchemas> = ByEndpoint<InputSchemas>,
+  O extends ByEndpoint<OutputSchemas> = ByEndpoint<OutputSchemas>,
+> {
   /**
    * The most documents in work at once, of all requests together, for each replica. An integer ≥ 1, or Infinity. Default 16.
    * A document that waits to be tried again is not in work. One that was given up after `attemptTimeout` keeps its place until its call ends, for as
@@ -74,9 +81,9 @@ export interface EachOptions<T extends object = Tags> {
   /** Milliseconds that one try of a document may take; then its `signal` aborts, and it has failed. The wait for the consumer of its pieces does not count. Default: no end. */
   attemptTimeout?: number | undefined
   /** What it takes: schemas of `tags`, `text` and `parameters`, see `input` of `add()`. */
-  input?: ByEndpoint<InputSchemas> | undefined
+  input?: I | undefined
   /** What it gives: schemas of `tags` and `text`, see `output` of `add()`. */
-  output?: ByEndpoint<OutputSchemas> | undefined
+  output?: O | undefined
 }
 
 const RULES = {
@@ -108,10 +115,15 @@ const RULES = {
  *   }),
  * })
  */
-export function each<T extends object = Tags, P extends object = Parameters>(
-  fn: (doc: Document<T>, call: EachCall<P>) => EachAnswer | Promise<EachAnswer>,
-  options: EachOptions<T> = {},
-): ExecutorFunction<T, P> {
+export function each<
+  T extends object = Tags,
+  P extends object = Parameters,
+  const I extends ByEndpoint<InputSchemas> = never,
+  const O extends ByEndpoint<OutputSchemas> = never,
+>(
+  fn: (doc: Document<EachTags<T, I, O>>, call: EachCall<EachParameters<P, I>>) => EachAnswer<AnsweredTags<O>> | Promise<EachAnswer<AnsweredTags<O>>>,
+  options: EachOptions<EachTags<T, I, O>, I, O> = {},
+): EachFunction<T, P, I, O> {
   if (typeof fn !== 'function') throw optionType('What each() calls', 'a function', fn)
   check('each()', options, RULES)
   const { concurrency = CONCURRENCY, rate = [], retries: given = 0, delay, maxDelay, retryIf, attemptTimeout, input, output } = options
@@ -129,7 +141,7 @@ export function each<T extends object = Tags, P extends object = Parameters>(
   }
   let shared: InstanceType<NonNullable<typeof PerDocument>> | undefined
   const run = (executor: unknown, call: Call<any, any>) => (shared ??= new PerDocument!(settings as never)).answer(executor, call)
-  function each(this: unknown, call: Call<T, P>) {
+  function each(this: unknown, call: Call<any, any>) {
     if (PerDocument !== undefined) return run(this, call)
     return import('./per-document.js').then((loaded) => {
       PerDocument = loaded.PerDocument
@@ -137,7 +149,7 @@ export function each<T extends object = Tags, P extends object = Parameters>(
     })
   }
   // Whoever opens it finds them there, as the statics of a class.
-  return Object.assign(each, { input, output })
+  return Object.assign(each, { input, output }) as EachFunction<T, P, I, O>
 }
 
 function rate(name: string, value: unknown): void {

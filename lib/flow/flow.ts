@@ -4,18 +4,35 @@ import type { SaveConfigOptions } from '../config/save.js'
 import type { Document } from '../doc/document.js'
 import { copyJson } from '../doc/json.js'
 import type { PlotOptions } from '../draw/index.js'
-import type { ExecutorFunction } from '../executor/executor.js'
-import type { Descriptions } from '../executor/schemas.js'
+import type { Answer } from '../executor/executor.js'
+import type { ByEndpoint, Descriptions, InputSchemas, OutputSchemas } from '../executor/schemas.js'
 import type { GatewayOptions } from '../gateway/options.js'
+import type { Join } from '../graph/graph.js'
 import type { Inputs } from '../post/inputs.js'
-import { checkPostOptions, type PostOptions, withDefaults } from '../post/options.js'
+import { checkPostOptions, type MapOptions, type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
-import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
-import type { EndpointsOf, Inferred, ParametersFor, TagsFor } from './endpoint-types.js'
+import type {
+  Absent,
+  Added,
+  Answered,
+  Arguments,
+  ArgumentsAt,
+  Arriving,
+  Contextual,
+  Endpoint,
+  Fits,
+  Inferred,
+  InputsFor,
+  MapArguments,
+  OptionsFor,
+  StepOf,
+  TagsFor,
+  Untyped,
+} from './endpoint-types.js'
 import type { Running } from './open-flow.js'
 import { type AddOptions, checkAddOptions, checkFlowOptions, type FlowOptions, type Needs, type Plan, type Uses } from './options.js'
 
@@ -30,7 +47,7 @@ type State = 'closed' | 'opening' | 'open' | 'closing'
  * are made by {@link open}, anew each time. While it is open it cannot be changed.
  *
  * @typeParam Names the names that `needs` may use, collected by `add`. `new Flow<string>()` leaves them unchecked until `open()`
- * @typeParam Endpoints what executors say of parameters and tags, by endpoint, collected by `add`
+ * @typeParam Known what executors say of endpoints, tags and parameters, collected by `add`
  *
  * @example
  * await using flow = await new Flow()
@@ -39,7 +56,7 @@ type State = 'closed' | 'opening' | 'open' | 'closing'
  *   .open()
  * for await (const response of flow.post('/index', documents)) console.log(response.docs.texts)
  */
-export class Flow<Names extends string = never, Endpoints = never> implements Handler, AsyncDisposable {
+export class Flow<Names extends string = never, const Known = never> implements Handler, AsyncDisposable {
   readonly name: string
   readonly options: Readonly<FlowOptions>
   readonly #steps: Plan['steps'][number][] = []
@@ -52,7 +69,7 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   readonly #blocked = new Set<() => void>()
 
   /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
-  constructor(options: FlowOptions = {}) {
+  constructor(options: FlowOptions & { readonly [option in 'join' | 'unknownEndpoint']?: Known | (string & {}) | undefined } = {}) {
     this.options = { ...checkFlowOptions(options) }
     this.name = options.name ?? 'flow'
   }
@@ -119,9 +136,20 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    * Adds an executor behind the last one, or behind those in `needs`.
    * @throws FlowBuildError `ERR_FLOW_OPEN`, `ERR_NAME_INVALID`, `ERR_NAME_TAKEN`
    */
-  add<const Name extends string = never, U extends Uses = ExecutorFunction>(
-    options: AddOptions<Name, Names, U> = {},
-  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+  add<
+    const Name extends string = never,
+    const N extends Needs<Names> = never,
+    const J extends Join = 'concat',
+    const F extends boolean = false,
+    const X extends boolean = false,
+    const R extends Record<string, string> = never,
+    const I extends ByEndpoint<InputSchemas> = never,
+    const O extends ByEndpoint<OutputSchemas> = never,
+    U extends Uses = Untyped,
+    A extends Answer | Promise<Answer> = Absent,
+  >(
+    options: Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>> & Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
+  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     checkAddOptions(options)
     if (this.#state !== 'closed')
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
@@ -142,29 +170,52 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
       floating: options.floating ?? false,
       options: { ...copyJson(rest), ...(input && { input }), ...(output && { output }) } as AddOptions,
     })
-    return this as unknown as Flow<Names | Name, Endpoints | EndpointsOf<Name, U>>
+    return this as any
   }
 
   /**
    * Adds an executor that waits for several others and unites their documents. Without `uses`, it does only that.
    * @throws FlowBuildError `ERR_NEED_SINGLE` for fewer than two, and those of {@link add}
    */
-  needs<const Name extends string = never, U extends Uses = ExecutorFunction>(
-    needs: readonly Needs<Names>[],
-    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
-  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+  needs<
+    const N extends Needs<Names>,
+    const Name extends string = never,
+    const J extends Join = 'concat',
+    const F extends boolean = false,
+    const X extends boolean = false,
+    const R extends Record<string, string> = never,
+    const I extends ByEndpoint<InputSchemas> = never,
+    const O extends ByEndpoint<OutputSchemas> = never,
+    U extends Uses = Untyped,
+    A extends Answer | Promise<Answer> = Absent,
+  >(
+    needs: readonly N[],
+    options: Omit<Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>>, 'needs'> &
+      Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
+  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     if (!Array.isArray(needs) || needs.length < 2)
       throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
-    return this.add<Name, U>({ ...options, name: (options.name ?? this.#freeName('joiner')) as Name, needs })
+    return this.add({ ...options, name: options.name ?? this.#freeName('joiner'), needs } as any) as any
   }
 
   /**
    * Adds an executor that waits for all that nobody needs yet.
    * @throws FlowBuildError as {@link add} does
    */
-  needsAll<const Name extends string = never, U extends Uses = ExecutorFunction>(
-    options: Omit<AddOptions<Name, Names, U>, 'needs'> = {},
-  ): Flow<Names | Name, Endpoints | EndpointsOf<Name, U>> {
+  needsAll<
+    const Name extends string = never,
+    const J extends Join = 'concat',
+    const F extends boolean = false,
+    const X extends boolean = false,
+    const R extends Record<string, string> = never,
+    const I extends ByEndpoint<InputSchemas> = never,
+    const O extends ByEndpoint<OutputSchemas> = never,
+    U extends Uses = Untyped,
+    A extends Answer | Promise<Answer> = Absent,
+  >(
+    options: Omit<Options<Name, never, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, '*', J>, I, O, A>>, 'needs'> &
+      Fits<Known, Names, '*', J, Name, U, I, O> = {} as any,
+  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, '*', J, F, X, R, I, O, U, A>>> {
     const needed = new Set<string>()
     const afloat = new Set<string>()
     for (const { name, needs, floating } of this.#steps) {
@@ -173,8 +224,8 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
       else for (const need of needs) needed.add(need)
     }
     const loose = this.executors.filter((name) => !afloat.has(name) && !needed.has(name)) as Needs<Names>[]
-    if (loose.length > 1) return this.needs(loose, options)
-    return this.add<Name, U>(loose.length === 0 ? options : { ...options, needs: loose })
+    if (loose.length > 1) return this.needs(loose, options as any) as any
+    return this.add(loose.length === 0 ? options : ({ ...options, needs: loose } as any)) as any
   }
 
   #has(name: string): boolean {
@@ -286,11 +337,11 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; RangeError (`ERR_OPTION_RANGE`) for an endpoint that no executor answers, unless `unknownEndpoint` is
    * `'pass'`; TypeError or RangeError for options
    */
-  post<T extends object = Inferred, const On extends string = string>(
-    on: On,
-    inputs?: Inputs<any>,
-    options: PostOptions<ParametersFor<Endpoints, On>> = {},
-  ): Post<TagsFor<T, Endpoints, On>> {
+  post<T extends object = Inferred, const On extends string = Endpoint<Known>>(
+    on: Answered<Known, On>,
+    ...rest: Arguments<Known, On>
+  ): Post<TagsFor<T, Known, On>>
+  post(on: string, inputs?: Inputs<any>, options: PostOptions<any> = {}): Post<any> {
     this.#ready(on)
     return post(this, on, inputs, withDefaults(options, this.options))
   }
@@ -302,32 +353,27 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   }
 
   /** `post('/index', …)` */
-  index<T extends object = Inferred>(inputs?: Inputs<any>, options?: PostOptions<ParametersFor<Endpoints, '/index'>>): Post<TagsFor<T, Endpoints, '/index'>> {
-    return this.post<T, '/index'>('/index', inputs, options)
+  index<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/index'>): Post<TagsFor<T, Known, '/index'>>
+  index(inputs?: any, options?: any): Post<any> {
+    return (this as Flow<string>).post('/index', inputs, options)
   }
 
   /** `post('/search', …)` */
-  search<T extends object = Inferred>(
-    inputs?: Inputs<any>,
-    options?: PostOptions<ParametersFor<Endpoints, '/search'>>,
-  ): Post<TagsFor<T, Endpoints, '/search'>> {
-    return this.post<T, '/search'>('/search', inputs, options)
+  search<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/search'>): Post<TagsFor<T, Known, '/search'>>
+  search(inputs?: any, options?: any): Post<any> {
+    return (this as Flow<string>).post('/search', inputs, options)
   }
 
   /** `post('/update', …)` */
-  update<T extends object = Inferred>(
-    inputs?: Inputs<any>,
-    options?: PostOptions<ParametersFor<Endpoints, '/update'>>,
-  ): Post<TagsFor<T, Endpoints, '/update'>> {
-    return this.post<T, '/update'>('/update', inputs, options)
+  update<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/update'>): Post<TagsFor<T, Known, '/update'>>
+  update(inputs?: any, options?: any): Post<any> {
+    return (this as Flow<string>).post('/update', inputs, options)
   }
 
   /** `post('/delete', …)` */
-  delete<T extends object = Inferred>(
-    inputs?: Inputs<any>,
-    options?: PostOptions<ParametersFor<Endpoints, '/delete'>>,
-  ): Post<TagsFor<T, Endpoints, '/delete'>> {
-    return this.post<T, '/delete'>('/delete', inputs, options)
+  delete<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/delete'>): Post<TagsFor<T, Known, '/delete'>>
+  delete(inputs?: any, options?: any): Post<any> {
+    return (this as Flow<string>).post('/delete', inputs, options)
   }
 
   /**
@@ -337,13 +383,14 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    *
    * @example pipe(fromLines('in.txt'), flow.transform('/index'), other.transform('/rank'), collect)
    */
-  transform<T extends object = Inferred, const On extends string = string>(
-    on: On,
-    options: PostOptions<ParametersFor<Endpoints, On>> = {},
-  ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Endpoints, On>>> {
+  transform<T extends object = Inferred, const On extends string = Endpoint<Known>>(
+    on: Answered<Known, On>,
+    ...rest: OptionsFor<Known, On>
+  ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Known, On>>>
+  transform(on: string, options: PostOptions<any> = {}): (source: Inputs<any>, step?: { readonly signal?: AbortSignal }) => AsyncIterableIterator<any> {
     checkPostOptions(options)
     return (source, step) => {
-      const responses = this.post<T, On>(on, source, within(options, step?.signal))
+      const responses = (this as Flow<string>).post(on, source, within(options, step?.signal))
       return new Eventual(
         () => import('../stream/flatten.js'),
         ({ Flatten }) => new Flatten(responses, ({ error, partial, docs }) => (error === undefined && !partial ? docs : [])),
@@ -362,10 +409,11 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
    * for await (const { tags } of flow.map(articles)) …
    */
   map<T extends object = Inferred, const On extends string = '/'>(
-    inputs: Inputs<any>,
-    options: MapOptions<On, ParametersFor<Endpoints, On>> = {},
-  ): Mapped<Document<TagsFor<T, Endpoints, On>>> {
-    const { on = '/' as On, ...rest } = options
+    inputs: InputsFor<Known, On>,
+    ...rest: MapArguments<Known, On>
+  ): Mapped<Document<TagsFor<T, Known, On>>>
+  map(inputs: Inputs<any>, options: MapOptions<string, any> = {}): Mapped<Document<any>> {
+    const { on = '/', ...rest } = options
     this.#ready(on)
     checkPostOptions(typeof options === 'object' ? rest : options)
     return new Eventual(
@@ -399,14 +447,19 @@ export class Flow<Names extends string = never, Endpoints = never> implements Ha
   }
 }
 
-/** What `map()` can be told: what `post()` can, but for the order and for what would leave documents out. */
-export type MapOptions<On extends string = string, P extends object = Parameters> = Omit<
-  PostOptions<P>,
-  'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure'
-> & {
-  /** The endpoint. Default `/`. */
-  on?: On | undefined
-}
+/** What `add()` can be told, and what the compiler reads off it. */
+type Options<
+  Name extends string,
+  N extends string,
+  J extends Join,
+  F extends boolean,
+  X extends boolean,
+  R extends Record<string, string>,
+  I extends ByEndpoint<InputSchemas>,
+  O extends ByEndpoint<OutputSchemas>,
+  U extends Uses,
+  C,
+> = AddOptions<Name, N, U, { join: J; floating: F; external: X; rebound: R; input: I; output: O; contextual: C }>
 
 /** The documents of one `map()`, in the order of its inputs: iterate it once, with `for await`, or take them all, which stay in memory together. */
 export type Mapped<D extends Document<any>> = AsyncIterableIterator<D> & { toArray(): Promise<D[]> }
@@ -418,4 +471,4 @@ function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | un
 
 /** The Flow under its other name: every Flow is asynchronous here. */
 export const AsyncFlow = Flow
-export type AsyncFlow<Names extends string = never, Endpoints = never> = Flow<Names, Endpoints>
+export type AsyncFlow<Names extends string = never, Known = never> = Flow<Names, Known>

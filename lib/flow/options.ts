@@ -86,8 +86,21 @@ type ConfigOf<Uses> = Uses extends new (...args: any[]) => Executor<infer Config
 /** What `needs` may name: executors added before, those that were added without a name, and the gateway. */
 export type Needs<Names extends string> = Names | 'gateway' | `executor${number}`
 
+/** What the compiler reads off the options of `add()`, beside the name, what it needs and what it uses. */
+export interface Told {
+  join: Join
+  floating: boolean
+  external: boolean
+  rebound: Record<string, string>
+  input: ByEndpoint<InputSchemas>
+  output: ByEndpoint<OutputSchemas>
+  /** A function whose type is not written down. */
+  contextual: unknown
+}
+
 /** One executor of a Flow. What {@link RemoteOptions} say is for one with `external`. */
-export interface AddOptions<Name extends string = string, Names extends string = string, U extends Uses = Uses> extends RemoteOptions {
+export interface AddOptions<Name extends string = string, Need extends string = string, U extends Uses = Uses, T extends Told = Told & { contextual: never }>
+  extends RemoteOptions {
   /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
   name?: Name | undefined
   /**
@@ -95,23 +108,23 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * `'npm:package@version#Export'`; the file name or the text of an executor's YAML, or what such YAML says as an object.
    * Paths start at the folder the process runs in. Default: documents pass through.
    */
-  uses?: U | undefined
+  uses?: U | T['contextual'] | undefined
   /** `this.config` of the instance. A function has none, nor `env` and `workspace`: there, they are refused. */
   usesWith?: ([ConfigOf<U>] extends [never] ? object : ConfigOf<U>) | undefined
   /** Over the class's own `metas`. */
   usesMetas?: Metas | undefined
   /** Methods by endpoint, over the class's own bindings. */
-  usesRequests?: Record<string, string> | undefined
+  usesRequests?: T['rebound'] | undefined
   /** Whose documents it gets. Default: those of the executor added before; `'gateway'` means the input. */
-  needs?: Needs<Names> | readonly Needs<Names>[] | undefined
+  needs?: Need | readonly Need[] | undefined
   /** How documents of several `needs` are united: one after the other in the order of `needs` (`'concat'`, the default), or by id (`'merge'`). */
-  join?: Join | undefined
+  join?: T['join'] | undefined
   /** The folder below which it has its own. Default: the Flow's. What the class's own `metas` or `usesMetas` say wins. */
   workspace?: string | undefined
   /** `this.env`, over the Flow's. Texts by name. */
   env?: Readonly<Record<string, string>> | undefined
   /** No response waits for it, and the next `add()` comes behind the one before. What fails in it goes to `onBackgroundError`. Default `false`. */
-  floating?: boolean | undefined
+  floating?: T['floating'] | undefined
   /** How many instances there are, each with its own `shardId` and workspace. An integer from 1 to 1000. Default 1. */
   parallel?: number | undefined
   /** Jina's other name for `parallel`. */
@@ -140,9 +153,9 @@ export interface AddOptions<Name extends string = string, Names extends string =
    * A document that does not fit fails alone, and does not reach it; parameters that do not fit fail their request. Over `input` of the class, or of
    * `each()`, key by key. Default: nothing is checked.
    */
-  input?: ByEndpoint<InputSchemas> | undefined
+  input?: T['input'] | undefined
   /** What it gives: schemas of `tags` and `text`, in the same way. A document that does not fit fails alone, in its name. */
-  output?: ByEndpoint<OutputSchemas> | undefined
+  output?: T['output'] | undefined
   /**
    * Milliseconds in which it must be done with a request: all tries, the waits between them and for a replica included, those for the consumer of
    * partial answers not. Then its `signal` aborts, and the request has failed. 1 or more. Default: no end.
@@ -159,7 +172,7 @@ export interface AddOptions<Name extends string = string, Names extends string =
   /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
   signal?: AbortSignal | undefined
   /** It runs elsewhere, at `host` and `port`, and is neither started nor stopped here. Default `false`. */
-  external?: boolean | undefined
+  external?: T['external'] | undefined
   /** Where an external executor is: `'grpc://10.0.0.5:51000'`, or a name. Several are replicas: those that cannot be reached are passed over. */
   host?: string | readonly string[] | undefined
   /** The port of an external executor, where its host does not say it; one for all hosts, or one for each. */
@@ -226,7 +239,7 @@ export function checkFlowOptions(options: FlowOptions): FlowOptions {
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option */
-export function checkAddOptions(options: AddOptions<any, any, any>): AddOptions<any, any, any> {
+export function checkAddOptions(options: AddOptions<any, any, any, any>): AddOptions<any, any, any, any> {
   check('add()', options, ADD_RULES)
   const [one, ...others] = [options.parallel, options.replicas, options.shards].filter((count) => count !== undefined)
   if (others.some((other) => other !== one)) throw optionRange('parallel', 'the same as replicas and shards', one)

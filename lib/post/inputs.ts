@@ -6,7 +6,12 @@ import { Document, type DocumentLike, type Tags } from '../doc/document.js'
  * read as `for await` reads them: one after the other, and the first that is rejected is the failure of the input. Those of a list have all
  * begun, though; that some of them fail which are never reached is nobody's business.
  */
-export type Documents<T extends object = Tags> = DocumentLike<T> | Iterable<DocumentLike<T> | PromiseLike<DocumentLike<T>>> | AsyncIterable<DocumentLike<T>>
+export type Documents<T extends object = Tags> = Like<T> | readonly Soon<T>[] | Iterable<Soon<T>> | AsyncIterable<Like<T>>
+
+type Soon<T extends object> = Like<T> | PromiseLike<Like<T>>
+
+/** What is a document already has the tags that it has. */
+type Like<T extends object> = DocumentLike<T> | Document<any>
 
 /**
  * What `post()` takes: {@link Documents}, or a function that returns (a promise of) them and is called when the first response

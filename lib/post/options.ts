@@ -69,6 +69,15 @@ export interface PostOptions<P extends object = Parameters> {
   signal?: AbortSignal | undefined
 }
 
+/** What `map()` can be told: what `post()` can, but for the order and for what would leave documents out. */
+export type MapOptions<On extends string = string, P extends object = Parameters> = Omit<
+  PostOptions<P>,
+  'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure'
+> & {
+  /** The endpoint. Default `/`. */
+  on?: On | undefined
+}
+
 /** What checks each option of a post. */
 export const POST_RULES: Record<keyof PostOptions, (name: string, value: any) => void> = {
   parameters: object,

@@ -471,7 +471,7 @@ test('a failed attempt leaves no trace: no document twice, no tag, no result, no
     await using flow = await new Flow()
       .add({ name: 'a', needs: 'gateway', when: { text: { $eq: 'a' } } })
       .add({ name: 'b', needs: 'gateway', when: { text: { $eq: 'b' } } })
-      .needs(['a', 'b'], { name: 'only', uses: asynchronous ? async (call) => work(call) : work, retries: { attempts: 3, ...soon } })
+      .needs(['a', 'b'], { name: 'only', uses: asynchronous ? async (call: Call) => work(call) : work, retries: { attempts: 3, ...soon } })
       .open()
     const inputs = ['a', 'b'].map((text) => new Document({ id: text, text, tags: { mine: { yes: true } } }))
     const [response] = await within(2000, flow.post('/', inputs, { parameters: { p: { q: 1 } } }).toArray())

@@ -150,7 +150,7 @@ test('what an executor gives is checked in its name, and what the schema makes o
     .add({
       name: 'rank',
       output: { tags: z.object({ score: z.number().transform((score) => Math.round(score)) }) },
-      uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.score = doc.text === 'bad' ? 'high' : 1.2)),
+      uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.score = (doc.text === 'bad' ? 'high' : 1.2) as number)),
     })
     .add({ name: 'behind', uses: behind.uses })
     .open()
@@ -360,7 +360,7 @@ test('at a join the united documents are checked, and what does not fit comes by
         '/',
         [
           { id: '1', text: 'good', tags: { ok: true } },
-          { id: '2', text: 'bad', tags: { ok: false } },
+          { id: '2', text: 'bad', tags: { ok: false as true } },
         ],
         { continueOnError: true },
       )

@@ -1,0 +1,74 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Tags } from '../doc/document.js'
+import type { Parameters } from '../request/parameters.js'
+import type { ExecutorFunction } from './executor.js'
+import type { InputSchemas } from './schemas.js'
+
+// What the compiler knows by the schemas of an executor. Types only: `never` stands for schemas that nobody said, `unknown` for tags that nobody did.
+
+/** Shown as one object, whatever it was made of. */
+export type Flat<T> = { [K in keyof T]: T[K] } & {}
+
+/** Tags over each other, as a run lays them. Where nothing is replaced, side by side: what is nested may not be as deep as a Flow is long. */
+export type Laid<Under, Over> = unknown extends Over
+  ? Under
+  : unknown extends Under
+    ? Over
+    : Under extends unknown
+      ? Pick<Over, keyof Over & keyof Under> extends Pick<Under, keyof Over & keyof Under>
+        ? Under & Over
+        : Omit<Under, keyof Over> & Over
+      : never
+
+/** Without what stands for any other key, as loose objects have it. Nothing is known of what has no other. */
+type Named<T> = unknown extends T ? unknown : OrUnknown<{ [K in keyof T as string extends K ? never : K]: T[K] }>
+type OrUnknown<T> = keyof T extends never ? unknown : T
+type OrEmpty<T> = unknown extends T ? {} : T
+
+type ByEndpoint<S> = [keyof S] extends [`/${string}` | '*'] ? S : { '*': S }
+
+/** By an endpoint, what is said of it; by `string`, what is said of any. */
+export type At<Map, On> = string extends On ? Map[keyof Map] : On extends keyof Map ? Map[On] : '*' extends keyof Map ? Map['*'] : never
+
+/** The schema of tags, text or parameters at an endpoint. */
+export type SchemaAt<S, On, Of extends keyof InputSchemas> = [S] extends [never]
+  ? never
+  : At<ByEndpoint<S>, On> extends { readonly [of in Of]: infer Schema extends StandardSchemaV1 }
+    ? Schema
+    : never
+
+/** What a schema takes. */
+export type Taken<Schema> = [Schema] extends [never] ? unknown : Schema extends StandardSchemaV1 ? Named<StandardSchemaV1.InferInput<Schema>> : unknown
+
+/** What a schema makes of it. */
+export type Made<Schema> = [Schema] extends [never] ? unknown : Schema extends StandardSchemaV1 ? Named<StandardSchemaV1.InferOutput<Schema>> : unknown
+
+/**
+ * The tags that a function works on: those that documents come with, what the input made of them, and those of the output, which are not there yet. Where
+ * the output is said, it may set no others.
+ */
+export type WorkedTags<Given, I, O> =
+  Worked<Laid<Given, Made<SchemaAt<I, string, 'tags'>>>, Taken<SchemaAt<O, string, 'tags'>>> extends infer T extends object ? T : Tags
+
+type Worked<Before, After> = unknown extends After
+  ? unknown extends Before
+    ? Tags
+    : Before & Tags
+  : Flat<{ [K in keyof OrEmpty<Before>]: OrEmpty<Before>[K] | (K extends keyof After ? After[K] : never) } & Partial<Omit<After, keyof OrEmpty<Before>>>>
+
+/** The tags of documents that take the place of others. */
+export type AnsweredTags<O> = Taken<SchemaAt<O, string, 'tags'>> extends infer T extends object ? T & Record<string, unknown> : any
+
+/** The parameters that a function gets. */
+export type WorkedParameters<I> = Made<SchemaAt<I, string, 'parameters'>> extends infer P extends object ? P : Parameters
+
+// ── each() ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What the function works on: what the schemas say, else what it says itself. */
+export type EachTags<T extends object, I, O> = [I | O] extends [never] ? T : WorkedTags<unknown, I, O>
+export type EachParameters<P extends object, I> = [I] extends [never] ? P : WorkedParameters<I>
+
+/** The executor that `each()` makes, which shows its schemas. */
+export type EachFunction<T extends object, P extends object, I, O> = [I | O] extends [never]
+  ? ExecutorFunction<T, P>
+  : ExecutorFunction & { readonly input: I; readonly output: O }
