@@ -1,4 +1,4 @@
-// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `table.ts`, `strangers.ts`, `door.ts` and `statuses.ts` what
+// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `deltas.ts` what streams piece by piece, `table.ts`, `strangers.ts`, `door.ts` and `statuses.ts` what
 // goes wrong: each row is one thing that happens, each way in a column, each cell what the caller sees, as one line of text.
 //
 // To add a row: an object in one of those files. `see` makes it happen on a way in and says what was seen; `expect` says what is right, for
@@ -6,6 +6,7 @@
 // To add a way in: an object in `ways.ts` that opens a graph and closes the loop, and six lines as in `inline.ts`.
 // What is wrong today stands in `known-reds.ts`, and nowhere else. A cell of that list that turns right fails until it is taken off it.
 import * as assert from 'uvu/assert'
+import { DELTAS } from './deltas.js'
 import { DOOR } from './door.js'
 import { KNOWN_REDS } from './known-reds.js'
 import { STATUS_ROWS } from './statuses.js'
@@ -38,7 +39,7 @@ interface Suite {
   after(hook: () => void): void
 }
 
-export const ROWS: readonly Row[] = [...STORY, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS]
+export const ROWS: readonly Row[] = [...STORY, ...DELTAS, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS]
 
 /** Registers a test for each row, on one way in. */
 export function contract(test: Suite, way: Way): void {

@@ -10,7 +10,7 @@ const VARIABLES = '$data: [StrawberryDocumentInput!], $on: String!, $target: Str
 const ARGUMENTS = 'data: $data, execEndpoint: $on, targetExecutor: $target, parameters: $parameters'
 const MUTATION = `mutation (${VARIABLES}) { docs(${ARGUMENTS}) { ${DOCUMENT} } }`
 const SUBSCRIPTION = `subscription (${VARIABLES}, $size: Int, $inOrder: Boolean) { docs(${ARGUMENTS}, requestSize: $size, resultsInOrder: $inOrder) {
-  docs { ${DOCUMENT} } partial ordinal parameters routes { executor startTime endTime } status { code description exception { name executor } } } }`
+  requestId docs { ${DOCUMENT} } delta { at id fresh text blob tags } partial ordinal parameters routes { executor startTime endTime } status { code description exception { name executor } } } }`
 
 /** A post as clients of GraphQL make it: by a mutation what is one request, by a subscription what is many, or comes in parts. */
 export async function* answers(client: Client, on: string, inputs?: Inputs<any>, options: PostOptions = {}): AsyncGenerator<Answer> {
@@ -21,10 +21,33 @@ export async function* answers(client: Client, on: string, inputs?: Inputs<any>,
     if (errors !== undefined) throw failureOf(errors[0])
     return yield answerOf({ docs: data.docs, parameters: {}, routes: [] })
   }
+  const growing = new Growing()
   for await (const { data, errors } of client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal })) {
-    const answer = answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors)
+    const answer = growing.put(data?.docs, answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors))
     if (answer.error !== undefined && !continueOnError) throw answer.error
     yield answer
+  }
+}
+
+/** The documents that grow by deltas: a subscription gives them whole once. */
+class Growing {
+  readonly #known = new Map<string, Document<any>>()
+
+  put(said: any, answer: Answer): Answer {
+    if (!said?.delta) return answer
+    const fresh = [...answer.docs]
+    const grown = new Map<string, Document<any>>()
+    const delta = said.delta.map(({ at, id, fresh: isFresh, text, blob, tags }: any) => {
+      const key = `${said.requestId} ${at}`
+      const doc: Document<any> = (isFresh ? fresh.shift() : this.#known.get(key)).clone()
+      if (text !== null) doc.text += text
+      if (blob !== null) doc.blob = Buffer.concat([doc.blob ?? Buffer.alloc(0), Buffer.from(blob, 'base64')])
+      if (tags !== null) doc.tags = { ...doc.tags, ...tags }
+      this.#known.set(key, doc)
+      grown.set(key, doc)
+      return { at, id, text: text ?? undefined, blob: blob === null ? undefined : Buffer.from(blob, 'base64'), tags: tags ?? undefined }
+    })
+    return { ...answer, delta, docs: new DocumentArray(...grown.values()) }
   }
 }
 

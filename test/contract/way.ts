@@ -13,6 +13,8 @@ export interface Answer {
   readonly docs: readonly any[] & { readonly texts: readonly string[] }
   readonly partial: boolean
   readonly ordinal: number
+  /** What a partial answer brings, where its executor yields deltas. */
+  readonly delta?: readonly { readonly at: number; readonly id: string; readonly text?: any; readonly blob?: any; readonly tags?: any }[] | undefined
   readonly parameters: Record<string, any>
   readonly routes: readonly { readonly executor: string }[]
   /** Given where it failed. */

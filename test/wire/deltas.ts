@@ -1,4 +1,5 @@
 // What streamed tokens cost on each wire, and who gets what: deltas go to who asks for them, documents to all others.
+import { createServer } from 'node:http'
 import { Metadata } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -265,6 +266,92 @@ test('who does not ask for deltas gets documents, over GraphQL', async () => {
   const query = `subscription ($parameters: JSONScalar, $no: Boolean!) { docs(data: [{ id: "x", text: "" }], execEndpoint: "/", parameters: $parameters) { docs { text } delta @include(if: $no) { text } } }`
   for await (const { data } of client.subscribe(query, { parameters, no: false })) seen.push(data.docs.docs[0].text)
   assert.equal(seen, TEXTS)
+})
+
+// ── what others may say ──────────────────────────────────────────────────────────────────────────────────
+
+test('deltas are in protobuf what they are, also where they begin or end within a character', () => {
+  const list = [
+    { at: 0, fresh: true, text: 'a', tags: { n: [1, null, { deep: 'x' }], none: {} } },
+    { at: 300, fresh: false, text: 'ü'.repeat(500) },
+    { at: 1, fresh: false, text: '\ud83d' },
+    { at: 1, fresh: false, text: '\ude00 and \ud83d' },
+    { at: 2, fresh: false, blob: new Uint8Array(300).fill(7) },
+  ]
+  for (const [of, docs] of [
+    [0, ['x']],
+    [70_000, []],
+  ] as const) {
+    const sent = emptyMessage({
+      requestId: docs.length > 0 ? 'r' : '',
+      ordinal: 3,
+      docs: DocumentArray.from(docs),
+      deltas: { of, list: docs.length > 0 ? list : list.slice(1) },
+    })
+    const { deltas, ordinal, requestId, docs: came } = decodeMessage(encodeMessage(sent))
+    assert.equal(
+      deltas!.list.map((one) => ({ ...one })),
+      sent.deltas!.list.map((one) => ({ ...one, ...(one.blob && { blob: new Uint8Array(one.blob) }) })),
+    )
+    assert.is(deltas!.of, of)
+    assert.is(requestId, sent.requestId)
+    assert.equal(came.texts, [...docs])
+    // A head that is left out says no ordinal; it is a partial answer all the same.
+    assert.is(ordinal, docs.length > 0 ? 3 : 0)
+  }
+})
+
+/** What a Client makes of lines that somebody else says. */
+async function toldBy(lines: readonly object[], options = {}): Promise<{ texts: string[]; error: any }> {
+  const head = { header: { requestId: '', status: null }, parameters: {}, routes: [] }
+  const text = lines.map((line) => `${JSON.stringify('data' in line ? { ...head, ...line } : line)}\n`).join('')
+  const server = createServer((_, answer) => void answer.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(text))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const client = new Client(`http://127.0.0.1:${(server.address() as any).port}`, options)
+  const texts: string[] = []
+  try {
+    for await (const { docs } of client.post('/', ['x'])) texts.push(...docs.texts)
+    return { texts, error: undefined }
+  } catch (error) {
+    return { texts, error }
+  } finally {
+    await client.close()
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+const first = { data: [{ id: 'x', text: 'a' }], partial: true, ordinal: 0, delta: [{ at: 5, id: 'x', text: 'b' }] }
+const last = { data: [{ id: 'x', text: 'abc' }] }
+
+test('whatever numbers a server gives, they are understood; fields that nobody knows are passed over', async () => {
+  const { texts, error } = await toldBy([first, { delta: [{ at: 5, text: 'c', more: 1 }], more: 2 }, last])
+  assert.is(error, undefined)
+  assert.equal(texts, ['ab', 'abc', 'abc'])
+})
+
+for (const [name, line, reason] of [
+  ['of a document that did not come', { delta: [{ at: 6, text: 'c' }] }, /delta 6 is of a document that did not come/],
+  ['whose document did not come', { delta: [{ at: 6, id: 'y', text: 'c' }] }, /delta 6 comes without its document/],
+  ['of bytes for a text', { delta: [{ at: 5, blob: 'AAAA' }] }, /a delta of blob for a document with a text/],
+  ['without a number', { delta: [{ text: 'c' }] }, /delta\.at must be an integer/],
+  ['with a text that is none', { delta: [{ at: 5, text: 7 }] }, /delta\.text must be a string/],
+  ['with bytes that are none', { delta: [{ at: 5, blob: '%' }] }, /delta\.blob must be/],
+  ['with tags that are none', { delta: [{ at: 5, tags: [] }] }, /delta\.tags must be an object/],
+  ['that is none', { delta: [7] }, /delta must be a list of objects/],
+] as const)
+  test(`a delta ${name} is an answer that cannot be read`, async () => {
+    const { texts, error } = await toldBy([first, line, last])
+    assert.is(error.name, 'ConnectionError')
+    assert.is(error.code, 'ERR_PROTOCOL')
+    assert.match(error.message, reason)
+    assert.equal(texts, ['ab'])
+  })
+
+test('what grows beyond what an answer may have ends its request', async () => {
+  const { error } = await toldBy([first, ...Array.from({ length: 40 }, () => ({ delta: [{ at: 5, text: 'c'.repeat(100) }] })), last], { maxMessageBytes: 3000 })
+  assert.is(error.code, 'ERR_TOO_LARGE')
+  assert.match(error.message, /grew by more than 3000 bytes \(maxMessageBytes\)/)
 })
 
 test.run()
