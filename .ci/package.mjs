@@ -38,7 +38,7 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/|docs\/(guarantees|each|schemas|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
+        !/^(dist\/|docs\/(guarantees|each|schemas|deltas|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
           path,
         ),
     )
