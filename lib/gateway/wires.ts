@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Describing } from '../executor/schemas.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
 import type { Authenticator } from '../wire/authentication.js'
@@ -39,7 +40,7 @@ export function speakersOf({ grpc, http = [], websocket }: Wires): Speaker<any>[
 
 async function grpc(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
   const { speak } = await import('../wire/grpc/server/speaker.js')
-  return speak(peer, { ...options, endpoints: () => peer.endpoints ?? [] }, authenticator)
+  return speak(peer, { ...options, endpoints: () => peer.endpoints ?? [], describe: () => (peer as Partial<Describing>).describe?.() }, authenticator)
 }
 
 async function websocket(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<UpgradeTaken>> {

@@ -1,6 +1,7 @@
 """Serves a Flow whose documents are docarray's of the second kind, or posts such documents, as it is told line by line.
 
 python docarray2.py '{"port": 1}' serves until its stdin ends, and prints {"ready": true}.
+python docarray2.py '{"port": 1, "executor": 2}' serves a gateway over HTTP, before an executor at that port.
 python docarray2.py '{}' reads {"address", "on", "docs"} from each line of its stdin, and prints what came back.
 """
 
@@ -100,7 +101,12 @@ def say(line):
 
 
 args = json.loads(sys.argv[1])
-if 'port' in args:
+if 'executor' in args:
+    # A gateway in front of an executor elsewhere, of which it knows what that says of itself.
+    with Flow(protocol='http', host='127.0.0.1', port=args['port']).add(name='rank', external=True, host='127.0.0.1', port=args['executor']):
+        say({'ready': True})
+        sys.stdin.read()
+elif 'port' in args:
     with Flow(protocol='grpc', host='127.0.0.1', port=args['port']).add(uses=Pages):
         say({'ready': True})
         sys.stdin.read()

@@ -1,6 +1,7 @@
 // Documents of docarray 0.30 and later, over gRPC: our Client and a Flow of Python's, Python's Client and our gateway.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { z } from 'zod'
 import { Client } from '../../lib/client/client.js'
 import { Document } from '../../lib/doc/document.js'
 import { type Call, Executor } from '../../lib/executor/executor.js'
@@ -80,6 +81,36 @@ await interop(test, async (python) => {
 
     const [upper] = await docs('/upper', [new Document({ id: 'u', text: 'ours', embedding: new Float32Array([1, 2]), tags: { count: 4 } })])
     assert.equal([upper!.id, upper!.text, upper!.tags.count, [...(upper!.embedding!.data as Float32Array)]], ['u', 'OURS', 5, [2, 4]])
+  })
+
+  test('C6, E10: a Python gateway makes classes of what our executors say of their documents', async () => {
+    class Rank extends Executor {
+      static requests = { '/search': 'search' } as const
+      static input = {
+        text: z.string(),
+        // Of a field without a value, Python sends None.
+        tags: z.object({ price: z.number(), words: z.array(z.string()).nullish(), deep: z.object({ a: z.number() }).nullish() }),
+        parameters: z.object({ top_k: z.number().default(3) }),
+      }
+      static output = { tags: z.object({ score: z.number() }) }
+      search({ docs, parameters }: Call<any, any>): void {
+        for (const doc of docs) doc.tags.score = doc.tags.price * parameters.top_k
+      }
+    }
+    await using flow = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ name: 'rank', uses: Rank }).open()
+    const port = await freePort()
+    await using script = new Script(python, 'docarray2.py', { port, executor: Number(new URL(flow.addresses.grpc!).port) }, env)
+    await within(60_000, script.line())
+    const post = async (body: object) => {
+      const headers = { 'content-type': 'application/json' }
+      return (await (await fetch(`http://127.0.0.1:${port}/search`, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as any
+    }
+    const { data } = await post({ data: [{ text: 'x', price: 2.5, words: ['p'] }], parameters: { top_k: 4 } })
+    const { id: _, ...doc } = data[0]
+    assert.equal(doc, { text: 'x', price: 2.5, words: ['p'], deep: null, score: 10 })
+    assert.equal((await post({ data: [{ text: 'x' }] })).data, [], 'what does not fit is left out')
+    const { components } = (await (await fetch(`http://127.0.0.1:${port}/openapi.json`)).json()) as any
+    assert.equal(Object.keys(components.schemas.SearchResult.properties).sort(), ['deep', 'id', 'price', 'score', 'text', 'words'])
   })
 
   test('C6: Python → our gateway with docarray 0.40: documents arrive and come back whole', async () => {

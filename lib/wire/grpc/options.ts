@@ -1,4 +1,5 @@
 import { check, flag, milliseconds } from '../../base/check.js'
+import type { Describing } from '../../executor/schemas.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
 import { CONNECT_RULES, type ConnectOptions, metadata } from '../connect-options.js'
 import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../defaults.js'
@@ -14,6 +15,8 @@ export interface GrpcSpeakerOptions extends SpeakerOptions {
   docarray?: Docarray | undefined
   /** What `endpoint_discovery` answers. Default: nothing but `/default`, which tells a Jina gateway to send everything. */
   endpoints?: (() => readonly string[]) | undefined
+  /** What is said of them, for gateways of docarray ≥ 0.30. Default: nothing. */
+  describe?: Describing['describe'] | undefined
   /** Milliseconds between pings; a client that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
   keepalive?: number | undefined
 }
@@ -43,6 +46,7 @@ export function serverSettings(given: GrpcSpeakerOptions) {
     onError: heard(given.onError ?? ((error: Error) => console.error(error))),
     model: given.docarray ?? ('v1' as const),
     endpoints: given.endpoints ?? (() => ['/default']),
+    describe: given.describe ?? (() => undefined),
     keepalive: given.keepalive ?? KEEPALIVE,
   }
 }

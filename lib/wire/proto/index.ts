@@ -27,7 +27,7 @@ import { readMessage, writeInTurns, writeMessage } from './message.js'
 import { MAX_DEPTH, Reader } from './reader.js'
 import type { Source } from './source.js'
 import { readStatus, writeStatus } from './status.js'
-import { readStruct } from './struct.js'
+import { readStruct, writeStruct } from './struct.js'
 import { readTyped } from './typed.js'
 import { Writer } from './writer.js'
 
@@ -143,10 +143,16 @@ export function decodeStatus(bytes: Uint8Array): Status {
   return readStatus(new Reader(bytes, MAX_DEPTH), bytes.length)
 }
 
-/** The bytes of a jina.EndpointsProto. */
-export function encodeEndpoints(endpoints: readonly string[]): Uint8Array {
+/** The bytes of a jina.EndpointsProto. @param schemas what is said of each endpoint, as Executors of Jina say it */
+export function encodeEndpoints(endpoints: readonly string[], schemas: object = {}): Uint8Array {
   const writer = new Writer(512)
   for (const endpoint of endpoints) writer.text(0x0a, endpoint)
+  if (Object.keys(schemas).length > 0) {
+    writer.tag(0x1a)
+    const at = writer.open(2)
+    writeStruct(writer, schemas, 0, 'schemas')
+    writer.close(at, 2)
+  }
   return writer.finish()
 }
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { status as Code, Metadata } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { z } from 'zod'
 import { DocumentArray } from '../../../lib/doc/array.js'
 import { type Call, Executor, Flow, requests } from '../../../lib/index.js'
 import { readFields, textOf, writeFields } from '../../../lib/wire/grpc/fields.js'
@@ -12,6 +13,7 @@ import {
   decodeEndpoints,
   decodeInfo,
   decodeMessage,
+  decodeSchemas,
   decodeSingle,
   decodeStatus,
   encodeMessage,
@@ -104,6 +106,92 @@ test('G3: the descriptors are what the .proto files say', () => {
   execFileSync(process.execPath, ['lib/wire/grpc/reflection/build.mjs', '--check'])
 })
 
+test('E10: gateways of docarray ≥ 0.30 are told what documents are, where it is known what comes in', async () => {
+  const described = new Map([
+    [
+      '/search',
+      {
+        input: { tags: [z.object({ n: z.int(), list: z.array(z.string()), deep: z.object({}) })], text: [] },
+        parameters: [],
+        output: [{ tags: [z.object({ score: z.number().describe('how near') })], text: [z.string()] }],
+      },
+    ],
+    [
+      '/same',
+      {
+        input: { tags: [z.object({ n: z.number().default(1) })], text: [] },
+        parameters: [{ executor: 'x', schema: z.object({ k: z.boolean() }) }],
+        output: [],
+      },
+    ],
+    ['/unknown', { input: { tags: [], text: [] }, parameters: [], output: [{ tags: [z.object({ score: z.number() })], text: [] }] }],
+  ])
+  for (const docarray of ['v1', 'v2'] as const) {
+    await using it = await world(() => {}, { docarray, endpoints: () => ['/search', '/same', '/unknown'], describe: async () => described })
+    using raw = new Raw(it.server.address)
+    const { answer } = await within(10_000, raw.unary(METHODS.endpoints, bytes(new Uint8Array())))
+    assert.equal(decodeEndpoints(answer!), ['/search', '/same', '/unknown'])
+    if (docarray === 'v1') assert.equal(decodeSchemas(answer!), {})
+    else
+      assert.equal(decodeSchemas(answer!), {
+        '/search': {
+          input: {
+            name: 'SearchDocument',
+            model: {
+              title: 'SearchDocument',
+              type: 'object',
+              properties: {
+                id: { title: 'Id', type: 'string' },
+                n: { title: 'n', type: 'integer' },
+                list: { title: 'list', type: 'array', items: { type: 'string' } },
+                deep: { title: 'deep' },
+              },
+            },
+          },
+          output: {
+            name: 'SearchResult',
+            model: {
+              title: 'SearchResult',
+              type: 'object',
+              properties: {
+                id: { title: 'Id', type: 'string' },
+                n: { title: 'n', type: 'integer' },
+                list: { title: 'list', type: 'array', items: { type: 'string' } },
+                deep: { title: 'deep' },
+                text: { title: 'Text', type: 'string' },
+                score: { title: 'score', description: 'how near', type: 'number' },
+              },
+            },
+          },
+          parameters: { name: null, model: null },
+          is_generator: false,
+          is_singleton_doc: false,
+        },
+        '/same': {
+          input: {
+            name: 'SameDocument',
+            model: {
+              title: 'SameDocument',
+              type: 'object',
+              properties: { id: { title: 'Id', type: 'string' }, n: { title: 'n', default: 1, type: 'number' } },
+            },
+          },
+          output: {
+            name: 'SameDocument',
+            model: {
+              title: 'SameDocument',
+              type: 'object',
+              properties: { id: { title: 'Id', type: 'string' }, n: { title: 'n', default: 1, type: 'number' } },
+            },
+          },
+          parameters: { name: 'SameParameters', model: { title: 'SameParameters', type: 'object', properties: { k: { title: 'k', type: 'boolean' } } } },
+          is_generator: false,
+          is_singleton_doc: false,
+        },
+      })
+  }
+})
+
 test('C6: what a gateway asks an executor: endpoints, status, dry run, one request, several', async () => {
   await using it = await world(({ docs }) => ({ count: docs.length }), { endpoints: () => ['/index', '/search'] })
   using raw = new Raw(it.server.address)
@@ -113,6 +201,7 @@ test('C6: what a gateway asks an executor: endpoints, status, dry run, one reque
     return { answer: answer!, metadata: status.metadata }
   }
   assert.equal(decodeEndpoints((await ask(METHODS.endpoints)).answer), ['/index', '/search'])
+  assert.equal(decodeSchemas((await ask(METHODS.endpoints)).answer), {})
   assert.equal(decodeInfo((await ask(METHODS.info)).answer).envs, {})
   assert.is(decodeStatus((await ask(METHODS.dryRun)).answer).code, 'SUCCESS')
   const single = await ask(METHODS.single, encodeMessage(message(['a', 'b'], { parameters: { p: 1, __results__: { before: { n: 1 } } } })))

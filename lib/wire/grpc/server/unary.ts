@@ -100,7 +100,12 @@ export function dryRun(underWay: CallsUnderWay) {
 
 /** `endpoint_discovery` */
 export function discovery(underWay: CallsUnderWay) {
-  return unary(underWay, (_bytes, _scope, reply) => reply(encodeEndpoints(underWay.settings.endpoints())))
+  return unary(underWay, async (_bytes, _scope, reply) => {
+    const { endpoints, model, describe } = underWay.settings
+    // Documents of docarray 0.x are of one class, whatever anybody says of them.
+    const descriptions = model === 'v2' ? await describe() : undefined
+    reply(encodeEndpoints(endpoints(), descriptions && (await import('./models.js')).modelsOf(descriptions)))
+  })
 }
 
 /** `_status`: what runs here. The environment stays here. */

@@ -1,0 +1,75 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Described, Descriptions, EndpointDescription } from '../../../executor/schemas.js'
+import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
+
+// What Executors of Jina say of their endpoints to gateways that speak docarray ≥ 0.30 (EndpointsProto.schemas): those make Python classes of it, by which they
+// read and write documents. So it is said where what comes in is known, and nowhere else: a class without a field drops it.
+
+interface Model {
+  readonly name: string
+  /** The JSON Schema that pydantic gives of a class; null where there is none. */
+  readonly model: JsonSchema | null
+}
+
+/** The models of each endpoint of which enough is known. Tags are fields of their documents. */
+export function modelsOf(descriptions: Descriptions): Readonly<Record<string, object>> {
+  return Object.fromEntries(
+    Array.from(descriptions, ([endpoint, description]) => [endpoint, modelsOfOne(typeName(endpoint), description)] as const).filter(
+      ([, models]) => models !== undefined,
+    ),
+  ) as Record<string, object>
+}
+
+function modelsOfOne(name: string, { input, output, parameters }: EndpointDescription): object | undefined {
+  const taken = propertiesOf([input], 'input')
+  if (taken === undefined) return undefined
+  const given = propertiesOf(output, 'output') ?? {}
+  // What was not named stays, and so do tags that came in.
+  const result = { ...taken, ...given }
+  const same = Object.keys(result).length === Object.keys(taken).length
+  const told = united(
+    parameters.map(({ schema }) => schema),
+    'input',
+  )
+  return {
+    input: documents(`${name}Document`, taken),
+    output: same ? documents(`${name}Document`, taken) : documents(`${name}Result`, result),
+    parameters: told === undefined ? { name: null, model: null } : { name: `${name}Parameters`, model: model(`${name}Parameters`, told) },
+    is_generator: false,
+    is_singleton_doc: false,
+  }
+}
+
+function documents(name: string, properties: JsonSchema): Model {
+  return { name, model: model(name, { id: { title: 'Id', type: 'string' }, ...properties }) }
+}
+
+function model(title: string, properties: JsonSchema): JsonSchema {
+  return { title, type: 'object', properties }
+}
+
+/** The fields of documents, by what all of these say. */
+function propertiesOf(described: readonly Described[], side: 'input' | 'output'): JsonSchema | undefined {
+  const tags = united(
+    described.flatMap(({ tags }) => tags),
+    side,
+  )
+  if (described.every(({ text }) => text.length === 0)) return tags
+  return { text: { title: 'Text', type: 'string' }, ...tags }
+}
+
+function united(schemas: readonly StandardSchemaV1[], side: 'input' | 'output'): JsonSchema | undefined {
+  const all = schemas.map((schema) => jsonSchemaOf(schema, side)?.properties as Record<string, JsonSchema> | undefined).filter((known) => known !== undefined)
+  if (all.length === 0) return undefined
+  return Object.fromEntries(all.flatMap((properties) => Object.entries(properties).map(([name, property]) => [name, field(name, property)])))
+}
+
+const PLAIN: readonly unknown[] = ['string', 'integer', 'number', 'boolean']
+
+/** A field as Jina's reader understands it: what is plain, and lists of that. Of the rest, there is one, of any type. */
+function field(title: string, { type, items, description, default: given }: JsonSchema): JsonSchema {
+  const about = { title, ...(typeof description === 'string' && { description }), ...(given !== undefined && { default: given }) }
+  if (PLAIN.includes(type)) return { ...about, type }
+  const item = (items as JsonSchema | undefined)?.type
+  return type === 'array' && PLAIN.includes(item) ? { ...about, type, items: { type: item } } : about
+}
