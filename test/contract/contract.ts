@@ -1,4 +1,5 @@
-// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `deltas.ts` what streams piece by piece, `table.ts`, `strangers.ts`, `door.ts` and `statuses.ts` what
+// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `deltas.ts` what streams piece by piece, `table.ts`, `strangers.ts`, `door.ts`, `statuses.ts`
+// and `failures.ts` what
 // goes wrong: each row is one thing that happens, each way in a column, each cell what the caller sees, as one line of text.
 //
 // To add a row: an object in one of those files. `see` makes it happen on a way in and says what was seen; `expect` says what is right, for
@@ -8,6 +9,7 @@
 import * as assert from 'uvu/assert'
 import { DELTAS } from './deltas.js'
 import { DOOR } from './door.js'
+import { FAILURE_ROWS } from './failures.js'
 import { KNOWN_REDS } from './known-reds.js'
 import { STATUS_ROWS } from './statuses.js'
 import { STORY } from './story.js'
@@ -39,7 +41,7 @@ interface Suite {
   after(hook: () => void): void
 }
 
-export const ROWS: readonly Row[] = [...STORY, ...DELTAS, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS]
+export const ROWS: readonly Row[] = [...STORY, ...DELTAS, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS, ...FAILURE_ROWS]
 
 /** Registers a test for each row, on one way in. */
 export function contract(test: Suite, way: Way): void {

@@ -17,13 +17,13 @@ export async function* answers(client: Client, on: string, inputs?: Inputs<any>,
   const { requestSize, resultsInOrder, continueOnError, parameters, targetExecutor, signal } = options
   const variables = { data: await data(inputs), on, target: targetExecutor, parameters: parameters && JSON.stringify(parameters) }
   if (requestSize === undefined && !continueOnError && on !== '/tokens') {
-    const { data, errors } = await client.mutate(MUTATION, variables, { signal })
+    const { data, errors, extensions } = await client.mutate(MUTATION, variables, { signal })
     if (errors !== undefined) throw failureOf(errors[0])
-    return yield answerOf({ docs: data.docs, parameters: {}, routes: [] })
+    return yield answerOf({ docs: data.docs, parameters: {}, routes: [] }, undefined, extensions)
   }
   const growing = new Growing()
-  for await (const { data, errors } of client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal })) {
-    const answer = growing.put(data?.docs, answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors))
+  for await (const { data, errors, extensions } of client.subscribe(SUBSCRIPTION, { ...variables, size: requestSize, inOrder: resultsInOrder }, { signal })) {
+    const answer = growing.put(data?.docs, answerOf(data?.docs ?? { docs: [], parameters: {}, routes: [] }, errors, extensions))
     if (answer.error !== undefined && !continueOnError) throw answer.error
     yield answer
   }
@@ -60,7 +60,7 @@ function failureOf({ message, extensions: { code: kind, reason, executor } = {} 
   return { name: executor === undefined ? 'GraphQLError' : 'ExecutorError', code, executor, message }
 }
 
-function answerOf({ docs, parameters, routes, status, partial = false, ordinal = 0 }: any, errors?: readonly any[]): Answer {
+function answerOf({ docs, parameters, routes, status, partial = false, ordinal = 0 }: any, errors?: readonly any[], extensions?: any): Answer {
   const failed = status?.code === 'ERROR' ? { name: 'ExecutorError', code: 'ERR_EXECUTOR', executor: status.exception?.executor } : undefined
   return {
     docs: new DocumentArray(...(docs ?? []).map(documentOf)),
@@ -68,8 +68,14 @@ function answerOf({ docs, parameters, routes, status, partial = false, ordinal =
     ordinal,
     parameters,
     routes,
+    failures: (extensions?.failures ?? []).map(failureAmong),
     error: errors === undefined ? failed : failureOf(errors[0]),
   }
+}
+
+/** One document that failed, of the extensions. */
+function failureAmong({ doc, executor, attempts, status }: any): Answer['failures'][number] {
+  return { doc: new Document(doc), executor, attempts, error: { name: 'ExecutorError', code: 'ERR_EXECUTOR', executor: status.exception?.executor } }
 }
 
 /** One whose value is an error has none. */

@@ -17,6 +17,8 @@ export interface Answer {
   readonly delta?: readonly { readonly at: number; readonly id: string; readonly text?: any; readonly blob?: any; readonly tags?: any }[] | undefined
   readonly parameters: Record<string, any>
   readonly routes: readonly { readonly executor: string }[]
+  /** Documents that failed while the others went on, and what each failed at. */
+  readonly failures: readonly { readonly doc: any; readonly executor: string; readonly error: any; readonly attempts: number }[]
   /** Given where it failed. */
   readonly error?: any
 }
