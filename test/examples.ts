@@ -29,6 +29,37 @@ const stories: Record<string, () => Promise<void>> = {
     assert.match(stdout, /"matches": \[/)
   },
 
+  async 'paid-api'() {
+    const args = ['--documents', '600', '--rate', '300']
+    // Stopped: what is paid for is written, and the same command goes on behind it.
+    const first = execFile(process.execPath, ['--import', tsx, join(examples, 'paid-api', 'main.ts'), ...args], { cwd, timeout: TIME })
+    let said = ''
+    first.stdout!.on('data', (data) => {
+      if (said === '') first.kill('SIGINT')
+      said += data
+    })
+    await new Promise((resolve) => first.once('close', resolve))
+    assert.match(said, /Stopped: the same command goes on\n$/)
+    const before = Number(/(\d+) of 600 documents are done/.exec(said)![1])
+    assert.ok(before < 600)
+    const { stdout, stderr } = await script('paid-api', ...args)
+    if (before > 0) assert.ok(stdout.startsWith(`${before} documents are done already\n`))
+    assert.match(stdout, /\n599 of 600 documents are done, 1 failed\n\d+ calls are paid: \d+ for answers, \d+ for what failed\. 0 answers were paid twice/)
+    assert.match(stderr, /^done: \d+ requests/m)
+    const ids = (file: string) =>
+      readFileSync(join(cwd, '.sluice/paid-api', file), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    assert.is(new Set(ids('results.ndjson').map(({ id }) => id)).size, 599)
+    assert.is(ids('results.ndjson').length, 599, 'each once')
+    assert.equal(
+      ids('failures.ndjson').map(({ doc, executor, attempts, error }) => [doc.id, executor, attempts, error.code, error.message.split(': ').slice(1).join()]),
+      [['a13', 'summarize', 1, 'ERR_EXECUTOR', '422,this text has no summary']],
+    )
+    assert.match((await script('paid-api', ...args)).stdout, /^599 documents are done already\nSummarizing\n1 documents failed: once more\n599 of 600/)
+  },
+
   async plot() {
     await script('plot', 'flow.svg')
     assert.is(readFileSync(join(cwd, 'flow.svg'), 'utf8'), readFileSync(resolve('docs/flow.svg'), 'utf8'))

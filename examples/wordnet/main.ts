@@ -31,7 +31,7 @@ if (status!.parameters.__results__.store.documents === 0) {
 
 heading('Searching from a script')
 const questions = ['fear of spiders', 'a magnifier for distant objects', 'to walk in a leisurely way', 'the science that studies insects']
-for await (const { docs } of flow.search(questions, { requestSize: 1, resultsInOrder: true, parameters: { top: 3 } })) docs.forEach(answer)
+for await (const found of flow.map(questions, { on: '/search', requestSize: 1, parameters: { top: 3 } })) answer(found)
 
 heading('Searching through GraphQL')
 const server = createServer(createGraphQL(flow)).listen(options.listen ? 4000 : 0, '127.0.0.1')

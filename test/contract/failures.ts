@@ -34,7 +34,7 @@ function told({ docs, failures, error }: Pick<Answer, 'failures' | 'error'> & { 
 }
 
 /** Each answer, or what ended the post. */
-async function seen(it: Opened, inputs: readonly any[], options: PostOptions = ON, show = told): Promise<string> {
+async function seen(it: Opened, inputs: readonly any[], options: PostOptions = ON, show: (answer: Answer) => string = told): Promise<string> {
   const all: string[] = []
   try {
     for await (const answer of it.post('/', inputs, options)) if (!answer.partial) all.push(show(answer))
