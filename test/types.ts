@@ -1,5 +1,5 @@
 // Checked by the compiler, never run: every line below is a promise of a hover or a red underline.
-import { type Call, Document, type DocumentArray, Executor, Flow, type Post, type Response, requests } from '../lib/index.js'
+import { type Call, Document, type DocumentArray, Executor, each, Flow, type Post, type Response, requests } from '../lib/index.js'
 
 class Tokenize extends Executor<{ stem: boolean }> {
   @requests('/index')
@@ -117,7 +117,30 @@ for await (const { docs } of said.search('x')) {
   docs[0]!.tags.sore
   void score
 }
-for await (const { docs } of new Flow().add({ uses: Tokenize }).search('x')) docs[0]!.tags.anything
+
+// Of tags that nobody said, anything may be written, and what is read is to be looked at
+for await (const { docs } of new Flow().add({ uses: Tokenize }).search('x')) {
+  const { tags } = docs[0]!
+  tags.anything = 1
+  // @ts-expect-error: it may be a text
+  tags.anything++
+  // @ts-expect-error: it may be nothing
+  tags.anything.more
+  const more = typeof tags.anything === 'number' ? tags.anything + 1 : 0
+  void more
+}
+new Flow().add({
+  uses: ({ docs }) => {
+    docs[0]!.tags.summary = 'text'
+    // @ts-expect-error: nobody said that it is a text
+    docs[0]!.tags.summary.length
+  },
+})
+each((doc) => {
+  doc.tags.summary = 'text'
+  // @ts-expect-error: nobody said that it is a number
+  doc.tags.count++
+})
 
 // ── options of executors ───────────────────────────────────────────────────────────────────────────────────
 

@@ -38,14 +38,14 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
   }
 
   /** Adds one document and returns it. */
-  append(like: DocumentLike): D {
+  append(like: DocumentLike<any>): D {
     const document = Document.from(like) as D
     this[this.length] = document
     return document
   }
 
   /** Adds all documents. Unlike `push(...likes)`, takes any number of them. */
-  extend(likes: Iterable<DocumentLike>): this {
+  extend(likes: Iterable<DocumentLike<any>>): this {
     // What they come from may be this array, which would never end.
     for (const like of [...likes]) this[this.length] = Document.from(like) as D
     return this

@@ -183,7 +183,7 @@ export class Document<T extends object = Tags> {
     return (this.#own.chunks ??= new DocumentArray())
   }
 
-  set chunks(value: Iterable<DocumentLike>) {
+  set chunks(value: Iterable<DocumentLike<any>>) {
     this.#own.chunks = DocumentArray.from(documents('chunks', value))
   }
 
@@ -191,7 +191,7 @@ export class Document<T extends object = Tags> {
     return (this.#own.matches ??= new DocumentArray())
   }
 
-  set matches(value: Iterable<DocumentLike>) {
+  set matches(value: Iterable<DocumentLike<any>>) {
     this.#own.matches = DocumentArray.from(documents('matches', value))
   }
 

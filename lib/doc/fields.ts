@@ -4,8 +4,11 @@ import type { DocumentLike } from './document.js'
 import { isPlainObject } from './json.js'
 import { type NdArray, type NdArrayInit, unspelled } from './ndarray.js'
 
-/** What a document is tagged with, when its type says no more: JSON values by name. */
-export type Tags = Record<string, any>
+/**
+ * What a document is tagged with, when its type says no more: JSON values by name. What is there is to be looked at before it is used; a type says it:
+ * `post<{ lang: string }>()`, `Call<{ lang: string }>`, `Document<{ lang: string }>`.
+ */
+export type Tags = Record<string, unknown>
 
 /** A score under its name, as rankers leave it in `scores` and evaluators in `evaluations`. */
 export interface NamedScore {
@@ -16,7 +19,7 @@ export interface NamedScore {
 }
 
 /** The fields of a document, as an object literal or parsed JSON gives them. All are optional. */
-export interface DocumentInit<T extends object = Tags> {
+export interface DocumentInit<T extends object = Record<string, any>> {
   /** Unique; made up when missing or `''`, and only once somebody reads it. */
   id?: string | undefined
   /** Content as text. A document has one content: text, blob or tensor. */
@@ -34,9 +37,9 @@ export interface DocumentInit<T extends object = Tags> {
   tags?: T | undefined
   weight?: number | undefined
   /** Parts of this document. */
-  chunks?: Iterable<DocumentLike> | undefined
+  chunks?: Iterable<DocumentLike<any>> | undefined
   /** Documents found for this one. */
-  matches?: Iterable<DocumentLike> | undefined
+  matches?: Iterable<DocumentLike<any>> | undefined
   scores?: Record<string, NamedScore | number> | undefined
   evaluations?: Record<string, NamedScore | number> | undefined
   parentId?: string | undefined
@@ -120,9 +123,9 @@ function numbers(field: string, value: unknown): readonly number[] {
   return list as number[]
 }
 
-export function documents(field: string, value: unknown): Iterable<DocumentLike> {
+export function documents(field: string, value: unknown): Iterable<DocumentLike<any>> {
   if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) throw invalid(field, 'a list of documents', value)
-  return value as Iterable<DocumentLike>
+  return value as Iterable<DocumentLike<any>>
 }
 
 export function named(field: string, value: Record<string, NamedScore | number>): Record<string, NamedScore> {

@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Tags } from '../doc/document.js'
 import type { Parameters } from '../request/parameters.js'
-import type { ExecutorFunction } from './executor.js'
-import type { InputSchemas } from './schemas.js'
+import type { Call, ExecutorFunction } from './executor.js'
+import type { InputSchemas, Saying } from './schemas.js'
 
 // What the compiler knows by the schemas of an executor. Types only: `never` stands for schemas that nobody said, `unknown` for tags that nobody did.
 
@@ -47,8 +47,8 @@ export type Made<Schema> = [Schema] extends [never] ? unknown : Schema extends S
  * The tags that a function works on: those that documents come with, what the input made of them, and those of the output, which are not there yet. Where
  * the output is said, it may set no others.
  */
-export type WorkedTags<Given, I, O> =
-  Worked<Laid<Given, Made<SchemaAt<I, string, 'tags'>>>, Taken<SchemaAt<O, string, 'tags'>>> extends infer T extends object ? T : Tags
+export type WorkedTags<Given, I, O, On = string> =
+  Worked<Laid<Given, Made<SchemaAt<I, On, 'tags'>>>, Taken<SchemaAt<O, On, 'tags'>>> extends infer T extends object ? T : Tags
 
 type Worked<Before, After> = unknown extends After
   ? unknown extends Before
@@ -60,7 +60,26 @@ type Worked<Before, After> = unknown extends After
 export type AnsweredTags<O> = Taken<SchemaAt<O, string, 'tags'>> extends infer T extends object ? T & Record<string, unknown> : any
 
 /** The parameters that a function gets. */
-export type WorkedParameters<I> = Made<SchemaAt<I, string, 'parameters'>> extends infer P extends object ? P : Parameters
+export type WorkedParameters<I, On = string> = Made<SchemaAt<I, On, 'parameters'>> extends infer P extends object ? P : Parameters
+
+/**
+ * What a method of a class gets, by the schemas of the class.
+ *
+ * @typeParam Who the class
+ * @typeParam On the endpoint, where schemas are said by endpoint
+ *
+ * @example
+ * class Rank extends Executor {
+ *   static input = { tags: z.object({ price: z.number() }) }
+ *   rank({ docs }: CallOf<typeof Rank>) { … }
+ * }
+ */
+export type CallOf<Who extends Saying, On extends string = string> = Call<
+  WorkedTags<unknown, SaidIn<Who, 'input'>, SaidIn<Who, 'output'>, On>,
+  WorkedParameters<SaidIn<Who, 'input'>, On>
+>
+
+type SaidIn<Who, Side extends keyof Saying> = Who extends { readonly [side in Side]: infer S } ? S : never
 
 // ── each() ─────────────────────────────────────────────────────────────────────────────────────────────────
 

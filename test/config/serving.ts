@@ -217,7 +217,7 @@ test('F8, P4: prefetch of a file bounds each connection of its server, as in Jin
       await Flow.loadConfig(`jtype: Flow\n${where}\nexecutors: [{ uses: ${folder.path}/counting.mjs }]\n`, { allowOutside: true })
     ).open()
     await using client = new Client(flow.addresses.grpc!)
-    const docs = await client.post('/', Array.from('abcdefghij'), { requestSize: 1, prefetch: 8 }).docs()
+    const docs = await client.post<{ most: number }>('/', Array.from('abcdefghij'), { requestSize: 1, prefetch: 8 }).docs()
     assert.is(Math.max(...docs.map(({ tags }) => tags.most)), 2)
   }
 })

@@ -15,7 +15,7 @@ test('D1: an id is 32 hex digits, and no other is the same', () => {
 
 test('D1: an id is made when it is read, once', () => {
   const before = newId()
-  const documents: DocumentArray = DocumentArray.from(['a', { text: 'b' }, Uint8Array.of(1), { tags: { a: 1 } }, { id: 'given' }])
+  const documents: DocumentArray<Document<{ a: number }>> = DocumentArray.from(['a', { text: 'b' }, Uint8Array.of(1), { tags: { a: 1 } }, { id: 'given' }])
   documents[0]!.text += '!'
   assert.is(documents.texts.length + documents[3]!.tags.a, 6)
   for (const _ of documents.traverse('r')) void documents[2]!.has('chunks')

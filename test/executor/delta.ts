@@ -83,7 +83,7 @@ test('P16: a delta says which document it is of, and what it brings; the whole i
   assert.is(first.data.docs, first.docs)
   assert.instance(first.docs, DocumentArray)
   // What somebody does to one, no other has.
-  first.docs[0]!.tags.n.push(2)
+  ;(first.docs[0]!.tags.n as number[]).push(2)
   first.docs[0]!.text = 'z'
   assert.is(second.docs[0]!.text, 'bcde')
   assert.equal(second.docs[0]!.tags, { n: [1] })

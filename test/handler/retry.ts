@@ -458,7 +458,7 @@ test('a failed attempt leaves no trace: no document twice, no tag, no result, no
         assert.equal(doc.tags, { mine: { yes: true } })
         assert.is(doc.matches.length, 0)
         doc.text += '!'
-        doc.tags.mine.calls = calls
+        Object.assign(doc.tags.mine as object, { calls })
         doc.matches.append('match')
       }
       for (const docs of docsMatrix ?? []) for (const doc of docs) doc.modality = 'seen'

@@ -322,7 +322,7 @@ test('F3: an executor that changes what a condition reads decides for those behi
   await using flow = await new Flow()
     .add({
       uses: ({ docs }) => {
-        for (const doc of docs) doc.tags.even = doc.tags.n > 1
+        for (const doc of docs) doc.tags.even = Number(doc.tags.n) > 1
       },
     })
     .add({ when: even })

@@ -35,7 +35,7 @@ const picture = {
 class Pages extends Executor {
   static requests = { '/echo': 'echo', '/upper': 'upper' } as const
   echo(): void {}
-  upper({ docs }: Call): void {
+  upper({ docs }: Call<{ count: number }>): void {
     for (const document of docs) {
       document.text = document.text.toUpperCase()
       document.tags.count++
@@ -67,12 +67,13 @@ await interop(test, async (python) => {
     assert.equal([...(made!.embedding!.data as Float32Array)], VALUES.flat())
     assert.instance(made!.embedding!.data, Float32Array)
     assert.equal(made!.embedding!.shape, [2, 3])
-    assert.equal([made!.tags.blob[0], made!.tags.blob[1], made!.tags.blob[2]], picture.blob)
+    const tags: Record<string, any> = made!.tags
+    assert.equal([tags.blob[0], tags.blob[1], tags.blob[2]], picture.blob)
     assert.equal(made!.chunks.texts, ['first', 'second'])
-    assert.equal([...made!.chunks[1]!.tags.vector.data], [0.5])
-    assert.is(made!.tags.part.text, 'nested')
-    assert.equal([...made!.tags.part.tags.vector.data], [1n, -2n])
-    const { deep, name, count, ratio, names, flag } = made!.tags
+    assert.equal([...(made!.chunks[1]!.tags.vector as { data: Float64Array }).data], [0.5])
+    assert.is(tags.part.text, 'nested')
+    assert.equal([...tags.part.tags.vector.data], [1n, -2n])
+    const { deep, name, count, ratio, names, flag } = tags
     assert.equal({ tags: { deep, name }, count, ratio, names, flag }, { tags: picture.tags, count: 7, ratio: 0.25, names: ['p', 'q'], flag: true })
 
     // What it made, it takes back as it was; but that numbers of tags count as floats on the way.

@@ -43,7 +43,7 @@ export class Peer extends Executor {
     throw new ValueError(`no ${docs[0]?.text}`)
   }
 
-  async late({ docs }: Call) {
+  async late({ docs }: Call<{ ms?: number }>) {
     await pause(Math.max(...docs.map((doc) => doc.tags.ms ?? 0)))
   }
 

@@ -153,7 +153,7 @@ test('207: forks, attempts and requests see nothing of each other by way of what
   const parameters = { map: new Map([['a', { n: 1 }]]), set: new Set([1]), date: new Date(0) }
   const options = {
     name: 'a',
-    uses: ({ docs, parameters: { map, set, date } }: Call) => {
+    uses: ({ docs, parameters: { map, set, date } }: Call<{ map: Map<string, number> }>) => {
       seen.push(map.get('a').n, set.size, date.getTime(), docs[0]!.location![0], docs[0]!.tags.map.size)
       map.get('a').n++
       set.add(2)

@@ -114,7 +114,7 @@ test('E3: pieces of every kind: documents, init objects, texts, bytes, arrays of
 test('E3: token by token: the same document, grown and yielded again, is one document in the end, and pieces stay as they were', async () => {
   await using flow = await flowOf(async function* ({ docs }) {
     for (const doc of docs) {
-      const answer = new Document({ text: '' })
+      const answer = new Document<{ tokens?: number }>({ text: '' })
       for (const token of ['Once ', 'upon ', 'a time']) {
         answer.text += token
         answer.tags.tokens = (answer.tags.tokens ?? 0) + 1

@@ -2,7 +2,7 @@
 import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
-import { type Call, type Document, type DocumentArray, Executor, each, Flow } from '../../lib/index.js'
+import { type Call, type CallOf, type Document, type DocumentArray, Executor, each, Flow } from '../../lib/index.js'
 
 /** Holds where both are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never
@@ -188,3 +188,25 @@ each((doc) => void (doc.tags.size = 4), { output: { tags: z.object({ size: z.str
 each<{ count: number }>((doc) => void doc.tags.count++, { retries: 2 })
 each((doc: Document<{ count: number }>) => void doc.tags.count++)
 void size
+
+// Methods of a class whose schemas say it
+class Rank extends Executor {
+  static requests = { '/search': 'search', '/index': 'index' } as const
+  static input = { '/search': { tags: z.object({ price: z.number() }), parameters: z.object({ top: z.coerce.number() }) } }
+  static output = { '/search': { tags: z.object({ score: z.number() }) } }
+  search({ docs, parameters }: CallOf<typeof Rank, '/search'>): void {
+    for (const { tags } of docs) tags.score = tags.price / parameters.top
+    // @ts-expect-error: nobody takes it
+    docs[0]!.tags.size
+  }
+  index({ docs }: CallOf<typeof Rank, '/index'>): void {
+    docs[0]!.tags.anything = 1
+  }
+}
+const ranked = doc(
+  new Flow()
+    .add({ uses: Rank })
+    .search('x', { parameters: { top: 5 } })
+    .docs(),
+)
+is<Same<typeof ranked, { price: number; score: number }>>()

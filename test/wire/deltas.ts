@@ -235,7 +235,7 @@ test('who does not ask for deltas gets documents, over gRPC', async () => {
   const asked = async (...keys: string[]) => {
     const metadata = new Metadata()
     for (const key of keys) metadata.set(key, '1')
-    const docs = DocumentArray.from([new Document({ id: 'x', text: '' })])
+    const docs: DocumentArray = DocumentArray.from([{ id: 'x', text: '' }])
     const message = Buffer.from(encodeMessage(emptyMessage({ requestId: 'a', execEndpoint: '/', parameters: { tokens: 3 }, docs })))
     return (await raw.converse('/jina.JinaRPC/Call', [message], metadata)).answers.map((bytes) => decodeMessage(bytes))
   }

@@ -138,7 +138,7 @@ test('G2: tensors, bytes and tags are taken as literals too', async () => {
 
 test('G2: objects in literals are as those of variables, with the methods of objects', async () => {
   const prototypes: unknown[] = []
-  const look = ({ docs, parameters }: Call) => {
+  const look = ({ docs, parameters }: Call<{ a: any }>) => {
     for (const value of [docs[0]!.tags.a, docs[0]!.tags.a.b[0], parameters.c]) prototypes.push(Object.getPrototypeOf(value))
   }
   await using flow = await new Flow().add({ uses: look }).open()
