@@ -130,16 +130,18 @@ function isBoolean({ type }: VariableDefinitionNode): boolean {
   return named.kind === Kind.NAMED_TYPE && named.name.value === 'Boolean'
 }
 
-const schemas = new WeakMap<object, GraphQLSchema>()
+const schemas = new WeakMap<object, Map<string, GraphQLSchema>>()
 
 /** Lists of documents, and nothing else. */
-function schemaOf({ returnType }: GraphQLResolveInfo): GraphQLSchema {
+function schemaOf({ returnType, fieldName }: GraphQLResolveInfo): GraphQLSchema {
   const item = getNamedType(returnType) as GraphQLObjectType
-  let schema = schemas.get(item)
+  let byField = schemas.get(item)
+  if (byField === undefined) schemas.set(item, (byField = new Map()))
+  let schema = byField.get(fieldName)
   if (schema === undefined) {
     const type = new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(item)))
-    schema = new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields: { docs: { type }, chunks: { type }, matches: { type } } }) })
-    schemas.set(item, schema)
+    schema = new GraphQLSchema({ query: new GraphQLObjectType({ name: 'Query', fields: { [fieldName]: { type } } }) })
+    byField.set(fieldName, schema)
   }
   return schema
 }

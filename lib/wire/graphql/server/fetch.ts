@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execute, GraphQLError, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { execute, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { say } from '../../../base/errors.js'
+import type { Descriptions } from '../../../executor/schemas.js'
 import { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
@@ -61,7 +62,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
   const onError = heard(all.onError, all.logger)
   const logged = all.logger === undefined && peer instanceof Limiter ? peer : new Limiter(peer, { logger: all.logger })
   const yoga = createYoga({
-    schema: createSchema(logged, { ...all, onError }),
+    schema: schemaOf(logged, { ...all, onError }),
     graphqlEndpoint: all.path,
     plugins: plugins({ ...all, onError }),
     parserAndValidationCache: { documentCache: new ParseCache(), errorCache: new ParseCache(), validationCache: true },
@@ -105,6 +106,20 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     },
     path: all.path,
   })
+}
+
+/** The schema of Jina, with a field for each endpoint of which executors say something: a Flow may be opened later than it is offered, and again. */
+function schemaOf(peer: Limiter, settings: Settings): () => GraphQLSchema | Promise<GraphQLSchema> {
+  const general = createSchema(peer, settings)
+  let made: { readonly descriptions: Descriptions; readonly schema: GraphQLSchema } | undefined
+  return () => {
+    const describing = peer.describe()
+    if (describing === undefined) return general
+    return Promise.all([describing, import('./typed.js')]).then(([descriptions, { fieldsOf }]) => {
+      if (made?.descriptions !== descriptions) made = { descriptions, schema: createSchema(peer, settings, fieldsOf(descriptions, peer, settings, ['docs'])) }
+      return made.schema
+    })
+  }
 }
 
 /** Who comes in, and how a refusal is said in GraphQL. */

@@ -1,4 +1,13 @@
-import { GraphQLFloat, GraphQLInputObjectType, GraphQLInt, GraphQLList, GraphQLNonNull, type GraphQLNullableType, GraphQLString } from 'graphql'
+import {
+  GraphQLFloat,
+  type GraphQLInputFieldConfigMap,
+  GraphQLInputObjectType,
+  GraphQLInt,
+  GraphQLList,
+  GraphQLNonNull,
+  type GraphQLNullableType,
+  GraphQLString,
+} from 'graphql'
 import { InputError, say } from '../../../base/errors.js'
 import type { DocumentArray } from '../../../doc/array.js'
 import { Document, type DocumentInit, type NamedScore } from '../../../doc/document.js'
@@ -17,10 +26,9 @@ const NamedScoreItemInput = new GraphQLInputObjectType({
   fields: { name: { type: new GraphQLNonNull(GraphQLString) }, score: { type: new GraphQLNonNull(NamedScoreInput) } },
 })
 
-/** A document as clients send it: all fields may be missing, and it has one content at most. */
-export const StrawberryDocumentInput: GraphQLInputObjectType = new GraphQLInputObjectType({
-  name: 'StrawberryDocumentInput',
-  fields: () => ({
+/** The fields of a document as clients send it: all may be missing. */
+export function documentFields(): GraphQLInputFieldConfigMap {
+  return {
     id: { type: GraphQLString },
     parentId: { type: GraphQLString },
     granularity: { type: GraphQLInt },
@@ -40,8 +48,26 @@ export const StrawberryDocumentInput: GraphQLInputObjectType = new GraphQLInputO
     scores: { type: list(NamedScoreItemInput) },
     chunks: { type: list(StrawberryDocumentInput) },
     matches: { type: list(StrawberryDocumentInput) },
-  }),
-})
+  }
+}
+
+/** The types of documents that clients send. */
+const DOCUMENTS = new WeakSet<object>()
+
+/** Notes that a type is one of documents. */
+export function ofDocuments<T extends GraphQLInputObjectType>(type: T): T {
+  DOCUMENTS.add(type)
+  return type
+}
+
+export function isOfDocuments(type: unknown): boolean {
+  return typeof type === 'object' && type !== null && DOCUMENTS.has(type)
+}
+
+/** A document as clients send it, which has one content at most. */
+export const StrawberryDocumentInput: GraphQLInputObjectType = ofDocuments(
+  new GraphQLInputObjectType({ name: 'StrawberryDocumentInput', fields: documentFields }),
+)
 
 type Items = readonly { name: string; score: NamedScore }[]
 type Given = { readonly [field: string]: unknown } & {

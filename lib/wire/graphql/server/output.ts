@@ -61,7 +61,7 @@ const NamedScoreItem = new GraphQLObjectType<{ name: string; score: NamedScore }
 const NONE: readonly never[] = []
 const items = (scores: Record<string, NamedScore>) => Object.keys(scores).map((name) => ({ name, score: scores[name] }))
 
-function tagsOf(document: Document): unknown {
+export function tagsOf(document: Document): unknown {
   try {
     return jsonOf(document.tags, 'tags')
   } catch (error) {

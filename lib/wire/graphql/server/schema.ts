@@ -1,5 +1,6 @@
 import {
   GraphQLBoolean,
+  type GraphQLFieldConfig,
   type GraphQLFieldConfigArgumentMap,
   GraphQLInt,
   GraphQLList,
@@ -38,19 +39,31 @@ const STREAM_ARGUMENTS: GraphQLFieldConfigArgumentMap = {
   },
 }
 
+type Fields = Readonly<Record<string, GraphQLFieldConfig<unknown, Context>>>
+
+const NONE: Fields = {}
+
 /**
  * Jina's GraphQL schema over a peer, and a subscription.
  *
  * `docs` is a query and a mutation, which do the same: all documents in one request, and the documents that come back. Jina leaves
  * the names of the score types to a library; here they are `NamedScore` and `NamedScoreItem`, with `Input` behind them for input.
  * `subscription { docs }` has `requestSize` and `resultsInOrder` too, and gives a response at a time.
+ *
+ * @param typed fields of endpoints that have types, beside it
  */
-export function createSchema(peer: Handler, settings: Settings): GraphQLSchema {
+export function createSchema(peer: Handler, settings: Settings, typed: Fields = NONE): GraphQLSchema {
   const type = new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(StrawberryDocument)))
   const field = { type, args: ARGUMENTS, resolve: docs(peer, settings) }
   return new GraphQLSchema({
-    query: new GraphQLObjectType<unknown, Context>({ name: 'Query', fields: { docs: { ...field, description: 'Sends documents through the Flow.' } } }),
-    mutation: new GraphQLObjectType<unknown, Context>({ name: 'Mutation', fields: { docs: { ...field, description: 'Sends documents through the Flow.' } } }),
+    query: new GraphQLObjectType<unknown, Context>({
+      name: 'Query',
+      fields: { docs: { ...field, description: 'Sends documents through the Flow.' }, ...typed },
+    }),
+    mutation: new GraphQLObjectType<unknown, Context>({
+      name: 'Mutation',
+      fields: { docs: { ...field, description: 'Sends documents through the Flow.' }, ...typed },
+    }),
     subscription: new GraphQLObjectType<unknown, Context>({
       name: 'Subscription',
       fields: {

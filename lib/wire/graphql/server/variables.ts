@@ -13,7 +13,7 @@ import {
 } from 'graphql'
 import { show } from '../../../base/errors.js'
 import { later, overdue } from '../../../stream/event-loop.js'
-import { StrawberryDocumentInput } from './input.js'
+import { isOfDocuments } from './input.js'
 
 /** Lists of documents among the variables, by name, as their type has them. */
 export type Lists = Map<string, unknown[]>
@@ -74,7 +74,7 @@ function itemType(type: unknown): GraphQLInputType | undefined {
   if (!isListType(list)) return undefined
   const item: unknown = list.ofType
   const named = isNonNullType(item) ? item.ofType : item
-  return named === StrawberryDocumentInput && isInputType(item) ? item : undefined
+  return isOfDocuments(named) && isInputType(item) ? item : undefined
 }
 
 async function coerced(
