@@ -8,6 +8,7 @@ import type { Answer } from '../executor/executor.js'
 import type { ByEndpoint, Descriptions, InputSchemas, OutputSchemas } from '../executor/schemas.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join } from '../graph/graph.js'
+import { discard } from '../post/batches.js'
 import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type MapOptions, type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
@@ -394,6 +395,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
       return new Eventual(
         () => import('../stream/flatten.js'),
         ({ Flatten }) => new Flatten(responses, ({ error, partial, docs }) => (error === undefined && !partial ? docs : [])),
+        () => discard(source),
       )
     }
   }
@@ -419,6 +421,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     return new Eventual(
       () => import('../post/one-to-one.js'),
       ({ oneToOne }) => oneToOne(this, on, inputs, withDefaults(rest as PostOptions, this.options)),
+      () => discard(inputs),
     )
   }
 

@@ -9,14 +9,19 @@ import { type Emit, Flight, type Work } from '../stream/flight.js'
 import { Iteration } from '../stream/iteration.js'
 import type { Order } from '../stream/order.js'
 import type { Scope } from '../stream/scope.js'
+import { discard } from './batches.js'
 import type { PostOptions } from './options.js'
 
-/** A stage: batches become responses, with at most `limit` of them under way. */
+/**
+ * A stage: batches become responses, with at most `limit` of them under way.
+ * @param inputs what the batches are made of
+ */
 export function answers(
   peer: Handler,
   header: Header,
   limit: number,
   options: PostOptions,
+  inputs: unknown,
 ): (batches: Iterable<DocumentArray> | AsyncIterable<DocumentArray>) => AsyncIterableIterator<Response> {
   const { resultsInOrder, signal } = options
   const answer = answerer(peer, header, options)
@@ -27,6 +32,7 @@ export function answers(
       ? new Eventual(
           () => import('../stream/order.js'),
           ({ Order }) => iterate(new Order()),
+          () => discard(inputs),
         )
       : iterate()
   }

@@ -37,7 +37,7 @@ function gather(from: Source, size: number, idle: number): Batches {
       new Eventual(
         load,
         ({ batchesFrom }) => batchesFrom(from, size, idle),
-        ({ close }) => from.kind === 'async' && close(from.items),
+        () => discard(from.items),
       ),
   )
 }
@@ -58,8 +58,8 @@ async function load(): Promise<typeof import('./iterables.js')> {
   return readers
 }
 
-/** Inputs that nobody wanted any more when they were there. */
-function discard(inputs: unknown): void {
+/** Closes inputs that nobody wanted any more when they were there, or what reads them was. */
+export function discard(inputs: unknown): void {
   if (Array.isArray(inputs)) lookAfter(inputs)
   else load().then(({ close }) => close(inputs), ignore)
 }

@@ -8,7 +8,7 @@ import { Header } from '../request/request.js'
 import type { Response } from '../request/response.js'
 import { Eventual } from '../stream/eventual.js'
 import { answers } from './answers.js'
-import { batches } from './batches.js'
+import { batches, discard } from './batches.js'
 import type { Inputs } from './inputs.js'
 import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from './options.js'
 
@@ -37,12 +37,13 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
   const stages = rawPipe(
     () => inputs,
     batches(size, flushAfter),
-    answers(peer, header, limit, options),
+    answers(peer, header, limit, options, inputs),
     (responses: AsyncIterableIterator<Response>) =>
       showProgress
         ? new Eventual(
             () => import('./watch.js'),
             ({ Watched }) => new Watched(responses, inputs, size),
+            () => discard(inputs),
           )
         : responses,
   )

@@ -1103,4 +1103,56 @@ test('prefetchDocuments of a Flow is that of its posts, of index(), transform() 
   assert.is(await ahead((inputs) => plain.post('/', inputs)), 1000)
 })
 
+/** Inputs without end, and a promise that they are closed. */
+const endless: Record<string, (closed: () => void) => Iterable<string> | AsyncIterable<string>> = {
+  'a stream': (closed) => Readable.from(Array(1000).fill('x')).on('close', closed),
+  'a generator that was begun': (closed) => {
+    const lines = (function* () {
+      try {
+        for (;;) yield 'x'
+      } finally {
+        closed()
+      }
+    })()
+    lines.next()
+    return lines
+  },
+  'an async iterable': (closed) => ({
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false as const, value: 'x' }),
+      async return() {
+        closed()
+        return { done: true as const, value: undefined }
+      },
+    }),
+  }),
+}
+
+for (const [what, inputs] of Object.entries(endless))
+  test(`return() closes ${what} once, also where what reads it is still being opened`, async () => {
+    await using flow = await new Flow().add({ uses: () => {} }).open()
+    const entries: Record<string, (source: any) => AsyncIterableIterator<unknown>> = {
+      post: (source) => flow.post('/', source),
+      ordered: (source) => flow.post('/', source, { resultsInOrder: true }),
+      transform: (source) => flow.transform('/')(source),
+      map: (source) => flow.map(source),
+    }
+    for (const [name, enter] of Object.entries(entries)) {
+      let times = 0
+      const closed = deferred<void>()
+      const results = enter(
+        inputs(() => {
+          times++
+          closed.resolve()
+        }),
+      )
+      const next = results.next()
+      await within(5000, results.return!())
+      await within(5000, next)
+      await within(5000, closed.promise)
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.is(times, 1, name)
+    }
+  })
+
 test.run()
