@@ -1,14 +1,19 @@
+import { now } from '../base/clock.js'
 import { kindOfPlatform, platformCode } from './platform-errors.js'
 
 /** With what a server lets go of a connection: whoever hears it, and has no answer, may ask again, elsewhere. */
 export const NOT_BEGUN = 'This server is shutting down. What it has not answered, it has not begun'
 
+/** Milliseconds: a round trip, and little more. Who works longer than that has begun. */
+const CROSSED = 100
+
 /**
- * Milliseconds. Where a connection that had been idle ends so soon after a request was written, and nothing came back, the two crossed each other:
- * servers close idle connections when they like. A round trip, and little more: who works longer than that has begun.
- * An object, for tests that have both ends and what is between them in one process.
+ * Whether a request that was written then crossed with the end of its connection, on which nothing came back: servers close idle connections when they like.
+ * @param written on the clock for durations
  */
-export const CROSSED = { within: 100 }
+export function hasCrossed(written: number): boolean {
+  return now() - written < CROSSED
+}
 
 /** How often a request goes out again that nobody has looked at. */
 const AGAIN = 3

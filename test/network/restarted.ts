@@ -1,4 +1,6 @@
 // Connections that end as they are used again, and servers that go while others come: what nobody has looked at goes out again, unasked.
+import '../support/clock.js'
+
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect, createServer as createTcp, type Socket } from 'node:net'
 import { test } from 'uvu'
@@ -6,8 +8,8 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Document, Executor, Flow } from '../../lib/index.js'
-import { CROSSED } from '../../lib/wire/unseen.js'
 import { world } from '../client/world.js'
+import { fake, real } from '../support/clock.js'
 import { collect } from '../support/collect.js'
 import { deferred } from '../support/deferred.js'
 import { Service } from '../support/service.js'
@@ -15,10 +17,10 @@ import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { PROTOCOLS, SCHEMES, texts, WAYS } from './ways.js'
 
-// Both ends and what is between them share a process here, on a machine that has other things to do: a round trip takes its time.
-const [USUAL, PATIENT] = [CROSSED.within, 5000]
+// Both ends and what is between them share a process here, on a machine that has other things to do, and a round trip takes its time: the clock goes slower.
+const SLOWER = 50
 test.before.each(() => {
-  CROSSED.within = PATIENT
+  fake.now = () => real.now() / SLOWER
 })
 
 /**
@@ -88,7 +90,7 @@ for (const way of WAYS)
 
 for (const way of WAYS)
   test(`177: ${way}: who had it for longer than it takes to cross may have done it: it is not sent again`, async () => {
-    CROSSED.within = USUAL
+    fake.now = undefined
     await using it = await world()
     await using between = await crossing(it.gateway.port, false, 200)
     await using client = new Client(`${SCHEMES[way]}://127.0.0.1:${between.port}`)

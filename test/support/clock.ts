@@ -4,7 +4,7 @@ const { now } = performance
 const { clearInterval, setInterval, setTimeout } = globalThis
 
 /** The platform's own. */
-export const real = { clearInterval, setInterval, setTimeout }
+export const real = { now: () => now.call(performance), clearInterval, setInterval, setTimeout }
 
 /** What a test puts in their place. */
 export const fake: {

@@ -15,7 +15,7 @@ import { ignore } from '../../../stream/thenable.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
 import { HELLO } from '../../probe.js'
 import { type ClientTls, isInFiles, type TlsNow, tlsNow } from '../../tls.js'
-import { CROSSED } from '../../unseen.js'
+import { hasCrossed } from '../../unseen.js'
 import { METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Place } from './address.js'
@@ -197,7 +197,7 @@ export class Channel {
   crossing(): () => boolean {
     const heard = this.#heard
     const start = now()
-    return () => heard > this.#fresh && heard === this.#heard && now() - start < CROSSED.within
+    return () => heard > this.#fresh && heard === this.#heard && hasCrossed(start)
   }
 
   /** Resolves when anything is answered on this connection. Not by a ping: servers of gRPC's C core would take so many for an abuse. */

@@ -7,7 +7,7 @@ import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
 import { hungUp } from '../../probe.js'
 import { type ClientTls, secureTo } from '../../tls.js'
-import { CROSSED, markUnseen, untilSeen } from '../../unseen.js'
+import { hasCrossed, markUnseen, untilSeen } from '../../unseen.js'
 import { packing } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
 
@@ -56,7 +56,7 @@ export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOp
       req.on('error', (error) => {
         settle()
         const lost = isHungUp(platformCode(error).code) && !signal.aborted
-        if (lost && req.reusedSocket && req.socket?.bytesRead === heard && now() - written < CROSSED.within) {
+        if (lost && req.reusedSocket && req.socket?.bytesRead === heard && hasCrossed(written)) {
           // What stands there idle has most likely ended as well.
           for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy()
           return reject(markUnseen(error))

@@ -10,7 +10,7 @@ import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { onNode } from '../../tls.js'
-import { CROSSED, markUnseen } from '../../unseen.js'
+import { hasCrossed, markUnseen } from '../../unseen.js'
 import { type Dialect, Unfit } from '../subprotocol.js'
 import { failureOf, unreachable } from './failures.js'
 import type { Turns } from './one-by-one.js'
@@ -175,7 +175,7 @@ export class Stream implements Listener {
   }
 
   closed(error: ConnectionError): void {
-    if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && now() - this.#woken < CROSSED.within) markUnseen(error)
+    if (error.code === 'ERR_DISCONNECTED' && this.#rested === this.#heard && hasCrossed(this.#woken)) markUnseen(error)
     // What came before it counts.
     if (this.#reading === undefined) this.fail(error, true)
     else this.#reading.then(() => this.fail(error, true))
