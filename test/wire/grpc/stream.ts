@@ -1,14 +1,18 @@
 // What post() promises, through a real socket.
+import { EventEmitter } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConnectionError, ExecutorError } from '../../../lib/base/errors.js'
+import { Client } from '../../../lib/client/index.js'
 import { DocumentArray } from '../../../lib/doc/array.js'
-import { Executor, requests } from '../../../lib/index.js'
+import { Gateway } from '../../../lib/gateway/index.js'
+import { Executor, Flow, requests } from '../../../lib/index.js'
 import { post } from '../../../lib/post/post.js'
 import { fork } from '../../../lib/request/lineage.js'
 import { Header, Request } from '../../../lib/request/request.js'
 import { Scope } from '../../../lib/stream/scope.js'
 import { connect } from '../../../lib/wire/grpc/client/connect.js'
+import { SharedStream } from '../../../lib/wire/grpc/client/stream.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { turn } from '../../support/turn.js'
@@ -301,6 +305,49 @@ test('C1: a request id of somebody else comes back as it is, and one with a line
     assert.instance(error, ConnectionError)
     assert.is(error.code, 'ERR_REFUSED')
   }
+})
+
+test('217: a stream whose post was given up while it was connected is over, and what comes of it throws at nobody', () => {
+  const scope = new Scope()
+  scope.abort(new Error('given up'))
+  const call = Object.assign(new EventEmitter(), { readableLength: 0, cancel() {}, end() {}, write: () => true })
+  const options = { address: 'somewhere', key: '', failure: () => new ConnectionError('ERR_DISCONNECTED', 'somewhere', 'cancelled') }
+  const stream = new SharedStream(call as never, scope, options as never)
+  call.emit('error', new Error('cancelled'))
+  assert.is(stream.takes(new Request(new Header('/', {}), new DocumentArray(), scope), ''), false)
+})
+
+test('217: what is late at a Client is ended by the server, whose connections hear of few calls that are taken back', async () => {
+  const reasons: unknown[] = []
+  const all = deferred<void>()
+  const uses = async ({ signal }: { signal: AbortSignal }): Promise<void> =>
+    new Promise((resolve) =>
+      signal.addEventListener('abort', () => {
+        if (reasons.push(signal.reason) === 20) all.resolve()
+        resolve()
+      }),
+    )
+  const flow = await new Flow().add({ name: 'worker', uses }).open()
+  await using served = await Gateway.serve(flow)
+  await using client = new Client(served.addresses['grpc']!, { timeout: 50 })
+  const codes = await within(
+    20_000,
+    Promise.all(
+      Array.from({ length: 20 }, () =>
+        client
+          .post('/', ['a'])
+          .drain()
+          .catch((error) => error.code),
+      ),
+    ),
+  )
+  assert.equal([...new Set(codes)], ['ERR_TIMEOUT'])
+  await within(20_000, all.promise)
+  assert.ok(
+    reasons.every((reason) => /which it was given/.test(String(reason))),
+    String(reasons[0]),
+  )
+  await flow.close()
 })
 
 test.run()

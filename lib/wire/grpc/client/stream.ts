@@ -13,6 +13,9 @@ import type { Failure } from './calls.js'
 import { IdleTimeout } from './idle-timeout.js'
 import { isShell, Waiting } from './pending.js'
 
+/** Milliseconds that a server is given to end what is late by itself, beyond the time that it had. */
+const LATE = 1000
+
 export interface LaneOptions {
   readonly address: string
   /** What its requests have in common: for whom they are made. */
@@ -37,7 +40,8 @@ export class SharedStream {
   readonly #queue: Waiting[] = []
   readonly #numbers = new Numbers()
   readonly #linger = new IdleTimeout()
-  readonly #unwatch: () => void
+  /** Nothing yet, where it is over before it begins: its post was given up while it was connected. */
+  #unwatch: () => void = () => {}
   #begun = false
   /** How many requests may be on it without an answer. */
   #ahead = AHEAD
@@ -48,6 +52,7 @@ export class SharedStream {
   /** Whether the server wants to hear how many partial answers were taken. */
   #counts = false
   #open = true
+  #leaving = false
   #reason: unknown
   #greeted: ((ours: boolean) => void) | undefined
   #writing = false
@@ -123,8 +128,17 @@ export class SharedStream {
 
   /** Ends it now, whoever waits. */
   close(reason: unknown): void {
+    // Servers end by themselves what came with a time that is up. To take back as many calls as are late in an overload would cost all others their
+    // connection: nghttp2 hears of a thousand, and of 33 more a second. Who asks a second time means it.
+    const late = this.#waiting.size === 0 && this.#gone.size > 0 && !this.#leaving
+    this.#leaving = true
     this.#fail(reason)
-    this.#call.cancel()
+    const cancel = (): void => this.#call.cancel()
+    if (!late) return cancel()
+    this.#call.end()
+    const timer = setTimeout(cancel, LATE)
+    timer.unref?.()
+    this.#call.on('status', () => clearTimeout(timer))
   }
 
   /** Writes what waits, as fast as it is read; what is not written yet is not in bytes yet either. */
