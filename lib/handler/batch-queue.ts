@@ -213,6 +213,7 @@ export class Queue {
     const ids = docs.map(({ id }) => id)
     const first = batch.items[0]!.ticket.request
     const request = batchOf(first, docs, batch.scope)
+    request.tenant = rarest(batch.items)
     publish('batch', () => ({
       executor: this.#name,
       requestId: request.id,
@@ -269,6 +270,15 @@ export class Queue {
       cause: new TypeError(reason),
     })
   }
+}
+
+/** Who has least in a batch. It waits as a request of theirs: who floods would let all wait whose documents share a batch with its own. */
+function rarest(items: readonly Item[]): string | undefined {
+  const counts = new Map<string | undefined, number>()
+  for (const { ticket } of items) counts.set(ticket.request.tenant, (counts.get(ticket.request.tenant) ?? 0) + 1)
+  let [rarest, least] = [items[0]!.ticket.request.tenant, Infinity]
+  for (const [tenant, count] of counts) if (count < least) [rarest, least] = [tenant, count]
+  return rarest
 }
 
 /** Which of a batch failed: by identity, or, where it failed as a copy (a try, a replica, elsewhere), by its id. */

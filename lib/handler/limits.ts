@@ -27,7 +27,7 @@ export interface Limits {
 export class Limiter implements Handler {
   /** It says that it is not ready, and works on: dry runs fail, by which every protocol asks. */
   leaving = false
-  readonly #permits: Permits | undefined
+  readonly #permits: Permits<Request> | undefined
   readonly #deadlines: Deadlines | undefined
   readonly #timeout: number
   readonly #maxInFlight: number
@@ -169,13 +169,17 @@ export class Limiter implements Handler {
     const permits = this.#permits
     // Who asks whether it is well must hear it also when it is busy.
     if (permits === undefined || (request.header.execEndpoint === DRY_RUN && request.docs.length === 0)) return this.inner.handle(request)
-    if (permits.take()) return this.#permitted(request, permits)
-    if (permits.full)
-      throw new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, request)
-    return permits.wait(request, () => this.#permitted(request, permits))
+    if (permits.take(request.tenant)) return this.#permitted(request, permits)
+    return permits.wait(
+      request,
+      () => this.#permitted(request, permits),
+      (who) => new Refused('ERR_UNREACHABLE', `Busy: ${this.#maxInFlight} requests are under way, and as many wait as may. Ask again later`, who),
+    )
   }
 
-  #permitted(request: Request, { give }: Permits): void | Promise<void> {
+  #permitted(request: Request, permits: Permits<Request>): void | Promise<void> {
+    const { tenant } = request
+    const give = (): void => permits.give(tenant)
     let pending: void | Promise<void>
     try {
       pending = this.inner.handle(request)

@@ -13,6 +13,7 @@ import { type Header, Request } from './request.js'
 //  scope        given, or same   given             given              given            –
 //  time         as it is         as it is          as it is           0                –
 //  identity     same             same              same               the first one's  –
+//  tenant       same             same              same               none             –
 //  contextHeaders same           same              same               none             –
 //  emptied      as it is         as it is          as it is           false            –
 //  emit         same             same              none               none             –
@@ -70,6 +71,7 @@ function handDown(request: Request, other: Request): Request {
   other.time = request.time
   other.emptied = request.emptied
   other.identity = request.identity
+  other.tenant = request.tenant
   other.contextHeaders = request.contextHeaders
   if (request.results !== undefined) other.results = { ...request.results }
   if (request.failures !== undefined) other.failures = [...request.failures]

@@ -97,6 +97,8 @@ export class Request {
   time = 0
   /** Who asks, where a server knows it. */
   identity: Identity | undefined
+  /** Whose turns it takes where it has to wait: of who asks, else of the address that it came from. */
+  tenant: string | undefined
   /** The trace that it belongs to, and what else goes on to executors elsewhere as it came. */
   contextHeaders: ContextHeaders | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */

@@ -1,86 +1,25 @@
-import { here } from '../base/context.js'
-import type { Scope } from './scope.js'
+import { now } from '../base/clock.js'
+import { type Asking, WaitQueue } from './wait-queue.js'
 
-/** Somebody who waits, until nobody wants what comes of it any more. */
-interface Asking {
-  readonly scope: Scope
-}
+/** Of how many permits one is kept for others than who has most. */
+const KEPT = 8
+/** Milliseconds after a request of another in which some are kept: one who is alone has them all. */
+const LATELY = 10_000
 
-interface Waiter<Who, Given> {
-  readonly who: Who
-  readonly since: number
-  go(given: Given): void
-}
-
-/** Those who wait for their turn: first come, first served. Who is no longer wanted leaves at once. */
-export class WaitQueue<Who extends Asking, Given = void> {
-  readonly #waiting = new Set<Waiter<Who, Given>>()
-
-  get size(): number {
-    return this.#waiting.size
-  }
-
-  /** When the first one came, as it said itself. Infinity when nobody waits. */
-  get since(): number {
-    for (const { since } of this.#waiting) return since
-    return Infinity
-  }
-
-  /**
-   * @param run what to do when it is their turn
-   * @returns what comes of it; rejects with the reason of the scope
-   */
-  join<R>(who: Who, run: (given: Given) => R | Promise<R>, since = 0): Promise<R> {
-    // Whoever is done gives its turn away, and must not lend its context too.
-    const context = here()
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter<Who, Given> = {
-        who,
-        since,
-        go: (given) => {
-          unwatch()
-          try {
-            resolve(context.runInAsyncScope(run, undefined, given))
-          } catch (error) {
-            reject(error)
-          }
-        },
-      }
-      this.#waiting.add(waiter)
-      const unwatch = who.scope.watch((reason) => {
-        this.#waiting.delete(waiter)
-        reject(reason)
-      })
-    })
-  }
-
-  /** Gives the first its turn. */
-  shift(given: Given): void {
-    for (const waiter of this.#waiting) {
-      this.#waiting.delete(waiter)
-      return waiter.go(given)
-    }
-  }
-
-  /** Gives turns from the first on, as long as there is one to take: in one walk, as finding the first of many anew takes a walk over those that left. */
-  serve(take: () => boolean, given: Given): void {
-    for (const waiter of this.#waiting) {
-      if (!take()) return
-      this.#waiting.delete(waiter)
-      waiter.go(given)
-    }
-  }
-
-  *[Symbol.iterator](): Generator<Who> {
-    for (const { who } of this.#waiting) yield who
-  }
-}
-
-/** A number of permits, and those who wait for one: no more of them than may. */
-export class Permits {
+/**
+ * A number of permits, and those who wait for one: no more of them than may. Where several tenants ask, no one can hold all permits, nor all places in the line:
+ * who comes alone does not wait for what another has begun.
+ */
+export class Permits<Who extends Asking = Asking> {
   #free: number
+  readonly #kept: number
   readonly #mostWaiting: number
-  readonly #queue = new WaitQueue<Asking>()
+  readonly #queue = new WaitQueue<Who>()
+  /** Permits of each tenant. */
+  readonly #held = new Map<string, number>()
+  #last: string | undefined
+  /** When two who followed each other were not the same. */
+  #mixed = -Infinity
   #giving = false
 
   /**
@@ -89,33 +28,57 @@ export class Permits {
    */
   constructor(count: number, mostWaiting: number) {
     this.#free = count
+    this.#kept = count === 1 ? 0 : Math.ceil(count / KEPT)
     this.#mostWaiting = mostWaiting
   }
 
-  /** Whether nobody more may wait. */
-  get full(): boolean {
-    return this.#queue.size >= this.#mostWaiting
+  /** How many wait. */
+  get waiting(): number {
+    return this.#queue.size
   }
 
   /** Takes a permit. @returns whether there was one */
-  readonly take = (): boolean => {
+  take(tenant?: string): boolean {
+    if (tenant !== this.#last) {
+      if (this.#last !== undefined) this.#mixed = now()
+      this.#last = tenant
+    }
+    return this.#grant(tenant)
+  }
+
+  readonly #grant = (tenant: string | undefined): boolean => {
     if (this.#free === 0) return false
+    if (tenant !== undefined) {
+      const held = this.#held.get(tenant) ?? 0
+      if (this.#free <= this.#kept && held >= this.#kept && now() - this.#mixed < LATELY) return false
+      this.#held.set(tenant, held + 1)
+    }
     this.#free--
     return true
   }
 
-  /** Waits for a permit, and runs with it. */
-  wait<R>(who: Asking, run: () => R | Promise<R>): Promise<R> {
+  /**
+   * Waits for a permit, and runs with it.
+   * @param refuse what is said where nobody more may wait: to who has most waiting
+   * @throws that
+   */
+  wait<R>(who: Who, run: () => R | Promise<R>, refuse: (who: Who) => unknown): Promise<R> {
+    if (this.#queue.size >= this.#mostWaiting && !this.#queue.makeRoom(who.tenant, refuse)) throw refuse(who)
     return this.#queue.join(who, run)
   }
 
-  /** Gives a permit back, to the first who waits. */
-  readonly give = (): void => {
+  /** Gives a permit back, to the first who waits and may have it. */
+  give(tenant?: string): void {
     this.#free++
+    if (tenant !== undefined) {
+      const held = this.#held.get(tenant)! - 1
+      if (held === 0) this.#held.delete(tenant)
+      else this.#held.set(tenant, held)
+    }
     // Whoever is done at once gives while it is given: one loop for a whole queue of them.
     if (this.#giving) return
     this.#giving = true
-    this.#queue.serve(this.take, undefined)
+    while (this.#free > 0 && this.#queue.shift(undefined, this.#grant));
     this.#giving = false
   }
 }

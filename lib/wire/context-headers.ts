@@ -38,6 +38,8 @@ const GRACE = 25
 /** What came with a call, for all requests of it. */
 export interface CallContext {
   readonly identity?: Identity | undefined
+  /** Where it came from, where that is known: who is not known is one with all from there. */
+  readonly address?: string | undefined
   readonly headers?: ContextHeaders | undefined
   readonly deadline?: TimeLeft | undefined
 }
@@ -69,9 +71,8 @@ export function readTimeout(value: unknown): TimeLeft | undefined {
  * What came with a call of HTTP, by its headers.
  * @throws as {@link readTimeout} does
  */
-export function callContext(get: (name: string) => string | undefined, identity: Identity | undefined): CallContext | undefined {
-  const [headers, deadline] = [readHeaders(get), readTimeout(get(TIMEOUT_HEADER))]
-  return identity === undefined && headers === undefined && deadline === undefined ? undefined : { identity, headers, deadline }
+export function callContext(get: (name: string) => string | undefined, identity: Identity | undefined, address: string | undefined): CallContext {
+  return { identity, address, headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
 }
 
 /**
@@ -82,14 +83,13 @@ export function requestContext(header: Readonly<Record<string, unknown>> | undef
   if (header === undefined) return call
   const get = (name: string): unknown => (Object.hasOwn(header, name) ? header[name] : undefined)
   const [headers, deadline] = [readHeaders(get), readTimeout(get(TIMEOUT_HEADER))]
-  return headers === undefined && deadline === undefined
-    ? call
-    : { identity: call?.identity, headers: headers ?? call?.headers, deadline: deadline ?? call?.deadline }
+  return headers === undefined && deadline === undefined ? call : { ...call, headers: headers ?? call?.headers, deadline: deadline ?? call?.deadline }
 }
 
 /** Gives a request what came with it. @returns lets go of the time that it has */
-export function bring(request: Request, { identity, headers, deadline }: CallContext): (() => void) | undefined {
+export function bring(request: Request, { identity, address, headers, deadline }: CallContext): (() => void) | undefined {
   request.identity = identity
+  request.tenant = identity === undefined ? address : JSON.stringify(identity)
   request.contextHeaders = headers
   if (deadline === undefined) return undefined
   const scope = request.scope.child()

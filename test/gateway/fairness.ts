@@ -4,8 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
-import { Executor, Flow } from '../../lib/index.js'
+import { type Call, Executor, Flow } from '../../lib/index.js'
 import { code } from '../support/code.js'
+import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 
@@ -60,6 +61,47 @@ for (const [kind, connections, calls, most] of FLOODS)
       assert.ok(highest <= most, `${highest} were under way`)
     } finally {
       child.kill('SIGKILL')
+      await gateway.close(1000)
+      await flow.close()
+    }
+  })
+
+for (const wire of ['grpc', 'http', 'websocket', 'graphql'] as const)
+  test(`223: ${wire}: beside two hundred requests of one identity, another is next after one of them, whatever they wait for`, async () => {
+    for (const maxInFlight of [1024, 24]) {
+      const [order, door] = [[] as string[], deferred<void>()]
+      let came = 0
+      const uses = async ({ docs }: Call): Promise<void> => {
+        order.push(docs[0]!.text)
+        await door.promise
+      }
+      const flow = await new Flow().add({ name: 'worker', uses, concurrency: 1 }).open()
+      const authenticate = ({ headers }: { headers: Readonly<Record<string, string>> }): string => {
+        came++
+        return headers['x-who']!
+      }
+      const gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true, maxInFlight, authenticate })
+      const clients = ['flood', 'victim'].map((who) => new Client(gateway.addresses[wire === 'graphql' ? 'http' : wire]!, { headers: { 'x-who': who } }))
+      const ask = ([flood, victim]: typeof clients, text: string): Promise<unknown> => {
+        const client = (text === 'victim' ? victim : flood)!
+        return wire === 'graphql'
+          ? client.mutate('mutation ($text: String!) { docs(data: [{ text: $text }]) { text } }', { text })
+          : client.post('/', [text]).drain()
+      }
+      const all = Array.from({ length: 200 }, (_, at) => ask(clients, `flood ${at}`))
+      while (came < 200 || order.length === 0) await within(20_000, turn())
+      const before = order.length
+      const last = ask(clients, 'victim')
+      while (came < 201) await within(20_000, turn())
+      // What was let in is read, and waits.
+      for (let at = 0; at < 50; at++) await turn()
+      door.resolve()
+      await within(20_000, last)
+      const passed = order.indexOf('victim') - before
+      // Of those that are inside already, it waits for a turn each time it comes to a line.
+      assert.ok(passed <= 3, `${passed} were answered before it, of ${maxInFlight} inside`)
+      await within(20_000, Promise.all(all))
+      for (const client of clients) await client.close()
       await gateway.close(1000)
       await flow.close()
     }

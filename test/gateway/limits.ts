@@ -462,7 +462,7 @@ test('G4: an executor that needs no promise needs none below its limits, and any
     went++
     permits.give()
   }
-  for (let at = 0; at < 100_000; at++) void permits.wait(who, go)
+  for (let at = 0; at < 100_000; at++) void permits.wait(who, go, () => new Error('full'))
   permits.give()
   assert.is(went, 100_000)
   assert.is(permits.take(), true)

@@ -20,6 +20,7 @@ function full(): Request {
   request.branches = [{ executor: 'left', docs: DocumentArray.from([docs[0]!, { id: 'b', text: 'two' }]) }]
   request.time = 7
   request.identity = 'me'
+  request.tenant = '"me"'
   request.contextHeaders = { traceparent: '00' }
   request.emptied = true
   request.emit = () => Promise.resolve()
@@ -54,6 +55,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      tenant: same('tenant'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
@@ -76,6 +78,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      tenant: same('tenant'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
@@ -97,6 +100,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: same('time'),
       identity: same('identity'),
+      tenant: same('tenant'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: none('emit'),
@@ -118,6 +122,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       scope: (_, is) => is.scope === scope,
       time: (_, is) => is.time === 0,
       identity: same('identity'),
+      tenant: none('tenant'),
       contextHeaders: none('contextHeaders'),
       emptied: (_, is) => !is.emptied,
       emit: none('emit'),
@@ -152,7 +157,7 @@ test('adopt takes the documents, the results and the failures, and nothing else'
   assert.is(is.docs, given)
   assert.is(is.results, other.results)
   assert.is(is.failures, other.failures)
-  for (const field of ['time', 'identity', 'emptied', 'emitted'] as const) assert.is(is[field], was[field], field)
+  for (const field of ['time', 'identity', 'tenant', 'emptied', 'emitted'] as const) assert.is(is[field], was[field], field)
   assert.equal(is.branches!.length, 1)
   assert.is.not(is.scope, scope)
 })

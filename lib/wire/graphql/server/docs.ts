@@ -32,6 +32,8 @@ export interface Context extends Deferring {
   readonly params?: { readonly extensions?: Readonly<Record<string, unknown>> | null }
   /** Who asks. */
   readonly identity?: Identity | undefined
+  /** Where it asks from, where that is known. */
+  readonly address?: string | undefined
   /** A page of another origin asks, which is not granted. */
   readonly isStranger?: boolean
 }
@@ -129,7 +131,7 @@ function located(error: unknown): GraphQLError {
 async function send(
   peer: Handler,
   { data, targetExecutor, parameters, execEndpoint }: Arguments,
-  { request, params, identity, isStranger }: Context,
+  { request, params, identity, address, isStranger }: Context,
   options: PostOptions,
 ): Promise<Post> {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
@@ -137,7 +139,7 @@ async function send(
     throw refusal('forbidden', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
   if (isStranger) throw refusal('forbidden', STRANGER)
   checkNames({ execEndpoint })
-  const call = callContext((name) => request.headers.get(name) ?? undefined, identity)
+  const call = callContext((name) => request.headers.get(name) ?? undefined, identity, address)
   return post(askedBy(peer, requestContext(params?.extensions ?? undefined, call)), execEndpoint, await documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,

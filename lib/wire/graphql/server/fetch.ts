@@ -88,7 +88,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     if (denied !== undefined) turnAway(req, res, door.answer(denied, req.headers.origin))
     else {
       if (req.headers.expect !== undefined) welcome(res)
-      await yoga(req, res, { identity, isStranger: door.isStranger(caller) } as object)
+      await yoga(req, res, { identity, address: caller.address, isStranger: door.isStranger(caller) } as object)
     }
     if (!req.complete && !req.destroyed) endSoon(req)
   }
@@ -100,7 +100,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
       const caller = new FetchCaller(request, 'graphql')
       const { denied, identity } = await door.admit(caller, request.method, scope)
       request.signal.removeEventListener('abort', left)
-      if (denied === undefined) return yoga.fetch(request, { identity, isStranger: door.isStranger(caller) })
+      if (denied === undefined) return yoga.fetch(request, { identity, address: caller.address, isStranger: door.isStranger(caller) })
       const { status, headers, body } = door.answer(denied, request.headers.get('origin'))
       return new Response(body, { status, headers })
     },

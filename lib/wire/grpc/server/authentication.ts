@@ -38,11 +38,12 @@ function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied,
 }
 
 /** What came with a call: who calls, as the door has noted it, the trace, and how long it may take, which `onLeave()` sees to. */
-export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number }): CallContext {
+export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number; getPeer(): string }): CallContext {
   const { metadata } = call
   const [noted] = metadata.get(IDENTITY_HEADER)
   return {
     identity: noted === undefined ? undefined : readIdentity(String(noted)),
+    address: call.getPeer().replace(/:\d+$/, ''),
     headers: readHeaders((name) => metadata.get(name).join() || undefined),
     deadline: timeLeftOf(call),
   }

@@ -3,6 +3,7 @@ import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
+import { requestContext } from '../../context-headers.js'
 import type { Numbering } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import { answer, type Message, sealed, unwritten } from '../../message.js'
@@ -59,6 +60,8 @@ export class CallsUnderWay {
    */
   async answer(message: Message, scope: Scope, share: Share, partial?: (answer: Message) => Promise<void>, deltas?: Numbering): Promise<Message> {
     const given: unknown = message.parameters[RESULTS]
+    // Its time runs from here on, also while it waits for its place.
+    const context = requestContext(message.headers, message.context)
     const place = new Seat(share, scope)
     const hand = async (part: Message): Promise<void> => {
       place.rest()
@@ -69,10 +72,10 @@ export class CallsUnderWay {
       }
     }
     try {
-      const room = place.enter()
+      const room = place.enter(context?.deadline)
       if (room !== undefined) await room
       if (scope.aborted) throw scope.reason
-      return this.#outward(await answer(this.#peer, message, scope, partial && hand, deltas), given)
+      return this.#outward(await answer(this.#peer, { ...message, headers: undefined, context }, scope, partial && hand, deltas), given)
     } finally {
       place.leave()
     }

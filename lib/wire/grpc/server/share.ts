@@ -1,12 +1,14 @@
-import { Fifo } from '../../../stream/fifo.js'
+import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import type { Scope } from '../../../stream/scope.js'
+import { ignore } from '../../../stream/thenable.js'
+import { type Asking, WaitQueue } from '../../../stream/wait-queue.js'
 
 /** What the calls of one connection have under way together: nobody gets more of the server by opening more of them. */
 export class Share {
   /** How many calls there are. */
   calls = 0
   #room: number
-  readonly #waiting = new Fifo<() => void>()
+  readonly #waiting = new WaitQueue<Asking>()
 
   /** @param limit the most requests */
   constructor(limit: number) {
@@ -23,39 +25,45 @@ export class Share {
 
   give(): void {
     this.#room++
-    while (!this.full && this.#waiting.length > 0) this.#waiting.shift()()
+    while (!this.full && this.#waiting.shift());
   }
 
-  wait(go: () => void): void {
-    this.#waiting.push(go)
+  wait(scope: Scope, go: () => void): Promise<void> {
+    return this.#waiting.join({ scope }, go)
   }
 }
 
 /** A request's seat in a share. */
 export class Seat {
   readonly #share: Share
+  readonly #scope: Scope
   readonly #unwatch: () => void
   #held = false
   #over = false
-  #go: (() => void) | undefined
 
   constructor(share: Share, scope: Scope) {
     this.#share = share
+    this.#scope = scope
     // Nobody waits for it any more: who hangs on keeps no place.
     this.#unwatch = scope.watch(() => this.leave())
   }
 
-  /** @returns a promise if there is no room yet */
-  enter(): void | Promise<void> {
+  /**
+   * @param deadline until when it waits; then it goes on without a seat, and hears that it is late
+   * @returns a promise if there is no room yet; also who is no longer wanted goes on then
+   */
+  enter(deadline?: Scope['deadline']): void | Promise<void> {
     if (!this.#share.full) return this.back()
-    return new Promise((resolve) => {
-      this.#go = () => {
-        this.#go = undefined
-        this.back()
-        resolve()
-      }
-      this.#share.wait(() => this.#go?.())
-    })
+    return this.#wait(deadline)
+  }
+
+  async #wait(deadline: Scope['deadline']): Promise<void> {
+    const scope = this.#scope.child()
+    scope.deadline = deadline
+    const timer = deadline && setTimeout(() => scope.abort(undefined), deadline.left)
+    await this.#share.wait(scope, () => this.back()).catch(ignore)
+    clearTimeout(timer)
+    scope.close()
   }
 
   /** Lets others have it: its client is waited for. */
@@ -77,6 +85,5 @@ export class Seat {
     this.#over = true
     this.#unwatch?.()
     this.rest()
-    this.#go?.()
   }
 }

@@ -91,7 +91,7 @@ export class Router {
             exchange,
             id,
             headers,
-            callContext((name) => exchange.header(name), identity),
+            callContext((name) => exchange.header(name), identity, exchange.caller.address),
           )
         : this.#tell(route, exchange, headers, identity)
     }
@@ -156,7 +156,7 @@ export class Router {
     return this.#openapi.text
   }
 
-  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, context: CallContext | undefined): Promise<Reply | undefined> {
+  async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
     if (this.#drain.draining) throw new HttpRefusal('closing', 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
     if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, context)
     const content = contentOf(exchange.header('content-type'))
@@ -169,7 +169,7 @@ export class Router {
     return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, context)
   }
 
-  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext | undefined): Promise<Reply | undefined> {
+  async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
     const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), context }
     const { execEndpoint, targetExecutor, parameters } = message

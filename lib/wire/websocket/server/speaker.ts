@@ -130,7 +130,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     socket.on('close', () => this.#sockets.delete(socket))
     if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
     // A time for all requests there would ever be means nothing: each says its own.
-    const context = { identity, headers: readHeaders((name) => headers[name]) }
+    const context = { identity, address: stream.remoteAddress, headers: readHeaders((name) => headers[name]) }
     const session = new Session(this.handler, socket, stream, wanted, this.settings, context)
     this.#sessions.add(session)
     const leave = this.#drain.enter(() => session.close())

@@ -1,0 +1,191 @@
+import { now } from '../base/clock.js'
+import { here } from '../base/context.js'
+import { type Linked, LinkedList } from './linked-list.js'
+import type { Scope } from './scope.js'
+
+// In which order those who wait get their turn.
+//
+// Between tenants: round robin, so that who sends much waits behind itself. Who comes alone is next after one turn of each of the others.
+//
+// Of one tenant: first come, first served, as long as that serves. Once some had to leave as their time was up, more comes than is served: in the order in
+// which they came, each would then get its turn when its time is nearly over, and all work would be for nobody. So for as long as that
+// goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. (Adaptive LIFO, as in folly's
+// and Dropbox's servers; first in, first out at ten times of what can be done serves a quarter of it in time.) Who has no time to keep
+// is not passed by for ever: it is served once nobody who came before it waits.
+
+/** Somebody who waits, until nobody wants what comes of it any more. */
+export interface Asking {
+  readonly scope: Scope
+  /** Whose turns it takes: of those who have the same, one waits for the other. */
+  readonly tenant?: string | undefined
+}
+
+/** Milliseconds of its time that one may have left when it leaves, and have left as it was over: servers end a little after their clients. */
+const NEARLY = 50
+/** Milliseconds after the last one whose time was up in line in which the newest go first. */
+const OVERLOADED = 1000
+
+/** One who waits. */
+class Waiter<Who extends Asking, Given> implements Linked {
+  declare before: this | undefined
+  declare after: this | undefined
+  /** When it came. */
+  readonly at = now()
+
+  constructor(
+    readonly who: Who,
+    readonly since: number,
+    /** Where it stands. */
+    readonly list: LinkedList<Waiter<Who, Given>>,
+    readonly line: Line<Who, Given>,
+    readonly go: (given: Given) => void,
+    readonly fail: (reason: unknown) => void,
+  ) {}
+}
+
+/** Those of one tenant. Never empty while it stands in the queue. */
+class Line<Who extends Asking, Given> implements Linked {
+  declare before: this | undefined
+  declare after: this | undefined
+  /** They have all the time in the world. */
+  readonly patient = new LinkedList<Waiter<Who, Given>>()
+  /** They have not. */
+  readonly pressed = new LinkedList<Waiter<Who, Given>>()
+  /** When one last left as its time was up. */
+  lapsed = -Infinity
+
+  constructor(readonly tenant: string | undefined) {}
+
+  get length(): number {
+    return this.patient.length + this.pressed.length
+  }
+
+  /** Who came first. */
+  get oldest(): Waiter<Who, Given> {
+    const [one, other] = [this.patient.first, this.pressed.first]
+    return one === undefined || (other !== undefined && other.at < one.at) ? other! : one
+  }
+
+  /** Who came last. */
+  get newest(): Waiter<Who, Given> {
+    const [one, other] = [this.patient.last, this.pressed.last]
+    return one === undefined || (other !== undefined && other.at >= one.at) ? other! : one
+  }
+
+  /** Who is next. */
+  get next(): Waiter<Who, Given> {
+    const { oldest } = this
+    return oldest.list === this.pressed && now() - this.lapsed < OVERLOADED ? this.pressed.last! : oldest
+  }
+}
+
+/** Those who wait for their turn. Who is no longer wanted leaves at once. */
+export class WaitQueue<Who extends Asking, Given = void> {
+  readonly #lines = new Map<string | undefined, Line<Who, Given>>()
+  /** Whose turn it is, first. */
+  readonly #turns = new LinkedList<Line<Who, Given>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** When the first of whose turn it is came, as it said itself. Infinity when nobody waits. */
+  get since(): number {
+    return this.#turns.first?.oldest.since ?? Infinity
+  }
+
+  /**
+   * @param run what to do when it is their turn
+   * @returns what comes of it; rejects with the reason of the scope
+   */
+  join<R>(who: Who, run: (given: Given) => R | Promise<R>, since = 0): Promise<R> {
+    // Whoever is done gives its turn away, and must not lend its context too.
+    const context = here()
+    return new Promise((resolve, reject) => {
+      const { tenant, scope } = who
+      if (scope.aborted) return reject(scope.reason)
+      const line = this.#lineOf(tenant)
+      const go = (given: Given): void => {
+        unwatch()
+        try {
+          resolve(context.runInAsyncScope(run, undefined, given))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      const fail = (reason: unknown): void => {
+        unwatch()
+        reject(reason)
+      }
+      const waiter = new Waiter(who, since, scope.deadline === undefined ? line.patient : line.pressed, line, go, fail)
+      waiter.list.push(waiter)
+      this.#size++
+      const unwatch = scope.watch((reason) => {
+        if ((scope.deadline?.left ?? Infinity) < NEARLY) line.lapsed = now()
+        this.#leave(waiter)
+        reject(reason)
+      })
+    })
+  }
+
+  /**
+   * Gives one its turn: of the first tenant in turn that may have one.
+   * @returns whether there was one
+   */
+  shift(given: Given, may?: (tenant: string | undefined) => boolean): boolean {
+    let line = this.#turns.first
+    while (line !== undefined && may !== undefined && !may(line.tenant)) line = line.after
+    if (line === undefined) return false
+    const waiter = line.next
+    this.#leave(waiter)
+    // The others are next.
+    if (line.length > 0) {
+      this.#turns.delete(line)
+      this.#turns.push(line)
+    }
+    waiter.go(given)
+    return true
+  }
+
+  /**
+   * Makes room for one more of this tenant, where another has more waiting than its share: the last that came of those leaves.
+   * @param refuse what it is told
+   * @returns whether there is room
+   */
+  makeRoom(tenant: string | undefined, refuse: (who: Who) => unknown): boolean {
+    const own = this.#lines.get(tenant)?.length ?? 0
+    const share = this.#size / this.#turns.length
+    for (const line of this.#turns) {
+      if (line.length < share || line.length <= own + 1) continue
+      const { newest } = line
+      this.#leave(newest)
+      newest.fail(refuse(newest.who))
+      return true
+    }
+    return false
+  }
+
+  *[Symbol.iterator](): Generator<Who> {
+    for (const { patient, pressed } of this.#turns) for (const list of [patient, pressed]) for (const { who } of list) yield who
+  }
+
+  #lineOf(tenant: string | undefined): Line<Who, Given> {
+    let line = this.#lines.get(tenant)
+    if (line === undefined) {
+      line = new Line(tenant)
+      this.#lines.set(tenant, line)
+      this.#turns.push(line)
+    }
+    return line
+  }
+
+  #leave(waiter: Waiter<Who, Given>): void {
+    const { line } = waiter
+    waiter.list.delete(waiter)
+    this.#size--
+    if (line.length > 0) return
+    this.#lines.delete(line.tenant)
+    this.#turns.delete(line)
+  }
+}

@@ -1,0 +1,170 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Permits } from '../../lib/stream/permits.js'
+import { Scope } from '../../lib/stream/scope.js'
+import { type Asking, WaitQueue } from '../../lib/stream/wait-queue.js'
+
+interface Who extends Asking {
+  readonly name: string
+}
+
+const never = (): never => {
+  throw new Error('there was room')
+}
+
+/** Who waits, with so many milliseconds left. */
+function who(name: string, tenant?: string, left?: number): Who {
+  const scope = new Scope()
+  if (left !== undefined) scope.deadline = { left }
+  return { name, tenant, scope }
+}
+
+/** A queue that notes in which order its turns were taken. */
+function queue(): { queue: WaitQueue<Who>; served: string[]; join(...all: Who[]): Promise<unknown>[] } {
+  const [waiting, served] = [new WaitQueue<Who>(), [] as string[]]
+  return { queue: waiting, served, join: (...all) => all.map((one) => waiting.join(one, () => void served.push(one.name))) }
+}
+
+function serve(waiting: WaitQueue<Who>, times = Infinity): void {
+  for (let at = 0; at < times && waiting.shift(); at++);
+}
+
+test('223: tenants take turns, and of one, who came first is first', () => {
+  const { queue: waiting, served, join } = queue()
+  join(who('a1', 'a'), who('a2', 'a'), who('a3', 'a'), who('b1', 'b'), who('c1', 'c'), who('b2', 'b'))
+  serve(waiting)
+  assert.equal(served, ['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+  assert.is(waiting.size, 0)
+  assert.is(waiting.since, Infinity)
+})
+
+test('223: who comes beside one that floods is next after one turn of it', () => {
+  const { queue: waiting, served, join } = queue()
+  for (let at = 0; at < 1000; at++) join(who(`f${at}`, 'flood'))
+  serve(waiting, 10)
+  join(who('victim', 'victim'))
+  serve(waiting, 2)
+  assert.equal(served.slice(10), ['f10', 'victim'])
+})
+
+test('217: first come, first served, while nobody leaves for want of time', () => {
+  const { queue: waiting, served, join } = queue()
+  join(who('1', undefined, 1000), who('2', undefined, 1000), who('3'))
+  serve(waiting)
+  assert.equal(served, ['1', '2', '3'])
+})
+
+test('217: once time was up for some, those with time go first that came last; who has no end waits for none that came after it', async () => {
+  const { queue: waiting, served, join } = queue()
+  const late = who('late', undefined, 10)
+  const [left] = join(late, who('1', undefined, 1000), who('patient'), who('2', undefined, 1000), who('3', undefined, 1000))
+  late.scope.abort(new Error('late'))
+  assert.is(await left!.catch((error) => error.message), 'late')
+  serve(waiting)
+  assert.equal(served, ['3', '2', '1', 'patient'])
+  join(who('4', undefined, 1000), who('5'))
+  serve(waiting)
+  assert.equal(served.slice(4), ['4', '5'])
+})
+
+test('217: one who leaves with time left says nothing of overload', async () => {
+  const { queue: waiting, served, join } = queue()
+  const left = who('left', undefined, 500)
+  const all = join(left, who('1', undefined, 1000), who('2', undefined, 1000))
+  left.scope.abort(new Error('left'))
+  await all[0]!.catch(() => {})
+  serve(waiting)
+  assert.equal(served, ['1', '2'])
+})
+
+test('223: of a full line, who has most waiting leaves for who has less, the last first', async () => {
+  const permits = new Permits<Who>(1, 4)
+  permits.take('flood')
+  const served: string[] = []
+  const refused: string[] = []
+  const wait = (one: Who): Promise<unknown> =>
+    permits.wait(
+      one,
+      () => void served.push(one.name),
+      ({ name }) => {
+        refused.push(name)
+        return new Error(`busy: ${name}`)
+      },
+    )
+  const flood = ['f1', 'f2', 'f3', 'f4'].map((name) => wait(who(name, 'flood')))
+  assert.throws(() => wait(who('f5', 'flood')), /busy: f5/)
+  void wait(who('v1', 'victim'))
+  assert.is(await flood[3]!.catch((error) => error.message), 'busy: f4')
+  void wait(who('v2', 'victim'))
+  assert.is(await flood[2]!.catch((error) => error.message), 'busy: f3')
+  assert.throws(() => wait(who('v3', 'victim')), /busy: v3/, 'it has its share')
+  assert.is(permits.waiting, 4)
+  permits.give('flood')
+  for (let at = 0; at < 3; at++) permits.give()
+  assert.equal(served, ['f1', 'v1', 'f2', 'v2'])
+  assert.equal(refused, ['f5', 'f4', 'f3', 'v3'])
+})
+
+test('223: some permits are kept for others than who has most, once there are others; one who is alone has them all', async () => {
+  const permits = new Permits<Who>(16, Infinity)
+  for (let at = 0; at < 16; at++) assert.is(permits.take('flood'), true)
+  assert.is(permits.take('flood'), false)
+  let served = 0
+  const more = (): void => void permits.wait(who('f', 'flood'), () => void served++, never)
+  for (let at = 0; at < 10; at++) more()
+  let victim = false
+  assert.is(permits.take('victim'), false)
+  const answered = permits.wait(who('v', 'victim'), () => void (victim = true), never)
+  permits.give('flood')
+  assert.equal([victim, served], [true, 0], 'before all that came before it')
+  await answered
+  permits.give('victim')
+  permits.give('flood')
+  assert.is(served, 0, 'two are kept')
+  permits.give('flood')
+  assert.is(served, 1)
+  assert.is(permits.take('other'), true)
+})
+
+test('223: what is kept is not lost to one with few', () => {
+  const permits = new Permits<Who>(16, Infinity)
+  permits.take('a')
+  for (let at = 0; at < 15; at++) assert.is(permits.take(`b${at % 8}`), true)
+  assert.is(permits.take('c'), false)
+})
+
+test('who waits runs in a context of its own, and what it throws is its own', async () => {
+  const waiting = new WaitQueue<Who>()
+  const failed = waiting.join(who('1'), () => {
+    throw new Error('mine')
+  })
+  const next = waiting.join(who('2'), () => 'fine')
+  serve(waiting)
+  assert.is(await failed.catch((error) => error.message), 'mine')
+  assert.is(await next, 'fine')
+  const gone = who('3')
+  gone.scope.abort(new Error('gone'))
+  assert.is(await waiting.join(gone, () => 'never').catch((error) => error.message), 'gone')
+  assert.is(waiting.size, 0)
+})
+
+test('who is served, or refused, is no longer told that nobody wants it', async () => {
+  const waiting = new WaitQueue<Who>()
+  const [one, other] = [who('1', 'a'), who('2', 'a')]
+  const served = waiting.join(one, () => 'served')
+  const refused = waiting.join(other, () => 'never')
+  const third = waiting.join(who('3', 'a'), () => 'third')
+  waiting.shift()
+  assert.is(
+    waiting.makeRoom('b', ({ name }) => new Error(`busy: ${name}`)),
+    true,
+  )
+  one.scope.abort(new Error('late'))
+  other.scope.abort(new Error('late'))
+  assert.is(await served, 'served')
+  assert.is(await third.catch((error) => error.message), 'busy: 3')
+  assert.is(await refused.catch((error) => error.message), 'late')
+  assert.is(waiting.size, 0)
+})
+
+test.run()
