@@ -67,8 +67,11 @@ export class RateLimit {
    * @returns 0, or the milliseconds after which to ask again
    */
   take(weights: readonly number[]): number {
+    // Reading the clock costs a tenth of a call that is done at once.
+    if (this.#buckets.length === 0 && this.#paused === 0) return 0
     const time = now()
     let wait = this.#paused - time
+    if (wait <= 0) this.#paused = 0
     for (let at = 0; at < this.#buckets.length; at++) wait = Math.max(wait, this.#buckets[at]!.wait(weights[at]!, time))
     if (wait > 0) return wait
     for (let at = 0; at < this.#buckets.length; at++) this.#buckets[at]!.take(weights[at]!)
@@ -77,6 +80,7 @@ export class RateLimit {
 
   /** It is on its way. Its time runs from here, as what it does first may take some of it. */
   begun(weights: readonly number[]): void {
+    if (this.#buckets.length === 0) return
     const time = now()
     for (let at = 0; at < this.#buckets.length; at++) this.#buckets[at]!.begun(weights[at]!, time)
   }
