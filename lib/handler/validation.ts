@@ -52,8 +52,8 @@ export class Validation implements Handler {
   readonly #names: readonly string[]
   readonly #schemas: SchemaTable
   readonly #probe: string
-  /** What the executor is told in place of the parameters of a post. */
-  readonly #settled = new WeakMap<Header, Result | Promise<Result>>()
+  /** By the headers of posts. */
+  readonly #told = new WeakMap<Header, Told | Promise<Told>>()
 
   /** @throws OptionTypeError (`ERR_OPTION_TYPE`) that names what is no schema */
   constructor(inner: Handler, { name, metas, said, probe }: Settings) {
@@ -82,33 +82,32 @@ export class Validation implements Handler {
     const { header } = request
     const schemas = header.execEndpoint === this.#probe ? undefined : this.#schemas.at(header.execEndpoint)
     if (schemas === undefined) return this.#inner.handle(request)
-    const settled = schemas.input.parameters === undefined ? undefined : this.#settle(header, schemas.input.parameters)
-    if (isThenable(settled)) return settled.then((settled) => this.#enter(request, schemas, settled))
-    return this.#enter(request, schemas, settled)
+    const told = schemas.input.parameters === undefined ? undefined : this.#tell(header, schemas.input.parameters)
+    if (isThenable(told)) return told.then((told) => this.#enter(request, schemas, told))
+    return this.#enter(request, schemas, told)
   }
 
-  #enter(request: Request, schemas: EndpointSchemas, settled: Result | undefined): void | Promise<void> {
-    if (settled?.issues !== undefined)
-      throw this.#refuse(request, `does not take the parameters of request ${request.id}`, 'ERR_EXECUTOR_INPUT', settled.issues)
+  #enter(request: Request, schemas: EndpointSchemas, told: Told | undefined): void | Promise<void> {
+    if (told?.issues !== undefined) throw this.#refuse(request, `does not take the parameters of request ${request.id}`, 'ERR_EXECUTOR_INPUT', told.issues)
     const { length } = request.docs
     const go = (): void | Promise<void> => {
       // Nobody may want the answer any more, by now.
       if (request.scope.aborted) throw request.scope.reason
       // Where all failed, there is nothing to be done, but for whoever is called without documents anyway.
       if (length > 0 && request.docs.length === 0) return
-      return this.#ask(request, schemas, (settled as StandardSchemaV1.SuccessResult<unknown> | undefined)?.value as Parameters | undefined)
+      return this.#ask(request, schemas, told?.header)
     }
     const checking = this.#check(request, schemas.input, 'ERR_EXECUTOR_INPUT')
     return checking === undefined ? go() : checking.then(go)
   }
 
-  #ask(request: Request, { output }: EndpointSchemas, parameters: Parameters | undefined): void | Promise<void> {
+  #ask(request: Request, { output }: EndpointSchemas, header: Header | undefined): void | Promise<void> {
     const leave = (): void | Promise<void> => this.#check(request, output, 'ERR_EXECUTOR_RESULT')
-    if (parameters === undefined) {
+    if (header === undefined) {
       const pending = this.#inner.handle(request)
       return pending === undefined ? leave() : pending.then(leave)
     }
-    const told = fork(request, request.docs, request.scope, new Settled(request.header, parameters))
+    const told = fork(request, request.docs, request.scope, header)
     const done = (): void => adopt(request, told)
     let pending: void | Promise<void>
     try {
@@ -122,50 +121,57 @@ export class Validation implements Handler {
     return leave()
   }
 
-  /** The parameters as the executor is to see them, checked once for all requests of a post. Of those that are as they were, there is no value. */
-  #settle(header: Header, schema: StandardSchemaV1): Result | Promise<Result> {
-    let settled = this.#settled.get(header)
-    if (settled === undefined) {
+  /** What the executor is told of the parameters, checked once for all requests of a post. */
+  #tell(header: Header, schema: StandardSchemaV1): Told | Promise<Told> {
+    let told = this.#told.get(header)
+    if (told === undefined) {
       const seen = header.parametersFor(this.#names)
       // What stands under its name was taken out of there: a schema that is strict must not stumble over it.
       const own = Object.fromEntries(Object.entries(seen).filter(([name, value]) => !this.#names.includes(name) || !isPlainObject(value)))
-      const conclude = (said: Result): Result => {
+      const conclude = (said: Result): Told => {
         const result = within('parameters', said, isPlainObject, 'an object')
-        if (result.issues !== undefined) return result
+        if (result.issues !== undefined) return { issues: result.issues }
         const laid = laidOver(seen, result.value)
-        return { value: laid === seen ? undefined : laid }
+        return { header: laid === seen ? undefined : new Settled(header, laid as Parameters) }
       }
       const result = ask(schema, copyJson(own))
-      settled = isThenable(result) ? (result as Promise<Result>).then(conclude) : conclude(result)
-      this.#settled.set(header, settled)
+      told = isThenable(result) ? (result as Promise<Result>).then(conclude) : conclude(result)
+      this.#told.set(header, told)
     }
-    return settled
+    return told
   }
 
   /** Takes documents out of a request that do not fit, and lays over the others what the schemas made of them. */
   #check(request: Request, { tags, text }: OutputSchemas, code: Code): void | Promise<void> {
     if (tags === undefined && text === undefined) return
     const { docs } = request
-    const results = docs.map((doc) => look(doc, tags, text))
-    return results.some(isThenable) ? Promise.all(results).then((results) => this.#part(request, results, code)) : this.#part(request, results as Look[], code)
+    const looks = new Array<Look | Promise<Look>>(docs.length)
+    let slow = false
+    for (let at = 0; at < docs.length; at++) {
+      const seen = look(docs[at]!, tags, text)
+      looks[at] = seen
+      if (isThenable(seen)) slow = true
+    }
+    return slow ? Promise.all(looks).then((looks) => this.#part(request, looks, code)) : this.#part(request, looks as Look[], code)
   }
 
-  #part(request: Request, results: readonly Look[], code: Code): void {
+  #part(request: Request, looks: readonly Look[], code: Code): void {
     const { docs, branches } = request
-    const failures: Failure[] = []
-    const fit: Document[] = []
-    docs.forEach((doc, at) => {
-      const { issues, tags, text } = results[at]!
+    let failures: Failure[] | undefined
+    for (let at = 0; at < docs.length; at++) {
+      const doc = docs[at]!
+      const { issues, tags, text } = looks[at]!
       if (issues === undefined) {
-        fit.push(doc)
         if (tags !== undefined) doc.tags = tags
         if (text !== undefined) doc.text = text
-        return
+        continue
       }
       const what = code === 'ERR_EXECUTOR_INPUT' ? 'does not take' : 'gave what does not fit its output,'
+      failures ??= []
       failures.push(new Failure(doc, this.#name, this.#refuse(request, `${what} document ${doc.id} of request ${request.id}`, code, issues), 1))
-    })
-    if (failures.length === 0) return
+    }
+    if (failures === undefined) return
+    const fit = docs.filter((_, at) => looks[at]!.issues === undefined)
     request.docs = DocumentArray.from(fit)
     request.failures = [...(request.failures ?? []), ...failures]
     if (branches === undefined) return
@@ -196,6 +202,12 @@ export class Validation implements Handler {
 
 type Code = 'ERR_EXECUTOR_INPUT' | 'ERR_EXECUTOR_RESULT'
 type Issues = readonly StandardSchemaV1.Issue[]
+
+/** What comes of parameters: why they do not fit, or a header for the executor alone, where they are not as they were. */
+interface Told {
+  readonly issues?: Issues | undefined
+  readonly header?: Header | undefined
+}
 
 /** What was seen of a document: what is to be set of it, or why it does not fit. */
 interface Look {
@@ -229,30 +241,47 @@ class Settled extends Header {
   }
 }
 
+/** Whatever is as it should be. */
+const FITS: Look = {}
+
 function look(doc: Document<any>, tagged: StandardSchemaV1 | undefined, worded: StandardSchemaV1 | undefined): Look | Promise<Look> {
   const { tags, text } = doc
-  const asked = [tagged === undefined ? undefined : ask(tagged, tags), worded === undefined ? undefined : ask(worded, text)]
-  const conclude = ([ofTags, ofText]: readonly (Result | undefined)[]): Look => {
-    const told = ofTags && within('tags', ofTags, isPlainObject, 'an object')
-    const said = ofText && within('text', ofText, (value) => typeof value === 'string', 'a text')
-    if (told?.issues !== undefined || said?.issues !== undefined) return { issues: [...(told?.issues ?? []), ...(said?.issues ?? [])] }
-    const laid = told === undefined ? tags : laidOver(tags, told.value)
-    // What is as it was is not touched: it may go on as the bytes that it came in.
-    return { tags: laid === tags ? undefined : (laid as Look['tags']), text: said === undefined || said.value === text ? undefined : (said.value as string) }
-  }
-  return asked.some(isThenable) ? Promise.all(asked).then(conclude) : conclude(asked as (Result | undefined)[])
+  const told = tagged && ask(tagged, tags)
+  const said = worded && ask(worded, text)
+  if (isThenable(told) || isThenable(said)) return Promise.all([told, said]).then(([told, said]) => seen(tags, text, told, said))
+  return seen(tags, text, told as Result | undefined, said as Result | undefined)
+}
+
+function seen(tags: object, text: string, told: Result | undefined, said: Result | undefined): Look {
+  const ofTags = told && within('tags', told, isPlainObject, 'an object')
+  const ofText = said && within('text', said, isText, 'a text')
+  if (ofTags?.issues !== undefined || ofText?.issues !== undefined) return { issues: [...(ofTags?.issues ?? []), ...(ofText?.issues ?? [])] }
+  const laid = ofTags === undefined ? tags : laidOver(tags, ofTags.value)
+  const spoken = ofText === undefined ? text : ofText.value
+  // What is as it was is not touched: it may go on as the bytes that it came in.
+  if (laid === tags && spoken === text) return FITS
+  return { tags: laid === tags ? undefined : (laid as Look['tags']), text: spoken === text ? undefined : (spoken as string) }
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string'
 }
 
 function ask(schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
-  const failed = (error: unknown): Result => ({ issues: [new Thrown(error)] })
-  const known = (result: Result): Result =>
-    typeof result === 'object' && result !== null ? result : failed(new TypeError('nothing: neither a value nor issues'))
   try {
     const result = schema['~standard'].validate(value)
-    return isThenable(result) ? Promise.resolve(result).then(known).catch(failed) : known(result)
+    return isThenable(result) ? Promise.resolve(result).then(known, failed) : known(result)
   } catch (error) {
     return failed(error)
   }
+}
+
+function failed(error: unknown): Result {
+  return { issues: [new Thrown(error)] }
+}
+
+function known(result: Result): Result {
+  return typeof result === 'object' && result !== null ? result : failed(new TypeError('nothing: neither a value nor issues'))
 }
 
 /** A result whose issues have their whole paths, and whose value is what can stand there. */
