@@ -394,7 +394,10 @@ test('behind a fork, a document that does not fit leaves that branch; in a float
 
 test('what fits as it is stays the object that it was, and a dry run asks nobody', async () => {
   const { seen, uses } = witness()
-  await using flow = await flowOf({ uses, input: { tags: PRICE.zod, parameters: z.object({ needed: z.string() }) } })
+  await using flow = await flowOf({
+    uses,
+    input: { tags: PRICE.zod.extend({ list: z.array(z.object({ a: z.number() })) }), parameters: z.object({ needed: z.string() }) },
+  })
   const tags = { price: { amount: 1, currency: 'EUR' }, title: 'a', list: [{ a: 1 }] }
   const doc = new Document({ id: 'x' })
   doc.tags = tags
@@ -407,6 +410,61 @@ test('what fits as it is stays the object that it was, and a dry run asks nobody
       .toArray()
       .then(([response]) => response!.status.code),
     'SUCCESS',
+  )
+})
+
+test('an external executor is checked here, by what add() says; what it refuses itself is not asked again, and dry runs go through', async () => {
+  let asked = 0
+  const schema = z.object({ n: z.number() })
+  const validate = (value: unknown) => {
+    asked++
+    return schema['~standard'].validate(value)
+  }
+  const far = { '~standard': { version: 1, vendor: 'test', validate } } as any
+  await using there = await new Flow({ protocol: 'grpc', port: 0 }).add({ name: 'there', uses: () => {}, input: { parameters: far } }).open()
+  await using here: Flow<any, any> = await new Flow<string>()
+    .add({
+      name: 'rank',
+      external: true,
+      host: there.addresses['grpc'],
+      retries: { attempts: 3, delay: 1 },
+      input: { text: z.string().min(2), parameters: z.looseObject({ k: z.number() }) },
+    })
+    .open()
+  const [response] = await here.post('/', ['a', 'bc'], { parameters: { k: 1, n: 1 }, continueOnError: true }).toArray()
+  assert.equal([texts(response!.docs), response!.failures.length], [['bc'], 1])
+  const refused = async (parameters: object) => {
+    const [{ error }] = (await here.post('/', ['bc'], { parameters: parameters as any, continueOnError: true }).toArray()) as any
+    return [error.code, error.executor]
+  }
+  assert.equal(await refused({ n: 1 }), ['ERR_EXECUTOR_INPUT', 'rank'])
+  asked = 0
+  assert.equal(await refused({ k: 1, n: 'x' }), ['ERR_EXECUTOR_INPUT', 'there'])
+  assert.is(asked, 1)
+  const [dry] = await here.post('_jina_dry_run_', undefined, {} as any).toArray()
+  assert.is(dry!.status.code, 'SUCCESS')
+})
+
+test('a strict schema of parameters sees what the executor is told, without its own name', async () => {
+  const { parameters, uses } = witness()
+  await using flow = await flowOf({ uses, input: { parameters: z.strictObject({ k: z.number() }) } })
+  await flow.post('/', ['a'], { parameters: { rank: { k: 1 }, other__k: 5 } }).drain()
+  assert.equal(parameters, [{ k: 1, rank: { k: 1 } }])
+})
+
+test('what failed before stays among the failures', async () => {
+  await using flow = await new Flow()
+    .add({ name: 'first', input: { text: z.string().min(2) } })
+    .add({ name: 'second', input: { text: z.string().max(3) } })
+    .open()
+  const [response] = await flow.post('/', ['a', 'abc', 'abcd'], { continueOnError: true }).toArray()
+  assert.equal(texts(response!.docs), ['abc'])
+  assert.equal(
+    response!.failures.map(({ doc, executor }) => [doc.text, executor]),
+    [
+      ['a', 'first'],
+      ['abcd', 'second'],
+    ],
   )
 })
 
