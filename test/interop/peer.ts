@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { delta } from '../../lib/executor/delta.js'
 import { type Call, Executor } from '../../lib/executor/executor.js'
 import { document, picture } from './documents.js'
 
@@ -18,6 +19,7 @@ export class Peer extends Executor {
     '/fail': 'fail',
     '/late': 'late',
     '/tokens': 'tokens',
+    '/grow': 'grow',
   }
 
   echo() {}
@@ -45,6 +47,10 @@ export class Peer extends Executor {
 
   async late({ docs }: Call<{ ms?: number }>) {
     await pause(Math.max(...docs.map((doc) => doc.tags.ms ?? 0)))
+  }
+
+  async *grow({ docs }: Call) {
+    for (const doc of docs) for (const letter of ['a', 'b', 'c']) yield delta(doc, { text: letter, tags: { letter } })
   }
 
   async *tokens({ docs }: Call) {

@@ -227,6 +227,43 @@ await interop(test, async (python) => {
     }
   })
 
+  test('P16: Python gets documents that grow whole: once at the end, and with each piece from stream_doc', async () => {
+    await using single = await new Flow().add({ name: 'first', uses: Peer }).open()
+    const seen = ({ text, tags }: any) => [text, tags.letter]
+    for (const protocol of protocols) {
+      const server = await wires[protocol].serve(single)
+      try {
+        const pictures = [{ text: 'x' }, { text: 'y' }]
+        const answer = await script.ask({ address: server.address, do: 'post', on: '/grow', pictures })
+        assert.is(answer.error, undefined, protocol)
+        assert.equal(
+          answer.responses.map(({ docs }: any) => docs.map(seen)),
+          [
+            [
+              ['xabc', 'c'],
+              ['yabc', 'c'],
+            ],
+          ],
+          protocol,
+        )
+      } finally {
+        await server.close()
+      }
+    }
+    const server = await wires.grpc.serve(single)
+    try {
+      const { error, docs } = await script.ask({ address: server.address, do: 'stream', on: '/grow', pictures: [{ text: 'x' }] })
+      assert.is(error, undefined)
+      assert.equal(docs.map(seen), [
+        ['xa', 'a'],
+        ['xab', 'b'],
+        ['xabc', 'c'],
+      ])
+    } finally {
+      await server.close()
+    }
+  })
+
   test('C4 G2: Python → our GraphQL: client.mutate', async () => {
     await using server = await serveGraphQL(flow)
     const address = `http://127.0.0.1:${server.port}`

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../../lib/client/client.js'
-import { type Call, type Document, DocumentArray, Flow } from '../../../lib/index.js'
+import { type Call, type Document, DocumentArray, delta, Flow } from '../../../lib/index.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { within } from '../../support/within.js'
@@ -45,6 +45,21 @@ async function answers(flow: Flow): Promise<Document[]> {
   for await (const response of client.post('/', docsOf(documents(7)), { requestSize: 3 })) if (!response.partial) docs.push(...response.docs)
   return docs
 }
+
+test('P16, 227: a document that grows keeps what nobody changed as it came, in each piece', async () => {
+  const grow = async function* ({ docs }: Call) {
+    for (const doc of docs) yield delta(doc, { tags: { changed: 'new' } })
+  }
+  await using elsewhere = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ uses: grow }).open()
+  await using flow = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ external: true, host: elsewhere.addresses.grpc! }).open()
+  await using client = new Client(flow.addresses.grpc!, { docarray: 'v2' })
+  const parts: Document[] = []
+  for await (const { partial, docs } of client.post('/', docsOf(documents(7)))) {
+    if (partial) parts.push(...docs)
+    else assert.equal(fieldsOf(docs).map(sorted), CHANGED)
+  }
+  assert.equal(fieldsOf(parts).map(sorted), CHANGED)
+})
 
 test('227: through forks, merges, retries, batches, shards and an executor elsewhere, a document stays as it came', async () => {
   await using elsewhere = await new Flow({ protocol: 'grpc', docarray: 'v2' }).add({ uses: read }).open()
