@@ -32,11 +32,8 @@ interface State {
   readonly tags: TagSets | undefined
 }
 
-/** For wires: the document that a delta is to be applied to, made from what came before it; and what tells one such document from the next. */
-export const before = {} as {
-  document(delta: DocumentDelta<any>): Document
-  base(delta: DocumentDelta<any>): Document
-}
+/** For wires: the document as it last came whole, before all that was said of it since. Another one each time. */
+export let baseOf: (delta: DocumentDelta<any>) => Document
 
 /** More of one document, as partial responses have it. */
 export class DocumentDelta<T extends object = Tags> {
@@ -48,27 +45,26 @@ export class DocumentDelta<T extends object = Tags> {
   readonly blob: Uint8Array | undefined
   /** Which tags were set. */
   readonly tags: Partial<T> | undefined
-  readonly #before: State
-  readonly #after: State
+  readonly #state: State
   #doc: Document<T> | undefined
 
-  constructor(at: number, { text, blob, tags }: Change<T>, before: State, after: State) {
+  /** @param state what the document came to with it */
+  constructor(at: number, { text, blob, tags }: Change<T>, state: State) {
     this.at = at
     this.text = text
     this.blob = blob
     this.tags = tags
-    this.#before = before
-    this.#after = after
+    this.#state = state
   }
 
   /** The document's. */
   get id(): string {
-    return this.#before.base.id
+    return this.#state.base.id
   }
 
   /** The whole document, as it was with this delta, whenever it is asked for. Made then, once. */
   get doc(): Document<T> {
-    this.#doc ??= made(this.#after)
+    this.#doc ??= made(this.#state)
     return this.#doc
   }
 
@@ -78,11 +74,7 @@ export class DocumentDelta<T extends object = Tags> {
   }
 
   static {
-    before.base = (delta) => delta.#before.base
-    before.document = (delta) => {
-      const state = delta.#before
-      return state.text === undefined && state.blob === undefined && state.tags === undefined ? state.base : made(state)
-    }
+    baseOf = (delta) => delta.#state.base
   }
 }
 
@@ -105,15 +97,14 @@ export class Growth {
 
   /** @param change one that fits: see {@link misfit} */
   grow(change: Change<any>): DocumentDelta<any> {
-    const state = this.#state
-    const { base, text, blob, tags } = state
+    const { base, text, blob, tags } = this.#state
     this.#state = {
       base,
       text: change.text === undefined ? text : (text ?? base.text) + change.text,
       blob: change.blob === undefined ? blob : appended(blob ?? base.blob, change.blob),
-      tags: change.tags === undefined ? tags : behind(tags, change.tags),
+      tags: change.tags === undefined ? tags : behind(tags, copyJson(change.tags) as object as Record<string, unknown>),
     }
-    return new DocumentDelta(this.at, change, state, this.#state)
+    return new DocumentDelta(this.at, change, this.#state)
   }
 
   /** Why something cannot be appended to it. */

@@ -1,7 +1,7 @@
 import { ConnectionError, invalid } from '../base/errors.js'
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import { before, type Change, type DocumentDelta, type Growth } from '../doc/growth.js'
+import { baseOf, type Change, type DocumentDelta, type Growth } from '../doc/growth.js'
 import { fromBase64, isPlainObject, toBase64 } from '../doc/json.js'
 import { jsonOf } from '../doc/json-value.js'
 import { growthIn } from '../request/grown.js'
@@ -55,9 +55,9 @@ export class DeltaWriter {
     const docs = allocate(0)
     const list = deltas.map((delta) => {
       const { at, text, blob, tags } = delta
-      const base = before.base(delta)
+      const base = baseOf(delta)
       const fresh = this.#known.get(at) !== base
-      if (fresh) docs[docs.length] = before.document(delta)
+      if (fresh) docs[docs.length] = base
       this.#known.set(at, base)
       return { at, fresh, text, blob, tags }
     })

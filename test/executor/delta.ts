@@ -114,10 +114,13 @@ test('P16: bytes have memory of their own, in each piece and at the end', async 
   )
   const expected = (count: number) => [255, ...Array.from({ length: count }, (_, n) => n)]
   assert.equal([...found[9]!.docs[0]!.blob!], expected(10))
-  // Whoever hands its memory to a worker takes nothing from the others.
-  structuredClone(found[9]!.docs[0]!.blob, { transfer: [found[9]!.docs[0]!.blob!.buffer as ArrayBuffer] })
+  assert.equal([...found[9]!.delta![0]!.blob!], [9])
+  // Whoever hands its memory to a worker, or writes into it, takes nothing from the others.
+  const { blob } = found[50]!.docs[0]!
+  structuredClone(blob, { transfer: [blob!.buffer as ArrayBuffer] })
+  found[51]!.docs[0]!.blob!.fill(0)
   found[10]!.delta![0]!.blob![0] = 0
-  assert.equal([...found[50]!.docs[0]!.blob!], expected(51))
+  assert.equal([...found[52]!.docs[0]!.blob!], expected(53))
   const last = found.at(-1)!.docs[0]!.blob!
   assert.equal([...last], expected(100))
   assert.is(last.buffer.byteLength, 101)
