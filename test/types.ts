@@ -1,5 +1,5 @@
 // Checked by the compiler, never run: every line below is a promise of a hover or a red underline.
-import { type Call, Document, type DocumentArray, Executor, each, Flow, type Post, type Response, requests } from '../lib/index.js'
+import { type Call, Document, type DocumentArray, delta, Executor, each, Flow, type Post, type Response, requests } from '../lib/index.js'
 
 class Tokenize extends Executor<{ stem: boolean }> {
   @requests('/index')
@@ -49,6 +49,26 @@ new Flow().add({ uses: () => 5 })
 // @ts-expect-error: misspelled
 new Flow().add({ use: Tokenize })
 
+// P16: a delta is of a document, and brings what that may have
+new Flow().add({
+  async *uses({ docs: [doc] }: Call<{ tokens: number }>) {
+    yield delta(doc!, { text: ' more', tags: { tokens: 1 } })
+    yield [delta(doc!, { blob: new Uint8Array(1) }), delta(doc!, { text: 'x' })]
+    yield doc!
+    // @ts-expect-error: tokens are a number
+    yield delta(doc!, { tags: { tokens: 'one' } })
+    // @ts-expect-error: misspelled
+    yield delta(doc!, { texts: 'more' })
+    // @ts-expect-error: no text
+    yield delta(doc!, { text: 5 })
+    // @ts-expect-error: a text is no document
+    yield delta('x', { text: 'more' })
+  },
+})
+each(async function* (doc) {
+  yield delta(doc, { text: 'more' })
+})
+
 declare const flow: Flow<'a'>
 export const post: Post = flow.post('/index', ['text', { text: 'x' }, new Document({ text: 'y' }), new Uint8Array(1)], {
   requestSize: 10,
@@ -60,6 +80,11 @@ for await (const response of typed) {
   const lang: string | undefined = response.docs[0]?.tags.lang
   // @ts-expect-error: no such tag
   response.docs[0]?.tags.language
+  const said: string | undefined = response.delta?.[0]?.text
+  const set: string | undefined = response.delta?.[0]?.tags?.lang
+  // @ts-expect-error: it is to be read
+  response.delta?.push
+  void [said, set]
   const same: Response<{ lang: string }> = response
   void [lang, same]
 }
