@@ -4,7 +4,23 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 
-const BENCHES = ['in-flight', 'post', 'context', 'each', 'deltas', 'turns', 'held', 'memory', 'prefetch', 'overload', 'graph', 'codec', 'import', 'wires', 'jina']
+const BENCHES = [
+  'in-flight',
+  'post',
+  'context',
+  'each',
+  'deltas',
+  'turns',
+  'held',
+  'memory',
+  'prefetch',
+  'overload',
+  'graph',
+  'codec',
+  'import',
+  'wires',
+  'jina',
+]
 const quick = process.argv.includes('--quick')
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
 const broken = []
