@@ -28,6 +28,38 @@ seen.push(await (await createGraphQL(flow).fetch(request)).text())
 await flow.close()
 console.log(seen.join(' '))
 `
+const TYPED = `import { type } from 'arktype'
+import { type Call, type CallOf, type Document, each, Executor, Flow } from 'sluice'
+import * as v from 'valibot'
+import { z } from 'zod'
+
+class Price extends Executor {
+  static requests = { '/search': 'search' } as const
+  static output = { tags: z.object({ price: z.number() }) }
+  search({ docs }: CallOf<typeof Price>): void {
+    for (const { tags } of docs) tags.price = 1
+  }
+}
+const top = { parameters: v.object({ top: v.number() }), tags: v.object({ price: v.number() }) }
+const rank = each(async (doc, { parameters }) => void (doc.tags.rank = doc.tags.price * parameters.top), { input: top, output: { tags: type({ rank: 'number' }) } })
+class Rank extends Executor {
+  static requests = { '/search': rank } as const
+}
+export const flow = new Flow().add({ name: 'price', uses: Price }).add({ name: 'rank', uses: Rank })
+const [doc] = await flow.post('/search', 'x', { parameters: { top: 2 } }).docs()
+export const sum: number | undefined = doc && doc.tags.price + doc.tags.rank
+// @ts-expect-error: misspelled
+flow.post('/serach', 'x', { parameters: { top: 2 } })
+// @ts-expect-error: top is missing
+flow.post('/search', 'x')
+// @ts-expect-error: rank is a number
+flow.add({ uses: () => {}, input: { tags: v.object({ rank: v.string() }) } })
+// @ts-expect-error: rank is a number
+flow.add({ uses: () => {}, input: { tags: type({ rank: 'string' }) } })
+// @ts-expect-error: so it is where branches meet
+flow.add({ name: 'other', needs: 'price', uses: (_: Call<{ rank: string }>) => {} }).needs(['rank', 'other'], { uses: (_: Call<{ rank: number }>) => {} })
+export const any = (doc: Document<any>): Document => doc
+`
 const SEEN = 'a! b! b! b! {"data":{"docs":[{"text":"c!"}]}}'
 
 try {
@@ -38,7 +70,7 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/|docs\/(guarantees|each|schemas|deltas|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
+        !/^(dist\/|docs\/(guarantees|each|schemas|types|deltas|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
           path,
         ),
     )
@@ -94,6 +126,7 @@ await flow.close()
     'node',
     'use.ts',
   )
+  types()
   const output = run('node', 'use.js')
   const expected = JSON.stringify({ texts: ['A!', 'B!'], answer: { data: { docs: [{ text: 'C!' }] } }, squares: [1, 4, 9] })
   if (output.trim() !== expected) throw new Error(`A stranger saw ${output} instead of ${expected}`)
@@ -109,6 +142,28 @@ await flow.close()
   onOthers(join(folder, filename))
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** What the compiler knows by schemas of each library, with the types of all that is loaded checked too; what it says of a Flow can be written down. */
+function types() {
+  const version = (name) => `${name}@${JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version}`
+  run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', ...['zod', 'valibot', 'arktype'].map(version))
+  writeFileSync(join(folder, 'typed.ts'), TYPED)
+  for (const [module, resolution] of Object.entries({ nodenext: 'nodenext', esnext: 'bundler' })) {
+    const strict = [
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+      '--skipLibCheck',
+      'false',
+      '--declaration',
+      '--outDir',
+      `typed-${resolution}`,
+    ]
+    const lib = ['--target', 'es2022', '--lib', 'es2023,esnext.disposable,esnext.decorators,dom,dom.asynciterable', '--types', 'node']
+    run('npx', 'tsc', ...strict, ...lib, '--module', module, '--moduleResolution', resolution, 'typed.ts')
+    console.log(`Types hold where modules are resolved as by ${resolution}.`)
+  }
 }
 
 /** Row 186: installed with npm, yarn 1 and pnpm, each told to refuse what does not fit the lowest Node of `engines`, and used on it. */

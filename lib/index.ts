@@ -39,6 +39,7 @@ export { type EachAnswer, type EachCall, type EachOptions, each, type Rate } fro
 export { type Answer, type Call, Executor, type ExecutorFunction, type ExecutorInit, type Metas } from './executor/executor.js'
 export type { CallOf } from './executor/schema-types.js'
 export type { ByEndpoint, InputSchemas, OutputSchemas } from './executor/schemas.js'
+export type { FlowDetails, FlowTypes, Said } from './flow/endpoint-types.js'
 export { AsyncFlow, Flow, type Mapped } from './flow/flow.js'
 export type { AddOptions, ExecutorClass, ExecutorConfig, FlowOptions, Needs, Plan, Uses } from './flow/options.js'
 export type { Join } from './graph/graph.js'

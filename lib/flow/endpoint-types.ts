@@ -118,7 +118,7 @@ export interface FlowTypes<Endpoints extends string, Out, D extends AnyDetails> 
   details: D
 }
 
-export interface Details<Named, Last, LastName extends string, Loose extends string, Ends, Says, Checks, J extends Join> {
+export interface FlowDetails<Named, Last, LastName extends string, Loose extends string, Ends, Says, Checks, J extends Join> {
   /** What executors give that have a name. */
   named: Named
   /** What the last one gives, and its name, if it has one. */
@@ -134,12 +134,12 @@ export interface Details<Named, Last, LastName extends string, Loose extends str
   join: J
 }
 
-type AnyDetails = Details<any, any, any, any, any, any, any, any>
+type AnyDetails = FlowDetails<any, any, any, any, any, any, any, any>
 
 /** Documents of which nothing is known. */
 type Anything = { '*': unknown }
 
-type Start<J extends Join> = Details<{}, Anything, 'gateway', never, never, never, Anything, J>
+type Start<J extends Join> = FlowDetails<{}, Anything, 'gateway', never, never, never, Anything, J>
 
 /** What `add()` was told, as far as the compiler looks at it. */
 interface Step {
@@ -249,12 +249,15 @@ type Next<D extends AnyDetails, Endpoints extends string, S extends Step> = Foll
 >
 
 type Following<D extends AnyDetails, Endpoints extends string, S extends Step, Saying, In> = S['floating'] extends true
-  ? Whole<Endpoints, Details<D['named'], D['last'], D['lastName'], D['loose'], D['ends'], D['says'] | Spoke<Saying>, Unmet<D['checks'], In, Saying>, D['join']>>
+  ? Whole<
+      Endpoints,
+      FlowDetails<D['named'], D['last'], D['lastName'], D['loose'], D['ends'], D['says'] | Spoke<Saying>, Unmet<D['checks'], In, Saying>, D['join']>
+    >
   : Behind<Endpoints, D, S, D['says'] | Spoke<Saying>, Unmet<D['checks'], In, Saying>, Passed<In, Saying>>
 
 type Behind<Endpoints extends string, D extends AnyDetails, S extends Step, Says, Checks, Out> = Whole<
   Endpoints,
-  Details<
+  FlowDetails<
     [S['name']] extends [never] ? D['named'] : D['named'] & { [name in S['name']]: Out },
     Out,
     S['name'],
@@ -277,7 +280,7 @@ type Whole<Endpoints extends string, D extends AnyDetails> = [D['loose'] | D['en
   ? FlowTypes<Endpoints, Shown<D['last']>, D>
   : FlowTypes<Endpoints, Shown<Joined<Ends<D>, D['join']>>, D>
 
-type Shown<Out> = { [On in keyof Out]: Out[On] extends infer T ? (T extends object ? Flat<T> : unknown) : never }
+type Shown<Out> = { [On in keyof Out]: Out[On] extends infer T ? (T extends object ? Flat<T> : unknown) : never } & {}
 
 // ── what does not fit ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -361,7 +364,7 @@ type Asks<Saying, On extends string> = Saying extends unknown
 /** The members of a union, all at once. */
 type All<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer Every) => void ? Every : unknown
 
-type AtTop<Asked> = All<Asked extends [infer P, infer Name extends string] ? P & { readonly [name in Name]?: Partial<P> } : never>
+type AtTop<Asked> = All<Asked extends [infer P, infer Name extends string] ? P & { readonly [name in Name]?: {} extends P ? P : Partial<P> } : never>
 type ByName<Asked> = All<
   Asked extends [infer P, infer Name extends string] ? ([Name] extends [never] ? P : Partial<P> & { readonly [name in Name]: P }) : never
 >
