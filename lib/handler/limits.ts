@@ -178,8 +178,8 @@ export class Limiter implements Handler {
   }
 
   #permitted(request: Request, permits: Permits<Request>): void | Promise<void> {
-    const { tenant } = request
-    const give = (): void => permits.give(tenant)
+    const { tenant, scope } = request
+    const give = (): void => permits.give(tenant, scope.deadline)
     let pending: void | Promise<void>
     try {
       pending = this.inner.handle(request)

@@ -1,4 +1,5 @@
 import { now } from '../base/clock.js'
+import type { Scope } from './scope.js'
 import { type Asking, WaitQueue } from './wait-queue.js'
 
 /** Of how many permits one is kept for others than who has most. */
@@ -67,9 +68,13 @@ export class Permits<Who extends Asking = Asking> {
     return this.#queue.join(who, run)
   }
 
-  /** Gives a permit back, to the first who waits and may have it. */
-  give(tenant?: string): void {
+  /**
+   * Gives a permit back, to the first who waits and may have it.
+   * @param deadline until when what had it was waited for
+   */
+  give(tenant?: string, deadline?: Scope['deadline']): void {
     this.#free++
+    this.#queue.note(deadline, tenant)
     if (tenant !== undefined) {
       const held = this.#held.get(tenant)! - 1
       if (held === 0) this.#held.delete(tenant)

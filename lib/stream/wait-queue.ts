@@ -7,7 +7,7 @@ import type { Scope } from './scope.js'
 //
 // Between tenants: round robin, so that who sends much waits behind itself. Who comes alone is next after one turn of each of the others.
 //
-// Of one tenant: first come, first served, as long as that serves. Once some had to leave as their time was up, more comes than is served: in the order in
+// Of one tenant: first come, first served, as long as that serves. Once the time of some was up, here or behind it, more comes than is served: in the order in
 // which they came, each would then get its turn when its time is nearly over, and all work would be for nobody. So for as long as that
 // goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. (Adaptive LIFO, as in folly's
 // and Dropbox's servers; first in, first out at ten times of what can be done serves a quarter of it in time.) Who has no time to keep
@@ -51,7 +51,7 @@ class Line<Who extends Asking, Given> implements Linked {
   readonly patient = new LinkedList<Waiter<Who, Given>>()
   /** They have not. */
   readonly pressed = new LinkedList<Waiter<Who, Given>>()
-  /** When one last left as its time was up. */
+  /** When the time of one was last up. */
   lapsed = -Infinity
 
   constructor(readonly tenant: string | undefined) {}
@@ -122,11 +122,17 @@ export class WaitQueue<Who extends Asking, Given = void> {
       waiter.list.push(waiter)
       this.#size++
       const unwatch = scope.watch((reason) => {
-        if ((scope.deadline?.left ?? Infinity) < NEARLY) line.lapsed = now()
+        this.note(scope.deadline, tenant)
         this.#leave(waiter)
         reject(reason)
       })
     })
+  }
+
+  /** One ends, that waits here or had its turn. If its time is up, those who came last are next for a while. */
+  note(deadline: Scope['deadline'], tenant?: string): void {
+    const line = this.#lines.get(tenant)
+    if (line !== undefined && (deadline?.left ?? Infinity) < NEARLY) line.lapsed = now()
   }
 
   /**

@@ -67,6 +67,17 @@ test('217: once time was up for some, those with time go first that came last; w
   assert.equal(served.slice(4), ['4', '5'])
 })
 
+test('217: the same, where the time of those is up that had their turn', async () => {
+  const permits = new Permits<Who>(1, Infinity)
+  const served: string[] = []
+  permits.take()
+  for (const name of ['1', '2', '3']) void permits.wait(who(name, undefined, 1000), () => void served.push(name), never)
+  permits.give(undefined, { left: 600 })
+  assert.equal(served, ['1'])
+  permits.give(undefined, { left: 0 })
+  assert.equal(served, ['1', '3'])
+})
+
 test('217: one who leaves with time left says nothing of overload', async () => {
   const { queue: waiting, served, join } = queue()
   const left = who('left', undefined, 500)

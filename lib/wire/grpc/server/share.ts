@@ -23,8 +23,10 @@ export class Share {
     this.#room--
   }
 
-  give(): void {
+  /** @param deadline until when what had it was waited for */
+  give(deadline: Scope['deadline']): void {
     this.#room++
+    this.#waiting.note(deadline)
     while (!this.full && this.#waiting.shift());
   }
 
@@ -38,6 +40,7 @@ export class Seat {
   readonly #share: Share
   readonly #scope: Scope
   readonly #unwatch: () => void
+  #deadline: Scope['deadline']
   #held = false
   #over = false
 
@@ -53,6 +56,7 @@ export class Seat {
    * @returns a promise if there is no room yet; also who is no longer wanted goes on then
    */
   enter(deadline?: Scope['deadline']): void | Promise<void> {
+    this.#deadline = deadline
     if (!this.#share.full) return this.back()
     return this.#wait(deadline)
   }
@@ -70,7 +74,7 @@ export class Seat {
   rest(): void {
     if (!this.#held) return
     this.#held = false
-    this.#share.give()
+    this.#share.give(this.#deadline)
   }
 
   /** Goes on, also when that makes one too many: who is inside waits for nobody outside. */
