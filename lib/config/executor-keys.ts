@@ -99,8 +99,8 @@ const OPTIONS: Keys = {
   protocol: option(PROTOCOLS, 'What an external executor speaks, where its host does not say it: grpc (default), http or websocket.'),
   ...REMOTE_KEYS,
   signal: { about: 'An AbortSignal, which can be given in code only.', schema: ANY, code: true },
-  input: { about: 'Schemas, which can be given in code only: static input of the class that uses names.', schema: ANY, code: true },
-  output: { about: 'Schemas, which can be given in code only: static output of the class that uses names.', schema: ANY, code: true },
+  input: { about: 'Schemas.', schema: ANY, code: 'write static input into the class that uses names, or input into the options of its each()' },
+  output: { about: 'Schemas.', schema: ANY, code: 'write static output into the class that uses names, or output into the options of its each()' },
 }
 
 const known: Keys = Object.fromEntries(Object.keys(ADD_RULES).map((name) => [name, OPTIONS[name] ?? option(ANY, 'An option of add().')]))

@@ -29,7 +29,7 @@ export class Fields {
   constructor(reading: Reading, value: unknown, what: string, keys: Keys, at: Place) {
     const known = Object.keys(keys).filter((name) => {
       const { ignored, refused, code, as } = keys[name]!
-      return ignored === undefined && refused === undefined && as === undefined && code !== true
+      return ignored === undefined && refused === undefined && as === undefined && code === undefined
     })
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new ConfigError(`${what} is described by keys (${known.join(', ')}), not by ${show(value ?? undefined)}`, at)
@@ -44,7 +44,7 @@ export class Fields {
       const before = this.#written.get(name)
       if (before !== undefined) throw new ConfigError(`given twice, as ${before} and as ${written}`, this.#at(written))
       this.#written.set(name, written)
-      if (key.code) throw this.error(name, `this is ${show(given)} here, and can be given in code only`)
+      if (key.code) throw this.error(name, `this is ${show(given)} here, and can be given in code only${key.code === true ? '' : `: ${key.code}`}`)
       if (given === null) continue
       if (key.ignored !== undefined) reading.notices.note(written, key.ignored, this.place(name))
       else if (key.refused === undefined) all[name] = isNumeric(key.schema) ? unquoted(given) : given

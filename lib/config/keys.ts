@@ -15,8 +15,8 @@ export interface Key {
   readonly refused?: string | undefined
   /** Values that do not want it, beside false and what is empty. */
   readonly unless?: readonly unknown[]
-  /** Can be given in code only. */
-  readonly code?: boolean
+  /** Can be given in code only; or where there. */
+  readonly code?: true | string
 }
 
 /** Keys of one kind of object, by name. */

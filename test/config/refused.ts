@@ -88,7 +88,7 @@ const table: [what: string, text: string, line: number | undefined, column: numb
   ['F7 needs of one', `${step('method: needs')}    needs: gateway\n`, 4, 5, 'method', /two executors or more/],
   ['F7 a function', 'jtype: Flow\nwith:\n  on_background_error: log\n', 3, 3, 'on_background_error', /in code only/],
   ['F7 a signal', step('signal: 1'), 4, 5, 'signal', /in code only/],
-  ['E10 schemas', step('input: { tags: {} }'), 4, 5, 'input', /in code only/],
+  ['E10 schemas', step('input: { tags: {} }'), 4, 5, 'input', /in code only: write static input into the class that uses names/],
   ['E8 an environment that is a list', step('env: [A=1]'), 4, 5, 'env', /texts by name/],
   ['E8 an environment of objects', step('env: { A: { B: 1 } }'), 4, 12, 'A', /must be text, not an object/],
   ['R82 an executor that needs itself', `${head}  - { name: a, needs: a }\n`, 3, 16, 'needs', /a needs itself/],
