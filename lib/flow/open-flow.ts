@@ -74,6 +74,17 @@ function placeOf({ uses, external = false, when }: AddOptions, { validation }: D
   }
 }
 
+/**
+ * How a Flow is served: what its options say, and over them what `open()` was told.
+ * @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) for what cannot be, or contradicts itself
+ */
+async function serving(name: string, { portExpose, ...own }: FlowOptions, over: GatewayOptions): Promise<GatewayOptions> {
+  const { only } = await import('../gateway/gateway.js')
+  const { checkGatewayOptions } = await import('../gateway/options.js')
+  const { port = portExpose, ...options } = only({ title: name, ...own }, over)
+  return checkGatewayOptions(only({ ...options, port }))
+}
+
 /** A Flow that is open: its executors, and how requests walk through them. */
 export class Running implements Handler, Describing {
   readonly #walk: Walk
@@ -115,6 +126,8 @@ export class Running implements Handler, Describing {
   static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
     const sorted = sort(steps)
     const all = serve === false ? undefined : served(name, { ...options, ...serve })
+    // Before an executor takes its time to open.
+    const own = all && (await serving(name, options, serve || {}))
     const logger = (serve || undefined)?.logger ?? options.logger
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
@@ -145,21 +158,16 @@ export class Running implements Handler, Describing {
           )
       : undefined
     const running = new Running(walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
-    if (all === undefined) return running
+    if (own === undefined) return running
     try {
-      if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(all.exposeEndpoints ?? {}), running.endpoints, warner(logger))
-      await running.#serve(name, options, serve || {})
+      if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(own.exposeEndpoints ?? {}), running.endpoints, warner(logger))
+      const { Gateway } = await import('../gateway/gateway.js')
+      running.#gateway = await Gateway.serve(running, own)
       return running
     } catch (error) {
       await running.close(0, error as Error).catch(() => {})
       throw error
     }
-  }
-
-  async #serve(name: string, { portExpose, ...own }: FlowOptions, over: GatewayOptions): Promise<void> {
-    const { Gateway, only } = await import('../gateway/gateway.js')
-    const { port = portExpose, ...options } = only({ title: name, ...own }, over)
-    this.#gateway = await Gateway.serve(this, only({ ...options, port }))
   }
 
   /** Where clients reach it, by protocol. */

@@ -6,8 +6,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
-import { createHttp, Gateway } from '../../lib/gateway/index.js'
-import { Executor, Flow } from '../../lib/index.js'
+import { createHttp, Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
+import { Executor, Flow, type FlowOptions } from '../../lib/index.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { decodeInfo } from '../../lib/wire/proto/index.js'
 import { deferred } from '../support/deferred.js'
@@ -187,6 +187,34 @@ test('R139: await using closes a Flow and what it is served by, a Gateway, and a
   }
   assert.is(await failing().catch(({ message }) => message), 'in flow')
   assert.equal(closed, ['executor', 'executor'])
+})
+
+test('183: what contradicts itself in how a Flow is served is told before an executor is opened', async () => {
+  let opened = 0
+  class Slow extends Executor {
+    override open(): void {
+      opened++
+    }
+  }
+  const cases: [FlowOptions, GatewayOptions | undefined, RegExp][] = [
+    [{ protocol: 'http', sslKeyfile: 'key.pem' }, undefined, /^sslKeyfile must be given together with sslCertfile/],
+    [{ protocol: 'http', port: [1, 2] }, undefined, /^port must be one number, or one for each protocol/],
+    [{ protocol: 'grpc', graphql: true }, undefined, /^graphql must be false where HTTP is not spoken/],
+    [{ protocol: ['http', 'http'] }, undefined, /^protocol must be a list that names each protocol once/],
+    [{ protocol: 'http', docarray: 'v2' }, undefined, /^docarray must be 'v1' without gRPC/],
+    [{ protocol: 'http' }, { port: [1, 2] }, /^port must be one number/],
+  ]
+  for (const [options, serve, message] of cases) {
+    const flow = new Flow(options).add({ uses: Slow })
+    const error = await flow.open(serve && { serve }).then(
+      () => assert.unreachable(String(message)),
+      (error: Error) => error,
+    )
+    assert.match(error!.message, message)
+    assert.is(opened, 0, String(message))
+  }
+  await using flow = await new Flow({ protocol: 'http', port: [1, 2] }).add({ uses: Slow }).open({ serve: { port: 0 } })
+  assert.is(opened, 1, flow.name)
 })
 
 test.run()
