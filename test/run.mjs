@@ -15,7 +15,7 @@ import { COMPILED, compile } from './compile.mjs'
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 /** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. */
 const LONGEST = [
-  ...['network/liveness', 'cli/serve', 'cli/run', 'wire/held', 'gateway/floods', 'gateway/fairness', 'story', 'config/npm', 'examples', 'browser/client'],
+  ...['network/liveness', 'cli/serve', 'cli/run', 'examples', 'config/npm', 'wire/held', 'gateway/floods', 'gateway/fairness', 'story', 'browser/client'],
   ...[
     'gateway/authenticate',
     'contract/',

@@ -177,6 +177,7 @@ export const STRANGERS: readonly Row[] = [
   wired('nobody there', 'ERR_UNREACHABLE', async (way) => ask(way, await deadPort())),
   {
     name: 'half-open: somebody who never says a word, and a timeout',
+    beside: true,
     expect: (way) =>
       way.kind === 'inline' ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT',
     async see(way) {
@@ -186,6 +187,7 @@ export const STRANGERS: readonly Row[] = [
   },
   {
     name: 'half-open: somebody who never says a word, and a connectTimeout',
+    beside: true,
     expect: (way) =>
       way.kind === 'inline'
         ? ONE_PROCESS
@@ -200,12 +202,14 @@ export const STRANGERS: readonly Row[] = [
   },
   {
     name: 'half-open: packets vanish under a connection that stood, and a timeout',
+    beside: true,
     expect: (way) =>
       way.kind === 'inline' ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT',
     see: (way) => frozen(way, { timeout: 2000 }),
   },
   {
     name: 'half-open: packets vanish under a connection that stood, by default',
+    beside: true,
     expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : connection(way, 'ERR_DISCONNECTED')),
     see: (way) => frozen(way, undefined, 10_000),
   },
