@@ -189,8 +189,13 @@ const ANSWERS = {
     description: 'What the executors answered; `header.status.code` is 1 when one of them failed',
     content: {
       ...json('Response'),
-      'application/x-ndjson': { schema: { ...text('A response on each line, with partial ones'), contentMediaType: 'application/x-ndjson' } },
-      'text/event-stream': { schema: text('Events `response`, `partial`, `error` with a response each, and `end`') },
+      'application/x-ndjson': {
+        schema: {
+          ...text('A response on each line, with partial ones; with the header `sluice-deltas: 1`, those of streamed documents say what was appended'),
+          contentMediaType: 'application/x-ndjson',
+        },
+      },
+      'text/event-stream': { schema: text('Events `response`, `partial`, `delta`, `error` with a response each, and `end`') },
     },
   },
   '400': refusal('Not JSON, or nested too deep'),
