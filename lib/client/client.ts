@@ -10,6 +10,7 @@ import type { Inputs } from '../post/inputs.js'
 import { type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
+import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
 import { Eventual } from '../stream/eventual.js'
 import { Scope } from '../stream/scope.js'
@@ -140,27 +141,27 @@ export class Client implements Handler, AsyncDisposable {
   }
 
   /** Sends documents to an endpoint of the Flow: as `flow.post()`, with the same options. */
-  post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions = {}): Post<T> {
+  post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions<Parameters, T> = {}): Post<T> {
     return post<T>(this, on, inputs, withDefaults(options, this.#options))
   }
 
   /** `post('/index', …)` */
-  index<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+  index<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions<Parameters, T>): Post<T> {
     return this.post<T>('/index', inputs, options)
   }
 
   /** `post('/search', …)` */
-  search<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+  search<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions<Parameters, T>): Post<T> {
     return this.post<T>('/search', inputs, options)
   }
 
   /** `post('/update', …)` */
-  update<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+  update<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions<Parameters, T>): Post<T> {
     return this.post<T>('/update', inputs, options)
   }
 
   /** `post('/delete', …)` */
-  delete<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions): Post<T> {
+  delete<T extends object = Tags>(inputs?: Inputs<any>, options?: PostOptions<Parameters, T>): Post<T> {
     return this.post<T>('/delete', inputs, options)
   }
 

@@ -403,29 +403,30 @@ export interface Unanswered<On, Others> extends DocumentInit {
 }
 
 /** What `post()` takes behind its endpoint: inputs, and options, which must be there where executors ask for parameters that must. */
-export type Arguments<Known, On extends string> = [Known] extends [never]
-  ? [inputs?: Inputs<any>, options?: PostOptions]
+export type Arguments<Known, On extends string, T extends object> = [Known] extends [never]
+  ? [inputs?: Inputs<any>, options?: PostOptions<Parameters, T>]
   : {} extends ParametersFor<Known, On>
-    ? [inputs?: InputsFor<Known, On>, options?: PostOptions<ParametersFor<Known, On>>]
-    : [inputs: InputsFor<Known, On>, options: Asking<PostOptions<ParametersFor<Known, On>>>]
+    ? [inputs?: InputsFor<Known, On>, options?: PostOptions<ParametersFor<Known, On>, T>]
+    : [inputs: InputsFor<Known, On>, options: Asking<PostOptions<ParametersFor<Known, On>, T>>]
 
 /** What a method takes that posts to an endpoint of its name. */
-export type ArgumentsAt<Known, On extends string> = On extends Endpoint<Known> ? Arguments<Known, On> : [endpoint: Unanswered<On, Endpoint<Known>>]
+export type ArgumentsAt<Known, On extends string, T extends object> =
+  On extends Endpoint<Known> ? Arguments<Known, On, T> : [endpoint: Unanswered<On, Endpoint<Known>>]
 
 /** The options of `transform()`, which must be there where those of `post()` must. */
-export type OptionsFor<Known, On extends string> = [Known] extends [never]
-  ? [options?: PostOptions]
+export type OptionsFor<Known, On extends string, T extends object> = [Known] extends [never]
+  ? [options?: PostOptions<Parameters, T>]
   : {} extends ParametersFor<Known, On>
-    ? [options?: PostOptions<ParametersFor<Known, On>>]
-    : [options: Asking<PostOptions<ParametersFor<Known, On>>>]
+    ? [options?: PostOptions<ParametersFor<Known, On>, T>]
+    : [options: Asking<PostOptions<ParametersFor<Known, On>, T>>]
 
 /** The options of `map()`, which must be there too where no executor answers `/`. */
-export type MapArguments<Known, On extends string> = [Known] extends [never]
-  ? [options?: MapOptions<On>]
+export type MapArguments<Known, On extends string, T extends object> = [Known] extends [never]
+  ? [options?: MapOptions<On, Parameters, T>]
   : {} extends ParametersFor<Known, On>
     ? On extends Answered<Known, On>
-      ? [options?: MapOptions<On, ParametersFor<Known, On>>]
-      : [options: MapOptions<Answered<Known, On>> & { on: Answered<Known, On> }]
-    : [options: Asking<MapOptions<On, ParametersFor<Known, On>>>]
+      ? [options?: MapOptions<On, ParametersFor<Known, On>, T>]
+      : [options: MapOptions<Answered<Known, On>, ParametersFor<Known, Answered<Known, On>>, T> & { on: Answered<Known, On> }]
+    : [options: Asking<MapOptions<On, ParametersFor<Known, On>, T>>]
 
 type Asking<O extends { parameters?: unknown }> = O & { parameters: NonNullable<O['parameters']> }

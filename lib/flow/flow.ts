@@ -150,7 +150,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     A extends Answer | Promise<Answer> = Absent,
   >(
     options: Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>> & Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
-  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
+  ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     checkAddOptions(options)
     if (this.#state !== 'closed')
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
@@ -193,7 +193,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     needs: readonly N[],
     options: Omit<Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>>, 'needs'> &
       Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
-  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
+  ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     if (!Array.isArray(needs) || needs.length < 2)
       throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
     return this.add({ ...options, name: options.name ?? this.#freeName('joiner'), needs } as any) as any
@@ -216,7 +216,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
   >(
     options: Omit<Options<Name, never, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, '*', J>, I, O, A>>, 'needs'> &
       Fits<Known, Names, '*', J, Name, U, I, O> = {} as any,
-  ): Flow<Names | Name, Added<Known, Names, StepOf<Name, '*', J, F, X, R, I, O, U, A>>> {
+  ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, '*', J, F, X, R, I, O, U, A>>> {
     const needed = new Set<string>()
     const afloat = new Set<string>()
     for (const { name, needs, floating } of this.#steps) {
@@ -340,9 +340,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
    */
   post<T extends object = Inferred, const On extends string = Endpoint<Known>>(
     on: Answered<Known, On>,
-    ...rest: Arguments<Known, On>
+    ...rest: Arguments<Known, On, TagsFor<T, Known, On>>
   ): Post<TagsFor<T, Known, On>>
-  post(on: string, inputs?: Inputs<any>, options: PostOptions<any> = {}): Post<any> {
+  post(on: string, inputs?: Inputs<any>, options: PostOptions<any, any> = {}): Post<any> {
     this.#ready(on)
     return post(this, on, inputs, withDefaults(options, this.options))
   }
@@ -354,25 +354,25 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   /** `post('/index', …)` */
-  index<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/index'>): Post<TagsFor<T, Known, '/index'>>
+  index<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/index', TagsFor<T, Known, '/index'>>): Post<TagsFor<T, Known, '/index'>>
   index(inputs?: any, options?: any): Post<any> {
     return (this as Flow<string>).post('/index', inputs, options)
   }
 
   /** `post('/search', …)` */
-  search<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/search'>): Post<TagsFor<T, Known, '/search'>>
+  search<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/search', TagsFor<T, Known, '/search'>>): Post<TagsFor<T, Known, '/search'>>
   search(inputs?: any, options?: any): Post<any> {
     return (this as Flow<string>).post('/search', inputs, options)
   }
 
   /** `post('/update', …)` */
-  update<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/update'>): Post<TagsFor<T, Known, '/update'>>
+  update<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/update', TagsFor<T, Known, '/update'>>): Post<TagsFor<T, Known, '/update'>>
   update(inputs?: any, options?: any): Post<any> {
     return (this as Flow<string>).post('/update', inputs, options)
   }
 
   /** `post('/delete', …)` */
-  delete<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/delete'>): Post<TagsFor<T, Known, '/delete'>>
+  delete<T extends object = Inferred>(...rest: ArgumentsAt<Known, '/delete', TagsFor<T, Known, '/delete'>>): Post<TagsFor<T, Known, '/delete'>>
   delete(inputs?: any, options?: any): Post<any> {
     return (this as Flow<string>).post('/delete', inputs, options)
   }
@@ -386,9 +386,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
    */
   transform<T extends object = Inferred, const On extends string = Endpoint<Known>>(
     on: Answered<Known, On>,
-    ...rest: OptionsFor<Known, On>
+    ...rest: OptionsFor<Known, On, TagsFor<T, Known, On>>
   ): (source: Inputs<any>, step?: { readonly signal?: AbortSignal | undefined }) => AsyncIterableIterator<Document<TagsFor<T, Known, On>>>
-  transform(on: string, options: PostOptions<any> = {}): (source: Inputs<any>, step?: { readonly signal?: AbortSignal }) => AsyncIterableIterator<any> {
+  transform(on: string, options: PostOptions<any, any> = {}): (source: Inputs<any>, step?: { readonly signal?: AbortSignal }) => AsyncIterableIterator<any> {
     checkPostOptions(options)
     return (source, step) => {
       const responses = (this as Flow<string>).post(on, source, within(options, step?.signal))
@@ -412,9 +412,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
    */
   map<T extends object = Inferred, const On extends string = '/'>(
     inputs: InputsFor<Known, On>,
-    ...rest: MapArguments<Known, On>
+    ...rest: MapArguments<Known, On, TagsFor<T, Known, On>>
   ): Mapped<Document<TagsFor<T, Known, On>>>
-  map(inputs: Inputs<any>, options: MapOptions<string, any> = {}): Mapped<Document<any>> {
+  map(inputs: Inputs<any>, options: MapOptions<string, any, any> = {}): Mapped<Document<any>> {
     const { on = '/', ...rest } = options
     this.#ready(on)
     checkPostOptions(typeof options === 'object' ? rest : options)
@@ -468,7 +468,7 @@ type Options<
 export type Mapped<D extends Document<any>> = AsyncIterableIterator<D> & { toArray(): Promise<D[]> }
 
 /** The options of a post that hears a second signal. */
-function within<O extends PostOptions<any>>(options: O, signal: AbortSignal | undefined): O {
+function within<O extends PostOptions<any, any>>(options: O, signal: AbortSignal | undefined): O {
   return signal === undefined ? options : { ...options, signal: AbortSignal.any([options.signal ?? signal, signal]) }
 }
 

@@ -9,7 +9,7 @@ import type { PostOptions } from './options.js'
 import { post } from './post.js'
 
 /** One document for each input, in the order of the inputs. */
-export function oneToOne(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any>): AsyncIterableIterator<Document<any>> {
+export function oneToOne(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any>): AsyncIterableIterator<Document<any>> {
   const responses = post(new OneToOne(peer), on, inputs, { ...options, resultsInOrder: true })
   return new Flatten(responses, ({ partial, docs }) => (partial ? [] : docs))
 }

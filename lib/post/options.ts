@@ -1,4 +1,5 @@
 import { abortSignal, callback, check, count, flag, milliseconds, numeric, object, some, string } from '../base/check.js'
+import type { Document, Tags } from '../doc/document.js'
 import type { Failure } from '../request/failure.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Response } from '../request/response.js'
@@ -22,8 +23,9 @@ export const DEFAULT_FLUSH_AFTER = 100
  * What `post()` can be told beside its endpoint and inputs.
  *
  * @typeParam P the type of the parameters
+ * @typeParam T the type of the tags of documents that come back
  */
-export interface PostOptions<P extends object = Parameters> {
+export interface PostOptions<P extends object = Parameters, T extends object = Tags> {
   /**
    * For the executors, by JSON semantics; copied at the call. `{ top: 5, ranker: { top: 9 } }` and `ranker__top: 9` mean
    * something for one executor only; the object form wins over the underscored one, and both over the general one.
@@ -51,16 +53,16 @@ export interface PostOptions<P extends object = Parameters> {
    */
   flushAfter?: number | undefined
   /** Called for each response without an error, and awaited before it is handed on. */
-  onDone?: ((response: Response) => unknown) | undefined
+  onDone?: ((response: Response<T>) => unknown) | undefined
   /** Called for each failed response, and awaited. With it, or with `continueOnError`, failed responses are handed on and do not end the iteration. */
-  onError?: ((response: Response, error: Error) => unknown) | undefined
+  onError?: ((response: Response<T>, error: Error) => unknown) | undefined
   /** Called for each response after the others, whether they threw or not, and awaited. */
-  onAlways?: ((response: Response) => unknown) | undefined
+  onAlways?: ((response: Response<T>) => unknown) | undefined
   /**
    * Called for each document that failed while the others of its request went on, and awaited, before `onDone` of its response. With it, or with
    * `continueOnError` or `onError`, such failures end nothing; they are in `response.failures`.
    */
-  onFailure?: ((failure: Failure, response: Response) => unknown) | undefined
+  onFailure?: ((failure: Failure<Document<T>>, response: Response<T>) => unknown) | undefined
   /** Hand failed responses on and go on; callbacks that throw are logged. Default `false`: the first failure ends the iteration. */
   continueOnError?: boolean | undefined
   /** Show a progress bar on stderr; a last line only where stderr is no terminal. Default `false`. */
@@ -70,8 +72,8 @@ export interface PostOptions<P extends object = Parameters> {
 }
 
 /** What `map()` can be told: what `post()` can, but for the order and for what would leave documents out. */
-export type MapOptions<On extends string = string, P extends object = Parameters> = Omit<
-  PostOptions<P>,
+export type MapOptions<On extends string = string, P extends object = Parameters, T extends object = Tags> = Omit<
+  PostOptions<P, T>,
   'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure'
 > & {
   /** The endpoint. Default `/`. */
@@ -100,12 +102,15 @@ export const POST_RULES: Record<keyof PostOptions, (name: string, value: any) =>
 /**
  * @throws TypeError (`ERR_OPTION_TYPE`) for an option of the wrong type or an unknown one, RangeError (`ERR_OPTION_RANGE`) for one out of range
  */
-export function checkPostOptions<O extends PostOptions<any>>(options: O): O {
+export function checkPostOptions<O extends PostOptions<any, any>>(options: O): O {
   return check('post()', options, POST_RULES)
 }
 
 /** The options of a post, over what the Flow or Client that it goes through says of all its posts. */
-export function withDefaults<O extends PostOptions<any>>(options: O, { prefetch, prefetchDocuments }: Pick<PostOptions, 'prefetch' | 'prefetchDocuments'>): O {
+export function withDefaults<O extends PostOptions<any, any>>(
+  options: O,
+  { prefetch, prefetchDocuments }: Pick<PostOptions, 'prefetch' | 'prefetchDocuments'>,
+): O {
   if ((prefetch ?? prefetchDocuments) === undefined) return options
   return { ...options, prefetch: options?.prefetch ?? prefetch, prefetchDocuments: options?.prefetchDocuments ?? options?.maxDocuments ?? prefetchDocuments }
 }

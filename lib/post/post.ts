@@ -18,7 +18,7 @@ import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUES
  *
  * @throws TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call
  */
-export function post<T extends object = Tags>(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any> = {}): Post<T> {
+export function post<T extends object = Tags>(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any> = {}): Post<T> {
   if (typeof on !== 'string') throw optionType('The endpoint of post()', "a string such as '/index'", on)
   const {
     parameters = {},

@@ -34,6 +34,18 @@ const parsed = doc(
 )
 is<Same<typeof parsed, { name: string; price: number }>>()
 
+// Callbacks see the same
+chain.post('/price', 'x', {
+  onDone: ({ docs }) => {
+    const { price, label }: { price: number; label: string } = docs[0]!.tags
+    // @ts-expect-error: nobody gives it
+    docs[0]!.tags.color
+    void [price, label]
+  },
+  onFailure: ({ doc }) => void doc.tags.label.length,
+})
+chain.post<{ mine: string }>('/price', 'x', { onAlways: ({ docs }) => void docs[0]?.tags.mine.length })
+
 // A wrong tag
 chain.add({ uses: () => {}, input: { tags: z.object({ label: z.string() }) } })
 // @ts-expect-error: label is a string
