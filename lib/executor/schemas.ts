@@ -35,13 +35,19 @@ export interface EndpointDescription {
   /** What executors take as parameters, by their names. */
   readonly parameters: readonly { readonly executor: string; readonly schema: StandardSchemaV1 }[]
   /** What documents are that come out: what the one or the other says. Empty where it is not known of all. */
-  readonly output: readonly Described[]
+  readonly output: readonly Leaving[]
 }
 
 /** Schemas of tags and texts, which all hold for a document. */
 export interface Described {
   readonly tags: readonly StandardSchemaV1[]
   readonly text: readonly StandardSchemaV1[]
+}
+
+/** What is known of documents that come out. */
+export interface Leaving extends Described {
+  /** What executors before said of tags, where nobody who says nothing came behind them: such tags may still be there. */
+  readonly before: readonly StandardSchemaV1[]
 }
 
 /** By endpoint, `/default` being all that are not named. */

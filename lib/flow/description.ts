@@ -1,4 +1,4 @@
-import type { Described, EndpointDescription, EndpointSchemas } from '../executor/schemas.js'
+import type { EndpointDescription, EndpointSchemas, Leaving } from '../executor/schemas.js'
 import type { Graph, Node } from '../graph/graph.js'
 
 /** What is known of an executor, where it stands in the graph. */
@@ -54,7 +54,7 @@ class Look {
     const first = met.filter((at) => !this.#places[at]!.chooses && this.#isFirst(at)).map((at) => this.#said(at)?.input)
     const input = { tags: first.flatMap((said) => said?.tags ?? []), text: first.flatMap((said) => said?.text ?? []) }
     const ends = leaves.flatMap(({ from }) => this.#outOf(from))
-    const output = ends.includes(undefined) ? [] : (ends as Described[])
+    const output = ends.includes(undefined) ? [] : (ends as Leaving[])
     return parameters.length + input.tags.length + input.text.length + output.length === 0 ? undefined : { input, parameters, output }
   }
 
@@ -73,10 +73,13 @@ class Look {
   }
 
   /** What is known of the documents that leave a place, by the ways they may have come. */
-  #outOf(at: number): (Described | undefined)[] {
+  #outOf(at: number): (Leaving | undefined)[] {
     if (at === -1) return [undefined]
-    if (!this.#works(at)) return this.#nodes[at]!.ways.flatMap(({ from }) => this.#outOf(from))
+    const come = this.#nodes[at]!.ways.flatMap(({ from }) => this.#outOf(from))
+    if (!this.#works(at)) return come
     const { tags, text } = this.#said(at)?.output ?? {}
-    return [tags === undefined && text === undefined ? undefined : { tags: tags === undefined ? [] : [tags], text: text === undefined ? [] : [text] }]
+    if (tags === undefined && text === undefined) return [undefined]
+    const before = new Set(come.flatMap((one) => [...(one?.before ?? []), ...(one?.tags ?? [])]))
+    return [{ tags: tags === undefined ? [] : [tags], text: text === undefined ? [] : [text], before: [...before] }]
   }
 }

@@ -50,6 +50,12 @@ function opened(schema: unknown): unknown {
 /** Whose values are values, and no schemas. */
 const LITERAL = ['const', 'enum', 'default', 'examples']
 
+/** What may be there of an object, but for properties of which others say more. */
+export function optional({ required: _, properties = {}, ...schema }: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
+  const taken = new Set(others.flatMap(({ properties = {} }) => Object.keys(properties as object)))
+  return { ...schema, properties: Object.fromEntries(Object.entries(properties as object).filter(([name]) => !taken.has(name))) }
+}
+
 /** A schema that stands elsewhere than it was made for: its references to itself lead to where it stands. */
 export function moved(schema: JsonSchema, to: string): JsonSchema {
   const walk = (value: unknown): unknown => {

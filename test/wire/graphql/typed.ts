@@ -135,6 +135,25 @@ test('E10: documents, parameters and answers are as the types say; what does not
   assert.is(untyped.data.docs[0].tags.score, 10)
 })
 
+test('E10: tags of executors before are there, too, but need not be', async () => {
+  const says = (tags: z.ZodType, add: object) =>
+    class extends Executor {
+      static requests = { '/search': 'search' }
+      static output = { tags }
+      search({ docs }: Call<any>) {
+        for (const doc of docs) Object.assign(doc.tags, add)
+      }
+    }
+  await using flow = await new Flow<string>()
+    .add({ uses: says(z.object({ price: z.number(), kind: z.string() }), { price: 1, kind: 'a' }) })
+    .add({ uses: says(z.object({ rank: z.number(), kind: z.number() }), { rank: 2, kind: 3 }) })
+    .open()
+  await using service = await serve(flow)
+  assert.match(await schemaOf(service), /type SearchResultTags \{\n {2}price: Float\n {2}kind: Float!\n {2}rank: Float!\n\}/)
+  const { data } = await service.ask('{ search(data: [{ text: "a" }]) { tags { price kind rank } } }')
+  assert.equal(data.search, [{ tags: { price: 1, kind: 3, rank: 2 } }])
+})
+
 test('E10: schemas that contain themselves make types that do', async () => {
   const Node = z.object({ name: z.string(), get children() { return z.array(Node).optional() } }) // biome-ignore format: one a line
   await using flow = await new Flow()

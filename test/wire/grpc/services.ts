@@ -113,7 +113,7 @@ test('E10: gateways of docarray ≥ 0.30 are told what documents are, where it i
       {
         input: { tags: [z.object({ n: z.int(), list: z.array(z.string()), deep: z.object({}) })], text: [] },
         parameters: [],
-        output: [{ tags: [z.object({ score: z.number().describe('how near') })], text: [z.string()] }],
+        output: [{ tags: [z.object({ score: z.number().describe('how near') })], text: [z.string()], before: [] }],
       },
     ],
     [
@@ -124,7 +124,7 @@ test('E10: gateways of docarray ≥ 0.30 are told what documents are, where it i
         output: [],
       },
     ],
-    ['/unknown', { input: { tags: [], text: [] }, parameters: [], output: [{ tags: [z.object({ score: z.number() })], text: [] }] }],
+    ['/unknown', { input: { tags: [], text: [] }, parameters: [], output: [{ tags: [z.object({ score: z.number() })], text: [], before: [] }] }],
   ])
   for (const docarray of ['v1', 'v2'] as const) {
     await using it = await world(() => {}, { docarray, endpoints: () => ['/search', '/same', '/unknown'], describe: async () => described })

@@ -127,6 +127,16 @@ test('E10: what several executors say stands side by side; behind a fork, what c
   assert.equal(SearchResponse.allOf[1].properties.data.items, {
     anyOf: [{ $ref: '#/components/schemas/SearchResult' }, { $ref: '#/components/schemas/SearchResult2' }],
   })
+  await using chain = await new Flow()
+    .add({ name: 'a', uses: () => {}, output: { tags: z.object({ x: z.number(), y: z.string() }) } })
+    .add({ name: 'b', uses: () => {}, output: { tags: z.object({ y: z.number() }) } })
+    .open()
+  assert.equal((await apiOf(chain)).components.schemas['SearchResultTags'], {
+    allOf: [
+      { type: 'object', properties: { y: { type: 'number' } }, required: ['y'] },
+      { type: 'object', properties: { x: { type: 'number' } } },
+    ],
+  })
   await using behind = await new Flow()
     .add({ name: 'a', uses: () => {}, output: { tags: z.object({ x: z.number() }) } })
     .add({ name: 'b', uses: () => {} })

@@ -18,7 +18,7 @@ import {
   isNonNullType,
 } from 'graphql'
 import type { Document } from '../../../doc/document.js'
-import type { Described, Descriptions, EndpointDescription } from '../../../executor/schemas.js'
+import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import type { Handler } from '../../../request/handler.js'
 import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
@@ -117,7 +117,7 @@ class Types {
     })
   }
 
-  #documentOutput(name: string, output: readonly Described[]): GraphQLObjectType {
+  #documentOutput(name: string, output: readonly Leaving[]): GraphQLObjectType {
     // Where they come by several ways, they may be the one or the other.
     const [one] = output
     if (one === undefined || output.length > 1 || one.tags.length === 0) return StrawberryDocument
@@ -125,6 +125,7 @@ class Types {
       `${name}Tags`,
       one.tags.map((schema) => jsonSchemaOf(schema, 'output')),
       'output',
+      one.before.map((schema) => jsonSchemaOf(schema, 'output')),
     )
     if (told.type === JSONScalar) return StrawberryDocument
     const { fields } = StrawberryDocument.toConfig()
@@ -141,10 +142,12 @@ class Types {
     name: string,
     said: readonly (JsonSchema | undefined)[],
     side: Side,
+    before: readonly (JsonSchema | undefined)[] = [],
   ): { readonly type: GraphQLNullableType & GraphQLInputType; readonly needed: boolean } {
-    const known = said.filter((schema) => schema !== undefined)
+    // Of one property, the last has the last word.
+    const known = [...before, ...said].filter((schema) => schema !== undefined)
     const properties = Object.assign({}, ...known.map(({ properties }) => properties)) as Record<string, JsonSchema>
-    const required = known.flatMap((schema) => (schema.required as string[] | undefined) ?? [])
+    const required = said.flatMap((schema) => (schema?.required as string[] | undefined) ?? [])
     const roots = new Map(known.flatMap((schema) => Object.keys((schema.properties as object | undefined) ?? {}).map((key) => [key, schema] as const)))
     const type = new Shapes(side, name).object(name, { type: 'object', properties, required }, (key) => roots.get(key)!)
     return { type: type as GraphQLInputObjectType, needed: required.length > 0 && type !== JSONScalar }

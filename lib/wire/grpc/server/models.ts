@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Described, Descriptions, EndpointDescription } from '../../../executor/schemas.js'
+import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 
 // What Executors of Jina say of their endpoints to gateways that speak docarray ≥ 0.30 (EndpointsProto.schemas): those make Python classes of it, by which they
@@ -49,9 +49,9 @@ function model(title: string, properties: JsonSchema): JsonSchema {
 }
 
 /** The fields of documents, by what all of these say. */
-function propertiesOf(described: readonly Described[], side: 'input' | 'output'): JsonSchema | undefined {
+function propertiesOf(described: readonly (Described & Partial<Leaving>)[], side: 'input' | 'output'): JsonSchema | undefined {
   const tags = united(
-    described.flatMap(({ tags }) => tags),
+    described.flatMap(({ tags, before = [] }) => [...before, ...tags]),
     side,
   )
   if (described.every(({ text }) => text.length === 0)) return tags

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Described, Descriptions, EndpointDescription } from '../../../executor/schemas.js'
-import { type JsonSchema, jsonSchemaOf, moved, typeName } from '../../json-schema.js'
+import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
+import { type JsonSchema, jsonSchemaOf, moved, optional, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
 import type { Route } from './routes.js'
 
@@ -110,8 +110,8 @@ class Types {
   }
 
   /** @returns its name; undefined where nothing is known of it */
-  #document(name: string, { tags, text }: Described, side: 'input' | 'output'): string | undefined {
-    const ofTags = this.#all(`${name}Tags`, tags, side, { type: 'object' })
+  #document(name: string, { tags, text, before = [] }: Described & Partial<Leaving>, side: 'input' | 'output'): string | undefined {
+    const ofTags = this.#all(`${name}Tags`, tags, side, { type: 'object' }, before)
     const ofText = this.#all(`${name}Text`, text, side, { type: 'string' })
     if (ofTags === undefined && ofText === undefined) return undefined
     const properties = { ...(ofTags !== undefined && { tags: ofTags }), ...(ofText !== undefined && { text: ofText }) }
@@ -121,12 +121,20 @@ class Types {
   }
 
   /** What is said by several schemas at once. Of one that says nothing in JSON Schema, it is only known that there is one. */
-  #all(name: string, schemas: readonly StandardSchemaV1[], side: 'input' | 'output', nothing: JsonSchema): JsonSchema | undefined {
-    if (schemas.length === 0) return undefined
-    const said = schemas.map((one) => jsonSchemaOf(one, side) ?? nothing)
-    const all = said.map((one, at) => moved(one, `#/components/schemas/${name}${said.length === 1 ? '' : `/allOf/${at}`}`))
-    const [first, ...others] = all
-    this.schemas[name] = others.length === 0 ? first! : { allOf: all }
+  #all(
+    name: string,
+    schemas: readonly StandardSchemaV1[],
+    side: 'input' | 'output',
+    nothing: JsonSchema,
+    before: readonly StandardSchemaV1[] = [],
+  ): JsonSchema | undefined {
+    const all: JsonSchema[] = schemas.map((one) => jsonSchemaOf(one, side) ?? nothing)
+    const earlier = before.map((one) => jsonSchemaOf(one, side)).filter((one) => one !== undefined)
+    const said = [...all, ...earlier.map((one, at) => optional(one, [...all, ...earlier.slice(at + 1)]))]
+    if (said.length === 0) return undefined
+    const parts = said.map((one, at) => moved(one, `#/components/schemas/${name}${said.length === 1 ? '' : `/allOf/${at}`}`))
+    const [first, ...others] = parts
+    this.schemas[name] = others.length === 0 ? first! : { allOf: parts }
     const needed = said.some(({ required }) => Array.isArray(required) && required.length > 0)
     return needed ? { ...schema(name), [NEEDED]: true } : schema(name)
   }
