@@ -192,6 +192,24 @@ test('E10: gateways of docarray ≥ 0.30 are told what documents are, where it i
   }
 })
 
+test('E10: parameters that do not fit are answered on a stream of others, which goes on; one request alone ends with INVALID_ARGUMENT', async () => {
+  class Strict extends Executor {
+    static requests = { '/': 'all' }
+    static input = { parameters: z.object({ n: z.number() }) }
+    all() {}
+  }
+  await using it = await world(Strict)
+  using raw = new Raw(it.server.address)
+  const asked = (parameters: object) => bytes(encodeMessage(message(['a'], { execEndpoint: '/', parameters })))
+  const { answers, status } = await within(10_000, raw.converse(METHODS.call, [asked({ n: 'x' }), asked({ n: 1 })]))
+  assert.is(status.code, Code.OK, status.details)
+  const told = answers.map((answer) => decodeMessage(answer).status)
+  assert.equal(told.map((one) => one?.exception?.args[1]).sort(), ['ERR_EXECUTOR_INPUT', undefined])
+  const alone = await within(10_000, raw.unary(METHODS.single, asked({})))
+  assert.is(alone.status.code, Code.INVALID_ARGUMENT)
+  assert.match(alone.status.details, /^worker does not take the parameters of request \S+ at \/: parameters\.n: /)
+})
+
 test('C6: what a gateway asks an executor: endpoints, status, dry run, one request, several', async () => {
   await using it = await world(({ docs }) => ({ count: docs.length }), { endpoints: () => ['/index', '/search'] })
   using raw = new Raw(it.server.address)
