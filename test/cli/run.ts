@@ -109,9 +109,10 @@ test('T1 lines and CSV, by extension and when told', async () => {
 })
 
 test('T1 whole responses, request size, parameters, order, target', async () => {
-  const [whole, other] = await Promise.all([
+  const [whole, other, few] = await Promise.all([
     run([upper, '-i', three, '--responses', '--in-order', '--request-size', '2', '--prefetch', '1', '--parameters', '{"end":"!"}']),
     run([upper, '-i', three, '--target-executor', 'other']),
+    run([upper, '-i', three, '--responses', '--prefetch-documents', '1']),
   ])
   const responses = json(whole.stdout)
   assert.equal(
@@ -121,6 +122,10 @@ test('T1 whole responses, request size, parameters, order, target', async () => 
   assert.is(responses[0].parameters.end, '!')
   assert.is(responses[0].header.status.code, 'SUCCESS')
   assert.is(other.texts, 'a b c')
+  assert.equal(
+    json(few.stdout).map(({ data }) => data.length),
+    [1, 1, 1],
+  )
 })
 
 test('T1 a module that exports a Flow, or a function that returns one', async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
+import type { PostOptions } from '../../lib/index.js'
 import { SCHEMES, texts, WAYS, type Way } from '../network/ways.js'
 import { tap } from '../support/tap.js'
 import { within } from '../support/within.js'
@@ -93,5 +94,31 @@ test('C3, C4: a Client of another protocol sends mutate() by its fetch too', asy
   assert.equal(await texts('graphql', client, ['a']), ['a!'])
   assert.equal(asked, ['GET', 'POST'])
 })
+
+for (const protocol of ['grpc', 'http', 'websocket'] as const)
+  test(`${protocol}: prefetchDocuments of a Client bounds the documents of its posts, which may say otherwise`, async () => {
+    await using it = await world()
+    await using client = new Client(`${SCHEMES[protocol]}://127.0.0.1:${it.gateway.port}`, { prefetchDocuments: 3 })
+    /** How many documents are read while none is answered. */
+    const ahead = async (options?: PostOptions): Promise<number> => {
+      let read = 0
+      const asked = client.post(
+        '/',
+        (function* () {
+          while (read++ < 1000) yield 'hang'
+        })(),
+        options,
+      )
+      it.again()
+      const first = asked.next()
+      await within(10_000, it.arrived())
+      await asked.return()
+      await first
+      return read
+    }
+    assert.is(await ahead(), 3)
+    assert.is(await ahead({ prefetchDocuments: 2, requestSize: 1 }), 2)
+    assert.ok((await ahead({ prefetchDocuments: Infinity, requestSize: 10 })) >= 10)
+  })
 
 test.run()
