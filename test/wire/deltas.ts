@@ -1,9 +1,9 @@
 // What streamed tokens cost on each wire, and who gets what: deltas go to who asks for them, documents to all others.
 import { createServer } from 'node:http'
-import { Metadata } from '@grpc/grpc-js'
+import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import WebSocket from 'ws'
+import WebSocket, { WebSocketServer } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { type Call, Document, DocumentArray, delta, Flow } from '../../lib/index.js'
@@ -346,6 +346,52 @@ for (const [name, line, reason] of [
     assert.is(error.code, 'ERR_PROTOCOL')
     assert.match(error.message, reason)
     assert.equal(texts, ['ab'])
+  })
+
+for (const [name, list] of [
+  ['of a document that did not come', [{ at: 6, fresh: false, text: 'c' }]],
+  ['of bytes for a text', [{ at: 0, fresh: true, blob: Uint8Array.of(1) }]],
+] as const)
+  test(`a delta ${name} ends its request at once, over gRPC and over a WebSocket, whatever comes behind it`, async () => {
+    const piece = (requestId: string) =>
+      encodeMessage(emptyMessage({ requestId, ordinal: 0, docs: DocumentArray.from([{ id: 'x', text: 'a' }]), deltas: { of: 0, list } }))
+    const grpc = new Server()
+    const same = (bytes: Buffer) => bytes
+    const method = {
+      path: '/jina.JinaRPC/Call',
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    }
+    grpc.addService({ Call: method } as any, {
+      Call(call: any) {
+        const metadata = new Metadata()
+        metadata.set('sluice-ahead', '16')
+        call.sendMetadata(metadata)
+        call.on('data', (bytes: Buffer) => call.write(Buffer.from(piece(decodeMessage(bytes).requestId))))
+      },
+    })
+    const port = await new Promise<number>((resolve) => grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, port) => resolve(port)))
+    const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'bytes' })
+    sockets.on('connection', (socket) => socket.on('message', (bytes: Buffer) => bytes.length > 1 && socket.send(piece(decodeMessage(bytes).requestId))))
+    await new Promise((resolve) => sockets.once('listening', resolve))
+    try {
+      for (const address of [`grpc://127.0.0.1:${port}`, `ws://127.0.0.1:${(sockets.address() as any).port}`]) {
+        await using client = new Client(address, { keepalive: 0 })
+        const error: any = await client
+          .post('/', ['x'])
+          .drain()
+          .catch((error) => error)
+        assert.is(error.code, 'ERR_PROTOCOL', `${address}: ${error}`)
+      }
+    } finally {
+      grpc.forceShutdown()
+      for (const socket of sockets.clients) socket.terminate()
+      sockets.close()
+    }
   })
 
 test('what grows beyond what an answer may have ends its request', async () => {

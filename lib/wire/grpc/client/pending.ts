@@ -39,8 +39,8 @@ export class Waiting {
       await request.emit?.(partOf(request, message, this.limit))
       if (++this.#taken % (WINDOW / 2) === 0) taken(request.id, this.#taken)
     })
-    // Who waits for the answer hears of it.
-    this.#parts.catch(() => {})
+    // Who waits for the answer hears of it, and not only once that is there: it may have no end.
+    this.#parts.catch(this.reject)
   }
 
   /** Nobody waits for it any more. */
