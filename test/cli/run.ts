@@ -27,7 +27,7 @@ const three = write('three.ndjson', '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n'
 write(
   'executors.mjs',
   `import { readFile } from 'node:fs/promises'
-  import { each, Executor } from ${sluice}
+  import { delta, each, Executor } from ${sluice}
   const say = (text) => process.stderr.write(text + '\\n')
   const signalled = () => new Promise((go) => ['SIGINT', 'SIGTERM'].map((name) => process.once(name, go)))
   export default ({ docs, parameters }) => { for (const doc of docs) doc.text = doc.text.toUpperCase() + (parameters.end ?? '') }
@@ -40,6 +40,7 @@ write(
   export const noisy = () => { console.log('printed'); process.stdout.write('written\\n') }
   if (process.argv.some((argument) => argument.includes('noisy'))) console.log('loaded')
   export const bigint = ({ docs }) => { for (const doc of docs) if (doc.text === 'bigint') doc.tags.n = 5n }
+  export async function* growing({ docs: [doc] }) { for (const text of ['!', '?']) yield delta(doc, { text, tags: { text } }) }
   export const resulting = () => ({ n: 5n })
   export const says5 = () => { process.exitCode = 5 }
   export const says0 = ({ docs }) => { process.exitCode = 0; picky({ docs }) }
@@ -445,6 +446,20 @@ test('146: a document that cannot be written is named; with --continue-on-error,
   }
   const results = await run([flow('#resulting', 'resulting'), '-i', three, '--responses', '--no-progress'])
   assert.match(results.stderr, /parameters\.__results__\.step\.n is a bigint/)
+})
+
+test('P16: documents that grow are results once, whole; of whole responses, each piece says what was appended, too', async () => {
+  const args = [flow('#growing', 'growing'), '--no-progress']
+  const [results, responses] = await Promise.all([run(args, '{"id":"x","text":"a"}\n'), run([...args, '--responses'], '{"id":"x","text":"a"}\n')])
+  assert.equal(json(results.stdout), [{ id: 'x', text: 'a!?', tags: { text: '?' } }])
+  assert.equal(
+    json(responses.stdout).map(({ partial, delta, data }) => [partial, delta?.map(({ text }: any) => text), data[0].text]),
+    [
+      [true, ['!'], 'a!'],
+      [true, ['?'], 'a!?'],
+      [undefined, undefined, 'a!?'],
+    ],
+  )
 })
 
 test('results are NDJSON: a name that says another format is refused', async () => {
