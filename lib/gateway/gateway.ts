@@ -62,9 +62,9 @@ export class Gateway implements AsyncDisposable {
     const all = { ...given, tls: keys.tls, onError: heard(listener(options), options.logger) }
     // Nothing is kept that tokens could be read from.
     const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
+    const limited = new Limiter(peer, { timeout, maxInFlight, logger })
     const authenticator = new Authenticator(all, all.host, (error) => all.onError(error))
     await authenticator.open()
-    const limited = new Limiter(peer, { timeout, maxInFlight, logger })
     const ports: Port[] = []
     const addresses: Partial<Record<Protocol, string>> = {}
     await warmUp()

@@ -1,8 +1,9 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
-import { type Coded, ExecutorError, FlowStateError } from '../base/errors.js'
+import { type Coded, ExecutorError, FlowBuildError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
-import { DRY_RUN } from '../executor/bindings.js'
-import type { Describing, Descriptions } from '../executor/schemas.js'
+import { bindings, DRY_RUN } from '../executor/bindings.js'
+import { Executor } from '../executor/executor.js'
+import type { Describing, Descriptions, Saying } from '../executor/schemas.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
@@ -33,10 +34,16 @@ export class Limiter implements Handler {
   readonly #maxInFlight: number
   readonly #logger: Logger | undefined
 
+  /** @throws FlowBuildError (`ERR_USES_INVALID`) for an Executor by itself that has schemas: it is a Flow that checks them */
   constructor(
     readonly inner: Handler,
     { timeout = 0, maxInFlight = 0, logger }: Limits,
   ) {
+    if (inner instanceof Executor && saysSchemas(inner.constructor))
+      throw new FlowBuildError(
+        'ERR_USES_INVALID',
+        `${inner.name} says by schemas what it takes or gives, which nobody would check here. Serve a Flow: new Flow().add({ uses: ${inner.constructor.name || 'it'} })`,
+      )
     this.#timeout = timeout
     this.#maxInFlight = maxInFlight
     this.#logger = logger
@@ -191,4 +198,9 @@ export class Limiter implements Handler {
     pending.then(give, give)
     return pending
   }
+}
+
+/** Whether a class, or a function that answers one of its endpoints, has schemas. */
+function saysSchemas(type: Function): boolean {
+  return [type, ...bindings(type).values()].some((one) => ((one as Saying).input ?? (one as Saying).output) !== undefined)
 }

@@ -7,7 +7,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import * as v from 'valibot'
 import { z } from 'zod'
+import { Gateway } from '../../lib/gateway/index.js'
 import { type Call, Document, Executor, ExecutorError, each, Flow } from '../../lib/index.js'
+import { createHttp } from '../../lib/wire/http/server/fetch.js'
 import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 
@@ -443,6 +445,25 @@ test('an external executor is checked here, by what add() says; what it refuses 
   assert.is(asked, 1)
   const [dry] = await here.post('_jina_dry_run_', undefined, {} as any).toArray()
   assert.is(dry!.status.code, 'SUCCESS')
+})
+
+test('an executor with schemas is not served by itself, where nobody would check them', async () => {
+  class Own extends Executor {
+    static output = { text: z.string() }
+    static requests = {}
+  }
+  class Each extends Executor {
+    static requests = { '/a': each(() => {}, { input: { text: z.string() } }) }
+  }
+  for (const type of [Own, Each]) {
+    const refusal = /^(Own|Each) says by schemas what it takes or gives, .*Serve a Flow: new Flow\(\)\.add\(\{ uses: (Own|Each) \}\)$/
+    assert.throws(() => createHttp(new type()), refusal)
+    await Gateway.serve(new type(), { port: 0 }).then(
+      () => assert.unreachable(),
+      ({ code, message }) => assert.equal([code, refusal.test(message)], ['ERR_USES_INVALID', true]),
+    )
+  }
+  createHttp(new Executor())
 })
 
 test('a strict schema of parameters sees what the executor is told, without its own name', async () => {
