@@ -160,7 +160,7 @@ const MUTATIONS = [
   ['lib/wire/grpc/server/calls-under-way.ts', '      if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
   [
     'lib/wire/http/server/upload-stream.ts',
-    'written.set(piece, await stream.write(answerOf(piece)))',
+    'written.set(piece, { message, text: await stream.write(message) })',
     '',
     'test/gateway/unwritable.ts',
     '157: nor does one follow it in the answers to',
@@ -236,13 +236,7 @@ const MUTATIONS = [
     'test/executor/executor.ts',
     '204: what an executor leaves among the',
   ],
-  [
-    'lib/flow/flow.ts',
-    'options?.prefetch === undefined && prefetch !== undefined',
-    'false',
-    'test/post/post.ts',
-    'P4, R22–R24: never more than prefetch requests',
-  ],
+  ['lib/post/options.ts', 'options?.prefetch ?? prefetch,', 'options?.prefetch,', 'test/post/post.ts', 'P4, R22–R24: never more than prefetch requests'],
   [
     'lib/flow/flow.ts',
     'error === undefined && !partial ? docs',
@@ -463,6 +457,8 @@ const MUTATIONS = [
   ['lib/post/iterables.ts', 'await this.return().catch(ignore)', '', 'test/post/post.ts', 'R160: a promise that is rejected is a failure'],
   ['lib/post/iterables.ts', 'if (!reading) this.#close()', '', 'test/post/post.ts', 'R1, R5: a source whose item is no document is'],
   ['lib/post/iterables.ts', 'this.position++', '', 'test/post/post.ts', '216: a batch whose first document is bad sends'],
+  ['lib/post/options.ts', ' ?? options?.maxDocuments ?? prefetchDocuments', '', 'test/post/post.ts', 'prefetchDocuments of a Flow is that of its posts'],
+  ['lib/post/answers.ts', '() => discard(inputs),', '', 'test/post/post.ts', 'return() closes a stream once'],
   ['lib/post/post.ts', 'prefetch || Infinity', 'prefetch || 16', 'test/post/post.ts', 'P4: the option of a post wins over the Flow’s;'],
   ['lib/post/post.ts', 'if (!partial) all.extend', 'all.extend', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],
   ['lib/post/post.ts', 'if (!partial) count++', 'count++', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],
@@ -605,7 +601,7 @@ const MUTATIONS = [
   ],
   ['lib/handler/limits.ts', '          time.lift()\n', '', 'test/gateway/limits.ts', 'G4: an answer in parts must begin in time, and'],
   ['lib/executor/generator.ts', 'request.countPart()', '0', 'test/post/parts.ts', 'E3, E9: from the branches of a fork pieces come'],
-  ['lib/executor/generator.ts', '    } else collecting.check?.()\n', '    }\n', 'test/executor/executor.ts', '204: what an executor leaves among the'],
+  ['lib/executor/generator.ts', '      check?.()\n', '', 'test/executor/executor.ts', '204: what an executor leaves among the'],
 
   // ── features: each taken away ──
   ['lib/flow/flow.ts', '[options.needs ?? last].flat()', '[last]', 'test/flow/flow.ts', 'F3, E9'],
