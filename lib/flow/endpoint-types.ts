@@ -200,11 +200,14 @@ export type Arriving<Known, Names, N extends string, J extends Join> = [DetailsO
   ? Anything
   : InOf<DetailsOf<Known, Names>, N, J>
 
-type InOf<D extends AnyDetails, N extends string, J extends Join> = [N] extends [never]
+type InOf<D extends AnyDetails, N extends string, J extends Join, All extends string = N> = [N] extends [never]
   ? D['last']
   : N extends '*'
     ? Joined<Ends<D>, J>
-    : Joined<N extends infer Need ? (Need extends keyof D['named'] ? D['named'][Need] : Anything) : never, J>
+    : Joined<WayOf<D, All>, J>
+
+/** What each of those gives that are needed: nobody knows what those do that have no name. */
+type WayOf<D extends AnyDetails, N extends string> = N extends keyof D['named'] ? D['named'][N] : Anything
 
 /** What all give that nobody needs. */
 type Ends<D extends AnyDetails> = D['named'][D['loose'] & keyof D['named']] | D['ends'] | D['last']

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type Call, type CallOf, type Document, type DocumentArray, Executor, each, Flow } from '../../lib/index.js'
 
 /** Holds where both are the same. */
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const is = <T extends true>(): T => true as T
 declare const doc: <T extends object>(docs: Promise<DocumentArray<Document<T>>>) => T
 
