@@ -579,7 +579,8 @@ test('E3, F4: replicas: ANY hands pieces on, ALL those of every replica, ALL_ASY
   }
   assert.equal(await found('ANY'), ['0 0 partial', '0 1'])
   assert.equal((await found('ALL')).toSorted(), ['0 0 partial', '0,1 2', '1 1 partial'])
-  assert.equal(await found('ALL_ASYNC'), ['0 0'])
+  // On a busy machine, the first may step aside for a turn of the loop.
+  assert.match((await found('ALL_ASYNC')).join('; '), /^[01] 0$/)
 })
 
 test('E3: a floating generator runs to its end, and its pieces are nobody’s', async () => {
