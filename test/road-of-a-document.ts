@@ -43,7 +43,7 @@ class Upper extends Executor {
 /** Where it takes long, as on a busy machine, those who watch over idle connections run beside it, but not each time. */
 async function hold(name: keyof typeof MOST, once: () => Promise<unknown>): Promise<void> {
   let files = await filesOf(once)
-  for (let tries = 1; tries < 5 && files.length > MOST[name]; tries++) files = await filesOf(once)
+  for (let tries = 1; tries < 20 && files.length > MOST[name]; tries++) files = await filesOf(once)
   if (process.argv.length > 2) console.log(`${name}: ${files.length} files\n  ${files.join('\n  ')}`)
   assert.ok(files.length <= MOST[name], `${files.length} files, not ${MOST[name]}:\n${files.join('\n')}`)
 }
