@@ -97,6 +97,11 @@ export function bindings(type: Function): Map<string, Bound> {
   return bound
 }
 
+/** The functions that answer: where a method is bound by its name, what stands under it on the instance, which may be one of `each()`. */
+export function standing(executor: object, bound: ReadonlyMap<string, Bound>): Map<string, unknown> {
+  return new Map(Array.from(bound, ([endpoint, method]) => [endpoint, typeof method === 'string' ? executor[method as never] : method]))
+}
+
 /** Binds methods anew. A method that is bound here loses its former endpoints (Jina 3.x), and an endpoint its former method. */
 export function rebind(bound: Map<string, Bound>, anew: Record<string, string>): Map<string, Bound> {
   const methods: ReadonlySet<Bound> = new Set(Object.values(anew))

@@ -1,7 +1,7 @@
 import { ExecutorError } from '../base/errors.js'
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
-import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind } from '../executor/bindings.js'
+import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind, standing } from '../executor/bindings.js'
 import { Executor } from '../executor/executor.js'
 import type { Saying } from '../executor/schemas.js'
 import type { Background } from '../graph/background.js'
@@ -81,7 +81,7 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
 
 /** Who may say schemas of an executor: its class or function, those that answer its endpoints, and `add()`. */
 function sayings({ uses, usesRequests = {}, input, output }: AddOptions, executor: Handler): Sayings {
-  const bound = rebind(bindings(executor.constructor), usesRequests)
+  const bound = standing(executor, rebind(bindings(executor.constructor), usesRequests))
   return { type: typeof uses === 'function' ? (uses as Saying) : undefined, bound, others: bound.get(DEFAULT_ENDPOINT), over: { input, output } }
 }
 

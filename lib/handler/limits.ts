@@ -1,7 +1,7 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { type Coded, ExecutorError, FlowBuildError, FlowStateError } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
-import { bindings, DRY_RUN } from '../executor/bindings.js'
+import { bindings, DRY_RUN, standing } from '../executor/bindings.js'
 import { Executor } from '../executor/executor.js'
 import type { Describing, Descriptions, Saying } from '../executor/schemas.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
@@ -39,7 +39,7 @@ export class Limiter implements Handler {
     readonly inner: Handler,
     { timeout = 0, maxInFlight = 0, logger }: Limits,
   ) {
-    if (inner instanceof Executor && saysSchemas(inner.constructor))
+    if (inner instanceof Executor && saysSchemas(inner))
       throw new FlowBuildError(
         'ERR_USES_INVALID',
         `${inner.name} says by schemas what it takes or gives, which nobody would check here. Serve a Flow: new Flow().add({ uses: ${inner.constructor.name || 'it'} })`,
@@ -200,7 +200,9 @@ export class Limiter implements Handler {
   }
 }
 
-/** Whether a class, or a function that answers one of its endpoints, has schemas. */
-function saysSchemas(type: Function): boolean {
-  return [type, ...bindings(type).values()].some((one) => ((one as Saying).input ?? (one as Saying).output) !== undefined)
+/** Whether the class of an executor, or a function that answers one of its endpoints, has schemas. */
+function saysSchemas(executor: Executor): boolean {
+  const type = executor.constructor
+  const all = [type, ...standing(executor, bindings(type)).values()] as readonly (Saying | undefined)[]
+  return all.some((one) => (one?.input ?? one?.output) !== undefined)
 }

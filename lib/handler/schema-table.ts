@@ -1,6 +1,5 @@
 import { optionType } from '../base/errors.js'
 import { isPlainObject } from '../doc/json.js'
-import type { Bound } from '../executor/bindings.js'
 import type { ByEndpoint, EndpointSchemas, Saying } from '../executor/schemas.js'
 import { forEndpoint } from './polling.js'
 
@@ -13,10 +12,10 @@ type Said = Readonly<Record<string, unknown>>
 export interface Sayings {
   /** The class, or function, in `uses`. */
   readonly type: Saying | undefined
-  /** Who answers which endpoint. */
-  readonly bound: ReadonlyMap<string, Bound>
-  /** Who answers all others. */
-  readonly others: Bound | undefined
+  /** The function that answers which endpoint. */
+  readonly bound: ReadonlyMap<string, unknown>
+  /** The one that answers all others. */
+  readonly others: unknown
   /** What `add()` was told. */
   readonly over: Saying
 }
@@ -29,8 +28,8 @@ export class SchemaTable {
   /** Endpoints that somebody names. */
   readonly named: readonly string[]
   readonly #said: readonly Saying[]
-  readonly #bound: ReadonlyMap<string, Bound>
-  readonly #others: Bound | undefined
+  readonly #bound: ReadonlyMap<string, unknown>
+  readonly #others: unknown
   readonly #known = new Map<string, EndpointSchemas | undefined>()
 
   /** @throws OptionTypeError (`ERR_OPTION_TYPE`) for what is no schema */
@@ -40,7 +39,7 @@ export class SchemaTable {
     this.#others = others
     const named = new Set<string>()
     for (const saying of [...this.#said, ...bound.values()])
-      for (const side of Object.keys(SIDES) as Side[]) for (const endpoint of checked(side, name, (saying as Saying)[side])) named.add(endpoint)
+      for (const side of Object.keys(SIDES) as Side[]) for (const endpoint of checked(side, name, (saying as Saying | undefined)?.[side])) named.add(endpoint)
     this.named = [...named]
   }
 

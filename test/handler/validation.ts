@@ -210,6 +210,34 @@ test('static input and output of a class hold, by endpoint too; add() stands ove
   assert.equal(await failed(fn, '/b', inputs), [0, 1])
 })
 
+test('schemas of a function of each() hold under the name of a method, too, be it a field, on the prototype, or the default', async () => {
+  const go = each(() => {}, { input: { tags: z.object({ n: z.number() }) } })
+  class Field extends Executor {
+    static requests = { '/a': 'go' }
+    go = go
+  }
+  class Inherited extends Executor {
+    static requests = { '/a': 'go' }
+  }
+  Object.assign(Inherited.prototype, { go })
+  class Others extends Executor {
+    static requests = { '/default': 'go' }
+    go = go
+  }
+  for (const uses of [Field, Inherited, Others]) {
+    await using flow = await flowOf({ uses })
+    const [response] = await flow.post('/a', [{ text: 'a' }], { continueOnError: true }).toArray()
+    assert.is(response!.failures[0]?.error.code, 'ERR_EXECUTOR_INPUT', uses.name)
+    assert.throws(() => createHttp(new uses()), /says by schemas/)
+  }
+  class Bound extends Executor {
+    go = go
+  }
+  await using bound = await flowOf({ uses: Bound, usesRequests: { '/b': 'go' } })
+  const [response] = await bound.post('/b', [{ text: 'a' }], { continueOnError: true }).toArray()
+  assert.is(response!.failures[0]?.error.code, 'ERR_EXECUTOR_INPUT')
+})
+
 test('what is no Standard Schema is refused by a name, when the Flow opens', async () => {
   const refused = async (options: object, message: RegExp) => {
     try {
