@@ -9,8 +9,10 @@ import { Gateway } from '../../lib/gateway/index.js'
 import { type Call, Document, DocumentArray, delta, Flow } from '../../lib/index.js'
 import { emptyMessage } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
+import { deferred } from '../support/deferred.js'
 import { events } from '../support/sse.js'
 import { tap } from '../support/tap.js'
+import { within } from '../support/within.js'
 import { Raw } from './grpc/raw.js'
 
 const test = suite('deltas on the wires')
@@ -399,5 +401,61 @@ test('what grows beyond what an answer may have ends its request', async () => {
   assert.is(error.code, 'ERR_TOO_LARGE')
   assert.match(error.message, /grew by more than 3000 bytes \(maxMessageBytes\)/)
 })
+
+test('an executor whose pieces its client cannot take does not wait for it over gRPC, and those beside it go on', async () => {
+  const door = deferred<void>()
+  const ended = deferred<void>()
+  const uses = async function* ({ docs: [doc] }: Call<any, any>) {
+    if (doc!.id === 'other') await door.promise
+    else {
+      for (let at = 0; at < 64; at++) yield delta(doc!, { text: 'x'.repeat(1000) })
+      doc!.text = ''
+      ended.resolve()
+    }
+  }
+  await using far = await new Flow({ protocol: 'grpc', port: 0 }).add({ uses }).open()
+  await using client = new Client(far.addresses.grpc!, { maxMessageBytes: 20_000 })
+  const codes: Record<string, string> = {}
+  const posted = (async () => {
+    const docs = [{ id: 'large', text: '' }, { id: 'other' }]
+    for await (const { partial, status, error, docs: came } of client.post('/', docs, { requestSize: 1, continueOnError: true, resultsInOrder: false }))
+      if (!partial) codes[came[0]!.id] = (error as any)?.code ?? status.code
+  })()
+  try {
+    await within(10_000, ended.promise)
+  } finally {
+    door.resolve()
+  }
+  await within(10_000, posted)
+  assert.equal(codes, { large: 'ERR_TOO_LARGE', other: 'SUCCESS' })
+})
+
+for (const protocol of ['grpc', 'http', 'websocket'] as const)
+  for (const [name, piece] of [
+    ['deltas', (doc: Document<any>) => delta(doc, { tags: { n: NaN } })],
+    ['documents', (doc: Document<any>) => Object.assign(doc, { tags: { n: NaN } })],
+  ] as const)
+    test(`an executor elsewhere, over ${protocol}, hears that its ${name} cannot be handed on`, async () => {
+      const ended = deferred<void>()
+      const uses = async function* ({ docs: [doc] }: Call<any, any>) {
+        try {
+          for (;;) yield piece(doc!) as any
+        } finally {
+          ended.resolve()
+        }
+      }
+      await using far = await new Flow({ protocol, port: 0 }).add({ uses }).open()
+      await using near = await new Flow({ protocol: 'http', port: 0 }).add({ external: true, host: Object.values(far.addresses)[0]! }).open()
+      await using client = new Client(near.addresses.http!)
+      const error: any = await within(
+        10_000,
+        client
+          .post('/', [{ id: 'x' }])
+          .drain()
+          .catch((error) => error),
+      )
+      assert.match(error.message, /tags\.n is NaN/)
+      await within(10_000, ended.promise)
+    })
 
 test.run()

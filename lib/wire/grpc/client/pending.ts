@@ -24,23 +24,25 @@ export class Waiting {
 
   answer(message: Message): void {
     if (this.#parts === undefined) this.resolve(message)
-    else this.#parts.then(() => this.resolve(message), this.reject)
+    else this.#parts.then(() => this.resolve(message))
   }
 
   /**
-   * A partial answer. The consumer takes them in its own time.
+   * A partial answer. The consumer takes them in its own time. Where nobody waits for it any more, it is let go: who makes them waits to hear of each.
    * @param taken told, now and then, how many it took
+   * @param failed told at once what is wrong with it: an answer behind it may have no end
    */
-  part(message: Message, taken: (requestId: string, count: number) => void): void {
+  part(message: Message, taken: (requestId: string, count: number) => void, failed: (waiting: Waiting, reason: unknown) => void): void {
     const { request } = this
     const before = this.#parts ?? Promise.resolve()
     this.#parts = before.then(async () => {
-      if (this.#over) return
-      await request.emit?.(partOf(request, message, this.limit))
+      try {
+        if (!this.#over) await request.emit?.(partOf(request, message, this.limit))
+      } catch (error) {
+        failed(this, error)
+      }
       if (++this.#taken % (WINDOW / 2) === 0) taken(request.id, this.#taken)
     })
-    // Who waits for the answer hears of it, and not only once that is there: it may have no end.
-    this.#parts.catch(this.reject)
   }
 
   /** Nobody waits for it any more. */

@@ -35,8 +35,8 @@ export class SharedStream {
   readonly #outbox: Outbox
   readonly #options: LaneOptions
   readonly #waiting = new Map<string, Waiting>()
-  /** Given up, but maybe still answered. */
-  readonly #gone = new Set<string>()
+  /** Given up, but maybe still answered. Their partial answers are let go, and told as taken: who waits for that would keep its place. */
+  readonly #gone = new Map<string, Waiting>()
   readonly #queue: Waiting[] = []
   readonly #numbers = new Numbers()
   readonly #linger = new IdleTimeout()
@@ -121,8 +121,13 @@ export class SharedStream {
     const waiting = this.#waiting.get(id)
     if (waiting === undefined) return
     waiting.forget()
+    this.#leave(waiting)
+  }
+
+  #leave(waiting: Waiting): void {
+    const { id } = waiting.request
     this.#waiting.delete(id)
-    this.#gone.add(id)
+    this.#gone.set(id, waiting)
     this.#rest()
   }
 
@@ -184,15 +189,17 @@ export class SharedStream {
       const error = failure('unimplemented', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
       return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
-    const waiting = this.#waiting.get(this.#numbers.idOf(message))
+    const id = this.#numbers.idOf(message)
+    const waiting = this.#waiting.get(id)
     if (message.ordinal === undefined) {
       this.#numbers.end(message.requestId)
       this.#unanswered--
       this.#room?.()
     }
     if (waiting === undefined) {
-      if (message.ordinal === undefined) this.#gone.delete(message.requestId)
-    } else if (message.ordinal !== undefined) waiting.part(message, this.#taken)
+      if (message.ordinal === undefined) this.#gone.delete(id)
+      else this.#gone.get(id)?.part(message, this.#taken, this.#unfit)
+    } else if (message.ordinal !== undefined) waiting.part(message, this.#taken, this.#unfit)
     else if (isShell(message)) {
       waiting.shell = message
       this.#finish()
@@ -206,12 +213,20 @@ export class SharedStream {
       this.#room?.()
     }
     const waiting = this.#waiting.get(requestId)
-    this.#waiting.delete(requestId)
-    // What comes for it yet, nobody waits for.
-    if (!partial) this.#gone.delete(requestId)
-    else if (waiting !== undefined) this.#gone.add(requestId)
-    waiting?.fail(error)
-    this.#rest()
+    if (waiting === undefined) {
+      if (!partial) this.#gone.delete(requestId)
+    } else if (partial) this.#unfit(waiting, error)
+    else {
+      this.#waiting.delete(requestId)
+      waiting.fail(error)
+      this.#rest()
+    }
+  }
+
+  /** A partial answer that cannot be taken fails its request. What comes for it yet, nobody waits for. */
+  readonly #unfit = (waiting: Waiting, error: unknown): void => {
+    waiting.fail(error)
+    if (this.#waiting.get(waiting.request.id) === waiting) this.#leave(waiting)
   }
 
   /** Says how many partial answers of a request were taken, in the stream itself: whatever comes between the two, it takes the same way. */
