@@ -116,7 +116,7 @@ function schemaOf(peer: Limiter, settings: Settings): () => GraphQLSchema | Prom
     const describing = peer.describe()
     if (describing === undefined) return general
     return Promise.all([describing, import('./typed.js')]).then(([descriptions, { fieldsOf }]) => {
-      if (made?.descriptions !== descriptions) made = { descriptions, schema: createSchema(peer, settings, fieldsOf(descriptions, peer, settings, ['docs'])) }
+      if (made?.descriptions !== descriptions) made = { descriptions, schema: createSchema(peer, settings, fieldsOf(descriptions, peer, settings, general)) }
       return made.schema
     })
   }

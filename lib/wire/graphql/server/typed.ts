@@ -1,4 +1,5 @@
 import {
+  assertValidSchema,
   GraphQLBoolean,
   GraphQLEnumType,
   type GraphQLFieldConfig,
@@ -12,11 +13,13 @@ import {
   GraphQLNonNull,
   type GraphQLNullableType,
   GraphQLObjectType,
+  GraphQLSchema,
   GraphQLString,
   isInputObjectType,
   isListType,
   isNonNullType,
 } from 'graphql'
+import { say } from '../../../base/errors.js'
 import type { Document } from '../../../doc/document.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import type { Handler } from '../../../request/handler.js'
@@ -33,24 +36,37 @@ type Field = GraphQLFieldConfig<unknown, Context>
 type Side = 'input' | 'output'
 
 /**
- * A field for each endpoint of which executors say something: documents go in and come out with the types of their schemas.
- * @param taken names of fields that there are
+ * A field for each endpoint of which executors say something: documents go in and come out with the types of their schemas. An endpoint whose schemas
+ * make no types has none, and `onError` hears why.
+ * @param general the schema that they stand in: its names are taken
  */
-export function fieldsOf(descriptions: Descriptions, peer: Handler, settings: Settings, taken: readonly string[]): Record<string, Field> {
+export function fieldsOf(descriptions: Descriptions, peer: Handler, settings: Settings, general: GraphQLSchema): Record<string, Field> {
   const fields: Record<string, Field> = {}
-  const types = new Types()
+  const query = general.getQueryType()!
+  const there = Object.keys(query.getFields())
+  const names = new Names(there)
+  const endpoints = new Names()
+  const types = new Types(Object.keys(general.getTypeMap()))
   const resolve = docs(peer, settings)
   for (const [endpoint, description] of descriptions) {
     // What stands for all that are not named has no name.
     if (endpoint === '/default') continue
-    const type = types.free(typeName(endpoint))
-    const name = `${type[0]!.toLowerCase()}${type.slice(1)}`
-    fields[taken.includes(name) ? `${name}Endpoint` : name] = types.field(type, endpoint, description, (root, args, context, info) => {
-      filled(info.variableValues, context.lists)
-      const { args: known } = info.parentType.getFields()[info.fieldName]!
-      const told = Object.fromEntries(known.map(({ name, type }) => [name, given(type, args[name])]))
-      return resolve(root, { ...told, execEndpoint: endpoint }, context, info)
-    })
+    const type = endpoints.free(typeName(endpoint))
+    const own = `${type[0]!.toLowerCase()}${type.slice(1)}`
+    const name = names.free(there.includes(own) ? `${own}Endpoint` : own)
+    try {
+      const field = types.field(type, endpoint, description, (root, args, context, info) => {
+        filled(info.variableValues, context.lists)
+        const { args: known } = info.parentType.getFields()[info.fieldName]!
+        const told = Object.fromEntries(known.map(({ name, type }) => [name, given(type, args[name])]))
+        return resolve(root, { ...told, execEndpoint: endpoint }, context, info)
+      })
+      // One that is wrong must not take the others with it, which a schema of all would do.
+      assertValidSchema(new GraphQLSchema({ query: new GraphQLObjectType({ name: query.name, fields: { [name]: field } }) }))
+      fields[name] = field
+    } catch (cause) {
+      settings.onError(new Error(`GraphQL has no field for ${endpoint}, only docs: the schemas of its executors make no types: ${say(cause)}`, { cause }))
+    }
   }
   return fields
 }
@@ -69,15 +85,28 @@ function given(type: GraphQLInputType, value: unknown): unknown {
   return object
 }
 
-class Types {
-  readonly #names = new Set<string>()
+/** Names of which each is given once. */
+class Names {
+  readonly #taken: Set<string>
 
-  /** A name for the types of an endpoint that no other has. */
-  free(name: string): string {
+  constructor(taken: Iterable<string> = []) {
+    this.#taken = new Set(taken)
+  }
+
+  /** @returns the name, with a number where it would be one that is taken: `suffix` comes behind it */
+  free(name: string, suffix = ''): string {
     let free = name
-    for (let at = 2; this.#names.has(free); at++) free = `${name}${at}`
-    this.#names.add(free)
+    for (let at = 2; this.#taken.has(`${free}${suffix}`); at++) free = `${name}${at}`
+    this.#taken.add(`${free}${suffix}`)
     return free
+  }
+}
+
+class Types {
+  readonly #names: Names
+
+  constructor(taken: readonly string[]) {
+    this.#names = new Names(taken)
   }
 
   field(name: string, endpoint: string, { input, parameters, output }: EndpointDescription, resolve: NonNullable<Field['resolve']>): Field {
@@ -101,19 +130,15 @@ class Types {
     return { type, args: args as never, resolve, description: `Sends documents to ${endpoint} of the executors.` }
   }
 
-  #documentInput(name: string, { tags, text }: Described): GraphQLInputObjectType {
+  #documentInput(name: string, { tags }: Described): GraphQLInputObjectType {
     const told = this.#object(
       `${name}Tags`,
       tags.map((schema) => jsonSchemaOf(schema, 'input')),
       'input',
     )
     return new GraphQLInputObjectType({
-      name: `${name}Input`,
-      fields: () => ({
-        ...documentFields(),
-        tags: { type: told.needed ? new GraphQLNonNull(told.type) : told.type },
-        ...(text.length > 0 && { text: { type: new GraphQLNonNull(GraphQLString) } }),
-      }),
+      name: `${this.#names.free(name, 'Input')}Input`,
+      fields: () => ({ ...documentFields(), tags: { type: told.needed ? new GraphQLNonNull(told.type) : told.type } }),
     })
   }
 
@@ -131,7 +156,7 @@ class Types {
     const { fields } = StrawberryDocument.toConfig()
     const resolve = (document: Document): unknown => tagsOf(document)
     return new GraphQLObjectType<Document, Context>({
-      name,
+      name: this.#names.free(name),
       description: StrawberryDocument.description,
       fields: { ...fields, tags: { type: new GraphQLNonNull(told.type as GraphQLObjectType), resolve } } as never,
     })
@@ -144,37 +169,48 @@ class Types {
     side: Side,
     before: readonly (JsonSchema | undefined)[] = [],
   ): { readonly type: GraphQLNullableType & GraphQLInputType; readonly needed: boolean } {
+    const known = said.filter((schema) => schema !== undefined)
+    // Nobody looks where documents leave what became of the tags of executors before.
+    const earlier = before.flatMap((schema) => Object.keys(propertiesOf(schema)).map((key) => [key, {}] as const))
     // Of one property, the last has the last word.
-    const known = [...before, ...said].filter((schema) => schema !== undefined)
-    const properties = Object.assign({}, ...known.map(({ properties }) => properties)) as Record<string, JsonSchema>
-    const required = said.flatMap((schema) => (schema?.required as string[] | undefined) ?? [])
-    const roots = new Map(known.flatMap((schema) => Object.keys((schema.properties as object | undefined) ?? {}).map((key) => [key, schema] as const)))
-    const type = new Shapes(side, name).object(name, { type: 'object', properties, required }, (key) => roots.get(key)!)
+    const properties = Object.assign(Object.fromEntries(earlier), ...known.map(propertiesOf)) as Record<string, JsonSchema>
+    const required = known.flatMap((schema) => (schema.required as string[] | undefined) ?? [])
+    const roots = new Map(known.flatMap((schema) => Object.keys(propertiesOf(schema)).map((key) => [key, schema] as const)))
+    const type = new Shapes(side, name, this.#names).object(name, { type: 'object', properties, required }, (key) => roots.get(key) ?? {})
     return { type: type as GraphQLInputObjectType, needed: required.length > 0 && type !== JSONScalar }
   }
 }
 
-/** Types of GraphQL, of one JSON Schema. */
+function propertiesOf(schema: JsonSchema | undefined): object {
+  return (schema?.properties as object | null | undefined) ?? {}
+}
+
+/** Types of GraphQL, of JSON Schemas that describe one object. */
 class Shapes {
   readonly #side: Side
   readonly #name: string
-  /** What a reference led to: schemas may be in themselves. */
-  readonly #known = new Map<string, GraphQLNullableType>()
+  readonly #names: Names
+  /** What references led to, by the schema that they are in: schemas may be in themselves, and several may use one name. */
+  readonly #known = new Map<JsonSchema, Map<string, GraphQLNullableType>>()
 
-  constructor(side: Side, name: string) {
+  constructor(side: Side, name: string, names: Names) {
     this.#side = side
     this.#name = name
+    this.#names = names
   }
 
-  object(name: string, { properties, required = [] }: JsonSchema, rootOf: (key: string) => JsonSchema): GraphQLNullableType {
-    const entries = Object.entries((properties ?? {}) as Record<string, JsonSchema>)
+  object(wanted: string, { properties, required }: JsonSchema, rootOf: (key: string) => JsonSchema): GraphQLNullableType {
+    const entries = Object.entries((properties ?? {}) as Record<string, unknown>).map(([key, schema]) => [key, shapeOf(schema)] as const)
     if (entries.length === 0 || entries.some(([key]) => !/^(?!__)[_A-Za-z]\w*$/.test(key))) return JSONScalar
+    const input = this.#side === 'input'
+    const name = this.#names.free(wanted, input ? 'Input' : '')
     const fields = () =>
       Object.fromEntries(
         entries.map(([key, schema]) => {
-          const { inner, nullable } = withoutNull(schema)
-          const type = this.#type(`${name}${key[0]!.toUpperCase()}${key.slice(1)}`, inner, rootOf(key))
-          const needed = (required as string[]).includes(key) && !nullable && !('default' in schema)
+          const root = rootOf(key)
+          const { inner, nullable } = withoutNull(schema, root)
+          const type = this.#type(`${name}${key[0]!.toUpperCase()}${key.slice(1)}`, inner, root)
+          const needed = Array.isArray(required) && required.includes(key) && !nullable && !('default' in schema)
           const about = typeof schema.description === 'string' ? { description: schema.description } : {}
           const resolve = (object: Record<string, unknown>): unknown => (Object.hasOwn(object, key) ? object[key] : undefined)
           return [
@@ -182,19 +218,19 @@ class Shapes {
             {
               type: needed ? new GraphQLNonNull(type) : type,
               ...about,
-              ...(this.#side === 'input' ? { extensions: { nullable } } : { resolve }),
+              ...(input ? { extensions: { nullable } } : { resolve }),
             } as GraphQLInputFieldConfig,
           ]
         }),
       )
-    return this.#side === 'input' ? new GraphQLInputObjectType({ name: `${name}Input`, fields }) : new GraphQLObjectType({ name, fields: fields as never })
+    return input ? new GraphQLInputObjectType({ name: `${name}Input`, fields }) : new GraphQLObjectType({ name, fields: fields as never })
   }
 
   #type(name: string, schema: JsonSchema, root: JsonSchema): GraphQLNullableType {
     const { $ref, allOf } = schema
     if (typeof $ref === 'string') return this.#referred($ref, root)
-    if (Array.isArray(allOf) && allOf.length === 1) return this.#type(name, allOf[0] as JsonSchema, root)
-    if (Array.isArray(schema.enum)) return enumOf(this.#side === 'input' ? `${name}Input` : name, schema.enum) ?? JSONScalar
+    if (Array.isArray(allOf) && allOf.length === 1) return this.#type(name, shapeOf(allOf[0]), root)
+    if (Array.isArray(schema.enum)) return this.#enum(name, schema.enum)
     switch (schema.type) {
       case 'string':
         return GraphQLString
@@ -206,8 +242,8 @@ class Shapes {
       case 'number':
         return GraphQLFloat
       case 'array': {
-        if (typeof schema.items !== 'object' || schema.items === null) return JSONScalar
-        const { inner, nullable } = withoutNull(schema.items as JsonSchema)
+        if (!isShape(schema.items)) return JSONScalar
+        const { inner, nullable } = withoutNull(schema.items, root)
         const item = this.#type(name, inner, root)
         return new GraphQLList(nullable ? item : new GraphQLNonNull(item))
       }
@@ -219,27 +255,52 @@ class Shapes {
   }
 
   #referred(ref: string, root: JsonSchema): GraphQLNullableType {
-    const found = ref
-      .slice(1)
-      .split('/')
-      .filter((step) => step !== '')
-      .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root)
-    let type = this.#known.get(ref)
-    if (type === undefined && typeof found === 'object' && found !== null) {
-      const schema = found as JsonSchema
+    const found = follow(ref, root)
+    let known = this.#known.get(root)
+    if (known === undefined) this.#known.set(root, (known = new Map()))
+    let type = known.get(ref)
+    if (type === undefined && isShape(found)) {
       const word = /\w+$/.exec(ref)?.[0] ?? ''
-      type = this.#type(`${this.#name}${word[0]?.toUpperCase() ?? 'Self'}${word.slice(1)}`, schema, root)
-      this.#known.set(ref, type)
+      // What comes back to itself with no object in between has no type: those look into theirs later.
+      known.set(ref, JSONScalar)
+      type = this.#type(`${this.#name}${word[0]?.toUpperCase() ?? 'Self'}${word.slice(1)}`, withoutNull(found, root).inner, root)
+      known.set(ref, type)
     }
     return type ?? JSONScalar
   }
+
+  /** Texts that can be names; text for other texts. */
+  #enum(name: string, values: readonly unknown[]): GraphQLNullableType {
+    if (values.length === 0 || !values.every((value) => typeof value === 'string')) return JSONScalar
+    if (!values.every((value) => /^(?!__|true$|false$|null$)[_A-Za-z]\w*$/.test(value))) return GraphQLString
+    const suffix = this.#side === 'input' ? 'Input' : ''
+    return new GraphQLEnumType({ name: `${this.#names.free(name, suffix)}${suffix}`, values: Object.fromEntries(values.map((value) => [value, {}])) })
+  }
 }
 
-/** A schema, and whether null fits it, too. */
-function withoutNull(schema: JsonSchema): { readonly inner: JsonSchema; readonly nullable: boolean } {
+function isShape(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Some are true or false, and some that a library gives are none: nothing is said of those. */
+function shapeOf(value: unknown): JsonSchema {
+  return isShape(value) ? value : {}
+}
+
+/** Where a reference leads. */
+function follow(ref: string, root: JsonSchema): unknown {
+  return ref
+    .slice(1)
+    .split('/')
+    .filter((step) => step !== '')
+    .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root)
+}
+
+/** A schema, and whether null fits it, too. What it refers to may say so. */
+function withoutNull(schema: JsonSchema, root?: JsonSchema): { readonly inner: JsonSchema; readonly nullable: boolean } {
   for (const word of ['anyOf', 'oneOf'] as const) {
-    const ways = schema[word] as JsonSchema[] | undefined
-    if (!Array.isArray(ways)) continue
+    if (!Array.isArray(schema[word])) continue
+    const ways = (schema[word] as unknown[]).map(shapeOf)
     const others = ways.filter(({ type }) => type !== 'null')
     return { inner: others.length === 1 ? others[0]! : {}, nullable: others.length < ways.length }
   }
@@ -247,12 +308,7 @@ function withoutNull(schema: JsonSchema): { readonly inner: JsonSchema; readonly
     const types = schema.type.filter((type) => type !== 'null')
     return { inner: types.length === 1 ? { ...schema, type: types[0] } : {}, nullable: types.length < schema.type.length }
   }
-  return { inner: schema, nullable: Object.keys(schema).length === 0 }
-}
-
-/** Texts that can be names; undefined for others. */
-function enumOf(name: string, values: readonly unknown[]): GraphQLNullableType | undefined {
-  if (!values.every((value) => typeof value === 'string')) return undefined
-  if (!values.every((value) => /^(?!__|true$|false$|null$)[_A-Za-z]\w*$/.test(value))) return GraphQLString
-  return new GraphQLEnumType({ name, values: Object.fromEntries(values.map((value) => [value, {}])) })
+  if (typeof schema.$ref === 'string' && root !== undefined) return { inner: schema, nullable: withoutNull(shapeOf(follow(schema.$ref, root))).nullable }
+  const values = Array.isArray(schema.enum) ? schema.enum : 'const' in schema ? [schema.const] : [schema.type === 'null' ? null : undefined]
+  return { inner: schema, nullable: Object.keys(schema).length === 0 || values.includes(null) }
 }
