@@ -107,14 +107,14 @@ export class Limiter implements Handler {
     if (this.leaving && request.header.execEndpoint === DRY_RUN)
       throw new FlowStateError('ERR_FLOW_CLOSED', 'This gateway shuts down: ask again, or ask another instance')
     const { deadline } = request.scope
+    // Nobody waits for it any more, whoever says so.
+    if (deadline !== undefined && deadline.left <= 0) throw this.#late(request, deadline.left)
     const asked = deadline === undefined || deadline.watched ? Infinity : deadline.left
     return this.#deadlines === undefined && asked === Infinity ? this.#enter(request) : this.#inTime(request, asked)
   }
 
   /** @param asked milliseconds that whoever asks gives it */
   #inTime(request: Request, asked: number): void | Promise<void> {
-    // Nobody waits for it any more: it is not begun.
-    if (asked <= 0) throw this.#late(request, asked)
     // What comes by a wire may be told to stop, and its answer still be wanted: to hear that it is late.
     const scope = request.scope.child()
     const time = new TimeLeft(Math.min(asked, scope.deadline?.left ?? Infinity, this.#timeout || Infinity), true)

@@ -1,5 +1,6 @@
 import { abortSignal, callback, check, count, flag, milliseconds, numeric, object, some, string } from '../base/check.js'
 import type { Document, Tags } from '../doc/document.js'
+import { isPlainObject } from '../doc/json.js'
 import type { Failure } from '../request/failure.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Response } from '../request/response.js'
@@ -111,8 +112,9 @@ export function withDefaults<O extends PostOptions<any, any>>(
   options: O,
   { prefetch, prefetchDocuments }: Pick<PostOptions, 'prefetch' | 'prefetchDocuments'>,
 ): O {
-  if ((prefetch ?? prefetchDocuments) === undefined) return options
-  return { ...options, prefetch: options?.prefetch ?? prefetch, prefetchDocuments: options?.prefetchDocuments ?? options?.maxDocuments ?? prefetchDocuments }
+  // What is no object is refused by who takes it.
+  if ((prefetch ?? prefetchDocuments) === undefined || !isPlainObject(options)) return options
+  return { ...options, prefetch: options.prefetch ?? prefetch, prefetchDocuments: options.prefetchDocuments ?? options.maxDocuments ?? prefetchDocuments }
 }
 
 /** Milliseconds, or Infinity for never. */

@@ -60,14 +60,14 @@ export class TimeLeft {
   #due: number
 
   /**
-   * @param milliseconds Infinity for no end
+   * @param given milliseconds; Infinity for no end
    * @param watched whether somebody else ends it then
    */
   constructor(
-    milliseconds: number,
+    readonly given: number,
     readonly watched = false,
   ) {
-    this.#due = now() + milliseconds
+    this.#due = now() + given
   }
 
   /** Milliseconds; less than 0 when it is over. */

@@ -1,4 +1,4 @@
-import { now } from '../base/clock.js'
+import { now, setTimeout } from '../base/clock.js'
 import type { Scope } from './scope.js'
 import { type Asking, WaitQueue } from './wait-queue.js'
 
@@ -22,6 +22,7 @@ export class Permits<Who extends Asking = Asking> {
   /** When two who followed each other were not the same. */
   #mixed = -Infinity
   #giving = false
+  #timed = false
 
   /**
    * @param count how many there are
@@ -29,7 +30,7 @@ export class Permits<Who extends Asking = Asking> {
    */
   constructor(count: number, mostWaiting: number) {
     this.#free = count
-    this.#kept = count === 1 ? 0 : Math.ceil(count / KEPT)
+    this.#kept = Math.floor(count / KEPT)
     this.#mostWaiting = mostWaiting
   }
 
@@ -43,6 +44,11 @@ export class Permits<Who extends Asking = Asking> {
     if (tenant !== this.#last) {
       if (this.#last !== undefined) this.#mixed = now()
       this.#last = tenant
+    }
+    // Nobody passes by those who wait for the same.
+    if (this.#queue.size > 0) {
+      this.#serve()
+      if (this.#queue.holds(tenant)) return false
     }
     return this.#grant(tenant)
   }
@@ -65,7 +71,24 @@ export class Permits<Who extends Asking = Asking> {
    */
   wait<R>(who: Who, run: () => R | Promise<R>, refuse: (who: Who) => unknown): Promise<R> {
     if (this.#queue.size >= this.#mostWaiting && !this.#queue.makeRoom(who.tenant, refuse)) throw refuse(who)
-    return this.#queue.join(who, run)
+    const waiting = this.#queue.join(who, run)
+    this.#serveLater()
+    return waiting
+  }
+
+  /** What was kept is for all once nobody else has asked for a while. */
+  #serveLater(): void {
+    if (this.#timed || this.#free === 0 || this.#queue.size === 0) return
+    this.#timed = true
+    const timer = setTimeout(
+      () => {
+        this.#timed = false
+        this.#serve()
+        this.#serveLater()
+      },
+      Math.max(1, Math.ceil(this.#mixed + LATELY - now())),
+    )
+    timer.unref?.()
   }
 
   /**
@@ -80,6 +103,11 @@ export class Permits<Who extends Asking = Asking> {
       if (held === 0) this.#held.delete(tenant)
       else this.#held.set(tenant, held)
     }
+    this.#serve()
+    if (this.#free > 0 && this.#queue.size > 0) this.#serveLater()
+  }
+
+  #serve(): void {
     // Whoever is done at once gives while it is given: one loop for a whole queue of them.
     if (this.#giving) return
     this.#giving = true

@@ -15,8 +15,8 @@ export class Scope {
   #reason: unknown
   /** What the source of what is mapped under this scope ended with: what fails meanwhile ends nothing. */
   declare sourceFailure?: { readonly reason: unknown } | undefined
-  /** How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. */
-  deadline: { readonly left: number; readonly watched?: boolean } | undefined
+  /** How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. `given`: how many it had. */
+  deadline: { readonly left: number; readonly watched?: boolean; readonly given?: number } | undefined
 
   get aborted(): boolean {
     return this.#aborted

@@ -9,7 +9,8 @@ import type { Scope } from './scope.js'
 //
 // Of one tenant: first come, first served, as long as that serves. Once the time of some was up, here or behind it, more comes than is served: in the order in
 // which they came, each would then get its turn when its time is nearly over, and all work would be for nobody. So for as long as that
-// goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. (Adaptive LIFO, as in folly's
+// goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. Not those that were given more: one that
+// has more time left than who came last goes before it. (Adaptive LIFO, as in folly's
 // and Dropbox's servers; first in, first out at ten times of what can be done serves a quarter of it in time.) Who has no time to keep
 // is not passed by for ever: it is served once nobody who came before it waits.
 
@@ -20,8 +21,9 @@ export interface Asking {
   readonly tenant?: string | undefined
 }
 
-/** Milliseconds of its time that one may have left when it leaves, and have left as it was over: servers end a little after their clients. */
+/** Milliseconds of its time that one may have left when it leaves, and have left as it was over: servers end a little after their clients. Of short times, a tenth. */
 const NEARLY = 50
+const isOver = ({ left, given = Infinity }: NonNullable<Scope['deadline']>): boolean => left < Math.min(NEARLY, given / 10)
 /** Milliseconds after the last one whose time was up in line in which the newest go first. */
 const OVERLOADED = 1000
 
@@ -72,12 +74,18 @@ class Line<Who extends Asking, Given> implements Linked {
     return one === undefined || (other !== undefined && other.at >= one.at) ? other! : one
   }
 
-  /** Who is next. */
-  get next(): Waiter<Who, Given> {
-    const { oldest } = this
-    return oldest.list === this.pressed && now() - this.lapsed < OVERLOADED ? this.pressed.last! : oldest
+  /** Who is next. Undefined where the time of all is up, who leave in this very turn: nothing is begun for them. */
+  get next(): Waiter<Who, Given> | undefined {
+    const one = this.patient.first
+    let other = this.pressed.first
+    while (other?.who.scope.deadline?.watched && other.who.scope.deadline.left <= 0) other = other.after
+    if (other === undefined || (one !== undefined && one.at <= other.at)) return one
+    const newest = this.pressed.last!
+    return now() - this.lapsed < OVERLOADED && leftOf(other) <= leftOf(newest) ? newest : other
   }
 }
+
+const leftOf = ({ who }: Waiter<any, any>): number => who.scope.deadline?.left ?? Infinity
 
 /** Those who wait for their turn. Who is no longer wanted leaves at once. */
 export class WaitQueue<Who extends Asking, Given = void> {
@@ -85,6 +93,9 @@ export class WaitQueue<Who extends Asking, Given = void> {
   /** Whose turn it is, first. */
   readonly #turns = new LinkedList<Line<Who, Given>>()
   #size = 0
+  /** No other line was longer when it was looked at, and none of the others is now than so much. */
+  #longest: Line<Who, Given> | undefined
+  #others = 0
 
   get size(): number {
     return this.#size
@@ -121,6 +132,7 @@ export class WaitQueue<Who extends Asking, Given = void> {
       const waiter = new Waiter(who, since, scope.deadline === undefined ? line.patient : line.pressed, line, go, fail)
       waiter.list.push(waiter)
       this.#size++
+      this.#grown(line)
       const unwatch = scope.watch((reason) => {
         this.note(scope.deadline, tenant)
         this.#leave(waiter)
@@ -132,7 +144,7 @@ export class WaitQueue<Who extends Asking, Given = void> {
   /** One ends, that waits here or had its turn. If its time is up, those who came last are next for a while. */
   note(deadline: Scope['deadline'], tenant?: string): void {
     const line = this.#lines.get(tenant)
-    if (line !== undefined && (deadline?.left ?? Infinity) < NEARLY) line.lapsed = now()
+    if (line !== undefined && deadline !== undefined && isOver(deadline)) line.lapsed = now()
   }
 
   /**
@@ -141,9 +153,12 @@ export class WaitQueue<Who extends Asking, Given = void> {
    */
   shift(given: Given, may?: (tenant: string | undefined) => boolean): boolean {
     let line = this.#turns.first
-    while (line !== undefined && may !== undefined && !may(line.tenant)) line = line.after
-    if (line === undefined) return false
-    const waiter = line.next
+    let waiter = line?.next
+    while (line !== undefined && (waiter === undefined || may?.(line.tenant) === false)) {
+      line = line.after
+      waiter = line?.next
+    }
+    if (line === undefined || waiter === undefined) return false
     this.#leave(waiter)
     // The others are next.
     if (line.length > 0) {
@@ -154,22 +169,38 @@ export class WaitQueue<Who extends Asking, Given = void> {
     return true
   }
 
+  /** Whether one of this tenant waits. */
+  holds(tenant: string | undefined): boolean {
+    return this.#lines.has(tenant)
+  }
+
   /**
-   * Makes room for one more of this tenant, where another has more waiting than its share: the last that came of those leaves.
+   * Makes room for one more of this tenant, where another has more waiting: of who has most, the last that came leaves.
    * @param refuse what it is told
    * @returns whether there is room
    */
   makeRoom(tenant: string | undefined, refuse: (who: Who) => unknown): boolean {
     const own = this.#lines.get(tenant)?.length ?? 0
-    const share = this.#size / this.#turns.length
-    for (const line of this.#turns) {
-      if (line.length < share || line.length <= own + 1) continue
-      const { newest } = line
-      this.#leave(newest)
-      newest.fail(refuse(newest.who))
-      return true
-    }
-    return false
+    if (!this.#longest?.length || this.#longest.length < this.#others) this.#measure()
+    const { newest, length } = this.#longest!
+    if (length <= own + 1) return false
+    this.#leave(newest)
+    newest.fail(refuse(newest.who))
+    return true
+  }
+
+  /** A line is longer by one. */
+  #grown(line: Line<Who, Given>): void {
+    if (line === this.#longest) return
+    const { length = 0 } = this.#longest ?? {}
+    this.#others = Math.max(this.#others, Math.min(length, line.length))
+    if (line.length > length) this.#longest = line
+  }
+
+  #measure(): void {
+    this.#longest = undefined
+    this.#others = 0
+    for (let line = this.#turns.first; line !== undefined; line = line.after) this.#grown(line)
   }
 
   *[Symbol.iterator](): Generator<Who> {

@@ -86,10 +86,15 @@ export function requestContext(header: Readonly<Record<string, unknown>> | undef
   return headers === undefined && deadline === undefined ? call : { ...call, headers: headers ?? call?.headers, deadline: deadline ?? call?.deadline }
 }
 
+/** Whose turns it takes: those of who asks, else of all from its address. */
+export function tenantOf({ identity, address }: CallContext): string | undefined {
+  return identity === undefined ? address : JSON.stringify(identity)
+}
+
 /** Gives a request what came with it. @returns lets go of the time that it has */
 export function bring(request: Request, { identity, address, headers, deadline }: CallContext): (() => void) | undefined {
   request.identity = identity
-  request.tenant = identity === undefined ? address : JSON.stringify(identity)
+  request.tenant = tenantOf({ identity, address })
   request.contextHeaders = headers
   if (deadline === undefined) return undefined
   const scope = request.scope.child()

@@ -1,8 +1,11 @@
+import '../support/clock.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { TimeLeft } from '../../lib/stream/deadlines.js'
 import { Permits } from '../../lib/stream/permits.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { type Asking, WaitQueue } from '../../lib/stream/wait-queue.js'
+import { fake } from '../support/clock.js'
 
 interface Who extends Asking {
   readonly name: string
@@ -176,6 +179,79 @@ test('who is served, or refused, is no longer told that nobody wants it', async 
   assert.is(await third.catch((error) => error.message), 'busy: 3')
   assert.is(await refused.catch((error) => error.message), 'late')
   assert.is(waiting.size, 0)
+})
+
+test('217: one that was given more time than those that run out of it is not passed by for ever', () => {
+  const { queue: waiting, served, join } = queue()
+  const late = who('late', undefined, 0)
+  const [gone] = join(late, who('long', undefined, 6000), who('1', undefined, 200), who('2', undefined, 200))
+  late.scope.abort(new Error('late'))
+  gone!.catch(() => {})
+  serve(waiting)
+  assert.equal(served, ['long', '2', '1'])
+})
+
+test('217: nothing is begun whose time is over, also where who ends it has not come to it', () => {
+  const { queue: waiting, served, join } = queue()
+  const over = who('over')
+  over.scope.deadline = { left: -1, watched: true }
+  join(over, who('1', undefined, 100))[0]!.catch(() => {})
+  serve(waiting, 1)
+  assert.equal(served, ['1'])
+  assert.is(waiting.shift(), false)
+  assert.is(waiting.size, 1)
+  over.scope.abort(new Error('late'))
+  assert.is(waiting.size, 0)
+})
+
+test('217: short times that are served are no overload', () => {
+  const { queue: waiting, served, join } = queue()
+  const all = ['1', '2', '3'].map((name) => who(name))
+  for (const { scope } of all) scope.deadline = new TimeLeft(45)
+  join(...all)
+  waiting.note({ left: 44, given: 45 })
+  serve(waiting)
+  assert.equal(served, ['1', '2', '3'])
+})
+
+test('223: of a full line, who has most leaves, whoever came first', () => {
+  const { queue: waiting, join } = queue()
+  const refused: string[] = []
+  const all = join(...['b', 'a', 'd'].flatMap((tenant, at) => Array.from({ length: [8, 11, 1][at]! }, (_, n) => who(`${tenant}${n}`, tenant))))
+  for (const one of all) one.catch(() => {})
+  const refuse = ({ name }: Who): Error => new Error(refused[refused.push(name) - 1])
+  for (let at = 0; at < 4; at++) assert.is(waiting.makeRoom('c', refuse), true)
+  assert.equal(refused, ['a10', 'a9', 'a8', 'a7'])
+  while (waiting.makeRoom('c', refuse));
+  assert.is(waiting.size, 3, 'one of each, as another would have')
+})
+
+test('223: what is kept is for those who wait, once nobody else has asked for a while, and nobody passes them by', () => {
+  let time = 1000
+  const timers: { run: () => void; milliseconds: number }[] = []
+  fake.now = () => time
+  fake.setTimeout = (run, milliseconds) => timers.push({ run, milliseconds })
+  try {
+    for (const newcomer of [true, false]) {
+      const permits = new Permits<Who>(16, Infinity)
+      const served: string[] = []
+      for (let at = 0; at < 15; at++) permits.take('a')
+      permits.take('b')
+      permits.give('b')
+      assert.is(permits.take('a'), false)
+      void permits.wait(who('a16', 'a'), () => void served.push('a16'), never)
+      time += 10_001
+      if (newcomer) assert.is(permits.take('a'), false, 'the one that was free is given to who waited')
+      else {
+        assert.ok(timers.at(-1)!.milliseconds <= 10_001)
+        timers.at(-1)!.run()
+      }
+      assert.equal(served, ['a16'])
+    }
+  } finally {
+    fake.now = undefined
+    fake.setTimeout = undefined
+  }
 })
 
 test.run()

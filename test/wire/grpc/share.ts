@@ -48,6 +48,22 @@ test('R33: places are given in order; who is told to stop needs none, and who re
   assert.is(share.full, false)
 })
 
+test('223: of those for whom a gateway asks on one connection, each takes turns', async () => {
+  const share = new Share(1)
+  const entered: string[] = []
+  const seats = ['flood', 'flood', 'flood', 'victim'].map((tenant, at) => {
+    const seat = new Seat(share, new Scope(), tenant)
+    void Promise.resolve(seat.enter()).then(() => entered.push(`${tenant} ${at}`))
+    return seat
+  })
+  await turn()
+  seats[0]!.leave()
+  await turn()
+  seats[1]!.leave()
+  await turn()
+  assert.equal(entered, ['flood 0', 'flood 1', 'victim 3'])
+})
+
 test('R33: of many calls on one connection, a bounded number of requests is under way, on others more', async () => {
   const door = deferred<void>()
   let inside = 0

@@ -24,14 +24,14 @@ export class Share {
   }
 
   /** @param deadline until when what had it was waited for */
-  give(deadline: Scope['deadline']): void {
+  give(deadline: Scope['deadline'], tenant: string | undefined): void {
     this.#room++
-    this.#waiting.note(deadline)
+    this.#waiting.note(deadline, tenant)
     while (!this.full && this.#waiting.shift());
   }
 
-  wait(scope: Scope, go: () => void): Promise<void> {
-    return this.#waiting.join({ scope }, go)
+  wait(who: Asking, go: () => void): Promise<void> {
+    return this.#waiting.join(who, go)
   }
 }
 
@@ -39,14 +39,17 @@ export class Share {
 export class Seat {
   readonly #share: Share
   readonly #scope: Scope
+  readonly #tenant: string | undefined
   readonly #unwatch: () => void
   #deadline: Scope['deadline']
   #held = false
   #over = false
 
-  constructor(share: Share, scope: Scope) {
+  /** @param tenant whose turns it takes: a gateway in front has one connection for all its clients */
+  constructor(share: Share, scope: Scope, tenant?: string) {
     this.#share = share
     this.#scope = scope
+    this.#tenant = tenant
     // Nobody waits for it any more: who hangs on keeps no place.
     this.#unwatch = scope.watch(() => this.leave())
   }
@@ -65,7 +68,7 @@ export class Seat {
     const scope = this.#scope.child()
     scope.deadline = deadline
     const timer = deadline && setTimeout(() => scope.abort(undefined), deadline.left)
-    await this.#share.wait(scope, () => this.back()).catch(ignore)
+    await this.#share.wait({ scope, tenant: this.#tenant }, () => this.back()).catch(ignore)
     clearTimeout(timer)
     scope.close()
   }
@@ -74,7 +77,7 @@ export class Seat {
   rest(): void {
     if (!this.#held) return
     this.#held = false
-    this.#share.give(this.#deadline)
+    this.#share.give(this.#deadline, this.#tenant)
   }
 
   /** Goes on, also when that makes one too many: who is inside waits for nobody outside. */
