@@ -44,11 +44,11 @@ export type Taken<Schema> = [Schema] extends [never] ? unknown : Schema extends 
 export type Made<Schema> = [Schema] extends [never] ? unknown : Schema extends StandardSchemaV1 ? Named<StandardSchemaV1.InferOutput<Schema>> : unknown
 
 /**
- * The tags that a function works on: those that documents come with, what the input made of them, and those of the output, which are not there yet. Where
+ * The tags that a function works on (any, where a Flow's types are parameters): those that documents come with, what the input made of them, and those of the output, which are not there yet. Where
  * the output is said, it may set no others.
  */
 export type WorkedTags<Given, I, O, On = string> =
-  Worked<Laid<Given, Made<SchemaAt<I, On, 'tags'>>>, Taken<SchemaAt<O, On, 'tags'>>> extends infer T extends object ? T : Tags
+  Worked<Laid<Given, Made<SchemaAt<I, On, 'tags'>>>, Taken<SchemaAt<O, On, 'tags'>>> extends infer T extends Record<string, any> ? T : Tags
 
 type Worked<Before, After> = unknown extends After
   ? unknown extends Before

@@ -159,7 +159,7 @@ interface Step {
 /** What is known of a Flow with one executor more. Of one that is only said to be a Flow, nothing is. */
 export type Added<Known, Names, S extends Step> =
   IsAny<Known> extends true
-    ? never
+    ? any
     : [Known] extends [never]
       ? [Names] extends [never]
         ? Next<Start<'concat'>, never, S>
@@ -292,21 +292,21 @@ export interface WrongTag<Tag, Comes, Taken> {
   readonly __wrong: [Tag, Comes, Taken]
 }
 
-/** Nothing, or what is wrong with the tags that come to an executor. */
-export type Fits<Known, Names, N extends string, J extends Join, Name extends string, U, I, O> = Fitting<
-  Arriving<Known, Names, N, J>,
-  SaysOf<Name, U, I, O>,
-  [I] extends [never] ? 'uses' : 'input'
->
+/**
+ * Nothing, or, in place of what takes it, the tag that comes to an executor and is wrong. What is wrong is asked for, not what is right: a Flow whose types
+ * are parameters has nothing that is, and must be taken. So nothing is inferred here, either.
+ */
+export type Fits<Known, Names, N extends string, J extends Join, Name extends string, U, I, O> =
+  Fitting<Arriving<Known, Names, N, J>, SaysOf<Name, U, I, O>> extends WrongTag<any, any, any>
+    ? { readonly [where in [I] extends [never] ? 'uses' : 'input']: Fitting<Arriving<Known, Names, N, J>, SaysOf<Name, U, I, O>> }
+    : unknown
 
-/** Nothing, or, in place of what takes it, the tag that is wrong. */
-type Fitting<In, Saying, Where extends string> = [Spoken<Saying, 'takes'>] extends [never]
-  ? unknown
-  : Misfit<In, Saying, keyof Saying | ('*' extends keyof Saying ? keyof In : never)> extends infer Wrong
-    ? [Wrong] extends [never]
-      ? unknown
-      : { readonly [where in Where]: Wrong }
-    : never
+/** What is wrong, `'fits'` where nothing is. */
+type Fitting<In, Saying> = [Spoken<Saying, 'takes'>] extends [never]
+  ? 'fits'
+  : [Misfit<In, Saying, keyof Saying | ('*' extends keyof Saying ? keyof In : never)>] extends [never]
+    ? 'fits'
+    : Misfit<In, Saying, keyof Saying | ('*' extends keyof Saying ? keyof In : never)>
 
 type Misfit<In, Saying, On> = On extends unknown ? MisfitOf<At<In, On>, Of<Saying, On, 'takes'>> : never
 

@@ -140,4 +140,28 @@ new Flow()
   .add({ name: 'x', uses: A })
   .add({ needs: ['executor0', 'x'] })
   .post('/a')
+// Helpers that build on any Flow
+function longer<N extends string>(flow: Flow<N>) {
+  return flow.add({ name: 'more', uses: A }).add({ needs: 'more', uses: Ask })
+}
+function longest<N extends string, K>(flow: Flow<N, K>, needs: N) {
+  return flow
+    .add({ name: 'more', uses: Ask })
+    .add({ uses: ({ docs }) => docs.forEach((doc) => void (doc.tags.text = doc.text)) })
+    .add({ needs, uses: each((doc) => void doc.text) })
+    .needs(['more', needs], { uses: (_: Call<{ x: number }>) => {} })
+    .needsAll({ uses: () => {}, input: { tags: z.object({ x: z.number() }) } })
+}
+function with_<N extends string, K, U extends Uses>(flow: Flow<N, K>, uses: U) {
+  return flow.add({ uses })
+}
+async function asks<N extends string>(flow: Flow<N, any>): Promise<void> {
+  const [doc] = await flow.add({ name: 'more', uses: A }).add({ needs: 'more', uses: Ask }).post('/whatever', 'x').docs()
+  doc!.tags.x = 1
+}
+const some = new Flow().add({ name: 'some', uses: (_: Call<{ x: string }>) => {} })
+longer(some).add({ needs: ['some', 'more'] })
+longest(some, 'some').add({ needs: ['some', 'more'] })
+with_(some, A)
+asks(some)
 void [p, ds, build, built, spread]
