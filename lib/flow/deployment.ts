@@ -25,13 +25,16 @@ export interface Deployment {
 /**
  * Makes the instances of one executor, and what stands between them and the graph: replicas answer as one, and the controls that
  * were asked for stand around them. From outside: the condition, the schemas, the batches, time and attempts, the replicas.
+ * @param names what executors of the Flow go by in parameters. Those of this one are added
  */
-export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, logger?: Logger): Promise<Deployment> {
+export async function deploy(step: Plan['steps'][number], flow: FlowOptions, background: Background, names: Set<string>, logger?: Logger): Promise<Deployment> {
   const { name } = step
   const { external = false } = step.options
   // Few say anything of where they are, and only what they say can have no effect there.
   if (external || Object.keys(step.options).some((name) => Object.hasOwn(ELSEWHERE_RULES, name))) (await import('../place/options.js')).checkPlace(step)
   const { handlers, parts: made, options, around } = await (external ? (await import('../place/external.js')).start : start)(step, flow)
+  const { metas } = handlers[0] as Partial<Executor>
+  names.add(name).add(metas?.name ?? name)
   // What one elsewhere answers is not known until it is there.
   if (!external) {
     const endpoints = handlers[0]!.endpoints ?? []
@@ -67,8 +70,7 @@ export async function deploy(step: Plan['steps'][number], flow: FlowOptions, bac
   const said = sayings(options, handlers[0]!)
   if ([...said.bound.values(), said.type, said.over].some((one) => ((one as Saying)?.input ?? (one as Saying)?.output) !== undefined)) {
     const { Validation } = await import('../handler/validation.js')
-    const { metas } = handlers[0] as Partial<Executor>
-    validation = new Validation(inner, { name, metas, said, probe: DRY_RUN })
+    validation = new Validation(inner, { name, metas, names, said, probe: DRY_RUN })
     if (!external) checkEndpoints(`input and output of ${name}`, validation.named, handlers[0]!.endpoints ?? [], warner(logger, name))
     inner = validation
   }

@@ -132,8 +132,9 @@ export class Running implements Handler, Describing {
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
     const deployments: Deployment[] = []
+    const names = new Set<string>()
     const flow = { ...options, docarray: (serve || undefined)?.docarray ?? options.docarray }
-    for (const step of sorted) deployments.push(await deploy(step, flow, background, logger))
+    for (const step of sorted) deployments.push(await deploy(step, flow, background, names, logger))
     const graph = connect(
       sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
       options.join ?? 'concat',

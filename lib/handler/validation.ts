@@ -35,6 +35,8 @@ interface Settings {
   readonly name: string
   /** Its own, of an executor that runs here. */
   readonly metas: Metas | undefined
+  /** What executors of the Flow go by in parameters, all of them once it is open. */
+  readonly names: ReadonlySet<string>
   /** Who says schemas of it. */
   readonly said: Sayings
   /** The endpoint of those who ask whether it is there: they bring nothing. */
@@ -50,16 +52,19 @@ export class Validation implements Handler {
   readonly #name: string
   /** What the executor goes by in parameters, the strongest last. */
   readonly #names: readonly string[]
+  /** What all executors go by. */
+  readonly #all: ReadonlySet<string>
   readonly #schemas: SchemaTable
   readonly #probe: string
   /** By the headers of posts. */
   readonly #told = new WeakMap<Header, Told | Promise<Told>>()
 
   /** @throws OptionTypeError (`ERR_OPTION_TYPE`) that names what is no schema */
-  constructor(inner: Handler, { name, metas, said, probe }: Settings) {
+  constructor(inner: Handler, { name, metas, names, said, probe }: Settings) {
     this.#inner = inner
     this.#name = name
     this.#names = [name, metas?.name ?? name]
+    this.#all = names
     this.#schemas = new SchemaTable(name, said)
     this.#probe = probe
   }
@@ -125,16 +130,14 @@ export class Validation implements Handler {
   #tell(header: Header, schema: StandardSchemaV1): Told | Promise<Told> {
     let told = this.#told.get(header)
     if (told === undefined) {
-      const seen = header.parametersFor(this.#names)
-      // What stands under its name was taken out of there: a schema that is strict must not stumble over it.
-      const own = Object.fromEntries(Object.entries(seen).filter(([name, value]) => !this.#names.includes(name) || !isPlainObject(value)))
       const conclude = (said: Result): Told => {
         const result = within('parameters', said, isPlainObject, 'an object')
         if (result.issues !== undefined) return { issues: result.issues }
-        const laid = laidOver(seen, result.value)
-        return { header: laid === seen ? undefined : new Settled(header, laid as Parameters) }
+        const seen = header.parametersFor(this.#names)
+        return { header: laidOver(seen, result.value) === seen ? undefined : new Settled(header, result.value as Parameters) }
       }
-      const result = ask(schema, copyJson(own))
+      // What addresses this executor was taken out of there, and what addresses others is not its: a schema that is strict must not stumble over it.
+      const result = ask(schema, header.parametersFor(this.#names, this.#all))
       told = isThenable(result) ? (result as Promise<Result>).then(conclude) : conclude(result)
       this.#told.set(header, told)
     }
@@ -225,19 +228,20 @@ class Thrown implements StandardSchemaV1.Issue {
 
 /** What an executor is told instead of the parameters that came. Whoever looks at the answer sees those. */
 class Settled extends Header {
-  readonly #own: Parameters
+  readonly #made: Parameters
 
-  constructor({ execEndpoint, parameters, targetExecutor }: Header, own: Parameters) {
+  /** @param made what the schema made of them */
+  constructor({ execEndpoint, parameters, targetExecutor }: Header, made: Parameters) {
     super(execEndpoint, parameters, targetExecutor)
-    this.#own = own
+    this.#made = made
   }
 
   override get isPlain(): boolean {
     return false
   }
 
-  override parametersFor(): Parameters {
-    return copyJson(this.#own)
+  override parametersFor(names: readonly string[], without?: ReadonlySet<string>): Parameters {
+    return copyJson(laidOver(super.parametersFor(names, without), this.#made)) as Parameters
   }
 }
 

@@ -57,14 +57,14 @@ export class Header {
     return this.#empty && !this.targetExecutor
   }
 
-  /** What one executor is told, and nothing of others. */
+  /** What one executor is told that has another name where it is: what stands under the one that it has here is settled. */
   only(executor: string): Header {
-    return new Header(this.execEndpoint, this.parametersFor([executor]))
+    return new Header(this.execEndpoint, this.parametersFor([executor], new Set([executor])))
   }
 
-  /** A copy of the parameters for one executor: what it changes, nobody else sees. */
-  parametersFor(names: readonly string[]): Parameters {
-    return this.#empty ? {} : parametersFor!(this.parameters, names)
+  /** A copy of the parameters for one executor: what it changes, nobody else sees. Objects under the names `without` are left out. */
+  parametersFor(names: readonly string[], without?: ReadonlySet<string>): Parameters {
+    return this.#empty ? {} : parametersFor!(this.parameters, names, without)
   }
 }
 

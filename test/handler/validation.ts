@@ -501,6 +501,49 @@ test('a strict schema of parameters sees what the executor is told, without its 
   assert.equal(parameters, [{ k: 1, rank: { k: 1 } }])
 })
 
+test('a strict schema of parameters does not stumble over what addresses other executors, by either of their names', async () => {
+  class Ranker extends Executor {
+    static requests = { '/': 'go' }
+    go() {}
+  }
+  const [one, other] = [witness(), witness()]
+  const parameters = z.strictObject({ k: z.coerce.number() })
+  await using flow = await new Flow<string>()
+    .add({ name: 'one', uses: one.uses, input: { parameters } })
+    .add({ name: 'other', uses: other.uses, input: { parameters } })
+    .add({ name: 'ranker', uses: Ranker })
+    .open()
+  const given = { k: 1, one: { k: '2' }, other: { k: 3 }, ranker: { k: 4 }, Ranker: { k: 5 } }
+  const [response] = await flow.post('/', ['x'], { parameters: given as any, continueOnError: true }).toArray()
+  assert.is(response!.error, undefined)
+  // What it is told besides is as without schemas.
+  assert.equal(one.parameters, [{ ...given, k: 2 }])
+  assert.equal(other.parameters, [{ ...given, k: 3 }])
+  const [{ error }] = (await flow.post('/', ['x'], { parameters: { k: 1, stranger: { k: 2 } } as any, continueOnError: true }).toArray()) as any
+  assert.match(error.message, /parameters: Unrecognized key: "stranger"$/)
+})
+
+test('an executor elsewhere is not told by which name it was addressed here, with a schema here or without', async () => {
+  const { parameters, uses } = witness()
+  const strict = z.strictObject({ k: z.number(), far: z.object({ a: z.number() }).optional(), more: z.number().optional() })
+  await using there = await new Flow({ protocol: 'grpc', port: 0 }).add({ name: 'there', uses, input: { parameters: strict } }).open()
+  const host = there.addresses['grpc']!
+  const more = z.object({ k: z.number(), more: z.number().default(7) })
+  for (const input of [undefined, { parameters: more }]) {
+    parameters.length = 0
+    const added = input === undefined ? {} : { more: 7 }
+    await using here: Flow<any, any> = await new Flow<string>().add({ name: 'far', external: true, host, ...(input && { input }) }).open()
+    await here.post('/', ['x'], { parameters: { far: { k: 1 } } }).drain()
+    await here.post('/', ['x'], { parameters: { far: { k: 1, far: { a: 1 } } } }).drain()
+    await here.post('/', ['x'], { parameters: { k: 1, far__far: { a: 2 } } }).drain()
+    assert.equal(parameters, [
+      { k: 1, ...added },
+      { k: 1, far: { a: 1 }, ...added },
+      { k: 1, far: { a: 2 }, ...added },
+    ])
+  }
+})
+
 test('what failed before stays among the failures', async () => {
   await using flow = await new Flow()
     .add({ name: 'first', input: { text: z.string().min(2) } })

@@ -194,7 +194,7 @@ test('174: targets and parameters by its name here are settled before a request 
       for (const targetExecutor of [undefined, 'far', 'x|far-a']) {
         const responses = await outer.post('/', 'x', { parameters, ...(targetExecutor && { targetExecutor }) }).toArray()
         const where = `${host} ${JSON.stringify(more)} ${targetExecutor}`
-        assert.equal(JSON.parse(responses.at(-1)!.docs[0]!.text), { top: 3, 'far-away': { more: 4 }, more: 4 }, where)
+        assert.equal(JSON.parse(responses.at(-1)!.docs[0]!.text), { top: 3, more: 4 }, where)
         for (const { parameters: said, header } of responses) {
           const { __results__, ...own } = said
           assert.equal(own, parameters, where)
