@@ -31,7 +31,7 @@ export function jsonSchemaOf(schema: StandardSchemaV1, side: Side): JsonSchema |
       if (said === undefined) continue
       // Only what can be written, and a copy: libraries keep theirs.
       const { $schema: _, ...written } = JSON.parse(JSON.stringify(said)) as JsonSchema
-      return side === 'output' ? (opened(written) as JsonSchema) : written
+      return side === 'output' ? opened(written) : written
     } catch {
       // What it cannot represent, such as a Date, another way may.
     }
@@ -40,35 +40,42 @@ export function jsonSchemaOf(schema: StandardSchemaV1, side: Side): JsonSchema |
 }
 
 /** An object that may have more than it says. */
-function opened(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(opened)
-  if (typeof schema !== 'object' || schema === null) return schema
-  const entries = Object.entries(schema).filter(([key, value]) => !(key === 'additionalProperties' && value === false))
-  return Object.fromEntries(entries.map(([key, value]) => [key, LITERAL.includes(key) ? value : opened(value)]))
+function opened(schema: JsonSchema): JsonSchema {
+  return mapped(schema, (key, value) => (key === 'additionalProperties' && value === false ? undefined : value))
 }
 
 /** Whose values are values, and no schemas. */
 const LITERAL = ['const', 'enum', 'default', 'examples']
 
+/** Whose keys are names, which may be those of keywords, and whose values are schemas. */
+const NAMED = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']
+
+/** A schema with other keywords, in all the schemas in it too; undefined takes one out. */
+function mapped(schema: JsonSchema, change: (keyword: string, value: unknown) => unknown): JsonSchema {
+  const inner = (value: unknown): unknown => (Array.isArray(value) ? value.map(inner) : isObject(value) ? mapped(value, change) : value)
+  const changed = Object.entries(schema).flatMap(([keyword, value]) => {
+    const other = change(keyword, value)
+    if (other === undefined) return []
+    if (LITERAL.includes(keyword)) return [[keyword, other] as const]
+    const named = NAMED.includes(keyword) && isObject(other)
+    return [[keyword, named ? Object.fromEntries(Object.entries(other).map(([name, one]) => [name, inner(one)])) : inner(other)] as const]
+  })
+  return Object.fromEntries(changed)
+}
+
+export function isObject(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** What may be there of an object, but for properties of which others say more. */
-export function optional({ required: _, properties = {}, ...schema }: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
-  const taken = new Set(others.flatMap(({ properties = {} }) => Object.keys(properties as object)))
-  return { ...schema, properties: Object.fromEntries(Object.entries(properties as object).filter(([name]) => !taken.has(name))) }
+export function optional({ required: _, properties, ...schema }: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
+  const taken = new Set(others.flatMap(({ properties }) => Object.keys(properties ?? {})))
+  return { ...schema, properties: Object.fromEntries(Object.entries(properties ?? {}).filter(([name]) => !taken.has(name))) }
 }
 
 /** A schema that stands elsewhere than it was made for: its references to itself lead to where it stands. */
 export function moved(schema: JsonSchema, to: string): JsonSchema {
-  const walk = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(walk)
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(
-      Object.entries(value).map(([key, inner]) => {
-        if (key === '$ref' && typeof inner === 'string' && inner.startsWith('#')) return [key, `${to}${inner.slice(1)}`]
-        return [key, LITERAL.includes(key) ? inner : walk(inner)]
-      }),
-    )
-  }
-  return walk(schema) as JsonSchema
+  return mapped(schema, (keyword, value) => (keyword === '$ref' && typeof value === 'string' && value.startsWith('#') ? `${to}${value.slice(1)}` : value))
 }
 
 /** A name for an endpoint, as types have it: `/search/text` is `SearchText`. */

@@ -100,6 +100,30 @@ test('E10: schemas of valibot and arktype are told, and what has no JSON Schema 
   assert.equal(seen.date, { type: 'object', properties: { n: {} }, required: ['n'] })
 })
 
+test('E10: tags that are called as keywords are, are told as others are', async () => {
+  const Node = z.object({ name: z.string(), get children() { return z.array(Node) } }) // biome-ignore format: one a line
+  const names = ['default', 'examples', 'enum', 'const', 'additionalProperties', 'properties', 'other']
+  const tags = (one: z.ZodType) => z.object(Object.fromEntries(names.map((name) => [name, one])))
+  await using flow = await new Flow()
+    .add({ uses: () => {}, input: { '/index': { tags: tags(Node) } }, output: { '/index': { tags: tags(z.strictObject({ a: z.literal('x') })) } } })
+    .open()
+  const api = await apiOf(flow)
+  resolved(api)
+  const { IndexDocumentTags, IndexResultTags } = api.components.schemas
+  for (const name of names) {
+    assert.equal(IndexDocumentTags.properties[name], IndexDocumentTags.properties.other, name)
+    assert.equal(IndexResultTags.properties[name], { type: 'object', properties: { a: { type: 'string', const: 'x' } }, required: ['a'] }, name)
+  }
+  assert.match(IndexDocumentTags.properties.default.$ref, /^#\/components/)
+})
+
+test('E10: properties are called as they are, and what a schema takes none of is told', async () => {
+  const none = () => ({ type: 'object', properties: { additionalProperties: false, a: { type: 'object', additionalProperties: false } } })
+  const tags = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }), jsonSchema: { input: none, output: none } } } as const
+  await using flow = await new Flow().add({ uses: () => {}, output: { '/index': { tags } } }).open()
+  assert.equal((await apiOf(flow)).components.schemas.IndexResultTags.properties, { additionalProperties: false, a: { type: 'object' } })
+})
+
 test('E10: what several executors say stands side by side; behind a fork, what comes out is the one or the other', async () => {
   const tree: z.ZodType = z.lazy(() => z.object({ name: z.string(), children: z.array(tree).optional() }))
   await using flow = await new Flow()

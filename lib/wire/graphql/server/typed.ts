@@ -23,7 +23,7 @@ import { say } from '../../../base/errors.js'
 import type { Document } from '../../../doc/document.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import type { Handler } from '../../../request/handler.js'
-import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
+import { isObject, type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
 import { type Context, docs } from './docs.js'
 import { documentFields, ofDocuments } from './input.js'
@@ -242,7 +242,7 @@ class Shapes {
       case 'number':
         return GraphQLFloat
       case 'array': {
-        if (!isShape(schema.items)) return JSONScalar
+        if (!isObject(schema.items)) return JSONScalar
         const { inner, nullable } = withoutNull(schema.items, root)
         const item = this.#type(name, inner, root)
         return new GraphQLList(nullable ? item : new GraphQLNonNull(item))
@@ -259,7 +259,7 @@ class Shapes {
     let known = this.#known.get(root)
     if (known === undefined) this.#known.set(root, (known = new Map()))
     let type = known.get(ref)
-    if (type === undefined && isShape(found)) {
+    if (type === undefined && isObject(found)) {
       const word = /\w+$/.exec(ref)?.[0] ?? ''
       // What comes back to itself with no object in between has no type: those look into theirs later.
       known.set(ref, JSONScalar)
@@ -278,13 +278,9 @@ class Shapes {
   }
 }
 
-function isShape(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** Some are true or false, and some that a library gives are none: nothing is said of those. */
 function shapeOf(value: unknown): JsonSchema {
-  return isShape(value) ? value : {}
+  return isObject(value) ? value : {}
 }
 
 /** Where a reference leads. */
