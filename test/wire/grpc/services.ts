@@ -1,6 +1,7 @@
 // The services beside the requests: health, reflection, what Jina's gateways ask; and what is sent by who speaks no protobuf.
 import { execFileSync } from 'node:child_process'
 import { status as Code, Metadata } from '@grpc/grpc-js'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
@@ -190,6 +191,33 @@ test('E10: gateways of docarray ≥ 0.30 are told what documents are, where it i
         },
       })
   }
+})
+
+test('E10: documents have their own id and text in what gateways are told, and what says no property is not told', async () => {
+  const said = (schema: object): StandardSchemaV1 => {
+    const say = () => schema as Record<string, unknown>
+    return {
+      '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }), jsonSchema: { input: say, output: say } },
+    } as StandardSchemaV1
+  }
+  const described = (tags: StandardSchemaV1, text: StandardSchemaV1[] = []) => ({ input: { tags: [tags], text }, parameters: [], output: [] })
+  const descriptions = new Map(
+    Object.entries({
+      '/own': described(z.object({ id: z.int(), text: z.array(z.string()), n: z.int() }), [z.string()]),
+      '/empty': described(z.object({})),
+      '/null': described(said({ type: 'object', properties: null })),
+      '/odd': described(said({ type: 'object', properties: { a: true, b: null, c: { type: 'array', items: null } } })),
+    }),
+  )
+  await using it = await world(() => {}, { docarray: 'v2', endpoints: () => [...descriptions.keys()], describe: async () => descriptions })
+  using raw = new Raw(it.server.address)
+  const { answer, status } = await within(10_000, raw.unary(METHODS.endpoints, bytes(new Uint8Array())))
+  assert.is(status.code, Code.OK, status.details)
+  const told = decodeSchemas(answer!) as Record<string, any>
+  assert.equal(Object.keys(told).sort(), ['/odd', '/own'], 'a class without a field drops it')
+  const id = { title: 'Id', type: 'string' }
+  assert.equal(told['/own'].input.model.properties, { id, text: { title: 'Text', type: 'string' }, n: { title: 'n', type: 'integer' } })
+  assert.equal(told['/odd'].input.model.properties, { id, a: { title: 'a' }, b: { title: 'b' }, c: { title: 'c' } })
 })
 
 test('E10: parameters that do not fit are answered on a stream of others, which goes on; one request alone ends with INVALID_ARGUMENT', async () => {

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
-import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
+import { isObject, type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 
 // What Executors of Jina say of their endpoints to gateways that speak docarray ≥ 0.30 (EndpointsProto.schemas): those make Python classes of it, by which they
 // read and write documents. So it is said where what comes in is known, and nowhere else: a class without a field drops it.
@@ -48,20 +48,24 @@ function model(title: string, properties: JsonSchema): JsonSchema {
   return { title, type: 'object', properties }
 }
 
+/** Fields that documents have of their own: no tag of the name can stand beside them in a class. */
+const OWN = ['id', 'text']
+
 /** The fields of documents, by what all of these say. */
 function propertiesOf(described: readonly (Described & Partial<Leaving>)[], side: 'input' | 'output'): JsonSchema | undefined {
   const tags = united(
     described.flatMap(({ tags, before = [] }) => [...before, ...tags]),
     side,
+    OWN,
   )
   if (described.every(({ text }) => text.length === 0)) return tags
   return { text: { title: 'Text', type: 'string' }, ...tags }
 }
 
-function united(schemas: readonly StandardSchemaV1[], side: 'input' | 'output'): JsonSchema | undefined {
-  const all = schemas.map((schema) => jsonSchemaOf(schema, side)?.properties as Record<string, JsonSchema> | undefined).filter((known) => known !== undefined)
-  if (all.length === 0) return undefined
-  return Object.fromEntries(all.flatMap((properties) => Object.entries(properties).map(([name, property]) => [name, field(name, property)])))
+/** @returns undefined where no property is said */
+function united(schemas: readonly StandardSchemaV1[], side: 'input' | 'output', but: readonly string[] = []): JsonSchema | undefined {
+  const all = schemas.flatMap((schema) => Object.entries(jsonSchemaOf(schema, side)?.properties ?? {})).filter(([name]) => !but.includes(name))
+  return all.length === 0 ? undefined : Object.fromEntries(all.map(([name, property]) => [name, field(name, isObject(property) ? property : {})]))
 }
 
 const PLAIN: readonly unknown[] = ['string', 'integer', 'number', 'boolean']
@@ -70,6 +74,6 @@ const PLAIN: readonly unknown[] = ['string', 'integer', 'number', 'boolean']
 function field(title: string, { type, items, description, default: given }: JsonSchema): JsonSchema {
   const about = { title, ...(typeof description === 'string' && { description }), ...(given !== undefined && { default: given }) }
   if (PLAIN.includes(type)) return { ...about, type }
-  const item = (items as JsonSchema | undefined)?.type
+  const item = isObject(items) ? items.type : undefined
   return type === 'array' && PLAIN.includes(item) ? { ...about, type, items: { type: item } } : about
 }
