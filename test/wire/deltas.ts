@@ -12,6 +12,7 @@ import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { deferred } from '../support/deferred.js'
 import { events } from '../support/sse.js'
 import { tap } from '../support/tap.js'
+import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { Raw } from './grpc/raw.js'
 
@@ -457,5 +458,48 @@ for (const protocol of ['grpc', 'http', 'websocket'] as const)
       assert.match(error.message, /tags\.n is NaN/)
       await within(10_000, ended.promise)
     })
+
+test('an executor whose pieces its client cannot take hears of it over a WebSocket, once nobody else waits there', async () => {
+  const answered = deferred<void>()
+  const failed = deferred<void>()
+  const ended = deferred<void>()
+  const uses = async function* ({ docs: [doc], signal }: Call<any, any>) {
+    if (doc!.id === 'other') await failed.promise
+    else if (doc!.id === 'behind') await ended.promise
+    else
+      try {
+        while (!signal.aborted) {
+          yield delta(doc!, { text: 'x'.repeat(1000) })
+          await turn()
+        }
+      } finally {
+        ended.resolve()
+      }
+  }
+  const docs = async function* () {
+    yield { id: 'large', text: '' }
+    yield { id: 'other' }
+    await answered.promise
+    yield { id: 'behind' }
+  }
+  await using far = await new Flow({ protocol: 'websocket', port: 0 }).add({ uses }).open()
+  await using client = new Client(far.addresses.websocket!, { maxMessageBytes: 20_000 })
+  const codes: Record<string, string> = {}
+  const all = async () => {
+    for await (const { partial, status, error, docs: came } of client.post('/', docs(), { requestSize: 1, continueOnError: true, resultsInOrder: false })) {
+      if (partial) continue
+      const { id } = came[0]!
+      codes[id] = (error as any)?.code ?? status.code
+      if (id === 'large') failed.resolve()
+      if (id === 'other') answered.resolve()
+    }
+  }
+  try {
+    await within(10_000, all())
+  } finally {
+    ended.resolve()
+  }
+  assert.equal(codes, { large: 'ERR_TOO_LARGE', other: 'SUCCESS', behind: 'SUCCESS' })
+})
 
 test.run()

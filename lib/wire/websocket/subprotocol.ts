@@ -10,9 +10,11 @@ import { readAnswer, readRequest, readStatus, requestIdOf, statusJson, writeAnsw
 
 /** A request that is one, but cannot be run; or an answer whose documents cannot be read. */
 export class Unfit extends Error {
+  /** @param partial whether that is a partial answer, behind which others come */
   constructor(
     readonly requestId: string,
     override readonly cause: unknown,
+    readonly partial = false,
   ) {
     super(say(cause))
   }
@@ -77,7 +79,7 @@ export const bytes: Dialect = {
     try {
       return decodeMessage(data)
     } catch (error) {
-      throw error instanceof ProtoError && error.requestId !== '' ? new Unfit(error.requestId, error) : error
+      throw error instanceof ProtoError && error.requestId !== '' ? new Unfit(error.requestId, error, error.partial) : error
     }
   },
   writeStatus: encodeStatus,
@@ -137,7 +139,7 @@ function answerOf(value: unknown): Message {
   try {
     return readAnswer(json)
   } catch (error) {
-    throw new Unfit(requestIdOf(json) ?? '', error)
+    throw new Unfit(requestIdOf(json) ?? '', error, json.partial === true)
   }
 }
 

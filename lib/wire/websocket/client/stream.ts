@@ -56,6 +56,8 @@ export class Stream implements Listener {
   /** What its requests have in common: a socket says once for whom it is. */
   readonly key: string
   readonly #pending = new Map<string, Waiting>()
+  /** Given up, but maybe still answered. */
+  readonly #gone = new Set<string>()
   readonly #numbers = new Numbers()
   readonly #opened: Promise<void>
   readonly #timer: ReturnType<typeof setTimeout>
@@ -112,8 +114,9 @@ export class Stream implements Listener {
     this.#line?.hold(alive)
   }
 
+  /** Whether an answer for this id may come. */
   has(id: string): boolean {
-    return this.#pending.has(id)
+    return this.#pending.has(id) || this.#gone.has(id)
   }
 
   /**
@@ -132,13 +135,15 @@ export class Stream implements Listener {
       const waiting: Waiting = { request, deadline: deadlineOf(time?.left, request.scope.deadline), resolve, reject, tail: undefined, answered: false }
       this.#pending.set(id, waiting)
       if (time !== undefined)
-        timer = setTimeout(() => this.#late(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), Math.max(1, time.left))
+        timer = setTimeout(() => this.#giveUp(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), Math.max(1, time.left))
       this.#send(waiting).catch(reject)
     })
     return answered.finally(() => {
       clearTimeout(timer)
       this.#pending.delete(id)
       this.turns?.leave(this)
+      // The server works for nobody any more, and hears of it by the end alone.
+      if (this.isIdle && this.#gone.size > 0) this.fail(undefined)
     })
   }
 
@@ -209,13 +214,20 @@ export class Stream implements Listener {
     const fail = (more: { requestId?: string }) =>
       failure('unimplemented', this.settings.address, `an answer that cannot be read: ${say(cause)}`, { cause, ...more })
     // It fails its own request, and no others.
-    if (requestId !== '') this.#whose(requestId)?.reject(fail({ requestId }))
-    else this.fail(fail({}))
+    if (requestId === '') return this.fail(fail({}))
+    const { partial } = cause as Unfit
+    if (!partial) this.#gone.delete(requestId)
+    const waiting = this.#whose(requestId)
+    if (partial && waiting !== undefined) this.#giveUp(waiting, fail({ requestId }))
+    else waiting?.reject(fail({ requestId }))
   }
 
   #take(message: Message): void {
     const id = this.#numbers.idOf(message)
-    if (message.ordinal === undefined) this.#numbers.end(id)
+    if (message.ordinal === undefined) {
+      this.#numbers.end(id)
+      this.#gone.delete(id)
+    }
     const waiting = this.#whose(id)
     if (waiting === undefined) return
     if (message.ordinal !== undefined) return this.#part(waiting, message)
@@ -257,14 +269,14 @@ export class Stream implements Listener {
     try {
       part = partOf(request, message, this.settings.maxMessageBytes)
     } catch (error) {
-      return waiting.reject(error)
+      return this.#giveUp(waiting, error)
     }
     if (++this.#parts === PARTS) this.#line?.pause(true)
     const taken = (): void => {
       if (this.#parts-- === PARTS) this.#line?.pause(false)
     }
     waiting.tail = (waiting.tail ?? Promise.resolve()).then(() => emit(part)).finally(taken)
-    waiting.tail.catch(waiting.reject)
+    waiting.tail.catch((error) => this.#giveUp(waiting, error))
   }
 
   #settle({ request, resolve, reject }: Waiting, message: Message): void {
@@ -276,9 +288,13 @@ export class Stream implements Listener {
     }
   }
 
-  #late(waiting: Waiting, error: ConnectionError): void {
-    waiting.reject(error)
+  /** Fails a request that the server still works for. */
+  #giveUp(waiting: Waiting, error: unknown): void {
+    const { request, answered, reject } = waiting
+    reject(error)
+    if (answered || this.#pending.get(request.id) !== waiting) return
     // So that the server stops too, where it has nothing else to do for us; or where its answer could be taken for another's.
     if (this.#pending.size === 1 || this.turns?.needed) this.fail(error)
+    else this.#gone.add(request.id)
   }
 }
