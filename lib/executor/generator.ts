@@ -59,7 +59,7 @@ interface Growing {
   /** It came whole since. */
   stale: boolean
   /** What it had when its last delta was applied. Where it has something else now, the executor has replaced that, and it is to be handed on whole. */
-  content: string | Uint8Array | undefined
+  content: Document['content']
 }
 
 /** What a generator yielded so far. */
@@ -134,7 +134,8 @@ class Yielded {
       const growing = this.#wanted ? this.#growing(key, doc) : undefined
       this.#apply(doc, change)
       if (growing === undefined) continue
-      growing.content = doc.text || doc.blob
+      // Whatever was said, the document was written into: one that came over a wire is read by now.
+      growing.content = doc.content
       deltas.push(growing.growth.grow(change))
     }
     return deltas.length === 0 ? undefined : grown(fork(request, allocate(0)), deltas)
@@ -145,7 +146,7 @@ class Yielded {
     if (growing === undefined) {
       growing = { growth: growthIn(this.#collecting.request, doc.clone()), stale: false, content: undefined }
       this.#growths.set(key, growing)
-    } else if (growing.stale || growing.content !== (doc.text || doc.blob)) growing.growth.restart(doc.clone())
+    } else if (growing.stale || growing.content !== doc.content) growing.growth.restart(doc.clone())
     growing.stale = false
     return growing
   }

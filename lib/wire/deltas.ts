@@ -1,11 +1,12 @@
 import { ConnectionError, invalid } from '../base/errors.js'
 import { allocate, type DocumentArray } from '../doc/array.js'
-import type { Document } from '../doc/document.js'
+import { Document, insides } from '../doc/document.js'
 import { baseOf, type Change, type DocumentDelta, type Growth } from '../doc/growth.js'
 import { fromBase64, isPlainObject, toBase64 } from '../doc/json.js'
 import { jsonOf } from '../doc/json-value.js'
 import { growthIn } from '../request/grown.js'
 import type { Request } from '../request/request.js'
+import { sizeOfUntouched } from './proto/lazy.js'
 
 // Partial answers that bring what was appended, and not the document once more. They go to who asks for them; all others get documents:
 //
@@ -68,48 +69,102 @@ export class DeltaWriter {
 /** Those of requests that are under way here. */
 const readers = new WeakMap<Request, DeltaReader>()
 
+/** Who sends answers, and how much. */
+export interface Answering {
+  readonly address: string
+  /** The most bytes of an answer. */
+  readonly limit: number
+}
+
 /**
  * What came for a request, as those have it who made it.
- * @param limit the most bytes and characters that its documents may grow to, as each must fit into an answer
+ * @param answering whose limit is for all that its documents are, as they must fit into an answer
  * @throws ConnectionError (`ERR_PROTOCOL`, `ERR_TOO_LARGE`)
  */
-export function readDeltas(request: Request, docs: DocumentArray, { list }: MessageDeltas, limit: number): DocumentDelta[] {
+export function readDeltas(request: Request, docs: DocumentArray, { list }: MessageDeltas, answering: Answering): DocumentDelta[] {
   let reader = readers.get(request)
-  if (reader === undefined) readers.set(request, (reader = new DeltaReader(request, limit)))
+  if (reader === undefined) readers.set(request, (reader = new DeltaReader(request, answering)))
   return reader.read(docs, list)
 }
 
 class DeltaReader {
-  readonly #growths = new Map<number, Growth>()
+  readonly #growths = new Map<number, { readonly growth: Growth; readonly weight: Weight }>()
+  /** Of all that grow. */
   #size = 0
 
   constructor(
     private readonly request: Request,
-    private readonly limit: number,
+    private readonly answering: Answering,
   ) {}
 
   read(docs: DocumentArray, list: readonly MessageDelta[]): DocumentDelta[] {
     let next = 0
     return list.map(({ at, fresh, ...change }) => {
-      let growth = this.#growths.get(at)
+      let growing = this.#growths.get(at)
       if (fresh) {
         const doc = docs[next++]
         if (doc === undefined) throw this.#fail('ERR_PROTOCOL', `delta ${at} comes without its document`)
-        if (growth === undefined) this.#growths.set(at, (growth = growthIn(this.request, doc)))
-        else growth.restart(doc)
+        if (growing === undefined) this.#growths.set(at, (growing = { growth: growthIn(this.request, doc), weight: new Weight() }))
+        else growing.growth.restart(doc)
+        this.#size += growing.weight.restart(doc)
       }
-      if (growth === undefined) throw this.#fail('ERR_PROTOCOL', `delta ${at} is of a document that did not come`)
+      if (growing === undefined) throw this.#fail('ERR_PROTOCOL', `delta ${at} is of a document that did not come`)
+      const { growth, weight } = growing
       const wrong = growth.misfit(change)
       if (wrong !== undefined) throw this.#fail('ERR_PROTOCOL', `there is a delta ${wrong}`)
-      this.#size += (change.text?.length ?? 0) + (change.blob?.length ?? 0)
-      if (this.#size > this.limit) throw this.#fail('ERR_TOO_LARGE', `its documents grew by more than ${this.limit} bytes (maxMessageBytes)`)
+      this.#size += weight.grow(change)
+      const { limit } = this.answering
+      if (this.#size > limit) throw this.#fail('ERR_TOO_LARGE', `its documents grew beyond ${limit} bytes (maxMessageBytes)`)
       return growth.grow(change)
     })
   }
 
   #fail(code: 'ERR_PROTOCOL' | 'ERR_TOO_LARGE', reason: string): ConnectionError {
-    return new ConnectionError(code, 'the answer', reason, { requestId: this.request.id })
+    return new ConnectionError(code, this.answering.address, reason, { requestId: this.request.id })
   }
+}
+
+/** About how many bytes a document is that grows; no more than it is in an answer. */
+class Weight {
+  #size = 0
+  /** Of tags that were set, which take the place of each other. */
+  readonly #tags = new Map<string, number>()
+
+  /** @returns how many bytes came, less those before */
+  restart(base: Document<any>): number {
+    const before = this.#size
+    this.#tags.clear()
+    this.#size = sizeOfDocument(base)
+    return this.#size - before
+  }
+
+  /** @returns how many bytes came */
+  grow({ text, blob, tags }: Change): number {
+    let more = (text?.length ?? 0) + (blob?.length ?? 0)
+    for (const name in tags) {
+      const size = name.length + sizeOf(tags[name])
+      more += size - (this.#tags.get(name) ?? 0)
+      this.#tags.set(name, size)
+    }
+    this.#size += more
+    return more
+  }
+}
+
+function sizeOfDocument(document: Document<any>): number {
+  const untouched = sizeOfUntouched(document)
+  if (untouched !== undefined) return untouched
+  return document.id.length + sizeOf(document.content) + sizeOf(insides.tags(document)) + sizeOf(insides.more(document))
+}
+
+/** Of numbers, no wire has less than one byte. */
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return value === undefined ? 0 : 1
+  if (ArrayBuffer.isView(value)) return (value as Uint8Array).length
+  if (value instanceof Document) return sizeOfDocument(value)
+  if (Array.isArray(value)) return value.reduce<number>((size, item) => size + sizeOf(item), 0)
+  return Object.entries(value).reduce((size, [name, item]) => size + name.length + sizeOf(item), 0)
 }
 
 /** Whose pieces come by number, at the end of a stream that has several requests. */
@@ -117,11 +172,15 @@ export class Numbers {
   readonly #ids = new Map<number, string>()
   readonly #numbers = new Map<string, number>()
 
-  /** The id of the request that a message is of; empty where it is of none that is known. */
-  idOf({ requestId, deltas }: { readonly requestId: string; readonly deltas?: MessageDeltas | undefined }): string {
+  /**
+   * The id of the request that a message is of; empty where it is of none that is known.
+   * @param awaited whether something is to come for an id: numbers of others would pile up here
+   */
+  idOf({ requestId, deltas }: { readonly requestId: string; readonly deltas?: MessageDeltas | undefined }, awaited: (id: string) => boolean): string {
     const of = deltas?.of
     if (of === undefined) return requestId
     if (requestId === '') return this.#ids.get(of) ?? ''
+    if (!awaited(requestId)) return requestId
     this.#ids.set(of, requestId)
     this.#numbers.set(requestId, of)
     return requestId

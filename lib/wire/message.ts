@@ -14,7 +14,7 @@ import { GATEWAY, Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
 import type { Scope } from '../stream/scope.js'
 import { bring, type CallContext, requestContext, writeContext } from './context-headers.js'
-import { DeltaWriter, type MessageDeltas, type Numbering, readDeltas } from './deltas.js'
+import { type Answering, DeltaWriter, type MessageDeltas, type Numbering, readDeltas } from './deltas.js'
 import { UnwritableAnswer } from './error-listener.js'
 import { failuresIn, withFailures } from './failures.js'
 import { checkNames } from './names.js'
@@ -184,13 +184,13 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
 
 /**
  * A partial answer that came back for a request, as a response to hand on.
- * @param limit the most bytes of an answer
+ * @param answering who sent it
  * @throws ConnectionError (`ERR_PROTOCOL`, `ERR_TOO_LARGE`) for deltas that have no sense
  */
-export function partOf(request: Request, message: Message, limit = Infinity): Response {
+export function partOf(request: Request, message: Message, answering: Answering): Response {
   const { deltas } = message
   if (deltas !== undefined)
-    return grown(resultsOf(fork(request, allocate(0), request.scope, request.whole.header), message), readDeltas(request, message.docs, deltas, limit))
+    return grown(resultsOf(fork(request, allocate(0), request.scope, request.whole.header), message), readDeltas(request, message.docs, deltas, answering))
   // The consumer sees what it said, not what one executor was told of that.
   const part = resultsOf(fork(request, message.docs, request.scope, request.whole.header), message)
   return new Response(part, undefined, request.countPart())

@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Client } from '../../lib/client/index.js'
 import { type Call, Document, DocumentArray, delta, Executor, ExecutorError, each, Flow, type Response } from '../../lib/index.js'
 import { turn } from '../support/turn.js'
 
@@ -167,6 +168,33 @@ test('P16: what an executor does without a word is seen once a document comes wh
       ['newcd', false],
     ],
   )
+})
+
+test('P16: a content that an executor clears or replaces is seen with the next delta, also a tensor and one that is empty', async () => {
+  const tensor = (value: number) => ({ data: Float32Array.of(value), shape: [1] })
+  const uses = async function* ({ docs: [doc] }: Call<any, any>) {
+    yield delta(doc!, { tags: { n: 1 } })
+    doc!.tensor = tensor(2)
+    yield delta(doc!, { tags: { n: 2 } })
+    doc!.tensor = undefined
+    yield delta(doc!, { tags: { n: 3 } })
+    yield delta(doc!, { text: 'a' })
+    doc!.text = ''
+    yield delta(doc!, { blob: Uint8Array.of(7) })
+  }
+  const seen = async (posted: AsyncIterable<Response>) => {
+    const contents: unknown[] = []
+    for await (const { docs } of posted) contents.push(docs[0]!.tensor?.data[0] ?? docs[0]!.blob?.[0] ?? docs[0]!.text)
+    return contents
+  }
+  const doc = () => new Document({ id: 'x', tensor: tensor(1) })
+  for (const protocol of ['grpc', 'http', 'websocket'] as const) {
+    await using flow = await new Flow({ protocol, port: 0 }).add({ uses }).open()
+    await using client = new Client(Object.values(flow.addresses)[0]!)
+    const expected = [1, 2, '', 'a', 7, 7]
+    assert.equal(await seen(flow.post('/', [doc()])), expected)
+    assert.equal(await seen(client.post('/', [doc()])), expected, protocol)
+  }
 })
 
 test('P16: deltas leave all documents in place; with whole ones among them, the answer is all that was yielded', async () => {

@@ -7,6 +7,7 @@ import WebSocket, { WebSocketServer } from 'ws'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { type Call, Document, DocumentArray, delta, Flow } from '../../lib/index.js'
+import { Numbers } from '../../lib/wire/deltas.js'
 import { emptyMessage } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { deferred } from '../support/deferred.js'
@@ -400,7 +401,51 @@ for (const [name, list] of [
 test('what grows beyond what an answer may have ends its request', async () => {
   const { error } = await toldBy([first, ...Array.from({ length: 40 }, () => ({ delta: [{ at: 5, text: 'c'.repeat(100) }] })), last], { maxMessageBytes: 3000 })
   assert.is(error.code, 'ERR_TOO_LARGE')
-  assert.match(error.message, /grew by more than 3000 bytes \(maxMessageBytes\)/)
+  assert.match(error.message, /^http:\/\/127\.0\.0\.1:\d+: its documents grew beyond 3000 bytes \(maxMessageBytes\)/)
+})
+
+const many = (line: (at: number) => object) => toldBy([first, ...Array.from({ length: 40 }, (_, at) => line(at)), last], { maxMessageBytes: 3000 })
+const HUNDRED = 'c'.repeat(100)
+
+for (const [name, line] of [
+  ['tags', (at: number) => ({ delta: [{ at: 5, tags: { [`n${at}`]: [HUNDRED] } }] })],
+  ['documents', (at: number) => ({ ...first, data: [{ id: `${at}`, text: HUNDRED }], delta: [{ at: 6 + at, id: 'y', text: 'b' }] })],
+  ['tags of documents', (at: number) => ({ ...first, data: [{ id: `${at}`, chunks: [{ tags: { HUNDRED } }] }], delta: [{ at: 6 + at, id: 'y', text: 'b' }] })],
+] as const)
+  test(`${name} count towards what an answer may have, too`, async () => {
+    assert.is((await many(line)).error?.code, 'ERR_TOO_LARGE')
+  })
+
+for (const [name, line] of [
+  ['takes the place of a tag', () => ({ delta: [{ at: 5, tags: { n: HUNDRED } }] })],
+  ['comes whole again', () => ({ ...first, data: [{ id: 'x', text: HUNDRED }], delta: [{ at: 5, id: 'x', text: HUNDRED }] })],
+] as const)
+  test(`what ${name} counts once`, async () => {
+    assert.is((await many(line)).error, undefined)
+  })
+
+test('a part is no answer where all of it is due', async () => {
+  const server = createServer((_, answer) => void answer.writeHead(200, { 'content-type': 'application/json' }).end('{"delta":[]}'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    await using client = new Client(`http://127.0.0.1:${(server.address() as any).port}`)
+    const error: any = await client
+      .post('/', ['x'])
+      .drain()
+      .catch((error) => error)
+    assert.is(error.code, 'ERR_PROTOCOL')
+    assert.match(error.message, /a part where all of it is due/)
+  } finally {
+    server.close()
+  }
+})
+
+test('numbers are kept of those requests that something is to come for', () => {
+  const numbers = new Numbers()
+  const awaited = (id: string) => id === 'mine'
+  const piece = (requestId: string, of: number) => numbers.idOf({ requestId, deltas: { of, list: [] } }, awaited)
+  assert.equal([piece('mine', 1), piece('foreign', 2)], ['mine', 'foreign'])
+  assert.equal([piece('', 1), piece('', 2)], ['mine', ''])
 })
 
 test('an executor whose pieces its client cannot take does not wait for it over gRPC, and those beside it go on', async () => {

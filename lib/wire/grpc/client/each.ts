@@ -27,7 +27,7 @@ export async function askForEach(calls: Calls, request: Request, deadline: Scope
       }
       if (piece.status?.code === 'ERROR') return { ...piece, docs: message.docs }
       docs.push(...piece.docs)
-      await request.emit?.(partOf(request, piece))
+      await request.emit?.(partOf(request, piece, { address: calls.address, limit: calls.settings.maxMessageBytes }))
     }
   }
   return emptyMessage({ requestId: message.requestId, docs })

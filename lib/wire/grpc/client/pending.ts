@@ -1,5 +1,6 @@
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
+import type { Answering } from '../../deltas.js'
 import { type Message, partOf } from '../../message.js'
 import { WINDOW } from '../methods.js'
 
@@ -16,8 +17,7 @@ export class Waiting {
     readonly request: Request,
     /** Until when it is waited for. */
     readonly deadline: Scope['deadline'],
-    /** The most bytes of an answer. */
-    private readonly limit: number,
+    private readonly answering: Answering,
     private readonly resolve: (answer: Message) => void,
     private readonly reject: (reason: unknown) => void,
   ) {}
@@ -37,7 +37,7 @@ export class Waiting {
     const before = this.#parts ?? Promise.resolve()
     this.#parts = before.then(async () => {
       try {
-        if (!this.#over) await request.emit?.(partOf(request, message, this.limit))
+        if (!this.#over) await request.emit?.(partOf(request, message, this.answering))
       } catch (error) {
         failed(this, error)
       }

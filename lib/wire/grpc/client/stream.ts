@@ -3,7 +3,7 @@ import { clearTimeout, nextTurn, setTimeout } from '../../../base/clock.js'
 import { type ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
-import { Numbers } from '../../deltas.js'
+import { type Answering, Numbers } from '../../deltas.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { ProtoError } from '../../proto/index.js'
@@ -16,12 +16,9 @@ import { isShell, Waiting } from './pending.js'
 /** Milliseconds that a server is given to end what is late by itself, beyond the time that it had. */
 const LATE = 1000
 
-export interface LaneOptions {
-  readonly address: string
+export interface LaneOptions extends Answering {
   /** What its requests have in common: for whom they are made. */
   readonly key: string
-  /** The most bytes of an answer. */
-  readonly limit: number
   encode(message: Message): Uint8Array
   /** A promise for many documents. */
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
@@ -109,7 +106,7 @@ export class SharedStream {
   ask(request: Request, deadline: Scope['deadline']): Promise<Message> {
     this.#linger.note()
     return new Promise((resolve, reject) => {
-      const waiting = new Waiting(request, deadline, this.#options.limit, resolve, reject)
+      const waiting = new Waiting(request, deadline, this.#options, resolve, reject)
       this.#waiting.set(request.id, waiting)
       this.#queue.push(waiting)
       if (!this.#writing) void this.#write()
@@ -189,7 +186,7 @@ export class SharedStream {
       const error = failure('unimplemented', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
       return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
-    const id = this.#numbers.idOf(message)
+    const id = this.#numbers.idOf(message, this.#awaits)
     const waiting = this.#waiting.get(id)
     if (message.ordinal === undefined) {
       this.#numbers.end(message.requestId)
@@ -228,6 +225,8 @@ export class SharedStream {
     waiting.fail(error)
     if (this.#waiting.get(waiting.request.id) === waiting) this.#leave(waiting)
   }
+
+  readonly #awaits = (id: string): boolean => this.#waiting.has(id) || this.#gone.has(id)
 
   /** Says how many partial answers of a request were taken, in the stream itself: whatever comes between the two, it takes the same way. */
   readonly #taken = (requestId: string, count: number): void => {

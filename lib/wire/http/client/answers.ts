@@ -2,7 +2,7 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
-import { deltasIn } from '../../deltas.js'
+import { type Answering, deltasIn } from '../../deltas.js'
 import { emptyMessage, type Message, partOf, type Stop } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { collect, decode } from '../body.js'
@@ -12,10 +12,8 @@ import { HttpRefusal } from '../refusal.js'
 import type { Received } from './transport.js'
 
 /** For whom an answer is read, and how much of it. */
-export interface Answers {
+export interface Answers extends Answering {
   readonly request: Request
-  readonly address: string
-  readonly limit: number
 }
 
 /**
@@ -24,7 +22,11 @@ export interface Answers {
  */
 export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
   const type = received.header('content-type') ?? ''
-  if (/^application\/json\b/i.test(type)) return await answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+  if (/^application\/json\b/i.test(type)) {
+    const message = await answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+    if (message.ordinal !== undefined) throw foreign(answers, 'it answers with a part where all of it is due')
+    return message
+  }
   if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
   let last: Message | undefined
   for await (const line of linesOf(received.chunks(), answers.limit)) {
@@ -36,7 +38,7 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
       last = message
       continue
     }
-    await answers.request.emit?.(partOf(answers.request, message, answers.limit))
+    await answers.request.emit?.(partOf(answers.request, message, answers))
   }
   if (last !== undefined) return last
   throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')

@@ -5,7 +5,7 @@ import type { Response } from '../../../request/response.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf } from '../../context-headers.js'
-import { Numbers } from '../../deltas.js'
+import { type Answering, Numbers } from '../../deltas.js'
 import type { Identity } from '../../identity.js'
 import { type Message, outgoing, partOf, take } from '../../message.js'
 import { failure } from '../../outcome.js'
@@ -59,6 +59,7 @@ export class Stream implements Listener {
   /** Given up, but maybe still answered. */
   readonly #gone = new Set<string>()
   readonly #numbers = new Numbers()
+  readonly #answering: Answering
   readonly #opened: Promise<void>
   readonly #timer: ReturnType<typeof setTimeout>
   #begin!: () => void
@@ -84,7 +85,8 @@ export class Stream implements Listener {
     identity?: Identity,
   ) {
     this.key = settings.credentials?.keyOf(identity) ?? ''
-    const { address, url, connectTimeout } = settings
+    const { address, url, connectTimeout, maxMessageBytes } = settings
+    this.#answering = { address, limit: maxMessageBytes }
     this.#opened = new Promise((resolve) => {
       this.#begin = resolve
     })
@@ -222,8 +224,10 @@ export class Stream implements Listener {
     else waiting?.reject(fail({ requestId }))
   }
 
+  readonly #awaits = (id: string): boolean => this.has(id)
+
   #take(message: Message): void {
-    const id = this.#numbers.idOf(message)
+    const id = this.#numbers.idOf(message, this.#awaits)
     if (message.ordinal === undefined) {
       this.#numbers.end(id)
       this.#gone.delete(id)
@@ -267,7 +271,7 @@ export class Stream implements Listener {
     if (emit === undefined) return
     let part: Response
     try {
-      part = partOf(request, message, this.settings.maxMessageBytes)
+      part = partOf(request, message, this.#answering)
     } catch (error) {
       return this.#giveUp(waiting, error)
     }
