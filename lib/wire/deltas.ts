@@ -1,12 +1,12 @@
 import { ConnectionError, invalid } from '../base/errors.js'
 import { allocate, type DocumentArray } from '../doc/array.js'
-import { Document, insides } from '../doc/document.js'
+import type { Document } from '../doc/document.js'
 import { baseOf, type Change, type DocumentDelta, type Growth } from '../doc/growth.js'
 import { fromBase64, isPlainObject, toBase64 } from '../doc/json.js'
 import { jsonOf } from '../doc/json-value.js'
 import { growthIn } from '../request/grown.js'
 import type { Request } from '../request/request.js'
-import { sizeOfUntouched } from './proto/lazy.js'
+import { sizeOf } from './size.js'
 
 // Partial answers that bring what was appended, and not the document once more. They go to who asks for them; all others get documents:
 //
@@ -134,7 +134,7 @@ class Weight {
   restart(base: Document<any>): number {
     const before = this.#size
     this.#tags.clear()
-    this.#size = sizeOfDocument(base)
+    this.#size = sizeOf(base)
     return this.#size - before
   }
 
@@ -149,22 +149,6 @@ class Weight {
     this.#size += more
     return more
   }
-}
-
-function sizeOfDocument(document: Document<any>): number {
-  const untouched = sizeOfUntouched(document)
-  if (untouched !== undefined) return untouched
-  return document.id.length + sizeOf(document.content) + sizeOf(insides.tags(document)) + sizeOf(insides.more(document))
-}
-
-/** Of numbers, no wire has less than one byte. */
-function sizeOf(value: unknown): number {
-  if (typeof value === 'string') return value.length
-  if (typeof value !== 'object' || value === null) return value === undefined ? 0 : 1
-  if (ArrayBuffer.isView(value)) return (value as Uint8Array).length
-  if (value instanceof Document) return sizeOfDocument(value)
-  if (Array.isArray(value)) return value.reduce<number>((size, item) => size + sizeOf(item), 0)
-  return Object.entries(value).reduce((size, [name, item]) => size + name.length + sizeOf(item), 0)
 }
 
 /** Whose pieces come by number, at the end of a stream that has several requests. */

@@ -1,4 +1,5 @@
 import { Document, insides } from '../../doc/document.js'
+import { untouched } from '../size.js'
 import { checkDepth, checkDocument } from './check.js'
 import { handDown } from './foreign.js'
 import { MAX_DEPTH } from './reader.js'
@@ -227,6 +228,7 @@ export class LazyDocument extends Document<any> {
         writer.copy(bytes.subarray(first.#start, end))
       }
     }
+    untouched.sizeOf = (document) => (#source in document && document.#source !== undefined ? document.#end - document.#start : undefined)
     sizeOfUntouched = (document, model) => (#source in document && document.#source?.model === model ? document.#end - document.#start : -1)
   }
 }
