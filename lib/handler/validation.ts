@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { asError, ExecutorError, say, show } from '../base/errors.js'
 import { DocumentArray } from '../doc/array.js'
-import type { Document } from '../doc/document.js'
+import { type Document, insides } from '../doc/document.js'
 import { copyJson, isPlainObject } from '../doc/json.js'
 import type { Metas } from '../executor/executor.js'
 import type { EndpointSchemas, OutputSchemas } from '../executor/schemas.js'
@@ -10,6 +10,7 @@ import type { Handler } from '../request/handler.js'
 import { adopt, fork } from '../request/lineage.js'
 import type { Parameters } from '../request/parameters.js'
 import { Header, type Request } from '../request/request.js'
+import type { Scope } from '../stream/scope.js'
 import { isThenable } from '../stream/thenable.js'
 import { type Sayings, SchemaTable } from './schema-table.js'
 
@@ -88,7 +89,7 @@ export class Validation implements Handler {
     const schemas = header.execEndpoint === this.#probe ? undefined : this.#schemas.at(header.execEndpoint)
     if (schemas === undefined) return this.#inner.handle(request)
     const told = schemas.input.parameters === undefined ? undefined : this.#tell(header, schemas.input.parameters)
-    if (isThenable(told)) return told.then((told) => this.#enter(request, schemas, told))
+    if (isThenable(told)) return wanted(request.scope, told).then((told) => this.#enter(request, schemas, told))
     return this.#enter(request, schemas, told)
   }
 
@@ -130,16 +131,20 @@ export class Validation implements Handler {
   #tell(header: Header, schema: StandardSchemaV1): Told | Promise<Told> {
     let told = this.#told.get(header)
     if (told === undefined) {
-      const conclude = (said: Result): Told => {
+      const conclude = safely((said: Result): Told => {
         const result = within('parameters', said, isPlainObject, 'an object')
         if (result.issues !== undefined) return { issues: result.issues }
         const seen = header.parametersFor(this.#names)
         return { header: laidOver(seen, result.value) === seen ? undefined : new Settled(header, result.value as Parameters) }
-      }
+      })
       // What addresses this executor was taken out of there, and what addresses others is not its: a schema that is strict must not stumble over it.
       const result = ask(schema, header.parametersFor(this.#names, this.#all))
       told = isThenable(result) ? (result as Promise<Result>).then(conclude) : conclude(result)
       this.#told.set(header, told)
+      // A schema that failed may not the next time.
+      const forget = ({ issues }: Told): void => void (issues?.[0] instanceof Thrown && this.#told.delete(header))
+      if (isThenable(told)) told.then(forget)
+      else forget(told)
     }
     return told
   }
@@ -155,7 +160,7 @@ export class Validation implements Handler {
       looks[at] = seen
       if (isThenable(seen)) slow = true
     }
-    return slow ? Promise.all(looks).then((looks) => this.#part(request, looks, code)) : this.#part(request, looks as Look[], code)
+    return slow ? wanted(request.scope, Promise.all(looks)).then((looks) => this.#part(request, looks, code)) : this.#part(request, looks as Look[], code)
   }
 
   #part(request: Request, looks: readonly Look[], code: Code): void {
@@ -205,6 +210,7 @@ export class Validation implements Handler {
 
 type Code = 'ERR_EXECUTOR_INPUT' | 'ERR_EXECUTOR_RESULT'
 type Issues = readonly StandardSchemaV1.Issue[]
+type Path = NonNullable<StandardSchemaV1.Issue['path']>
 
 /** What comes of parameters: why they do not fit, or a header for the executor alone, where they are not as they were. */
 interface Told {
@@ -248,27 +254,45 @@ class Settled extends Header {
 /** Whatever is as it should be. */
 const FITS: Look = {}
 
-function look(doc: Document<any>, tagged: StandardSchemaV1 | undefined, worded: StandardSchemaV1 | undefined): Look | Promise<Look> {
-  const { tags, text } = doc
-  const told = tagged && ask(tagged, tags)
-  const said = worded && ask(worded, text)
-  if (isThenable(told) || isThenable(said)) return Promise.all([told, said]).then(([told, said]) => seen(tags, text, told, said))
-  return seen(tags, text, told as Result | undefined, said as Result | undefined)
+const look = safely((doc: Document<any>, tagged: StandardSchemaV1 | undefined, worded: StandardSchemaV1 | undefined): Look | Promise<Look> => {
+  // A schema of tags gets a copy, so that it changes none. The document is not asked for its own: one that came over a wire would be encoded anew.
+  const told = tagged && ask(tagged, copyJson(tagsOf(doc)))
+  const said = worded && ask(worded, doc.text)
+  if (isThenable(told) || isThenable(said)) return Promise.all([told, said]).then(([told, said]) => seen(doc, told, said))
+  return seen(doc, told as Result | undefined, said as Result | undefined)
+})
+
+function tagsOf(doc: Document<any>): object {
+  // Reads the document, where that is still to be done.
+  void doc.contentType
+  return insides.tags(doc) ?? {}
 }
 
-function seen(tags: object, text: string, told: Result | undefined, said: Result | undefined): Look {
+const seen = safely((doc: Document<any>, told: Result | undefined, said: Result | undefined): Look => {
+  const { text, contentType } = doc
   const ofTags = told && within('tags', told, isPlainObject, 'an object')
   const ofText = said && within('text', said, isText, 'a text')
   if (ofTags?.issues !== undefined || ofText?.issues !== undefined) return { issues: [...(ofTags?.issues ?? []), ...(ofText?.issues ?? [])] }
-  const laid = ofTags === undefined ? tags : laidOver(tags, ofTags.value)
-  const spoken = ofText === undefined ? text : ofText.value
+  const tags = told && tagsOf(doc)
+  const laid = laidOver(tags, ofTags?.value)
+  const spoken = ofText === undefined ? text : (ofText.value as string)
+  if (spoken !== text && contentType !== undefined && contentType !== 'text')
+    return { issues: [{ message: `there is a ${contentType}, and what the schema makes of no text would take its place`, path: ['text'] }] }
   // What is as it was is not touched: it may go on as the bytes that it came in.
   if (laid === tags && spoken === text) return FITS
-  return { tags: laid === tags ? undefined : (laid as Look['tags']), text: spoken === text ? undefined : (spoken as string) }
-}
+  return { tags: laid === tags ? undefined : (laid as Look['tags']), text: spoken === text ? undefined : spoken }
+})
 
 function isText(value: unknown): boolean {
   return typeof value === 'string'
+}
+
+/** What is pending, as long as somebody wants it: a schema is not told to stop, and may never come to an end. */
+function wanted<T>(scope: Scope, pending: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const unwatch = scope.watch(reject)
+    pending.finally(unwatch).then(resolve, reject)
+  })
 }
 
 function ask(schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
@@ -280,30 +304,63 @@ function ask(schema: StandardSchemaV1, value: unknown): Result | Promise<Result>
   }
 }
 
-function failed(error: unknown): Result {
+function failed(error: unknown): { readonly issues: Issues } {
   return { issues: [new Thrown(error)] }
 }
 
-function known(result: Result): Result {
-  return typeof result === 'object' && result !== null ? result : failed(new TypeError('nothing: neither a value nor issues'))
+/** What reads what a schema gave: an object may throw whenever it is looked at. */
+function safely<A extends unknown[], R>(read: (...args: A) => R): (...args: A) => R | { readonly issues: Issues } {
+  return (...args) => {
+    try {
+      return read(...args)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+}
+
+/** A result as Standard Schema has it, whatever came: each part is read once. */
+const known = safely((result: Result): Result => {
+  if (typeof result !== 'object' || result === null) throw new TypeError('nothing: neither a value nor issues')
+  const { issues } = result as { readonly issues?: unknown }
+  if (issues === undefined || issues === null) return { value: (result as StandardSchemaV1.SuccessResult<unknown>).value }
+  if (!Array.isArray(issues)) throw new TypeError(`its issues must be a list, not ${show(issues)}`)
+  return { issues: issues.length === 0 ? [{ message: 'it does not fit, and the schema does not say why' }] : Array.from(issues, issueOf) }
+})
+
+function issueOf(issue: unknown): StandardSchemaV1.Issue {
+  const { message, path } = Object(issue) as { readonly message?: unknown; readonly path?: unknown }
+  const steps: unknown[] = Array.isArray(path) ? [...path] : [path]
+  return { message: typeof message === 'string' && message !== '' ? message : show(issue), path: steps.filter(isStep) }
+}
+
+function isStep(step: unknown): step is PropertyKey | StandardSchemaV1.PathSegment {
+  const key = typeof step === 'object' && step !== null ? (step as Partial<StandardSchemaV1.PathSegment>).key : step
+  return ['string', 'number', 'symbol'].includes(typeof key)
 }
 
 /** A result whose issues have their whole paths, and whose value is what can stand there. */
 function within(root: string, result: Result, fits: (value: unknown) => boolean, due: string): Result {
-  if (result.issues !== undefined && result.issues !== null) {
+  if (result.issues !== undefined) {
     if (result.issues[0] instanceof Thrown) return result
-    return { issues: result.issues.map((issue) => ({ message: issue.message, path: [root, ...(issue.path ?? [])] })) }
+    return { issues: result.issues.map(({ message, path = [] }) => ({ message, path: [root, ...path] })) }
   }
   return fits(result.value) ? result : { issues: [new Thrown(new TypeError(`${root} must stay ${due}, not become ${show(result.value)}`))] }
 }
 
 function reason({ message, path = [] }: StandardSchemaV1.Issue): string {
+  const own = spelt(path.slice(1))
+  // Messages of arktype begin with the path themselves.
+  return `${spelt(path)}: ${own !== '' && message.startsWith(`${own} must `) ? message.slice(own.length + 1) : message}`
+}
+
+function spelt(path: Path): string {
   let at = ''
   for (const step of path) {
     const key = typeof step === 'object' ? step.key : step
     at += typeof key === 'number' || /^\d+$/.test(String(key)) ? `[${String(key)}]` : `${at === '' ? '' : '.'}${String(key)}`
   }
-  return `${at}: ${message}`
+  return at
 }
 
 /** Objects over each other at every depth, so that what a schema does not name stays. Lists and all else are as the schema gives them. What is the same, stays the same object. */
@@ -326,6 +383,7 @@ function laidOver(under: unknown, over: unknown): unknown {
 
 function same(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true
+  if (one instanceof Date && other instanceof Date) return Object.is(one.getTime(), other.getTime())
   if (Array.isArray(one) && Array.isArray(other)) return one.length === other.length && one.every((item, at) => same(item, other[at]))
   if (!isPlainObject(one) || !isPlainObject(other)) return false
   const keys = Object.keys(one)

@@ -8,8 +8,11 @@ import * as assert from 'uvu/assert'
 import * as v from 'valibot'
 import { z } from 'zod'
 import { Gateway } from '../../lib/gateway/index.js'
-import { type Call, Document, Executor, ExecutorError, each, Flow } from '../../lib/index.js'
+import { type Call, Document, DocumentArray, Executor, ExecutorError, each, Flow } from '../../lib/index.js'
 import { createHttp } from '../../lib/wire/http/server/fetch.js'
+import { emptyMessage } from '../../lib/wire/message.js'
+import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
+import { sizeOfUntouched } from '../../lib/wire/proto/lazy.js'
 import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 
@@ -277,6 +280,9 @@ test('a schema that throws, or gives what is no result, is told as a failure of 
     ['rejects', () => Promise.reject(new Error('no idea')), /its schema failed: no idea$/],
     ['throws nothing', () => { throw undefined }, /its schema failed: undefined$/], // biome-ignore format: one a line
     ['nothing', () => undefined, /its schema failed: nothing: neither/],
+    ['no list', () => ({ issues: {} }), /its schema failed: its issues must be a list, not an object$/],
+    ['throws when read', () => ({ get issues() { throw new Error('no idea') } }), /its schema failed: no idea$/], // biome-ignore format: one a line
+    ['throws when laid over', () => ({ value: new Proxy({}, { ownKeys() { throw new Error('no idea') } }) }), /its schema failed: no idea$/], // biome-ignore format: one a line
     ['no object', () => ({ value: 5 }), /its schema failed: tags must stay an object, not become 5$/],
   ]
   for (const [name, fails, message] of cases) {
@@ -286,6 +292,19 @@ test('a schema that throws, or gives what is no result, is told as a failure of 
     assert.equal(texts(seen), ['a'], name)
     assert.is(response!.failures[0]!.error.code, 'ERR_EXECUTOR', name)
     assert.match(response!.failures[0]!.error.message, message, name)
+  }
+  const odd: [object, RegExp][] = [
+    [{ issues: [] }, /at \/: tags: it does not fit, and the schema does not say why$/],
+    [{ issues: [null, 'bad'] }, /at \/: tags: null; tags: "bad"$/],
+    [{ issues: [{ message: 'no', path: 'price.amount' }] }, /at \/: tags\.price\.amount: no$/],
+    [{ issues: [{ message: 'no', path: [null, { key: {} }, 'a', { key: 1 }, {}] }] }, /at \/: tags\.a\[1\]: no$/],
+  ]
+  for (const [result, message] of odd) {
+    await using flow = await flowOf({ uses: () => {}, input: { tags: standard((value) => (value.bad ? result : { value })) } })
+    const [response] = await flow.post('/', [{ text: 'a' }, { text: 'b', tags: { bad: true } }], { continueOnError: true }).toArray()
+    assert.equal(texts(response!.docs), ['a'])
+    assert.is(response!.failures[0]!.error.code, 'ERR_EXECUTOR_INPUT')
+    assert.match(response!.failures[0]!.error.message, message)
   }
   await using flow = await flowOf({ uses: () => {}, input: { parameters: standard(() => { throw new Error('no idea') }) } }) // biome-ignore format: one a line
   const [response] = await flow.post('/', ['a'], { continueOnError: true }).toArray()
@@ -542,6 +561,98 @@ test('an executor elsewhere is not told by which name it was addressed here, wit
       { k: 1, far: { a: 2 }, ...added },
     ])
   }
+})
+
+test('a schema of parameters that failed is asked again with the next request of a post, and its answer is kept', async () => {
+  for (const slow of [false, true]) {
+    let asked = 0
+    const validate = (value: unknown) => {
+      const failed = new Error('the database is away')
+      if (++asked === 1) {
+        if (slow) return Promise.reject(failed)
+        throw failed
+      }
+      return slow ? Promise.resolve({ value }) : { value }
+    }
+    await using flow = await flowOf({ uses: () => {}, input: { parameters: { '~standard': { version: 1, vendor: 'test', validate } } } })
+    const options = { requestSize: 1, prefetch: 1, resultsInOrder: true, continueOnError: true }
+    const responses = await flow.post('/', ['a', 'b', 'c'], options).toArray()
+    assert.equal(
+      responses.map(({ error }) => (error as ExecutorError | undefined)?.code),
+      ['ERR_EXECUTOR', undefined, undefined],
+    )
+    assert.is(asked, 2)
+  }
+})
+
+test('a document that came over a wire goes on as its bytes, where no schema changes it, and no schema changes it in place', async () => {
+  const bytes = encodeMessage(emptyMessage({ requestId: 'a', docs: DocumentArray.from([{ id: 'x', text: 't', tags: { n: 1, list: [{ a: 1 }] } }]) }))
+  const greedy = (tags: any) => {
+    tags.list[0].a = 2
+    tags.n = 2
+    return { issues: [{ message: 'no' }] }
+  }
+  const asItWas = [{ text: z.string() }, { tags: z.object({ n: z.number() }) }, { tags: { '~standard': { version: 1, vendor: 'test', validate: greedy } } }]
+  for (const input of asItWas) {
+    const [doc] = decodeMessage(bytes).docs
+    await using flow = await flowOf({ input })
+    const [response] = await flow.post('/', [doc!], { continueOnError: true }).toArray()
+    assert.is(response!.docs[0] ?? response!.failures[0]!.doc, doc)
+    assert.ok(sizeOfUntouched(doc!, 'v1') > 0)
+    assert.equal(doc!.tags, { n: 1, list: [{ a: 1 }] })
+  }
+  const [doc] = decodeMessage(bytes).docs
+  await using flow = await flowOf({ input: { tags: z.object({ n: z.number().transform((n) => n + 1) }) } })
+  await flow.post('/', [doc!]).drain()
+  assert.equal(doc!.tags, { n: 2, list: [{ a: 1 }] })
+})
+
+test('a schema of text sees no text in a document of another content, and puts none in its place', async () => {
+  const docs = [{ blob: new Uint8Array([1]) }, { tensor: new Float32Array([1]) }, { text: '' }, { uri: 'x:' }]
+  const outcome = async (text: z.ZodType) => {
+    await using flow = await flowOf({ uses: () => {}, input: { text } })
+    const [response] = await flow.post('/', docs, { continueOnError: true }).toArray()
+    return {
+      kinds: response!.docs.map(({ contentType }) => contentType),
+      told: response!.failures.map(({ error, doc }) => [doc.contentType, String(error.cause)]),
+    }
+  }
+  assert.equal(await outcome(z.string()), { kinds: ['blob', 'tensor', 'text', undefined], told: [] })
+  assert.equal((await outcome(z.string().min(1))).kinds, [])
+  const { kinds, told } = await outcome(z.string().transform((text) => text || 'none'))
+  assert.equal(kinds, ['text', 'text'])
+  assert.equal(
+    told,
+    ['blob', 'tensor'].map((kind) => [kind, `SchemaError: text: there is a ${kind}, and what the schema makes of no text would take its place`]),
+  )
+})
+
+test('a schema that never comes to an end holds nobody who leaves, and no close', async () => {
+  let begun = deferred<void>()
+  const validate = () => {
+    begun.resolve()
+    return new Promise<never>(() => {})
+  }
+  const never = { '~standard': { version: 1, vendor: 'test', validate } } as const
+  for (const schemas of [{ input: { tags: never } }, { input: { parameters: never } }, { output: { tags: never } }]) {
+    begun = deferred<void>()
+    const flow = await flowOf({ uses: () => {}, ...schemas }, { closeTimeout: 600_000 })
+    const controller = new AbortController()
+    const left = flow.post('/', ['x'], { signal: controller.signal }).toArray()
+    await begun.promise
+    controller.abort(new Error('left'))
+    await left.then(
+      () => assert.unreachable(),
+      (error) => assert.is(error.message, 'left'),
+    )
+    await within(10_000, flow.close())
+  }
+})
+
+test('a message that begins with its path, as those of arktype do, tells it once', async () => {
+  await using flow = await flowOf({ uses: () => {}, input: { tags: type({ list: type({ n: 'number' }).array() }) } })
+  const [response] = await flow.post('/', [{ tags: { list: [{ n: 'x' }] as any } }], { continueOnError: true }).toArray()
+  assert.is((response!.failures[0]!.error.cause as Error).message, 'tags.list[0].n: must be a number (was a string)')
 })
 
 test('what failed before stays among the failures', async () => {
