@@ -17,8 +17,18 @@ export type Laid<Under, Over> = unknown extends Over
     : Under extends unknown
       ? Pick<Over, keyof Over & keyof Under> extends Pick<Under, keyof Over & keyof Under>
         ? Under & Over
-        : Omit<Under, keyof Over> & Over
+        : MapOf<EntryOf<Under, RequiredIn<Under, Exclude<keyof Under, keyof Over>>>> &
+            Partial<MapOf<EntryOf<Under, Exclude<keyof Under, keyof Over | RequiredIn<Under, keyof Under>>>>> &
+            Over
       : never
+
+/**
+ * An object of entries, one tuple each. What is laid over other things again and again is made of them: it then holds nothing of what it was before, and
+ * the compiler goes one step into it, not as many as a Flow is long.
+ */
+export type MapOf<Entry extends [PropertyKey, unknown]> = { [One in Entry as One[0]]: One[1] }
+type EntryOf<T, Keys extends keyof T> = { [K in Keys]-?: [K, Required<T>[K]] }[Keys]
+type RequiredIn<T, Keys extends keyof T> = { [K in Keys]-?: {} extends Pick<T, K> ? never : K }[Keys]
 
 /** Without what stands for any other key, as loose objects have it. Nothing is known of what has no other. */
 type Named<T> = unknown extends T ? unknown : OrUnknown<{ [K in keyof T as string extends K ? never : K]: T[K] }>

@@ -1,6 +1,6 @@
 import type { DocumentInit, Tags } from '../doc/document.js'
 import type { Answer, Call } from '../executor/executor.js'
-import type { At, Flat, Laid, Made, SchemaAt, Taken, WorkedParameters, WorkedTags } from '../executor/schema-types.js'
+import type { At, Flat, Laid, Made, MapOf, SchemaAt, Taken, WorkedParameters, WorkedTags } from '../executor/schema-types.js'
 import type { Join } from '../graph/graph.js'
 import type { Inputs } from '../post/inputs.js'
 import type { MapOptions, PostOptions } from '../post/options.js'
@@ -112,10 +112,10 @@ export type EndpointsOf<Uses, Answer, External, Rebound> = External extends true
  * @typeParam Endpoints what its executors answer, `'*'` being all others
  * @typeParam Out the tags of the documents that come out, by endpoint
  */
+// They are inferred from it, and it has none of them: the compiler need not compare them, however many executors they are of.
+// biome-ignore lint/correctness/noUnusedVariables: see above
 export interface FlowTypes<Endpoints extends string, Out, D extends AnyDetails> {
-  endpoints: Endpoints
-  out: Out
-  details: D
+  readonly __known: true
 }
 
 export interface FlowDetails<Named, Last, LastName extends string, Loose extends string, Ends, Says, Checks, J extends Join> {
@@ -234,12 +234,18 @@ type Spoken<Saying, Of extends keyof AnySaid> = { [On in keyof Saying]: unknown 
 type AnySaid = Said<unknown, unknown, unknown, unknown, unknown>
 type Of<Saying, On, What extends keyof AnySaid> = At<Saying, On> extends infer One ? ([One] extends [never] ? unknown : (One & AnySaid)[What]) : never
 
-type Passed<In, Saying> = [Spoken<Saying, 'gives'>] extends [never] ? In : { [On in keyof In | keyof Saying]: Laid<At<In, On>, Of<Saying, On, 'gives'>> }
+type Passed<In, Saying> = [Spoken<Saying, 'gives'>] extends [never]
+  ? In
+  : MapOf<{ [On in keyof In | keyof Saying]: [On, Laid<At<In, On>, Of<Saying, On, 'gives'>>] }[keyof In | keyof Saying]>
 
 /** What documents have to come with, as nobody before gives it. */
 type Unmet<Checks, In, Saying> = [Spoken<Saying, 'checks'>] extends [never]
   ? Checks
-  : { [On in keyof Checks | keyof In | keyof Saying]: Both<At<Checks, On>, Without<Of<Saying, On, 'checks'>, At<In, On>>> }
+  : MapOf<
+      {
+        [On in keyof Checks | keyof In | keyof Saying]: [On, Both<At<Checks, On>, Without<Of<Saying, On, 'checks'>, At<In, On>>>]
+      }[keyof Checks | keyof In | keyof Saying]
+    >
 type Without<Asked, Given> = unknown extends Asked ? unknown : unknown extends Given ? Asked : Omit<Asked, KeyOf<Given>>
 type Both<One, Other> = unknown extends One ? Other : unknown extends Other ? One : One & Other
 
