@@ -242,7 +242,7 @@ const MUTATIONS = [
     'test/executor/executor.ts',
     '204: what an executor leaves among the',
   ],
-  ['lib/post/options.ts', 'options?.prefetch ?? prefetch,', 'options?.prefetch,', 'test/post/post.ts', 'P4, R22–R24: never more than prefetch requests'],
+  ['lib/post/options.ts', 'options.prefetch ?? prefetch,', 'options?.prefetch,', 'test/post/post.ts', 'P4, R22–R24: never more than prefetch requests'],
   [
     'lib/flow/flow.ts',
     'error === undefined && !partial ? docs',
@@ -463,7 +463,7 @@ const MUTATIONS = [
   ['lib/post/iterables.ts', 'await this.return().catch(ignore)', '', 'test/post/post.ts', 'R160: a promise that is rejected is a failure'],
   ['lib/post/iterables.ts', 'if (!reading) this.#close()', '', 'test/post/post.ts', 'R1, R5: a source whose item is no document is'],
   ['lib/post/iterables.ts', 'this.position++', '', 'test/post/post.ts', '216: a batch whose first document is bad sends'],
-  ['lib/post/options.ts', ' ?? options?.maxDocuments ?? prefetchDocuments', '', 'test/post/post.ts', 'prefetchDocuments of a Flow is that of its posts'],
+  ['lib/post/options.ts', ' ?? options.maxDocuments ?? prefetchDocuments', '', 'test/post/post.ts', 'prefetchDocuments of a Flow is that of its posts'],
   ['lib/post/answers.ts', '() => discard(inputs),', '', 'test/post/post.ts', 'return() closes a stream once'],
   ['lib/post/post.ts', 'prefetch || Infinity', 'prefetch || 16', 'test/post/post.ts', 'P4: the option of a post wins over the Flow’s;'],
   ['lib/post/post.ts', 'if (!partial) all.extend', 'all.extend', 'test/post/parts.ts', 'P2, P14: docs(), drain() and transform() see'],

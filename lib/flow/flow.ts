@@ -1,4 +1,4 @@
-import { FlowBuildError, FlowStateError } from '../base/errors.js'
+import { FlowBuildError, FlowStateError, optionRange } from '../base/errors.js'
 import type { LoadConfigOptions } from '../config/reading.js'
 import type { SaveConfigOptions } from '../config/save.js'
 import type { Document } from '../doc/document.js'
@@ -296,7 +296,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
     this.#state = 'closing'
     for (const unblock of this.#blocked) unblock()
     try {
-      await this.#running!.close(this.options.closeTimeout, this.#refusal())
+      // What is cut off hears why, and not what a new request does.
+      const reason = new FlowStateError('ERR_FLOW_CLOSED', `${this.name} was closed, and this was not done in the time that it had (closeTimeout)`)
+      await this.#running!.close(this.options.closeTimeout, reason)
     } finally {
       this.#running = undefined
       this.#state = 'closed'
@@ -418,6 +420,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
     const { on = '/', ...rest } = options
     this.#ready(on)
     checkPostOptions(typeof options === 'object' ? rest : options)
+    // What leaves documents out would shift all that come behind.
+    for (const name of ['resultsInOrder', 'continueOnError', 'onError', 'onFailure'])
+      if ((rest as any)[name] !== undefined) throw optionRange(name, 'left out: map() gives a document for each input, in order', (rest as any)[name])
     return new Eventual(
       () => import('../post/one-to-one.js'),
       ({ oneToOne }) => oneToOne(this, on, inputs, withDefaults(rest as PostOptions, this.options)),

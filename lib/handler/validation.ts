@@ -297,11 +297,38 @@ function wanted<T>(scope: Scope, pending: Promise<T>): Promise<T> {
 
 function ask(schema: StandardSchemaV1, value: unknown): Result | Promise<Result> {
   try {
-    const result = schema['~standard'].validate(value)
+    const result = askZod(schema as Zod, value) ?? schema['~standard'].validate(value)
     return isThenable(result) ? Promise.resolve(result).then(known, failed) : known(result)
   } catch (error) {
     return failed(error)
   }
+}
+
+/** zod 4, as far as it is asked in its own way. */
+interface Zod extends StandardSchemaV1 {
+  readonly _zod?: { run?(payload: { value: unknown; issues: unknown[] }, context: { async: boolean }): ZodPayload | Promise<ZodPayload> }
+  safeParseAsync?(value: unknown): Promise<{ readonly error?: { readonly issues: Issues } }>
+}
+
+interface ZodPayload {
+  readonly value: unknown
+  readonly issues: readonly unknown[]
+}
+
+/**
+ * zod (4.6) answers the standard's question synchronously first. Where a check is asynchronous, it is begun, given up, and asked again; and what it rejects with is heard by
+ * nobody then, which ends the process. Asked like this, it is asked once. @returns undefined where it is no such schema, and for what it found wrong at once
+ */
+function askZod(schema: Zod, value: unknown): Promise<Result> | Result | undefined {
+  if (schema._zod?.run === undefined || schema.safeParseAsync === undefined) return undefined
+  const pending = schema._zod.run({ value, issues: [] }, { async: true })
+  if (!isThenable(pending)) return (pending as ZodPayload).issues.length === 0 ? { value: (pending as ZodPayload).value } : undefined
+  return (pending as Promise<ZodPayload>).then(async ({ value: given, issues }): Promise<Result> => {
+    if (issues.length === 0) return { value: given }
+    // In words, which zod finds at its own door alone.
+    const { error } = await schema.safeParseAsync!(value)
+    return error === undefined ? { value: given } : { issues: error.issues }
+  })
 }
 
 function failed(error: unknown): { readonly issues: Issues } {

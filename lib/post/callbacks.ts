@@ -100,7 +100,11 @@ export class Callbacks {
         failure ??= thrown
       }
     }
-    if (onFailure !== undefined) for (const one of response.failures) await run('onFailure', () => onFailure(one, response))
+    for (const one of response.failures) {
+      if (onFailure !== undefined) await run('onFailure', () => onFailure(one, response))
+      // Who hears of failures, and not of these by themselves, hears of these, too: an outage would look like success.
+      else if (error === undefined) await run('onError', () => onError?.(response, one.error))
+    }
     if (error === undefined) await run('onDone', () => onDone?.(response))
     else await run('onError', () => onError?.(response, error))
     if (scope.aborted) throw scope.reason

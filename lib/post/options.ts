@@ -55,7 +55,10 @@ export interface PostOptions<P extends object = Parameters, T extends object = T
   flushAfter?: number | undefined
   /** Called for each response without an error, and awaited before it is handed on. */
   onDone?: ((response: Response<T>) => unknown) | undefined
-  /** Called for each failed response, and awaited. With it, or with `continueOnError`, failed responses are handed on and do not end the iteration. */
+  /**
+   * Called for each failed response, and awaited. With it, or with `continueOnError`, failed responses are handed on and do not end the iteration. Without `onFailure`,
+   * it is called for each document that failed, too, with the response, which is none of failure.
+   */
   onError?: ((response: Response<T>, error: Error) => unknown) | undefined
   /** Called for each response after the others, whether they threw or not, and awaited. */
   onAlways?: ((response: Response<T>) => unknown) | undefined

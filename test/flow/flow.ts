@@ -778,4 +778,25 @@ test('map() gives a document for each, in the order of the inputs, and ends in i
   assert.throws(() => flow.map([]), /is not open/)
 })
 
+test('map() refuses what would leave documents out, when it is called', async () => {
+  await using flow = await new Flow().add({ uses: () => {} }).open()
+  for (const options of [{ continueOnError: true }, { onError() {} }, { onFailure() {} }, { resultsInOrder: false }])
+    assert.throws(
+      () => flow.map(['a'], options as object),
+      (error: Error) => (error as { code?: string }).code === 'ERR_OPTION_RANGE' && error.message.includes(Object.keys(options)[0]!),
+    )
+  assert.is((await flow.map(['a'], { continueOnError: undefined } as object).toArray()).length, 1)
+})
+
+test('what close() cuts off hears that its time was over, and not what a new request does', async () => {
+  const flow = await new Flow({ closeTimeout: 1 }).add({ uses: () => new Promise<void>(() => {}) }).open()
+  const failed = flow
+    .post('/', ['a'])
+    .drain()
+    .catch((error: Error) => error.message)
+  await turn()
+  await flow.close()
+  assert.match((await within(5000, failed)) as string, /had \(closeTimeout\)/)
+})
+
 test.run()

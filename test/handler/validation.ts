@@ -762,4 +762,33 @@ test('where no schema is given, nothing stands in the way', async () => {
   assert.is(called, 0)
 })
 
+test('an asynchronous check of zod is asked once a document, and what it rejects with fails that document alone', async () => {
+  const asked: string[] = []
+  const known = async (user: string): Promise<boolean> => {
+    asked.push(user)
+    if (user === 'down') throw new Error('the database is down')
+    return user !== 'unknown'
+  }
+  await using flow = await new Flow()
+    .add({ name: 'users', uses: () => {}, input: { tags: z.object({ user: z.string().refine(known, 'no such user') }) } })
+    .open()
+  const docs = ['ann', 'unknown', 'down', 'bob'].map((user) => ({ tags: { user } }))
+  const [response] = await flow.post('/', docs, { continueOnError: true }).toArray()
+  assert.equal(
+    response!.docs.map(({ tags }) => tags.user),
+    ['ann', 'bob'],
+  )
+  assert.equal(
+    response!.failures.map(({ error }) => [error.code, /no such user|the database is down/.exec(error.message)?.[0]]),
+    [
+      ['ERR_EXECUTOR_INPUT', 'no such user'],
+      ['ERR_EXECUTOR', 'the database is down'],
+    ],
+  )
+  assert.equal(
+    asked.filter((user) => user === 'ann' || user === 'bob'),
+    ['ann', 'bob'],
+  )
+})
+
 test.run()

@@ -445,4 +445,21 @@ test('a request fails, then the input, before the callbacks had their turn: what
   assert.equal(called, ['first', 'late'])
 })
 
+test('onError hears of documents that failed, where there is no onFailure', async () => {
+  await using flow = await new Flow()
+    .add({
+      uses: (call) => {
+        call.fail(call.docs[0]!, new Error('the API is down'))
+      },
+    })
+    .open()
+  const told: string[] = []
+  const onError = (_: unknown, error: Error): void => void told.push(error.message)
+  await flow.post('/', ['a', 'b'], { onError }).drain()
+  assert.is(told.length, 1)
+  assert.match(told[0]!, 'the API is down')
+  await flow.post('/', ['a', 'b'], { onError, onFailure: () => {} }).drain()
+  assert.is(told.length, 1)
+})
+
 test.run()
