@@ -320,7 +320,11 @@ type MisfitOf<Given, Asked> = unknown extends Given
   ? never
   : Given extends unknown
     ? {
-        [K in keyof Given & keyof Asked]: Pick<Given, K> extends Pick<Asked, K> ? never : WrongTag<K, Given[K], Required<Asked>[K]>
+        [K in keyof Given & keyof Asked]: unknown extends Given[K]
+          ? never
+          : Pick<Given, K> extends Pick<Asked, K>
+            ? never
+            : WrongTag<K, Given[K], Required<Asked>[K]>
       }[keyof Given & keyof Asked]
     : never
 
@@ -377,14 +381,21 @@ type AtTop<Asked> = All<Asked extends [infer P, infer Name extends string] ? P &
 type ByName<Asked> = All<
   Asked extends [infer P, infer Name extends string] ? ([Name] extends [never] ? P : Partial<P> & { readonly [name in Name]: P }) : never
 >
+type ByKey<Asked> = All<
+  Asked extends [infer P, infer Name extends string]
+    ? [Name] extends [never]
+      ? P
+      : Partial<P> & { readonly [K in keyof P as `${Name}__${K & string}`]: P[K] }
+    : never
+>
 
 /**
  * The parameters of requests to an endpoint: those that executors say they take are checked, others may be there too. Those that must be there are for
- * all executors, or for each under its name.
+ * all executors, or for each under its name, or with it (`name__top`).
  */
 export type ParametersFor<Known, On extends string> = [AskedOf<Known, On>] extends [never]
   ? Parameters
-  : ({} extends AtTop<AskedOf<Known, On>> ? AtTop<AskedOf<Known, On>> : AtTop<AskedOf<Known, On>> | ByName<AskedOf<Known, On>>) &
+  : ({} extends AtTop<AskedOf<Known, On>> ? AtTop<AskedOf<Known, On>> : AtTop<AskedOf<Known, On>> | ByName<AskedOf<Known, On>> | ByKey<AskedOf<Known, On>>) &
       Readonly<Record<string, unknown>>
 
 type AskedOf<Known, On extends string> = [Known] extends [never]

@@ -116,6 +116,12 @@ const asking = new Flow().add({ name: 'find', uses: Find })
 asking.post('/search', 'x', { parameters: { top: 5 } })
 asking.post('/search', 'x', { parameters: { top: 5, other: true } })
 asking.search('x', { parameters: { find: { top: 5 } } })
+asking.search('x', { parameters: { find__top: 5 } })
+asking.search('x', { parameters: { find__top: 5, find__lang: 'en', other: true } })
+// @ts-expect-error: top is a number
+asking.search('x', { parameters: { find__top: 'five' } })
+// @ts-expect-error: find is who asks
+asking.search('x', { parameters: { fnid__top: 5 } })
 asking.transform('/search', { parameters: { top: 5 } })
 asking.map('x', { on: '/search', parameters: { top: 5 } })
 asking.index('x')

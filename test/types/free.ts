@@ -140,6 +140,8 @@ new Flow()
   .add({ name: 'x', uses: A })
   .add({ needs: ['executor0', 'x'] })
   .post('/a')
+// What is there, though of no known type, may be right
+new Flow().add({ uses: (_: Call<{ a: unknown }>) => {} }).add({ uses: (_: Call<{ a: string }>) => {} })
 // Helpers that build on any Flow
 function longer<N extends string>(flow: Flow<N>) {
   return flow.add({ name: 'more', uses: A }).add({ needs: 'more', uses: Ask })
