@@ -212,7 +212,11 @@ export class Replicas implements Handler {
     // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
     if (replica.dealing) return
     replica.dealing = true
-    while (replica.load < this.#settings.concurrency && Math.min(own.since, any.since) < Infinity) (any.since < own.since ? any : own).shift(replica)
+    while (replica.load < this.#settings.concurrency) {
+      const [first, other] = any.since < own.since ? [any, own] : [own, any]
+      // Nobody waits, or those whose time is up, who leave in this turn.
+      if (!first.shift(replica) && !other.shift(replica)) break
+    }
     replica.dealing = false
   }
 }

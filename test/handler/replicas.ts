@@ -792,6 +792,50 @@ for (const hears of [true, false])
     if (hears) await within(2000, Promise.all(answers))
   })
 
+test('217: a replica that is free begins nothing for those whose time is up, and waits for nobody to say so', async () => {
+  const doors: (() => void)[] = []
+  const handle = (): Promise<void> => new Promise((resolve) => doors.push(resolve))
+  for (const polling of ['ANY', 'ALL'] as const) {
+    const replicas = new Replicas(
+      [0, 1].map(() => ({ accepts: () => true, handle })),
+      { name: 'x', concurrency: 1, polling, background: new Background(undefined) },
+    )
+    /** Asked too often, it is asked for ever: this process would never end. */
+    let looks = 0
+    const over = {
+      watched: true,
+      get left(): number {
+        if (++looks > 1000) throw new Error('it is asked again and again')
+        return -1
+      },
+    }
+    const ask = (deadline?: Scope['deadline']): { scope: Scope; answer: Promise<void> } => {
+      const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+      request.scope.deadline = deadline
+      const answer = Promise.resolve(replicas.handle(request))
+      answer.catch(() => {})
+      return { scope: request.scope, answer }
+    }
+    const busy = polling === 'ALL' ? [ask()] : [ask(), ask()]
+    await turn()
+    const late = ask(over)
+    const last = ask({ watched: true, left: 60_000 })
+    await turn()
+    assert.is(doors.length, 2, polling)
+    for (const open of doors.splice(0)) open()
+    await turn()
+    assert.is(doors.length, polling === 'ALL' ? 2 : 1, `${polling}: the last goes before it`)
+    for (const open of doors.splice(0)) open()
+    await within(2000, Promise.all([...busy, last].map(({ answer }) => answer)))
+    late.scope.abort(new Error('late'))
+    assert.is((await failure(late.answer)).message, 'late')
+    const next = ask()
+    await turn()
+    for (const open of doors.splice(0)) open()
+    await within(2000, next.answer)
+  }
+})
+
 test('R57: all through, no rejection was left unhandled', async () => {
   await turn()
   assert.is(unhandled, 0)
