@@ -317,6 +317,28 @@ test('217: a stream whose post was given up while it was connected is over, and 
   assert.is(stream.takes(new Request(new Header('/', {}), new DocumentArray(), scope), ''), false)
 })
 
+test('217: a stream is left to its server where the time of all is up, and taken back at once where one was given up before', async () => {
+  for (const [left, expected] of [
+    [0, ['end']],
+    [1000, ['cancel']],
+    [undefined, ['cancel']],
+  ] as const) {
+    const told: string[] = []
+    const call = Object.assign(new EventEmitter(), { readableLength: 0, cancel: () => told.push('cancel'), end: () => told.push('end'), write: () => true })
+    const options = { address: 'somewhere', key: '', failure: () => new Error('no'), encodeInTurns: () => new Uint8Array(), limit: Infinity }
+    const stream = new SharedStream(call as never, new Scope(), options as never)
+    const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    void stream.ask(request, left === undefined ? undefined : { left }).catch(() => {})
+    await turn()
+    stream.forget(request)
+    stream.close(undefined)
+    assert.equal(told, expected)
+    stream.close(undefined)
+    assert.is(told.at(-1), 'cancel', 'who asks twice means it')
+    call.emit('status')
+  }
+})
+
 test('217: what is late at a Client is ended by the server, whose connections hear of few calls that are taken back', async () => {
   const reasons: unknown[] = []
   const all = deferred<void>()

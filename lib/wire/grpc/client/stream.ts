@@ -15,6 +15,8 @@ import { isShell, Waiting } from './pending.js'
 
 /** Milliseconds that a server is given to end what is late by itself, beyond the time that it had. */
 const LATE = 1000
+/** Milliseconds by which a timer may be early. */
+const EARLY = 2
 
 export interface LaneOptions extends Answering {
   /** What its requests have in common: for whom they are made. */
@@ -24,6 +26,11 @@ export interface LaneOptions extends Answering {
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
   decode(bytes: Uint8Array): Message
   readonly failure: Failure
+}
+
+/** Whether its time is up. Timers may be early by a moment. */
+function isOver({ deadline }: Waiting): boolean {
+  return deadline !== undefined && deadline.left < EARLY
 }
 
 /** One stream to a server, for requests that belong together: answers find their requests by id. */
@@ -131,8 +138,9 @@ export class SharedStream {
   /** Ends it now, whoever waits. */
   close(reason: unknown): void {
     // Servers end by themselves what came with a time that is up. To take back as many calls as are late in an overload would cost all others their
-    // connection: nghttp2 hears of a thousand, and of 33 more a second. Who asks a second time means it.
-    const late = this.#waiting.size === 0 && this.#gone.size > 0 && !this.#leaving
+    // connection: nghttp2 hears of a thousand, and of 33 more a second. Of what was given up before, as of a piece that could not be taken, they know
+    // nothing yet. Who asks a second time means it.
+    const late = this.#waiting.size === 0 && this.#gone.size > 0 && !this.#leaving && [...this.#gone.values()].every(isOver)
     this.#leaving = true
     this.#fail(reason)
     const cancel = (): void => this.#call.cancel()
