@@ -645,7 +645,7 @@ const MUTATIONS = [
   ['lib/request/request.ts', 'return this.#target?.(executor) ?? true', 'return true', 'test/post/post.ts', 'P6'],
   [
     'lib/request/request.ts',
-    'return this.#empty ? {} : parametersFor!(this.parameters, names)',
+    'return this.#empty ? {} : parametersFor!(this.parameters, names, without)',
     'return this.#empty ? {} : this.parameters',
     'test/post/post.ts',
     'P5',

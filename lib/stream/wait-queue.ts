@@ -10,9 +10,8 @@ import type { Scope } from './scope.js'
 // Of one tenant: first come, first served, as long as that serves. Once the time of some was up, here or behind it, more comes than is served: in the order in
 // which they came, each would then get its turn when its time is nearly over, and all work would be for nobody. So for as long as that
 // goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. Not those that were given more: one that
-// has more time left than who came last goes before it. (Adaptive LIFO, as in folly's
-// and Dropbox's servers; first in, first out at ten times of what can be done serves a quarter of it in time.) Who has no time to keep
-// is not passed by for ever: it is served once nobody who came before it waits.
+// has more time left than who came last goes before it. Who has no time to keep is not passed by for ever: it is served once nobody who came before it
+// waits. (Adaptive LIFO: see "Fail at Scale", ACM Queue 2015.)
 
 /** Somebody who waits, until nobody wants what comes of it any more. */
 export interface Asking {

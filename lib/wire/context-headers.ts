@@ -38,8 +38,8 @@ const GRACE = 25
 /** What came with a call, for all requests of it. */
 export interface CallContext {
   readonly identity?: Identity | undefined
-  /** Where it came from, where that is known: who is not known is one with all from there. */
-  readonly address?: string | undefined
+  /** Whose turns its requests take: see `tenantOf()`. Made once a call, however many requests it brings. */
+  readonly tenant?: string | undefined
   readonly headers?: ContextHeaders | undefined
   readonly deadline?: TimeLeft | undefined
 }
@@ -72,7 +72,7 @@ export function readTimeout(value: unknown): TimeLeft | undefined {
  * @throws as {@link readTimeout} does
  */
 export function callContext(get: (name: string) => string | undefined, identity: Identity | undefined, address: string | undefined): CallContext {
-  return { identity, address, headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
+  return { identity, tenant: tenantOf(identity, address), headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
 }
 
 /**
@@ -86,15 +86,15 @@ export function requestContext(header: Readonly<Record<string, unknown>> | undef
   return headers === undefined && deadline === undefined ? call : { ...call, headers: headers ?? call?.headers, deadline: deadline ?? call?.deadline }
 }
 
-/** Whose turns it takes: those of who asks, else of all from its address. */
-export function tenantOf({ identity, address }: CallContext): string | undefined {
+/** Whose turns a request takes: those of who asks, else of all from the address that it came from, where that is known. */
+export function tenantOf(identity: Identity | undefined, address: string | undefined): string | undefined {
   return identity === undefined ? address : JSON.stringify(identity)
 }
 
 /** Gives a request what came with it. @returns lets go of the time that it has */
-export function bring(request: Request, { identity, address, headers, deadline }: CallContext): (() => void) | undefined {
+export function bring(request: Request, { identity, tenant, headers, deadline }: CallContext): (() => void) | undefined {
   request.identity = identity
-  request.tenant = tenantOf({ identity, address })
+  request.tenant = tenant
   request.contextHeaders = headers
   if (deadline === undefined) return undefined
   const scope = request.scope.child()

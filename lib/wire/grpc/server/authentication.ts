@@ -4,7 +4,7 @@ import type { Metadata } from '@grpc/grpc-js'
 import { Scope } from '../../../stream/scope.js'
 import { type Aim, type Authenticator, type Caller, CHALLENGE, type Denial, type Verdict } from '../../authentication.js'
 import { Place } from '../../caller.js'
-import { type CallContext, IDENTITY_HEADER, readHeaders } from '../../context-headers.js'
+import { type CallContext, IDENTITY_HEADER, readHeaders, tenantOf } from '../../context-headers.js'
 import { readIdentity, writeIdentity } from '../../identity.js'
 import { METHODS, serviceOf } from '../methods.js'
 import { STATUS } from '../status.js'
@@ -41,9 +41,10 @@ function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied,
 export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number; getPeer(): string }): CallContext {
   const { metadata } = call
   const [noted] = metadata.get(IDENTITY_HEADER)
+  const identity = noted === undefined ? undefined : readIdentity(String(noted))
   return {
-    identity: noted === undefined ? undefined : readIdentity(String(noted)),
-    address: call.getPeer().replace(/:\d+$/, ''),
+    identity,
+    tenant: tenantOf(identity, call.getPeer().replace(/:\d+$/, '')),
     headers: readHeaders((name) => metadata.get(name).join() || undefined),
     deadline: timeLeftOf(call),
   }

@@ -3,7 +3,7 @@ import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
-import { requestContext, tenantOf } from '../../context-headers.js'
+import { requestContext } from '../../context-headers.js'
 import type { Numbering } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import { answer, type Message, sealed, unwritten } from '../../message.js'
@@ -62,7 +62,7 @@ export class CallsUnderWay {
     const given: unknown = message.parameters[RESULTS]
     // Its time runs from here on, also while it waits for its place.
     const context = requestContext(message.headers, message.context)
-    const place = new Seat(share, scope, context && tenantOf(context))
+    const place = new Seat(share, scope, context?.tenant)
     const hand = async (part: Message): Promise<void> => {
       place.rest()
       try {

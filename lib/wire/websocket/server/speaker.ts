@@ -9,7 +9,7 @@ import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { type Authenticator, CHALLENGE, type Denial } from '../../authentication.js'
 import { NodeCaller } from '../../caller.js'
-import { readHeaders } from '../../context-headers.js'
+import { readHeaders, tenantOf } from '../../context-headers.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import type { Identity } from '../../identity.js'
@@ -130,7 +130,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     socket.on('close', () => this.#sockets.delete(socket))
     if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
     // A time for all requests there would ever be means nothing: each says its own.
-    const context = { identity, address: stream.remoteAddress, headers: readHeaders((name) => headers[name]) }
+    const context = { identity, tenant: tenantOf(identity, stream.remoteAddress), headers: readHeaders((name) => headers[name]) }
     const session = new Session(this.handler, socket, stream, wanted, this.settings, context)
     this.#sessions.add(session)
     const leave = this.#drain.enter(() => session.close())
