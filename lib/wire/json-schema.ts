@@ -1,4 +1,5 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
+import { isPlainObject } from '../doc/json.js'
 
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -52,19 +53,15 @@ const NAMED = ['properties', 'patternProperties', '$defs', 'definitions', 'depen
 
 /** A schema with other keywords, in all the schemas in it too; undefined takes one out. */
 function mapped(schema: JsonSchema, change: (keyword: string, value: unknown) => unknown): JsonSchema {
-  const inner = (value: unknown): unknown => (Array.isArray(value) ? value.map(inner) : isObject(value) ? mapped(value, change) : value)
+  const inner = (value: unknown): unknown => (Array.isArray(value) ? value.map(inner) : isPlainObject(value) ? mapped(value, change) : value)
   const changed = Object.entries(schema).flatMap(([keyword, value]) => {
     const other = change(keyword, value)
     if (other === undefined) return []
     if (LITERAL.includes(keyword)) return [[keyword, other] as const]
-    const named = NAMED.includes(keyword) && isObject(other)
+    const named = NAMED.includes(keyword) && isPlainObject(other)
     return [[keyword, named ? Object.fromEntries(Object.entries(other).map(([name, one]) => [name, inner(one)])) : inner(other)] as const]
   })
   return Object.fromEntries(changed)
-}
-
-export function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** What may be there of an object, but for properties of which others say more. */

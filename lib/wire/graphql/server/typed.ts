@@ -21,9 +21,10 @@ import {
 } from 'graphql'
 import { say } from '../../../base/errors.js'
 import type { Document } from '../../../doc/document.js'
+import { isPlainObject } from '../../../doc/json.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import type { Handler } from '../../../request/handler.js'
-import { isObject, type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
+import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
 import { type Context, docs } from './docs.js'
 import { documentFields, ofDocuments } from './input.js'
@@ -242,7 +243,7 @@ class Shapes {
       case 'number':
         return GraphQLFloat
       case 'array': {
-        if (!isObject(schema.items)) return JSONScalar
+        if (!isPlainObject(schema.items)) return JSONScalar
         const { inner, nullable } = withoutNull(schema.items, root)
         const item = this.#type(name, inner, root)
         return new GraphQLList(nullable ? item : new GraphQLNonNull(item))
@@ -259,7 +260,7 @@ class Shapes {
     let known = this.#known.get(root)
     if (known === undefined) this.#known.set(root, (known = new Map()))
     let type = known.get(ref)
-    if (type === undefined && isObject(found)) {
+    if (type === undefined && isPlainObject(found)) {
       const word = /\w+$/.exec(ref)?.[0] ?? ''
       // What comes back to itself with no object in between has no type: those look into theirs later.
       known.set(ref, JSONScalar)
@@ -280,7 +281,7 @@ class Shapes {
 
 /** Some are true or false, and some that a library gives are none: nothing is said of those. */
 function shapeOf(value: unknown): JsonSchema {
-  return isObject(value) ? value : {}
+  return isPlainObject(value) ? value : {}
 }
 
 /** Where a reference leads. */

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { isPlainObject } from '../../../doc/json.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
-import { isObject, type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
+import { type JsonSchema, jsonSchemaOf, typeName } from '../../json-schema.js'
 
 // What Executors of Jina say of their endpoints to gateways that speak docarray ≥ 0.30 (EndpointsProto.schemas): those make Python classes of it, by which they
 // read and write documents. So it is said where what comes in is known, and nowhere else: a class without a field drops it.
@@ -65,7 +66,7 @@ function propertiesOf(described: readonly (Described & Partial<Leaving>)[], side
 /** @returns undefined where no property is said */
 function united(schemas: readonly StandardSchemaV1[], side: 'input' | 'output', but: readonly string[] = []): JsonSchema | undefined {
   const all = schemas.flatMap((schema) => Object.entries(jsonSchemaOf(schema, side)?.properties ?? {})).filter(([name]) => !but.includes(name))
-  return all.length === 0 ? undefined : Object.fromEntries(all.map(([name, property]) => [name, field(name, isObject(property) ? property : {})]))
+  return all.length === 0 ? undefined : Object.fromEntries(all.map(([name, property]) => [name, field(name, isPlainObject(property) ? property : {})]))
 }
 
 const PLAIN: readonly unknown[] = ['string', 'integer', 'number', 'boolean']
@@ -74,6 +75,6 @@ const PLAIN: readonly unknown[] = ['string', 'integer', 'number', 'boolean']
 function field(title: string, { type, items, description, default: given }: JsonSchema): JsonSchema {
   const about = { title, ...(typeof description === 'string' && { description }), ...(given !== undefined && { default: given }) }
   if (PLAIN.includes(type)) return { ...about, type }
-  const item = isObject(items) ? items.type : undefined
+  const item = isPlainObject(items) ? items.type : undefined
   return type === 'array' && PLAIN.includes(item) ? { ...about, type, items: { type: item } } : about
 }
