@@ -68,9 +68,9 @@ export function numeric(name: string, value: unknown, expected: string, fits: bo
   if (!fits) throw optionRange(name, expected, value)
 }
 
-/** Integers; Infinity, where nothing is too large. */
-export function integers(least: number, most = Infinity): Rule {
-  const expected = most < Infinity ? `an integer from ${least} to ${most}` : `an integer ≥ ${least}, or Infinity`
+/** Integers; Infinity, where nothing is too large. @param or what else may be said, before a comma */
+export function integers(least: number, most = Infinity, or = ''): Rule {
+  const expected = or + (most < Infinity ? `an integer from ${least} to ${most}` : `an integer ≥ ${least}, or Infinity`)
   // What is left of Infinity is NaN.
   return (name, value) => numeric(name, value, expected, value >= least && value <= most && !(value % 1))
 }
@@ -78,6 +78,10 @@ export function integers(least: number, most = Infinity): Rule {
 /** 0 is Infinity's other name where it means "no bound". */
 export const count = integers(0)
 export const some = integers(1)
+
+export function share(name: string, value: unknown): void {
+  numeric(name, value, 'a number ≥ 0, or Infinity', (value as number) >= 0)
+}
 
 /** Timers that are longer fire at once on every platform. */
 function span(least: number): Rule {
@@ -104,6 +108,11 @@ export function retries(name: string, value: unknown): void {
     check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
     count(`attempts of ${name}`, (value as Retries).attempts)
   }
+}
+
+/** Bytes, or a text such as `'512m'`. */
+export function memory(name: string, value: unknown): void {
+  if (typeof value === 'object' || !/^[1-9]\d*[kmg]?$/i.test(value as string)) throw optionRange(name, "bytes, or '512m'", value)
 }
 
 export function abortSignal(name: string, value: unknown): void {

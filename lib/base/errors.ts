@@ -1,3 +1,5 @@
+import { shortage } from './shortage.js'
+
 /** What every error of sluice has: a stable `code`, and a message that says what to do. */
 export interface Coded extends Error {
   readonly code: string
@@ -95,6 +97,10 @@ export class ConnectionError extends SluiceError {
   readonly requestId: string | undefined
   /** Given where the same request would be refused again: nothing asks again by itself. */
   declare readonly permanent?: true
+  /** Given where whoever is there has too much to do now. */
+  declare readonly busy?: true
+  /** In how many milliseconds to ask again, where that was said. */
+  declare readonly retryAfter?: number
 
   constructor(
     code: 'ERR_UNREACHABLE' | 'ERR_DISCONNECTED' | 'ERR_TIMEOUT' | 'ERR_TLS' | 'ERR_TOO_LARGE' | 'ERR_PROTOCOL' | 'ERR_REFUSED',
@@ -225,6 +231,12 @@ export function say(thrown: unknown): string {
   } catch {
     return 'something that cannot be shown'
   }
+}
+
+/** What an error of the system says, and what to do where something has run out. */
+export function sayOf(error: unknown): string {
+  const advice = shortage(error)
+  return advice === undefined ? say(error) : `${say(error)}. ${advice}`
 }
 
 /** What was thrown, as an Error. */

@@ -1,40 +1,191 @@
+import { now } from './clock.js'
+import type { LogRecord } from './logger.js'
 import { builtin } from './node.js'
 
 /** Loaded with Node alone: elsewhere nobody can subscribe. */
 const diagnostics = /* @__PURE__ */ builtin('diagnostics_channel')
 
 /**
- * What can be heard of by `diagnostics_channel.subscribe('sluice.batch', (message) => …)`, by the name behind `sluice.`, and what each message says.
- * Times are in milliseconds. What a message holds is the library's own: read it, and change nothing. Only `sluice.batch` is told so far; the others have
- * their names and shapes from now on, so that whoever listens, and whoever tells, mean the same.
+ * What happens, for tools: channels of `node:diagnostics_channel`, which Bun and Deno have too. Times are in milliseconds, sizes in bytes. What a message holds is the library's
+ * own: read it, and change nothing but `headers` and `within`. Fields may be added; none is taken away or means something else within a major version. Documents are never in it.
  */
 export interface Events {
-  /** A request, from where it comes in until it is answered. */
-  request: {
-    readonly requestId: string
-    readonly endpoint: string
-    readonly docs: number
-    readonly milliseconds?: number | undefined
-    readonly error?: unknown
-  }
-  /** An executor has a request, and gave it back. */
-  executor: {
+  /** A partial answer is handed on: the next that an executor gives for a request. */
+  part: {
     readonly executor: string
     readonly requestId: string
     readonly endpoint: string
-    readonly milliseconds?: number | undefined
-    readonly error?: unknown
+    /** Which one it is of its request, from 0. */
+    readonly ordinal: number
+    /** How many documents it has, or tells of. */
+    readonly docs: number
+    /** The call of the executor that gives it: the message of `executor`. */
+    readonly call: Traces['executor']
   }
-  /** Documents of several requests go to an executor as one. */
-  batch: { readonly executor: string; readonly requestId: string; readonly endpoint: string; readonly docs: number; readonly requests: number }
-  /** A connection begins, or ends. */
-  connection: { readonly address: string; readonly state: 'open' | 'closed'; readonly error?: unknown }
-  /** An instance of an executor begins, or ends. */
-  place: { readonly executor: string; readonly shardId: number; readonly state: 'open' | 'closed'; readonly error?: unknown }
+  /** A message came or went over the network. */
+  bytes: {
+    /** Who tells: a server of what it was asked and has answered, a client of what it has asked and was answered. */
+    readonly side: 'server' | 'client'
+    readonly direction: 'received' | 'sent'
+    readonly protocol: Protocol
+    readonly bytes: number
+  }
+  /** A connection begins, or ends: at a server one of a client, at a client one that it opened. */
+  connection: { readonly side: 'server' | 'client'; readonly address: string; readonly state: 'open' | 'closed'; readonly error?: unknown }
+  /** An instance of an executor begins (`again`: after its end), or ends: by itself where there is an `error`. */
+  place: { readonly executor: string; readonly shardId: number; readonly state: 'open' | 'closed'; readonly again?: boolean; readonly error?: unknown }
+  /** What an executor measured itself: see `monitor()` of sluice/telemetry. */
+  monitor: { readonly name: string; readonly documentation: string; readonly executor: string; readonly milliseconds: number; readonly error?: unknown }
+  /** Something begins or ends that people read of in the log: each time, while the log has a line for many. */
+  incident: LogRecord
 }
+
+type Protocol = 'grpc' | 'http' | 'websocket' | 'graphql' | 'nats'
+
+/** What came with a request, and goes on with it: `traceparent`, `tracestate`, `baggage`. */
+type Headers = Readonly<Record<string, string>>
+
+/** How a request came to a server. */
+export interface Arrival {
+  readonly protocol: Protocol
+  /** As the protocol says it: `/jina.JinaRPC/Call`, `POST /index`. */
+  readonly method: string
+}
+
+type Work = () => void | Promise<void>
+
+/** What all messages of a traced work have. */
+interface Traced {
+  /** When it began, in milliseconds as `performance.now()` has them. */
+  began: number
+  /** What the work is run by. A tracer that has contexts of its own puts it here at `start`: it runs what it is given, once and at once, and returns and throws what that does. */
+  within?: ((work: Work) => ReturnType<Work>) | undefined
+  /** How long it took: there from `asyncEnd` on. */
+  milliseconds?: number | undefined
+  /** What it failed at: there from `error` on. */
+  error?: unknown
+}
+
+export interface TracedRequest extends Traced {
+  readonly requestId: string
+  readonly endpoint: string
+  /** How many documents it has: at the end, how many it was answered with. */
+  readonly docs: number
+  /** The W3C context that the request brings, and goes on with. A tracer puts its own here at `start`: it is what executors see, and what goes to those elsewhere. */
+  headers: Headers | undefined
+}
+
+/**
+ * Work with a beginning and an end: each is five channels, `tracing:sluice.request:start` and so on, as `tracingChannel('sluice.request')` names them. `start`: it begins; stores that are bound
+ * there hold for all of it. `end`: it was begun, and may go on. `error`: it failed. `asyncStart` and `asyncEnd`: it is over, whether it took a moment or was done at once. All have the same message.
+ */
+export interface Traces {
+  /** A request, from where it comes into a Flow until it is answered. */
+  request: TracedRequest & {
+    /** The name of the Flow. */
+    readonly flow: string
+    /** Given where it came to a server. */
+    readonly arrival: Arrival | undefined
+    /** Documents that failed while the others went on: at the end. */
+    readonly failures: number
+  }
+  /** An executor has a request, and gives it back: its waits for a batch and a replica, and all tries, are in it. */
+  executor: TracedRequest & { readonly executor: string }
+  /** Documents of one request or several go to an executor as one. `headers` are those that it goes on with. */
+  batch: TracedRequest & {
+    readonly executor: string
+    /** How many requests have documents in it. */
+    readonly requests: number
+    /** Those of them that have any, and their contexts: what the batch is to be linked to. */
+    readonly of: readonly { readonly requestId: string; readonly headers: Headers | undefined }[]
+  }
+  /** A client asks a server: a Client, or a Flow its executor elsewhere. Each try is one. */
+  call: TracedRequest & {
+    readonly address: string
+    readonly protocol: 'grpc' | 'http' | 'websocket' | 'nats'
+    /** The method of gRPC, once it is known: what the server offers, decides. */
+    method: string | undefined
+  }
+}
+
+type Channel = import('node:diagnostics_channel').Channel
+
+/** Kept, as Node forgets those that nobody has. */
+const channels: Partial<Record<keyof Events, Channel | undefined>> = {}
 
 /** Tells those who listen, if there are any: what there is to tell is made for them alone. */
 export function publish<Name extends keyof Events>(name: Name, message: () => Events[Name]): void {
-  const channel = diagnostics?.channel(`sluice.${name}`)
-  if (channel?.hasSubscribers) channel.publish(message())
+  channels[name] ??= diagnostics?.channel(`sluice.${name}`)
+  if (channels[name]?.hasSubscribers) channels[name].publish(message())
+}
+
+/** Tells how long a message is that came or went. */
+export function publishBytes(
+  side: Events['bytes']['side'],
+  direction: Events['bytes']['direction'],
+  protocol: Protocol,
+  message: string | { readonly length: number },
+): void {
+  publish('bytes', () => ({ side, direction, protocol, bytes: typeof message === 'string' ? new TextEncoder().encode(message).length : message.length }))
+}
+
+/** Never heard: for where there are no channels. */
+const SILENT = { hasSubscribers: false } as Channel
+
+/** Work that is traced: its five channels. */
+export class Tracing<Message extends Traced> {
+  readonly #start: Channel
+  readonly #end: Channel
+  readonly #asyncStart: Channel
+  readonly #asyncEnd: Channel
+  readonly #error: Channel
+
+  constructor(name: keyof Traces) {
+    const channel = (event: string): Channel => diagnostics?.channel(`tracing:sluice.${name}:${event}`) ?? SILENT
+    this.#start = channel('start')
+    this.#end = channel('end')
+    this.#asyncStart = channel('asyncStart')
+    this.#asyncEnd = channel('asyncEnd')
+    this.#error = channel('error')
+  }
+
+  /** Whether anybody listens. Nothing else is asked where nobody does: some nanoseconds. */
+  get isHeard(): boolean {
+    return (
+      this.#start.hasSubscribers || this.#asyncEnd.hasSubscribers || this.#error.hasSubscribers || this.#end.hasSubscribers || this.#asyncStart.hasSubscribers
+    )
+  }
+
+  /**
+   * Does the work, and tells of it.
+   * @param undo is run at the end, before it is told
+   */
+  run(message: Message, work: Work, undo?: () => void): ReturnType<Work> {
+    message.began = now()
+    const over = (): void => {
+      undo?.()
+      message.milliseconds = now() - message.began
+      this.#asyncStart.publish(message)
+      this.#asyncEnd.publish(message)
+    }
+    const failed = (error: unknown): void => {
+      message.error = error
+      this.#error.publish(message)
+      over()
+    }
+    let pending: void | Promise<void>
+    try {
+      pending = this.#start.runStores(message, () => (message.within ? message.within(work) : work()))
+    } catch (error) {
+      this.#end.publish(message)
+      failed(error)
+      throw error
+    }
+    this.#end.publish(message)
+    if (pending === undefined) return over()
+    return pending.then(over, (error) => {
+      failed(error)
+      throw error
+    })
+  }
 }

@@ -5,6 +5,8 @@ export interface Part {
   readonly name: string
   open(): void | Promise<void>
   close(): void | Promise<void>
+  /** Lets go of what it holds before it is opened, where it is not going to be. */
+  discard?(): void | Promise<void>
   /** The Flow closes, so nothing is worth waiting for any more. */
   hurry?(): void
 }
@@ -47,5 +49,5 @@ export async function closeAll(parts: readonly Part[]): Promise<void> {
     }
   }
   if (failures.length === 1) throw failures[0]
-  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} executors failed to close`)
+  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} failed to close`)
 }

@@ -4,16 +4,20 @@ interface Modules {
   crypto: typeof import('node:crypto')
   path: typeof import('node:path')
   net: typeof import('node:net')
+  dns: typeof import('node:dns')
   dgram: typeof import('node:dgram')
   worker_threads: typeof import('node:worker_threads')
   tls: typeof import('node:tls')
   http: typeof import('node:http')
   https: typeof import('node:https')
+  v8: typeof import('node:v8')
   zlib: typeof import('node:zlib')
   url: typeof import('node:url')
   os: typeof import('node:os')
   child_process: typeof import('node:child_process')
   async_hooks: typeof import('node:async_hooks')
+  diagnostics_channel: typeof import('node:diagnostics_channel')
+  module: Pick<typeof import('node:module'), 'createRequire'>
 }
 
 /**
@@ -26,16 +30,20 @@ const modules: { readonly [Name in keyof Modules]: () => Promise<Modules[Name]> 
   crypto: () => import('node:crypto'),
   path: () => import('node:path'),
   net: () => import('node:net'),
+  dns: () => import('node:dns'),
   dgram: () => import('node:dgram'),
   worker_threads: () => import('node:worker_threads'),
   tls: () => import('node:tls'),
   http: () => import('node:http'),
   https: () => import('node:https'),
+  v8: () => import('node:v8'),
   zlib: () => import('node:zlib'),
   url: () => import('node:url'),
   os: () => import('node:os'),
   child_process: () => import('node:child_process'),
   async_hooks: () => import('node:async_hooks'),
+  diagnostics_channel: () => import('node:diagnostics_channel'),
+  module: () => import('node:module'),
 }
 
 /** A module of Node. */
@@ -60,13 +68,33 @@ interface Packages {
   ws: typeof import('ws')
   tinyglobby: typeof import('tinyglobby')
   '@resvg/resvg-js': typeof import('@resvg/resvg-js')
+  lmdb: typeof import('lmdb')
+  '@opentelemetry/api': typeof import('@opentelemetry/api')
+  '@opentelemetry/sdk-trace-base': typeof import('@opentelemetry/sdk-trace-base')
+  '@opentelemetry/sdk-metrics': typeof import('@opentelemetry/sdk-metrics')
+  '@opentelemetry/resources': typeof import('@opentelemetry/resources')
+  '@opentelemetry/exporter-trace-otlp-grpc': typeof import('@opentelemetry/exporter-trace-otlp-grpc')
+  '@opentelemetry/exporter-metrics-otlp-grpc': typeof import('@opentelemetry/exporter-metrics-otlp-grpc')
+  '@nats-io/transport-node': typeof import('@nats-io/transport-node')
+  '@nats-io/jetstream': typeof import('@nats-io/jetstream')
 }
 
 const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name]> } = {
   ws: () => import('ws'),
   tinyglobby: () => import('tinyglobby'),
-  // It may not be there, which must not keep a bundle from being made.
+  // They may not be there, which must not keep a bundle from being made.
   '@resvg/resvg-js': () => importHere('@resvg/resvg-js') as Promise<Packages['@resvg/resvg-js']>,
+  lmdb: () => importHere('lmdb') as Promise<Packages['lmdb']>,
+  '@opentelemetry/api': () => importHere('@opentelemetry/api') as Promise<Packages['@opentelemetry/api']>,
+  '@opentelemetry/sdk-trace-base': () => importHere('@opentelemetry/sdk-trace-base') as Promise<Packages['@opentelemetry/sdk-trace-base']>,
+  '@opentelemetry/sdk-metrics': () => importHere('@opentelemetry/sdk-metrics') as Promise<Packages['@opentelemetry/sdk-metrics']>,
+  '@opentelemetry/resources': () => importHere('@opentelemetry/resources') as Promise<Packages['@opentelemetry/resources']>,
+  '@opentelemetry/exporter-trace-otlp-grpc': () =>
+    importHere('@opentelemetry/exporter-trace-otlp-grpc') as Promise<Packages['@opentelemetry/exporter-trace-otlp-grpc']>,
+  '@opentelemetry/exporter-metrics-otlp-grpc': () =>
+    importHere('@opentelemetry/exporter-metrics-otlp-grpc') as Promise<Packages['@opentelemetry/exporter-metrics-otlp-grpc']>,
+  '@nats-io/transport-node': () => importHere('@nats-io/transport-node') as Promise<Packages['@nats-io/transport-node']>,
+  '@nats-io/jetstream': () => importHere('@nats-io/jetstream') as Promise<Packages['@nats-io/jetstream']>,
 }
 
 /** A package that needs Node. */

@@ -1,4 +1,4 @@
-import { ConfigError, say } from './errors.js'
+import { ConfigError, say, sayOf } from './errors.js'
 import { node } from './node.js'
 
 /** A thousand executors, and what is read in a fifth of a second: more is a mistake, or meant to keep somebody busy. */
@@ -11,7 +11,7 @@ export const MAX_BYTES = 128 << 10
 export async function textOfFile(file: string): Promise<string> {
   const { open } = await node('fs/promises')
   const handle = await open(file).catch((cause) => {
-    throw new ConfigError(`cannot be opened: ${say(cause)}`, { file }, { cause })
+    throw new ConfigError(`cannot be opened: ${sayOf(cause)}`, { file }, { cause })
   })
   try {
     const stat = await handle.stat()

@@ -141,15 +141,18 @@ export function each<
   }
   let shared: InstanceType<NonNullable<typeof PerDocument>> | undefined
   const run = (executor: unknown, call: Call<any, any>) => (shared ??= new PerDocument!(settings as never)).answer(executor, call)
-  function each(this: unknown, call: Call<any, any>) {
-    if (PerDocument !== undefined) return run(this, call)
-    return import('./per-document.js').then((loaded) => {
-      PerDocument = loaded.PerDocument
-      return run(this, call)
-    })
+  // Pictures say by its name what it is, and a bundler, which renames functions, leaves the names of methods alone.
+  const named = {
+    each(this: unknown, call: Call<any, any>) {
+      if (PerDocument !== undefined) return run(this, call)
+      return import('./per-document.js').then((loaded) => {
+        PerDocument = loaded.PerDocument
+        return run(this, call)
+      })
+    },
   }
   // Whoever opens it finds them there, as the statics of a class.
-  return Object.assign(each, { input, output }) as EachFunction<T, P, I, O>
+  return Object.assign(named.each, { input, output, fn }) as EachFunction<T, P, I, O>
 }
 
 function rate(name: string, value: unknown): void {

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { type Context, here } from '../base/context.js'
 import { ExecutorError, optionRange, optionType, say, show } from '../base/errors.js'
+import { retryAfter } from '../base/retry-after.js'
 import { isFinal } from '../base/retry-policy.js'
 import { DocumentArray } from '../doc/array.js'
 import type { Document, DocumentLike } from '../doc/document.js'
@@ -17,7 +18,6 @@ import { Timeout } from '../stream/timeout.js'
 import type { EachAnswer, EachCall } from './each.js'
 import { type Answer, type Call, requestOf } from './executor.js'
 import { collect, isSeveral } from './generator.js'
-import { retryAfter } from './retry-after.js'
 
 interface Settings {
   readonly fn: (doc: Document, call: EachCall) => EachAnswer | Promise<EachAnswer>

@@ -150,10 +150,10 @@ export class WaitQueue<Who extends Asking, Given = void> {
    * Gives one its turn: of the first tenant in turn that may have one.
    * @returns whether there was one
    */
-  shift(given: Given, may?: (tenant: string | undefined) => boolean): boolean {
+  shift(given: Given, may?: (tenant: string | undefined, who: Who) => boolean): boolean {
     let line = this.#turns.first
     let waiter = line?.next
-    while (line !== undefined && (waiter === undefined || may?.(line.tenant) === false)) {
+    while (line !== undefined && (waiter === undefined || may?.(line.tenant, waiter.who) === false)) {
       line = line.after
       waiter = line?.next
     }

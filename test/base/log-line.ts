@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ExecutorError } from '../../lib/base/errors.js'
-import { escaped, lineOf } from '../../lib/base/log-line.js'
+import { escaped, jsonLineOf, lineOf } from '../../lib/base/log-line.js'
 
 test('184: a record is one line that names request, executor and endpoint, with the stack of what was thrown behind it', () => {
   const cause = new TypeError('no such file')
@@ -39,6 +39,26 @@ test('184: whatever was thrown has a line', () => {
   })
   for (const error of [undefined, null, 'text', 5n, Symbol('s'), { a: 1 }, shy, Object.create(null)])
     assert.match(lineOf({ level: 'error', time: 0, event: 'x', error }), /^1970-01-01T00:00:00\.000Z error x/)
+})
+
+test('T2: a record is one line of JSON, with all that names it, and an error that can be read', () => {
+  const cause = new TypeError('no such file')
+  const where = { executor: 'store', endpoint: '/index', requestId: 'a1', cause }
+  const error = new ExecutorError('ERR_EXECUTOR', 'store failed\n\x9b\u202e', where)
+  const about = { requestId: 'a1', executor: 'store', endpoint: '/index', traceId: 'c0ffee' }
+  const line = jsonLineOf({ level: 'error', time: 0, event: 'executor.failed', ...about, fields: { limit: 4, level: 'forged', big: 5n }, error })
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: none may be left
+  assert.not.match(line, /[\x00-\x1f\x7f-\x9f\u202a-\u202e]/)
+  const { error: said, ...rest } = JSON.parse(line)
+  assert.equal(rest, { time: '1970-01-01T00:00:00.000Z', level: 'error', event: 'executor.failed', ...about, limit: 4, big: '5' })
+  assert.equal([said.name, said.code, said.message, said.cause.message], ['ExecutorError', 'ERR_EXECUTOR', 'store failed\n\x9b\u202e', 'no such file'])
+  assert.match(said.stack, /at /)
+  const hostile = new Proxy(new Error('x'), {
+    get() {
+      throw new Error('no')
+    },
+  })
+  assert.is(JSON.parse(jsonLineOf({ level: 'error', time: 0, event: 'x', error: hostile })).event, 'x')
 })
 
 test.run()

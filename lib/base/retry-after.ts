@@ -1,7 +1,7 @@
-import { now, onWall } from '../base/clock.js'
+import { now, onWall } from './clock.js'
 
 /**
- * How long whoever failed asks to be left alone: milliseconds, from the `retryAfter` of what it threw. A number is milliseconds, as all durations here;
+ * How long whoever failed asks to be left alone: milliseconds, from the `retryAfter` of what was thrown, or of its cause. A number is milliseconds, as all durations here;
  * a text is what the HTTP header says, seconds or a date (RFC 9110, 10.2.3). Undefined where nothing is said, or nothing that can be understood.
  */
 export function retryAfter(error: unknown): number | undefined {
@@ -22,7 +22,8 @@ export function retryAfter(error: unknown): number | undefined {
 
 function look(error: unknown): unknown {
   try {
-    return (error as { retryAfter?: unknown } | null | undefined)?.retryAfter
+    const { retryAfter, cause } = (error ?? {}) as { retryAfter?: unknown; cause?: { retryAfter?: unknown } | null }
+    return retryAfter ?? cause?.retryAfter
   } catch {
     return undefined
   }

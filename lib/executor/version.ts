@@ -1,0 +1,23 @@
+// What tells whether an executor is the one that it was, for who keeps its answers.
+
+/** What a class or function says of itself, in its `version`. */
+export function versionOf(uses: unknown): string | number | undefined {
+  const version = typeof uses === 'function' ? (uses as { readonly version?: unknown }).version : undefined
+  return typeof version === 'string' || typeof version === 'number' ? version : undefined
+}
+
+/** The text of a class, with those of the classes that it extends, or of a function; of one of `each()`, of what that calls. With another text, it may answer otherwise. */
+export function textOf(uses: unknown): string {
+  let text = ''
+  const add = (code: unknown): void => {
+    for (let at = code; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at))
+      text += `${Function.prototype.toString.call(at)}\n`
+  }
+  add(uses)
+  add((uses as { readonly fn?: unknown }).fn)
+  for (const bound of Object.values((uses as { readonly requests?: object }).requests ?? {})) {
+    add(bound)
+    add((bound as { readonly fn?: unknown }).fn)
+  }
+  return text
+}
