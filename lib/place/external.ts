@@ -1,17 +1,21 @@
 import { FlowBuildError } from '../base/errors.js'
+import { tell } from '../base/incidents.js'
 import type { Part } from '../base/lifecycle.js'
+import type { Logger } from '../base/logger.js'
 import { isAway, retriesElsewhere } from '../base/retry-policy.js'
 import { Client, type ClientOptions } from '../client/client.js'
 import { Replicas } from '../handler/replicas.js'
 import { Retry, type RetryOptions } from '../handler/retry.js'
 import type { Handler } from '../request/handler.js'
-import { adopt, fork } from '../request/lineage.js'
-import type { Header, Request } from '../request/request.js'
+import type { Request } from '../request/request.js'
+import type { Breaker } from '../stream/breaker.js'
+import { RetryBudget } from '../stream/retry-budget.js'
 import { addressOf } from '../wire/address.js'
 import type { Docarray } from '../wire/docarray.js'
 import { isSilent } from '../wire/liveness.js'
 import { REMOTE_RULES } from '../wire/option-rules.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
+import { Named } from './named.js'
 import type { Start } from './place.js'
 
 /**
@@ -28,14 +32,16 @@ export const start: Start = async ({ name, options }, { logger, docarray }) => {
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has ${hosts.length} hosts and ${ports.length} ports. Give one for all, or one for each`)
   if (options.token !== undefined && options.tokenFile !== undefined)
     throw new FlowBuildError('ERR_USES_INVALID', `${name} has token and tokenFile. Give one of them`)
-  const told = Object.fromEntries(Object.keys(REMOTE_RULES).map((name) => [name, options[name as keyof RemoteOptions]])) as RemoteOptions
+  const given = Object.fromEntries(Object.keys(REMOTE_RULES).map((name) => [name, options[name as keyof RemoteOptions]])) as RemoteOptions
+  // All addresses have one budget: External's.
+  const { retryBudget: _, ...told } = given
   const at = (n: number): ClientOptions => {
     const all = { host: hosts[n] ?? hosts[0], port: ports[n] ?? ports[0], protocol, logger, ...told }
     return { ...all, docarray: docarrayOf(name, all, docarray) }
   }
   const clients = Array.from({ length: count }, (_, n) => new Client(at(n)))
-  const around = (handler: Handler): External => new External(name, handler, clients, options)
-  return { handlers: clients.map(reachable), parts: [], options, around }
+  const around = (handler: Handler): External => new External(name, handler, clients, options, logger)
+  return { handlers: clients.map(oneOf), parts: [], options, around }
 }
 
 /**
@@ -52,9 +58,9 @@ function docarrayOf(name: string, told: ClientOptions, flow: Docarray | undefine
   )
 }
 
-/** As one of several: whether it can be reached, a connection tells. */
-function reachable(client: Client): Handler & { look(): Promise<unknown> } {
-  return { accepts: () => true, handle: (request) => client.handle(request), look: () => client.reach() }
+/** As one of several: its breaker tells whether it can be reached. */
+function oneOf(client: Client): Handler & { readonly breaker: Breaker } {
+  return { accepts: () => true, handle: (request) => client.handle(request), breaker: client.breaker as Breaker }
 }
 
 interface Remote {
@@ -67,8 +73,7 @@ interface Remote {
 export class External implements Handler, Part {
   readonly #retry: Retry
   readonly #clients: readonly Remote[]
-  /** By those of the posts. */
-  readonly #headers = new WeakMap<Header, Header>()
+  readonly #named: Named
 
   /**
    * @param replicas chooses among the clients
@@ -78,7 +83,8 @@ export class External implements Handler, Part {
     readonly name: string,
     replicas: Handler,
     clients: readonly Remote[],
-    { timeout, attemptTimeout, retries, signal }: RetryOptions = {},
+    { timeout, attemptTimeout, retries, signal, retryBudget }: RetryOptions & Pick<RemoteOptions, 'retryBudget'> = {},
+    logger?: Logger,
   ) {
     const addresses = clients.length
     this.#clients = clients
@@ -87,9 +93,15 @@ export class External implements Handler, Part {
       retries: retries ?? retriesElsewhere(addresses),
       tells: replicas instanceof Replicas,
       copies: false,
+      budget: new RetryBudget(retryBudget, (event, about) => tell(logger, event, { executor: name, ...about })),
       // Who was found silent was waited for already, and may be at it.
       ...(retries === undefined && { passing: (error) => isAway(error) && !isSilent(error) }),
     })
+    this.#named = new Named(name, this.#retry)
+  }
+
+  get retried(): number {
+    return this.#retry.retried
   }
 
   /** Connects to nobody: it may come later than the Flow, and go and come back. */
@@ -111,21 +123,7 @@ export class External implements Handler, Part {
     return this.#retry.accepts(endpoint)
   }
 
-  /**
-   * What means this executor by the name it has here is settled here: it may have another one there, and what runs there may be a whole Flow.
-   * So the pattern does not go along, as in Jina, and parameters go as this executor is to see them.
-   */
-  async handle(request: Request): Promise<void> {
-    const { header } = request
-    if (header.isPlain) return this.#retry.handle(request)
-    let own = this.#headers.get(header)
-    if (own === undefined) this.#headers.set(header, (own = header.only(this.name)))
-    const sent = fork(request, request.docs, request.scope, own)
-    try {
-      await this.#retry.handle(sent)
-    } finally {
-      // Where it failed, too: documents came back with the failure.
-      adopt(request, sent)
-    }
+  handle(request: Request): Promise<void> {
+    return this.#named.handle(request)
   }
 }

@@ -17,27 +17,27 @@ export const start: Start = async (step, flow) => {
   return { handlers: executors, parts: executors, options }
 }
 
-type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
+export type Resolved = AddOptions & { uses: ExecutorClass | ExecutorFunction }
 
 /** The options, with the class or function in `uses`, wherever it came from. */
-async function resolved({ name, options }: Plan['steps'][number]): Promise<Resolved> {
+export async function resolved({ name, options }: Pick<Plan['steps'][number], 'name' | 'options'>): Promise<Resolved> {
   const { uses = passThrough } = options
   if (typeof uses === 'function') return { ...options, uses }
   const { resolveUses } = await import('../config/resolve.js')
   return (await resolveUses(name, options)) as Resolved
 }
 
-function isClass(uses: ExecutorClass | ExecutorFunction): uses is ExecutorClass {
+export function isClass(uses: ExecutorClass | ExecutorFunction): uses is ExecutorClass {
   return uses.prototype instanceof Executor || (uses as unknown) === Executor
 }
 
-/** A function that sees its executor as `this`: those of `each()` do, too. An arrow function does not. */
+/** A function, or a method, that sees its executor as `this`: those of `each()` do, too. An arrow function does not. */
 function hasThis(uses: Resolved['uses']): boolean {
-  return /^(async\s+)?function\b/.test(Function.prototype.toString.call(uses))
+  return /^(async\s+)?\*?\s*(function\b|(?!async\b)[\w$]+\s*\()/.test(Function.prototype.toString.call(uses))
 }
 
 /** @throws FlowBuildError (`ERR_USES_INVALID`) for what a function cannot see */
-async function checkFunction(name: string, { uses, usesWith, env, workspace }: Resolved): Promise<void> {
+export async function checkFunction(name: string, { uses, usesWith, env, workspace }: Resolved): Promise<void> {
   const idle = Object.entries({ usesWith, env, workspace }).flatMap(([option, given]) => (given === undefined ? [] : [option]))
   if (idle.length === 0 || hasThis(uses)) return
   // A file may say more than what it names can see, as those of Jina do.
@@ -48,7 +48,16 @@ async function checkFunction(name: string, { uses, usesWith, env, workspace }: R
   )
 }
 
-function instance(name: string, shardId: number, { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved, flow: FlowOptions): Executor {
+/**
+ * One instance.
+ * @throws as {@link start} does
+ */
+export function instance(
+  name: string,
+  shardId: number,
+  { uses, usesWith, usesMetas, usesRequests, workspace, env }: Resolved,
+  flow: Pick<FlowOptions, 'env' | 'workspace'>,
+): Executor {
   if (!isClass(uses) && /^class\b/.test(Function.prototype.toString.call(uses))) {
     const why =
       'handle' in (uses as unknown as ExecutorClass).prototype

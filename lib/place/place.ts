@@ -1,4 +1,5 @@
 import type { Part } from '../base/lifecycle.js'
+import type { Saying } from '../executor/schemas.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import type { Handler } from '../request/handler.js'
 
@@ -11,8 +12,17 @@ export interface Started {
   /** As they hold: what `uses` names may bring some. */
   readonly options: AddOptions
   /** Stands around what chooses among the handlers, where the place needs to know of all of them; it tries again itself. */
-  around?(handler: Handler): Handler & Part
+  around?(handler: Handler): Handler & Part & { readonly retried: number }
+  /** Stands directly around what chooses among the handlers. */
+  among?(handler: Handler): Handler
+  /** What an executor says of its documents that checks them itself, where it is: for who describes it. */
+  readonly says?: Saying | undefined
+  /** What its class or function says of itself and its text, where that is elsewhere: for who keeps its answers. */
+  readonly code?: { readonly version?: string | number | undefined; readonly text: string } | undefined
 }
 
-/** Where instances live: in this process, or elsewhere. Each place is a file with a `start` of this kind; more of them change nothing else. */
-export type Start = (step: Plan['steps'][number], flow: FlowOptions) => Promise<Started>
+/**
+ * Where instances live: in this process, or elsewhere. Each place is a file with a `start` of this kind; more of them change nothing else.
+ * @param names what executors of the Flow go by in parameters. All of them are there when parts are opened
+ */
+export type Start = (step: Plan['steps'][number], flow: FlowOptions, names: ReadonlySet<string>) => Promise<Started>

@@ -3,18 +3,21 @@ import '../support/clock.js'
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ConnectionError } from '../../lib/base/errors.js'
-import { Replica } from '../../lib/handler/replica.js'
+import { ConnectionError, ExecutorError } from '../../lib/base/errors.js'
+import { markUnasked } from '../../lib/base/retry-policy.js'
+import { Replica, type ReplicaSettings } from '../../lib/handler/replica.js'
+import type { RetryOptions } from '../../lib/handler/retry.js'
 import { type Call, DocumentArray, Flow } from '../../lib/index.js'
 import { External } from '../../lib/place/external.js'
 import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
+import { Breaker } from '../../lib/stream/breaker.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../lib/wire/message.js'
-import { forGood } from '../../lib/wire/outcome.js'
+import { forGood, tellBusy } from '../../lib/wire/outcome.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
-import { fake } from '../support/clock.js'
+import { fake, real } from '../support/clock.js'
 import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
@@ -32,6 +35,8 @@ function addresses(name: string, failures: number): { handler: Handler; seen: st
 
 const clients = Array.from({ length: 4 }, () => ({ accepts: () => true, handle: () => {}, open: () => {}, close: () => {} }))
 
+const ALONE: ReplicaSettings = { name: 'there', at: 0, concurrency: Infinity, stuckAfter: 0, logger: undefined, onRoom() {}, onTold() {} }
+
 test('201: which addresses were asked is known to one executor, and not to the next of the chain, whether the first answered or failed', async () => {
   for (const [failures, ends] of [
     [2, 'a1|a1,a2'],
@@ -46,6 +51,21 @@ test('201: which addresses were asked is known to one executor, and not to the n
     assert.equal(b.seen, ['', 'b1'])
   }
 })
+
+/** A replica elsewhere, whose breaker hears what its Client would tell it. */
+function replicaOf(handle: (request: Request) => Promise<void>, look: () => Promise<unknown>): Replica {
+  const breaker = new Breaker('x', look)
+  const told = async (request: Request): Promise<void> => {
+    try {
+      await handle(request)
+      breaker.answered()
+    } catch (error) {
+      breaker.failed(error, request.scope)
+      throw error
+    }
+  }
+  return new Replica({ accepts: () => true, handle: told, breaker }, ALONE)
+}
 
 test('one elsewhere that was out of reach for long is as good as before as soon as it can be reached, and no request has to find out', async () => {
   let time = 1000
@@ -64,9 +84,9 @@ test('one elsewhere that was out of reach for long is as good as before as soon 
     looks++
     return reach()
   }
-  const replica = new Replica({ accepts: () => true, handle, look })
+  const replica = replicaOf(handle, look)
   const ask = (): unknown =>
-    Promise.resolve(replica.handle(request, time, () => {})).then(
+    Promise.resolve(replica.handle(request, time)).then(
       () => 'answered',
       (error) => error.code,
     )
@@ -76,20 +96,21 @@ test('one elsewhere that was out of reach for long is as good as before as soon 
   for (let i = 0; i < 30; i++) assert.is(await ask(), 'ERR_UNREACHABLE')
   assert.ok(replica.cost(time) > 1e10)
   assert.is(looks, 0, 'it was asked just now')
-  for (let i = 1; i <= 3; i++) {
-    time += 100
+  // Looks are further apart, up to a second.
+  for (let i = 1; i <= 6; i++) {
+    time += 1000
     replica.cost(time)
     assert.ok(replica.cost(time) > 1e10)
     await turn()
     assert.is(looks, i)
   }
   there = true
-  time += 100
+  time += 1000
   replica.cost(time)
   await turn()
   assert.ok(replica.cost(time) <= before, `${replica.cost(time)}, before ${before}`)
   replica.cost(time + 1000)
-  assert.is(looks, 4)
+  assert.is(looks, 7)
   fake.now = undefined
 })
 
@@ -97,10 +118,10 @@ test('one elsewhere is neither out of reach nor slow because clients left, or an
   let time = 1000
   fake.now = () => time
   const handle = ({ scope }: Request): Promise<void> => new Promise((_, reject) => void scope.watch(reject))
-  const replica = new Replica({ accepts: () => true, handle, look: async () => {} })
+  const replica = replicaOf(handle, async () => {})
   const leave = async (later: number): Promise<void> => {
     const scope = new Scope()
-    const answer = Promise.resolve(replica.handle(new Request(new Header('/', {}), new DocumentArray(), scope), time, () => {}))
+    const answer = Promise.resolve(replica.handle(new Request(new Header('/', {}), new DocumentArray(), scope), time))
     time += later
     scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
     await answer.then(
@@ -113,6 +134,29 @@ test('one elsewhere is neither out of reach nor slow because clients left, or an
   // Who hangs until nobody waits any more is as slow as that took.
   await leave(400)
   assert.is(replica.cost(time), 401)
+  fake.now = undefined
+})
+
+test('224: one elsewhere that has too much to do is asked after others for as long as it says, before one that is away', async () => {
+  let time = 1000
+  fake.now = () => time
+  const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+  const failing = async (error: Error): Promise<Replica> => {
+    const replica = replicaOf(
+      async () => {
+        throw error
+      },
+      async () => {},
+    )
+    await Promise.resolve(replica.handle(request, time)).catch(() => {})
+    return replica
+  }
+  const busy = await failing(tellBusy(new ConnectionError('ERR_UNREACHABLE', 'x', 'busy'), 500))
+  const away = await failing(new ConnectionError('ERR_UNREACHABLE', 'y', 'nobody there'))
+  assert.ok(busy.cost(time) > 1e9)
+  assert.ok(busy.cost(time) < away.cost(time))
+  time += 500
+  assert.ok(busy.cost(time) < 100, 'and as ever then')
   fake.now = undefined
 })
 
@@ -175,6 +219,91 @@ test('224: each address is asked once, at once; more often only as retries says,
   assert.is(await asks(4, 2, closed), 'ask wait ask wait ask')
   const final = forGood(new ConnectionError('ERR_DISCONNECTED', 'x', 'this Client was closed'))
   assert.is(await asks(4, 2, final), 'ask')
+})
+
+/** How often so many requests, one after the other, are asked for in all, where each try fails with what `error` gives; and what they failed at. */
+async function asking(requests: number, addresses: number, options: RetryOptions & { retryBudget?: number }, error: () => Error) {
+  fake.now = () => 1000
+  let asked = 0
+  const handle = async ({ attempt }: Request): Promise<void> => {
+    attempt!.tried.add({})
+    asked++
+    throw error()
+  }
+  const external = new External('there', { accepts: () => true, handle } as unknown as Handler, clients.slice(0, addresses), options)
+  const failures: string[] = []
+  for (let at = 0; at < requests; at++) {
+    const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+    failures.push(await external.handle(request).catch((error) => error.message))
+  }
+  fake.now = undefined
+  return { asked, spent: failures.filter((message) => message.includes('retryBudget')).length, failures }
+}
+
+const gone = (): Error => new ConnectionError('ERR_DISCONNECTED', 'x', 'it went away')
+const busy = (): Error => tellBusy(new ConnectionError('ERR_UNREACHABLE', 'x', 'busy'), undefined)
+const threw = (): Error => new ExecutorError('ERR_EXECUTOR', 'it threw', { executor: 'there' })
+const soon = { delay: 0.001 }
+
+test('224: all requests have one budget of retries: what is over it fails at once, with its last failure, and says so', async () => {
+  for (const error of [gone, busy, threw]) {
+    const { asked, spent, failures } = await asking(120, 1, { retries: { attempts: 1, ...soon } }, error)
+    assert.is(asked, 220)
+    assert.is(spent, 20)
+    assert.match(failures[119]!, /^(x: it went away|x: busy|it threw)\. It is not sent again, as too much was/)
+  }
+  assert.is((await asking(120, 1, { retries: { attempts: 2, ...soon }, retryBudget: Infinity }, threw)).asked, 360)
+  assert.is((await asking(2000, 1, { retries: { attempts: 3, ...soon } }, gone)).asked, 2200, 'a tenth')
+})
+
+test('224: what goes to another address as one is gone is not charged; as one has too much to do, it is', async () => {
+  assert.equal(await asking(120, 4, { retries: 0 }, gone).then(({ asked, spent }) => [asked, spent]), [480, 0])
+  assert.equal(await asking(120, 2, { retries: 0 }, busy).then(({ asked, spent }) => [asked, spent]), [220, 20])
+})
+
+test('224: what a breaker did not let go there was not sent, so it is not charged, and waits until somebody looks, but no shorter than it was told to', async () => {
+  const waits: number[] = []
+  fake.setTimeout = (run, milliseconds) => {
+    waits.push(milliseconds)
+    return real.setTimeout(run, 0)
+  }
+  const unasked = (): Error => markUnasked(Object.defineProperty(new ConnectionError('ERR_UNREACHABLE', 'x', 'open'), 'retryAfter', { value: 77 }))
+  const { asked, spent } = await asking(120, 1, { retries: { attempts: 3, delay: 10, maxDelay: 10 } }, unasked)
+  assert.equal([asked, spent], [480, 0])
+  assert.ok(waits.length >= 360 && waits.every((wait) => wait === 77))
+  waits.length = 0
+  await asking(1, 1, { retries: { attempts: 3, delay: 2000, maxDelay: 2000 } }, unasked)
+  fake.setTimeout = undefined
+  const own = waits.filter((wait) => wait >= 1000 && wait <= 2000)
+  assert.is(own.length, 3, 'who is not asked is away, and may be for as long as retries says')
+})
+
+test('224: who said when to ask again is not asked sooner, and nobody waits for that who has not so much time', async () => {
+  const after = (milliseconds: number) => (): Error => tellBusy(new ConnectionError('ERR_UNREACHABLE', 'x', 'busy'), milliseconds)
+  const waits: number[] = []
+  fake.setTimeout = (run, milliseconds) => {
+    waits.push(milliseconds)
+    return real.setTimeout(run, milliseconds >= 5000 ? 0 : milliseconds)
+  }
+  await asking(1, 1, { retries: { attempts: 1, delay: 100 } }, after(5000))
+  fake.setTimeout = undefined
+  assert.ok(waits.some((wait) => wait >= 5050 && wait <= 5100))
+  const { asked, failures } = await asking(1, 1, { retries: 3, timeout: 1000 }, after(1000))
+  assert.is(asked, 1)
+  assert.match(failures[0]!, /took longer than 1000 ms/)
+})
+
+test('224: nobody is asked again in the time that a request has no more', async () => {
+  const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
+  request.scope.deadline = { left: 20 }
+  let asked = 0
+  const handle = async (): Promise<void> => {
+    asked++
+    throw gone()
+  }
+  const external = new External('there', { accepts: () => true, handle } as unknown as Handler, clients.slice(0, 1), { retries: 3 })
+  assert.is(await external.handle(request).catch(({ code }) => code), 'ERR_DISCONNECTED')
+  assert.is(asked, 1)
 })
 
 test('174: targets and parameters by its name here are settled before a request leaves, also beside retries, batches and replicas; responses say what was posted', async () => {

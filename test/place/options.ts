@@ -219,7 +219,7 @@ test('183: ports, sizes and lists that cannot be are refused when the Flow is ma
   const wrong: [object, string, string][] = [
     [{ port: 70_000 }, 'ERR_OPTION_RANGE', 'port must be an integer from 0 to 65535, not 70000'],
     [{ port: [] }, 'ERR_OPTION_TYPE', 'port must be an integer from 0 to 65535, not an array of 0'],
-    [{ protocol: [] }, 'ERR_OPTION_RANGE', 'protocol must be one of grpc, http, websocket, ws, not an array of 0'],
+    [{ protocol: [] }, 'ERR_OPTION_RANGE', 'protocol must be one of grpc, http, websocket, ws, nats, not an array of 0'],
     [{ maxMessageBytes: 0 }, 'ERR_OPTION_RANGE', 'maxMessageBytes must be an integer from 1 to 2147483647, not 0'],
     [{ maxDocuments: 0 }, 'ERR_OPTION_RANGE', 'maxDocuments must be an integer ≥ 1, or Infinity, not 0'],
     [{ graphql: 'yes' }, 'ERR_OPTION_TYPE', 'graphql must be an object, not "yes"'],

@@ -1,0 +1,145 @@
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { setTimeout } from '../base/clock.js'
+import { node } from '../base/node.js'
+import { readError } from '../wire/port/errors.js'
+import { startBehind } from './behind.js'
+import { loaderFlags, workerFile } from './entry.js'
+import { type Host, HUNG_UP, hosts, LAST_WORDS } from './host.js'
+import { handOn } from './output.js'
+import type { WorkerEnd } from './worker-life.js'
+
+/** What a process gets of the environment of this one, beside what it is given. */
+const PASSED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', ...(process.platform === 'win32' ? ['SystemRoot', 'TEMP', 'USERPROFILE'] : [])]
+
+/** Milliseconds in which what a process wrote last comes, once it has ended: longer, only programs that it began hold its pipes. */
+const PIPES = 250
+
+/** Characters at the end of what it wrote on stderr, by which the end of V8's memory is told. */
+const TAIL = 4096
+
+/** What a process tells by its last words, on a pipe of its own. */
+interface LastWords extends Partial<Pick<WorkerEnd, 'how' | 'exitCode' | 'signal' | 'log'>> {
+  readonly error?: Parameters<typeof readError>[0]
+}
+
+/** Processes on this machine. */
+export async function processes(): Promise<Host> {
+  if (hosts.process !== undefined) return hosts.process
+  const [{ spawn }, { serialize }, file] = await Promise.all([node('child_process'), node('v8'), workerFile()])
+  return {
+    kind: 'process',
+    write: (spec) => serialize(spec),
+    start({ name, shardId, memory, env, inheritEnv, unresponsiveAfter, prefixOutput, folder, container }, { receive, end, drained }) {
+      const inherited = inheritEnv
+        ? process.env
+        : Object.fromEntries(PASSED.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])))
+      const flags = [...loaderFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${Math.max(1, Math.round(memory / 2 ** 20))}`])]
+      const told = JSON.stringify({ sluice: 'process', parent: process.pid, unresponsiveAfter, container })
+      // No shell, and nothing of it is put together from texts.
+      const child = spawn(process.execPath, [...flags, file, told], {
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+        env: { ...inherited, ...env },
+        cwd: folder,
+        // A group of its own, so that programs that it began end with it.
+        detached: process.platform !== 'win32',
+      })
+      let failed: Error | undefined
+      child.on('error', (error) => {
+        failed = error
+        if (child.pid === undefined) end({ how: 'could not be started', cause: error })
+      })
+      // Without a file handle there are no pipes either, and the error comes in the next turn.
+      if ((child.stdio as unknown) === undefined) return { pid: undefined, send() {}, kill() {}, hold() {} }
+      const socket = child.stdio[3] as Socket
+      const last = child.stdio[4] as Readable
+      let killed: string | undefined
+      let words = ''
+      let tail = ''
+      const prefix = prefixOutput ? `[${name}/${shardId}] ` : undefined
+      handOn(child.stdout!, process.stdout, prefix)
+      handOn(child.stderr!, process.stderr, prefix)
+      child.stderr!.on('data', (bytes: Uint8Array) => {
+        tail = `${tail}${Buffer.from(bytes).toString('latin1')}`.slice(-TAIL)
+      })
+      last.on('data', (bytes: Uint8Array) => {
+        words = `${words}${Buffer.from(bytes).toString()}`.slice(0, 1 << 16)
+      })
+      last.on('error', () => {})
+      socket.on('data', receive)
+      if (drained !== undefined) socket.on('drain', drained)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        // It lives on without its pipe: nobody can speak to it any more. Who ends has closed it before it is gone.
+        setTimeout(() => {
+          if (child.exitCode !== null || child.signalCode !== null) return
+          kill('hung up')
+        }, HUNG_UP).unref()
+      })
+      let over = false
+      /** What it said comes first, with all its pipes. */
+      const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
+        if (over || child.pid === undefined) return
+        over = true
+        for (const pipe of [socket, last, child.stdout!, child.stderr!]) pipe.destroy()
+        end(endOf(code, signal, killed, words, tail, failed))
+      }
+      child.on('close', ended)
+      child.on('exit', (code, signal) => {
+        killGroup(child.pid)
+        setTimeout(() => ended(code, signal), PIPES)
+      })
+      const kill = (how?: string): void => {
+        killed ??= how
+        killGroup(child.pid)
+        child.kill('SIGKILL')
+      }
+      const held = [child, socket, last, child.stdout, child.stderr] as { ref?(): void; unref?(): void }[]
+      return {
+        pid: child.pid,
+        send: (bytes) => void socket.write(bytes),
+        get unsent() {
+          return socket.writableLength
+        },
+        kill,
+        pause: (paused) => void (paused ? socket.pause() : socket.resume()),
+        hold(holds) {
+          for (const one of held) holds ? one.ref?.() : one.unref?.()
+        },
+      }
+    },
+  }
+}
+
+/** Ends a process and all that it began, where there are groups of them. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined || process.platform === 'win32') return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nobody of it is left.
+  }
+}
+
+function endOf(code: number | null, signal: string | null, killed: string | undefined, words: string, tail: string, failed: Error | undefined): WorkerEnd {
+  const at = { exitCode: code ?? undefined, signal: signal ?? undefined }
+  if (killed !== undefined) return { ...at, how: killed }
+  let said: LastWords = {}
+  try {
+    said = words === '' ? {} : (JSON.parse(words) as LastWords)
+  } catch {
+    // It ended while it spoke.
+  }
+  if (said.how !== undefined) return { ...at, ...(said as LastWords & { how: string }) }
+  if (/heap out of memory|JavaScript out of memory|Allocation failed/.test(tail) && (signal === 'SIGABRT' || signal === 'SIGTRAP' || (code ?? 0) > 128))
+    return { ...at, how: 'ran out of memory' }
+  if (said.error !== undefined) return { ...at, how: 'ended by what nobody caught', cause: readError(said.error) }
+  const spoken = tail.lastIndexOf(LAST_WORDS)
+  if (signal === 'SIGKILL' && spoken >= 0) return { ...at, how: tail.slice(spoken + LAST_WORDS.length).split('\n')[0]! }
+  if (signal === 'SIGKILL') return { ...at, how: 'was ended by SIGKILL, as by a machine that is out of memory' }
+  if (signal !== null) return { ...at, how: `was ended by ${signal}` }
+  return { ...at, how: `ended with exit code ${code}`, cause: failed }
+}
+
+export const start = startBehind(processes)

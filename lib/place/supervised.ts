@@ -1,0 +1,76 @@
+import { isError } from '../base/errors.js'
+import { isAway } from '../base/retry-policy.js'
+import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
+import { pollingFor } from '../handler/polling.js'
+import type { Handler } from '../request/handler.js'
+import type { Request } from '../request/request.js'
+import type { Started } from './place.js'
+import { Supervisor } from './supervisor.js'
+import type { Begin } from './worker-life.js'
+
+/** How often a worker may die of, or beside, one request where nobody said so. */
+const MAX_DEATHS = 3
+/** As of a Flow. */
+const CLOSE_TIMEOUT = 10_000
+
+/**
+ * Begins all replicas of an executor, each under its supervisor, and has them make it; or none of them.
+ * @param kind what a worker is called in messages
+ * @param beginOf how a replica begins, again whenever it has ended. It is called once for each, with its number and with what errors call it
+ * @throws what the executor could not be made for
+ */
+export async function supervised(
+  { name, options }: Plan['steps'][number],
+  { closeTimeout = CLOSE_TIMEOUT, logger }: FlowOptions,
+  kind: string,
+  beginOf: (shardId: number, address: string) => Begin,
+): Promise<Started & { readonly replicas: readonly Supervisor[] }> {
+  const { maxDeaths = MAX_DEATHS, parallel = options.replicas ?? options.shards ?? 1 } = options
+  const replicas = Array.from(
+    { length: parallel },
+    (_, shardId) =>
+      new Supervisor(beginOf(shardId, `${kind} ${name}/${shardId}`), { name, shardId, kind, maxDeaths, polling: options.polling, closeTimeout, logger }),
+  )
+  const begun = await Promise.allSettled(replicas.map((replica) => replica.start()))
+  const failed = begun.find((one) => one.status === 'rejected')
+  if (failed !== undefined) {
+    await Promise.all(replicas.map((replica) => replica.discard()))
+    throw failed.reason
+  }
+  return {
+    replicas,
+    handlers: replicas,
+    parts: replicas,
+    options,
+    ...(replicas.length > 1 && { among: (inner: Handler) => new Among(inner, replicas, options.polling) }),
+  }
+}
+
+/** Around what chooses one of several replicas: a request of one that nobody waits for any more goes to another, as long as there is one. */
+class Among implements Handler {
+  readonly #inner: Handler
+  readonly #replicas: readonly Supervisor[]
+  readonly #polling: AddOptions['polling']
+
+  constructor(inner: Handler, replicas: readonly Supervisor[], polling: AddOptions['polling']) {
+    this.#inner = inner
+    this.#replicas = replicas
+    this.#polling = polling
+  }
+
+  accepts(endpoint: string): boolean {
+    return this.#inner.accepts(endpoint)
+  }
+
+  async handle(request: Request): Promise<void> {
+    for (let moves = this.#replicas.length; ; ) {
+      try {
+        return await this.#inner.handle(request)
+      } catch (error) {
+        const isOurs = isError(error) && isAway(error) && this.#replicas.some(({ address }) => address === error.address)
+        const others = this.#replicas.some(({ state }) => state !== 'unhealthy' && state !== 'closed')
+        if (!isOurs || !others || --moves === 0 || request.scope.aborted || pollingFor(this.#polling, request.header.execEndpoint) !== 'ANY') throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FRAME, frame, frameReader, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
+
+test('frames are read in whatever pieces they come', () => {
+  const frames = [
+    frame(FRAME.call, 7, Uint8Array.of(1, 2, 3)),
+    frame(FRAME.abort, 2 ** 32 - 1),
+    jsonFrame(FRAME.made, { a: 'ü' }),
+    frame(FRAME.answer, 1, new Uint8Array(3000)),
+  ]
+  const all = Buffer.concat(frames)
+  for (const size of [1, 2, 3, 5, 9, 13, 100, all.length]) {
+    const seen: string[] = []
+    const read = frameReader((frame) => {
+      const inside = insideOf(frame)
+      seen.push(`${frame.kind} ${frame.call} ${inside.length} ${frame.kind === FRAME.made ? jsonIn(frame).a : (inside[0] ?? '')}`)
+    })
+    for (let at = 0; at < all.length; at += size) read(Uint8Array.from(all.subarray(at, at + size)))
+    assert.equal(seen, ['3 7 3 1', '4 4294967295 0 ', '16 0 10 ü', '21 1 3000 0'], `in pieces of ${size}`)
+  }
+})
+
+test('128: what is no frame is refused, before memory is made for it', () => {
+  const read = frameReader(() => assert.unreachable())
+  assert.throws(() => read(Uint8Array.of(255, 255, 255, 255, 3, 0, 0, 0, 0)), /no frame|is none/)
+  assert.throws(() => frameReader(() => {})(Uint8Array.of(0, 0, 0, 0, 3, 0, 0, 0, 0)), /is none/)
+})
+
+test('frames of one turn go together, a few at a time; large ones by themselves', async () => {
+  const sent: number[] = []
+  const out = new Outbox((bytes) => sent.push(bytes.length))
+  for (let at = 0; at < 40; at++) out.push(frame(FRAME.call, at))
+  out.push(frame(FRAME.call, 20, new Uint8Array(1 << 17)))
+  out.push(frame(FRAME.call, 21))
+  assert.equal(sent, [32 * 9, 8 * 9 + (1 << 17) + 9])
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(sent.at(-1), 9)
+})
+
+test.run()
