@@ -1,6 +1,7 @@
-import { optionType } from '../base/errors.js'
+import { type DocumentError, invalid, optionType } from '../base/errors.js'
 import { Document, type DocumentLike, type Tags } from './document.js'
 import type { TextSource } from './from/source.js'
+import type { Listed } from './list.js'
 import type { NdArray } from './ndarray.js'
 import type { LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
 
@@ -10,7 +11,7 @@ import type { LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
  *
  * @typeParam D the documents' type
  */
-export class DocumentArray<D extends Document<any> = Document> extends Array<D> {
+export class DocumentArray<D extends Document<any> = Document> extends Array<D> implements Listed<D> {
   static override get [Symbol.species](): ArrayConstructor {
     return Array
   }
@@ -49,6 +50,26 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
     // What they come from may be this array, which would never end.
     for (const like of [...likes]) this[this.length] = Document.from(like) as D
     return this
+  }
+
+  /**
+   * Puts another document in the place of one, named by position or id. What has no id takes over the one that it was named by. @returns it
+   * @throws DocumentError (`ERR_DOCUMENT`) where there is none
+   */
+  set(where: number | string, like: DocumentLike<any>): D {
+    const at = placeOf(this, where)
+    if (!(at in this)) throw absent(where)
+    return (this[at] = replacement(where, like) as D)
+  }
+
+  /** Takes out one document, named by position or id. @returns whether there was one */
+  delete(where: number | string): boolean {
+    const at = placeOf(this, where)
+    return at in this && !!this.splice(at, 1)
+  }
+
+  clear(): void {
+    this.length = 0
   }
 
   /** The texts, in order; `''` for a document without. */
@@ -144,6 +165,23 @@ export class DocumentArray<D extends Document<any> = Document> extends Array<D> 
  */
 export function allocate<D extends Document<any> = Document>(length: number): DocumentArray<D> {
   return Object.setPrototypeOf(new Array(length), DocumentArray.prototype)
+}
+
+/** What is put in the place of a document. */
+export function replacement(where: number | string, like: DocumentLike<any>): Document {
+  const document = Document.from(like)
+  if (typeof where === 'string' && !(like as Document).id) document.id = where
+  return document
+}
+
+export function absent(where: number | string): DocumentError {
+  return invalid('where', 'a position or an id in the array', where)
+}
+
+/** A position, which may be one where there is no document. */
+function placeOf(documents: DocumentArray<any>, where: number | string): number {
+  if (typeof where === 'string') return documents.findIndex(({ id }) => id === where)
+  return where < 0 ? where + documents.length : where
 }
 
 /** Positions by id, for the arrays that were asked. A field would cost every array, and arrays are made by the million. */

@@ -8,5 +8,8 @@ export { type FromNdarrayOptions, fromNdarray, type Rows } from './from/ndarray.
 export { fromNdjson } from './from/ndjson.js'
 export type { FromOptions } from './from/options.js'
 export type { TextSource } from './from/source.js'
+export { type DocumentList, seek } from './list.js'
+export { DocumentArrayMemmap, type Edit } from './memmap.js'
 export type { NdArray, NdArrayInit, NestedList, TypedArray } from './ndarray.js'
 export type { Format, LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
+export { StoreError } from './store/error.js'

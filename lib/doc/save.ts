@@ -2,7 +2,7 @@ import { check } from '../base/check.js'
 import { DocumentError, optionType, ParseError, say, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { DocumentArray } from './array.js'
-import type { Document, DocumentLike } from './document.js'
+import { Document, type DocumentLike } from './document.js'
 import { blocksOf } from './from/blocks.js'
 import { columnOf } from './from/json.js'
 import { fromNdjson } from './from/ndjson.js'
@@ -14,7 +14,7 @@ import type { Format, LoadOptions, NodeWritable, SaveOptions, SaveTarget } from 
 const PIECE = 64 * 1024
 
 /** See {@link DocumentArray.save}. */
-export async function save(documents: Iterable<Document>, target: SaveTarget, options: SaveOptions = {}): Promise<void> {
+export async function save(documents: Iterable<Document> | AsyncIterable<Document>, target: SaveTarget, options: SaveOptions = {}): Promise<void> {
   check('save()', options, { format })
   const text = pieces(documents, options.format ?? formatOf(target))
   if (typeof target === 'string' || target instanceof URL) return saveFile(text, target)
@@ -24,29 +24,40 @@ export async function save(documents: Iterable<Document>, target: SaveTarget, op
 }
 
 /** See {@link DocumentArray.load}. */
-export async function load(source: TextSource, options: LoadOptions = {}): Promise<DocumentArray> {
-  checkSource(source)
-  check('load()', options, { ...FROM, format })
-  const { format: chosen = formatOf(source), ...rest } = options
+export async function load(source: TextSource, options?: LoadOptions): Promise<DocumentArray> {
   const documents = new DocumentArray()
-  if (chosen === 'ndjson') for await (const document of fromNdjson(source, rest)) documents.append(document)
-  else await loadJson(source, rest.onInvalid, documents)
+  for await (const document of documentsOf(source, options)) documents.append(document)
   return documents
 }
 
+/** The documents that {@link load} reads, as they are read; of a JSON array, when it was read. */
+export function documentsOf(source: TextSource, options: LoadOptions = {}): AsyncIterable<Document> {
+  checkSource(source)
+  check('load()', options, { ...FROM, format })
+  const { format: chosen = formatOf(source), ...rest } = options
+  return chosen === 'ndjson' ? fromNdjson(source, rest) : fromJson(source, rest.onInvalid)
+}
+
 /** Lines are never cut, so that several savers can share a stream. */
-function* pieces(documents: Iterable<Document>, format: Format): Generator<string> {
+async function* pieces(documents: Iterable<Document> | AsyncIterable<Document>, format: Format): AsyncGenerator<string> {
   const json = format === 'json'
   let piece = ''
   let position = 0
-  for (const document of documents) {
+  const add = (document: Document): boolean => {
     if (json) piece += position === 0 ? '[\n' : ',\n'
     piece += jsonOf(document, position++)
     if (!json) piece += '\n'
-    if (piece.length < PIECE) continue
-    yield piece
-    piece = ''
+    return piece.length >= PIECE
   }
+  const take = (): string => {
+    const taken = piece
+    piece = ''
+    return taken
+  }
+  // No promise for each of those that are there.
+  if (Symbol.iterator in documents) {
+    for (const document of documents) if (add(document)) yield take()
+  } else for await (const document of documents) if (add(document)) yield take()
   if (json) piece += position === 0 ? '[]\n' : '\n]\n'
   if (piece !== '') yield piece
 }
@@ -59,20 +70,20 @@ function jsonOf(document: Document, position: number): string {
   }
 }
 
-async function saveFile(text: Iterable<string>, path: string | URL): Promise<void> {
+async function saveFile(text: AsyncIterable<string>, path: string | URL): Promise<void> {
   const { open } = await node('fs/promises')
   const file = await open(typeof path === 'string' && path.startsWith('file:') ? new URL(path) : path, 'w')
   try {
     // Unlike write(), writes all of it.
-    for (const piece of text) await file.writeFile(piece)
+    for await (const piece of text) await file.writeFile(piece)
   } finally {
     await file.close()
   }
 }
 
-async function saveWebStream(text: Iterable<string>, stream: WritableStream<Uint8Array>): Promise<void> {
+async function saveWebStream(text: AsyncIterable<string>, stream: WritableStream<Uint8Array>): Promise<void> {
   const encoder = new TextEncoder()
-  for (const piece of text) {
+  for await (const piece of text) {
     // The lock is held for no longer than the call, so that another save can write the next lines.
     const writer = stream.getWriter()
     const written = writer.write(encoder.encode(piece))
@@ -81,8 +92,8 @@ async function saveWebStream(text: Iterable<string>, stream: WritableStream<Uint
   }
 }
 
-async function saveNodeStream(text: Iterable<string>, stream: NodeWritable): Promise<void> {
-  for (const piece of text) {
+async function saveNodeStream(text: AsyncIterable<string>, stream: NodeWritable): Promise<void> {
+  for await (const piece of text) {
     await new Promise<void>((resolve, reject) => {
       const closed = () => done(new Error('The stream was closed before all was written'))
       const done = (error?: Error | null) => {
@@ -101,7 +112,7 @@ async function saveNodeStream(text: Iterable<string>, stream: NodeWritable): Pro
   }
 }
 
-async function loadJson(source: TextSource, onInvalid: FromOptions['onInvalid'], documents: DocumentArray): Promise<void> {
+async function* fromJson(source: TextSource, onInvalid: FromOptions['onInvalid']): AsyncGenerator<Document> {
   const file = fileOf(source)
   const strict = reporter(file, undefined)
   let text = ''
@@ -110,18 +121,21 @@ async function loadJson(source: TextSource, onInvalid: FromOptions['onInvalid'],
   try {
     list = JSON.parse(text)
   } catch (cause) {
-    const at = columnOf(text, cause)
-    const before = at === undefined ? '' : text.slice(0, at - 1)
-    throw new ParseError(say(cause), { file, line: before.split('\n').length, column: at && at - 1 - before.lastIndexOf('\n') }, { cause })
+    const at = columnOf(text)
+    const before = text.slice(0, at - 1)
+    throw new ParseError(say(cause), { file, line: before.split('\n').length, column: at - 1 - before.lastIndexOf('\n') }, { cause })
   }
   if (!Array.isArray(list)) throw new ParseError(`the file must hold an array of documents, not ${show(list)}`, { file, line: 1, column: 1 })
   const report = reporter(file, onInvalid)
   for (let position = 0; position < list.length; position++) {
+    let document: Document
     try {
-      documents.append(list[position] as DocumentLike)
+      document = Document.from(list[position] as DocumentLike)
     } catch (cause) {
       report(`document ${position}: ${say(cause)}`, 1, undefined, cause)
+      continue
     }
+    yield document
   }
 }
 

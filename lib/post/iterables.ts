@@ -1,6 +1,7 @@
 import batch from 'it-batch'
 import { allocate, type DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
+import { type Seekable, seek } from '../doc/list.js'
 import { Coalesce } from '../stream/coalesce.js'
 import { destroyUnread, ignore, isThenable } from '../stream/thenable.js'
 import { type Batches, LARGE, type Next } from './batches.js'
@@ -10,7 +11,8 @@ import { document, type Source } from './inputs.js'
 export function batchesFrom(from: Source, size: number, idle: number): Batches {
   const { items } = from as Extract<Source, { items: unknown }>
   if (from.kind === 'sync' && size <= LARGE) return { [Symbol.iterator]: () => new SyncBatches(items as Iterable<unknown>, size, idle) as Iterator<any> }
-  if (from.kind === 'async') return coalesce(from.items, size, idle)
+  // What can begin anywhere is asked to, from the beginning: documents that it gives so are the post's own.
+  if (from.kind === 'async') return coalesce((from.items as Seekable)[seek]?.(0) ?? from.items, size, idle)
   return { [Symbol.asyncIterator]: () => readPromises([], 0, (items as Iterable<unknown>)[Symbol.iterator](), size, idle) }
 }
 

@@ -71,6 +71,12 @@ export interface PostOptions<P extends object = Parameters, T extends object = T
   continueOnError?: boolean | undefined
   /** Show a progress bar on stderr; a last line only where stderr is no terminal. Default `false`. */
   showProgress?: boolean | undefined
+  /**
+   * A file that keeps which documents are done, so that a job that ended before it was through goes on there: `'./job.checkpoint'`. A response counts as done when
+   * the next one is asked for; every document is processed at least once, and at most `prefetch` requests twice. One that failed is tried again by the next
+   * run. Only in Node and its kin. See docs/stores.md.
+   */
+  checkpoint?: string | undefined
   /** Ends the iteration with its reason, and tells the executors through their `signal`. */
   signal?: AbortSignal | undefined
 }
@@ -78,7 +84,7 @@ export interface PostOptions<P extends object = Parameters, T extends object = T
 /** What `map()` can be told: what `post()` can, but for the order and for what would leave documents out. */
 export type MapOptions<On extends string = string, P extends object = Parameters, T extends object = Tags> = Omit<
   PostOptions<P, T>,
-  'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure'
+  'resultsInOrder' | 'continueOnError' | 'onError' | 'onFailure' | 'checkpoint'
 > & {
   /** The endpoint. Default `/`. */
   on?: On | undefined
@@ -100,6 +106,7 @@ export const POST_RULES: Record<keyof PostOptions, (name: string, value: any) =>
   onFailure: callback,
   continueOnError: flag,
   showProgress: flag,
+  checkpoint: string,
   signal: abortSignal,
 }
 

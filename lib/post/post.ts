@@ -29,25 +29,22 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
     maxDocuments,
     prefetchDocuments = maxDocuments ?? Infinity,
     showProgress,
+    checkpoint,
   } = checkPostOptions(options)
   const size = Math.min(requestSize > 0 ? requestSize : Infinity, prefetchDocuments)
   // Together never more documents than may be. Without a bound for either, the quotient is none.
   const limit = Math.min(prefetch || Infinity, Math.floor(prefetchDocuments / size || Infinity))
   const header = new Header(on || '/', snapshot(parameters), targetExecutor)
-  const stages = rawPipe(
-    () => inputs,
-    batches(size, flushAfter),
-    answers(peer, header, limit, options, inputs),
-    (responses: AsyncIterableIterator<Response>) =>
-      showProgress
-        ? new Eventual(
-            () => import('./watch.js'),
-            ({ Watched }) => new Watched(responses, inputs, size),
-            () => discard(inputs),
-          )
-        : responses,
-  )
-  return new Post<T>(stages as AsyncIterableIterator<Response<T>>)
+  const answering = (peer: Handler, inputs: unknown) => answers(peer, header, limit, options, inputs)
+  const responses =
+    showProgress || checkpoint !== undefined
+      ? new Eventual(
+          () => import('./prepared.js').then(({ prepared }) => prepared({ peer, header, inputs, size, flushAfter, options, answering })),
+          (opened) => opened,
+          () => discard(inputs),
+        )
+      : rawPipe(() => inputs, batches(size, flushAfter), answering(peer, inputs))
+  return new Post<T>(responses as AsyncIterableIterator<Response<T>>)
 }
 
 // Where the platform has async iterator helpers, a post has them too.

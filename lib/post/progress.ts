@@ -1,15 +1,7 @@
 import { clearInterval, now, setInterval } from '../base/clock.js'
 import type { Response } from '../request/response.js'
 import { source } from './inputs.js'
-
-/** Where progress is shown: `process.stderr`, or what has its shape. */
-export interface ProgressOutput {
-  write(text: string): unknown
-  /** A line that can be drawn again and again; elsewhere only the last line is written. */
-  isTTY?: boolean | undefined
-  /** Width in characters. Default 80. */
-  columns?: number | undefined
-}
+import { defaultOutput, type ProgressOutput } from './progress-output.js'
 
 /** How a post ended: all answered, with an error, or because its consumer stopped reading. */
 export type ProgressEnd = 'done' | 'failed' | 'stopped'
@@ -19,7 +11,7 @@ export function expected(inputs: unknown, requestSize: number): number | undefin
   const from = source(inputs)
   let count: unknown = 1
   if (from.kind === 'array') count = from.items.length
-  else if (from.kind === 'sync') count = (from.items as { size?: unknown }).size
+  else if (from.kind === 'sync' || from.kind === 'async') count = (from.items as { size?: unknown }).size
   else if (from.kind !== 'one' && from.kind !== 'nothing') return undefined
   if (typeof count !== 'number') return undefined
   return requestSize >= 1 && requestSize !== Infinity ? Math.ceil(count / requestSize) : Math.min(count, 1)
@@ -47,6 +39,8 @@ export class Progress {
   readonly #output: ProgressOutput | undefined
   readonly #draws: boolean
   readonly #colors: boolean
+  /** Documents that an earlier run of the job did. */
+  readonly #skipped: number
   readonly #start = now()
   #timer: ReturnType<typeof setInterval> | undefined
   #drawn = this.#start
@@ -54,9 +48,11 @@ export class Progress {
   #requests = 0
   #documents = 0
   #failed = 0
+  #cached = 0
 
   /** @param expected how many requests will come, when that is known */
-  constructor(expected?: number, output: ProgressOutput | undefined = stderr()) {
+  constructor(expected?: number, output: ProgressOutput | undefined = defaultOutput(), skipped = 0) {
+    this.#skipped = skipped
     const env = globalThis.process?.env ?? {}
     this.#expected = expected
     this.#output = output
@@ -69,8 +65,9 @@ export class Progress {
   }
 
   /** Counts a response and its documents. */
-  count(response: Pick<Response, 'docs' | 'error'>): void {
+  count(response: Pick<Response, 'docs' | 'error' | 'routes'>): void {
     this.#requests++
+    for (const { cached = 0 } of response.routes) this.#cached += cached
     this.#documents += response.docs.length
     if (response.error !== undefined) this.#failed++
     // Timers starve while executors compute without a pause.
@@ -104,6 +101,8 @@ export class Progress {
       known ? `${whole.format(this.#requests)}/${whole.format(expected)} requests` : plural(this.#requests, 'request'),
       this.#failed > 0 ? `${whole.format(this.#failed)} failed` : undefined,
       plural(this.#documents, 'document'),
+      this.#skipped > 0 ? `${whole.format(this.#skipped)} skipped` : undefined,
+      this.#cached > 0 ? `${whole.format(this.#cached)} cached` : undefined,
       `${whole.format(rate)} docs/s`,
       clock(seconds),
       left === undefined ? undefined : `ETA ${clock(left)}`,
@@ -125,7 +124,9 @@ export class Progress {
   #last(how: ProgressEnd): string {
     const { seconds, rate } = this.#state()
     const failed = this.#failed > 0 ? `, ${whole.format(this.#failed)} failed` : ''
-    const counts = `${plural(this.#requests, 'request')}${failed}, ${plural(this.#documents, 'document')}`
+    const skipped = this.#skipped > 0 ? `, ${whole.format(this.#skipped)} done before and skipped` : ''
+    const cached = this.#cached > 0 ? `, ${plural(this.#cached, 'answer')} from the cache` : ''
+    const counts = `${plural(this.#requests, 'request')}${failed}, ${plural(this.#documents, 'document')}${skipped}${cached}`
     return `${how}: ${counts} in ${seconds.toFixed(1)} s (${whole.format(rate)} docs/s)`
   }
 
@@ -137,10 +138,6 @@ export class Progress {
   #paint(color: number, text: string): string {
     return this.#colors && text !== '' ? `\x1b[${color}m${text}\x1b[39m` : text
   }
-}
-
-function stderr(): ProgressOutput | undefined {
-  return globalThis.process?.stderr
 }
 
 function plural(count: number, noun: string): string {

@@ -6,9 +6,9 @@ export class Watched implements AsyncIterableIterator<Response> {
   readonly #responses: AsyncIterableIterator<Response>
   readonly #progress: Progress
 
-  constructor(responses: AsyncIterableIterator<Response>, inputs: unknown, requestSize: number) {
+  constructor(responses: AsyncIterableIterator<Response>, inputs: unknown, requestSize: number, skipped = 0) {
     this.#responses = responses
-    this.#progress = new Progress(expected(inputs, requestSize))
+    this.#progress = new Progress(expected(inputs, requestSize), undefined, skipped)
   }
 
   async next(): Promise<IteratorResult<Response>> {

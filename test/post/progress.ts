@@ -5,9 +5,10 @@ import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
-import { Progress, type ProgressOutput } from '../../lib/post/progress.js'
+import { Progress } from '../../lib/post/progress.js'
+import type { ProgressOutput } from '../../lib/post/progress-output.js'
 import { fake, real } from '../support/clock.js'
-import { codeUrl, flags } from '../support/code.js'
+import { asProgram, codeUrl } from '../support/code.js'
 
 const ESC = '\x1b'
 const TOKEN = new RegExp(`${ESC}\\[[\\d;]*[A-Za-z]|[\\s\\S]`, 'gu')
@@ -40,7 +41,7 @@ class Terminal implements ProgressOutput {
   }
 }
 
-const response = (documents: number, error?: Error): any => ({ docs: Array(documents), error })
+const response = (documents: number, error?: Error): any => ({ docs: Array(documents), error, routes: [] })
 
 /** Runs `fn` with a clock that is set by hand. */
 function timed(fn: (pass: (milliseconds: number) => void) => void): void {
@@ -93,6 +94,18 @@ test('P9 a spinner without a known length, and failures are said', () => {
     assert.is.not(before![0], after![0], 'the spinner turns')
     progress.stop('failed')
     assert.equal(terminal.screen, ['failed: 2 requests, 1 failed, 5 documents in 3726.0 s (0 docs/s)', ''])
+  })
+})
+
+test('P17: answers from the cache are told apart', () => {
+  timed((pass) => {
+    const terminal = new Terminal(true, 120)
+    const progress = new Progress(2, terminal)
+    pass(1000)
+    progress.count({ ...response(3), routes: [{ cached: 3 }, { cached: 2 }, {}] })
+    assert.match(terminal.screen[0]!, '3 documents · 5 cached · 3 docs/s')
+    progress.stop('done')
+    assert.equal(terminal.screen, ['done: 1 request, 3 documents, 5 answers from the cache in 1.0 s (3 docs/s)', ''])
   })
 })
 
@@ -227,7 +240,7 @@ for (const [how, code, line] of ends) {
       const docs = Array(300).fill('x')
       const flow = await new Flow().add({ uses: ({ endpoint }) => { if (endpoint === '/fail') throw new Error('no') } }).open()
       ${code}`
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '-e', script], { timeout: 20_000 })
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, asProgram(script), { timeout: 20_000 })
     assert.is(stdout, '')
     assert.match(stderr, line)
     assert.is(stderr.split('\n').length, 2)

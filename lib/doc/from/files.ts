@@ -1,10 +1,13 @@
+import type { Dirent } from 'node:fs'
 import { callback, check, flag, string } from '../../base/check.js'
 import { InputError, optionType, ParseError, show } from '../../base/errors.js'
 import { node, packageOfNode } from '../../base/node.js'
+import { shortage } from '../../base/shortage.js'
 import { Document } from '../document.js'
 import { blocksOf } from './blocks.js'
 import { mimeTypeOf } from './mime-type.js'
 import { type FromOptions, reporter } from './options.js'
+import { unread } from './source.js'
 
 export interface FromFilesOptions extends Pick<FromOptions, 'onInvalid'> {
   /**
@@ -45,9 +48,9 @@ async function* find(patterns: string[], options: FromFilesOptions): AsyncGenera
   const [paths, { readFile }] = await Promise.all([matching(patterns, options), node('fs/promises')])
   for (const uri of paths) {
     const document = new Document({ uri, mimeType: mimeTypeOf(uri) })
-    if (read === 'blob') document.blob = await readFile(uri)
+    if (read === 'blob') document.blob = await readFile(uri).catch(unread(uri))
     if (read === 'text') {
-      const text = await textOf(await readFile(uri), uri, onInvalid)
+      const text = await textOf(await readFile(uri).catch(unread(uri)), uri, onInvalid)
       if (text === undefined) continue
       document.text = text
     }
@@ -57,8 +60,9 @@ async function* find(patterns: string[], options: FromFilesOptions): AsyncGenera
 
 /** The paths of all files that match, sorted. */
 async function matching(patterns: string[], { recursive = true, cwd, allowEmpty = false }: FromFilesOptions): Promise<string[]> {
-  const [{ glob, isDynamicPattern }, { stat }, { isAbsolute, join, resolve }] = await Promise.all([
+  const [{ glob, isDynamicPattern }, fs, { stat }, { isAbsolute, join, resolve }] = await Promise.all([
     packageOfNode('tinyglobby'),
+    node('fs'),
     node('fs/promises'),
     node('path'),
   ])
@@ -68,6 +72,13 @@ async function matching(patterns: string[], { recursive = true, cwd, allowEmpty 
       () => undefined,
     )
   if (cwd !== undefined && !(await isFolder('.'))) throw nothing(`there is no folder ${show(cwd)}, which cwd names`)
+  /** A folder that cannot be opened is left out by the package, as if it were empty. */
+  let short: { readonly path: string; readonly error: unknown } | undefined
+  const readdir = ((path: string, options: { withFileTypes: true }, done: (error: Error | null, entries: Dirent[]) => void) =>
+    fs.readdir(path, options, (error, entries) => {
+      if (shortage(error) !== undefined) short ??= { path, error }
+      done(error, entries)
+    })) as unknown as typeof fs.readdir
   const excluded = patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1))
   const anywhere = excluded.filter((pattern) => pattern.startsWith('**/'))
   /** What is there under a name stands for itself, also where the name looks like a pattern: `Dropbox (Personal)`, `[a-c]`. */
@@ -84,7 +95,8 @@ async function matching(patterns: string[], { recursive = true, cwd, allowEmpty 
       rest = names.slice(known).join('/')
       if (!isDynamicPattern(rest)) return undefined
     }
-    const found = await glob(rest, { globstar: recursive, cwd: resolve(cwd ?? '', base), ignore: anywhere })
+    const found = await glob(rest, { globstar: recursive, cwd: resolve(cwd ?? '', base), ignore: anywhere, fs: { readdir } })
+    if (short !== undefined) unread(short.path)(short.error)
     return found.map((path) => join(base, path))
   }
   const found = new Map<string, string>()

@@ -38,7 +38,7 @@ async function* read(source: TextSource, options: FromOptions): AsyncGenerator<D
       try {
         value = JSON.parse(json)
       } catch (error) {
-        if (json.trim() !== '') report(say(error), line, columnOf(json, error), error)
+        if (json.trim() !== '') report(say(error), line, columnOf(json), error)
         continue
       }
       let document: Document

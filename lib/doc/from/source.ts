@@ -1,5 +1,6 @@
-import { InputError, optionType, show } from '../../base/errors.js'
+import { InputError, optionType, sayOf, show } from '../../base/errors.js'
 import { node } from '../../base/node.js'
+import { shortage } from '../../base/shortage.js'
 
 /**
  * Where text is read from: a path, a `file:` URL, a Blob (a browser's File), or chunks as a Node or web stream or any other
@@ -35,7 +36,7 @@ export async function* bytesOf(source: TextSource): AsyncGenerator<Uint8Array> {
 
 async function* bytesOfFile(path: string | URL): AsyncGenerator<Uint8Array> {
   const { open } = await node('fs/promises')
-  const file = await open(typeof path === 'string' && path.startsWith('file:') ? new URL(path) : path)
+  const file = await open(typeof path === 'string' && path.startsWith('file:') ? new URL(path) : path).catch(unread(`${fileOf(path)}`))
   try {
     const buffer = new Uint8Array(READ)
     for (;;) {
@@ -45,6 +46,13 @@ async function* bytesOfFile(path: string | URL): AsyncGenerator<Uint8Array> {
     }
   } finally {
     await file.close()
+  }
+}
+
+/** What a file that cannot be opened, as something has run out, is to who reads it. Anything else is said by the platform itself. */
+export function unread(file: string): (error: unknown) => never {
+  return (error) => {
+    throw shortage(error) === undefined ? error : new InputError('ERR_INPUT', `${file} cannot be read: ${sayOf(error)}`, { cause: error })
   }
 }
 

@@ -1,0 +1,100 @@
+import type { RootDatabase } from 'lmdb'
+import { StoreError } from './error.js'
+
+type Lmdb = typeof import('lmdb')
+type Fs = typeof import('node:fs')
+
+/** Commits return when they can be seen; what brings them to the disk runs beside them. Aborts what throws. */
+const COMMIT = 0x10003
+/** Where lmdb does not know how to do that. */
+const COMMIT_AND_FLUSH = 3
+
+/** Behind the head of its first page, a file of lmdb says what it is. */
+const MAGIC_AT = 24
+const MAGIC = 0xbeefc0de
+const BYTES = new Uint8Array(MAGIC_AT + 4)
+
+/** Of anything else, lmdb ends the process. A file that is not there yet, or that was begun, is made. */
+function checkHead(fs: Fs, file: string, path: string, kind: string): void {
+  if (!fs.existsSync(file)) return
+  const descriptor = fs.openSync(file, 'r')
+  try {
+    const length = fs.readSync(descriptor, BYTES, 0, BYTES.length, 0)
+    const view = new DataView(BYTES.buffer)
+    if (length > 0 && (length < BYTES.length || ![view.getUint32(MAGIC_AT, true), view.getUint32(MAGIC_AT)].includes(MAGIC)))
+      throw new StoreError('ERR_STORE_FORMAT', path, `what is there is broken, or no ${kind}`)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+/** A file of lmdb, as all that is kept on disk here is. */
+export class LmdbFile {
+  readonly root: RootDatabase<Buffer, string>
+  readonly #fs: Fs
+  readonly #commit = globalThis.process.platform === 'win32' ? COMMIT_AND_FLUSH : COMMIT
+
+  /** @throws what lmdb throws; StoreError (`ERR_STORE_FORMAT`) for what is cut off, or something else */
+  constructor(
+    lmdb: Lmdb,
+    fs: Fs,
+    readonly file: string,
+    readonly path: string,
+    /** How many bytes of it this process may use. */
+    memory: number,
+    /** What is kept in it, for messages. */
+    kind: string,
+  ) {
+    checkHead(fs, file, path, kind)
+    // Of a file that memory has no room for, what the system reads ahead at each document pushes out what is needed.
+    const noReadAhead = fs.existsSync(file) && fs.statSync(file).size > memory / 4
+    this.root = lmdb.open<Buffer, string>({ path: file, noSubdir: true, encoding: 'binary', maxDbs: 8, noReadAhead } as any)
+    this.#fs = fs
+    try {
+      this.#checkSize()
+    } catch (error) {
+      void this.root.close()
+      throw error
+    }
+  }
+
+  /** How many bytes there are, and how many there have to be. */
+  #sizes(): { readonly size: number; readonly due: number } {
+    const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number }
+    return { size: this.#fs.statSync(this.file).size, due: (lastPageNumber + 1) * pageSize }
+  }
+
+  /** A file that ends too early would end the process: lmdb maps it into memory. */
+  #checkSize(): void {
+    const { size, due } = this.#sizes()
+    if (size < due) throw new StoreError('ERR_STORE_FORMAT', this.path, `the file was cut off: it has ${size} of ${due} bytes`)
+  }
+
+  /**
+   * Pages that a transaction took and gave back before it ended count for lmdb, and are not written: a file that ends in them is shorter than it says. It is made as
+   * long, so that one that was cut off can be told from it. In a transaction, as nobody else makes it longer meanwhile.
+   */
+  #fill(): void {
+    this.transaction(() => {
+      const { size, due } = this.#sizes()
+      if (size < due) this.#fs.truncateSync(this.file, due)
+    })
+  }
+
+  /**
+   * Of all that is done in it, all can be seen when it returns, or nothing ever.
+   * @param removes whether something may go in it
+   */
+  transaction<R>(run: () => R, removes = false): R {
+    const result: R = this.root.transactionSync(run, this.#commit as any)
+    if (removes) this.#fill()
+    return result
+  }
+
+  /** Brings all that was committed to the disk. */
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      ;(this.root as any).sync((error?: Error) => (error ? reject(error) : resolve()))
+    })
+  }
+}
