@@ -1,0 +1,220 @@
+import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
+import { clearTimeout, setTimeout } from '../../base/clock.js'
+import { ConfigError, type ConnectionError, DependencyError, say } from '../../base/errors.js'
+import { node, packageOfNode } from '../../base/node.js'
+import { failure } from '../outcome.js'
+import { type ClientTls, secureTo, tlsNow } from '../tls.js'
+import type { LinkSettings } from './options.js'
+import { greeting, whyNot } from './probe.js'
+
+type Nats = typeof import('@nats-io/transport-node')
+
+/** Milliseconds between tries to reach a server of NATS again, and of chance beside: a cluster that restarts is not asked by all at once. */
+const AGAIN = 250
+const CHANCE = 250
+/** Milliseconds of no end, for a library that knows none. */
+const NEVER = 0x7fffffff
+/** Milliseconds in which what was said last is on its way. */
+const FAREWELL = 500
+/** Bytes of a message beside its body: its headers. */
+const HEADROOM = 4096
+/** The most bytes of a message, whatever the server takes: a server lets go of who is behind by 64 MiB. */
+const MOST = 1 << 20
+
+/** @throws DependencyError (`ERR_DEPENDENCY`) without the package */
+export function natsPackage(): Promise<Nats> {
+  const name = '@nats-io/transport-node'
+  return packageOfNode(name).catch((cause) => {
+    throw new DependencyError(name, `To speak over NATS, the package ${name} is needed: npm install ${name} (${say(cause)})`, { cause })
+  })
+}
+
+/** A connection to a server of NATS. It goes and comes back by itself. */
+export class Link {
+  readonly #nats: Nats
+  readonly #lost = new Set<(error: ConnectionError) => void>()
+  readonly #back = new Set<() => void>()
+  readonly #address: string
+  #up = true
+  #over = false
+  /** Whether that was asked for. */
+  #closed = false
+  /** Resolves once it is back, or over. */
+  #returned: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+
+  private constructor(
+    nats: Nats,
+    readonly connection: NatsConnection,
+    address: string,
+    /** With what another connects from elsewhere. */
+    readonly again: { readonly options: object; readonly shown: object },
+  ) {
+    this.#nats = nats
+    this.#address = address
+    void this.#follow()
+  }
+
+  /**
+   * Connects.
+   * @param within milliseconds
+   * @throws ConnectionError that says why it does not stand; DependencyError, ConfigError
+   */
+  static async open(settings: LinkSettings, within: number = settings.connectTimeout): Promise<Link> {
+    const { address, host, port, tls, nats: given, keepalive, logger } = settings
+    const nats = await natsPackage()
+    const [authenticator, secure] = await Promise.all([authenticatorOf(nats, settings), tls === undefined ? undefined : tlsNow(tls, address, logger)()])
+    const { servers = [] } = given
+    // Of several, one may be away. Else whoever is there is asked first who it is: so what is wrong can be said.
+    const greeted = servers.length === 0 ? await greeting(settings, within) : undefined
+    const options: ConnectionOptions = {
+      servers: [`${host.includes(':') ? `[${host}]` : host}:${port}`, ...servers],
+      name: `sluice ${address}`,
+      timeout: Math.max(1, within),
+      reconnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: AGAIN,
+      reconnectJitter: CHANCE,
+      reconnectJitterTLS: CHANCE,
+      // Credentials are renewed, and accounts come back.
+      ignoreAuthErrorAbort: true,
+      noAsyncTraces: true,
+      pingInterval: keepalive === 0 ? NEVER : keepalive,
+      maxPingOut: 2,
+      ...(authenticator !== undefined && { authenticator }),
+      ...(secure !== undefined && { tls: { ...secureTo(secure), ...(greeted?.first && { handshakeFirst: true }) } as NonNullable<ConnectionOptions['tls']> }),
+    }
+    try {
+      const { authenticator: _, ...told } = options
+      return new Link(nats, await nats.connect(options), address, {
+        options: { ...told, ...(secure !== undefined && { tls: { ...told.tls, ...filesOf(tls!) } }) },
+        shown: given,
+      })
+    } catch (error) {
+      throw await whyNot(settings, secure, error, within)
+    }
+  }
+
+  get isUp(): boolean {
+    return this.#up && !this.#over
+  }
+
+  get isOver(): boolean {
+    return this.#over
+  }
+
+  /** Bytes of a body that goes in one message. */
+  get room(): number {
+    return Math.max(1024, Math.min(MOST, this.connection.info?.max_payload ?? MOST) - HEADROOM)
+  }
+
+  headers(all: Readonly<Record<string, string>>): ReturnType<Nats['headers']> {
+    const headers = this.#nats.headers()
+    for (const [name, value] of Object.entries(all)) headers.set(name, value)
+    return headers
+  }
+
+  inbox(): string {
+    return this.#nats.createInbox()
+  }
+
+  /** Calls back when the connection is lost: nothing that was on its way can be counted on. @returns lets go of it */
+  onLost(listener: (error: ConnectionError) => void): () => void {
+    this.#lost.add(listener)
+    return () => this.#lost.delete(listener)
+  }
+
+  /** Calls back when it is back. @returns lets go of it */
+  onBack(listener: () => void): () => void {
+    this.#back.add(listener)
+    return () => this.#back.delete(listener)
+  }
+
+  /** Resolves when it is back, or over. */
+  get returned(): Promise<void> {
+    if (this.isUp || this.#over) return Promise.resolve()
+    if (this.#returned === undefined) {
+      let resolve!: () => void
+      const promise = new Promise<void>((go) => {
+        resolve = go
+      })
+      this.#returned = { promise, resolve }
+    }
+    return this.#returned.promise
+  }
+
+  /** @param soon whether what is still to be sent is let go */
+  async close(soon = false): Promise<void> {
+    this.#over = true
+    this.#closed = true
+    this.#return()
+    // Where nothing gets there any more, or it broke off, nothing can be sent either.
+    if (!soon && this.#up) await within(FAREWELL, this.connection.flush())
+    await within(FAREWELL, this.connection.close())
+  }
+
+  async #follow(): Promise<void> {
+    for await (const { type } of this.connection.status()) {
+      if (type === 'disconnect') this.#lose()
+      else if (type === 'reconnect') {
+        this.#up = true
+        this.#return()
+        for (const listener of [...this.#back]) listener()
+      }
+    }
+    this.#over = true
+    this.#lose()
+    this.#return()
+  }
+
+  #return(): void {
+    this.#returned?.resolve()
+    this.#returned = undefined
+  }
+
+  #lose(): void {
+    if (!this.#up) return
+    this.#up = false
+    // Who closes it knows.
+    if (this.#closed) return
+    const error = failure('disconnected', this.#address, 'the connection to the server of NATS broke off before everything was answered')
+    for (const listener of [...this.#lost]) listener(error)
+  }
+}
+
+/** Those of TLS, which are read again with each connection. */
+function filesOf({ caFile, keyFile, certFile }: ClientTls): object {
+  return Object.fromEntries(Object.entries({ caFile, keyFile, certFile }).filter(([, file]) => file !== undefined))
+}
+
+/** Resolves when it is done, however, or it is late. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds, undefined)
+  })
+  await Promise.race([work.catch(() => {}), late])
+  clearTimeout(timer)
+}
+
+/** What shows who connects. Files are read again with each connection: what is in them may have been renewed. */
+async function authenticatorOf(nats: Nats, { nats: given }: LinkSettings): Promise<Authenticator | undefined> {
+  const { token, tokenFile, user, password, nkeyFile, credentialsFile } = given
+  if (token !== undefined) return nats.tokenAuthenticator(token)
+  if (user !== undefined) return nats.usernamePasswordAuthenticator(user, password)
+  const file = tokenFile ?? nkeyFile ?? credentialsFile
+  if (file === undefined) return undefined
+  const { readFileSync } = await node('fs')
+  let held: Buffer
+  const read = (): Buffer => {
+    try {
+      held = readFileSync(file)
+    } catch (cause) {
+      if (held === undefined) throw new ConfigError(`it cannot be read: ${say(cause)}`, { file }, { cause })
+    }
+    return held
+  }
+  read()
+  const asText = (): string => read().toString('utf8').trim()
+  if (tokenFile !== undefined) return nats.tokenAuthenticator(() => asText())
+  return nkeyFile !== undefined ? nats.nkeyAuthenticator(() => new TextEncoder().encode(asText())) : nats.credsAuthenticator(() => read())
+}
