@@ -1,0 +1,410 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: so look the variables that nothing may become
+// A Flow as files for Kubernetes and Compose: what is in them, and that nothing in them is anything but data.
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { parse, parseAllDocuments } from 'yaml'
+import { toKustomize } from '../../lib/export/kustomize.js'
+import { type ComposeOptions, Executor, Flow, type KubernetesOptions } from '../../lib/index.js'
+import { Folder } from '../support/folder.js'
+
+const folder = new Folder()
+let made = 0
+const fresh = (): string => join(folder.path, String(made++))
+const MODULE = './test/engine/executor.js#Doing'
+const IMAGE = 'registry.example/shop@sha256:0123456789abcdef'
+
+interface Written {
+  readonly files: Record<string, string>
+  /** All objects, by file, kind and name. */
+  readonly all: any[]
+  of(kind: string, name: string): any
+}
+
+async function kubernetes(flow: Flow<any>, options: KubernetesOptions = {}): Promise<Written> {
+  const where = fresh()
+  const names = await flow.toKubernetesYaml(where, { image: IMAGE, ...options })
+  assert.equal(names.map((name) => name.slice(where.length + 1)).sort(), readdirSync(where).sort())
+  const files = Object.fromEntries(names.map((name) => [name.slice(where.length + 1), readFileSync(name, 'utf8')]))
+  const all = Object.values(files).flatMap((text) => parseAllDocuments(text, { version: '1.1' }).map((one) => one.toJS()))
+  return { files, all, of: (kind, name) => all.find((one) => one.kind === kind && one.metadata.name === name) }
+}
+
+async function compose(flow: Flow<any>, options: ComposeOptions = {}): Promise<{ services: any; text: string; flow: string; root: any }> {
+  const where = fresh()
+  const [file, flowFile] = await flow.toDockerComposeYaml(join(where, 'docker-compose.yml'), { image: IMAGE, ...options })
+  const text = readFileSync(file!, 'utf8')
+  const root = parse(text)
+  return { services: root.services, root, text, flow: flowFile === undefined ? '' : readFileSync(flowFile, 'utf8') }
+}
+
+const podOf = (workload: any): any => workload.spec.template.spec
+const containerOf = (workload: any): any => podOf(workload).containers[0]
+const refusal = async (work: Promise<unknown>): Promise<any> =>
+  work.then(
+    () => assert.unreachable('it was not refused'),
+    (error) => error,
+  )
+
+/** What Kubernetes makes of `$(NAME)` in values, commands and arguments (third_party/forked/golang/expansion), where no variable is known. */
+function expanded(text: string): string {
+  let out = ''
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] !== '$' || at + 1 === text.length) out += text[at]
+    else if (text[at + 1] === '$') {
+      out += '$'
+      at++
+    } else if (text[at + 1] === '(' && text.indexOf(')', at) > 0) throw new Error(`a variable in ${text}`)
+    else out += '$'
+  }
+  return out
+}
+
+/** What Compose makes of `$NAME` and `${NAME}`: nothing of that may be left. */
+function interpolated(text: string): string {
+  return text.replace(/\$\$|\$/g, (found) => {
+    if (found === '$') throw new Error(`a variable in ${text}`)
+    return '$'
+  })
+}
+
+const shop = (options: object = {}): Flow<any> =>
+  new Flow<any>({ name: 'shop', protocol: ['grpc', 'http', 'websocket'], port: 8080, graphql: true, ...options })
+    .add({ name: 'encode', uses: MODULE, usesWith: { model: 'small' }, parallel: 2, concurrency: 4, timeout: 5000 } as any)
+    .add({ name: 'rank_2', uses: 'docker://registry.example/rank:1.2.0', memory: '1g', cpus: 2, needs: 'gateway' } as any)
+    .needs(['encode', 'rank_2'], { name: 'both' })
+
+test('F13: each executor is a deployment with all that belongs to it, behind a name; the gateway serves the Flow with its executors elsewhere', async () => {
+  const { files, all, of } = await kubernetes(shop())
+  assert.equal(Object.keys(files), ['gateway.yml', 'encode.yml', 'rank-2.yml'])
+  for (const name of ['encode', 'rank-2']) {
+    const [service, workload] = [of('Service', name), of('Deployment', name)]
+    assert.is(service.spec.clusterIP, 'None')
+    assert.equal(service.spec.ports, [{ name: 'grpc', port: 8080, targetPort: 'grpc', appProtocol: 'grpc' }])
+    assert.equal(workload.spec.strategy, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } })
+    assert.equal(of('NetworkPolicy', name).spec.ingress, [
+      { from: [{ podSelector: { matchLabels: { 'app.kubernetes.io/part-of': 'shop' } } }], ports: [{ port: 8080, protocol: 'TCP' }] },
+    ])
+  }
+  for (const workload of all.filter(({ kind }) => kind === 'Deployment')) {
+    const { name } = workload.metadata
+    const [pod, container] = [podOf(workload), containerOf(workload)]
+    // All that select its pods select them.
+    const selectors = [
+      workload.spec.selector.matchLabels,
+      of('Service', name).spec.selector,
+      of('PodDisruptionBudget', name).spec.selector.matchLabels,
+      of('NetworkPolicy', name).spec.podSelector.matchLabels,
+      ...pod.topologySpreadConstraints.map((one: any) => one.labelSelector.matchLabels),
+    ]
+    for (const selector of selectors) for (const [label, value] of Object.entries(selector)) assert.is(workload.spec.template.metadata.labels[label], value)
+    for (const label of ['name', 'part-of', 'instance', 'component', 'managed-by'])
+      assert.type(workload.metadata.labels[`app.kubernetes.io/${label}`], 'string')
+    assert.equal(pod.securityContext, { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534, seccompProfile: { type: 'RuntimeDefault' } })
+    assert.equal(container.securityContext.capabilities, { drop: ['ALL'] })
+    assert.equal(
+      [container.securityContext.readOnlyRootFilesystem, container.securityContext.allowPrivilegeEscalation, pod.automountServiceAccountToken],
+      [true, false, false],
+    )
+    assert.ok(pod.shareProcessNamespace, '140: what is left behind is reaped')
+    for (const kind of ['requests', 'limits']) for (const what of ['cpu', 'memory', 'ephemeral-storage']) assert.type(container.resources[kind][what], 'string')
+    const wait = container.args.includes('--drain-delay') || name === 'gateway' ? 5 : 0
+    assert.ok(container.lifecycle.preStop.sleep.seconds + wait + 10 < pod.terminationGracePeriodSeconds)
+    assert.ok(Array.isArray(container.args) && (container.command === undefined || Array.isArray(container.command)), '140: lists, and no shell')
+    const { startupProbe, readinessProbe, livenessProbe } = container
+    const foreign = name === 'rank-2'
+    assert.equal(
+      [startupProbe, readinessProbe, livenessProbe].map(({ grpc }: any) => grpc.service),
+      foreign ? [undefined, undefined, undefined] : ['liveness', 'readiness', 'liveness'],
+    )
+    assert.is(startupProbe.periodSeconds * startupProbe.failureThreshold, 120)
+  }
+  const encode = containerOf(of('Deployment', 'encode'))
+  assert.is(of('Deployment', 'encode').spec.replicas, 2)
+  assert.equal(encode.command, ['node', 'node_modules/sluice/dist/cli/sluice.js'])
+  assert.equal(encode.args, [
+    'executor',
+    MODULE,
+    '--name',
+    'encode',
+    '--host',
+    '0.0.0.0',
+    '--port',
+    '8080',
+    '--uses-with',
+    '{"model":"small"}',
+    '--concurrency',
+    '4',
+    '--drain-delay',
+    '5000',
+  ])
+  const rank = containerOf(of('Deployment', 'rank-2'))
+  assert.equal([rank.image, rank.command, rank.args], ['registry.example/rank:1.2.0', undefined, ['--name', 'rank_2', '--host', '0.0.0.0', '--port', '8080']])
+  assert.equal(rank.resources.limits, { cpu: '2000m', memory: '1024Mi', 'ephemeral-storage': '256Mi' })
+  assert.is(of('Deployment', 'rank-2').metadata.labels['app.kubernetes.io/version'], '1.2.0')
+  const gateway = of('Deployment', 'gateway')
+  assert.is(gateway.spec.replicas, 2)
+  assert.equal(containerOf(gateway).args, ['flow', '/etc/sluice/flow.yml'])
+  assert.equal(of('Service', 'gateway').spec.ports, [{ name: 'flow', port: 8080, targetPort: 'flow' }])
+  const served = await Flow.loadConfig(folder.file('served.yml', of('ConfigMap', 'gateway').data['flow.yml']))
+  assert.equal(served.executors, ['encode', 'rank_2', 'both'])
+  const { options, steps } = served.plan
+  assert.equal(
+    [options.host, options.port, options.protocol, options.graphql, options.drainDelay],
+    ['0.0.0.0', 8080, ['grpc', 'http', 'websocket'], true, 5000],
+  )
+  assert.equal(
+    steps.map(({ options }) => [options.external, options.host, options.timeout, options.concurrency]),
+    [
+      [true, 'grpc://encode:8080', 5000, undefined],
+      [true, 'grpc://rank-2:8080', undefined, undefined],
+      [undefined, undefined, undefined, undefined],
+    ],
+  )
+})
+
+test('F13: shards that all are asked are found one by one; what has volumes is a StatefulSet', async () => {
+  const flow = new Flow<any>({ workspace: 'w' }).add({ name: 'index', uses: MODULE, shards: 3, polling: { '/search': 'ALL' } } as any)
+  const { all, of } = await kubernetes(flow, { volumes: { index: { '/workspace': '10Gi' } }, storageClass: 'fast' })
+  const sets = all.filter(({ kind }) => kind === 'StatefulSet')
+  assert.equal(
+    sets.map(({ metadata }) => metadata.name),
+    ['index-0', 'index-1', 'index-2'],
+  )
+  for (const set of sets) {
+    assert.is(set.spec.strategy, undefined)
+    assert.equal([set.spec.serviceName, set.spec.updateStrategy], [set.metadata.name, { type: 'RollingUpdate' }])
+    assert.equal(set.spec.volumeClaimTemplates[0].spec, {
+      accessModes: ['ReadWriteOnce'],
+      storageClassName: 'fast',
+      resources: { requests: { storage: '10Gi' } },
+    })
+    assert.equal(containerOf(set).volumeMounts, [
+      { name: 'tmp', mountPath: '/tmp' },
+      { name: 'data-0', mountPath: '/workspace' },
+    ])
+  }
+  const { steps } = (await Flow.loadConfig(folder.file('shards.yml', of('ConfigMap', 'gateway').data['flow.yml']))).plan
+  assert.equal([steps[0]!.options.host, steps[0]!.options.polling], [[0, 1, 2].map((at) => `grpc://index-${at}:8080`), { '/search': 'ALL' }])
+  const { services } = await compose(flow)
+  assert.equal(Object.keys(services), ['gateway', 'index-0', 'index-1', 'index-2'])
+})
+
+test('F13: as many as there is to do: by processors, or by what KEDA counts', async () => {
+  const flow = shop()
+  const { of } = await kubernetes(flow, { autoscale: { encode: { min: 1, max: 5, cpu: 50 }, gateway: true } })
+  const { spec } = of('HorizontalPodAutoscaler', 'encode')
+  assert.equal([spec.minReplicas, spec.maxReplicas, spec.metrics[0].resource.target.averageUtilization, spec.scaleTargetRef.kind], [1, 5, 50, 'Deployment'])
+  assert.is(of('Deployment', 'encode').spec.replicas, undefined)
+  assert.is(of('HorizontalPodAutoscaler', 'gateway').spec.minReplicas, 2)
+  assert.is(of('HorizontalPodAutoscaler', 'rank-2'), undefined)
+  const triggers = [{ type: 'nats-jetstream', metadata: { stream: 'shop', consumer: 'encode' } }]
+  const keda = await kubernetes(flow, { autoscale: { encode: { max: 5, triggers } } })
+  assert.equal(keda.of('ScaledObject', 'encode').spec, {
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'encode' },
+    minReplicaCount: 2,
+    maxReplicaCount: 5,
+    triggers,
+  })
+})
+
+test('F13: Compose: a service for each, found by name, with the bounds that a container has where a Flow begins it', async () => {
+  const { services, flow, root } = await compose(shop(), { networkName: 'ours' })
+  assert.equal(Object.keys(services), ['gateway', 'encode', 'rank-2'])
+  assert.equal(services.encode.scale, 2)
+  for (const service of Object.values<any>(services)) {
+    assert.equal([service.init, service.read_only, service.restart, service.networks], [true, true, 'unless-stopped', ['ours']])
+    assert.equal([service.cap_drop, service.security_opt, service.user], [['ALL'], ['no-new-privileges:true'], '65534:65534'])
+    assert.ok(Array.isArray(service.command), '140')
+  }
+  assert.equal(services.gateway.ports, ['127.0.0.1:8080:8080'])
+  assert.equal(services['rank-2'].mem_limit, String(1024 ** 3))
+  assert.equal(Object.keys(root.networks), ['ours'])
+  const { steps } = (await Flow.loadConfig(folder.file('compose.yml', flow))).plan
+  assert.is(steps[0]!.options.host, 'grpc://encode:8080')
+})
+
+test('123: whatever is in names and values is data: in Kubernetes, in Compose, and to readers of YAML 1.1', async () => {
+  const odd = fc.oneof(
+    fc.constantFrom(
+      '$(id)',
+      '$$(HOME)',
+      '${HOME}',
+      '$HOME',
+      '`id`',
+      '--privileged',
+      'a\nb: c\n- d',
+      '"',
+      "'",
+      '#',
+      'yes',
+      '0x1f',
+      '1e3',
+      '012',
+      '12:30',
+      '~',
+      'null',
+      '{{ x }}',
+      '\u2028',
+      '\u0085',
+      '%',
+      '@',
+      '| x',
+      '> x',
+      '!!x',
+      '&a',
+      '*a',
+      '\t',
+      ' ',
+      '',
+      '\r\n',
+      '$',
+      '$$',
+      '\\n',
+      '---\nkind: Pod',
+      '🙂',
+    ),
+    fc.string({ unit: 'grapheme', maxLength: 20 }).filter((text) => !text.includes('\0') && (text as any).isWellFormed()),
+  )
+  const variable = fc.constantFrom('A', 'B_C', 'yes', 'no', '_', 'HOME', 'x.y', 'on')
+  await fc.assert(
+    fc.asyncProperty(odd, fc.dictionary(variable, odd, { maxKeys: 3 }), odd, odd, async (flowName, env, value, arg) => {
+      const name = 'Odd_-x'
+      const flow = new Flow<any>({ name: flowName })
+        .add({ name, uses: MODULE, usesWith: { value }, env } as any)
+        .add({ name: 'odd-x', uses: 'docker://a', args: [arg], user: '1:1' } as any)
+      const { all, files } = await kubernetes(flow)
+      assert.equal(Object.keys(files), ['gateway.yml', 'odd-x.yml', 'odd-x-2.yml'])
+      assert.is(all.length, 13, 'no document more')
+      const found = all
+        .filter(({ kind }) => kind === 'Deployment')
+        .slice(1)
+        .map(containerOf)
+      const given = Object.fromEntries(found[0].env.map((one: any) => [one.name, expanded(one.value)]))
+      for (const [key, text] of Object.entries(env)) assert.is(given[key], text)
+      assert.equal(found[0].args.map(expanded).slice(-4, -2), ['--uses-with', JSON.stringify({ value })])
+      assert.is(expanded(found[1].args.at(-1)), arg)
+      const { services, root } = await compose(flow)
+      assert.equal(Object.keys(root), ['services', 'networks'])
+      for (const [key, text] of Object.entries(env)) assert.is(interpolated(services['odd-x'].environment[key]), text)
+      assert.equal(services['odd-x'].command.map(interpolated).slice(-4, -2), ['--uses-with', JSON.stringify({ value })])
+      assert.is(interpolated(services['odd-x-2'].command.at(-1)), arg)
+      assert.not(services['odd-x'].privileged)
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('123: what no system can take is refused by name: halves of characters, number 0, names of variables', async () => {
+  for (const [options, pattern] of [
+    [{ env: { A: 'x\0' } }, /encode has env A with what no environment can have/],
+    [{ env: { A: '\ud800' } }, /encode has env A with what no environment can have/],
+    [{ env: { 'A B': 'x' } }, /encode has env "A B"\. Names there are letters/],
+    [{ usesWith: { x: 1n } }, /encode has a configuration that is no JSON/],
+  ] as const) {
+    const error = await refusal(kubernetes(new Flow<any>().add({ name: 'encode', uses: MODULE, ...options } as any)))
+    assert.is(error.code, 'ERR_USES_INVALID')
+    assert.match(error.message, pattern)
+  }
+})
+
+test('F13: all that cannot go is named in one error, with what to do', async () => {
+  class Own extends Executor {}
+  const flow = new Flow<any>({ token: 'a-secret-of-sixteen', tls: { keyFile: 'k', certFile: 'c' } })
+    .add({ name: 'fn', uses: () => {} })
+    .add({ name: 'own', uses: Own } as any)
+    .add({ name: 'far', external: true, host: 'grpc://localhost:1' } as any)
+    .add({ name: 'there', uses: MODULE, runtime: 'daemon', host: 'https://gpu:8000' } as any)
+    .add({ name: 'bound', uses: 'docker://x', volumes: './models:/models', dockerArgs: '--privileged' } as any)
+    .add({ name: 'good', uses: MODULE, when: () => true } as any)
+  const error = await refusal(flow.toKubernetesYaml(fresh(), { image: IMAGE }))
+  assert.is(error.code, 'ERR_USES_INVALID')
+  for (const said of [
+    /^flow cannot be exported: /,
+    /fn cannot go: it uses the function uses, which was given in code\. Export it from a module/,
+    /own cannot go: it uses the function Own/,
+    /far is external at "grpc:\/\/localhost:1", which is another machine to each container/,
+    /there runs at a daemon/,
+    /bound mounts a folder of this machine at \/models\. Put it into the image, or give it a volume: volumes: \{ bound/,
+    /bound has dockerArgs/,
+    /good has a function for when/,
+    /gateway has a key and a certificate of this machine/,
+    /gateway reads a token from SLUICE_TOKEN\. Name a Secret for it: secrets: \{ gateway/,
+  ])
+    assert.match(error.message, said)
+  assert.not.match(error.message, /a-secret/)
+  const none = await refusal(new Flow<any>().add({ name: 'a', uses: MODULE } as any).toKubernetesYaml(fresh()))
+  assert.match(none.message, /a has no image.*gateway has no image/)
+})
+
+test('F13: secrets are named, and written nowhere', async () => {
+  const flow = new Flow<any>({ token: 'a-secret-of-sixteen', protocol: 'http', port: 80 }).add({
+    name: 'encode',
+    uses: MODULE,
+    env: { KEY: 'said in code' },
+  } as any)
+  const secrets = { gateway: { SLUICE_TOKEN: 'door/token' }, encode: { KEY: 'models/api-key' } }
+  const { of, files } = await kubernetes(flow, { secrets, gateway: { tls: 'door-tls' } })
+  for (const text of Object.values(files)) assert.not.match(text, /a-secret|said in code/)
+  const env = (name: string): any =>
+    Object.fromEntries(containerOf(of('Deployment', name)).env.map((one: any) => [one.name, one.valueFrom?.secretKeyRef ?? one.value]))
+  assert.equal(env('gateway').SLUICE_TOKEN, { name: 'door', key: 'token' })
+  assert.equal([env('encode').KEY, env('encode').SLUICE_ENV], [{ name: 'models', key: 'api-key' }, '["KEY"]'])
+  assert.equal(containerOf(of('Deployment', 'gateway')).args.slice(2), ['--tls-key', '/etc/sluice-tls/tls.key', '--tls-cert', '/etc/sluice-tls/tls.crt'])
+  assert.equal(containerOf(of('Deployment', 'gateway')).readinessProbe.httpGet, { path: '/ready', port: 80, scheme: 'HTTPS' })
+  const { services, text, flow: served } = await compose(flow, { secrets })
+  for (const one of [text, served]) assert.not.match(one, /a-secret|said in code/)
+  assert.match(services.encode.environment.KEY, /^\$\{KEY:\?/)
+  assert.match((await refusal(compose(flow, { secrets, gateway: { tls: 'x' } }))).message, /gateway\.tls must be left out for Compose/)
+})
+
+test('F13: the same Flow gives the same bytes, in its folder and nowhere else; links are replaced and not followed', async () => {
+  const [one, two] = [await kubernetes(shop()), await kubernetes(shop())]
+  assert.equal(one.files, two.files)
+  const where = fresh()
+  const outside = folder.file('outside.yml', 'mine')
+  mkdirSync(where)
+  symlinkSync(outside, join(where, 'encode.yml'))
+  writeFileSync(join(where, 'notes.txt'), 'mine')
+  await shop().toKubernetesYaml(where, { image: IMAGE })
+  assert.equal([readFileSync(outside, 'utf8'), readFileSync(join(where, 'notes.txt'), 'utf8')], ['mine', 'mine'])
+  assert.is(readFileSync(join(where, 'encode.yml'), 'utf8'), one.files['encode.yml'])
+  assert.equal(readdirSync(where).sort(), ['encode.yml', 'gateway.yml', 'notes.txt', 'rank-2.yml'])
+  assert.not(existsSync(join(where, '..', 'encode.yml')))
+})
+
+test('F13: Jina’s names of options, and options that are none', async () => {
+  const { of } = await kubernetes(shop(), { k8sNamespace: 'shop', includeGateway: false })
+  assert.is(of('Deployment', 'gateway'), undefined)
+  assert.is(of('Deployment', 'encode').metadata.namespace, 'shop')
+  for (const [options, pattern] of [
+    [{ namespace: 'a', k8sNamespace: 'a' }, /k8sNamespace must be left out where namespace is given/],
+    [{ namespce: 'a' }, /Did you mean namespace\?/],
+    [{ namespace: 'A b' }, /namespace must be a name of lower-case letters/],
+    [{ images: { encdoe: 'a' } }, /images names "encdoe", and there is encode/],
+    [{ autoscale: { min: 3, max: 2 } }, /autoscale\.min must be no more than max/],
+    [{ secrets: { encode: { A: 'the secret itself' } } }, /secrets\.encode\.A must be a Secret and a key in it.*not "…"/],
+    [{ volumes: { encode: { '../x': '1Gi' } } }, /volumes\.encode must be sizes by folders/],
+    [{ image: '--privileged' }, /image must be the name of an image/],
+  ] as const)
+    assert.match((await refusal(kubernetes(shop(), options as never))).message, pattern)
+})
+
+test('F13: Kustomize: a base, and what is different in production', async () => {
+  const where = fresh()
+  const names = (await toKustomize(shop().plan, where, { image: 'shop:1.0.0', registry: 'registry.example/team', namespace: 'shop' })).map((name) =>
+    name.slice(where.length + 1),
+  )
+  assert.equal(names, ['base/gateway.yml', 'base/encode.yml', 'base/rank-2.yml', 'base/kustomization.yml', 'overlays/production/kustomization.yml'])
+  const overlay = parse(readFileSync(join(where, names.at(-1)!), 'utf8'))
+  assert.equal([overlay.namespace, overlay.resources], ['shop', ['../../base']])
+  assert.equal(overlay.images, [
+    { name: 'registry.example/rank', newTag: '1.2.0' },
+    { name: 'registry.example/team/shop', newTag: '1.0.0' },
+  ])
+  assert.equal(parse(readFileSync(join(where, names[3]!), 'utf8')).resources, ['gateway.yml', 'encode.yml', 'rank-2.yml'])
+})
+
+test.run()
