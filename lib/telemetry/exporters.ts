@@ -1,0 +1,51 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
+import { peer } from './peers.js'
+
+/** A provider of our own, and its end, which sends what waits. */
+export interface Exporting<Provider> {
+  readonly provider: Provider
+  close(): Promise<void>
+}
+
+/** Sends spans in batches, to an address as `endpointOf` gives it. Which are sampled, `OTEL_TRACES_SAMPLER` says; all, by default. */
+export async function exportSpans(service: string, url: string): Promise<Exporting<TracerProvider>> {
+  const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, resource] = await Promise.all([
+    peer('@opentelemetry/sdk-trace-base'),
+    peer('@opentelemetry/exporter-trace-otlp-grpc'),
+    resourceOf(service),
+  ])
+  const provider = new BasicTracerProvider({ resource, spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url }))] })
+  return { provider, close: () => provider.shutdown() }
+}
+
+/** The same for numbers, each minute unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise, and at the end. */
+export async function exportMetrics(service: string, url: string): Promise<Exporting<MeterProvider>> {
+  const [{ MeterProvider, PeriodicExportingMetricReader }, { OTLPMetricExporter }, resource] = await Promise.all([
+    peer('@opentelemetry/sdk-metrics'),
+    peer('@opentelemetry/exporter-metrics-otlp-grpc'),
+    resourceOf(service),
+  ])
+  const interval = Number(globalThis.process?.env.OTEL_METRIC_EXPORT_INTERVAL)
+  const reader = new PeriodicExportingMetricReader({
+    exporter: new OTLPMetricExporter({ url }),
+    ...(interval > 0 && { exportIntervalMillis: interval, exportTimeoutMillis: Math.min(30_000, interval) }),
+  })
+  const provider = new MeterProvider({ resource, readers: [reader] })
+  return { provider, close: () => provider.shutdown() }
+}
+
+/** What tells: by the name of the service, unless the environment names it, and what else the environment says; in Kubernetes, as Jina has it. */
+async function resourceOf(service: string) {
+  const { defaultResource, resourceFromAttributes, detectResources, envDetector } = await peer('@opentelemetry/resources')
+  const env = globalThis.process?.env ?? {}
+  const cluster = Object.fromEntries(
+    Object.entries({
+      'k8s.namespace.name': env.K8S_NAMESPACE_NAME,
+      'k8s.deployment.name': env.K8S_DEPLOYMENT_NAME,
+      'k8s.pod.name': env.K8S_POD_NAME,
+    }).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  return defaultResource()
+    .merge(resourceFromAttributes({ 'service.name': service, ...cluster }))
+    .merge(detectResources({ detectors: [envDetector] }))
+}

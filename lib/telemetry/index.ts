@@ -1,0 +1,6 @@
+/** What happens in Flows, for OpenTelemetry and Prometheus. */
+export type { Events, Traces } from '../base/events.js'
+export type { Logger, LogRecord } from '../base/logger.js'
+export { instrument, type Telemetry, type TelemetryOptions } from './instrument.js'
+export { monitor } from './monitor.js'
+export { logRequests } from './requests.js'

@@ -1,0 +1,237 @@
+import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
+import { flag, type Rule } from '../base/check.js'
+import { DependencyError, OptionRangeError, optionType } from '../base/errors.js'
+import { isDone } from '../base/is-done.js'
+import { checkNamed } from '../base/misspelled.js'
+import { builtin } from '../base/node.js'
+import { VERSION } from '../base/version.js'
+import { loadChannels } from './channels.js'
+import { keepContexts } from './contexts.js'
+import { type Exporting, exportMetrics, exportSpans } from './exporters.js'
+import { Meters } from './meters.js'
+import { count } from './metrics.js'
+import { endpointOf, type FlowTelemetry } from './options.js'
+import { peer } from './peers.js'
+import { Registry } from './prometheus.js'
+import { Spans } from './spans.js'
+
+/** What is told, and to whom. */
+export interface TelemetryOptions {
+  /** Spans of requests, executors, batches and calls: by OpenTelemetry's global provider, or by this one. Default `true`. */
+  tracing?: boolean | TracerProvider | undefined
+  /** Jina's metrics: to OpenTelemetry's global provider, or to this one. Default `true`. */
+  metrics?: boolean | MeterProvider | undefined
+  /** Messages and stacks of errors in spans: executors may have put documents in them. Who begins it first, decides. Default `false`: `error.type`, a code or a name, alone. */
+  exceptions?: boolean | undefined
+}
+
+const RULES: Record<keyof TelemetryOptions, Rule> = {
+  tracing: provider('getTracer', 'a TracerProvider'),
+  metrics: provider('getMeter', 'a MeterProvider'),
+  exceptions: flag,
+}
+
+function provider(method: string, what: string): Rule {
+  return (name, value) => {
+    if (typeof value !== 'boolean' && typeof value?.[method] !== 'function') throw optionType(name, `true, false or ${what}`, value)
+  }
+}
+
+/** What is told by an instrumented process. */
+export interface Telemetry extends AsyncDisposable {
+  /** Jina's metrics since it began, in Prometheus' text format; nothing, without `metrics`. */
+  prometheus(): string
+  /** Ends it, once all have who began it; what waits to be exported is sent, as far as the collector takes it in 2.5 seconds. */
+  close(): Promise<void>
+}
+
+/** One kind of telemetry that goes on in this process, as several Flows may want it. */
+interface Going {
+  /** Where it goes: those who want another place cannot have it at once. */
+  readonly to: unknown
+  users: number
+  readonly begun: Promise<{ close(): Promise<void> }>
+}
+
+/** Milliseconds that who closes waits for a collector to take what is left. */
+const FAREWELL = 2500
+
+type Kind = 'tracing' | 'metrics' | 'registry'
+
+const NAMES = { tracing: 'tracing', metrics: 'metrics', registry: '/metrics' }
+
+/** What goes on. Channels are of the process, and so is all that listens to them. */
+const going = new Map<Kind, Going>()
+let registry = new Registry()
+
+/**
+ * Tells OpenTelemetry what happens in all Flows, Clients and executors of this process: spans and metrics, by Jina's names. Needs the package `@opentelemetry/api`; who is registered there, if anybody
+ * is, gets them. Called again, it goes on until all are closed.
+ * @throws OptionTypeError (`ERR_OPTION_TYPE`) for options; DependencyError (`ERR_DEPENDENCY`) where `@opentelemetry/api` is missing, or Node is older than 20.16; OptionRangeError (`ERR_OPTION_RANGE`) where another provider gets them already
+ * @example
+ * await using telemetry = await instrument()
+ */
+export async function instrument(options: TelemetryOptions = {}): Promise<Telemetry> {
+  const { tracing = true, metrics = true, exceptions = false } = checkNamed('instrument', options, RULES)
+  const wanted: Promise<() => Promise<void>>[] = []
+  if (metrics !== false) wanted.push(begin('registry', 'here', keepNumbers))
+  if (tracing !== false)
+    wanted.push(begin('tracing', tracing === true ? 'global' : tracing, () => makeSpans(tracing === true ? undefined : tracing, { exceptions })))
+  if (metrics !== false) wanted.push(begin('metrics', metrics === true ? 'global' : metrics, () => tellMeters(metrics === true ? undefined : metrics)))
+  return together(wanted)
+}
+
+/**
+ * The same for a Flow: to where its options say.
+ * @param service how it is called there
+ */
+export async function telemetryOf(service: string, options: FlowTelemetry): Promise<Telemetry> {
+  const { tracing, metrics, monitoring, portMonitoring } = options
+  // All that may fail, or wait, comes first: what has begun has nobody yet who ends it.
+  const spansTo = addressOf(options.tracesExporterHost, options.tracesExporterPort)
+  const numbersTo = addressOf(options.metricsExporterHost, options.metricsExporterPort)
+  // Without anybody to send them to, they are read at /metrics alone, for which nothing need be installed.
+  const hasMeters = metrics && numbersTo === undefined && (await isInstalled())
+  const wanted: Promise<() => Promise<void>>[] = []
+  if (metrics || monitoring || portMonitoring !== undefined) wanted.push(begin('registry', 'here', keepNumbers))
+  if (tracing) {
+    if (spansTo === undefined) wanted.push(begin('tracing', 'global', () => makeSpans(undefined)))
+    else
+      wanted.push(begin('tracing', spansTo, async () => exported(await exportSpans(service, spansTo), (provider) => makeSpans(provider, { register: true }))))
+  }
+  if (metrics) {
+    if (numbersTo !== undefined) wanted.push(begin('metrics', numbersTo, async () => exported(await exportMetrics(service, numbersTo), tellMeters, true)))
+    else if (hasMeters) wanted.push(begin('metrics', 'global', () => tellMeters(undefined)))
+  }
+  return together(wanted)
+}
+
+function addressOf(host: string | undefined, port: number | undefined): string | undefined {
+  return host === undefined && port === undefined ? undefined : endpointOf({ host, port })
+}
+
+async function together(wanted: readonly Promise<() => Promise<void>>[]): Promise<Telemetry> {
+  const all = await Promise.allSettled(wanted)
+  const ends = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = all.find((one) => one.status === 'rejected')
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= Promise.all(ends.map((end) => end())).then(() => {}))
+  if (failed !== undefined) {
+    await close()
+    throw failed.reason
+  }
+  const own = registry
+  return { prometheus: () => own.text(), close, [Symbol.asyncDispose]: close }
+}
+
+/** Begins it, where it does not go on already. @returns leaves it: the last one ends it */
+async function begin(kind: Kind, to: unknown, start: () => Promise<{ close(): Promise<void> }>): Promise<() => Promise<void>> {
+  let one = going.get(kind)
+  if (one !== undefined && one.to !== to)
+    throw new OptionRangeError(
+      `${NAMES[kind]} of this process goes ${said(one.to)} already, and cannot go ${said(to)} as well: it hears all Flows of a process. Say the same for all, or register one provider for both`,
+    )
+  if (one === undefined) going.set(kind, (one = { to, users: 0, begun: start() }))
+  const own = one
+  own.users++
+  const leave = async (): Promise<void> => {
+    if (--own.users > 0) return
+    if (going.get(kind) === own) going.delete(kind)
+    await (await own.begun).close()
+  }
+  try {
+    await own.begun
+    return leave
+  } catch (error) {
+    own.users--
+    if (going.get(kind) === own) going.delete(kind)
+    throw error
+  }
+}
+
+function said(to: unknown): string {
+  return to === 'global' ? "to OpenTelemetry's global provider" : typeof to === 'string' ? `to ${to}` : 'to the provider that was given'
+}
+
+async function channelsHere(): Promise<void> {
+  await loadChannels()
+  if (builtin('diagnostics_channel') === undefined) throw new DependencyError('node', 'Telemetry needs Node 20.16 or later, where events are told')
+}
+
+async function keepNumbers(): Promise<{ close(): Promise<void> }> {
+  await channelsHere()
+  registry = new Registry()
+  const end = count(registry)
+  return { close: async () => end() }
+}
+
+async function makeSpans(provider: TracerProvider | undefined, { register = false, exceptions = false } = {}): Promise<{ close(): Promise<void> }> {
+  await channelsHere()
+  const api = await peer('@opentelemetry/api')
+  const forget = await keepContexts(api)
+  // So that spans of executors' own are exported, too; who registered one before wants his own.
+  const registered = register && api.trace.setGlobalTracerProvider(provider!)
+  const leave = (): void => {
+    if (registered) api.trace.disable()
+    forget()
+  }
+  try {
+    const end = await new Spans(api, (provider ?? api.trace).getTracer('sluice', VERSION), exceptions).listen()
+    return {
+      async close() {
+        end()
+        leave()
+      },
+    }
+  } catch (error) {
+    leave()
+    throw error
+  }
+}
+
+async function tellMeters(provider: MeterProvider | undefined): Promise<{ close(): Promise<void> }> {
+  await channelsHere()
+  const api = await peer('@opentelemetry/api')
+  const meters = new Meters((provider ?? api.metrics).getMeter('sluice', VERSION))
+  const end = count(meters)
+  return {
+    async close() {
+      end()
+      meters.close()
+    },
+  }
+}
+
+/**
+ * What is told to a provider of our own: it ends with that.
+ * @param asks whether the provider asks for it at its end
+ */
+async function exported<P>(
+  { provider, close }: Exporting<P>,
+  tell: (provider: P) => Promise<{ close(): Promise<void> }>,
+  asks = false,
+): Promise<{ close(): Promise<void> }> {
+  const told = await tell(provider).catch(async (error) => {
+    await close().catch(() => {})
+    throw error
+  })
+  return {
+    async close() {
+      // Sums are asked for once more, while they are told. Spans are not: who begins anew meanwhile must find nothing of these.
+      if (!asks) await told.close()
+      // Who would receive it may be gone, or say nothing: nobody is kept waiting for that, nor fails of it.
+      await isDone(
+        close().catch(() => {}),
+        FAREWELL,
+      )
+      if (asks) await told.close()
+    },
+  }
+}
+
+async function isInstalled(): Promise<boolean> {
+  return peer('@opentelemetry/api').then(
+    () => true,
+    () => false,
+  )
+}
