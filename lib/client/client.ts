@@ -1,6 +1,7 @@
 import { callback, count, milliseconds, patience, type Retries, retries, some, string } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
+import { tell } from '../base/incidents.js'
 import { type Logger, log } from '../base/logger.js'
 import { checkNamed } from '../base/misspelled.js'
 import { isAway } from '../base/retry-policy.js'
@@ -12,15 +13,20 @@ import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
+import { CALLS, traceCall } from '../request/traced.js'
+import { Breaker, type BreakerStatus } from '../stream/breaker.js'
 import { Eventual } from '../stream/eventual.js'
+import { RetryBudget } from '../stream/retry-budget.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { CLIENT_RULES, headers, headersOver } from '../wire/connect-options.js'
 import type { Connection } from '../wire/connection.js'
 import { checkDocarray } from '../wire/docarray.js'
 import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client/connection.js'
+import { isName } from '../wire/hosts.js'
 import { forGood } from '../wire/outcome.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
+import { certificates, isInFiles, onNode } from '../wire/tls.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
@@ -62,7 +68,8 @@ export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata
    */
   fetch?: typeof globalThis.fetch | undefined
   /**
-   * Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`; at the level error, of keys and certificates
+   * Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`; when the breaker opens, and the budget of retries is
+   * spent: `'breaker.opened'`, `'budget.spent'`, and at info of their end; at the level error, of keys and certificates
    * that were renewed and do not belong together: `'tls.failed'`. Default: none; of the latter, console.error.
    */
   logger?: Logger | undefined
@@ -111,6 +118,9 @@ export class Client implements Handler, AsyncDisposable {
   readonly #options: ClientOptions
   readonly #headers: Readonly<Record<string, string>>
   readonly #token: RemoteOptions['token']
+  readonly #breaker: Breaker
+  /** What is told of its calls. */
+  readonly #traced: { readonly address: string; readonly protocol: Address['protocol'] }
   /** Nothing, where a request is sent once. */
   readonly #retry: Retry | undefined
   /** It has one. What is asked for after its end, or not answered before, fails with its reason, whatever is spoken: see `#connected()`. */
@@ -128,6 +138,7 @@ export class Client implements Handler, AsyncDisposable {
     const all = onlyOnce(host, options)
     this.#options = checkNamed('Client', all, RULES)
     this.address = addressOf(all)
+    this.#traced = { address: written(this.address), protocol: this.address.protocol }
     checkDocarray(all.docarray, [this.address.protocol])
     const allowed = headersOver(this.address.protocol)
     for (const name of ['headers', 'metadata'] as const) allowed(name, textsOf(all[name] ?? {}))
@@ -136,8 +147,16 @@ export class Client implements Handler, AsyncDisposable {
     this.#token = all.tokenFile === undefined ? all.token : inFile(all.tokenFile)
     if (this.#token !== undefined && Object.keys(this.#headers).some((name) => name.toLowerCase() === 'authorization'))
       throw new OptionTypeError('token must be left out where headers have authorization: they are the same')
+    this.#breaker = new Breaker(written(this.address), () => this.reach(), all.breaker, all.logger)
     const again = retriesOf(all)
+    if (again === undefined && all.retryBudget !== undefined)
+      throw new OptionTypeError('retryBudget must be left out where retries is: nothing is sent again then. Give retries, too')
     if (again !== undefined && again !== 0) this.#retry = this.#retrying(again)
+  }
+
+  /** Whether the server is asked at all: not while it is away. It says how that is whenever it is read. */
+  get breaker(): BreakerStatus {
+    return this.#breaker
   }
 
   /** Sends documents to an endpoint of the Flow: as `flow.post()`, with the same options. */
@@ -214,12 +233,35 @@ export class Client implements Handler, AsyncDisposable {
     return this.#retry === undefined ? this.#send(request) : this.#retry.handle(request)
   }
 
-  async #send(request: Request): Promise<void> {
+  #send(request: Request): Promise<void> {
+    return CALLS.isHeard ? (traceCall(this.#traced, request, () => this.#try(request)) as Promise<void>) : this.#try(request)
+  }
+
+  async #try(request: Request): Promise<void> {
+    const breaker = this.#breaker
+    const { scope, emit } = request
+    if (breaker.state !== 'closed') {
+      this.#check()
+      await breaker.enter(scope)
+    }
+    if (emit !== undefined) {
+      let heard = false
+      request.emit = (part) => {
+        // Others that begin while one goes on may find nobody: only its first piece is news.
+        if (!heard) breaker.answered()
+        heard = true
+        return emit(part)
+      }
+    }
     try {
       const connection = this.#connection ?? (await this.#connected())
       await connection.handle(request)
+      breaker.answered()
     } catch (error) {
+      if (!this.#life.aborted) breaker.failed(error, scope)
       throw this.#failure(error)
+    } finally {
+      request.emit = emit
     }
   }
 
@@ -233,6 +275,7 @@ export class Client implements Handler, AsyncDisposable {
       retries,
       // Documents change with the answer, and not before.
       copies: false,
+      budget: new RetryBudget(this.#options.retryBudget, (event, about) => tell(logger, event, { address, ...about })),
       passing: (error) => isAway(error) || (attemptTimeout !== undefined && error instanceof ConnectionError && error.code === 'ERR_TIMEOUT'),
       late: (_, milliseconds, cause) => {
         const last = cause === undefined ? '' : `, the last attempt being: ${(cause as Error).message}`
@@ -314,16 +357,22 @@ export class Client implements Handler, AsyncDisposable {
 
   async #connect(): Promise<Connection> {
     const { connect } = await wireFor(this.address)
-    const { tls, compression, connectTimeout, maxMessageBytes, forwardIdentity, docarray, unary, keepalive, fetch, logger } = this.#options
+    const { tls, compression, connectTimeout, maxMessageBytes, forwardIdentity, docarray, unary, keepalive, nats, fetch, logger } = this.#options
     const told = {
       ...{ compression, timeout: this.#tryTimeout, connectTimeout, maxMessageBytes, token: this.#token, forwardIdentity, logger },
       tls: typeof tls === 'object' ? tls : undefined,
       headers: this.#headers,
       ...(this.address.protocol === 'http' ? { fetch } : { keepalive }),
       ...(this.address.protocol === 'grpc' && { docarray, unary }),
+      ...(this.address.protocol === 'nats' && { nats, compression: undefined }),
     }
     // Wires refuse words they do not know, also with nothing behind them.
-    return connect(written(this.address), Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)))
+    const options = Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined))
+    const address = written(this.address)
+    // What somebody brings to ask by may take other ways, platforms without names of their own find the way themselves, and NATS has its own for who is there.
+    if (!onNode || fetch !== undefined || this.address.protocol === 'nats' || !isName(this.address.host)) return connect(address, options)
+    const { ByName } = await import('./by-name.js')
+    return new ByName(address, this.address, (at) => connect(address, { ...options, at }), connectTimeout)
   }
 
   /** Milliseconds that a connection gives a try. */
@@ -334,7 +383,11 @@ export class Client implements Handler, AsyncDisposable {
 
   /** Loads what it speaks by, and connects to nobody: what is asked later depends on no file then. */
   async load(): Promise<void> {
-    await wireFor(this.address)
+    const { tls, tokenFile } = this.#options
+    const wire = await wireFor(this.address)
+    await Promise.all([wire.load?.(), tokenFile !== undefined && tokens(), typeof tls === 'object' && isInFiles(tls) && certificates()])
+    // There may be none yet: who asks later hears of it.
+    if (typeof this.#token === 'function') await Promise.resolve(this.#token()).catch(() => {})
   }
 
   async #overHttp(): Promise<GraphQLConnection> {
@@ -386,19 +439,29 @@ const NOW = {
   backoffMultiplier: 'retries, whose waits double,',
 }
 
+/** What reads files of tokens. */
+const tokens = () => import('../wire/tokens.js')
+
 /** The token of a file, which is there when it is first asked for. */
 function inFile(file: string): () => Promise<string> {
   let token: Promise<() => Promise<string>> | undefined
   return async () => {
-    token ??= import('../wire/tokens.js').then(({ tokenFrom }) => tokenFrom(file))
+    token ??= tokens().then(
+      ({ tokenFrom }) => tokenFrom(file),
+      (error) => {
+        token = undefined
+        throw error
+      },
+    )
     return (await token)()
   }
 }
 
 /** The wire's own room, loaded when somebody speaks it. */
-async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection }> {
+async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection; load?(): Promise<void> }> {
   if (protocol === 'http') return import('../wire/http/client/connect.js')
   if (protocol === 'websocket') return import('../wire/websocket/client/connect.js')
+  if (protocol === 'nats') return import('../wire/nats/client/connect.js')
   if (typeof process !== 'object')
     throw new ConnectionError('ERR_PROTOCOL', written({ protocol, ...address }), 'browsers cannot speak gRPC. Use http:// or ws://')
   return import('../wire/grpc/client/connect.js')

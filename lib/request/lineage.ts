@@ -14,6 +14,8 @@ import { type Header, Request } from './request.js'
 //  time         as it is         as it is          as it is           0                –
 //  identity     same             same              same               the first one's  –
 //  tenant       same             same              same               none             –
+//  entrance     none             none              none               none             –
+//  hold         none             none              none               none             –
 //  contextHeaders same           same              same               none             –
 //  emptied      as it is         as it is          as it is           false            –
 //  emit         same             same              none               none             –

@@ -1,5 +1,6 @@
 import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
+import type { Hold } from '../stream/byte-budget.js'
 import type { Emit } from '../stream/flight.js'
 import type { Scope } from '../stream/scope.js'
 import type { Failure } from './failure.js'
@@ -99,6 +100,10 @@ export class Request {
   identity: Identity | undefined
   /** Whose turns it takes where it has to wait: of who asks, else of the address that it came from. */
   tenant: string | undefined
+  /** What let it in, where it came by a server: a Flow may be served by several. */
+  entrance: object | undefined
+  /** The bytes that it came in, where a server counts them. */
+  hold: Hold | undefined
   /** The trace that it belongs to, and what else goes on to executors elsewhere as it came. */
   contextHeaders: ContextHeaders | undefined
   /** Hands a partial answer to the consumer, if there is one who wants it; awaited, so that none overtakes it. */

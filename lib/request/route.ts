@@ -9,6 +9,8 @@ export class Route {
   readonly executor: string
   /** Set when the stop failed. */
   status: Status | undefined
+  /** How many documents did not reach it, as its answers to them were kept: see `cache` of `add()`. */
+  declare cached?: number
   readonly #start: number
   #end: number | undefined
 

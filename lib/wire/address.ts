@@ -1,6 +1,6 @@
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 
-export type Protocol = 'grpc' | 'http' | 'websocket'
+export type Protocol = 'grpc' | 'http' | 'websocket' | 'nats'
 
 /** Where a server is, and how to speak to it. */
 export interface Address {
@@ -8,7 +8,7 @@ export interface Address {
   readonly host: string
   readonly port: number
   readonly tls: boolean
-  /** Below which it answers, as behind a proxy: `/flow`. None is the root. */
+  /** Below which it answers, as behind a proxy: `/flow`. None is the root. Over NATS, it says who is asked: `/<flow>/<executor>`. */
   readonly path?: string
 }
 
@@ -29,9 +29,11 @@ const SCHEMES: Record<string, { protocol: Protocol; tls?: true }> = {
   https: { protocol: 'http', tls: true },
   wss: { protocol: 'websocket', tls: true },
   websockets: { protocol: 'websocket', tls: true },
+  nats: { protocol: 'nats' },
+  natss: { protocol: 'nats', tls: true },
 }
 
-/** What is said first by most: no scheme means gRPC (as in Jina), no host this machine, no port 80, or 443 with TLS. */
+/** What is said first by most: no scheme means gRPC (as in Jina), no host this machine, no port 80, or 443 with TLS; of NATS, 4222. */
 const DEFAULTS = { protocol: 'grpc', host: '127.0.0.1' } as const
 
 /**
@@ -63,7 +65,7 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
   return {
     protocol: spoken,
     host: name === '' ? DEFAULTS.host : name,
-    port: number ?? (secure ? 443 : 80),
+    port: number ?? (spoken === 'nats' ? 4222 : secure ? 443 : 80),
     tls: secure,
     ...(path !== '' && { path }),
   }
@@ -74,7 +76,8 @@ export function protocolOf(given: unknown): Protocol | undefined {
   if (given === undefined) return undefined
   const protocol = typeof given === 'string' ? given.toLowerCase() : ''
   if (protocol === 'ws') return 'websocket'
-  if (protocol !== 'grpc' && protocol !== 'http' && protocol !== 'websocket') throw optionRange('protocol', "'grpc', 'http' or 'websocket'", given)
+  if (protocol !== 'grpc' && protocol !== 'http' && protocol !== 'websocket' && protocol !== 'nats')
+    throw optionRange('protocol', "'grpc', 'http', 'websocket' or 'nats'", given)
   return protocol
 }
 
@@ -98,6 +101,13 @@ function agree(scheme: string, secure: boolean, tls: boolean | object, host: str
 function once(name: string, inHost: string | undefined, inWords: unknown, host: string | undefined): void {
   if (inHost === undefined || inWords === undefined) return
   throw new OptionTypeError(`${name} is given twice: as ${inHost} in the host ${JSON.stringify(host)}, and as the option ${name}. Keep one of them`)
+}
+
+/** What keeps Node's sockets from asking for the address of a name that was looked up already. */
+export function lookedUp(at: string | undefined): { lookup?: (name: string, options: { all?: boolean | undefined }, done: (...found: any[]) => void) => void } {
+  if (at === undefined) return {}
+  const family = at.includes(':') ? 6 : 4
+  return { lookup: (_, { all }, done) => (all ? done(null, [{ address: at, family }]) : done(null, at, family)) }
 }
 
 /** Where a socket goes to that is for a URL. */

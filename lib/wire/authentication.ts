@@ -13,7 +13,7 @@ import { type TokenOption, Tokens, tokenFileRule, tokenRule } from './tokens.js'
 
 /** What `authenticate` gets to know of who asks, before anything of a body is read. */
 export interface Asking {
-  readonly wire: 'grpc' | 'http' | 'websocket' | 'graphql'
+  readonly wire: 'grpc' | 'http' | 'websocket' | 'graphql' | 'nats'
   /** By name, in lower case. gRPC's are its metadata. */
   readonly headers: Readonly<Record<string, string>>
   /** Of the other end of the connection, which may be a proxy's; undefined where a server does not say it. */
@@ -148,6 +148,11 @@ export class Authenticator {
     this.#authenticate = authenticate
     this.#time = authTimeout
     this.#openHealth = openHealth
+  }
+
+  /** Whether who comes in has to say who it is. */
+  get asks(): boolean {
+    return this.#tokens !== undefined || this.#authenticate !== undefined
   }
 
   /** Reads the files of tokens; who does not wait for it has them read for the first who asks. @throws ConfigError */

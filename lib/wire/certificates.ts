@@ -1,5 +1,7 @@
 import { now } from '../base/clock.js'
 import { node } from '../base/node.js'
+import { shortage } from '../base/shortage.js'
+import { textOfFile } from '../base/text-file.js'
 import { pem } from './tls.js'
 
 const PARTS = ['key', 'cert', 'ca', 'crl'] as const
@@ -31,6 +33,7 @@ export class Renewable<P extends Pems> {
   #looking: Promise<boolean> | undefined
   /** What the files were when they were found wanting, and whether somebody was told. */
   #wrong: { stamp: string; told: boolean } | undefined
+  #short = false
 
   private constructor(
     pems: P,
@@ -89,9 +92,16 @@ export class Renewable<P extends Pems> {
       await this.attempt(pems)
       this.#pems = pems
       this.#stamp = stamp
+      this.#short = false
       this.#wrong = undefined
       return true
     } catch (error) {
+      // Nothing can be opened now, which says nothing of what they hold: they are read again at the next look, and it is told once.
+      if (shortage((error as Error).cause) !== undefined) {
+        if (!this.#short) onError(error as Error)
+        this.#short = true
+        return false
+      }
       const stayed = this.#wrong?.stamp === stamp
       this.#wrong = { stamp, told: stayed }
       if (stayed) onError(error as Error)
@@ -102,7 +112,6 @@ export class Renewable<P extends Pems> {
 
 /** What the files hold. @throws ConfigError for one that cannot be read */
 async function read<P extends Pems>(files: PemFiles): Promise<P> {
-  const { textOfFile } = await import('../base/text-file.js')
   const named = PARTS.flatMap((part) => (files[`${part}File`] === undefined ? [] : [[part, files[`${part}File`]!] as const]))
   return Object.fromEntries(await Promise.all(named.map(async ([part, file]) => [part, await textOfFile(file)]))) as P
 }

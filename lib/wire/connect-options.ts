@@ -6,21 +6,25 @@ import { builtin } from '../base/node.js'
 import type { Protocol } from './address.js'
 import { namesOf, tryPems } from './certificates.js'
 import { bearerRule } from './credentials.js'
+import { natsRule } from './nats/rules.js'
 import { REMOTE_RULES } from './option-rules.js'
 import type { RemoteOptions } from './remote-options.js'
 import type { ClientTls } from './tls.js'
 
 /** What every connection can be told. */
-export interface ConnectOptions extends Omit<RemoteOptions, 'metadata' | 'tokenFile' | 'docarray' | 'keepalive' | 'unary'> {
+export interface ConnectOptions
+  extends Omit<RemoteOptions, 'metadata' | 'tokenFile' | 'docarray' | 'keepalive' | 'unary' | 'breaker' | 'retryBudget' | 'nats'> {
   /** Milliseconds in which a request must be answered, attempts included. Default: none. */
   timeout?: number | undefined
   /** Told of keys and certificates that were renewed and do not belong together: `'tls.failed'`. Default: console.error. */
   logger?: Logger | undefined
+  /** Which of the addresses behind its name is meant, where that was looked up. Default: the platform looks it up. */
+  at?: string | undefined
 }
 
 const { connectTimeout, forwardIdentity, maxMessageBytes } = REMOTE_RULES
 
-const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout' | 'logger'>, Rule> = {
+const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout' | 'logger' | 'at'>, Rule> = {
   ...{ connectTimeout, forwardIdentity, maxMessageBytes },
   compression: word('gzip deflate'),
   tls: clientTls,
@@ -29,7 +33,7 @@ const IN_FULL: Record<Exclude<keyof ConnectOptions, 'timeout' | 'logger'>, Rule>
 }
 
 /** What checks the options that all connections have. */
-export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = { ...IN_FULL, timeout: milliseconds, logger: callback }
+export const CONNECT_RULES: Record<keyof ConnectOptions, Rule> = { ...IN_FULL, timeout: milliseconds, logger: callback, at: string }
 
 /** What checks how somebody elsewhere is spoken to, in full. */
 export const CLIENT_RULES: Record<keyof RemoteOptions, Rule> = {
@@ -37,6 +41,7 @@ export const CLIENT_RULES: Record<keyof RemoteOptions, Rule> = {
   ...IN_FULL,
   metadata: headers,
   docarray: word('v1 v2'),
+  nats: natsRule,
 }
 
 /** What is said of one message on one connection: by whoever sends it, and by nobody else beside. */

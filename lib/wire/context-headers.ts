@@ -1,6 +1,9 @@
 import { OptionRangeError, show } from '../base/errors.js'
+import type { Arrival } from '../base/events.js'
 import type { Identity } from '../request/identity.js'
 import type { ContextHeaders, Request } from '../request/request.js'
+import { noteArrival } from '../request/traced.js'
+import type { Hold } from '../stream/byte-budget.js'
 import { TimeLeft } from '../stream/deadlines.js'
 import type { Scope } from '../stream/scope.js'
 
@@ -13,7 +16,8 @@ import type { Scope } from '../stream/scope.js'
 //  time              grpc-timeout; in a stream of ours,    sluice-timeout   sluice-timeout in the message's    sluice-timeout, likewise
 //                    sluice-timeout in the message's header                 header
 //
-// A message's header wins over what came with its call. Nothing else is read, so nothing else is ever forwarded: no credentials (authorization,
+// A message's header wins over what came with its call. Of what posts share, a call or handshake says nothing of any one's trace: tracers in the client put that
+// of whoever opened it there. Nothing else is read, so nothing else is ever forwarded: no credentials (authorization,
 // cookies, x-api-key), nothing that is said of one connection, nothing that a proxy says. Identity is believed by the door alone (authentication.ts), and
 // goes on where `forwardIdentity` says so.
 
@@ -42,6 +46,10 @@ export interface CallContext {
   readonly tenant?: string | undefined
   readonly headers?: ContextHeaders | undefined
   readonly deadline?: TimeLeft | undefined
+  /** The bytes that its requests came in. */
+  readonly hold?: Hold | undefined
+  /** By which protocol and method it came. */
+  readonly arrival?: Arrival | undefined
 }
 
 /** @param get by a name in lower case */
@@ -71,8 +79,13 @@ export function readTimeout(value: unknown): TimeLeft | undefined {
  * What came with a call of HTTP, by its headers.
  * @throws as {@link readTimeout} does
  */
-export function callContext(get: (name: string) => string | undefined, identity: Identity | undefined, address: string | undefined): CallContext {
-  return { identity, tenant: tenantOf(identity, address), headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
+export function callContext(
+  arrival: Arrival,
+  get: (name: string) => string | undefined,
+  identity: Identity | undefined,
+  address: string | undefined,
+): CallContext {
+  return { arrival, identity, tenant: tenantOf(identity, address), headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
 }
 
 /**
@@ -92,9 +105,11 @@ export function tenantOf(identity: Identity | undefined, address: string | undef
 }
 
 /** Gives a request what came with it. @returns lets go of the time that it has */
-export function bring(request: Request, { identity, tenant, headers, deadline }: CallContext): (() => void) | undefined {
+export function bring(request: Request, { identity, tenant, headers, deadline, hold, arrival }: CallContext): (() => void) | undefined {
+  if (arrival !== undefined) noteArrival(request, arrival)
   request.identity = identity
   request.tenant = tenant
+  if (hold !== undefined) request.hold = hold
   request.contextHeaders = headers
   if (deadline === undefined) return undefined
   const scope = request.scope.child()
@@ -108,6 +123,12 @@ export function writeContext(request: Pick<Request, 'contextHeaders'>, deadline:
   const headers = writeHeaders(request)
   const time = timeGiven(deadline)
   return time === undefined ? headers : { ...headers, [TIMEOUT_HEADER]: String(time) }
+}
+
+/** What a Client is told to send with whatever it asks. */
+export function givenHeaders(headers: Readonly<Record<string, string>>): ContextHeaders | undefined {
+  const byName = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return readHeaders((name) => byName.get(name))
 }
 
 /** The same where time is said otherwise: in gRPC's metadata. */

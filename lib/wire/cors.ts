@@ -1,5 +1,6 @@
 import { check, flag } from '../base/check.js'
 import { optionRange, optionType } from '../base/errors.js'
+import { RETRY_AFTER } from './retry-after.js'
 
 /** Who may read the answers from a page of another origin. */
 export interface CorsOptions {
@@ -57,7 +58,7 @@ export class Cors {
     if (this.#origins !== '*') headers.vary = 'origin'
     if (!origin || !this.allows(origin)) return headers
     headers['access-control-allow-origin'] = this.#origins === '*' ? '*' : origin
-    headers['access-control-expose-headers'] = 'x-request-id'
+    headers['access-control-expose-headers'] = `x-request-id, retry-after, ${RETRY_AFTER}`
     if (this.#credentials) headers['access-control-allow-credentials'] = 'true'
     return headers
   }

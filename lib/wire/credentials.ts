@@ -69,11 +69,17 @@ export class Credentials {
   }
 }
 
-function unlessStopped<V>(wanted: Stoppable, work: Promise<V>): Promise<V> {
-  return new Promise((resolve, reject) => {
-    const unwatch = wanted.watch(reject)
-    work.then(resolve, reject).finally(unwatch)
-  })
+async function unlessStopped<V>(wanted: Stoppable, work: Promise<V>): Promise<V> {
+  let unwatch: (() => void) | undefined
+  try {
+    return await new Promise<V>((resolve, reject) => {
+      unwatch = wanted.watch(reject)
+      work.then(resolve, reject)
+    })
+  } finally {
+    // Not once the work is done, which it may never be.
+    unwatch?.()
+  }
 }
 
 /** The same on every wire: 401, UNAUTHENTICATED, 4401. */

@@ -73,6 +73,11 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[?::1\]?|::ffff:127\.\d+\.\d+\.\d+)$/.test(host)
 }
 
+/** Whether others may stand behind it than it says itself: it is a name, and not that of this machine. */
+export function isName(host: string): boolean {
+  return !/^[\d.]+$|^\[/.test(host) && !isLoopback(host.toLowerCase())
+}
+
 /** What a browser says of the page that asks. */
 export interface Asker {
   readonly origin: string | undefined

@@ -2,13 +2,13 @@ import { ExecutorError, isError, OptionRangeError, OptionTypeError, SluiceError 
 import { allocate, DocumentArray } from '../doc/array.js'
 import { Executor } from '../executor/executor.js'
 import { failureOf } from '../graph/walk.js'
-import { Limiter } from '../handler/limits.js'
+import { limiterOf } from '../handler/limits.js'
 import { grown } from '../request/grown.js'
 import type { Handler } from '../request/handler.js'
 import { fork } from '../request/lineage.js'
 import type { Parameters } from '../request/parameters.js'
 import { RESULTS, snapshot } from '../request/parameters.js'
-import { Header, Request } from '../request/request.js'
+import { type ContextHeaders, Header, Request } from '../request/request.js'
 import { Response } from '../request/response.js'
 import { GATEWAY, Route } from '../request/route.js'
 import type { Status } from '../request/status.js'
@@ -18,7 +18,9 @@ import { type Answering, DeltaWriter, type MessageDeltas, type Numbering, readDe
 import { UnwritableAnswer } from './error-listener.js'
 import { failuresIn, withFailures } from './failures.js'
 import { checkNames } from './names.js'
+import { outcome } from './outcome.js'
 import { withoutPlaces } from './public-message.js'
+import { againField, readAgain, whenAgain } from './retry-after.js'
 import { failureIn, publicStatus, unwrittenStatus, withoutStacks } from './status.js'
 
 /** One stop of a request, as wires carry it. Times are milliseconds since the epoch. */
@@ -53,10 +55,12 @@ export interface Message {
 /**
  * A request as it goes out.
  * @param deadline until when it is waited for
+ * @param given headers that go with every request, where it has none of its own
  */
-export function outgoing(request: Request, deadline: Scope['deadline'] = request.scope.deadline): Message {
+export function outgoing(request: Request, deadline: Scope['deadline'] = request.scope.deadline, given?: ContextHeaders): Message {
   const { execEndpoint, targetExecutor, parameters } = request.header
-  const headers = writeContext(request, deadline)
+  const own = writeContext(request, deadline)
+  const headers = given === undefined ? own : { ...given, ...own }
   return { requestId: request.id, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs: request.docs, headers }
 }
 
@@ -78,7 +82,14 @@ export function answerOf(response: Response, docs: DocumentArray = response.docs
     })),
     docs,
     ordinal: partial ? ordinal : undefined,
+    ...(error !== undefined && headed(error)),
   }
+}
+
+/** With when to ask again, where a refusal says so. */
+export function headed(error: Error): Pick<Message, 'headers'> {
+  const again = whenAgain(outcome(error).kind, error)
+  return again === undefined ? {} : { headers: againField(again) }
 }
 
 /**
@@ -138,7 +149,7 @@ export async function answer(
     return withStops(answerOf(new Response(request)), message)
   } catch (error) {
     // An Executor that is served by itself throws what it throws; a Flow says who did.
-    const served = peer instanceof Limiter ? peer.inner : peer
+    const served = limiterOf(peer)?.inner ?? peer
     const failure = served instanceof Executor && !isOurs(error) ? failureOf(served.name, request, error) : error
     if (!(failure instanceof ExecutorError)) throw failure
     const answered = answerOf(new Response(request, failure))
@@ -165,7 +176,7 @@ function withStops(answer: Message, { routes }: Message): Message {
  * Takes what came back for a request, as its executors' own.
  * @throws ExecutorError for an answer with the status ERROR; ConnectionError (`ERR_TIMEOUT`, `ERR_UNREACHABLE`) for one that says that the server itself gave it up
  */
-export function take(request: Request, { docs, parameters, routes, status }: Message): void {
+export function take(request: Request, { docs, parameters, routes, status, headers }: Message): void {
   request.docs = docs
   const results: unknown = parameters[RESULTS]
   if (typeof results === 'object' && results !== null) for (const [executor, result] of Object.entries(results)) request.answer(executor, result)
@@ -179,7 +190,12 @@ export function take(request: Request, { docs, parameters, routes, status }: Mes
   }
   const failures = failuresIn(parameters, { endpoint: request.header.execEndpoint, requestId: request.id })
   if (failures !== undefined) request.failures = [...(request.failures ?? []), ...failures]
-  if (status?.code === 'ERROR') throw failureIn(status, { endpoint: request.header.execEndpoint, requestId: request.id })
+  if (status?.code === 'ERROR') throw failureIn(status, { endpoint: request.header.execEndpoint, requestId: request.id }, againIn(headers))
+}
+
+/** When to ask again, by the header of a message. */
+export function againIn(headers: Message['headers']): number | undefined {
+  return headers && readAgain((name) => headers[name])
 }
 
 /**

@@ -1,4 +1,5 @@
 import {
+  asError,
   ConnectionError,
   DocumentError,
   ExecutorError,
@@ -82,6 +83,8 @@ export class Refusal extends Error {
     readonly kind: Kind,
     reason: string,
     cause?: unknown,
+    /** Milliseconds in which to ask again, where that is known. */
+    readonly retryAfter?: number,
   ) {
     super(reason, cause === undefined ? undefined : { cause })
   }
@@ -110,6 +113,17 @@ export function outcome(error: unknown): Outcome {
   const kind = known ? kindOf(error) : 'internal'
   if (kind !== undefined) return { kind, code: KINDS[kind].code }
   return error instanceof ExecutorError ? outcomeOf(codeOf(error), error.executor) : outcomeOf((error as ConnectionError).code)
+}
+
+/**
+ * What whoever asked may be told of what was thrown.
+ * @param report hears of what nobody expected, of which clients are told nothing
+ */
+export function told(error: unknown, report: (error: Error) => void): Error {
+  const { kind } = outcome(error)
+  if (kind !== 'internal' && kind !== 'failed') return asError(error)
+  report(asError(error))
+  return new Refusal('internal', 'Something went wrong here')
 }
 
 /** What says itself what it is, whoever threw it. */
@@ -142,15 +156,31 @@ export function isOfRequest(kind: Kind): boolean {
 }
 
 /** What whoever asked gets of a kind. */
-export function failure(kind: Exclude<Kind, 'failed'>, address: string, reason: string, options?: { cause?: unknown; requestId?: string }): ConnectionError {
+export function failure(
+  kind: Exclude<Kind, 'failed'>,
+  address: string,
+  reason: string,
+  { retryAfter, ...options }: { cause?: unknown; requestId?: string; retryAfter?: number | undefined } = {},
+): ConnectionError {
   const { code, again } = KINDS[kind]
   const error = new ConnectionError(code, address, reason, options)
-  return again === 'never' ? forGood(error) : error
+  if (kind === 'busy' || kind === 'tooMany') return tellBusy(error, retryAfter)
+  return again === 'never' ? forGood(error) : tellWhen(error, retryAfter)
 }
 
 /** What would fail in the same way again: nothing asks again by itself. */
 export function forGood(error: ConnectionError): ConnectionError {
   return Object.defineProperty(error, 'permanent', { value: true })
+}
+
+/** Whoever is there has too much to do. @param retryAfter milliseconds in which to ask again, where that was said */
+export function tellBusy(error: ConnectionError, retryAfter: number | undefined): ConnectionError {
+  return tellWhen(Object.defineProperty(error, 'busy', { value: true }), retryAfter)
+}
+
+/** @param retryAfter milliseconds in which to ask again, where that was said */
+export function tellWhen(error: ConnectionError, retryAfter: number | undefined): ConnectionError {
+  return retryAfter === undefined ? error : Object.defineProperty(error, 'retryAfter', { value: retryAfter })
 }
 
 export function isTooLarge(error: unknown): error is ConnectionError {

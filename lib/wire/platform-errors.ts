@@ -1,7 +1,8 @@
+import { shortage } from '../base/shortage.js'
 import type { Kind } from './outcome.js'
 
 const UNREACHABLE =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EAI_FAIL|ENODATA|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EADDRNOTAVAIL|EACCES|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|EMFILE|ENFILE|ENOBUFS|ENOMEM|EAGAIN)$/
 const TLS = /CERT|^ERR_TLS|^ERR_SSL|^EPROTO$|^UNABLE_TO_|SIGNATURE|^INVALID_CA$|^INVALID_PURPOSE$|^PATH_LENGTH_EXCEEDED$|^HOSTNAME_MISMATCH$/
 const PROTOCOL = /^HPE_|^WS_ERR|^UND_ERR_(INVALID|NOT_SUPPORTED|RES|REQ|HEADERS_OVERFLOW)|^Z_|^ERR_CONTENT_DECODING/
 const TOO_LARGE = /^WS_ERR_(UNSUPPORTED_MESSAGE_LENGTH|TOO_MANY_BUFFERED_PARTS)$/
@@ -30,6 +31,12 @@ export function platformCode(error: unknown): { code: string; at: unknown } {
     at = cause ?? (Array.isArray(errors) ? errors[0] : undefined)
   }
   return { code: '', at: error }
+}
+
+/** That the fault is here, and nobody's there: this process, or its machine, can make no connection now. */
+export function lacking(code: string): string | undefined {
+  const advice = shortage({ code })
+  return advice && `no connection can be made now (${code}). ${advice}`
 }
 
 /** Whether somebody was there, and ended the connection without a word. */

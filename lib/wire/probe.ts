@@ -3,7 +3,8 @@ import { clearTimeout, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { socketTo } from './address.js'
-import { isHungUp, kindOfPlatform, platformCode } from './platform-errors.js'
+import { failure } from './outcome.js'
+import { isHungUp, kindOfPlatform, lacking, platformCode } from './platform-errors.js'
 import { type ClientTls, secureTo } from './tls.js'
 import { insecure } from './tls-failures.js'
 
@@ -40,16 +41,26 @@ export function spokenAt(host: string, port: number, timeout: number): Promise<S
   return answer
 }
 
+/** How often one protocol must be answered, and the other not: a gateway that speaks both may lack a file handle for one question, and have one for the next. */
+const ROUNDS = 3
+
 async function find(host: string, port: number, timeout: number): Promise<Spoken> {
   const patience = Math.min(timeout, PATIENCE)
-  // Then it was something else that went wrong: it was just starting, or ending.
-  if (await startsWith(host, port, patience, OPTIONS, isHttp1)) return undefined
-  if (await startsWith(host, port, patience, HELLO, isHttp2)) return 'HTTP/2'
-  return (await speaksTls(host, port, patience)) ? 'TLS' : undefined
+  for (let round = 0; round < ROUNDS; round++) {
+    // Then it was something else that went wrong: it was just starting, or ending.
+    if (await startsWith(host, port, patience, OPTIONS, isHttp1)) return undefined
+    if (!(await startsWith(host, port, patience, HELLO, isHttp2))) return round === 0 && (await speaksTls(host, port, patience)) ? 'TLS' : undefined
+  }
+  return 'HTTP/2'
 }
 
 function isHttp1(bytes: Uint8Array): boolean {
   return new TextDecoder().decode(bytes.subarray(0, 7)) === 'HTTP/1.'
+}
+
+/** Whether HTTP/1 is spoken there, at once. */
+export async function spokenHere(host: string, port: number, patience: number): Promise<'HTTP/1' | undefined> {
+  return (await startsWith(host, port, patience, OPTIONS, isHttp1)) ? 'HTTP/1' : undefined
 }
 
 /** Whether what is answered starts as it should. */
@@ -141,6 +152,23 @@ function ask(socket: Socket, patience: number, question: (socket: Socket, tell: 
   })
 }
 
+/** Resolves when a connection to there stands; it is let go. @throws ConnectionError (`ERR_UNREACHABLE`) where none does in time */
+export async function reachable(address: string, host: string, port: number, timeout: number): Promise<void> {
+  const { connect } = await node('net')
+  const socket = connect({ host, port })
+  const late = new Error(`no connection to ${host} within ${timeout} ms`)
+  const timer = setTimeout(() => socket.destroy(late), timeout)
+  try {
+    await new Promise<void>((resolve, reject) => socket.once('connect', resolve).on('error', reject))
+  } catch (cause) {
+    const said = `nobody answers there (${say(cause)}). See whether the server runs and the address is right`
+    throw failure('unreachable', address, lacking(platformCode(cause).code) ?? said, { cause })
+  } finally {
+    clearTimeout(timer)
+    socket.destroy()
+  }
+}
+
 /** What that means for who asked for something else. */
 export function instead(spoken: 'HTTP/2' | 'TLS', wanted: string, secure: string): string {
   return spoken === 'TLS'
@@ -167,4 +195,28 @@ export async function hungUp({ url, tls, wanted, secure, timeout }: Asked): Prom
   }
   const spoken = await spokenAt(host, port, timeout)
   return spoken === undefined ? undefined : { kind: 'unimplemented', reason: instead(spoken, wanted, secure) }
+}
+
+/** What took too long. */
+export const LATE = new Error('no answer in time')
+
+/** Waits for an event of a socket. @throws {@link LATE}; what the socket says */
+export function eventOf(socket: Socket, name: string, timeout: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(LATE), timeout)
+    const settle = (settled: (value: any) => void) => (value: unknown) => {
+      clearTimeout(timer)
+      settled(value)
+    }
+    socket.once(name, settle(resolve))
+    // For good: an error that comes later must have a listener too.
+    socket.on('error', settle(reject))
+    socket.once('close', () => settle(reject)(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
+  })
+}
+
+/** What a platform says of a connection that does not stand. */
+export function saidOf(cause: unknown): string {
+  const { message, code, errors } = cause as { message?: string; code?: string; errors?: Error[] }
+  return message || errors?.map(({ message }) => message).join(', ') || code || 'no reason given'
 }

@@ -2,9 +2,59 @@ import type { BearerOption } from './credentials.js'
 import type { Docarray } from './docarray.js'
 import type { ClientTls } from './tls.js'
 
+/** A queue that outlasts who asks and who answers, in numbers. */
+export interface NatsDurable {
+  /** The most requests that are begun and not answered, over all workers and clients. Default 256. */
+  prefetch?: number | undefined
+  /** How often a request is begun before it is a dead letter. Default 5. */
+  attempts?: number | undefined
+  /** Milliseconds after which what a dead worker had is another's. Default 2000. */
+  ackWait?: number | undefined
+  /** Milliseconds for which answers that nobody fetched, and dead letters, are kept. Default 86,400,000: a day. */
+  keep?: number | undefined
+}
+
+/** How a server of NATS is reached, and what shows who connects there. Files are read anew with each connection. */
+export interface NatsOptions {
+  /** Others of its cluster, where one is to be found while the first is away: `['nats-2:4222']`. Default: those that the server tells of. */
+  servers?: readonly string[] | undefined
+  /** The words in front of all subjects, the same at both ends. Default `sluice`. */
+  prefix?: string | undefined
+  /** The token of the server of NATS, or the file that holds it. */
+  token?: string | undefined
+  tokenFile?: string | undefined
+  user?: string | undefined
+  password?: string | undefined
+  /** The file of an nkey's seed. */
+  nkeyFile?: string | undefined
+  /** The file of a user's credentials (`.creds`), as `nsc` writes it: a JWT and its seed. */
+  credentialsFile?: string | undefined
+}
+
+/** The same of who asks. */
+export interface NatsAsking extends NatsOptions {
+  /** Puts requests into a queue of the server (JetStream), which those take from who answer with `durable`. Default `false`: to whoever is there. */
+  durable?: boolean | undefined
+  /** With `durable`, the name of a job: who asks the same again under it gets the answers that are there, and that nobody has fetched. Of each there is one at a time. */
+  job?: string | undefined
+}
+
+/** Where an executor, or a Flow, answers over NATS: an address, such as `nats://my.host/<flow>/<executor>`, or with how its server is reached. */
+export type NatsServing =
+  | string
+  | (NatsOptions & {
+      address: string
+      /** Speaks TLS to the server of NATS, with the platform's authorities, or as told. Default `false`, unless the scheme says so (`natss`). */
+      tls?: boolean | ClientTls | undefined
+      /** Milliseconds in which a connection must stand. Default 5000. */
+      connectTimeout?: number | undefined
+      /** Takes from a queue of the server (JetStream), too: `true`, or in numbers, the same for all of one name. Default `false`. */
+      durable?: boolean | NatsDurable | undefined
+    })
+
 /** How somebody elsewhere is spoken to: what a Client, an executor with `external`, YAML and the command line say of that. */
 export interface RemoteOptions {
-  /** Speaks TLS, with the platform's authorities, or as told. Default `false`, unless the scheme says so (`grpcs`, `https`, `wss`). */
+  /** Speaks TLS, with the platform's authorities, or as told. Default `false`, unless the scheme says so (`grpcs`, `https`, `wss`, `natss`). */
   tls?: boolean | ClientTls | undefined
   /** Go with each call: HTTP headers, gRPC metadata. In browsers, WebSockets cannot have any. */
   headers?: Readonly<Record<string, string>> | undefined
@@ -33,9 +83,22 @@ export interface RemoteOptions {
   docarray?: Docarray | undefined
   /**
    * Whether each request is a call of its own over gRPC. Where a proxy bounds how much, or how long, one call may carry, say so. Default: for executors of
-   * Python Jina alone; others get a stream for the requests of one `post()`.
+   * Python Jina alone; others get a stream, which posts share where the server knows of that.
    */
   unary?: boolean | undefined
+  /**
+   * Whether nobody is sent to an address while it is away: requests fail at once then, or wait to be tried again where `retries` says so, and one at a time
+   * looks whether it is back. What is only late does not count: somebody may be there. Default true.
+   */
+  breaker?: boolean | undefined
+  /**
+   * How many retries there may be in 10 s, for each request in that time; 100 there always may. What is over it fails at once.
+   * A number ≥ 0; Infinity is no bound. Default 0.1: what fails gets a tenth more load at most. Sending again to another address, as one is gone, is none.
+   * Of a Client, for `retries` alone.
+   */
+  retryBudget?: number | undefined
+  /** Over NATS: how its server is reached. Default: as anybody who may connect. */
+  nats?: NatsAsking | undefined
   /** Milliseconds in which a connection must stand. Default 5000. */
   connectTimeout?: number | undefined
   /**

@@ -1,7 +1,7 @@
 import { ConnectionError, ExecutorError, read } from '../base/errors.js'
 import { GATEWAY } from '../request/route.js'
 import { type Status, statusOf } from '../request/status.js'
-import { type Outcome, outcome, outcomeOf } from './outcome.js'
+import { forGood, KINDS, type Outcome, outcome, outcomeOf, tellBusy, tellWhen } from './outcome.js'
 import { publicMessage, withoutPlaces } from './public-message.js'
 
 // The status of a message, which Jina's protocols have in all their dialects. The code of an error stands behind what its exception says, as the second of
@@ -43,7 +43,7 @@ export function outcomeIn(status: Status | undefined): Outcome | undefined {
 }
 
 /** What an answer with the status ERROR says, as the error that it was. `cause` has the name, the message and the stack, as far as they were sent. */
-export function failureIn({ description, exception }: Status, where: { endpoint: string; requestId: string }): ExecutorError | ConnectionError {
+export function failureIn({ description, exception }: Status, where: { endpoint: string; requestId: string }, again?: number): ExecutorError | ConnectionError {
   const { name = 'Error', args = [], stacks = [], executor = '' } = exception ?? {}
   const code = exception === undefined ? 'ERR_EXECUTOR' : codeIn(exception)
   const said = args[0] ?? description
@@ -51,13 +51,21 @@ export function failureIn({ description, exception }: Status, where: { endpoint:
     const [, address = '', reason = said] = /^(\S+): (.*)$/s.exec(said) ?? []
     // What is wrong with one request says nothing of the others.
     const own = executor === GATEWAY && (code === 'ERR_TOO_LARGE' || code === 'ERR_REFUSED')
-    const cause = new ConnectionError(code, address, reason, own ? { requestId: where.requestId } : {})
+    const cause = marked(new ConnectionError(code, address, reason, own ? { requestId: where.requestId } : {}), executor, again)
     return executor === GATEWAY ? cause : new ExecutorError('ERR_EXECUTOR', description, { ...where, executor, cause })
   }
   const cause = new Error(said)
   Object.defineProperty(cause, 'name', { value: name, configurable: true, writable: true })
   cause.stack = stacks.length ? stacks.join('\n') : `${name}: ${said}`
   return new ExecutorError(code, description, { ...where, executor, cause })
+}
+
+/** With whether, and when, to ask again: what a server says of itself is of its kind, as if its wire had said it. Of who is behind it, what is said here will be said again. */
+function marked(error: ConnectionError, executor: string, again: number | undefined): ConnectionError {
+  const { kind } = outcomeOf(error.code, executor)
+  if (kind === 'busy') return tellBusy(error, again)
+  const always = executor === GATEWAY ? KINDS[kind].again === 'never' : /^ERR_(TLS|PROTOCOL|TOO_LARGE)$/.test(error.code)
+  return always ? forGood(error) : tellWhen(error, again)
 }
 
 /** A status without stacks, which tell of the inside. */

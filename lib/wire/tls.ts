@@ -61,6 +61,9 @@ export function isInFiles({ caFile, keyFile, certFile }: ClientTls): boolean {
   return (caFile ?? keyFile ?? certFile) !== undefined
 }
 
+/** What reads them. */
+export const certificates = () => import('./certificates.js')
+
 /**
  * @param logger hears of what was renewed and does not belong together. Default: console.error
  * @throws (what it returns) ConfigError for a file that cannot be read; ConnectionError (`ERR_TLS`) for what does not belong together from the beginning
@@ -72,7 +75,7 @@ export function tlsNow(tls: ClientTls, address: string, logger: Logger | undefin
   const told = (error: Error): void => (logger === undefined ? console.error(`sluice: ${say(error)}`) : log(logger, 'error', 'tls.failed', { error }))
   let opened: ReturnType<typeof open> | undefined
   const open = async () => {
-    const { namesOf, Renewable, tryPems } = await import('./certificates.js')
+    const { namesOf, Renewable, tryPems } = await certificates()
     const secure = await node('tls')
     return Renewable.open<ClientTls>(files, (pems) =>
       tryPems(secure, { ...own, ...pems }, namesOf(files), (reason, cause) => new ConnectionError('ERR_TLS', address, reason, { cause })),

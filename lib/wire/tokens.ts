@@ -1,6 +1,8 @@
 import { now, onWall } from '../base/clock.js'
 import { ConfigError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
 import { node } from '../base/node.js'
+import { shortage } from '../base/shortage.js'
+import { textOfFile } from '../base/text-file.js'
 import { type Identity, identityOf } from './identity.js'
 
 /** One token, several, or several by name. */
@@ -72,6 +74,8 @@ interface Kept {
   /** When it was last looked at and could be read, and since when it cannot be; in milliseconds of the clock for durations. */
   read: number
   broken?: number | undefined
+  /** Nothing can be opened now: that is told once. */
+  short?: boolean | undefined
   /** Whether its tokens let nobody in any more. They keep their places: who has no name is called by it. */
   lapsed?: boolean | undefined
 }
@@ -139,6 +143,12 @@ export class Tokens {
 
   /** It may be half-way written, so those of before hold on for a while; no longer, as to empty a file, or to take it away, is to revoke. */
   async #broken(kept: Kept, error: Error): Promise<void> {
+    // Nothing says that somebody emptied it: those of before hold on until it can be read.
+    if (shortage(error.cause) !== undefined) {
+      if (!kept.short) this.#onError(error)
+      kept.short = true
+      return
+    }
     if (kept.broken === undefined) {
       // Nobody may have asked for hours, and their tokens were to let nobody in since then.
       kept.broken = now() - Math.min(await sinceChanged(kept.file), now() - kept.read)
@@ -175,10 +185,10 @@ async function look(kept: Kept): Promise<boolean> {
   )
   if (found === stamp) {
     kept.read = now()
+    kept.short = false
     return false
   }
   kept.stamp = ''
-  const { textOfFile } = await import('../base/text-file.js')
   const text = await textOfFile(file)
   try {
     const entries = entriesIn(text.includes('\n') ? text : `${text}\n`, file)
@@ -187,6 +197,7 @@ async function look(kept: Kept): Promise<boolean> {
     kept.stamp = found
     kept.read = now()
     kept.broken = undefined
+    kept.short = false
     kept.lapsed = false
     return true
   } catch (error) {

@@ -1,33 +1,30 @@
-import { executorOf } from '../executor/executor.js'
-import { post } from '../post/post.js'
-
-let warmedUp: Promise<void> | undefined
+/** What any client's request may be the first to need, on every wire; and what executors may, of this library, while they answer. */
+const ROOMS: readonly (() => Promise<unknown>)[] = [
+  () => import('../post/iterables.js'),
+  () => import('../post/callbacks.js'),
+  () => import('../post/one-to-one.js'),
+  () => import('../stream/order.js'),
+  () => import('../stream/flatten.js'),
+  () => import('../request/pattern.js'),
+  () => import('../request/parameters-for.js'),
+  () => import('../executor/generator.js'),
+  () => import('../executor/per-document.js'),
+  () => import('../executor/failed.js'),
+  () => import('../doc/save.js'),
+  () => import('csv-parse/sync'),
+]
 
 /**
- * Takes one request through what is loaded when it is first needed, and any client's may need: asynchronous sources, callbacks, generators, order, parameters,
- * patterns of targetExecutor. Done before a gateway is ready, and as soon as there is a handler for somebody else's server: where a file cannot be read for a moment,
- * as the process has no handle left or the package is being replaced, Node remembers that for as long as the process lives.
+ * Loads what is loaded when it is first needed. Done before a gateway is ready, and as soon as there is a handler for somebody else's server: where a file
+ * cannot be read for a moment, as the process has no handle left or the package is being replaced, Node 20 remembers that for as long as the process lives,
+ * and later ones fail until there are handles again.
+ * @param rooms what a wire needs beside
  */
-export function warmUp(): Promise<void> {
-  warmedUp ??= run().catch((error) => {
-    warmedUp = undefined
-    throw error
-  })
-  return warmedUp
+export async function warmUp(...rooms: readonly (() => Promise<unknown>)[]): Promise<void> {
+  await Promise.all([...ROOMS, ...rooms].map((load) => load()))
 }
 
 /** The same for who cannot wait: what is missing then is loaded by the request that needs it. */
-export function warmUpMeanwhile(): void {
-  warmUp().catch(() => {})
-}
-
-async function run(): Promise<void> {
-  const executor = new (executorOf(async function* () {
-    yield []
-  }))({ name: 'rehearsal' })
-  await post(executor, '/', one(), { targetExecutor: '.*', parameters: { any: 1 }, resultsInOrder: true, onDone() {} }).drain()
-}
-
-async function* one(): AsyncGenerator<string> {
-  yield 'rehearsal'
+export function warmUpMeanwhile(...rooms: readonly (() => Promise<unknown>)[]): void {
+  warmUp(...rooms).catch(() => {})
 }

@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert'
 import { Client, ConnectionError } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
 import { PROTOCOLS, texts } from '../network/ways.js'
-import { codeUrl, flags } from '../support/code.js'
+import { asProgram, codeUrl } from '../support/code.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { tap } from '../support/tap.js'
 import { within } from '../support/within.js'
@@ -104,7 +104,7 @@ for (const protocol of PROTOCOLS) {
       console.log((await client.post('/', 'b').docs()).texts[0])
       // Comes to be only if something else keeps the process alive for so long.
       setTimeout(() => console.log('still there'), 500).unref()`
-    const { stdout } = await within(20_000, run(process.execPath, [...flags, '--input-type=module', '-e', program]))
+    const { stdout } = await within(20_000, run(process.execPath, asProgram(program)))
     assert.equal(stdout.trim().split('\n'), ['a!', 'b!'])
   })
 }

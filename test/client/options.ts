@@ -100,6 +100,11 @@ test('C2: what is said twice is refused: options beside options, and a second ho
   new Client('http://h:1', { host: undefined })
 })
 
+test('224: a budget of retries without retries is refused', () => {
+  assert.throws(() => new Client({ retryBudget: 0.2 }), /^retryBudget must be left out where retries is/)
+  for (const retries of [0, 3, { attempts: 1 }]) new Client({ retries, retryBudget: 0.2 })
+})
+
 test('C2, R126: what a header carries is not in the error', () => {
   assert.throws(
     () => new Client({ headers: { authorization: 'Bearer s3cret\n' } }),
@@ -130,7 +135,7 @@ test('183: a Client, an executor elsewhere, YAML and the command line have the s
   for (const name of names) assert.ok(name in ADD_RULES && name in EXECUTOR_KEYS, name)
   const wrong: Record<string, unknown> = {
     ...{ tls: 'yes', headers: [], metadata: [], token: '', tokenFile: 1, forwardIdentity: 1, compression: 'br', maxMessageBytes: 0, docarray: 'v3' },
-    ...{ connectTimeout: 0, keepalive: -1, unary: 1 },
+    ...{ connectTimeout: 0, keepalive: -1, unary: 1, breaker: 1, retryBudget: -1, nats: 1 },
   }
   assert.equal(Object.keys(wrong).sort(), names)
   const said = (act: () => unknown): Promise<string> =>

@@ -90,7 +90,7 @@ for (const protocol of PROTOCOLS) {
 
   test(`C3: ${protocol}: timeout is for all tries together`, async () => {
     await using server = await fickle(Infinity)
-    const error = await failing(server.port, protocol, { retries: { attempts: Infinity, delay: 1, maxDelay: 5 }, timeout: 300 })()
+    const error = await failing(server.port, protocol, { retries: { attempts: Infinity, delay: 1, maxDelay: 5 }, retryBudget: Infinity, timeout: 300 })()
     assert.is(error.code, 'ERR_TIMEOUT')
     assert.match(error.message, /within 300 ms/)
     assert.ok(server.attempts > 1)

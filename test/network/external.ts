@@ -244,25 +244,30 @@ test('nor what the same request would be refused for again; but what passes by i
     }
   server.closeAllConnections()
   server.close()
+  let said = ''
   const grpc = createHttp2()
   grpc.on('stream', (stream: ServerHttp2Stream) => {
     asked++
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': 'no' }, { endStream: true })
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': said }, { endStream: true })
   })
   await new Promise<void>((resolve) => grpc.listen(0, '127.0.0.1', resolve))
   const address = `grpc://127.0.0.1:${(grpc.address() as AddressInfo).port}`
-  for (const [code, times] of [
+  for (const [code, times, words = 'no'] of [
     [Code.UNAUTHENTICATED, 1],
     [Code.PERMISSION_DENIED, 1],
     [Code.INVALID_ARGUMENT, 1],
     [Code.UNIMPLEMENTED, 1],
-    [Code.RESOURCE_EXHAUSTED, 1],
+    [Code.RESOURCE_EXHAUSTED, 3],
+    [Code.RESOURCE_EXHAUSTED, 1, 'grpc: received message larger than max (5000000 vs. 4194304)'],
+    [Code.RESOURCE_EXHAUSTED, 1, 'SERVER: Received message larger than max (8 vs. 4)'],
+    [Code.RESOURCE_EXHAUSTED, 1, 'gRPC message exceeds maximum size 4194304: 5000000'],
+    [Code.RESOURCE_EXHAUSTED, 3, 'Requests per minute: quota exceeded'],
     [Code.INTERNAL, 3],
   ] as const) {
-    ;[asked, status] = [0, code]
+    ;[asked, status, said] = [0, code, words]
     const error = await attempts(address)
     assert.instance(error.cause, ConnectionError)
-    assert.is(asked, times, Code[code])
+    assert.is(asked, times, `${Code[code]}: ${words}`)
   }
   grpc.close()
 })

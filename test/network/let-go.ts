@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
+import { asProgram, codeUrl } from '../support/code.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { road } from '../support/road.js'
 import { within } from '../support/within.js'
@@ -13,15 +14,15 @@ import { schemeOf, WAYS } from './ways.js'
 async function ends(port: number, secure: boolean, options: object, freeze?: () => void): Promise<string[]> {
   const asked = WAYS.map((way) => [way, `${schemeOf(way, secure)}://127.0.0.1:${port}`])
   const code = `
-    import { Client } from './lib/client/index.js'
-    import { texts } from './test/network/ways.js'
+    import { Client } from ${JSON.stringify(codeUrl('lib/client/index'))}
+    import { texts } from ${JSON.stringify(codeUrl('test/network/ways'))}
     const clients = ${JSON.stringify(asked)}.map(([way, host]) => [way, new Client(host, ${JSON.stringify(options)})])
     const ask = () => Promise.all(clients.map(([way, client]) => texts(way, client, ['a']).then(() => 'answered', (error) => error.code)))
     ${freeze === undefined ? '' : `await ask(); console.log('freeze'); await new Promise((go) => process.stdin.once('data', go)); process.stdin.unref()`}
     console.log((await ask()).join())
     // What holds it, if anything does.
     setTimeout(() => console.log('left: ' + process.getActiveResourcesInfo()), 1000).unref()`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], { stdio: ['pipe', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, asProgram(code), { stdio: ['pipe', 'pipe', 'ignore'] })
   let said = ''
   child.stdout.on('data', (data) => {
     said += data

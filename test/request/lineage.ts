@@ -6,6 +6,7 @@ import { DocumentArray } from '../../lib/doc/array.js'
 import { Failure } from '../../lib/request/failure.js'
 import { adopt, batchOf, copyOf, detached, fork } from '../../lib/request/lineage.js'
 import { Header, Request } from '../../lib/request/request.js'
+import type { Hold } from '../../lib/stream/byte-budget.js'
 import { Scope } from '../../lib/stream/scope.js'
 
 const scope = new Scope()
@@ -21,6 +22,8 @@ function full(): Request {
   request.time = 7
   request.identity = 'me'
   request.tenant = '"me"'
+  request.entrance = {}
+  request.hold = { bytes: 1 } as unknown as Hold
   request.contextHeaders = { traceparent: '00' }
   request.emptied = true
   request.emit = () => Promise.resolve()
@@ -56,6 +59,8 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       time: same('time'),
       identity: same('identity'),
       tenant: same('tenant'),
+      entrance: none('entrance'),
+      hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
@@ -79,6 +84,8 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       time: same('time'),
       identity: same('identity'),
       tenant: same('tenant'),
+      entrance: none('entrance'),
+      hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: same('emit'),
@@ -101,6 +108,8 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       time: same('time'),
       identity: same('identity'),
       tenant: same('tenant'),
+      entrance: none('entrance'),
+      hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
       emit: none('emit'),
@@ -123,6 +132,8 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       time: (_, is) => is.time === 0,
       identity: same('identity'),
       tenant: none('tenant'),
+      entrance: none('entrance'),
+      hold: none('hold'),
       contextHeaders: none('contextHeaders'),
       emptied: (_, is) => !is.emptied,
       emit: none('emit'),

@@ -453,11 +453,13 @@ test('an executor whose pieces its client cannot take does not wait for it over 
   const ended = deferred<void>()
   const uses = async function* ({ docs: [doc] }: Call<any, any>) {
     if (doc!.id === 'other') await door.promise
-    else {
-      for (let at = 0; at < 64; at++) yield delta(doc!, { text: 'x'.repeat(1000) })
-      doc!.text = ''
-      ended.resolve()
-    }
+    else
+      try {
+        for (let at = 0; at < 64; at++) yield delta(doc!, { text: 'x'.repeat(1000) })
+      } finally {
+        // It is told to stop, at the latest.
+        ended.resolve()
+      }
   }
   await using far = await new Flow({ protocol: 'grpc', port: 0 }).add({ uses }).open()
   await using client = new Client(far.addresses.grpc!, { maxMessageBytes: 20_000 })

@@ -42,17 +42,15 @@ export const METADATA = {
   deltas: DELTAS_HEADER,
   /** How many partial answers of a request the client takes ahead: it says in the stream how many it took. */
   window: 'sluice-window',
+  /** `1` says that several posts share the stream, and that requests on it may be taken back; on the way back, that the server knows of that. */
+  shared: 'sluice-shared',
+  /** `1` says beside it that requests on it are large: while there is no room for one, those behind it wait. */
+  large: 'sluice-large',
   /** On the way back: how many unanswered requests the server reads, 0 being any number. What the client says behind more than those is not heard. */
   ahead: 'sluice-ahead',
   /** On the way back: an executor failed. */
   isError: 'is-error',
 } as const
-
-/** How many partial answers of one request go out before the client says that it took some. */
-export const WINDOW = 16
-
-/** How many unanswered requests a client sends before the server has said how many it reads. */
-export const AHEAD = 16
 
 /** Messages pass grpc-js as they are: what they mean, our own codec knows. */
 export function asBuffer(bytes: Uint8Array): Buffer {

@@ -17,6 +17,10 @@ export interface GrpcSpeakerOptions extends SpeakerOptions {
   endpoints?: (() => readonly string[]) | undefined
   /** What is said of them, for gateways of docarray ≥ 0.30. Default: nothing. */
   describe?: Describing['describe'] | undefined
+  /** What `_status` says beside versions. Default: nothing. */
+  status?: (() => Promise<object>) | undefined
+  /** Milliseconds after which a connection takes nothing new, give or take a tenth: what is under way on it is finished. Default 0: no end. */
+  maxConnectionAge?: number | undefined
   /** Milliseconds between pings; a client that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */
   keepalive?: number | undefined
 }
@@ -48,6 +52,8 @@ export function serverSettings(given: GrpcSpeakerOptions) {
     endpoints: given.endpoints ?? (() => ['/default']),
     describe: given.describe ?? (() => undefined),
     keepalive: given.keepalive ?? KEEPALIVE,
+    maxConnectionAge: given.maxConnectionAge ?? 0,
+    status: given.status,
   }
 }
 
@@ -71,6 +77,7 @@ export function clientSettings(options: GrpcConnectOptions) {
     model: given.docarray ?? ('v1' as const),
     unary: given.unary ?? false,
     keepalive: given.keepalive ?? KEEPALIVE,
+    at: given.at,
     token: given.token,
     forwardIdentity: given.forwardIdentity,
   }

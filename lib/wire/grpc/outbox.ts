@@ -7,11 +7,14 @@ const ENOUGH = 256 * 1024
 /** Writes to a call, no faster than the other end reads. */
 export class Outbox {
   readonly #call: Writable
+  readonly #told: ((bytes: number) => void) | undefined
   #bytes = 0
   #waiting: (() => void)[] = []
 
-  constructor(call: Writable) {
+  /** @param waiting told how many bytes wait for the wire, when it changes */
+  constructor(call: Writable, waiting?: (bytes: number) => void) {
     this.#call = call
+    this.#told = waiting
     // Then grpc-js calls back no more.
     call.on('close', () => {
       this.#bytes = 0
@@ -27,8 +30,10 @@ export class Outbox {
     this.#bytes += length
     call.write(asBuffer(message), () => {
       this.#bytes -= length
+      this.#told?.(this.#bytes)
       if (this.#bytes < ENOUGH) this.#wake()
     })
+    this.#told?.(this.#bytes)
     return this.room()
   }
 

@@ -14,14 +14,16 @@ export function decode(bytes: Uint8Array): string {
 
 /**
  * All of a body. Reads no further than the limit.
+ * @param charge told of each piece; it may throw
  * @throws HttpRefusal with status 413
  */
-export async function collect(chunks: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+export async function collect(chunks: AsyncIterable<Uint8Array>, limit: number, charge?: (bytes: number) => void): Promise<Uint8Array> {
   const all: Uint8Array[] = []
   let size = 0
   for await (const chunk of chunks) {
     size += chunk.length
     if (size > limit) throw tooLarge(limit)
+    charge?.(chunk.length)
     all.push(chunk)
   }
   return join(all, size)

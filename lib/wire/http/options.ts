@@ -54,10 +54,13 @@ export interface HttpOptions extends SpeakerOptions, AuthenticationOptions {
 export interface HttpSpeakerOptions extends HttpOptions {
   /** Milliseconds in which a body must be here, or, of a stream, its next piece, if it is waited for. Default 60 000; 0 for ever. */
   bodyTimeout?: number | undefined
+  /** What `/metrics` says, which is offered where this is given. */
+  metrics?: (() => string) | undefined
 }
 
 /** Options with their defaults in place. */
 export interface Settings extends HttpOptions {
+  readonly metrics?: (() => string) | undefined
   readonly maxMessageBytes: number
   readonly maxDocuments: number
   readonly maxJsonBytes: number

@@ -13,6 +13,11 @@ export function keep(document: Document, field: Uint8Array): void {
   else fields.push(field)
 }
 
+/** Whether it came with such fields. */
+export function isForeign(document: Document): boolean {
+  return any && foreign.has(document)
+}
+
 /** Has a copy keep what the original does. */
 export function handDown(document: Document, copy: Document): void {
   const fields = any ? foreign.get(document) : undefined

@@ -49,6 +49,23 @@ export function readHeader(reader: Reader, end: number, header: Header): void {
   reader.done(end)
 }
 
+/**
+ * Bytes of a message up to the end of its header, where that comes first, as far as those tell that are here. Infinity where it does not come first; one more than are here
+ * where they do not tell.
+ */
+export function lengthOfHead(bytes: Uint8Array): number {
+  if (bytes.length === 0) return 1
+  if (bytes[0] !== 0x0a) return Infinity
+  let length = 0
+  for (let at = 1; at <= 5; at++) {
+    const byte = bytes[at]
+    if (byte === undefined) return bytes.length + 1
+    length += (byte & 127) * 128 ** (at - 1)
+    if (byte < 128) return at + 1 + length
+  }
+  return Infinity
+}
+
 export function writeHeader(writer: Writer, { requestId, status, execEndpoint, targetExecutor, ordinal, headers }: Message): void {
   writer.tag(0x0a)
   const at = writer.open(1)

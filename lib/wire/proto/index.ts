@@ -32,6 +32,7 @@ import { readTyped } from './typed.js'
 import { Writer } from './writer.js'
 
 export { ProtoError } from './error.js'
+export { lengthOfHead } from './header.js'
 
 export interface EncodeOptions {
   /** Default `'v1'`. */
@@ -60,6 +61,32 @@ export function encodeMessage(message: Message, { model = 'v1' }: EncodeOptions 
   const writer = new Writer(size + 512)
   writeMessage(writer, message, model, size, false)
   return writer.finish()
+}
+
+/** The same behind what was written before. @throws as {@link encodeMessage} does, with a part of it written */
+export function encodeInto(writer: Writer, message: Message, model: Docarray): void {
+  const size = sizeOfDocuments(message, model)
+  writer.need(size + 512)
+  writeMessage(writer, message, model, size, false)
+}
+
+/** What reads several messages of one piece of memory. */
+export function readerOf(bytes: Uint8Array): Reader {
+  return new Reader(bytes, MAX_DEPTH)
+}
+
+/** A message between two positions. @throws ProtoError (`ERR_PROTO`) for bytes that are none */
+export function decodeFrom(reader: Reader, start: number, end: number, model: Docarray): Message {
+  reader.pos = start
+  return readMessage({ reader, model, counted: new Counted(), read: model === 'v1' ? readDocument : readTyped }, end, false)
+}
+
+export type { Reader } from './reader.js'
+export { Writer } from './writer.js'
+
+/** Whether a document is still as it came, in bytes of this kind: nobody can have changed it. */
+export function isUntouched(document: Document, model: Docarray): boolean {
+  return sizeOfUntouched(document, model) >= 0
 }
 
 /** Documents that usually come in one message are written at once: nobody waits for them. */

@@ -59,6 +59,15 @@ export class Writer {
     return written
   }
 
+  /** Begins anew, in this memory. */
+  reuse(bytes: Uint8Array): void {
+    if (this.bytes !== bytes) {
+      this.bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    this.pos = 0
+  }
+
   /** No deeper than what is read. */
   deeper(depth: number): void {
     if (depth > MAX_DEPTH)

@@ -48,7 +48,7 @@ export function requestIdOf(json: Json): string | undefined {
 
 /** An answer in Jina's form: snake_case, and without what is not set. A promise of one that takes several turns to write. */
 export function writeAnswer(message: Message): string | Promise<string> {
-  const { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal, deltas } = message
+  const { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal, deltas, headers } = message
   const grown = deltas && deltasText(deltas, docs)
   if (grown !== undefined && docs.length === 0) return `{${grown}}`
   const head = JSON.stringify({
@@ -57,6 +57,7 @@ export function writeAnswer(message: Message): string | Promise<string> {
       status: status?.code === 'ERROR' ? statusJson(status) : undefined,
       exec_endpoint: execEndpoint,
       target_executor: targetExecutor,
+      ...headers,
     },
     parameters: jsonOf(parameters, 'parameters'),
     routes: routes.map(({ executor, startTime, endTime, status }) => ({
@@ -97,6 +98,7 @@ export function readAnswer(json: Json): Message {
     docs: documents(json.data),
     ordinal: json.partial === true || deltas !== undefined ? (json.ordinal ?? 0) : undefined,
     deltas,
+    headers: header,
   }
 }
 

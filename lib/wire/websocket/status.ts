@@ -8,6 +8,8 @@ export const STATUS = {
   unauthenticated: 4401,
   unsupported: 1003,
   tooLarge: 1009,
+  // "Try again later", of the registry of codes at IANA.
+  busy: 1013,
   closing: 1001,
   // Jina's code for what is not there behind its gateway, which its client says as a ConnectionError.
   unreachable: 1011,
@@ -43,5 +45,6 @@ const KIND: Readonly<Record<number, Exclude<Kind, 'failed'>>> = {
   1007: 'unimplemented',
   1008: 'refused',
   1009: 'tooLarge',
+  1013: 'busy',
   4401: 'unauthenticated',
 }

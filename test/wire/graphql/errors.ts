@@ -148,7 +148,7 @@ test('a Flow that is closed answers 503', async () => {
   await using server = await serve(new Flow())
   const { status, errors } = await server.ask('mutation { docs(data: { text: "x" }) { id } }')
   assert.is(status, 503)
-  assert.equal(errors[0].extensions, { code: 'SERVICE_UNAVAILABLE', reason: 'ERR_FLOW_NOT_OPEN' })
+  assert.equal(errors[0].extensions, { code: 'SERVICE_UNAVAILABLE', reason: 'ERR_FLOW_NOT_OPEN', 'sluice-retry-after': 1000 })
 })
 
 test('a listener that throws changes nothing', async () => {

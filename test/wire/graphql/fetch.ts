@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
 import type { Handler } from '../../../lib/request/handler.js'
 import { createGraphQL } from '../../../lib/wire/graphql/index.js'
-import { codeUrl, flags } from '../../support/code.js'
+import { asProgram, codeUrl } from '../../support/code.js'
 
 const post = (query: string, init: RequestInit = {}) =>
   new Request('https://any.example/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }), ...init })
@@ -85,12 +85,11 @@ test('sluice itself does not load graphql', () => {
     port1.on('message', (url) => seen.push(url))
     const hook = 'let port; export function initialize(data) { port = data.port } export async function load(url, context, next) { port.postMessage(url); return next(url, context) }'
     register('data:text/javascript,' + encodeURIComponent(hook), { data: { port: port2 }, transferList: [port2] })
-    await import(process.argv[1])
+    await import(process.argv.at(-1))
     await new Promise((resolve) => setTimeout(resolve, 50))
     port1.close()
     console.log(JSON.stringify(seen))`
-  const loads = (module: string): string[] =>
-    JSON.parse(execFileSync(process.execPath, [...flags, '--input-type=module', '-e', program, codeUrl(module)], { encoding: 'utf8' }))
+  const loads = (module: string): string[] => JSON.parse(execFileSync(process.execPath, [...asProgram(program), codeUrl(module)], { encoding: 'utf8' }))
   const graphql = (urls: string[]) => urls.filter((url) => /node_modules\/(graphql|@graphql|@envelop|@whatwg)/.test(url)).length
   const core = loads('lib/index')
   assert.ok(core.some((url) => url === codeUrl('lib/flow/flow')))

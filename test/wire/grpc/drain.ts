@@ -152,7 +152,7 @@ test('R134: an endless stream ends with the drain; what was taken is answered', 
   )
   await within(10_000, draining.promise)
   await within(10_000, it.server.drain())
-  assert.is((await within(10_000, failed)).code, 'ERR_DISCONNECTED')
+  assert.is((await within(10_000, failed)).code, 'ERR_UNREACHABLE')
 })
 
 test('R138: a stream on which nothing happens ends with the drain', async () => {

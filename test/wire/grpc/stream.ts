@@ -1,5 +1,6 @@
 // What post() promises, through a real socket.
 import { EventEmitter } from 'node:events'
+import { Metadata } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConnectionError, ExecutorError } from '../../../lib/base/errors.js'
@@ -13,6 +14,8 @@ import { Header, Request } from '../../../lib/request/request.js'
 import { Scope } from '../../../lib/stream/scope.js'
 import { connect } from '../../../lib/wire/grpc/client/connect.js'
 import { SharedStream } from '../../../lib/wire/grpc/client/stream.js'
+import { emptyMessage, type Message } from '../../../lib/wire/message.js'
+import { decodeMessage, encodeInTurns, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { turn } from '../../support/turn.js'
@@ -330,13 +333,154 @@ test('217: a stream is left to its server where the time of all is up, and taken
     const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
     void stream.ask(request, left === undefined ? undefined : { left }).catch(() => {})
     await turn()
-    stream.forget(request)
+    stream.forget(request, undefined)
     stream.close(undefined)
     assert.equal(told, expected)
     stream.close(undefined)
     assert.is(told.at(-1), 'cancel', 'who asks twice means it')
     call.emit('status')
   }
+})
+
+/** A stream to a server that says what a test has it say. */
+function faked(ahead?: number) {
+  const scope = new Scope()
+  const told: string[] = []
+  const written: Message[] = []
+  const call = Object.assign(new EventEmitter(), {
+    readableLength: 0,
+    cancel: () => told.push('cancel'),
+    end: () => told.push('end'),
+    write(bytes: Buffer, done: () => void) {
+      written.push(decodeMessage(bytes))
+      done()
+    },
+  })
+  const stream = new SharedStream(call as never, scope, {
+    address: 'somewhere',
+    who: '',
+    brought: '',
+    headers: undefined,
+    ahead,
+    limit: Infinity,
+    failure: () => new ConnectionError('ERR_DISCONNECTED', 'somewhere', 'cancelled'),
+    encode: (message) => encodeMessage(message),
+    encodeInTurns: (message) => encodeInTurns(message),
+    decode: (bytes) => decodeMessage(bytes),
+  })
+  return {
+    scope,
+    told,
+    stream,
+    ids: () => written.map(({ requestId, status }) => (status === undefined ? requestId : `not ${requestId}`)),
+    ask(id: string, scope: Scope): Promise<Message> {
+      const request = new Request(new Header('/', {}), new DocumentArray(), scope)
+      request.id = id
+      const answer = stream.ask(request, undefined)
+      answer.catch(() => {})
+      return answer
+    },
+    greet(shared: boolean): void {
+      const metadata = new Metadata()
+      metadata.set('sluice-ahead', '16')
+      if (shared) metadata.set('sluice-shared', '1')
+      call.emit('metadata', metadata)
+    },
+    answer(requestId: string): void {
+      call.emit('data', encodeMessage(emptyMessage({ requestId, status: { code: 'SUCCESS', description: '' } })))
+    },
+  }
+}
+
+test('223: a server that answers twice, or what nobody asked, ends nothing, and gets no more requests than it takes', async () => {
+  const it = faked()
+  it.greet(true)
+  // Of one post, one at a time.
+  const answers = ['a', 'b', 'c'].map((id) => it.ask(id, it.scope))
+  await turn()
+  assert.equal(it.ids(), ['a'])
+  for (const id of ['x', 'a', 'a', 'x', 'a']) it.answer(id)
+  await turn()
+  assert.equal(it.ids(), ['a', 'b'])
+  for (const id of ['b', 'c']) {
+    it.answer(id)
+    await turn()
+  }
+  assert.equal(
+    (await within(10_000, Promise.all(answers))).map(({ requestId }) => requestId),
+    ['a', 'b', 'c'],
+  )
+  // Of all posts, as many as it said.
+  for (let at = 0; at < 20; at++) void it.ask(`${at}`, new Scope())
+  await turn()
+  assert.is(it.ids().length, 3 + 16)
+  for (const id of ['x', '0', '0', 'y']) it.answer(id)
+  await turn()
+  assert.is(it.ids().length, 3 + 17)
+})
+
+test('223: nothing is taken back on a stream of which it is not known yet that its server knows of that', async () => {
+  const it = faked(256)
+  const left = new Scope()
+  void it.ask('stays', it.scope)
+  void it.ask('leaves', left)
+  await turn()
+  left.abort(new Error('enough'))
+  await turn()
+  assert.equal(it.ids(), ['stays', 'leaves'])
+  it.greet(true)
+  assert.equal(it.ids(), ['stays', 'leaves', 'not leaves'])
+})
+
+test('223: where a server turns out to be an older one, a stream ends with its post', async () => {
+  const it = faked(256)
+  const answer = it.ask('a', it.scope)
+  await turn()
+  it.greet(false)
+  it.scope.abort(new Error('enough'))
+  assert.equal(it.told, ['cancel'])
+  assert.is(
+    await within(
+      10_000,
+      answer.catch((error) => error.message),
+    ),
+    'enough',
+  )
+})
+
+test('223: of requests that were late, nothing stays with their post', async () => {
+  await using it = await world(() => new Promise(() => {}), {}, { timeout: 50 })
+  const scope = new Scope()
+  let open = 0
+  const { child, watch } = scope
+  scope.child = () => {
+    open++
+    const made = child.call(scope)
+    const { close } = made
+    made.close = () => {
+      open--
+      close.call(made)
+    }
+    return made
+  }
+  scope.watch = (abort) => {
+    open++
+    const unwatch = watch.call(scope, abort)
+    let over = false
+    return () => {
+      if (!over) open--
+      over = true
+      unwatch()
+    }
+  }
+  const connection = connect(it.server.address, { timeout: 50 })
+  const late = Array.from({ length: 5 }, () =>
+    Promise.resolve(connection.handle(new Request(new Header('/', {}), new DocumentArray(), scope))).catch((error) => error.code),
+  )
+  assert.equal([...new Set(await within(20_000, Promise.all(late)))], ['ERR_TIMEOUT'])
+  connection.close()
+  await turn()
+  assert.ok(open <= 0, `${open} are left`)
 })
 
 test('217: what is late at a Client is ended by the server, whose connections hear of few calls that are taken back', async () => {

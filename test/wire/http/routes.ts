@@ -32,7 +32,7 @@ test('G1: every route of Jina answers, by its method', async () => {
   assert.equal(await (await fetch(`${service.url}/`)).json(), {})
   assert.equal(await (await fetch(`${service.url}/dry_run`)).json(), { code: 0, description: '', exception: null })
   const status = (await (await fetch(`${service.url}/status`)).json()) as any
-  assert.equal(Object.keys(status), ['jina', 'envs'])
+  assert.equal(Object.keys(status), ['jina', 'envs', 'sluice'])
   for (const value of [...Object.values(status.jina), ...Object.values(status.envs)]) assert.type(value, 'string')
 })
 

@@ -2,10 +2,15 @@ import { createServer as createHttp } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { DocumentArray } from '../../../lib/doc/array.js'
 import { Flow } from '../../../lib/flow/flow.js'
 import { post } from '../../../lib/post/post.js'
+import { Header, Request } from '../../../lib/request/request.js'
+import { Scope } from '../../../lib/stream/scope.js'
 import type { Connection } from '../../../lib/wire/connection.js'
+import { emptyMessage } from '../../../lib/wire/message.js'
+import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { NOT_BEGUN } from '../../../lib/wire/unseen.js'
 import { connect } from '../../../lib/wire/websocket/client/connect.js'
 import type { WebSocketConnectOptions } from '../../../lib/wire/websocket/client/options.js'
@@ -13,6 +18,7 @@ import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { attach, serveWebSocket as serve } from '../../support/serving.js'
 import { certificates } from '../../support/tls.js'
+import { turn } from '../../support/turn.js'
 import { within } from '../../support/within.js'
 import { serving } from './support.js'
 
@@ -110,7 +116,7 @@ test('R44: what close codes mean', async () => {
     [1008, 'ERR_REFUSED'],
     [1009, 'ERR_TOO_LARGE'],
     [1011, 'ERR_DISCONNECTED'],
-    [1013, 'ERR_DISCONNECTED'],
+    [1013, 'ERR_UNREACHABLE'],
   ] as const) {
     code = given
     const error = await failure(it.address)
@@ -118,6 +124,95 @@ test('R44: what close codes mean', async () => {
     assert.match(error.message, 'because')
     assert.match(error.message, it.address)
   }
+})
+
+test('223: a server that answers twice, or what nobody asked, ends nothing, and gets no more requests than it takes', async () => {
+  const server = createHttp()
+  await using it = await strange(server)
+  const came: string[] = []
+  let socket!: WebSocket
+  const answer = (requestId: string): void => socket.send(encodeMessage(emptyMessage({ requestId, status: { code: 'SUCCESS', description: '' } })))
+  new WebSocketServer({ server, handleProtocols: () => 'bytes' }).on('connection', (opened) => {
+    socket = opened
+    socket.send(encodeMessage(emptyMessage({ ordinal: 16 })))
+    socket.on('message', (bytes: Buffer) => bytes.length > 1 && came.push(decodeMessage(bytes).requestId))
+  })
+  const connection = connect(it.address)
+  const all = collect(
+    post(
+      connection,
+      '/',
+      Array.from({ length: 40 }, () => ({ text: 'a' })),
+      { requestSize: 1, prefetch: 40, continueOnError: true },
+    ),
+  )
+  for (let at = 0; at < 40; at++) {
+    while (came.length <= at) await within(10_000, turn())
+    for (let turns = 0; turns < 10; turns++) await turn()
+    assert.ok(came.length <= 16 + at, `${came.length} were sent when ${at} were answered`)
+    for (const id of ['x', came[at]!, came[at]!, 'x']) answer(id)
+  }
+  assert.is((await within(10_000, all)).items.length, 40)
+  connection.close()
+})
+
+test('223: the first answer counts, also where it waits for its pieces to be taken', async () => {
+  const server = createHttp()
+  await using it = await strange(server)
+  new WebSocketServer({ server, handleProtocols: () => 'bytes' }).on('connection', (socket) => {
+    socket.send(encodeMessage(emptyMessage({ ordinal: 16 })))
+    socket.on('message', (bytes: Buffer) => {
+      if (bytes.length === 1) return
+      const { requestId } = decodeMessage(bytes)
+      const saying = (text: string) => emptyMessage({ requestId, docs: DocumentArray.from([{ text }]), status: { code: 'SUCCESS' as const, description: '' } })
+      socket.send(encodeMessage({ ...saying('piece'), ordinal: 0 }))
+      for (const text of ['first', 'second']) socket.send(encodeMessage(saying(text)))
+      socket.on('pong', () => came.resolve())
+      socket.ping()
+    })
+  })
+  const came = deferred<void>()
+  const door = deferred<void>()
+  const connection = connect(it.address)
+  const request = new Request(new Header('/', {}), DocumentArray.from([{ text: 'a' }]), new Scope())
+  request.emit = () => door.promise
+  const answered = Promise.resolve(connection.handle(request))
+  await within(10_000, came.promise)
+  for (let turns = 0; turns < 20; turns++) await turn()
+  door.resolve()
+  await within(10_000, answered)
+  assert.equal(request.docs.texts, ['first'])
+  connection.close()
+})
+
+test('223: until a server has said anything, it is sent sixteen requests', async () => {
+  const server = createHttp()
+  await using it = await strange(server)
+  const came: string[] = []
+  let socket!: WebSocket
+  new WebSocketServer({ server, handleProtocols: () => 'bytes' }).on('connection', (opened) => {
+    socket = opened
+    socket.on('message', (bytes: Buffer) => bytes.length > 1 && came.push(decodeMessage(bytes).requestId))
+  })
+  const connection = connect(it.address)
+  const all = collect(
+    post(
+      connection,
+      '/',
+      Array.from({ length: 40 }, () => ({ text: 'a' })),
+      { requestSize: 1, prefetch: 40, continueOnError: true },
+    ),
+  )
+  while (came.length < 16) await within(10_000, turn())
+  for (let turns = 0; turns < 20; turns++) await turn()
+  assert.is(came.length, 16)
+  // An answer without a greeting is that of an older server, or of Jina's.
+  const answer = (requestId: string): void => socket.send(encodeMessage(emptyMessage({ requestId, status: { code: 'SUCCESS', description: '' } })))
+  answer(came[0]!)
+  while (came.length < 40) await within(10_000, turn())
+  for (const id of came.slice(1)) answer(id)
+  assert.is((await within(10_000, all)).items.length, 40)
+  connection.close()
 })
 
 test('R44: answers that are none', async () => {

@@ -257,13 +257,13 @@ test('R134: close() ends an endless stream', async () => {
   await it.flow.close()
 })
 
-test('R137: a Flow that is closed under its server closes the connection that asks it', async () => {
+test('R137: of a Flow that is closed under its server, who asks hears', async () => {
   await using it = await serving(() => {})
   await it.flow.close()
   const error = await post(it.connect(), '/', ['a'])
     .drain()
     .catch((error) => error)
-  assert.is(error.code, 'ERR_DISCONNECTED')
+  assert.is(error.code, 'ERR_UNREACHABLE')
   assert.match(error.message, 'not open')
   assert.equal(it.reported, [])
 })

@@ -12,12 +12,14 @@ import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
 import { watchable } from '../../http/client/connection.js'
 import { failureOfStatus } from '../../http/client/failures.js'
+import { Room } from '../../http/client/room.js'
 import { Roundtrip } from '../../http/client/roundtrip.js'
 import type { Received, Transport } from '../../http/client/transport.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { listText } from '../../json.js'
 import { parseJson } from '../../json-text.js'
 import { failure } from '../../outcome.js'
+import { readAgain } from '../../retry-after.js'
 import { isExecutor } from '../../status.js'
 import type { ClientTls } from '../../tls.js'
 import { kindOf } from '../status.js'
@@ -60,6 +62,7 @@ export class GraphQLConnection {
   readonly #transport: Transport
   readonly #credentials: Credentials | undefined
   readonly #calls = new Set<Operation>()
+  readonly #room = new Room()
 
   constructor(address: Address, settings: GraphQLConnectSettings) {
     const { tls, connectTimeout, fetch, logger } = settings
@@ -132,21 +135,28 @@ export class GraphQLConnection {
   }
 
   async #send(call: Operation, accept: string, query: string, variables: object | undefined, { headers, operationName }: MutateOptions): Promise<Received> {
-    const received = await this.#transport.send(
-      {
-        method: 'POST',
-        url: this.#url,
-        headers: {
-          'content-type': 'application/json',
-          accept,
-          ...lowercase(this.#settings.headers),
-          ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
-          ...lowercase(headers),
+    const entered = this.#room.enter(call.signal, call.deadline)
+    const leave = entered instanceof Promise ? await entered : entered
+    let received: Received
+    try {
+      received = await this.#transport.send(
+        {
+          method: 'POST',
+          url: this.#url,
+          headers: {
+            'content-type': 'application/json',
+            accept,
+            ...lowercase(this.#settings.headers),
+            ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
+            ...lowercase(headers),
+          },
+          body: await operationText(query, variables, operationName, writeContext({ contextHeaders: undefined }, call.deadline)),
         },
-        body: await operationText(query, variables, operationName, writeContext({ contextHeaders: undefined }, call.deadline)),
-      },
-      call.signal,
-    )
+        call.signal,
+      )
+    } finally {
+      leave()
+    }
     call.begun = true
     return received
   }
@@ -163,17 +173,20 @@ export class GraphQLConnection {
       throw received.status === 200
         ? failure('unimplemented', this.#url.href, 'this is no GraphQL. Is it switched on there?')
         : failureOfStatus(this.#url.href, received, this.#url.pathname, '')
-    if (answer.data === undefined || answer.data === null) throw this.#refused(answer, received.status)
+    if (answer.data === undefined || answer.data === null) throw this.#refused(answer, received.status, received.header)
     return answer as GraphQLResult
   }
 
-  #refused({ errors }: Partial<GraphQLResult>, status: number): ConnectionError | ExecutorError {
+  #refused({ errors }: Partial<GraphQLResult>, status: number, header: Received['header'] = () => undefined): ConnectionError | ExecutorError {
     const failed = errors?.find((error) => typeof error?.extensions?.executor === 'string')
     if (failed !== undefined) return failureOfExecutor(failed, errors)
     const kind = kindOf(errors?.[0]?.extensions?.code) ?? (status >= 300 ? kindOfHttp(status) : 'refused')
     if (kind === 'unauthenticated') return notLetIn(this.#url.href)
     const reasons = (errors ?? []).map((error) => error?.message ?? 'an error without a message')
-    return failure(kind, this.#url.href, reasons.join('; ') || 'no data', { cause: errors })
+    return failure(kind, this.#url.href, reasons.join('; ') || 'no data', {
+      cause: errors,
+      retryAfter: readAgain((name) => errors?.[0]?.extensions?.[name] ?? header(name)),
+    })
   }
 
   get #limit(): number {

@@ -1,23 +1,60 @@
 import type { IncomingMessage } from 'node:http'
 import { GraphQLError } from 'graphql'
 import { MAX_NESTING } from '../../../doc/json-value.js'
+import type { ByteBudget, Hold } from '../../../stream/byte-budget.js'
+import type { Scope } from '../../../stream/scope.js'
+import { ignore } from '../../../stream/thenable.js'
+import { JSON_WEIGHT } from '../../charge.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
 import { parseJson, TooDeep } from '../../json-text.js'
-import { refusal } from './failures.js'
+import { graphQLError, refusal } from './failures.js'
 import { inspectJson } from './json.js'
 
 /** What a request came on, under Node. */
 export interface Connection {
   readonly req?: IncomingMessage & { readonly body?: unknown }
+  /** What its bytes are charged to, where they are counted. */
+  readonly charge?: BodyCharge | undefined
+}
+
+/** What a body is charged to: of a length that is said, before one byte is read; else as they come. */
+export class BodyCharge {
+  /** Which endpoint's answer it has. */
+  endpoint: string | undefined
+
+  constructor(
+    private readonly budget: ByteBudget,
+    readonly hold: Hold,
+    private readonly scope: Scope,
+  ) {}
+
+  /** @param bytes how many come, where that is said */
+  async ask(bytes: number | undefined): Promise<void> {
+    try {
+      await (bytes === undefined ? this.hold.begin(this.scope) : this.hold.ask(this.scope, bytes))
+    } catch (error) {
+      throw graphQLError(error, ignore)
+    }
+  }
+
+  /** There is none for the rest. */
+  refused(): unknown {
+    return graphQLError(this.budget.refused(), ignore)
+  }
+
+  /** It came too slowly. */
+  late(): unknown {
+    return graphQLError(this.budget.busy(), ignore)
+  }
 }
 
 /**
  * The body of a request, parsed. Reads no further than `limit` bytes.
  * @throws GraphQLError with status 413 when there is more, 400 when it is no JSON object, or one nested too deep
  */
-export async function readJson(request: globalThis.Request, { req }: Connection, limit: number, maxDocuments: number): Promise<object> {
+export async function readJson(request: globalThis.Request, { req, charge }: Connection, limit: number, maxDocuments: number): Promise<object> {
   // A framework has read it.
-  const json = req?.body !== undefined ? await request.json() : await parse(await readText(request, req, limit))
+  const json = req?.body !== undefined ? await request.json() : await parse(await readText(request, req, limit, charge))
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw refusal('malformed', 'The body must be a JSON object with a query; a list of operations is not taken')
   // Before they are looked at as GraphQL's types, which takes longer than all else.
@@ -26,11 +63,13 @@ export async function readJson(request: globalThis.Request, { req }: Connection,
   return json
 }
 
-async function readText(request: globalThis.Request, req: IncomingMessage | undefined, limit: number): Promise<string> {
+async function readText(request: globalThis.Request, req: IncomingMessage | undefined, limit: number, charge: BodyCharge | undefined): Promise<string> {
   const length = request.headers.get('content-length')
   // One that says it is too large is refused at its first bytes, on the same way as one that does not say it.
   const most = Number(length) > limit ? 0 : limit
-  const chunks = req === undefined ? await fromStream(request.body, most) : await fromSocket(req, most)
+  const said = length !== null && most > 0
+  await charge?.ask(said ? Number(length) * JSON_WEIGHT : undefined)
+  const chunks = req === undefined ? await fromStream(request.body, most) : await fromSocket(req, most, charge, said)
   if (chunks === undefined) throw refusal('tooLarge', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(join(chunks))
@@ -49,21 +88,28 @@ async function parse(text: string): Promise<unknown> {
 }
 
 /** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */
-function fromSocket(req: IncomingMessage, limit: number): Promise<Uint8Array[] | undefined> {
+function fromSocket(req: IncomingMessage, limit: number, charge: BodyCharge | undefined, paid: boolean): Promise<Uint8Array[] | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
     let size = 0
     const settle = (act: () => void) => {
+      charge?.hold.unwatch()
       req.off('data', take).off('end', end).off('close', gone).off('error', gone)
       act()
     }
     const take = (chunk: Uint8Array) => {
       size += chunk.length
       chunks.push(chunk)
-      if (size <= limit) return
-      req.pause()
-      settle(() => resolve(undefined))
+      if (size > limit) {
+        req.pause()
+        settle(() => resolve(undefined))
+      } else if (charge !== undefined && !paid && !charge.hold.more(chunk.length * JSON_WEIGHT)) stop(charge.refused())
     }
+    const stop = (reason: unknown) => {
+      req.pause()
+      settle(() => reject(reason))
+    }
+    charge?.hold.watch(() => stop(charge.late()))
     const end = () => settle(() => resolve(chunks))
     const gone = () => settle(() => reject(refusal('malformed', 'The body ended early')))
     req.on('data', take).on('end', end).on('close', gone).on('error', gone)

@@ -13,6 +13,7 @@ import { askedBy } from '../../message.js'
 import { checkNames } from '../../names.js'
 import type { Settings } from '../options.js'
 import { type Deferring, listed } from './answer.js'
+import type { BodyCharge } from './body.js'
 import { isPreflighted } from './csrf.js'
 import { wantsDeltas, withDeltas } from './deltas.js'
 import { graphQLError, refusal } from './failures.js'
@@ -34,9 +35,13 @@ export interface Context extends Deferring {
   readonly identity?: Identity | undefined
   /** Where it asks from, where that is known. */
   readonly address?: string | undefined
+  /** What its bytes are charged to. */
+  readonly charge?: BodyCharge | undefined
   /** A page of another origin asks, which is not granted. */
   readonly isStranger?: boolean
 }
+
+const ARRIVAL = { protocol: 'graphql', method: 'docs' } as const
 
 interface Arguments {
   readonly data?: Data
@@ -131,7 +136,7 @@ function located(error: unknown): GraphQLError {
 async function send(
   peer: Handler,
   { data, targetExecutor, parameters, execEndpoint }: Arguments,
-  { request, params, identity, address, isStranger }: Context,
+  { request, params, identity, address, charge, isStranger }: Context,
   options: PostOptions,
 ): Promise<Post> {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
@@ -139,7 +144,8 @@ async function send(
     throw refusal('forbidden', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
   if (isStranger) throw refusal('forbidden', STRANGER)
   checkNames({ execEndpoint })
-  const call = callContext((name) => request.headers.get(name) ?? undefined, identity, address)
+  if (charge !== undefined) charge.endpoint = execEndpoint
+  const call = { ...callContext(ARRIVAL, (name) => request.headers.get(name) ?? undefined, identity, address), hold: charge?.hold }
   return post(askedBy(peer, requestContext(params?.extensions ?? undefined, call)), execEndpoint, await documents(data), {
     ...options,
     parameters: (parameters ?? undefined) as Parameters | undefined,

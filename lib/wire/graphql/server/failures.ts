@@ -3,6 +3,7 @@ import { ExecutorError } from '../../../base/errors.js'
 import { GATEWAY } from '../../../request/route.js'
 import { type Kind, outcome } from '../../outcome.js'
 import { publicMessage } from '../../public-message.js'
+import { againHeaders, RETRY_AFTER, whenAgain } from '../../retry-after.js'
 import { statusFor } from '../status.js'
 
 /** The code of what executors made and JSON cannot say, until it is known which. */
@@ -18,7 +19,7 @@ export function graphQLError(error: unknown, report: (error: unknown) => void): 
   const { kind } = outcome(error)
   if (error instanceof ExecutorError) {
     const { code, executor, endpoint, requestId } = error
-    if (executor === GATEWAY) return refusal(kind, error.message, { requestId })
+    if (executor === GATEWAY) return refusal(kind, error.message, { requestId }, error)
     // What an executor does not take is for who asked to mend, and nothing went wrong here.
     if (kind === 'invalid') return refusal(kind, publicMessage(error), { reason: code, executor, endpoint, requestId })
     report(error)
@@ -26,12 +27,13 @@ export function graphQLError(error: unknown, report: (error: unknown) => void): 
   }
   if (kind === 'internal' || kind === 'failed') return error
   // The operation itself could be read: what is wrong stands in its arguments.
-  return refusal(kind === 'malformed' ? 'invalid' : kind, publicMessage(error), { reason: (error as { code?: unknown }).code })
+  return refusal(kind === 'malformed' ? 'invalid' : kind, publicMessage(error), { reason: (error as { code?: unknown }).code }, error)
 }
 
 /** A refusal, and its status. */
-export function refusal(kind: Kind, message: string, more: object = {}): GraphQLError {
+export function refusal(kind: Kind, message: string, more: object = {}, error?: unknown): GraphQLError {
   const { code, status } = statusFor(kind)
-  const http = kind === 'busy' ? { status, headers: { 'retry-after': '1' } } : { status }
-  return new GraphQLError(message, { extensions: { code, ...more, http } })
+  const again = whenAgain(kind, error)
+  const http = again === undefined ? { status } : { status, headers: againHeaders(again) }
+  return new GraphQLError(message, { extensions: { code, ...more, ...(again !== undefined && { [RETRY_AFTER]: Math.ceil(again) }), http } })
 }

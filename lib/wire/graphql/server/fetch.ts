@@ -3,20 +3,24 @@ import { execute, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomR
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { say } from '../../../base/errors.js'
 import type { Descriptions } from '../../../executor/schemas.js'
-import { Limiter } from '../../../handler/limits.js'
+import { Limiter, limiterOf } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { Scope } from '../../../stream/scope.js'
 import { Authenticator, type Caller, CHALLENGE, type Denial, isStranger, type Verdict } from '../../authentication.js'
 import { FetchCaller, NodeCaller } from '../../caller.js'
+import { bytesOf, JSON_WEIGHT } from '../../charge.js'
+import { tenantOf } from '../../context-headers.js'
 import { Cors } from '../../cors.js'
 import { heard } from '../../error-listener.js'
 import { written } from '../../failures.js'
 import { welcome } from '../../http/server/node-reply.js'
+import { Owed } from '../../http/server/owed.js'
 import { endSoon, leaveUnread } from '../../http/unread.js'
 import { warmUpMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
+import { BodyCharge } from './body.js'
 import { allowOrigins } from './cors.js'
 import { gate } from './csrf.js'
 import { blamed, type Context } from './docs.js'
@@ -52,7 +56,7 @@ export interface GraphQLHandler {
  * export const { fetch: GET, fetch: POST } = createGraphQL(flow, { path: '/api/graphql' })
  */
 export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): GraphQLHandler {
-  warmUpMeanwhile()
+  warmUpMeanwhile(typed)
   return graphQLBehind(peer, options)
 }
 
@@ -60,7 +64,7 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
 export function graphQLBehind(peer: Handler, options: GraphQLOptions, authenticator?: Authenticator): GraphQLHandler {
   const all = settings(options)
   const onError = heard(all.onError, all.logger)
-  const logged = all.logger === undefined && peer instanceof Limiter ? peer : new Limiter(peer, { logger: all.logger })
+  const logged = all.logger === undefined && limiterOf(peer) !== undefined ? (peer as Limiter) : new Limiter(peer, { logger: all.logger })
   const yoga = createYoga({
     schema: schemaOf(logged, { ...all, onError }),
     graphqlEndpoint: all.path,
@@ -77,6 +81,44 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     multipart: false,
   })
   const door = new Door(authenticator ?? new Authenticator(all, undefined, onError), all)
+  const bytes = bytesOf(peer)
+  const run = async (req: IncomingMessage, res: ServerResponse, context: Pick<Context, 'identity' | 'address' | 'isStranger'>): Promise<void> => {
+    if (bytes === undefined) return void (await yoga(req, res, context as object))
+    const tenant = tenantOf(context.identity, context.address)
+    const scope = new Scope()
+    const hold = bytes.hold(tenant, false, JSON_WEIGHT)
+    let isHeld = true
+    const leave = (): void => {
+      if (isHeld) hold.leave()
+      isHeld = false
+    }
+    // Yoga would wait for ever to write the rest.
+    res.once('close', () => {
+      scope.abort(new DOMException('The client left', 'AbortError'))
+      leave()
+    })
+    const owed = new Owed(res, bytes)
+    const charge = new BodyCharge(bytes, hold, scope)
+    let length = 0
+    // Yoga writes, and waits until it may go on.
+    for (const name of ['write', 'end'] as const) {
+      const write = res[name].bind(res) as (...all: unknown[]) => unknown
+      res[name] = ((...all: unknown[]) => {
+        hold.made()
+        const done = write(...all)
+        if (typeof all[0] === 'string' || all[0] instanceof Uint8Array) length += all[0].length
+        owed.note(tenant)
+        return done
+      }) as never
+    }
+    try {
+      await yoga(req, res, { ...context, charge } as object)
+      // Of a subscription, that is all there ever was.
+      if (charge.endpoint !== undefined && !String(res.getHeader('content-type')).startsWith('text/event-stream')) bytes.answered(charge.endpoint, length)
+    } finally {
+      leave()
+    }
+  }
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const scope = new Scope()
     const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
@@ -88,7 +130,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     if (denied !== undefined) turnAway(req, res, door.answer(denied, req.headers.origin))
     else {
       if (req.headers.expect !== undefined) welcome(res)
-      await yoga(req, res, { identity, address: caller.address, isStranger: door.isStranger(caller) } as object)
+      await run(req, res, { identity, address: caller.address, isStranger: door.isStranger(caller) })
     }
     if (!req.complete && !req.destroyed) endSoon(req)
   }
@@ -108,6 +150,9 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
   })
 }
 
+/** What makes fields of what executors say. */
+export const typed = () => import('./typed.js')
+
 /** The schema of Jina, with a field for each endpoint of which executors say something: a Flow may be opened later than it is offered, and again. */
 function schemaOf(peer: Limiter, settings: Settings): () => GraphQLSchema | Promise<GraphQLSchema> {
   const general = createSchema(peer, settings)
@@ -115,7 +160,7 @@ function schemaOf(peer: Limiter, settings: Settings): () => GraphQLSchema | Prom
   return () => {
     const describing = peer.describe()
     if (describing === undefined) return general
-    return Promise.all([describing, import('./typed.js')]).then(([descriptions, { fieldsOf }]) => {
+    return Promise.all([describing, typed()]).then(([descriptions, { fieldsOf }]) => {
       if (made?.descriptions !== descriptions) made = { descriptions, schema: createSchema(peer, settings, fieldsOf(descriptions, peer, settings, general)) }
       return made.schema
     })

@@ -1,4 +1,5 @@
 import { node } from '../../../base/node.js'
+import { shortage } from '../../../base/shortage.js'
 
 interface Asset {
   readonly type: string
@@ -42,6 +43,7 @@ export class Page {
     if (asset === undefined) {
       asset = { type: TYPES[name]!, body: read(name) }
       this.#assets.set(name, asset)
+      asset.body.catch(() => this.#assets.delete(name))
     }
     return asset
   }
@@ -50,6 +52,7 @@ export class Page {
 /** Where the files of the page are, seen from here: from the source, and from a room of what was built. */
 const FOLDERS = ['../graphiql/', '../wire/graphql/graphiql/']
 
+/** @throws what is wrong for a moment, as where no file can be opened: it is read again when somebody asks again */
 async function read(name: string): Promise<Uint8Array | undefined> {
   // In a variable, as a bundler would take `new URL('…', import.meta.url)` for a file of its own.
   const here = import.meta.url
@@ -57,7 +60,9 @@ async function read(name: string): Promise<Uint8Array | undefined> {
     try {
       const { readFile } = await node('fs/promises')
       return await readFile(new URL(folder + name, here))
-    } catch {}
+    } catch (error) {
+      if (shortage(error) !== undefined) throw error
+    }
   }
   return undefined
 }

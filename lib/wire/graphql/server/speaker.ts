@@ -10,10 +10,11 @@ import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import { isTooFarAhead } from '../../http/server/pipelining.js'
 import type { HttpTaken } from '../../http/server/speaker.js'
+import { againHeaders, whenAgain } from '../../retry-after.js'
 import type { Speaker } from '../../speaker.js'
 import type { GraphQLOptions } from '../options.js'
 import { STATUS } from '../status.js'
-import { type GraphQLHandler, graphQLBehind } from './fetch.js'
+import { type GraphQLHandler, graphQLBehind, typed } from './fetch.js'
 
 /** What the server's end is told. */
 export interface GraphQLSpeakerOptions extends GraphQLOptions {
@@ -27,6 +28,7 @@ export interface GraphQLSpeakerOptions extends GraphQLOptions {
  * @throws OptionTypeError, OptionRangeError that name the option
  */
 export async function speak(handler: Handler, { bodyTimeout, ...options }: GraphQLSpeakerOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
+  await typed()
   return new GraphQLSpeaker(graphQLBehind(handler, options, authenticator), { ...options, bodyTimeout })
 }
 
@@ -95,7 +97,7 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
     response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
       connection: 'close',
-      'retry-after': '1',
+      ...againHeaders(whenAgain('closing')),
       ...this.#cors?.granted(headers.origin),
     })
     response.end(JSON.stringify({ errors: [{ message, extensions: { code } }] }))

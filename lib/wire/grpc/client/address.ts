@@ -7,6 +7,8 @@ export interface Place {
   readonly address: string
   readonly host: string
   readonly port: number
+  /** Which of the addresses behind its name. */
+  readonly at?: string | undefined
   readonly tls: ClientTls | undefined
 }
 

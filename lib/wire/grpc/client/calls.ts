@@ -13,7 +13,7 @@ import { failureOf, LOST } from './failures.js'
 const same = (bytes: Buffer): Buffer => bytes
 
 /** @param begun whether the server had answered the call in any way before */
-export type Failure = (error: Pick<ServiceError, 'code' | 'details'>, begun: boolean) => unknown
+export type Failure = (error: Pick<ServiceError, 'code' | 'details'> & Partial<Pick<ServiceError, 'metadata'>>, begun: boolean) => unknown
 
 /** Calls over a connection that comes and goes as it is needed. */
 export class Calls {

@@ -10,6 +10,7 @@ import {
 } from '@grpc/grpc-js'
 import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
 import { ConnectionError, optionRange, say } from '../../../base/errors.js'
+import { type Events, publish } from '../../../base/events.js'
 import type { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
@@ -50,7 +51,7 @@ export class Channel {
   constructor(place: Place, settings: ClientSettings) {
     this.#place = place
     this.#patience = settings.connectTimeout
-    const { host, port, tls } = place
+    const { host, port, at, tls } = place
     const { keepalive, compression } = settings
     this.#keepalive = keepalive
     const options = {
@@ -70,9 +71,12 @@ export class Channel {
       'grpc.max_reconnect_backoff_ms': 5000,
       ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
       ...(compression !== undefined && { 'grpc.default_compression_algorithm': compressionAlgorithms[compression] }),
+      // As it is called, and certified, wherever it is.
+      ...(at !== undefined && { 'grpc.default_authority': `${host}:${port}`, 'grpc.ssl_target_name_override': host }),
       ...(tls?.serverName !== undefined && { 'grpc.ssl_target_name_override': tls.serverName, 'grpc.default_authority': tls.serverName }),
     }
-    const alive = async (): Promise<boolean> => (await Promise.all([inTime(this.#question()), isAlive(host, port, tls !== undefined, HELLO)])).includes(true)
+    const alive = async (): Promise<boolean> =>
+      (await Promise.all([inTime(this.#question()), isAlive(at ?? host, port, tls !== undefined, HELLO)])).includes(true)
     this.#liveness = new Liveness(
       () => this.#heard,
       alive,
@@ -81,7 +85,7 @@ export class Channel {
     this.#make = () => {
       const credentials = credentialsOf(this.#tls)
       this.#handshakes = new Handshakes(credentials)
-      return new Client(`dns:${host.includes(':') ? `[${host}]` : host}:${port}`, credentials, options)
+      return new Client(targetOf(place), credentials, options)
     }
     this.#tlsNow = tls && isInFiles(tls) ? tlsNow(tls, place.address, settings.logger) : undefined
     this.#tls = tls
@@ -120,6 +124,12 @@ export class Channel {
     })
   }
 
+  #opened(channel: ChannelInterface): Events['connection'] {
+    const { address } = this.#place
+    channel.watchConnectivityState(State.READY, Infinity, () => publish('connection', () => ({ side: 'client', address, state: 'closed' })))
+    return { side: 'client', address, state: 'open' }
+  }
+
   /** Connects if it does not yet. A closed channel must not be asked: it would connect again. */
   #state(): State {
     if (this.#closed) return State.SHUTDOWN
@@ -142,6 +152,7 @@ export class Channel {
       if (state === State.READY) {
         this.#fresh = this.#heard
         this.#handshakes?.clear()
+        publish('connection', () => this.#opened(this.#channel!))
         return
       }
       if (state === State.TRANSIENT_FAILURE) {
@@ -284,6 +295,12 @@ function closeWhenStill(client: Client, until: number): void {
   const state = channel.getConnectivityState(false)
   if (state !== State.CONNECTING || now() >= until) client.close()
   else channel.watchConnectivityState(state, onWall(until), () => nextTurn(() => closeWhenStill(client, until)))
+}
+
+/** As grpc-js writes it: a name is looked up again when its connection is lost. */
+function targetOf({ host, port, at }: Place): string {
+  if (at !== undefined) return at.includes(':') ? `ipv6:[${at}]:${port}` : `ipv4:${at}:${port}`
+  return `dns:${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function credentialsOf(tls: ClientTls | undefined): ChannelCredentials {

@@ -11,5 +11,5 @@ import { GrpcConnection } from './connection.js'
  */
 export function connect(address: string, options: GrpcConnectOptions = {}): Connection {
   const settings = clientSettings(options)
-  return new GrpcConnection(new Calls(placeOf(address, settings.tls), settings))
+  return new GrpcConnection(new Calls({ ...placeOf(address, settings.tls), at: settings.at }, settings))
 }

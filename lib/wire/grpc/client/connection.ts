@@ -1,7 +1,9 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
 import { isAway } from '../../../base/retry-policy.js'
 import type { Request } from '../../../request/request.js'
+import { noteMethod } from '../../../request/traced.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
 import { deadlineOf, timeGiven, writeHeaders } from '../../context-headers.js'
@@ -81,17 +83,23 @@ export class GrpcConnection implements Connection {
         return await this.#askOnce(request, patience)
       } catch (error) {
         // Who comes in its place may be somebody else.
-        if (isAway(error) && !this.#settings.unary) this.#peer = undefined
+        if (isAway(error) && !this.#settings.unary) {
+          this.#peer = undefined
+          this.#sharedStreams.unlearn()
+        }
         throw error
       }
     }
     return untilSeen(ask, () => !patience.aborted && request.emitted === emitted)
   }
 
-  #askOnce(request: Request, patience: Scope): Promise<Message> {
+  async #askOnce(request: Request, patience: Scope): Promise<Message> {
+    if (patience.aborted) throw patience.reason
     const peer = this.#peer
     if (peer === undefined || peer.until < now()) return this.#askFirst(request, patience)
     const { deadline } = patience
+    if (peer.alone) noteMethod(request, peer.generates(request.header.execEndpoint) ? METHODS.document : METHODS.single)
+    else noteMethod(request, METHODS.call)
     if (peer.alone) return peer.generates(request.header.execEndpoint) ? askForEach(this.#calls, request, deadline) : this.#askAlone(request, deadline)
     const stream = this.#sharedStreams.find(request)
     return stream === undefined ? this.#onStream(request, patience, (stream) => stream.ask(request, deadline)) : stream.ask(request, deadline)
@@ -133,15 +141,18 @@ export class GrpcConnection implements Connection {
     if (connecting !== undefined) await connecting
     const { credentials } = this.#calls
     const brought = credentials && (await this.#calls.brought(credentials, patience, request.identity))
-    return use(this.#sharedStreams.find(request) ?? this.#sharedStreams.open(request, brought))
+    const own = this.#sharedStreams.find(request)
+    return use(own ?? this.#sharedStreams.open(request, brought))
   }
 
   /** In a call of its own. */
   async #askAlone(request: Request, deadline: Scope['deadline']): Promise<Message> {
     const { model } = this.#settings
     const bytes = asBuffer(await encodeInTurns({ ...outgoing(request), headers: undefined }, { model }))
+    publishBytes('client', 'sent', 'grpc', bytes)
     const metadata = { endpoint: request.header.execEndpoint, ...writeHeaders(request) }
     const answer = await this.#calls.ask(METHODS.single, bytes, request.scope, timeGiven(deadline), metadata, request.identity)
+    publishBytes('client', 'received', 'grpc', answer)
     try {
       return decodeMessage(answer, { model })
     } catch (cause) {
@@ -157,7 +168,7 @@ export class GrpcConnection implements Connection {
       const timer = setTimeout(() => {
         const late = new ConnectionError('ERR_TIMEOUT', this.address, `no answer within ${timeout} ms (timeout) for request ${request.id}`)
         patience.abort(late)
-        this.#sharedStreams.forget(request)
+        this.#sharedStreams.forget(request, late)
         reject(late)
       }, timeout)
       this.#ask(request, patience)

@@ -3,7 +3,8 @@ import type { ConnectionError } from '../../../base/errors.js'
 import { notLetIn } from '../../credentials.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { silence } from '../../liveness.js'
-import { failure, type Kind } from '../../outcome.js'
+import { failure, forGood, type Kind } from '../../outcome.js'
+import { PUSHBACK } from '../../retry-after.js'
 import { kindInWords } from '../../status.js'
 import { markUnseen, NOT_BEGUN } from '../../unseen.js'
 import { KIND } from '../status.js'
@@ -15,13 +16,24 @@ export const LOST = 'nobody is there any more'
  * What a call ended with, as the one error that all wires have.
  * @param begun whether the server had answered the call in any way before
  */
-export function failureOf(address: string, error: Pick<ServiceError, 'code' | 'details'>, begun: boolean): ConnectionError {
+export function failureOf(
+  address: string,
+  error: Pick<ServiceError, 'code' | 'details'> & Partial<Pick<ServiceError, 'metadata'>>,
+  begun: boolean,
+): ConnectionError {
   const { code, details } = error
   if (details === LOST) return silence(address)
-  const kind = kindOf(code, details, begun)
+  const said = error.metadata?.get(PUSHBACK)[0]
+  const again = said === undefined ? undefined : /^\d{1,10}$/.test(String(said)) ? Number(said) : -1
+  const kind = kindOf(code, details, begun, again)
   if (kind === 'unauthenticated') return notLetIn(address, error)
-  const said = details ? `${Code[code]}: ${details}` : Code[code]
-  const failed = failure(kind, address, `${REASONS[kind] ?? 'it refused'} (${said})${ADVICE[kind] ?? ''}`, { cause: error })
+  const words = details ? `${Code[code]}: ${details}` : Code[code]
+  const failed = failure(kind, address, `${REASONS[kind] ?? 'it refused'} (${words})${ADVICE[kind] ?? ''}`, {
+    cause: error,
+    ...(again! >= 0 && { retryAfter: again }),
+  })
+  // Who says so wants it never again.
+  if (again === -1) return forGood(failed)
   return isUnseen(details) ? markUnseen(failed) : failed
 }
 
@@ -53,8 +65,11 @@ const PAGE = /^Received HTTP status code (\d+)/
 /** How it calls connections and streams that broke. */
 const BROKEN = /^Connection dropped|RST_STREAM|ECONN|EPIPE|ETIMEDOUT/
 
+/** What servers say of a message over a limit: grpc-js, C and what is built on it, Go, Java, .NET, and ours. */
+const SIZE = /\b(message|metadata|header|frame|payload|body)\b.*(larger|too (large|big|long)|exceed|maximum size)|\ba request has more than/is
+
 /** Of statuses that mean several things, by their words. */
-function kindOf(code: Code, details: string, begun: boolean): Exclude<Kind, 'failed'> {
+function kindOf(code: Code, details: string, begun: boolean, again: number | undefined): Exclude<Kind, 'failed'> {
   const [, status] = PAGE.exec(details) ?? []
   if (status !== undefined) return kindOfHttp(Number(status))
   const kind = KIND[code] ?? 'internal'
@@ -62,7 +77,8 @@ function kindOf(code: Code, details: string, begun: boolean): Exclude<Kind, 'fai
   if (kind === 'tooLarge') {
     // That is what grpc-js makes of a server that has had enough of a connection.
     if (details.startsWith('Bandwidth exhausted')) return 'disconnected'
-    return details.startsWith('Busy: ') ? 'busy' : kind
+    // A quota, or too much to do, is what all else means by it.
+    return again === undefined && SIZE.test(details) ? kind : 'busy'
   }
   if (kind !== 'internal') return kind
   if (/No status information|without gRPC status/.test(details)) return 'unimplemented'

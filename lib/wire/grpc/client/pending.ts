@@ -2,12 +2,19 @@ import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Answering } from '../../deltas.js'
 import { type Message, partOf } from '../../message.js'
-import { WINDOW } from '../methods.js'
+import { WINDOW } from '../../sharing.js'
 
 /** A request on a stream, until its answer is there. */
 export class Waiting {
   /** What Jina's gateway sends before it ends the stream with an error; an answer only if it does not. */
   shell: Message | undefined
+  /** Whether the server may have it. */
+  written = false
+  takenBack = false
+  /** What it is in bytes, where that was made elsewhere. */
+  bytes: Uint8Array | undefined
+  /** Lets go of what may end it. */
+  unwatch: () => void = () => {}
   /** Hands on partial answers one by one. */
   #parts: Promise<void> | undefined
   #over = false
@@ -18,11 +25,22 @@ export class Waiting {
     /** Until when it is waited for. */
     readonly deadline: Scope['deadline'],
     private readonly answering: Answering,
-    private readonly resolve: (answer: Message) => void,
+    private readonly resolve: (answer: Message | Promise<Message>) => void,
     private readonly reject: (reason: unknown) => void,
   ) {}
 
+  /** Whether nobody waits for it any more. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** Whether a piece of its answer came. */
+  get begun(): boolean {
+    return this.#parts !== undefined
+  }
+
   answer(message: Message): void {
+    this.unwatch()
     if (this.#parts === undefined) this.resolve(message)
     else this.#parts.then(() => this.resolve(message))
   }
@@ -45,12 +63,16 @@ export class Waiting {
     })
   }
 
-  /** Nobody waits for it any more. */
-  forget(): void {
+  /** It is asked on another stream. */
+  move(answer: Promise<Message>): void {
+    this.unwatch()
     this.#over = true
+    this.resolve(answer)
   }
 
+  /** Nobody waits for it any more. */
   fail(reason: unknown): void {
+    this.unwatch()
     this.#over = true
     this.reject(reason)
   }

@@ -1,13 +1,16 @@
 import { type ClientDuplexStream, status as Code, type ServiceError } from '@grpc/grpc-js'
-import { clearTimeout, nextTurn, setTimeout } from '../../../base/clock.js'
-import { type ConnectionError, say } from '../../../base/errors.js'
-import type { Request } from '../../../request/request.js'
+import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
+import { ConnectionError, say } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
+import type { ContextHeaders, Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import { type Answering, Numbers } from '../../deltas.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { ProtoError } from '../../proto/index.js'
-import { AHEAD, METADATA } from '../methods.js'
+import { AHEAD, isNotBegun, LARGE, Parts, SHARE, takingBack, Welcome } from '../../sharing.js'
+import { hasCrossed, markUnseen, NOT_BEGUN } from '../../unseen.js'
+import { METADATA } from '../methods.js'
 import { Outbox } from '../outbox.js'
 import type { Failure } from './calls.js'
 import { IdleTimeout } from './idle-timeout.js'
@@ -19,8 +22,16 @@ const LATE = 1000
 const EARLY = 2
 
 export interface LaneOptions extends Answering {
-  /** What its requests have in common: for whom they are made. */
-  readonly key: string
+  /** For whom its requests are made. */
+  readonly who: string
+  /** What was brought with the call. */
+  readonly brought: string
+  /** What goes with every request. */
+  readonly headers: ContextHeaders | undefined
+  /** Where large requests go instead. Nothing for a stream that is for them. */
+  readonly aside?: ((request: Request) => SharedStream) | undefined
+  /** How many requests may be unanswered, as far as that is known of a server whose streams several posts share. */
+  readonly ahead: number | undefined
   encode(message: Message): Uint8Array
   /** A promise for many documents. */
   encodeInTurns(message: Message): Uint8Array | Promise<Uint8Array>
@@ -33,7 +44,10 @@ function isOver({ deadline }: Waiting): boolean {
   return deadline !== undefined && deadline.left < EARLY
 }
 
-/** One stream to a server, for requests that belong together: answers find their requests by id. */
+/**
+ * One stream to a server: answers find their requests by id. Where the server knows of that, several posts share it, and each takes back what it does
+ * not want any more. Elsewhere it is for one, and ends with it.
+ */
 export class SharedStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>
   readonly #outbox: Outbox
@@ -42,17 +56,29 @@ export class SharedStream {
   /** Given up, but maybe still answered. Their partial answers are let go, and told as taken: who waits for that would keep its place. */
   readonly #gone = new Map<string, Waiting>()
   readonly #queue: Waiting[] = []
+  readonly #parts = new Parts<Waiting>()
   readonly #numbers = new Numbers()
   readonly #linger = new IdleTimeout()
   /** Nothing yet, where it is over before it begins: its post was given up while it was connected. */
   #unwatch: () => void = () => {}
   #begun = false
+  /** Messages that came; how many had when it was still last, and when that ended. */
+  #heard = 0
+  #rested = -1
+  #woken = 0
+  /** Whether several posts share it. */
+  #shared: boolean
+  readonly #welcome = new Welcome()
+  /** Whether the server has said that it takes nothing more. */
+  #closing = false
   /** How many requests may be on it without an answer. */
-  #ahead = AHEAD
-  /** How many are. */
-  #unanswered = 0
+  #ahead: number
+  /** Those that are, from when they are written. */
+  readonly #unanswered = new Set<Waiting>()
   /** Goes on when there is room for another. */
   #room: (() => void) | undefined
+  /** Whether the server has said what it knows of. */
+  #known = false
   /** Whether the server wants to hear how many partial answers were taken. */
   #counts = false
   #open = true
@@ -61,8 +87,11 @@ export class SharedStream {
   #greeted: ((ours: boolean) => void) | undefined
   #writing = false
 
+  /** @param scope of its post, where it is for one */
   constructor(call: ClientDuplexStream<Buffer, Buffer>, scope: Scope, options: LaneOptions) {
     this.#call = call
+    this.#shared = options.ahead !== undefined
+    this.#ahead = options.ahead ?? AHEAD
     this.#outbox = new Outbox(call)
     this.#options = options
     call.on('metadata', (metadata) => {
@@ -70,23 +99,58 @@ export class SharedStream {
       const ahead = Number(metadata.get(METADATA.ahead)[0])
       this.#counts = ahead >= 0
       this.#ahead = ahead > 0 ? ahead : Infinity
+      this.#shared = metadata.get(METADATA.shared)[0] === '1'
+      this.#known = true
+      // On what others share, each request is taken back by itself.
+      if (this.#shared) this.#unwatch()
+      for (const waiting of this.#gone.values()) this.#takeBack(waiting)
       this.#room?.()
       if (this.#counts) this.#greeted?.(true)
     })
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
     call.on('error', (error: ServiceError) => {
-      const fail = (): void => this.#fail(options.failure(error, this.#begun))
+      const fail = (): void => this.#fail(this.#unseenIfCrossed(options.failure(error, this.#begun)))
       // Answers that came before the error are taken before it.
       if (call.readableLength > 0) nextTurn(fail)
       else fail()
     })
     call.on('end', () => this.#end())
-    this.#unwatch = scope.watch((reason) => this.close(reason))
+    this.#unwatch = scope.watch((reason) => this.#shared || this.close(reason))
   }
 
-  /** Whether a request can go this way: another with its id, from another branch, must not be on it. @param key for whom it is made */
-  takes(request: Request, key: string): boolean {
-    return this.#open && key === this.#options.key && !this.#waiting.has(request.id) && !this.#gone.has(request.id)
+  /** How many requests a server takes at once on a stream that several posts share; undefined for one that knows of none. */
+  get ahead(): number | undefined {
+    return this.#shared ? this.#ahead : undefined
+  }
+
+  /** Whether it is for large requests. */
+  get isLarge(): boolean {
+    return this.#options.aside === undefined
+  }
+
+  /** Whether a request can go this way whose post is on it: another with its id, from another branch, must not be. @param who for whom it is made */
+  takes(request: Request, who: string): boolean {
+    return this.#open && !this.#closing && who === this.#options.who && !this.#waiting.has(request.id) && !this.#gone.has(request.id)
+  }
+
+  /** Whether what was brought with it is to be asked for again. */
+  get isOld(): boolean {
+    return this.#shared && this.#welcome.old
+  }
+
+  /**
+   * Whether the request of another post can: as long as it need not wait behind those that are on it.
+   * @param brought what would be brought with a call of its own
+   */
+  welcomes(request: Request, who: string, brought: string): boolean {
+    return (
+      this.#shared &&
+      brought === this.#options.brought &&
+      !this.#welcome.over &&
+      !this.#writing &&
+      this.#unanswered.size < this.#ahead / 2 &&
+      this.takes(request, who)
+    )
   }
 
   /**
@@ -109,30 +173,68 @@ export class SharedStream {
     return ours
   }
 
-  /** @param deadline until when it is waited for */
-  ask(request: Request, deadline: Scope['deadline']): Promise<Message> {
+  /**
+   * @param deadline until when it is waited for
+   * @param bytes what the request is in bytes, where that was made
+   */
+  ask(request: Request, deadline: Scope['deadline'], bytes?: Uint8Array): Promise<Message> {
     this.#linger.note()
+    // One that has just begun was never still: what is sent there first may be under way when it ends.
+    if (this.#heard > 0 && this.#waiting.size === 0) {
+      this.#rested = this.#heard
+      this.#woken = now()
+    }
     return new Promise((resolve, reject) => {
       const waiting = new Waiting(request, deadline, this.#options, resolve, reject)
+      waiting.bytes = bytes
       this.#waiting.set(request.id, waiting)
-      this.#queue.push(waiting)
-      if (!this.#writing) void this.#write()
+      waiting.unwatch = request.scope.watch((reason) => this.#giveUp(waiting, reason))
+      if (waiting.over) return void this.#gone.delete(request.id)
+      if (this.#parts.enter(waiting, this.#shared ? this.#ahead / SHARE : Infinity)) this.#enqueue(waiting)
     })
   }
 
-  /** Nobody waits for the answer any more. */
-  forget({ id }: Request): void {
-    const waiting = this.#waiting.get(id)
+  #enqueue(waiting: Waiting): void {
+    this.#queue.push(waiting)
+    if (!this.#writing) void this.#write()
+  }
+
+  /** All that is to come for it came, or nothing will. A server may answer twice. */
+  #dealtWith(waiting: Waiting | undefined): void {
     if (waiting === undefined) return
-    waiting.forget()
-    this.#leave(waiting)
+    this.#unanswered.delete(waiting)
+    this.#room?.()
+    const next = this.#parts.leave(waiting)
+    if (next !== undefined) this.#enqueue(next)
+  }
+
+  /** Nobody waits for the answer any more. */
+  forget(request: Request, reason: unknown): void {
+    const waiting = this.#waiting.get(request.id)
+    if (waiting?.request === request) this.#giveUp(waiting, reason)
+  }
+
+  #giveUp(waiting: Waiting, reason: unknown): void {
+    waiting.fail(reason)
+    if (this.#waiting.get(waiting.request.id) === waiting) this.#leave(waiting)
   }
 
   #leave(waiting: Waiting): void {
     const { id } = waiting.request
     this.#waiting.delete(id)
     this.#gone.set(id, waiting)
+    this.#takeBack(waiting)
     this.#rest()
+  }
+
+  /**
+   * What is not written yet never is. What came with a time that is up, the server ends by itself, and notes that it was late: unless a piece of it went
+   * out, from which on it has all the time.
+   */
+  #takeBack(waiting: Waiting): void {
+    if (!this.#shared || !this.#known || !this.#open || !waiting.written || waiting.takenBack || (isOver(waiting) && !waiting.begun)) return
+    waiting.takenBack = true
+    void this.#outbox.send(this.#options.encode(takingBack(waiting.request.id)))
   }
 
   /** Ends it now, whoever waits. */
@@ -156,36 +258,58 @@ export class SharedStream {
     this.#writing = true
     for (let waiting = this.#queue.shift(); waiting !== undefined; waiting = this.#queue.shift()) {
       const { request, deadline } = waiting
-      if (this.#waiting.get(request.id) !== waiting) {
-        this.#gone.delete(request.id)
-        continue
-      }
+      if (this.#isForgotten(waiting)) continue
       try {
-        let bytes = this.#options.encodeInTurns(outgoing(request, deadline))
+        let bytes = waiting.bytes ?? this.#options.encodeInTurns(outgoing(request, deadline, this.#options.headers))
+        waiting.bytes = undefined
         if (bytes instanceof Promise) {
           bytes = await bytes
-          if (this.#waiting.get(request.id) !== waiting) {
-            this.#gone.delete(request.id)
-            continue
-          }
+          if (this.#isForgotten(waiting)) continue
         }
-        this.#unanswered++
+        if (bytes.length >= LARGE && this.#shared && this.#move(waiting, bytes)) continue
+        this.#unanswered.add(waiting)
+        waiting.written = true
+        this.#welcome.note(bytes.length)
+        publishBytes('client', 'sent', 'grpc', bytes)
         const full = this.#outbox.send(bytes)
         if (full !== undefined) await full
-        while (this.#unanswered >= this.#ahead && this.#open) await new Promise<void>((go) => (this.#room = go))
+        while (this.#unanswered.size >= this.#ahead && this.#open) await new Promise<void>((go) => (this.#room = go))
       } catch (error) {
         this.#waiting.delete(request.id)
         waiting.fail(error)
+        this.#dealtWith(waiting)
         this.#rest()
       }
     }
     this.#writing = false
+    if (this.#closing) this.#rest()
+  }
+
+  /** While there is no room for a large request, nothing behind it is read: so they have a stream of their own. */
+  #move(waiting: Waiting, bytes: Uint8Array): boolean {
+    const { request, deadline } = waiting
+    const stream = this.#options.aside?.(request)
+    if (stream === undefined) return false
+    this.#waiting.delete(request.id)
+    waiting.move(stream.ask(request, deadline, bytes))
+    this.#dealtWith(waiting)
+    this.#rest()
+    return true
+  }
+
+  #isForgotten(waiting: Waiting): boolean {
+    if (this.#waiting.get(waiting.request.id) === waiting) return false
+    this.#gone.delete(waiting.request.id)
+    this.#dealtWith(waiting)
+    return true
   }
 
   /** No event of grpc-js may throw. */
   #receive(bytes: Buffer): void {
     const { address, decode } = this.#options
     this.#begun = true
+    this.#heard++
+    publishBytes('client', 'received', 'grpc', bytes)
     let message: Message
     try {
       message = decode(bytes)
@@ -194,32 +318,46 @@ export class SharedStream {
       const error = failure('unimplemented', address, `it sent what cannot be read: ${say(cause)}`, own ?? { cause })
       return own === undefined ? this.close(error) : this.#unread(own.cause, error)
     }
+    if (this.#shared && message.requestId === '' && message.status !== undefined) return this.#leaves()
     const id = this.#numbers.idOf(message, this.#awaits)
     const waiting = this.#waiting.get(id)
     if (message.ordinal === undefined) {
       this.#numbers.end(message.requestId)
-      this.#unanswered--
-      this.#room?.()
+      this.#dealtWith(waiting ?? this.#gone.get(id))
     }
     if (waiting === undefined) {
-      if (message.ordinal === undefined) this.#gone.delete(id)
-      else this.#gone.get(id)?.part(message, this.#taken, this.#unfit)
+      if (message.ordinal === undefined) this.#isGone(id)
+      else this.#letGo(id, message)
     } else if (message.ordinal !== undefined) waiting.part(message, this.#taken, this.#unfit)
     else if (isShell(message)) {
       waiting.shell = message
       this.#finish()
+    } else if (this.#shared && isNotBegun(message)) {
+      this.#elsewhere(waiting)
+      this.#rest()
     } else this.#answer(waiting, message)
+  }
+
+  /** The server shuts down. What is under way is answered, and what it has not begun goes elsewhere. */
+  #leaves(): void {
+    this.#closing = true
+    for (const waiting of this.#waiting.values()) if (!waiting.written) this.#elsewhere(waiting)
+    // Until then, the server hears who leaves, and how much is taken.
+    if (!this.#writing) this.#rest()
+  }
+
+  /** Nobody has begun with it here. */
+  #elsewhere(waiting: Waiting): void {
+    this.#waiting.delete(waiting.request.id)
+    waiting.fail(markUnseen(failure('closing', this.#options.address, NOT_BEGUN)))
   }
 
   /** An answer whose documents cannot be read fails its own request, and no others. */
   #unread({ requestId, partial }: ProtoError, error: ConnectionError): void {
-    if (!partial) {
-      this.#unanswered--
-      this.#room?.()
-    }
     const waiting = this.#waiting.get(requestId)
+    if (!partial) this.#dealtWith(waiting ?? this.#gone.get(requestId))
     if (waiting === undefined) {
-      if (!partial) this.#gone.delete(requestId)
+      if (!partial) this.#isGone(requestId)
     } else if (partial) this.#unfit(waiting, error)
     else {
       this.#waiting.delete(requestId)
@@ -228,11 +366,21 @@ export class SharedStream {
     }
   }
 
-  /** A partial answer that cannot be taken fails its request. What comes for it yet, nobody waits for. */
-  readonly #unfit = (waiting: Waiting, error: unknown): void => {
-    waiting.fail(error)
-    if (this.#waiting.get(waiting.request.id) === waiting) this.#leave(waiting)
+  /** All came of one that was given up. */
+  #isGone(id: string): void {
+    if (this.#gone.delete(id)) this.#rest()
   }
+
+  /** A piece for somebody who has left: it is told as taken, and the server, if it does not know yet, that nobody waits. */
+  #letGo(id: string, message: Message): void {
+    const waiting = this.#gone.get(id)
+    if (waiting === undefined) return
+    waiting.part(message, this.#taken, this.#unfit)
+    this.#takeBack(waiting)
+  }
+
+  /** A partial answer that cannot be taken fails its request. What comes for it yet, nobody waits for. */
+  readonly #unfit = (waiting: Waiting, error: unknown): void => this.#giveUp(waiting, error)
 
   readonly #awaits = (id: string): boolean => this.#waiting.has(id) || this.#gone.has(id)
 
@@ -250,6 +398,7 @@ export class SharedStream {
   /** When nothing is under way, waits for more, then ends. */
   #rest(): void {
     if (this.#waiting.size > 0 || !this.#open) return
+    if (this.#gone.size === 0 && (this.#closing || this.#welcome.over)) return this.#finish()
     this.#linger.start(() => {
       if (this.#gone.size > 0) this.close(undefined)
       else this.#finish()
@@ -267,6 +416,12 @@ export class SharedStream {
     for (const waiting of [...this.#waiting.values()]) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
     // An error, if there is one, comes right after the end.
     nextTurn(() => this.#fail(this.#options.failure({ code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
+  }
+
+  /** What was written to a stream that was still, and on which nothing came since, crossed with the end of its connection. */
+  #unseenIfCrossed(reason: unknown): unknown {
+    const lost = reason instanceof ConnectionError && reason.code === 'ERR_DISCONNECTED'
+    return lost && this.#rested === this.#heard && hasCrossed(this.#woken) ? markUnseen(reason) : reason
   }
 
   #fail(reason: unknown): void {

@@ -5,7 +5,7 @@ import { Scope } from '../../../stream/scope.js'
 import { type Aim, type Authenticator, type Caller, CHALLENGE, type Denial, type Verdict } from '../../authentication.js'
 import { Place } from '../../caller.js'
 import { type CallContext, IDENTITY_HEADER, readHeaders, tenantOf } from '../../context-headers.js'
-import { readIdentity, writeIdentity } from '../../identity.js'
+import { type Identity, readIdentity, writeIdentity } from '../../identity.js'
 import { METHODS, serviceOf } from '../methods.js'
 import { STATUS } from '../status.js'
 import { timeLeftOf } from './cancellation.js'
@@ -29,16 +29,16 @@ export function doorOf(authenticator: Authenticator): LetIn {
   }
 }
 
-function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied, identity }: Verdict, go: () => void): void {
+function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied, identity }: Verdict, go: (identity?: Identity) => void): void {
   if (denied !== undefined) return turnAway(stream, denied)
   // From here on, it is ours to say.
   if (identity !== undefined) headers[IDENTITY_HEADER] = writeIdentity(identity)
   else if (headers[IDENTITY_HEADER] !== undefined) delete headers[IDENTITY_HEADER]
-  go()
+  go(identity)
 }
 
 /** What came with a call: who calls, as the door has noted it, the trace, and how long it may take, which `onLeave()` sees to. */
-export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number; getPeer(): string }): CallContext {
+export function contextOf(call: { metadata: Metadata; getDeadline(): Date | number; getPeer(): string; getPath(): string }): CallContext {
   const { metadata } = call
   const [noted] = metadata.get(IDENTITY_HEADER)
   const identity = noted === undefined ? undefined : readIdentity(String(noted))
@@ -47,6 +47,7 @@ export function contextOf(call: { metadata: Metadata; getDeadline(): Date | numb
     tenant: tenantOf(identity, call.getPeer().replace(/:\d+$/, '')),
     headers: readHeaders((name) => metadata.get(name).join() || undefined),
     deadline: timeLeftOf(call),
+    arrival: { protocol: 'grpc', method: call.getPath() },
   }
 }
 

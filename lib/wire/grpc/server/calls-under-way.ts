@@ -1,19 +1,22 @@
+import type { Metadata } from '@grpc/grpc-js'
 import { say } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
+import { type Limiter, limiterOf } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { later } from '../../../stream/event-loop.js'
 import type { Scope } from '../../../stream/scope.js'
+import { bytesOf } from '../../charge.js'
 import { requestContext } from '../../context-headers.js'
 import type { Numbering } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import { answer, type Message, sealed, unwritten } from '../../message.js'
 import { outcome, Refusal } from '../../outcome.js'
 import { decodeMessage, encodeInTurns, encodeMessage } from '../../proto/index.js'
+import { SHARE } from '../../sharing.js'
 import type { ServerSettings } from '../options.js'
+import { CALL_HEADER, CallCharges, type Charges } from './charges.js'
 import { Seat, Share } from './share.js'
-
-/** Requests that a connection may have under way for each that a stream may: a gateway in front sends those of all its clients on one. */
-const SHARE = 16
 
 /** Bytes from which a message takes some of a turn to look over: 1 MiB. */
 const LARGE = 1 << 20
@@ -24,22 +27,29 @@ export class CallsUnderWay {
   /** How far the end of the server has come. */
   readonly drain: Drain
   readonly #peer: Handler
+  /** Which it stands behind, where it does. */
+  readonly limiter: Limiter | undefined
   /** By the connection's other end. */
   readonly #shares = new Map<string, Share>()
   /** Whether a client came after the server began to drain. */
   isLate: (peer: string) => boolean = () => true
+  /** What calls are charged to, where bytes are counted. */
+  readonly charges: CallCharges | undefined
 
   constructor(peer: Handler, settings: ServerSettings, drain: Drain) {
     this.#peer = peer
+    this.limiter = limiterOf(peer)
     this.settings = settings
     this.drain = drain
+    const bytes = bytesOf(peer)
+    this.charges = bytes && new CallCharges(bytes, settings.maxMessageBytes)
   }
 
   /**
    * Notes that a call begins. @returns notes its end, and what it shares with others of its connection
    * @throws Refusal when nothing new is taken. A call that came before may begin later, when its message is here
    */
-  enter(call: { getPeer(): string }): { leave: () => void; share: Share } {
+  enter(call: { getPeer(): string; metadata: Metadata }): { leave: () => void; share: Share; charges: Charges | undefined } {
     const peer = call.getPeer()
     if (this.drain.draining && this.isLate(peer)) throw new Refusal('closing', 'This server is shutting down and takes nothing new')
     const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
@@ -51,7 +61,7 @@ export class CallsUnderWay {
       inside = false
       if (--share.calls === 0) this.#shares.delete(peer)
     }
-    return { leave, share }
+    return { leave, share, charges: this.charges?.of(call.metadata.get(CALL_HEADER)[0] as string | undefined) }
   }
 
   /**
@@ -96,6 +106,7 @@ export class CallsUnderWay {
 
   /** @throws Refusal for bytes that are no request */
   decode(bytes: Uint8Array, decode: (bytes: Uint8Array, options: { model: 'v1' | 'v2'; maxDocuments: number }) => Message = decodeMessage): Message {
+    publishBytes('server', 'received', 'grpc', bytes)
     return this.understand(() => decode(bytes, this.settings))
   }
 

@@ -1,4 +1,5 @@
 import { Metadata, type ServerWritableStream } from '@grpc/grpc-js'
+import { publishBytes } from '../../../base/events.js'
 import { DocumentArray } from '../../../doc/array.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Message, unwritten } from '../../message.js'
@@ -6,8 +7,8 @@ import { decodeSingle, encodeSingle } from '../../proto/index.js'
 import { Outbox } from '../outbox.js'
 import { contextOf } from './authentication.js'
 import type { CallsUnderWay } from './calls-under-way.js'
-
 import { onLeave } from './cancellation.js'
+import { charged } from './charges.js'
 import { endOf, refusalBehind } from './failures.js'
 
 /**
@@ -19,13 +20,16 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
   const stay = onLeave(call, (reason) => scope.abort(reason))
   let leave: (() => void) | undefined
   try {
-    const entered = underWay.enter(call)
-    leave = entered.leave
+    const { charges, share, leave: out } = underWay.enter(call)
+    leave = out
+    charges?.taken(false)
     call.sendMetadata(new Metadata())
-    const outbox = new Outbox(call)
+    const outbox = new Outbox(call, charges && ((waiting) => charges.answers(waiting)))
     let sent = 0
+    let length = 0
     let last: string | undefined
-    const message = { ...underWay.decode(call.request, decodeSingle), context: contextOf(call) }
+    const charge = charges?.next(call.request.length)
+    const message = { ...underWay.decode(call.request, decodeSingle), context: { ...contextOf(call), hold: charge?.hold } }
     // Where it was before it came here, only a whole answer says.
     const passed = new Set(message.routes.map(({ executor }) => executor))
     const lastOf = ({ routes }: Message): string | undefined => routes.findLast(({ executor }) => !passed.has(executor))?.executor
@@ -34,15 +38,19 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
       for (const doc of answer.docs) {
         if (scope.aborted) return
         sent++
-        await outbox.send(encode({ ...answer, docs: DocumentArray.from([doc]) }, underWay))
+        const bytes = encode({ ...answer, docs: DocumentArray.from([doc]) }, underWay)
+        length += bytes.length
+        publishBytes('server', 'sent', 'grpc', bytes)
+        await outbox.send(bytes)
       }
     }
-    const answer = await underWay.answer(message, scope, entered.share, send)
+    const answer = await charged(charge, () => underWay.answer(message, scope, share, send))
     const refusal = refusalBehind(answer)
     if (refusal !== undefined) throw refusal
     if (answer.status?.code === 'ERROR') await outbox.send(encode({ ...answer, docs: new DocumentArray() }, underWay))
     // Pieces are what the generator made: the whole follows where executors behind it have worked on it.
     else if (sent === 0 || lastOf(answer) !== last) await send(answer)
+    charges?.answered(message, { length })
     call.end()
   } catch (error) {
     if (!scope.aborted) call.emit('error', endOf(error, underWay.settings.onError))

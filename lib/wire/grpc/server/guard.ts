@@ -3,8 +3,13 @@ import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
 import { ignore } from '../../../stream/thenable.js'
+import { tenantOf } from '../../context-headers.js'
 import type { Drain } from '../../drain.js'
+import type { Identity } from '../../identity.js'
+import { PATIENCE_SHARED } from '../../sharing.js'
+import { METADATA, METHODS } from '../methods.js'
 import { MAX_CALLS } from '../options.js'
+import { type About, CALL_HEADER, type CallCharges } from './charges.js'
 import { checkFraming } from './framing.js'
 
 /**
@@ -25,7 +30,7 @@ const GOODBYE = 500
 type OnStream = (this: Http2Server, stream: ServerHttp2Stream, ...more: unknown[]) => void
 
 /** Lets a call in: now, or when it is known who calls. */
-export type LetIn = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: Socket, go: () => void) => void
+export type LetIn = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, socket: Socket, go: (identity?: Identity) => void) => void
 
 /** What stands between HTTP/2 and grpc-js. */
 export interface Guard {
@@ -39,8 +44,9 @@ export interface Guard {
  * Stands between HTTP/2 and grpc-js, for connections that mean no good, and for answers that are to leave before their connection ends: grpc-js says
  * that a call is over when its answer waits to be written. When the server drains, clients are told to make new calls on other connections, by
  * GOAWAY, and a connection is under way until what was asked on it is answered, and the answer has left.
+ * @param charges given where bytes are counted
  */
-export function guard(server: GrpcServer, letIn: LetIn, drain: Drain): Guard {
+export function guard(server: GrpcServer, letIn: LetIn, drain: Drain, charges?: CallCharges): Guard {
   const inside = server as unknown as Inside
   const create = inside.createHttp2Server.bind(server)
   const servers: Http2Server[] = []
@@ -82,7 +88,9 @@ export function guard(server: GrpcServer, letIn: LetIn, drain: Drain): Guard {
       // Reset before grpc-js hears of it: it would answer some, those of methods that are not there for instance, and Node throws at
       // whoever answers such a stream. Two frames in one packet would end the process.
       if (stream.destroyed || stream.closed) return
-      letIn(stream, headers, behind.get(stream.session!)!, () => {
+      const socket = behind.get(stream.session!)!
+      letIn(stream, headers, socket, (identity) => {
+        if (charges !== undefined) headers[CALL_HEADER] = charges.open(stream, aboutCall(headers, tenantOf(identity, socket.remoteAddress)))
         for (const listener of listeners) listener.call(http2, stream, headers, ...more)
         if (stream.listenerCount('data') > 0) checkFraming(stream, (headers['grpc-encoding'] ?? 'identity') !== 'identity')
       })
@@ -102,6 +110,12 @@ export function guard(server: GrpcServer, letIn: LetIn, drain: Drain): Guard {
       clearTimeout(kill)
     },
   }
+}
+
+function aboutCall(headers: IncomingHttpHeaders, tenant: string | undefined): About {
+  const several = headers[':path'] === METHODS.call
+  const isShared = several && headers[METADATA.shared] === '1' && headers[METADATA.large] !== '1'
+  return { tenant, several, patience: isShared ? PATIENCE_SHARED : undefined }
 }
 
 /**

@@ -20,6 +20,7 @@ export interface Aside {
 export class Inbox implements AsyncIterableIterator<Buffer> {
   readonly #call: Readable
   readonly #aside: Aside | undefined
+  readonly #taken: ((heard: boolean) => void) | undefined
   readonly #queue = new Fifo<Buffer>()
   #waiting: ((result: IteratorResult<Buffer>) => void) | undefined
   #over = false
@@ -30,8 +31,10 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   /** Whether the client said that nothing more comes. */
   ended = false
 
-  constructor(call: Readable, aside?: Aside) {
+  /** @param taken told of each message that is read, and whether it was only to be heard */
+  constructor(call: Readable, aside?: Aside, taken?: (heard: boolean) => void) {
     this.#call = call
+    this.#taken = taken
     this.#aside = aside
     call.on('readable', this.#onReadable)
     call.on('end', () => {
@@ -101,7 +104,11 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
   }
 
   #take(): Buffer | null {
-    if (this.#aside === undefined) return this.#call.read()
+    if (this.#aside === undefined) {
+      const message: Buffer | null = this.#call.read()
+      if (message !== null) this.#taken?.(false)
+      return message
+    }
     this.#listen()
     return this.#queue.length === 0 ? null : this.#queue.shift()
   }
@@ -113,7 +120,9 @@ export class Inbox implements AsyncIterableIterator<Buffer> {
     while (this.#queue.length < aside.most) {
       const message: Buffer | null = this.#call.read()
       if (message === null) return
-      if (!aside.hear(message) && !this.#over) this.#queue.push(message)
+      const heard = aside.hear(message) || this.#over
+      this.#taken?.(heard)
+      if (!heard) this.#queue.push(message)
     }
   }
 

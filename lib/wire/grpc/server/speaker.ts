@@ -13,15 +13,20 @@ import { type Guard, guard } from './guard.js'
 import { check, watch } from './health.js'
 import { reflect } from './reflect.js'
 import { answerStream } from './stream.js'
-import { discovery, dryRun, info, several, single } from './unary.js'
+import { discovery, dryRun, info, models, several, single } from './unary.js'
 
 /**
  * Answers over gRPC, as Jina's gateways and executors do, with health checks and reflection, on connections whose TLS, if there is any, is done.
  * @param authenticator who decides who comes in, for other wires as well
  */
 export async function speak(handler: Handler, options: GrpcSpeakerOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
-  return new GrpcSpeaker(new CallsUnderWay(handler, serverSettings(options), new Drain()), authenticator)
+  const settings = serverSettings(options)
+  if (settings.model === 'v2') await models()
+  return new GrpcSpeaker(new CallsUnderWay(handler, settings, new Drain()), authenticator)
 }
+
+/** Milliseconds: a tenth more is the longest timer there is. */
+const OLDEST = 1_950_000_000
 
 class GrpcSpeaker implements Speaker<[socket: Duplex]> {
   readonly #drain: Drain
@@ -30,16 +35,18 @@ class GrpcSpeaker implements Speaker<[socket: Duplex]> {
   #closing: Promise<void> | undefined
 
   constructor(underWay: CallsUnderWay, authenticator: Authenticator) {
-    const { maxMessageBytes, keepalive } = underWay.settings
+    const { maxMessageBytes, keepalive, maxConnectionAge } = underWay.settings
     const server = new GrpcServer({
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_send_message_length': -1,
       'grpc.max_concurrent_streams': MAX_CALLS,
       ...(keepalive > 0 && { 'grpc.keepalive_time_ms': keepalive, 'grpc.keepalive_timeout_ms': Math.ceil((keepalive * 2) / 3) }),
+      // By GOAWAY, after which clients make new calls on other connections.
+      ...(maxConnectionAge > 0 && { 'grpc.max_connection_age_ms': Math.min(maxConnectionAge, OLDEST) }),
     })
     register(server, underWay)
     this.#drain = underWay.drain
-    this.#guard = guard(server, doorOf(authenticator), underWay.drain)
+    this.#guard = guard(server, doorOf(authenticator), underWay.drain, underWay.charges)
     underWay.isLate = this.#guard.isLate
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   }

@@ -1,4 +1,5 @@
 import { ConnectionError, say } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
 import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
@@ -53,6 +54,7 @@ function decodeText(bytes: Uint8Array, answers: Answers): string {
 }
 
 async function answerOf(text: string, answers: Answers): Promise<Message> {
+  publishBytes('client', 'received', 'http', text)
   try {
     const json = await parse(text)
     const deltas = isPlainObject(json) ? deltasIn(json) : undefined

@@ -36,9 +36,9 @@ export function connect(address: string, options: ConnectHttpOptions = {}): Conn
 /** How requests get to an address. @throws as {@link connect} does */
 export function wayTo(address: string, options: ConnectHttpOptions): { url: URL; transport: Transport } {
   const { url, transport } = prepare(address, options)
-  if (onNode && options.fetch === undefined) return { url, transport: watched(later(transport), url) }
+  if (onNode && options.fetch === undefined) return { url, transport: watched(later(transport), url, transport.at) }
   const own = new FetchTransport(transport)
-  return { url, transport: watched(own, url, () => own.ask()) }
+  return { url, transport: watched(own, url, undefined, () => own.ask()) }
 }
 
 /** For platforms whose only way out is `fetch`. */
@@ -48,26 +48,33 @@ export function connectByFetch(address: string, options: ConnectHttpOptions = {}
   return new HttpConnection(
     url,
     options,
-    watched(own, url, () => own.ask()),
+    watched(own, url, undefined, () => own.ask()),
   )
 }
 
 function prepare(address: string, options: ConnectHttpOptions): { url: URL; transport: TransportOptions } {
   string('The address of connect()', address)
-  const { tls = false, connectTimeout = CONNECT_TIMEOUT, fetch, logger } = check('connect()', options, CONNECT)
+  const { tls = false, connectTimeout = CONNECT_TIMEOUT, fetch, logger, at } = check('connect()', options, CONNECT)
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '')
     throw optionRange('The address of connect()', "such as 'http://127.0.0.1:8080', or with https", address)
   if (tls !== false) url.protocol = 'https:'
   const given = typeof tls === 'object' ? tls : {}
-  return { url, transport: { tls: given, tlsNow: tlsNow(given, url.origin, logger), connectTimeout, url, fetch } }
+  return { url, transport: { tls: given, tlsNow: tlsNow(given, url.origin, logger), connectTimeout, url, fetch, at } }
+}
+
+const node = () => import('./transport-node.js')
+
+/** What is loaded with the first request, before it. */
+export async function load(): Promise<void> {
+  if (onNode) await node()
 }
 
 /** Node's own client, once it is needed. */
 export function later(options: TransportOptions): Transport {
   let loaded: Promise<Transport> | undefined
   const load = (): Promise<Transport> => {
-    loaded ??= import('./transport-node.js').then(
+    loaded ??= node().then(
       ({ nodeTransport }) => nodeTransport(options),
       (error) => {
         loaded = undefined

@@ -1,5 +1,7 @@
 import type { ConnectionError } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
 import type { Request } from '../../../request/request.js'
+import type { Scope } from '../../../stream/scope.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
@@ -14,6 +16,7 @@ import { kindOf } from '../status.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
 import { failureOfStatus, refused } from './failures.js'
+import { Room } from './room.js'
 import { Roundtrip, type Watchable } from './roundtrip.js'
 import type { Received, Sending, Transport } from './transport.js'
 
@@ -35,6 +38,7 @@ export class HttpConnection implements Connection {
   readonly #headers: Readonly<Record<string, string>>
   readonly #credentials: Credentials | undefined
   readonly #underWay = new Set<Roundtrip>()
+  readonly #room = new Room()
 
   constructor(url: URL, options: ConnectOptions, transport: Transport) {
     this.#url = url
@@ -73,7 +77,8 @@ export class HttpConnection implements Connection {
       for await (const chunk of received.chunks()) if ((bytes += chunk.length) > 1024 * 1024) return
     }
     try {
-      await this.#exchange({ method: 'GET', url: this.#at(path), headers: this.#headers }, undefined, watchable(undefined), connectTimeout, read)
+      const ask = (): Sending => ({ method: 'GET', url: this.#at(path), headers: this.#headers })
+      await this.#exchange(ask, undefined, watchable(undefined), connectTimeout, read)
     } catch (error) {
       if (heard || (error as Partial<ConnectionError>).code !== 'ERR_TIMEOUT') throw error
       throw failure('unreachable', this.address, `nobody answers there within ${connectTimeout} ms (connectTimeout)`, { cause: error })
@@ -86,7 +91,30 @@ export class HttpConnection implements Connection {
   }
 
   async handle(request: Request): Promise<void> {
-    const message = outgoing(request, deadlineOf(this.#options.timeout, request.scope.deadline))
+    const { timeout } = this.#options
+    const deadline = deadlineOf(timeout, request.scope.deadline)
+    let leave: (() => void) | undefined
+    const prepare = async (signal: AbortSignal): Promise<Sending> => {
+      const entered = this.#room.enter(signal, deadline, request.tenant)
+      leave = entered instanceof Promise ? await entered : entered
+      return this.#sendingOf(request, deadline)
+    }
+    const read = async (received: Received): Promise<void> => {
+      leave!()
+      if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
+      const answers: Answers = { request, address: this.address, limit: this.#limit }
+      const answer = await readAnswer(received, answers)
+      take(request, answer)
+    }
+    try {
+      await this.#exchange(prepare, request.identity, request.scope, timeout, read)
+    } finally {
+      leave?.()
+    }
+  }
+
+  async #sendingOf(request: Request, deadline: Scope['deadline']): Promise<Sending> {
+    const message = outgoing(request, deadline)
     const text = await requestText(message)
     const { compression } = this.#options
     const headers: Record<string, string> = {
@@ -103,20 +131,15 @@ export class HttpConnection implements Connection {
       body = await packed(text, compression)
       headers['content-encoding'] = compression
     }
-    const sending: Sending = { method: 'POST', url: this.#at('post'), headers, body }
-    await this.#exchange(sending, request.identity, request.scope, this.#options.timeout, async (received) => {
-      if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
-      const answers: Answers = { request, address: this.address, limit: this.#limit }
-      const answer = await readAnswer(received, answers)
-      take(request, answer)
-    })
+    publishBytes('client', 'sent', 'http', body)
+    return { method: 'POST', url: this.#at('post'), headers, body }
   }
 
   async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     const { timeout = this.#options.connectTimeout ?? CONNECT_TIMEOUT, signal } = options
     const ask = async (path: string): Promise<{ status: number; json: any }> =>
       this.#exchange(
-        { method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } },
+        () => ({ method: 'GET', url: this.#at(path), headers: { ...this.#headers, accept: 'application/json' } }),
         undefined,
         watchable(signal),
         timeout,
@@ -141,10 +164,11 @@ export class HttpConnection implements Connection {
 
   /**
    * Sends, and takes what comes back, until it is done, in time, and wanted.
+   * @param prepare what to send, once it may be
    * @param identity for whom
    */
   async #exchange<R>(
-    sending: Sending,
+    prepare: (signal: AbortSignal) => Sending | Promise<Sending>,
     identity: Identity | undefined,
     scope: Watchable,
     timeout: number | undefined,
@@ -154,6 +178,7 @@ export class HttpConnection implements Connection {
     const { signal } = call
     this.#underWay.add(call)
     try {
+      const sending = await prepare(signal)
       const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
       const all = brought === undefined ? sending : { ...sending, headers: { ...sending.headers, ...brought } }
       // Also when the transport is slow to notice.

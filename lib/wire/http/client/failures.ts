@@ -3,7 +3,8 @@ import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
 import { notLetIn } from '../../credentials.js'
 import { failure, isOfRequest, type Kind } from '../../outcome.js'
-import { kindOfPlatform, platformCode } from '../../platform-errors.js'
+import { kindOfPlatform, lacking, platformCode } from '../../platform-errors.js'
+import { readAgain } from '../../retry-after.js'
 import { failureIn, outcomeIn } from '../../status.js'
 import { insecure } from '../../tls-failures.js'
 import { collect } from '../body.js'
@@ -28,7 +29,7 @@ export function failureOf(address: string, error: unknown, begun: boolean): unkn
 
 const REASONS: Partial<Record<Kind, (code: string, said: string) => string>> = {
   late: (code) => `no answer in time (${code})`,
-  unreachable: (code) => `nobody answers there (${code}). Is the server up, and is this its address?`,
+  unreachable: (code) => lacking(code) ?? `nobody answers there (${code}). Is the server up, and is this its address?`,
   tls: insecure,
   unimplemented: (code) => `it does not speak HTTP (${code})`,
 }
@@ -40,7 +41,8 @@ export async function refused(address: string, request: Request, received: Recei
   if (kind === 'unauthenticated') return notLetIn(address)
   const { said, failure: told } = await reasonOf(received, Math.min(limit, 1024 * 1024))
   // An executor that is out of reach, or too late, has a status of its own beside its envelope.
-  if (told !== undefined && outcomeIn(told)?.code !== 'ERR_EXECUTOR') return failureIn(told, { endpoint: request.header.execEndpoint, requestId: request.id })
+  if (told !== undefined && outcomeIn(told)?.code !== 'ERR_EXECUTOR')
+    return failureIn(told, { endpoint: request.header.execEndpoint, requestId: request.id }, readAgain(received.header))
   return failureOfStatus(address, received, '/post', said, isOfRequest(kind) ? request.id : undefined)
 }
 
@@ -60,7 +62,10 @@ export function failureOfStatus(
   const kind = kindOf(status)
   if (kind === 'unauthenticated') return notLetIn(address)
   const because = said === '' ? '' : `: ${said}`
-  return failure(kind, address, `${reason(kind, received, path)}${because}`, requestId === undefined ? {} : { requestId })
+  return failure(kind, address, `${reason(kind, received, path)}${because}`, {
+    ...(requestId !== undefined && { requestId }),
+    retryAfter: readAgain(received.header),
+  })
 }
 
 function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'header'>, path: string): string {

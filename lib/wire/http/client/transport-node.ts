@@ -1,15 +1,16 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
+import { lookedUp } from '../../address.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
 import { hungUp } from '../../probe.js'
 import { type ClientTls, secureTo } from '../../tls.js'
 import { hasCrossed, markUnseen, untilSeen } from '../../unseen.js'
 import { packing } from '../body.js'
-import type { Received, Sending, Transport, TransportOptions } from './transport.js'
+import type { Received, Sending, Streamed, Transport, TransportOptions } from './transport.js'
 
 /** Idle connections are let go before servers do: one closed as it is used again would fail a request. uvicorn, which runs Jina, closes after 5 s. */
 const IDLE = 4000
@@ -17,19 +18,20 @@ const IDLE = 4000
 type Zlib = typeof import('node:zlib')
 
 /** Through Node's own client, which says when a connection stands, and knows certificates. */
-export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOptions): Promise<Transport> {
+export async function nodeTransport({ url, tlsNow, connectTimeout, at }: TransportOptions): Promise<Transport<Streamed>> {
   const [http, https, zlib] = await Promise.all([node('http'), node('https'), node('zlib')])
   const secure = url.protocol === 'https:'
   const agent = secure ? new https.Agent({ keepAlive: true, timeout: IDLE }) : new http.Agent({ keepAlive: true, timeout: IDLE })
   const { request } = secure ? https : http
 
   // Connections of other certificates are others to the agent.
-  const sendOnce = (tls: ClientTls, { method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> =>
+  const sendOnce = (tls: ClientTls, { method, url, headers, body }: Sending<Streamed>, signal: AbortSignal): Promise<Received> =>
     new Promise((resolve, reject) => {
       // While this room was loaded.
       if (signal.aborted) return reject(signal.reason)
-      const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-      const req = request(url, { method, agent, headers: { ...headers, ...length }, ...secureTo(tls) })
+      const streamed = typeof body === 'object' && 'read' in body ? body : undefined
+      const length = body === undefined ? {} : { 'content-length': String(streamed?.length ?? Buffer.byteLength(body as Uint8Array)) }
+      const req = request(url, { method, agent, headers: { ...headers, ...length }, ...secureTo(tls), ...lookedUp(at) })
       let timer: ReturnType<typeof setTimeout> | undefined
       let [written, heard] = [0, 0]
       const abort = (): void => {
@@ -75,7 +77,8 @@ export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOp
         res.once('close', settle)
         resolve(received(res, zlib))
       })
-      req.end(body)
+      if (streamed === undefined) req.end(body)
+      else void pour(streamed, req)
     })
   return {
     send: async (...call) => {
@@ -83,6 +86,21 @@ export async function nodeTransport({ url, tlsNow, connectTimeout }: TransportOp
       return untilSeen(() => sendOnce(tls, ...call))
     },
     close: () => agent.destroy(),
+  }
+}
+
+/** Writes a body no faster than it goes. What goes wrong, the request says. */
+async function pour(body: Streamed, req: ClientRequest): Promise<void> {
+  let goOn: () => void = () => {}
+  req.on('drain', () => goOn()).on('close', () => goOn())
+  try {
+    for await (const piece of body.read()) {
+      if (!req.destroyed && !req.write(piece)) await new Promise<void>((resolve) => (goOn = resolve))
+      if (req.destroyed) return
+    }
+    req.end()
+  } catch (error) {
+    req.destroy(error as Error)
   }
 }
 

@@ -5,12 +5,13 @@ import type { Received, Sending, Transport } from './transport.js'
 
 /**
  * Sees to it that who owes an answer is there. HTTP has no pings, so a late one is asked for on another connection.
+ * @param at which address behind the name of the URL
  * @param ask where there is nothing but `fetch`, or one of somebody's own that may take other ways: how to ask by it
  */
-export function watched(transport: Transport, url: URL, ask?: () => Promise<unknown>): Transport {
+export function watched(transport: Transport, url: URL, at?: string, ask?: () => Promise<unknown>): Transport {
   const underWay = new Set<(reason: unknown) => void>()
   const { host, port, secure } = socketTo(url)
-  const here = (): Promise<boolean> => isAlive(host, port, secure, OPTIONS)
+  const here = (): Promise<boolean> => isAlive(at ?? host, port, secure, OPTIONS)
   const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
   let heard = 0
   const gone = (): void => {

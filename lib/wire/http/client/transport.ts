@@ -6,14 +6,24 @@ export interface TransportOptions {
   readonly tls: ClientTls
   readonly tlsNow: TlsNow
   readonly connectTimeout: number
+  /** Which address behind the name of the URL. */
+  readonly at?: string | undefined
   readonly fetch?: typeof fetch | undefined
 }
 
-export interface Sending {
+/** A body that is read as it goes, and anew where it has to go once more. */
+export interface Streamed {
+  /** In bytes. */
+  readonly length: number
+  read(): AsyncIterable<Uint8Array>
+}
+
+/** @typeParam B bodies that a transport takes beside those in memory */
+export interface Sending<B = never> {
   readonly method: 'GET' | 'POST'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string | Uint8Array | undefined
+  readonly body?: string | Uint8Array | B | undefined
 }
 
 /** What came back, as far as its head; the body follows. */
@@ -25,8 +35,8 @@ export interface Received {
 }
 
 /** How requests get to a server. What it throws is the platform's; `failureOf` makes sense of it. */
-export interface Transport {
+export interface Transport<B = never> {
   /** @param signal ends it with its reason, also while the body is read */
-  send(sending: Sending, signal: AbortSignal): Promise<Received>
+  send(sending: Sending<B>, signal: AbortSignal): Promise<Received>
   close(): unknown
 }

@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
+import { publishBytes } from '../../../base/events.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Message } from '../../message.js'
 import { type Format, MEDIA } from '../media.js'
@@ -63,11 +64,13 @@ export class Stream {
     return answered(message, this.#stacks, this.#report)
   }
 
-  /** @param said where it is written already */
-  async send(message: Message, said = this.write(message)): Promise<void> {
+  /** @param said where it is written already @returns how long it is */
+  async send(message: Message, said = this.write(message)): Promise<number> {
     const { text, failed } = await this.#inOrder(said)
     const kind = failed ? 'error' : message.deltas !== undefined ? 'delta' : message.ordinal !== undefined ? 'partial' : 'response'
+    publishBytes('server', 'sent', 'http', text)
     await this.begin().write(framed(this.#format, kind, text))
+    return text.length
   }
 
   #inOrder(next: Answered | Promise<Answered>): Answered | Promise<Answered> {

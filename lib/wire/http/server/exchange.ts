@@ -1,3 +1,4 @@
+import type { Hold } from '../../../stream/byte-budget.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Caller } from '../../authentication.js'
 
@@ -14,9 +15,12 @@ export interface Exchange {
   header(name: string): string | undefined
   /**
    * The whole body, unpacked.
-   * @throws HttpRefusal with status 400, 408, 413 or 415
+   * @param hold what its bytes are charged to: of a length that is said, before one is read; else as they come
+   * @throws HttpRefusal with status 400, 408, 413 or 415; Refused where there is no room for it
    */
-  text(limit: number): Promise<string>
+  text(limit: number, hold?: Hold): Promise<string>
+  /** Who pays for what is written and not taken. */
+  tenant?: string | undefined
   /** The body as it comes, unpacked. Read no faster than asked for. */
   chunks(): AsyncIterable<Uint8Array>
   /** Begins an answer that comes piece by piece, in place of a {@link Reply}. */

@@ -5,7 +5,6 @@ import { publicMessage } from '../../public-message.js'
 import { publicStatus } from '../../status.js'
 import { HttpRefusal } from '../refusal.js'
 import { STATUS, statusFor } from '../status.js'
-import type { Headers } from './exchange.js'
 
 /** What a client is told of an error, and with which status. */
 export interface Failure {
@@ -33,9 +32,4 @@ export function failureOf(error: unknown, about: Partial<Message>, report: (erro
 /** The envelope of an error. */
 export function failed(error: Error, about: Partial<Message>): Message {
   return emptyMessage({ ...about, docs: emptyMessage({}).docs, routes: [], status: publicStatus(error) })
-}
-
-/** When to ask again, in seconds, who was not taken because there are too many. */
-export function retryAfter(kind: Kind | undefined): Headers {
-  return kind === 'busy' || kind === 'tooMany' ? { 'retry-after': '1' } : {}
 }

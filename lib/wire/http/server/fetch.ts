@@ -10,7 +10,7 @@ import { codingOf } from '../media.js'
 import { type HttpOptions, type Settings, settingsOf } from '../options.js'
 import { HttpRefusal, malformed, tooLarge, unsupported } from '../refusal.js'
 import type { Exchange, Headers, Reply, Sink } from './exchange.js'
-import { Router } from './router.js'
+import { openapi, Router } from './router.js'
 
 /** HTTP for any server that speaks in the platform's Request and Response. */
 export interface HttpHandler {
@@ -38,7 +38,7 @@ export interface HttpHandler {
 export function createHttp(peer: Handler, options: HttpOptions = {}): HttpHandler {
   const settings = settingsOf(options)
   const router = new Router(peer, settings, new Authenticator(settings, undefined, settings.onError), new Drain())
-  warmUpMeanwhile()
+  warmUpMeanwhile(openapi)
   return { fetch: (request) => answer(router, request, settings) }
 }
 

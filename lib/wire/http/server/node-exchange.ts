@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConnectionError } from '../../../base/errors.js'
+import type { ByteBudget, Hold } from '../../../stream/byte-budget.js'
 import type { Deadlines } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
 import { NodeCaller } from '../../caller.js'
+import { JSON_WEIGHT } from '../../charge.js'
 import { collect, decode, join, packing } from '../body.js'
 import { codingOf } from '../media.js'
 import { HttpRefusal, malformed, tooLarge, unsupported } from '../refusal.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
 import { openSink, welcome } from './node-reply.js'
+import { Owed } from './owed.js'
 
 type Zlib = typeof import('node:zlib')
 
@@ -16,6 +19,8 @@ export interface Around {
   readonly zlib: Zlib
   readonly deadlines: Deadlines
   readonly compression: boolean
+  /** What bodies and answers are charged to. */
+  readonly bytes: ByteBudget | undefined
 }
 
 const late = (): HttpRefusal => new HttpRefusal('late', 'The body did not come in time', { connection: 'close' }, 408)
@@ -29,6 +34,8 @@ export class NodeExchange implements Exchange {
   readonly caller: NodeCaller
   /** Ends an answer that came piece by piece. */
   finish: (() => void) | undefined
+  tenant: string | undefined
+  readonly #owed: Owed | undefined
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #around: Around
@@ -37,6 +44,7 @@ export class NodeExchange implements Exchange {
     this.#req = req
     this.#res = res
     this.#around = around
+    if (around.bytes !== undefined) this.#owed = new Owed(res, around.bytes)
     this.caller = new NodeCaller(req, 'http')
     this.method = req.method!
     this.target = req.url!
@@ -50,12 +58,34 @@ export class NodeExchange implements Exchange {
     return typeof value === 'string' ? value : value?.[0]
   }
 
-  text(limit: number): Promise<string> {
+  async text(limit: number, hold?: Hold): Promise<string> {
     const packed = packing(this.header('content-encoding'))
-    if (packed === undefined && Number(this.#req.headers['content-length']) > limit) throw tooLarge(limit)
-    if (packed === undefined) this.#welcome()
-    return packed === undefined ? this.#plain(limit) : collect(this.chunks(), limit).then(decode)
+    const length = packed === undefined ? Number(this.#req.headers['content-length']) : Number.NaN
+    if (length > limit) throw tooLarge(limit)
+    if (hold === undefined) return this.#read(packed, limit)
+    if (length >= 0) {
+      const room = hold.ask(this.scope, length * JSON_WEIGHT)
+      if (room !== undefined) await room
+      return this.#read(packed, limit, hold, true)
+    }
+    const room = hold.begin(this.scope)
+    if (room !== undefined) await room
+    return this.#read(packed, limit, hold)
   }
+
+  /** @param paid whether all of it is charged */
+  #read(packed: string | undefined, limit: number, hold?: Hold, paid = false): Promise<string> {
+    if (packed !== undefined) return collect(this.chunks(), limit, hold && ((bytes) => this.#charge(hold, bytes))).then(decode)
+    this.#welcome()
+    return this.#plain(limit, hold, paid)
+  }
+
+  #charge(hold: Hold, bytes: number): void {
+    if (!hold.more(bytes * JSON_WEIGHT)) throw this.#around.bytes!.refused()
+  }
+
+  /** Something was written. */
+  readonly wrote = (): void => this.#owed?.note(this.tenant)
 
   /** Asks for the body, of a client that waits for that (`Expect: 100-continue`). */
   #welcome(): void {
@@ -63,7 +93,7 @@ export class NodeExchange implements Exchange {
   }
 
   /** By hand: an async iterator around each small body would cost as much as parsing it. */
-  #plain(limit: number): Promise<string> {
+  #plain(limit: number, hold: Hold | undefined, paid: boolean): Promise<string> {
     const req = this.#req
     return new Promise((resolve, reject) => {
       const chunks: Uint8Array[] = []
@@ -74,19 +104,22 @@ export class NodeExchange implements Exchange {
         if (over) return false
         over = true
         this.#around.deadlines.clear(deadline)
+        hold?.unwatch()
         return true
       }
-      const stop = (reason: () => HttpRefusal): void => {
+      const stop = (reason: () => unknown): void => {
         if (!settle()) return
         req.pause()
         reject(reason())
       }
       const deadline = this.#around.deadlines.set(() => stop(late))
+      hold?.watch(() => stop(this.#around.bytes!.busy))
       req.on('data', (chunk: Uint8Array) => {
         if (over) return
         size += chunk.length
         chunks.push(chunk)
         if (size > limit) stop(() => tooLarge(limit))
+        else if (hold !== undefined && !paid && !hold.more(chunk.length * JSON_WEIGHT)) stop(this.#around.bytes!.refused)
       })
       req.on('end', () => {
         if (!settle()) return
@@ -142,7 +175,7 @@ export class NodeExchange implements Exchange {
   open(status: number, headers: Headers): Sink {
     const { zlib, compression } = this.#around
     const coding = compression ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
-    const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope)
+    const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope, this.wrote)
     this.finish = finish
     return sink
   }

@@ -16,8 +16,8 @@ export function welcome(res: ServerResponse): void {
   if (!(res as { _sent100?: boolean })._sent100 && !res.headersSent) res.writeContinue()
 }
 
-/** Writes an answer in one piece, packed if that is worth its while. */
-export function write(res: ServerResponse, reply: Reply, accept: string | undefined, head: boolean, compression: boolean, zlib: Zlib): void {
+/** Writes an answer in one piece, packed if that is worth its while. @param wrote told when it is written */
+export function write(res: ServerResponse, reply: Reply, accept: string | undefined, head: boolean, compression: boolean, zlib: Zlib, wrote: () => void): void {
   const { status, headers, body } = reply
   if (status === 204) {
     res.writeHead(status, headers).end()
@@ -27,15 +27,16 @@ export function write(res: ServerResponse, reply: Reply, accept: string | undefi
   if (length >= PACK_FROM && compression) {
     headers.vary = vary(headers)
     const coding = codingOf(accept, ['br', 'gzip', 'deflate'])
-    if (coding !== undefined && !head) return pack(res, reply, coding, zlib)
+    if (coding !== undefined && !head) return pack(res, reply, coding, zlib, wrote)
   }
   headers['content-length'] = String(length)
   res.writeHead(status, headers)
   if (head) res.end()
   else res.end(body)
+  wrote()
 }
 
-function pack(res: ServerResponse, { status, headers, body }: Reply, coding: Coding, zlib: Zlib): void {
+function pack(res: ServerResponse, { status, headers, body }: Reply, coding: Coding, zlib: Zlib, wrote: () => void): void {
   const done = (error: Error | null, packed: Uint8Array): void => {
     if (error !== null) {
       res.destroy(error)
@@ -45,6 +46,7 @@ function pack(res: ServerResponse, { status, headers, body }: Reply, coding: Cod
     headers['content-length'] = String(packed.length)
     res.writeHead(status, headers)
     res.end(packed)
+    wrote()
   }
   if (coding === 'br') zlib.brotliCompress(body, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: QUALITY } }, done)
   else if (coding === 'gzip') zlib.gzip(body, done)
@@ -63,12 +65,14 @@ export function openSink(
   headers: Headers,
   coding: Coding | undefined,
   scope: Scope,
+  wrote: () => void,
 ): { sink: Sink; finish: () => void } {
   const all = coding === undefined ? headers : { ...headers, 'content-encoding': coding }
   res.writeHead(status, { ...all, vary: vary(headers) })
   const drained = (): void | Promise<void> => {
     if (scope.aborted) throw scope.reason
     if (!res.writableNeedDrain) return
+    wrote()
     return new Promise((resolve, reject) => {
       const go = (): void => {
         release()

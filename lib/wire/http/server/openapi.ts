@@ -157,6 +157,7 @@ function isNeeded(schema: JsonSchema | undefined): boolean {
 function told(task: Route['task']): object {
   const ok = (content: object) => ({ '200': { description: 'As asked', content } })
   if (task === 'dryRun') return ok(json('Status'))
+  if (task === 'metrics') return ok({ 'text/plain': { schema: { type: 'string' } } })
   if (task === 'page') return ok({ 'text/html': { schema: { type: 'string' } } })
   const object = { 'application/json': { schema: { type: 'object' } } }
   return task === 'ready' ? { ...ok(object), '503': { description: 'Not ready', content: object } } : ok(object)

@@ -1,10 +1,13 @@
 import { asError } from '../../../base/errors.js'
+import { runsOn } from '../../../base/runs-on.js'
 import { VERSION } from '../../../base/version.js'
 import { DRY_RUN } from '../../../executor/bindings.js'
+import type { Limiter } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'
+import { serviceStatus } from '../../service-status.js'
 import { publicStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { statusOf } from '../write.js'
@@ -22,12 +25,22 @@ export async function dryRun(peer: Handler, scope: Scope, { exposeStacks }: Sett
 
 const started = new Date().toISOString()
 
-/** What runs here: texts by name, as Jina has them. Nothing of the environment: it may hold secrets. */
-export function about(): object {
+/**
+ * What runs here: texts by name, as Jina has them, and what it does, under `sluice`. Nothing of the environment: it may hold secrets.
+ * @param addresses whether who asks may know where executors elsewhere are
+ */
+export async function about(limiter: Limiter, addresses: boolean): Promise<object> {
   const { versions, platform, arch } = (globalThis as { process?: { versions?: Record<string, string>; platform?: string; arch?: string } }).process ?? {}
-  const runtime = versions?.bun ? 'bun' : versions?.deno ? 'deno' : versions?.node ? 'node' : 'unknown'
   return {
-    jina: { sluice: VERSION, runtime, version: versions?.[runtime] ?? '', platform: platform ?? '', architecture: arch ?? '', uptime: started },
+    jina: {
+      sluice: VERSION,
+      runtime: runsOn ?? 'unknown',
+      version: versions?.[runsOn!] ?? '',
+      platform: platform ?? '',
+      architecture: arch ?? '',
+      uptime: started,
+    },
     envs: {},
+    sluice: { version: VERSION, ...(await serviceStatus(limiter, addresses)) },
   }
 }

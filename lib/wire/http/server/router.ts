@@ -1,14 +1,18 @@
+import { publishBytes } from '../../../base/events.js'
 import { newId } from '../../../doc/id.js'
 import { type Describing, type Descriptions, NONE } from '../../../executor/schemas.js'
-import { Limiter } from '../../../handler/limits.js'
+import { Limiter, limiterOf } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
+import type { ByteBudget } from '../../../stream/byte-budget.js'
 import { type Authenticator, CHALLENGE, type Verdict } from '../../authentication.js'
+import { bytesOf, chargeDocuments, JSON_WEIGHT } from '../../charge.js'
 import { type CallContext, callContext } from '../../context-headers.js'
 import { Cors } from '../../cors.js'
 import { DELTAS_HEADER } from '../../deltas.js'
 import type { Drain } from '../../drain.js'
 import type { Identity } from '../../identity.js'
-import { answer, type Message } from '../../message.js'
+import { againIn, answer, type Message } from '../../message.js'
+import { againHeaders, whenAgain } from '../../retry-after.js'
 import { outcomeIn } from '../../status.js'
 import { contentOf, formatOf } from '../media.js'
 import type { Settings } from '../options.js'
@@ -18,17 +22,21 @@ import { statusFor } from '../status.js'
 import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
-import { failureOf, retryAfter } from './failures.js'
+import { failureOf } from './failures.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
 import { type Route, routesOf } from './routes.js'
 import { failLate, upload } from './upload-stream.js'
+
+/** What says which requests are taken. */
+export const openapi = () => import('./openapi.js')
 
 const REQUEST_ID = /^[\w.-]{1,128}$/
 
 /** Answers requests for a peer, on whatever server they came. */
 export class Router {
   readonly #peer: Handler
+  readonly #bytes: ByteBudget | undefined
   readonly #settings: Settings
   readonly #routes = new Map<string, Map<string, Route>>()
   readonly #cors: Cors | undefined
@@ -41,7 +49,8 @@ export class Router {
     this.#authenticator = authenticator
     this.#drain = drain
     // What whoever asks gives a request is kept there, too.
-    this.#peer = peer instanceof Limiter ? peer : new Limiter(peer, settings)
+    this.#peer = limiterOf(peer) === undefined ? new Limiter(peer, settings).by('http') : peer
+    this.#bytes = bytesOf(this.#peer)
     this.#settings = settings
     const routes = routesOf(settings)
     for (const route of routes) {
@@ -70,7 +79,7 @@ export class Router {
     // Nobody reads it any more; it is not a failure of ours.
     const failure = failureOf(error, about, exchange.scope.aborted ? () => {} : this.#settings.onError)
     if (failure instanceof HttpRefusal) return failure.reply(headers)
-    Object.assign(headers, retryAfter(failure.kind))
+    Object.assign(headers, againHeaders(whenAgain(failure.kind, error)))
     return { status: failure.status, headers, body: await answerText(failure.message, this.#settings.exposeStacks) }
   }
 
@@ -91,7 +100,7 @@ export class Router {
             exchange,
             id,
             headers,
-            callContext((name) => exchange.header(name), identity, exchange.caller.address),
+            callContext({ protocol: 'http', method: `${route.method} ${route.path}` }, (name) => exchange.header(name), identity, exchange.caller.address),
           )
         : this.#tell(route, exchange, headers, identity)
     }
@@ -125,6 +134,10 @@ export class Router {
     return { status: 204, headers, body: '' }
   }
 
+  get #limiter(): Limiter {
+    return limiterOf(this.#peer)!
+  }
+
   async #tell({ task, path }: Route, exchange: Exchange, headers: Headers, identity: Identity | undefined): Promise<Reply> {
     headers['cache-control'] = 'no-store'
     const reply = (body: string, status = 200): Reply => ({ status, headers, body })
@@ -137,13 +150,16 @@ export class Router {
         return reply(body)
       }
       case 'ready': {
-        const ready = this.#drain.ready && (this.#peer as { isOpen?: boolean }).isOpen !== false
+        const ready = this.#drain.ready && (await this.#limiter.health()).ready
         return reply(`{"ready":${ready}}`, ready ? 200 : 503)
       }
       case 'dryRun':
         return reply(JSON.stringify(await dryRun(this.#peer, exchange.scope, this.#settings, identity)))
+      case 'metrics':
+        headers['content-type'] = 'text/plain; version=0.0.4; charset=utf-8'
+        return reply(this.#settings.metrics!())
       case 'status':
-        return reply(JSON.stringify(about()))
+        return reply(JSON.stringify(await about(this.#limiter, this.#authenticator.asks)))
       default:
         return reply('{}')
     }
@@ -151,13 +167,15 @@ export class Router {
 
   /** Made when somebody asks: a Flow may be opened later than it is offered, and again. */
   async #describe(): Promise<string> {
-    const [{ openapiOf }, described = NONE] = await Promise.all([import('./openapi.js'), (this.#peer as Partial<Describing>).describe?.()])
+    const [{ openapiOf }, described = NONE] = await Promise.all([openapi(), (this.#peer as Partial<Describing>).describe?.()])
     if (described !== this.#openapi?.described) this.#openapi = { described, text: JSON.stringify(openapiOf(this.#all, this.#settings, described)) }
     return this.#openapi.text
   }
 
   async #work(route: Route, query: string, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
-    if (this.#drain.draining) throw new HttpRefusal('closing', 'Shutting down: ask again, or ask another instance', { connection: 'close', 'retry-after': '1' })
+    exchange.tenant = context.tenant
+    if (this.#drain.draining)
+      throw new HttpRefusal('closing', 'Shutting down: ask again, or ask another instance', { connection: 'close', ...againHeaders(whenAgain('closing')) })
     if (exchange.method === 'GET' || exchange.method === 'HEAD') return this.#single(await asked(query), route, exchange, id, headers, context)
     const content = contentOf(exchange.header('content-type'))
     if (content === undefined)
@@ -165,13 +183,21 @@ export class Router {
     if (content === 'ndjson') {
       return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, context)
     }
-    const json = parse(await exchange.text(this.#settings.maxJsonBytes))
-    return this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, context)
+    const hold = this.#bytes?.hold(context.tenant, false, JSON_WEIGHT)
+    try {
+      const text = await exchange.text(this.#settings.maxJsonBytes, hold)
+      publishBytes('server', 'received', 'http', text)
+      const json = parse(text)
+      return await this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, { ...context, hold })
+    } finally {
+      hold?.leave()
+    }
   }
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
     const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), context }
+    chargeDocuments(context.hold, message.docs.length)
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }
     const stream = format === 'json' ? undefined : new Stream(exchange, format, headers, this.#settings)
@@ -180,18 +206,21 @@ export class Router {
         this.#peer,
         message,
         exchange.scope,
-        stream && ((part) => stream.send(part)),
+        stream && ((part) => stream.send(part) as Promise<unknown> as Promise<void>),
         exchange.header(DELTAS_HEADER) === '1' ? ALONE : undefined,
       )
       if (stream?.begun) {
-        await stream.send(answered)
+        const length = await stream.send(answered)
+        this.#bytes?.answered(execEndpoint || '/', length)
         await stream.end()
         return undefined
       }
       stream?.close()
       const kind = outcomeIn(answered.status)?.kind
-      Object.assign(headers, retryAfter(kind))
+      Object.assign(headers, againHeaders(againIn(answered.headers)))
       const body = await whole(format, answered, this.#settings)
+      this.#bytes?.answered(execEndpoint || '/', body.length)
+      publishBytes('server', 'sent', 'http', body)
       return {
         status: kind === undefined ? 200 : statusFor(kind),
         headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },

@@ -1,9 +1,10 @@
+import { optionRange } from '../../../base/errors.js'
 import type { Settings } from '../options.js'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What is done at a route. */
-export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'openapi' | 'page' | 'work'
+export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'metrics' | 'openapi' | 'page' | 'work'
 
 /** One path by one method. */
 export interface Route {
@@ -18,7 +19,7 @@ export interface Route {
 }
 
 /** Everything that is offered: what requests are led by, and `/openapi.json` is made of. */
-export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {} }: Settings): Route[] {
+export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {}, metrics }: Settings): Route[] {
   const about = (path: string, task: Task, summary: string): Route => ({ path, method: 'GET', task, summary, tags: ['Health'] })
   const routes: Route[] = [
     about('/', 'alive', 'Whether the service is up'),
@@ -36,6 +37,7 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
       { path: '/post', method: 'POST', task: 'work', summary: 'Send documents to any endpoint of the executors', tags: ['Debug'] },
     )
   }
+  if (metrics !== undefined) routes.push({ path: '/metrics', method: 'GET', task: 'metrics', summary: 'Jina’s metrics, for Prometheus', tags: ['Debug'] })
   if (!noCrudEndpoints) {
     for (const [endpoint, method] of CRUD)
       routes.push({ path: endpoint, method, task: 'work', endpoint, summary: `Send documents to ${endpoint} of the executors`, tags: ['CRUD'] })
@@ -53,6 +55,8 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
         description,
         tags: tags ?? ['Customized'],
       }
+      // Prometheus would read something else there, and nobody would know.
+      if (routes[taken]?.task === 'metrics') throw optionRange(`exposeEndpoints[${JSON.stringify(endpoint)}].path`, 'another path than that of metrics', path)
       if (taken === -1) routes.push(route)
       else routes[taken] = route
     }

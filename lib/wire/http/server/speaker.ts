@@ -5,9 +5,11 @@ import type { Handler } from '../../../request/handler.js'
 import { Deadlines } from '../../../stream/deadlines.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Authenticator } from '../../authentication.js'
+import { bytesOf } from '../../charge.js'
 import { BODY_TIMEOUT } from '../../defaults.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
+import { againHeaders, whenAgain } from '../../retry-after.js'
 import type { Speaker } from '../../speaker.js'
 import { type HttpSpeakerOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
@@ -15,7 +17,7 @@ import { endSoon, leaveUnread } from '../unread.js'
 import { type Around, NodeExchange } from './node-exchange.js'
 import { write } from './node-reply.js'
 import { isTooFarAhead } from './pipelining.js'
-import { Router } from './router.js'
+import { openapi, Router } from './router.js'
 
 /** What a server of Node hands over, for `checkContinue` too. */
 export type HttpTaken = [request: IncomingMessage, response: ServerResponse]
@@ -27,7 +29,13 @@ export type HttpTaken = [request: IncomingMessage, response: ServerResponse]
 export async function speak(handler: Handler, options: HttpSpeakerOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
   const { bodyTimeout = BODY_TIMEOUT } = options
   const all = settings(options)
-  return new HttpSpeaker(handler, all, authenticator, { zlib: await node('zlib'), deadlines: new Deadlines(bodyTimeout), compression: all.compression })
+  await openapi()
+  return new HttpSpeaker(handler, all, authenticator, {
+    zlib: await node('zlib'),
+    deadlines: new Deadlines(bodyTimeout),
+    compression: all.compression,
+    bytes: bytesOf(handler),
+  })
 }
 
 class HttpSpeaker implements Speaker<HttpTaken> {
@@ -47,7 +55,8 @@ class HttpSpeaker implements Speaker<HttpTaken> {
     res.on('error', ignore)
     req.on('error', ignore)
     if (namesSeveralHosts(req)) refuse(res, STATUS.malformed, 'A request names one host')
-    else if (isTooFarAhead(req.socket, res, this.#settings.prefetch)) refuse(res, STATUS.tooMany, 'Too many requests ahead on one connection')
+    else if (isTooFarAhead(req.socket, res, this.#settings.prefetch))
+      refuse(res, STATUS.tooMany, 'Too many requests ahead on one connection', againHeaders(whenAgain('tooMany')))
     else {
       const exchange = new NodeExchange(req, res, this.#around)
       const leave = this.#drain.enter(() => exchange.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the server closes')))
@@ -65,7 +74,7 @@ class HttpSpeaker implements Speaker<HttpTaken> {
       if (reply !== undefined && !this.#drain.ready) reply.headers.connection = 'close'
       if (reply === undefined) exchange.finish?.()
       else if (!exchange.scope.aborted || !res.destroyed)
-        write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib)
+        write(res, reply, req.headers['accept-encoding'], req.method === 'HEAD', this.#settings.compression, this.#around.zlib, exchange.wrote)
     } catch (error) {
       // Nobody is left to tell, but for the one who runs the server.
       if (!exchange.scope.aborted) this.#settings.onError(error as Error)
@@ -88,6 +97,6 @@ class HttpSpeaker implements Speaker<HttpTaken> {
   }
 }
 
-function refuse(res: ServerResponse, status: number, detail: string): void {
-  res.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify({ detail }))
+function refuse(res: ServerResponse, status: number, detail: string, headers: Record<string, string> = {}): void {
+  res.writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers }).end(JSON.stringify({ detail }))
 }

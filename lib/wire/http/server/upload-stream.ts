@@ -1,8 +1,10 @@
 import { asError, ExecutorError } from '../../../base/errors.js'
+import { Refused } from '../../../handler/refused.js'
 import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Request } from '../../../request/request.js'
 import { GATEWAY } from '../../../request/route.js'
+import { bytesOf, chargeDocuments, UploadCharge } from '../../charge.js'
 import type { CallContext } from '../../context-headers.js'
 import { DELTAS_HEADER, type Numbering, numbering } from '../../deltas.js'
 import { answerOf, askedBy, type Message, writerFor } from '../../message.js'
@@ -35,9 +37,11 @@ export async function upload(
     throw new HttpRefusal('unsupported', 'What comes as application/x-ndjson is answered as application/x-ndjson or text/event-stream', {}, 406)
   const on = endpoint ?? (execEndpoint || '/')
   const stream = new Stream(exchange, format, headers, settings)
-  const { handler, written } = writing(askedBy(peer, context), stream, exchange.header(DELTAS_HEADER) === '1' ? numbering() : undefined)
+  const bytes = bytesOf(peer)
+  const charge = bytes && new UploadCharge(bytes, context?.tenant, exchange.scope, () => exchange.scope.abort(bytes.busy()))
+  const { handler, written } = writing(askedBy(peer, context), stream, charge, exchange.header(DELTAS_HEADER) === '1' ? numbering() : undefined)
   checkNames({ execEndpoint: on })
-  const responses = post(handler, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes), {
+  const responses = post(handler, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes, charge), {
     ...options,
     prefetch: options.prefetch === Infinity ? 0 : options.prefetch,
     signal: exchange.scope.signal,
@@ -45,17 +49,20 @@ export async function upload(
   try {
     for await (const response of responses) {
       const { message, text } = written.get(response) ?? { message: answerOf(response) }
-      await stream.send(message, text)
+      const length = await stream.send(message, text)
+      if (!response.partial) bytes?.answered(on, length)
     }
     if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
     await stream.end()
   } catch (error) {
     const about = { requestId: headers['x-request-id']!, execEndpoint: on, targetExecutor: options.targetExecutor, parameters: options.parameters ?? {} }
-    // An executor's failure is an answer; what else goes wrong before there is one has a status of its own.
-    if (!stream.begun && (!(error instanceof ExecutorError) || error.executor === GATEWAY)) throw error
+    // An executor's failure is an answer; what else goes wrong before there is one has a status of its own. Who was cut off behind it must see no end.
+    const isCut = exchange.scope.aborted && error instanceof Refused
+    if (isCut || (!stream.begun && (!(error instanceof ExecutorError) || error.executor === GATEWAY))) throw error
     await failLate(stream, error, about, settings, exchange)
   } finally {
     stream.close()
+    charge?.end()
   }
   return undefined
 }
@@ -66,7 +73,12 @@ interface Piece {
 }
 
 /** Pieces are written as they are handed on: an executor that makes one that cannot be is not run on, but fails of it, as on every wire. */
-function writing(peer: Handler, stream: Stream, deltas: Numbering | undefined): { handler: Handler; written: WeakMap<object, Piece> } {
+function writing(
+  peer: Handler,
+  stream: Stream,
+  charge: UploadCharge | undefined,
+  deltas: Numbering | undefined,
+): { handler: Handler; written: WeakMap<object, Piece> } {
   const written = new WeakMap<object, Piece>()
   const handle = (request: Request): void | Promise<void> => {
     const { emit } = request
@@ -77,7 +89,21 @@ function writing(peer: Handler, stream: Stream, deltas: Numbering | undefined): 
         written.set(piece, { message, text: await stream.write(message) })
         return emit(piece)
       }
-    return peer.handle(request)
+    if (charge === undefined) return peer.handle(request)
+    const hold = charge.taken()
+    chargeDocuments(hold, request.docs.length)
+    request.hold = hold
+    const leave = (): void => hold.leave()
+    let pending: void | Promise<void>
+    try {
+      pending = peer.handle(request)
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (pending === undefined) leave()
+    else pending.then(leave, leave)
+    return pending
   }
   return { handler: { accepts: (endpoint) => peer.accepts(endpoint), handle }, written }
 }

@@ -4,6 +4,7 @@ import { blocksOf } from '../../../doc/from/blocks.js'
 import { endOfLine, lineAt } from '../../../doc/from/lines.js'
 import { reporter } from '../../../doc/from/options.js'
 import { DEFAULT_REQUEST_SIZE, type PostOptions } from '../../../post/options.js'
+import type { UploadCharge } from '../../charge.js'
 import { documentOf, parametersOf, parse } from '../read.js'
 import { badOption, HttpRefusal } from '../refusal.js'
 
@@ -58,10 +59,12 @@ async function jsonOption(name: string, text: string): Promise<object> {
 
 /**
  * The documents of an upload, a line each. Reads on when asked to.
+ * @param charge what it is charged to
  * @throws ParseError that names line and field, also for one over the limit
  */
-export async function* documentsOf(chunks: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Document> {
-  for await (const { text, line } of blocksOf(chunks, limit, reporter(undefined, undefined))) {
+export async function* documentsOf(chunks: AsyncIterable<Uint8Array>, limit: number, charge?: UploadCharge): AsyncGenerator<Document> {
+  for await (const { text, line } of blocksOf(charge?.charged(chunks) ?? chunks, limit, reporter(undefined, undefined))) {
+    charge?.came(text.length)
     for (let at = 0, number = line; at < text.length; number++) {
       const end = endOfLine(text, at)
       const json = lineAt(text, at, end)

@@ -1,4 +1,6 @@
+import { packageOfNode } from '../../../base/node.js'
 import type { Connection } from '../../connection.js'
+import { onNode } from '../../tls.js'
 import { WebSocketConnection } from './connection.js'
 import { clientSettings, type WebSocketConnectOptions } from './options.js'
 
@@ -13,4 +15,9 @@ import { clientSettings, type WebSocketConnectOptions } from './options.js'
  */
 export function connect(address: string, options: WebSocketConnectOptions = {}): Connection {
   return new WebSocketConnection(clientSettings(address, options))
+}
+
+/** What is loaded with the first request, before it. */
+export async function load(): Promise<void> {
+  if (onNode) await packageOfNode('ws')
 }

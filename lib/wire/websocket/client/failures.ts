@@ -2,7 +2,8 @@ import { type ConnectionError, say } from '../../../base/errors.js'
 import { notLetIn } from '../../credentials.js'
 import { kindOf as kindOfHttp } from '../../http/status.js'
 import { failure, type Kind } from '../../outcome.js'
-import { isHungUp, kindOfPlatform, platformCode } from '../../platform-errors.js'
+import { isHungUp, kindOfPlatform, lacking, platformCode } from '../../platform-errors.js'
+import { readAgain } from '../../retry-after.js'
 import { kindInWords } from '../../status.js'
 import { insecure } from '../../tls-failures.js'
 import { markUnseen, NOT_BEGUN } from '../../unseen.js'
@@ -17,7 +18,7 @@ export function closedWith(address: string, code: number, reason: string): Conne
     CLOSED[kind] ??
     (code === 1011
       ? 'the server failed'
-      : [1000, 1001, 1012, 1013].includes(code)
+      : [1000, 1001, 1012].includes(code)
         ? 'the server closed the connection'
         : 'the connection broke off before everything was answered')
   const advice = kind === 'tooLarge' ? '. Send fewer documents in a request, or raise its limit' : ''
@@ -28,11 +29,12 @@ export function closedWith(address: string, code: number, reason: string): Conne
 const CLOSED: Partial<Record<Kind, string>> = {
   unimplemented: 'the server did not understand what it was sent',
   refused: 'the server refused',
+  busy: 'the server takes no more now',
   tooLarge: 'the server takes no message as large as that',
 }
 
 /** What an answer means that is no agreement to speak WebSocket: a server's, or that of a proxy before it. */
-export function refusedWith(address: string, status = 0): ConnectionError {
+export function refusedWith(address: string, status = 0, headers: Readonly<Record<string, unknown>> = {}): ConnectionError {
   const kind = kindOfHttp(status)
   if (kind === 'unauthenticated') return notLetIn(address)
   return failure(
@@ -43,6 +45,7 @@ export function refusedWith(address: string, status = 0): ConnectionError {
       : kind === 'unreachable'
         ? `the server takes no connections now (HTTP ${status})`
         : `the server refused the connection with HTTP ${status}`,
+    { retryAfter: readAgain((name) => headers[name]) },
   )
 }
 
@@ -61,5 +64,5 @@ export function failureOf(address: string, error: Error & { code?: string }, ope
   if (kind === 'tls') return fail(kind, insecure(code, said))
   if (open) return fail('disconnected', `the connection broke off: ${said}`)
   if (isHungUp(code)) return fail('disconnected', `hung up before it agreed to speak WebSocket: ${said}`)
-  return unreachable(address, `nobody answers there: ${said || code}`, error)
+  return unreachable(address, lacking(code) ?? `nobody answers there: ${said || code}`, error)
 }

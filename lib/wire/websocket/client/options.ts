@@ -6,6 +6,7 @@ import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, KEEPALIVE, MAX_MESSAGE_BYTES } from '../../defaults.js'
 import { DELTAS_QUERY } from '../../deltas.js'
 import type { RemoteOptions } from '../../remote-options.js'
+import { WINDOW, WINDOW_QUERY } from '../../sharing.js'
 import { onNode, tlsNow } from '../../tls.js'
 import type { LineOptions } from './socket.js'
 
@@ -56,7 +57,8 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     keepalive,
     timeout,
     connectTimeout,
-    url: `${shown}${path}/?partial=1&${DELTAS_QUERY}=1`,
+    at: options.at,
+    url: `${shown}${path}/?partial=1&${DELTAS_QUERY}=1${mode === 'bytes' ? `&${WINDOW_QUERY}=${WINDOW}` : ''}`,
     dryRunUrl: `${shown}${path}/dry_run`,
     credentials: Credentials.of(shown, options),
   }

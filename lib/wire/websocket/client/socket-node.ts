@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import type { RawData } from 'ws'
 import { clearInterval, setInterval, setTimeout } from '../../../base/clock.js'
+import { publish } from '../../../base/events.js'
 import { packageOfNode } from '../../../base/node.js'
 import { ignore } from '../../../stream/thenable.js'
-import { socketTo } from '../../address.js'
+import { lookedUp, socketTo } from '../../address.js'
 import { isAlive, Liveness, silence } from '../../liveness.js'
 import { failure } from '../../outcome.js'
 import { isHungUp, platformCode } from '../../platform-errors.js'
@@ -15,7 +16,7 @@ import { type Line, type LineOptions, type Listener, MARK } from './socket.js'
 /** A socket by `ws`, which can all that browsers' cannot: headers, certificates, a pause. */
 export async function lineOfNode(url: string, options: LineOptions, listener: Listener): Promise<Line> {
   const { WebSocket } = await packageOfNode('ws')
-  const { address, protocol, headers, tlsNow, compression, maxMessageBytes, keepalive, connectTimeout } = options
+  const { address, protocol, headers, tlsNow, compression, maxMessageBytes, keepalive, connectTimeout, at } = options
   const tls = await tlsNow()
   const socket = new WebSocket(url, {
     // As a plain header: Jina's gateway says nothing back about it, and whoever had asked in due form would have to leave.
@@ -23,6 +24,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
     maxPayload: maxMessageBytes,
     perMessageDeflate: compression,
     ...secureTo(tls),
+    ...lookedUp(at),
   })
   let stream: Socket | undefined
   let open = false
@@ -39,7 +41,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
       if (socket.isPaused || over) return true
       socket.ping('', true, ignore)
       const { host, port, secure } = socketTo(new URL(url))
-      return isAlive(host, port, secure, OPTIONS)
+      return isAlive(at ?? host, port, secure, OPTIONS)
     },
     () => {
       end(silence(address))
@@ -52,6 +54,7 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
     clearInterval(heartbeat)
     liveness.leave()
     liveness.close()
+    if (open) publish('connection', () => ({ side: 'client', address, state: 'closed', error: broken }))
     listener.closed(error)
   }
   socket.on('upgrade', (response) => {
@@ -60,12 +63,13 @@ export async function lineOfNode(url: string, options: LineOptions, listener: Li
   })
   socket.on('open', () => {
     open = true
+    publish('connection', () => ({ side: 'client', address, state: 'open' }))
     heartbeat = keepalive > 0 ? heart(socket, stream!, keepalive) : undefined
     if (keepalive > 0) liveness.enter()
     listener.open()
   })
   socket.on('unexpected-response', (request, response) => {
-    end(refusedWith(address, response.statusCode))
+    end(refusedWith(address, response.statusCode, response.headers))
     response.resume()
     request.destroy()
   })

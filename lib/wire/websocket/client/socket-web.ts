@@ -25,7 +25,7 @@ export function lineOfWeb(
   options: LineOptions,
   listener: Listener,
   socket = socketOf(url, options),
-  failed?: (message: string) => ConnectionError,
+  failed?: (message: string) => ConnectionError | Promise<ConnectionError>,
 ): Line {
   const { address, maxMessageBytes } = options
   socket.binaryType = 'arraybuffer'
@@ -53,8 +53,10 @@ export function lineOfWeb(
     message = (event as ErrorEvent).message
   }
   socket.onclose = ({ code, reason }) => {
-    if (open) end(closedWith(address, code, reason))
-    else end(failed?.(message ?? reason) ?? unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
+    if (open) return end(closedWith(address, code, reason))
+    const why = failed?.(message ?? reason) ?? unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do')
+    if (why instanceof Promise) void why.then(end)
+    else end(why)
   }
 
   return {

@@ -34,6 +34,8 @@ export interface LineOptions {
   readonly maxMessageBytes: number
   readonly keepalive: number
   readonly connectTimeout: number
+  /** Which address behind the name of the URL, where the platform can be told. */
+  readonly at?: string | undefined
 }
 
 /** Bytes that may wait to be sent before those that make more have to. */

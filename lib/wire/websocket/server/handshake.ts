@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { DELTAS_QUERY } from '../../deltas.js'
+import { LARGE_QUERY, WINDOW_QUERY } from '../../sharing.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 
 /** What a client asks for by the address and the headers of its first request. */
@@ -9,6 +10,10 @@ export interface Asked {
   /** Partial answers as deltas, where they are. */
   readonly deltas: boolean
   readonly dialect: Dialect
+  /** How many partial answers of a request the client takes ahead, which says what it took, and shares the connection among its posts; 0 for one that does not. */
+  readonly window: number
+  /** Whether requests on a shared one are large: while there is no room for one, those behind it wait. */
+  readonly large: boolean
 }
 
 /** Whether a client that wants another protocol wants this one. */
@@ -24,7 +29,15 @@ export function asked({ url = '/', headers }: IncomingMessage): Asked | undefine
   const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1))
   const [partial, deltas] = [query.get('partial') === '1', query.get(DELTAS_QUERY) === '1']
   const chosen = choose(protocols(headers['sec-websocket-protocol']))
-  return { dryRun: path === '/dry_run', partial, deltas, dialect: chosen === 'bytes' ? bytes : json }
+  const window = query.get(WINDOW_QUERY) ?? ''
+  return {
+    dryRun: path === '/dry_run',
+    partial,
+    deltas,
+    dialect: chosen === 'bytes' ? bytes : json,
+    window: chosen === 'bytes' && partial && /^\d{1,3}$/.test(window) ? Number(window) : 0,
+    large: query.get(LARGE_QUERY) === '1',
+  }
 }
 
 /**

@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { nextTick } from '../../../base/clock.js'
+import type { Hold } from '../../../stream/byte-budget.js'
 
 /** Bytes that may wait for a client before those that make more have to. */
 const MARK = 256 * 1024
+/** Bytes that wait without being charged: those on their way. */
+const FREE = 16 * 1024
 
 /** Where answers go out: as fast as the client takes them. */
 export class SendQueue {
@@ -11,8 +14,10 @@ export class SendQueue {
   #gathering = false
   #sending = 0
   #empty: (() => void) | undefined
+  #ended = false
 
   /**
+   * @param hold what is charged that waits for the client
    * @param stalled told when somebody begins to wait, and when nobody does any more
    * @param gone told when there is nobody to send to
    */
@@ -20,9 +25,27 @@ export class SendQueue {
     private readonly socket: WebSocket,
     private readonly stream: Socket,
     private readonly stallTimeout: number,
+    private readonly hold: Hold | undefined,
     private readonly stalled: (stalled: boolean) => void,
     private readonly gone: () => void,
-  ) {}
+  ) {
+    hold?.watch(() => socket.terminate())
+  }
+
+  /** Nobody takes anything any more. */
+  end(): void {
+    const { hold } = this
+    if (hold === undefined || this.#ended) return
+    this.#ended = true
+    hold.leave()
+  }
+
+  #charge(): void {
+    const { hold } = this
+    if (hold === undefined || this.#ended) return
+    const waiting = this.socket.bufferedAmount
+    if (waiting > FREE || hold.bytes > 0) hold.set(waiting > FREE ? waiting : 0)
+  }
 
   /** @returns a promise if there is more than enough on the way; it resolves when this has left, or cannot any more */
   send(data: string | Uint8Array): void | Promise<void> {
@@ -33,6 +56,7 @@ export class SendQueue {
     this.#sending++
     this.#gather()
     socket.send(data, this.#sent)
+    this.#charge()
   }
 
   /** Resolves when nothing waits to be sent. */
@@ -58,6 +82,7 @@ export class SendQueue {
 
   readonly #sent = (): void => {
     this.#sending--
+    this.#charge()
     this.#settle()
   }
 
@@ -69,6 +94,7 @@ export class SendQueue {
     }
     return new Promise((resolve) => {
       send(() => {
+        this.#charge()
         if (--this.#waiting === 0) {
           this.stream.setTimeout(0)
           this.stalled(false)
@@ -76,6 +102,7 @@ export class SendQueue {
         this.#settle()
         resolve()
       })
+      this.#charge()
     })
   }
 

@@ -13,6 +13,7 @@ import { readHeaders, tenantOf } from '../../context-headers.js'
 import { Drain } from '../../drain.js'
 import { namesSeveralHosts } from '../../hosts.js'
 import type { Identity } from '../../identity.js'
+import { againHeaders, whenAgain } from '../../retry-after.js'
 import type { Speaker } from '../../speaker.js'
 import { type Settings, settings, type WebSocketSpeakerOptions } from '../options.js'
 import { HANDSHAKE, statusFor } from '../status.js'
@@ -20,6 +21,8 @@ import { dryRun } from './dry-run.js'
 import { cut } from './failures.js'
 import { type Asked, asked, choose, wantsWebSocket } from './handshake.js'
 import { Session } from './session.js'
+
+const ARRIVAL = { protocol: 'websocket', method: '/' } as const
 
 /** Milliseconds that a client has to say goodbye when the server closes, or does not let it in. */
 const GOODBYE = 500
@@ -86,7 +89,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     // Pages are not told with which status they were refused, but with which code a connection was closed.
     const heard = denied?.kind === 'unauthenticated' && request.headers.origin !== undefined
     if (stream.destroyed) return
-    if (this.#drain.draining) refuse(stream, 'closing', 'Closing')
+    if (this.#drain.draining) refuse(stream, 'closing', 'Closing', againHeaders(whenAgain('closing')))
     else if (denied !== undefined && !heard) refuse(stream, denied.kind, denied.reason, denied.kind === 'unauthenticated' ? CHALLENGE : {})
     else
       this.server.handleUpgrade(request, stream, head, (socket) => {
@@ -130,7 +133,9 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
     socket.on('close', () => this.#sockets.delete(socket))
     if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
     // A time for all requests there would ever be means nothing: each says its own.
-    const context = { identity, tenant: tenantOf(identity, stream.remoteAddress), headers: readHeaders((name) => headers[name]) }
+    const tenant = tenantOf(identity, stream.remoteAddress)
+    // A tracer may have put there the trace of whoever opened what others share.
+    const context = { arrival: ARRIVAL, identity, tenant, headers: wanted.window > 0 ? undefined : readHeaders((name) => headers[name]) }
     const session = new Session(this.handler, socket, stream, wanted, this.settings, context)
     this.#sessions.add(session)
     const leave = this.#drain.enter(() => session.close())
