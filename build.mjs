@@ -12,7 +12,19 @@ import { yogaInside } from './lib/wire/graphql/yoga/build.mjs'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const quick = process.argv.includes('--quick')
-const entries = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'cli/main']
+const entries = [
+  'index',
+  'client/index',
+  'gateway/index',
+  'doc/index',
+  'stream/index',
+  'wire/graphql/index',
+  'telemetry/index',
+  'cli/main',
+  'cli/sluice',
+  'place/worker',
+  'notebook/index',
+]
 // What is another file in a page: the `imports` of package.json choose.
 const doors = {
   '#host': ['base/node.ts', 'base/node-web.ts'],
@@ -48,7 +60,7 @@ for (const { path, text } of outputFiles) {
   writeFileSync(path, trueNames(text))
 }
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenses(Object.keys(metafile.inputs)))
-chmodSync('dist/cli/main.js', 0o755)
+for (const file of ['main', 'sluice']) chmodSync(`dist/cli/${file}.js`, 0o755)
 await buildGraphiQL('dist/wire/graphql/graphiql')
 await writeSchema('dist/flow.schema.json')
 if (!quick) {

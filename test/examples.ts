@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -24,6 +25,23 @@ function script(name: string, ...args: string[]): Promise<{ stdout: string; stde
 
 /** How each example is run, and what it must say. */
 const stories: Record<string, () => Promise<void>> = {
+  // Its image needs an engine and a registry; test/engine has one like it. What is in it runs here, in a process.
+  async container() {
+    const folder = join(examples, 'container')
+    const [, entry] = /"executor", "\.\/(\S+)"\]/.exec(readFileSync(join(folder, 'Dockerfile'), 'utf8'))!
+    // As it is there once npm has installed sluice beside it.
+    const app = join(cwd, 'app')
+    cpSync(folder, app, { recursive: true })
+    mkdirSync(join(app, 'node_modules'))
+    symlinkSync(resolve('.'), join(app, 'node_modules/sluice'), 'junction')
+    const program = `import { Flow } from ${JSON.stringify(pathToFileURL(resolve('dist/index.js')).href)}
+      const flow = await new Flow().add({ name: 'shout', uses: ${JSON.stringify(join(app, entry!))}, runtime: 'process' }).open()
+      console.log((await flow.post('/', ['hello']).docs()).texts)
+      await flow.close()`
+    const { stdout } = await run(['--import', tsx, '--input-type=module', '--eval', program])
+    assert.is(stdout.trim(), "[ 'HELLO!' ]")
+  },
+
   async graphql() {
     const { stdout } = await script('graphql')
     assert.match(stdout, /"matches": \[/)
@@ -58,6 +76,18 @@ const stories: Record<string, () => Promise<void>> = {
       [['a13', 'summarize', 1, 'ERR_EXECUTOR', '422,this text has no summary']],
     )
     assert.match((await script('paid-api', ...args)).stdout, /^599 documents are done already\nSummarizing\n1 documents failed: once more\n599 of 600/)
+  },
+
+  // It needs a kernel, which test/kernels has. Here: what is saved with it is what it shows.
+  async notebook() {
+    const { cells } = JSON.parse(readFileSync(join(examples, 'notebook/reviews.ipynb'), 'utf8'))
+    const shown = cells.flatMap(({ outputs = [] }: any) => outputs.flatMap(({ data = {} }: any) => Object.keys(data)))
+    assert.ok(shown.includes('image/svg+xml') && shown.includes('text/html'))
+  },
+
+  async threads() {
+    const { stdout } = await script('threads')
+    assert.match(stdout, /^216 texts in [\d.]+ s\. Asked \d+ times meanwhile: the slowest answer took \d+ ms\nthe moon: .*the moon/)
   },
 
   async plot() {

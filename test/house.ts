@@ -1,9 +1,13 @@
 // The house keeps its order: who may import whom, what the front door loads, and that no suite passes by accident.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, join, normalize, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { transformSync } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+
+/** Documents on disk are written as in messages: what keeps them, and the front door of documents that leads there, stand above the wires. */
+const STORE = ['answers', 'content', 'environment', 'error', 'folder', 'layout', 'lmdb-file', 'records', 'store', 'view'].map((file) => `doc/store/${file}`)
 
 /**
  * Rooms from the ground up. A file imports from its own room and from below: values, types, and what it loads on demand. What a Flow and a place can be
@@ -11,6 +15,7 @@ import * as assert from 'uvu/assert'
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['base'],
+  ['telemetry'],
   ['stream'],
   ['doc'],
   ['request'],
@@ -19,6 +24,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['graph'],
   ['handler'],
   ['wire'],
+  ['doc/index', 'doc/memmap', ...STORE],
   ['client'],
   ['gateway'],
   ['flow/options'],
@@ -26,7 +32,10 @@ const FLOORS: readonly (readonly string[])[] = [
   ['draw'],
   ['config'],
   ['place'],
+  ['notebook'],
+  ['export'],
   ['flow'],
+  ['daemon'],
   ['index', 'cli'],
 ]
 
@@ -111,6 +120,23 @@ test('the front doors load no module of Node and no heavy room', () => {
   }
 })
 
+test('F11: what runs executors for others is loaded by its command alone, and by nothing that a Flow loads on demand either', () => {
+  const reached = new Set<string>()
+  const reach = (file: string): void => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const { to } of graph.get(file) ?? []) reach(to)
+  }
+  for (const door of ['index', 'client/index', 'gateway/index', 'place/worker']) reach(door)
+  assert.ok(reached.has('place/daemon'))
+  assert.equal(
+    [...reached].filter((file) => room(file) === 'daemon'),
+    [],
+  )
+  for (const [file, imports] of graph)
+    for (const { to, lazy } of imports) if (room(to) === 'daemon' && room(file) !== 'daemon') assert.ok(file === 'cli/daemon' && lazy, `${file} loads ${to}`)
+})
+
 /** What a file exports under a name of its own. */
 const exportsOf = (file: string): string[] => {
   const text = readFileSync(`lib/${file}.ts`, 'utf8')
@@ -173,6 +199,7 @@ test('a handler around another takes it first, and then what it is told', () => 
     ['limits', 'Limiter'],
     ['replicas', 'Replicas'],
     ['validation', 'Validation'],
+    ['caching', 'Caching'],
   ] as const) {
     const text = readFileSync(`lib/handler/${file}.ts`, 'utf8')
     assert.match(text, new RegExp(`export class ${name} implements Handler`), file)
@@ -181,7 +208,7 @@ test('a handler around another takes it first, and then what it is told', () => 
 })
 
 test('every wire has its two ends in the same places, under the same names', () => {
-  for (const wire of ['grpc', 'http', 'websocket', 'graphql']) {
+  for (const wire of ['grpc', 'http', 'websocket', 'graphql', 'nats']) {
     for (const file of ['options', 'client/connect', 'server/speaker']) assert.ok(sources.includes(`wire/${wire}/${file}`), `wire/${wire} has no ${file}`)
     assert.ok(exportsOf(`wire/${wire}/client/connect`).includes('connect'), wire)
     assert.ok(exportsOf(`wire/${wire}/server/speaker`).includes('speak'), wire)
@@ -216,12 +243,13 @@ test('199: timers and clocks are those of base/clock, whatever is put in their p
   for (const file of sources) {
     if (file === 'base/clock') continue
     const { code } = transformSync(readFileSync(`lib/${file}.ts`, 'utf8'), { loader: 'ts', format: 'esm', target: 'es2022', minifyWhitespace: true })
-    const [, taken = ''] = /import{([^}]*)}from"[./]+base\/clock\.js"/.exec(code) ?? []
+    const [, taken = ''] = /import{([^}]*)}from"[./]+(?:base\/)?clock\.js"/.exec(code) ?? []
     for (const [, name] of code.matchAll(/(?<![.\w$])(setTimeout|setInterval|clearTimeout|clearInterval|setImmediate|queueMicrotask)\(/g))
       assert.ok(taken.split(',').includes(name!), `${file} calls ${name}, which is not that of base/clock`)
     assert.not.match(code, /\b(performance\.now|process\.nextTick)\b/, file)
-    // When something happened, and not how long it took: what Jina's routes and gRPC's deadlines say.
-    if (!['request/request', 'graph/branches', 'wire/grpc/server/cancellation', 'doc/id'].includes(file)) assert.not.match(code, /\bDate\.now\b/, file)
+    // When something happened, and not how long it took: what Jina's routes, gRPC's deadlines and files say.
+    if (!['request/request', 'graph/branches', 'wire/grpc/server/cancellation', 'doc/id', 'base/lock'].includes(file))
+      assert.not.match(code, /\bDate\.now\b/, file)
   }
 })
 
@@ -234,6 +262,15 @@ test('every suite runs, and all of it', () => {
     const text = readFileSync(file, 'utf8')
     assert.match(text, /^\w+\.run\(\)$/m, `${file} does not call .run()`)
     assert.not.match(text, /\.(only|skip)\(/, `${file} leaves tests out`)
+  }
+})
+
+test('216: what is changed to see a test fail stands in lib/ as it does there', async () => {
+  const { MUTATIONS } = await import(pathToFileURL(resolve('test/mutations.mjs')).href)
+  for (const [file, line, , suite] of MUTATIONS as string[][]) {
+    const times = readFileSync(file!, 'utf8').split(line!).length - 1
+    assert.is(times, 1, `test/mutations.mjs names a text of ${file} that stands there ${times} times: give it the one of today, or take it out\n${line}`)
+    assert.ok(existsSync(suite!), suite)
   }
 })
 

@@ -1,14 +1,50 @@
 // Changes that would break a promise, one line each, and the suite and the test that must notice. By hand, when suites or the lines they hold have changed:
-//   node test/mutations.mjs [part of a path, of a line or of a test …]
+//   node test/mutations.mjs [part of a path, of a line or of a test, or its number, …]
 // Each is made in a copy of the project, one after the other, so that whatever happens to this process, nothing here is changed. Those that go
 // unnoticed, and lines that are not there any more, are named. On a busy machine, TEST_PATIENCE=4 gives everything four times as long.
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** File, text that stands there once, what takes its place, the suite, and how the test begins that must fail. */
-const MUTATIONS = [
+export const MUTATIONS = [
+  [
+    'lib/request/traced.ts',
+    'if (request.emit === given) request.emit = emit\n    request.contextHeaders = contextHeaders',
+    '',
+    'test/base/events.ts',
+    'T2: an executor sees the context',
+  ],
+  ['lib/telemetry/spans.ts', 'if (this.exceptions) span', 'span', 'test/telemetry/spans.ts', 'T2: what fails is an error'],
+  ['lib/base/events.ts', '(message.within ? message.within(work) : work())', 'work()', 'test/telemetry/spans.ts', 'T2: spans that an executor makes'],
+  ['lib/telemetry/instrument.ts', 'FAREWELL,\n', '60_000,\n', 'test/telemetry/options.ts', 'T2: a collector that takes calls'],
+  [
+    'lib/telemetry/metrics.ts',
+    'if (this.#byEndpoint.size >= MOST_ENDPOINTS && endpoint !== OTHERS) return this.at(OTHERS)',
+    '',
+    'test/telemetry/metrics.ts',
+    'T2: clients cannot fill the memory',
+  ],
+  [
+    'lib/telemetry/spans.ts',
+    'contexts.map(({ context, attributes }) => ({ context, attributes })),',
+    '[],',
+    'test/telemetry/spans.ts',
+    'T2: requests in one batch',
+  ],
+  ['lib/client/by-name.ts', 'const HOLDS = 2000', 'const HOLDS = 60_000', 'test/client/by-name.ts', 'F13, R110: under load'],
+  [
+    'lib/client/by-name.ts',
+    'const again = request.attempt !== undefined ||',
+    'const again = true ||',
+    'test/client/by-name.ts',
+    'R110: grpc: who is asked when it dies',
+  ],
+  ['lib/gateway/http-server.ts', 'response.shouldKeepAlive = false', '', 'test/gateway/connection-age.ts', 'F13: over HTTP'],
+  ['lib/export/kubernetes.ts', "text.replaceAll('$', '$$$$')", 'text', 'test/export/export.ts', '123: whatever is in names'],
+  ['lib/export/compose.ts', "text.replaceAll('$', '$$$$')", 'text', 'test/export/export.ts', '123: whatever is in names'],
   ['lib/stream/reader.ts', 'return busy ? undefined : closing', 'return closing', 'test/stream/in-flight.ts', '216, promise 6: return() does not wait'],
   ['lib/stream/receipts.ts', 'const received = this.#ripe > this.#way ? 1 : 0', 'const received = 1', 'test/stream/in-flight.ts', 'promise 1, R22'],
   ['lib/stream/flight.ts', 'for (const lost of behind) lost.abort(reason)', '', 'test/stream/in-flight.ts', 'promise 5, R156'],
@@ -24,7 +60,7 @@ const MUTATIONS = [
   ],
   ['lib/handler/retry.ts', 'trial.attempt = { tried,', 'trial.attempt = { tried: new Set(),', 'test/handler/retry.ts', '216: the next attempt'],
   ['lib/handler/retry.ts', ' || parted || request', ' || request', 'test/handler/retry.ts', 'E3, R113: no attempt follows partial answers'],
-  ['lib/handler/retry.ts', ' || !passing(error)', '', 'test/handler/retry.ts', 'R113: no attempt follows an answer'],
+  ['lib/handler/retry.ts', ' || !passing(error)', '', 'test/network/external.ts', 'R107: the gateway before a gateway'],
   ['lib/handler/retry.ts', 'trial.linger(pending)', '', 'test/handler/retry.ts', 'R44: close() waits'],
   ['lib/graph/branches.ts', 'branch.branches = undefined', '', 'test/flow/flow.ts', '216: only the executor at a join'],
   [
@@ -42,15 +78,15 @@ const MUTATIONS = [
   ['lib/executor/generator.ts', 'fork(request, docs.clone())', 'fork(request, docs)', 'test/post/parts.ts', 'E3: token by token'],
   ['lib/base/lifecycle.ts', '[...parts].reverse()', '[...parts]', 'test/executor/executor.ts', 'E6: opened once'],
   ['lib/flow/open-flow.ts', '.then(() => this.#background.whenDone())', '', 'test/graph/floating.ts', '216: close() waits for what floats'],
-  ['lib/flow/open-flow.ts', 'request.scope.abort(reason)', '', 'test/flow/flow.ts', '216: closeTimeout tells'],
+  ['lib/flow/open-flow.ts', '      request.scope.abort(reason)\n', '', 'test/flow/flow.ts', '216: closeTimeout tells'],
   ['lib/flow/open-flow.ts', 'scope.abort(undefined)', '', 'test/flow/flow.ts', '216: no timer stays'],
   ['lib/flow/options.ts', 'if (others.some((other) => other !== one)) throw', 'if (false as boolean) throw', 'test/handler/replicas.ts', 'F4: wrong numbers'],
   ['lib/config/package-module.ts', "!way.startsWith('..') && !isAbsolute(way)", 'true', 'test/config/npm.ts', '216: the module of a package'],
   ['lib/handler/retry.ts', ' || parted || request', ' || request', 'test/client/retry.ts', '216: grpc: a request is not sent again'],
   [
     'lib/gateway/gateway.ts',
-    'await Promise.all(ports.map((port) => port.close()))\n      throw',
-    'throw',
+    'await Promise.all([...ports, ...speakers].map((end) => end.close()))\n      await',
+    'await',
     'test/gateway/gateway.ts',
     '216: when the second port is taken',
   ],
@@ -82,8 +118,8 @@ const MUTATIONS = [
   ['lib/wire/graphql/server/body.ts', ' || Array.isArray(json)', '', 'test/wire/graphql/limits.ts', 'R96: a list'],
   ['lib/wire/graphql/options.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],
   ['lib/gateway/gateway.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],
-  ['lib/gateway/gateway.ts', 'clearTimeout(timer)', '', 'test/gateway/gateway.ts', '216: no timer stays'],
-  ['lib/gateway/gateway.ts', 'for (const port of this.#ports) port.unready()', '', 'test/gateway/gateway.ts', 'R135: during drainDelay'],
+  ['lib/base/is-done.ts', 'clearTimeout(timer)', '', 'test/gateway/gateway.ts', '216: no timer stays'],
+  ['lib/gateway/gateway.ts', 'for (const end of ends) end.unready()', '', 'test/gateway/gateway.ts', 'R135: during drainDelay'],
   [
     'lib/wire/grpc/status.ts',
     'busy: Code.RESOURCE_EXHAUSTED',
@@ -92,6 +128,22 @@ const MUTATIONS = [
     'client grpc: on the wire itself: busy',
   ],
   ['lib/wire/http/status.ts', 'busy: 503', 'busy: 429', 'test/contract/client-http.ts', 'client http: on the wire itself: busy'],
+  [
+    'lib/wire/nats/durable/keeper.ts',
+    'for (const message of held.values()) message.working()',
+    '',
+    'test/wire/nats/durable.ts',
+    'F14: an executor that computes',
+  ],
+  ['lib/wire/nats/client/line.ts', 'nobody && this.#onWorkerGone(Number(number.slice(1)))', '{}', 'test/wire/nats/nats.ts', 'F14: what a killed worker had'],
+  ['lib/wire/nats/server/call.ts', 'await this.#credit.spend()', '', 'test/wire/nats/nats.ts', 'F14: a consumer that pauses'],
+  [
+    'lib/wire/nats/server/speaker.ts',
+    'shared.map((one) => one.drain().catch(() => {}))',
+    'shared.map((one) => one.unsubscribe())',
+    'test/wire/nats/nats.ts',
+    'F14: those of one name',
+  ],
   ['lib/wire/websocket/status.ts', 'tooLarge: 1009', 'tooLarge: 1008', 'test/contract/client-websocket.ts', 'client websocket: on the wire itself: tooLarge'],
   ['lib/wire/graphql/status.ts', "'TIMEOUT', status: 504", "'TIMEOUT', status: 503", 'test/contract/graphql.ts', 'graphql: on the wire itself: late'],
   ['lib/handler/limits.ts', 'time.lift()', '', 'test/wire/context-headers.ts', '217: once an answer has begun'],
@@ -160,7 +212,7 @@ const MUTATIONS = [
   ['lib/flow/flow.ts', 'if (opening !== undefined || this.#closing === undefined) {', '{', 'test/flow/flow.ts', '216: close() called twice'],
   ['lib/flow/flow.ts', 'await this.#closing?.catch(() => {})\n    if', 'if', 'test/flow/flow.ts', '216: close() called twice'],
   ['lib/executor/executor.ts', 'method in Executor.prototype', 'false', 'test/executor/executor.ts', 'E1: an endpoint bound'],
-  ['lib/config/save.ts', "['sslKeyfile', 'sslCertfile', 'tokenFile']", "['sslKeyfile', 'sslCertfile']", 'test/config/save.ts', '216: files of keys'],
+  ['lib/config/save.ts', "'sslCertfile', 'tokenFile', ", "'sslCertfile', ", 'test/config/save.ts', '216: files of keys'],
   ['lib/wire/http/write.ts', '    if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
   ['lib/wire/websocket/server/session.ts', '    if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
   ['lib/wire/grpc/server/calls-under-way.ts', '      if (message.ordinal !== undefined) throw error\n', '', 'test/gateway/unwritable.ts', '157: on every wire'],
@@ -201,6 +253,23 @@ const MUTATIONS = [
   ['lib/handler/retry.ts', ' || parted || request', ' || request', 'test/place/external.ts', '216: nobody elsewhere'],
   ['lib/request/lineage.ts', 'copies.get(document) ?? document.clone()', 'document.clone()', 'test/handler/retry.ts', '216: a document that a join has'],
   ['lib/request/response.ts', '[...request.routes]', 'request.routes', 'test/post/parts.ts', '216: a piece does not come'],
+
+  // ── daemons ──
+  ['lib/place/supervisor.ts', '...(end.place === undefined ? [death] : [])', 'death', 'test/daemon/lives.ts', 'a daemon that is ended takes'],
+  ['lib/place/daemon.ts', "if (code === 'ERR_PROTOCOL' && !asked)", 'if (false)', 'test/daemon/lives.ts', 'a daemon that knows nothing'],
+  ['lib/daemon/daemon.ts', 'await daemon.#restore()', '', 'test/daemon/lives.ts', 'executors whose Flow ended'],
+  ['lib/daemon/entry.ts', 'this.#timer = setTimeout(() => this.#over(this), this.wanted.lease)', '', 'test/daemon/lives.ts', '68: a Flow that is ended'],
+  ['lib/daemon/attached.ts', "this.#link?.kill('was left by its Flow')", '', 'test/daemon/lives.ts', '68: a Flow that is ended'],
+  ['lib/daemon/paths.ts', "|| part === '..' ", '', 'test/daemon/door.ts', '120: no path of an upload'],
+  ['lib/daemon/entry.ts', '?.isDirectory()) throw error', '?.isDirectory() === 0) throw error', 'test/daemon/door.ts', '120: no path of an upload'],
+  ['lib/daemon/door.ts', 'undefined, { runs: true })', 'undefined, { runs: true, health: true })', 'test/daemon/door.ts', 'who brings no token'],
+  ['lib/daemon/home.ts', 'if (this.#isPassing) await', 'if (false) await', 'test/daemon/home.ts', 'the folder of a chance port'],
+  ['lib/daemon/attached.ts', 'if ((link?.unsent ?? 0) > MOST) this.#socket.pause()', '', 'test/daemon/breaks.ts', 'a Flow waits whose worker'],
+  ['lib/daemon/entry.ts', 'for (const folder of made) await rmdir(folder).catch(ignore)', '', 'test/daemon/door.ts', '120: no path of an upload'],
+  ['lib/place/contained.ts', '...limits]', ']', 'test/daemon/contained.ts', 'F11: an image runs'],
+  ['lib/place/worker.ts', 'writeSync(4, JSON.stringify(words))', '', 'test/daemon/contained.ts', '64, 67: of requests'],
+  ['lib/place/engine.ts', "...(this.isPodman ? ['--time', '0'] : []), ", '', 'test/place/engine.ts', 'podman: the same'],
+  ['lib/daemon/daemon.ts', 'if (taken + wanted.replicas > this.#maxExecutors)', 'if (false)', 'test/daemon/sent.ts', 'what comes with more'],
 
   // ── kept from the first on ──
   ['lib/doc/array.ts', 'known.get(other.id)?.pop()', 'known.get(other.id)?.at(-1)', 'test/doc/array.ts', 'E9, 166: merge unites by id, the n-th of an id'],
@@ -336,19 +405,34 @@ const MUTATIONS = [
   ],
   ['lib/handler/batch-queue.ts', 'results.sort((a, b) => a.at - b.at)', '', 'test/handler/batching.ts', 'E3: a request that went out in several batches'],
   [
-    'lib/handler/batch-queue.ts',
-    'if (request.docs.some(({ id }, at) => id !== rest[at] && known.has(id))) throw',
-    'if (false as boolean) throw',
+    'lib/handler/attribution.ts',
+    "? 'in another order' : undefined",
+    '? undefined : undefined',
     'test/handler/batching.ts',
     'F4, R54: an answer in another order is refused:',
   ],
   [
-    'lib/handler/batch-queue.ts',
-    'if (request.docs.length !== rest.length) throw',
-    'if (false as boolean) throw',
+    'lib/handler/attribution.ts',
+    'if (docs.length !== ids.length) return',
+    'if (false) return',
     'test/handler/batching.ts',
     'R54: an answer of another length is an error',
   ],
+  ['lib/handler/caching.ts', 'part.branches = undefined', '', 'test/flow/cached.ts', 'P17: at a join'],
+  ['lib/handler/caching.ts', 'const passes = parted && !streams', 'const passes = false', 'test/flow/cached.ts', 'P17: an executor that streams'],
+  ['lib/handler/caching.ts', 'if (wrong !== undefined) throw', 'if (false) throw', 'test/flow/cached.ts', 'P17: an executor that adds'],
+  ['lib/handler/caching.ts', "identity === undefined ? '' : JSON.stringify(identity)", "''", 'test/flow/cached.ts', 'P17: who asks'],
+  ['lib/handler/caching.ts', 'header.parametersFor(names, all)', 'header.parameters', 'test/flow/cached.ts', 'P17: endpoint, parameters'],
+  ['lib/doc/store/answers.ts', 'if (time - found.readUIntBE(0, 6) > maxAge) return undefined', '', 'test/flow/cached.ts', 'P17: bounded by age'],
+  ['lib/doc/store/answers.ts', 'this.#drop(state, maxSize, time - maxAge)', '', 'test/flow/cached.ts', 'P17: bounded by size'],
+  [
+    'lib/doc/store/answers.ts',
+    'if (kept === undefined || !isKept(results)) return false',
+    'if (kept === undefined) return false',
+    'test/flow/cached.ts',
+    'P17: what cannot be kept',
+  ],
+  ['lib/doc/store/content.ts', "if (parent) parts.push('^')", '', 'test/flow/cached.ts', 'P17: tags count'],
   [
     'lib/handler/batch-queue.ts',
     'if (finished !== undefined) ticket.request.linger(finished)',
@@ -479,7 +563,7 @@ const MUTATIONS = [
   ],
   ['lib/flow/open-flow.ts', '    hurry()\n    if (this', '    if (this', 'test/handler/batching.ts', 'G5: close() sends what waits at once'],
   ['lib/flow/open-flow.ts', 'this.#background.scope.abort(reason)', '', 'test/graph/floating.ts', 'floating: a consumer that leaves does not stop'],
-  ['lib/flow/open-flow.ts', 'abandon?.(reason)', '', 'test/flow/flow.ts', '216: closeTimeout tells the executors of'],
+  ['lib/flow/open-flow.ts', 'keeps nobody waiting.\n      abandon?.(reason)', '', 'test/flow/flow.ts', '216: closeTimeout tells the executors of'],
   [
     'lib/flow/open-flow.ts',
     'else finished.then(() => inside.leave(visit))',
@@ -567,13 +651,7 @@ const MUTATIONS = [
     '141: the context is that of the call of post(),',
   ],
   ['lib/stream/iteration.ts', 'handing.length > 0', 'false', 'test/post/bound.ts', '203: never more than prefetch between source'],
-  [
-    'lib/handler/limits.ts',
-    'scope.aborted ? undefined : this.#tell(request, error)',
-    'this.#tell(request, error)',
-    'test/gateway/logger.ts',
-    '184: who left is no failure; what is late is a',
-  ],
+  ['lib/handler/limits.ts', 'if (scope.aborted) counts.left++\n      else {', '{', 'test/gateway/logger.ts', '184: who left is no failure; what is late is a'],
   [
     'lib/stream/wait-queue.ts',
     'this.#leave(waiter)\n        reject(reason)',
@@ -590,7 +668,7 @@ const MUTATIONS = [
   ],
   ['lib/stream/wait-queue.ts', '? newest : other', '? other : other', 'test/stream/permits.ts', '217: once time was up for some'],
   ['lib/stream/wait-queue.ts', 'line.lapsed = now()', 'line.lapsed = -Infinity', 'test/stream/permits.ts', '217: once time was up for some'],
-  ['lib/stream/permits.ts', 'this.#free <= this.#kept && ', 'false && ', 'test/stream/permits.ts', '223: some permits are kept'],
+  ['lib/stream/permits.ts', 'this.#free - weight < this.#kept && ', '(false as boolean) && ', 'test/stream/permits.ts', '223: some permits are kept'],
   ['lib/wire/context-headers.ts', '? address : JSON.stringify(identity)', '? address : undefined', 'test/gateway/fairness.ts', '223: http'],
   [
     'lib/stream/coalesce.ts',
@@ -637,7 +715,7 @@ const MUTATIONS = [
     'test/handler/replicas.ts',
     'F4: with ALL_ASYNC',
   ],
-  ['lib/handler/replicas.ts', 'if (replica.load < this.#settings.concurrency) return', 'return', 'test/handler/replicas.ts', 'F4, R22, R23: concurrency'],
+  ['lib/handler/replica.ts', 'load - lingering.count < concurrency && ', '', 'test/handler/replicas.ts', 'F4, R22, R23: concurrency'],
   ['lib/post/callbacks.ts', "await run('onAlways', () => onAlways?.(response))", '', 'test/post/callbacks.ts', 'P7'],
   ['lib/post/answers.ts', 'return resultsInOrder\n', 'return false\n', 'test/post/post.ts', 'P2: responses come'],
   ['lib/post/answers.ts', 'options.continueOnError === true || onError !== undefined', 'false', 'test/post/post.ts', 'P8: with continueOnError'],
@@ -657,68 +735,463 @@ const MUTATIONS = [
   ['lib/handler/batch-queue.ts', 'this.#weigh = weight\n', 'this.#weigh = () => 1\n', 'test/handler/batching.ts', 'F4: weight'],
   ['lib/cli/run.ts', 'resultsInOrder: inOrder,', '', 'test/cli/serve.ts', 'C1, P4'],
   ['lib/cli/run.ts', '    targetExecutor,\n    requestSize,', '    requestSize,', 'test/cli/run.ts', 'T1 whole responses'],
-  ['lib/cli/run.ts', '{ timeout, attemptTimeout, retries, maxAttempts }', '{ timeout, attemptTimeout }', 'test/cli/serve.ts', '216: sluice client'],
   [
-    'lib/cli/reach.ts',
-    '{ ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile }',
-    '{ ...flagged(reach, FLAGS), ...options, tls, token, tokenFile }',
+    'lib/cli/run.ts',
+    '{ timeout, attemptTimeout, retries, maxAttempts, retryBudget })',
+    '{ timeout, attemptTimeout })',
     'test/cli/serve.ts',
     '216: sluice client',
   ],
-  ['lib/cli/serve.ts', 'uses, usesWith, env, workspace, parallel })', 'uses, usesWith, env, workspace })', 'test/cli/serve.ts', '216: sluice executor'],
+  [
+    'lib/cli/reach.ts',
+    '{ ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }',
+    '{ ...flagged(reach, FLAGS), ...options, tls, token, tokenFile, nats: askingNats(address, reach) }',
+    'test/cli/serve.ts',
+    '216: sluice client',
+  ],
+  [
+    'lib/cli/serve.ts',
+    '{ name, uses, ...configured, workspace, parallel, ',
+    '{ name, uses, ...configured, workspace, ',
+    'test/cli/serve.ts',
+    '216: sluice executor',
+  ],
   ['lib/cli/serve.ts', '    allowedHosts,\n    tokenFile,', '    tokenFile,', 'test/cli/serve.ts', '216: sluice executor'],
+
+  // ── what is tried again, and whether an address is asked at all ──
+  [
+    'lib/stream/retry-budget.ts',
+    'Math.max(LEAST, Math.floor(this.#requestsInAll * this.#share))',
+    'LEAST + this.#share',
+    'test/stream/retry-budget.ts',
+    '224: retries are at most a tenth',
+  ],
+  ['lib/stream/retry-budget.ts', 'this.#requestsInAll -= this.#requests[at]!', '', 'test/stream/retry-budget.ts', '224: requests count for 10 s'],
+  ['lib/stream/retry-budget.ts', 'this.#retriesInAll -= this.#retries[at]!', '', 'test/stream/retry-budget.ts', '224: retries are at most a tenth'],
+  [
+    'lib/stream/retry-budget.ts',
+    'if (this.#retriesInAll >= this.#limit) {',
+    'if (false as boolean) {',
+    'test/place/external.ts',
+    '224: all requests have one budget',
+  ],
+  ['lib/handler/retry.ts', 'paid &&= unasked', 'paid = false', 'test/place/external.ts', '224: what a breaker did not let go there'],
+  [
+    'lib/handler/retry.ts',
+    'if (moving && !isBusy(error)) paid = true',
+    'if (moving) paid = true',
+    'test/place/external.ts',
+    '224: what goes to another address',
+  ],
+  [
+    'lib/handler/retry.ts',
+    'looked ? Math.max(soonest, delay) : soonest + delay',
+    'looked ? soonest : delay',
+    'test/place/external.ts',
+    '224: who said when to ask again',
+  ],
+  [
+    'lib/handler/retry.ts',
+    'if (run.limit !== undefined && wait >= run.limit.left) throw this.#late(request, this.#timeout!, failure)',
+    '',
+    'test/place/external.ts',
+    '224: who said when to ask again',
+  ],
+  [
+    'lib/handler/retry.ts',
+    'if (wait >= (request.scope.deadline?.left ?? Infinity)) throw allOf(failure, away)',
+    '',
+    'test/place/external.ts',
+    '224: nobody is asked again in the time',
+  ],
+  ['lib/stream/breaker.ts', ' && time - this.#from >= ABSENT_FOR', '', 'test/stream/breaker.ts', '224: it opens when five'],
+  ['lib/stream/breaker.ts', ' && this.#failed >= MOST * this.#answered', '', 'test/stream/breaker.ts', '224: it opens within a second'],
+  [
+    'lib/stream/breaker.ts',
+    'if (scope.aborted || isUnheard(error)) return',
+    'if (scope.aborted) return',
+    'test/stream/breaker.ts',
+    '224: what is late says nothing',
+  ],
+  ['lib/stream/breaker.ts', 'if (scope.aborted || isUnheard(error)) return', 'if (isUnheard(error)) return', 'test/stream/breaker.ts', '224: who left'],
+  ['lib/stream/breaker.ts', ' || isOwnShortage(error.cause)', '', 'test/stream/breaker.ts', '224: who has no file handle'],
+  ['lib/stream/breaker.ts', 'return isAway(error) && !isBusy(error)', 'return isAway(error)', 'test/stream/breaker.ts', '224: what is answered opens nothing'],
+  ['lib/stream/breaker.ts', 'if (this.#looking !== undefined) return this.#wait(this.#looking, scope)', '', 'test/stream/breaker.ts', '224: who looks in vain'],
+  ['lib/stream/breaker.ts', 'if (now() < this.#due) throw this.#refusal()', '', 'test/stream/breaker.ts', '224: while it is open nobody'],
+  [
+    'lib/stream/breaker.ts',
+    'const timer = setTimeout(leave, PATIENCE)',
+    'const timer = setTimeout(leave, 1e6)',
+    'test/stream/breaker.ts',
+    '224: nobody waits for a look that takes long',
+  ],
+  [
+    'lib/stream/breaker.ts',
+    "if (this.state === 'half-open') this.#open(time)\n    else if",
+    'if',
+    'test/stream/breaker.ts',
+    '224: where a connection stands and nobody answers',
+  ],
+  [
+    'lib/handler/replica.ts',
+    '(away ? AWAY + this.#absence : at < this.#busyUntil ? BUSY : 0)',
+    '(at < this.#busyUntil ? BUSY : 0)',
+    'test/place/external.ts',
+    'one elsewhere that was out of reach',
+  ],
+  [
+    'lib/handler/replica.ts',
+    'if (isBusy(error)) this.#busyUntil = end + (retryAfter(error) ?? 0)\n        else ',
+    '',
+    'test/place/external.ts',
+    '224: one elsewhere that has too much to do',
+  ],
+
+  // ── what hangs, and how a service is ──
+  [
+    'lib/handler/replica.ts',
+    'new Lingering(Math.min(settings.concurrency, MOST_LINGERING))',
+    'new Lingering(MOST_LINGERING)',
+    'test/handler/replicas.ts',
+    '219: what goes on after its time',
+  ],
+  ['lib/handler/lingering.ts', 'if (this.count >= this.most) return', '', 'test/gateway/limits.ts', '219: a second after their time is up'],
+  ['lib/handler/lingering.ts', 'if (isFreed) this.count--', '', 'test/handler/replicas.ts', '219: what goes on after its time'],
+  ['lib/handler/replica.ts', '(this.stuckSince === undefined ? 0 : STUCK)', '0', 'test/handler/replicas.ts', '219: a replica that is told to stop'],
+  [
+    'lib/handler/replica.ts',
+    'if (idle < stuckAfter) return this.#watchOut(Math.ceil(stuckAfter - idle))',
+    '',
+    'test/handler/replicas.ts',
+    '219: a replica that ends what it has',
+  ],
+  ['lib/handler/replica.ts', 'if (this.stuckSince !== undefined) this.#freed(end)', '', 'test/handler/replicas.ts', '219: a replica that is told to stop'],
+  ['lib/handler/replica.ts', '(!this.hasRoom || this.lingering.told >= MANY)', '(true as boolean)', 'test/handler/replicas.ts', '219: one call that hangs'],
+  [
+    'lib/handler/replica.ts',
+    '(!this.hasRoom || this.lingering.told >= MANY)',
+    'this.lingering.told >= MANY',
+    'test/handler/replicas.ts',
+    '219: one call that hangs',
+  ],
+  ['lib/handler/replica.ts', '(!this.hasRoom || this.lingering.told >= MANY)', '!this.hasRoom', 'test/handler/replicas.ts', '219: one call that hangs'],
+  [
+    'lib/handler/replicas.ts',
+    "pollingFor(this.#settings.polling, endpoint) === 'ALL' ? this.#replicas.some(stuck) : this.#replicas.every(stuck)",
+    'this.#replicas.every(stuck)',
+    'test/handler/replicas.ts',
+    '219: one call that hangs',
+  ],
+  ['lib/flow/health.ts', 'if (ill.length === 0) return undefined', '', 'test/flow/health.ts', '225: one endpoint'],
+  ['lib/flow/health.ts', 'afloat.has(name) || options.when !== undefined || ', 'afloat.has(name) || ', 'test/flow/health.ts', '225: requests do without'],
+  ['lib/flow/health.ts', ' || needs.every((need) => optional.has(need))', '', 'test/flow/health.ts', '225: requests do without'],
+  [
+    'lib/flow/health.ts',
+    "if (this.workers.length > 0 && this.workers.every(({ state }) => state === 'unhealthy')) return 'is unhealthy'",
+    '',
+    'test/place/thread.ts',
+    'thread: 66: one that ends',
+  ],
+  ['lib/handler/limits.ts', 'if (this.leaving) return LEAVING', '', 'test/gateway/gateway.ts', 'R135: during drainDelay'],
+  ['lib/flow/health.ts', 'if (!fresh && now() - this.#checked < FRESH) return this.#note()', '', 'test/flow/health.ts', '225: an executor that does not say'],
+  [
+    'lib/flow/health.ts',
+    'await Promise.race([Promise.all(asked), late])',
+    'await Promise.all(asked)',
+    'test/flow/health.ts',
+    '225: an executor that does not say',
+  ],
+  ['lib/flow/health.ts', 'if (ready) {', 'if (true as boolean) {', 'test/flow/health.ts', '225: an executor that does not say'],
+  ['lib/handler/replica.ts', 'addresses && address !== undefined', 'address !== undefined', 'test/gateway/health.ts', '225: /status says what is under way'],
+  [
+    'lib/base/incidents.ts',
+    'again ? Math.min(2 * this.#span, MOST) : QUIET',
+    '(again as boolean) || QUIET ? QUIET : MOST',
+    'test/base/incidents.ts',
+    '225: what comes and goes',
+  ],
+  [
+    'lib/base/incidents.ts',
+    'else this.#omitted++\n      this.#last = record',
+    'else this.#omitted++\n      this.#last ??= record',
+    'test/base/incidents.ts',
+    '225: what comes and goes',
+  ],
+  [
+    'lib/base/incidents.ts',
+    "event.slice(0, event.indexOf('.')), executor, replica, address]",
+    "event.slice(0, event.indexOf('.')), executor]",
+    'test/base/incidents.ts',
+    '225: each subject',
+  ],
+  ['lib/base/incidents.ts', "publish('incident', () => record)", '', 'test/base/incidents.ts', '225: tools hear of each'],
+  ['lib/base/incidents.ts', 'const rest = this.#last + this.quiet - now()', 'const rest = 0', 'test/base/incidents.ts', '225: a spell begins'],
+  ['lib/flow/open-flow.ts', 'nextTurn(() => request.scope.abort(reason))', '', 'test/gateway/sharing.ts', '218: grpc: an executor hears'],
+  ['lib/handler/limits.ts', 'if (this.#cut !== undefined) throw this.#cut', '', 'test/gateway/limits.ts', '220: who waits in line'],
+
+  // ── how much is inside, and who shares what ──
+  [
+    'lib/stream/byte-budget.ts',
+    'if (bytes <= SMALL && small.take(this.tenant, bytes)) {',
+    'if (false as boolean) {',
+    'test/stream/byte-budget.ts',
+    '222: what is small',
+  ],
+  ['lib/stream/byte-budget.ts', 'moving.filter((hold) => hold.bytes > FEW)', 'moving', 'test/stream/byte-budget.ts', '222: what is small'],
+  ['lib/stream/byte-budget.ts', ' && 2 * paused >= this.inside', '', 'test/stream/byte-budget.ts', '222: where most of what is inside'],
+  ['lib/stream/byte-budget.ts', 'if (room !== undefined) this.#stepLater()', '', 'test/stream/byte-budget.ts', '222: where answers that are large'],
+  [
+    'lib/stream/byte-budget.ts',
+    'if (this.isOwed) this.parts.owed.give(',
+    'if (false as boolean) this.parts.owed.give(',
+    'test/stream/byte-budget.property.ts',
+    '222: whatever comes',
+  ],
+  ['lib/stream/byte-budget.ts', 'if (this.waiting === 0 && !this.isSpent) return', '', 'test/stream/byte-budget.ts', '222: when bytes are wanted'],
+  [
+    'lib/stream/byte-budget.ts',
+    'this.#since = now()\n      // Who asked has left meanwhile.\n      if (this.#users === 0) this.#settle()',
+    'this.#since = now()',
+    'test/stream/byte-budget.ts',
+    '222: who leaves while it waits',
+  ],
+  [
+    'lib/stream/byte-budget.ts',
+    'if (more > 0 && !this.parts.permits.more(this.tenant, more, this.#bytes)) {',
+    'this.parts.permits.overdraw(this.tenant, more)\n    if (false as boolean) {',
+    'test/stream/byte-budget.ts',
+    '222: half a message',
+  ],
+  [
+    'lib/stream/byte-budget.ts',
+    'const room = hold.expect(scope, Math.min(this.#base, Math.ceil(MADE * expected)))',
+    'const room = undefined',
+    'test/stream/byte-budget.ts',
+    '222: of answers that are large',
+  ],
+  [
+    'lib/stream/byte-budget.ts',
+    'return this.#waitFor(permits, scope, bytes, got, patience, true)',
+    'return this.#waitFor(permits, scope, bytes, got, 10 * patience, true)',
+    'test/stream/byte-budget.ts',
+    '222: what has waited for room is refused',
+  ],
+  [
+    'lib/stream/permits.ts',
+    'return this.#free < Math.min(weight, this.#count - this.#kept)',
+    'return this.#free < weight',
+    'test/stream/byte-budget.ts',
+    '222: what is larger than all',
+  ],
+  ['lib/stream/permits.ts', 'return (now() - this.#blocked) % (2 * PASSING) >= PASSING', 'return false', 'test/stream/byte-budget.ts', '222: who wants much'],
+  [
+    'lib/handler/limits.ts',
+    'return bytes.isOwed && !isSome ? bytes.room(scope, tenant).then(() => this.#take(request)) : this.#take(request)',
+    'return this.#take(request)',
+    'test/gateway/limits.ts',
+    '222: while answers hold',
+  ],
+  ['lib/stream/adaptive-limit.ts', 'this.#free * 5 < this.#ended', '(true as boolean)', 'test/stream/adaptive-limit.ts', 'few that come by chance'],
+  [
+    'lib/stream/adaptive-limit.ts',
+    'Math.min(AdaptiveLimit.MOST, Math.ceil(this.#settled * this.#up))',
+    'Math.min(2 * AdaptiveLimit.MOST, Math.ceil(this.#settled * this.#up))',
+    'test/stream/adaptive-limit.ts',
+    'it stays',
+  ],
+  ['lib/stream/adaptive-limit.ts', 'Math.max(AdaptiveLimit.LEAST, Math.min(', 'Math.max(1, Math.min(', 'test/stream/adaptive-limit.ts', 'it stays'],
+  [
+    'lib/wire/revocable.ts',
+    "scope.abort(new DOMException('The client does not want it any more', 'AbortError'))",
+    '',
+    'test/wire/sharing.ts',
+    '223: who is taken back',
+  ],
+  [
+    'lib/wire/revocable.ts',
+    'if (before !== undefined && turn < before) return takenBack',
+    'if (before !== undefined) return takenBack',
+    'test/wire/sharing.ts',
+    '223: a request is not taken back',
+  ],
+  ['lib/wire/sharing.ts', 'else if (part.inside.size >= most) {', 'else if (false as boolean) {', 'test/wire/sharing.ts', '223: each post has its part'],
+  ['lib/wire/sharing.ts', 'return this.#bytes >= SHARED_BYTES || this.old', 'return this.old', 'test/wire/sharing.ts', '223: new posts come onto'],
+  ['lib/wire/sharing.ts', 'return now() >= this.#until', 'return false', 'test/wire/sharing.ts', '223: new posts come onto'],
+
+  // ── workers that die ──
+  [
+    'lib/place/supervisor.ts',
+    'this.#closing || pending.parted || met >=',
+    'this.#closing || met >=',
+    'test/place/thread.ts',
+    'thread: what handed on partial answers',
+  ],
+  ['lib/place/supervisor.ts', ' || met >= this.#settings.maxDeaths', '', 'test/place/thread.ts', 'thread: 67'],
+  [
+    'lib/place/supervisor.ts',
+    'if (met > 0 && worker.calls.size > 0 && (isLast || !this.#onlyLong(worker))) return',
+    '',
+    'test/place/thread.ts',
+    'thread: 64, 67',
+  ],
+  ['lib/place/supervisor.ts', 'if (isToBlame) for (const one of all) one.culprit ??= request.whole', '', 'test/place/thread.ts', 'thread: 64, 67'],
+  ['lib/place/supervisor.ts', 'this.#answered ? 0 : this.#barren + 1', '0', 'test/place/thread.ts', 'thread: 66: one that ends'],
+  [
+    'lib/place/framed-worker.ts',
+    'this.#out.push(jsonFrame(FRAME.abort, writeError(reason), call))',
+    '',
+    'test/place/thread.ts',
+    'thread: an abort and a break',
+  ],
+  ['lib/place/supervisor.ts', 'if (this.#queue.length === 0) this.#again.unref?.()', '', 'test/place/thread.ts', 'thread: a Flow that nobody closes'],
+  [
+    'lib/place/framed-worker.ts',
+    'sent.parts.then(() => this.#settle(sent, own))',
+    'this.#settle(sent, own)',
+    'test/place/thread.ts',
+    'thread: a consumer that takes no pieces',
+  ],
+  ['lib/place/watchdog.ts', 'if (late > every) return\n', '', 'test/place/watchdog.ts', 'places: a machine that is short'],
+  ['lib/place/watchdog.ts', ' || Atomics.load(pulse, REQUESTS) === 0', '', 'test/place/watchdog.ts', 'places: who turns now and then'],
+  ['lib/place/watchdog.ts', 'if (process.ppid !== parent) gone()', '', 'test/place/process.ts', 'process: 68'],
+
+  // ── notebooks ──
+  ['lib/notebook/table.ts', 'at < Math.min(length, ROWS)', 'at < length', 'test/notebook/display.ts', 'T3: a table has the first ten'],
+  ['lib/notebook/table.ts', "inMarkup(column.text(row) ?? '')", "column.text(row) ?? ''", 'test/notebook/display.ts', 'T3: a table has the first ten'],
+  ['lib/post/progress-output.ts', 'notebookOutput() ?? ', '', 'test/notebook/display.ts', 'T3: progress is one display'],
+  ['lib/doc/from/json.ts', 'throw new Wrong(start + at)', 'throw new Wrong(start)', 'test/doc/from.ts', 'D4: the column of nope'],
+
+  // ── jobs that go on, and documents on disk ──
+  ['lib/post/checkpoint-file.ts', "if (typeof leave === 'string')", 'if (false)', 'test/post/checkpoint.ts', 'P15: two jobs on one checkpoint'],
+  ['lib/base/lock.ts', 'await rm(path, { force: true })', '', 'test/post/checkpoint.ts', 'P15: two jobs on one checkpoint'],
+  ['lib/post/checkpoint.ts', '...Array.from(sampled, (place) => place + 1)', '0', 'test/post/checkpoint.ts', 'P15: another source'],
+  ['lib/doc/memmap.ts', 'this.#closed = true', '', 'test/doc/memmap.ts', 'D3: after close()'],
+  ['lib/doc/store/folder.ts', 'checkFolder(fs, given, ours, kind)', '', 'test/doc/memmap.ts', 'D3: a folder with files of somebody else'],
+  ['lib/post/checkpoint.ts', 'if (error === undefined) for (', 'for (', 'test/post/checkpoint.ts', 'P15: requests that failed'],
+  ['lib/post/checkpoint.ts', 'this.#noted < asked - this.#ahead', 'this.#noted < asked - 1', 'test/post/checkpoint.ts', 'P15: who asks ahead'],
+  ['lib/post/checkpoint.ts', 'if (settling === undefined) return', 'if (true) return', 'test/post/checkpoint.ts', 'P15: a process that is killed'],
+  ['lib/post/checkpoint.ts', 'this.#checkLength(this.#position)', '', 'test/post/checkpoint.ts', 'P15: another source'],
+  [
+    'lib/post/checkpoint-file.ts',
+    'if (record.readUInt32LE(12) !== hash(record.subarray(0, 12))) continue',
+    '',
+    'test/post/checkpoint.ts',
+    'P15: a file that was cut off',
+  ],
+  [
+    'lib/post/checkpoint-file.ts',
+    'if (before !== undefined) throw this.changed(',
+    'if (false as boolean) throw this.changed(',
+    'test/post/checkpoint.ts',
+    'P15: another source',
+  ],
+  ['lib/post/checkpoint-file.ts', 'if (this.#written > LONG) await this.#writeAnew()', '', 'test/post/checkpoint.ts', 'P15: a file that got long'],
+  [
+    'lib/post/intervals.ts',
+    'while (from > 0 && ends[from - 1]! >= start) from--',
+    'while (from > 0 && ends[from - 1]! > start) from--',
+    'test/post/checkpoint.ts',
+    'P15: positions as intervals',
+  ],
+  [
+    'lib/doc/store/store.ts',
+    'if (current === undefined || !before.equals(current))',
+    'if (current === undefined)',
+    'test/doc/memmap.ts',
+    'D3: of two who edit',
+  ],
+  ['lib/doc/store/store.ts', 'if (state.moved > 0) return state.moved', '', 'test/doc/memmap.ts', 'D3: when another process prunes'],
+  [
+    'lib/doc/store/store.ts',
+    'if (state.holes !== this.#holes) this.#readHoles(state)\n      nextTurn',
+    'nextTurn',
+    'test/doc/memmap.ts',
+    'D3: what others deleted',
+  ],
+  ['lib/doc/store/store.ts', 'if (size > WINDOW_BYTES) break', '', 'test/doc/memmap.ts', 'D3: a million keys'],
+  ['lib/doc/store/store.ts', 'if (--this.users > 0) return', '', 'test/doc/memmap.ts', 'D3: one path is one store'],
+  ['lib/doc/store/store.ts', 'while (this.#synced < until) await this.#sync()', 'void until', 'test/doc/memmap.ts', 'D3: flush()'],
+  ['lib/doc/store/store.ts', 'this.#holes = -1\n      settle', 'settle', 'test/doc/memmap.ts', 'D3: what others deleted'],
+  ['lib/doc/store/view.ts', 'return Object.freeze(value)', 'return value', 'test/doc/memmap.ts', 'D3: a view cannot be changed'],
+  ['lib/doc/memmap.ts', 'discard: () => void (over = true)', 'discard: () => {}', 'test/doc/memmap.ts', 'D3: an edit is written'],
+  [
+    'lib/doc/memmap.ts',
+    "if ((error as { code?: string }).code !== 'ERR_STORE_CONFLICT' || tries === TRIES) throw error",
+    'throw error',
+    'test/doc/memmap.ts',
+    'D3: of two who edit',
+  ],
+  ['lib/doc/memmap.ts', 'this.#to = to\n', 'this.#to = Infinity\n', 'test/doc/memmap.ts', 'D3: what is iterated'],
+  [
+    'lib/doc/memmap.ts',
+    'this.#views ? records.view(start, end) : records.free(start, end)',
+    'records.view(start, end)',
+    'test/doc/list.ts',
+    'D3: on disk, it is an input of post()',
+  ],
 ]
 
 /** Milliseconds for a suite: what was broken may hang. */
 const TIME = 120_000 * Number(process.env.TEST_PATIENCE ?? 1)
 
-const wanted = process.argv.slice(2)
-const chosen = MUTATIONS.filter((mutation) => wanted.length === 0 || wanted.some((part) => mutation.some((text) => text.includes(part))))
-const copy = mkdtempSync(join(tmpdir(), 'sluice-mutations-'))
-process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
-for (const name of ['lib', 'test', 'package.json', 'tsconfig.json']) cpSync(name, join(copy, name), { recursive: true })
-for (const name of ['node_modules', 'dist', 'docs', 'examples', 'README.md']) symlinkSync(join(process.cwd(), name), join(copy, name))
-
-let running
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => {
-    running?.kill('SIGKILL')
-    process.exit(130)
-  })
-
-/** The names of the tests of a suite that fail, and whether all of it was well. */
-async function run(suite) {
+/** Runs a suite of a copy of the project. @returns the names of its tests that fail, and whether all of it was well */
+async function run(copy, suite) {
   const env = { ...process.env, FORCE_COLOR: '0' }
-  running = spawn(process.execPath, ['--import', 'tsx', suite], { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'], env })
+  // A group of its own: a suite that does not end may have begun processes, which would outlive it.
+  const child = spawn(process.execPath, ['--import', 'tsx', suite], { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'], env, detached: true })
+  const kill = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // All of it has ended.
+    }
+  }
+  process.on('exit', kill)
   let output = ''
-  for (const stream of [running.stdout, running.stderr]) stream.on('data', (data) => (output += data))
-  const timer = setTimeout(() => running.kill('SIGKILL'), TIME)
-  const code = await new Promise((resolve) => running.on('close', resolve))
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data))
+  const timer = setTimeout(kill, TIME)
+  const code = await new Promise((resolve) => child.on('close', resolve))
   clearTimeout(timer)
+  kill()
+  process.off('exit', kill)
   const failed = [...output.matchAll(/^\s+FAIL {2}"(.*)"$/gm)].map(([, name]) => name)
   return { failed, ok: code === 0 && failed.length === 0 && /Total:\s+[1-9]/.test(output) }
 }
 
-async function outcomeOf([file, line, other, suite, test]) {
+async function outcomeOf(copy, [file, line, other, suite, test]) {
   const path = join(copy, file)
   const text = readFileSync(path, 'utf8')
   const parts = text.split(line)
   if (parts.length !== 2) return 'not there once'
   writeFileSync(path, parts.join(other))
-  const { failed, ok } = await run(suite)
+  const { failed, ok } = await run(copy, suite)
   writeFileSync(path, text)
   if (ok) return 'not noticed'
   return failed.some((name) => name.startsWith(test)) ? 'noticed' : `only by others: ${failed.join(' · ') || 'a suite that did not end'}`
 }
 
-const unnoticed = []
-for (const [at, mutation] of chosen.entries()) {
-  const [file, line, other] = mutation.map((text) => text.trim().replace(/\s+/g, ' '))
-  const label = `${file}: ${line} → ${other || 'nothing'}`
-  const outcome = await outcomeOf(mutation)
-  if (outcome !== 'noticed') unnoticed.push(`${label}\n      ${outcome}`)
-  console.log(`${at + 1}/${chosen.length} ${label}\n    ${outcome}`)
+/** @param wanted parts of paths, of lines and of tests, and numbers; all, where there is none */
+async function main(wanted) {
+  const isWanted = (mutation, at) =>
+    wanted.length === 0 || wanted.some((part) => part === `${at + 1}` || (!/^\d+$/.test(part) && mutation.some((text) => text.includes(part))))
+  /** Each with its number. */
+  const chosen = [...MUTATIONS.entries()].filter(([at, mutation]) => isWanted(mutation, at))
+  const copy = mkdtempSync(join(tmpdir(), 'sluice-mutations-'))
+  process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130))
+  for (const name of ['lib', 'test', 'package.json', 'tsconfig.json']) cpSync(name, join(copy, name), { recursive: true })
+  for (const name of ['node_modules', 'dist', 'docs', 'examples', 'README.md']) symlinkSync(join(process.cwd(), name), join(copy, name))
+  const unnoticed = []
+  for (const [at, mutation] of chosen) {
+    const [file, line, other] = mutation.map((text) => text.trim().replace(/\s+/g, ' '))
+    const label = `${file}: ${line} → ${other || 'nothing'}`
+    const outcome = await outcomeOf(copy, mutation)
+    if (outcome !== 'noticed') unnoticed.push(`${at + 1} ${label}\n      ${outcome}`)
+    console.log(`${at + 1}/${MUTATIONS.length} ${label}\n    ${outcome}`)
+  }
+  console.log(`\n${chosen.length - unnoticed.length} noticed, ${unnoticed.length} unnoticed`)
+  for (const label of unnoticed) console.log(`  ${label}`)
+  process.exitCode = unnoticed.length === 0 && chosen.length > 0 ? 0 : 1
 }
-console.log(`\n${chosen.length - unnoticed.length} noticed, ${unnoticed.length} unnoticed`)
-for (const label of unnoticed) console.log(`  ${label}`)
-process.exitCode = unnoticed.length === 0 && chosen.length > 0 ? 0 : 1
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))

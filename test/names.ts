@@ -6,7 +6,7 @@ import { build, type Plugin } from 'esbuild'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
-const ENTRIES = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index']
+const ENTRIES = ['index', 'client/index', 'gateway/index', 'doc/index', 'stream/index', 'wire/graphql/index', 'telemetry/index', 'notebook/index']
 
 const isClass = (value: unknown): value is new (...all: any[]) => object => typeof value === 'function' && /^class\b/.test(String(value))
 

@@ -39,7 +39,27 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npm install && npm test\n', 'runs this very test'],
   ['lib/\n', 'a map of folders, which test/house.ts holds'],
   ['source ──►', 'a picture of what bounds what, which test/executor/each.ts and test/post/post.ts hold'],
+  ['Bun.serve({', 'needs Bun and Deno; test/gateway/elsewhere.ts runs both, there'],
+  ['node test/run.mjs --runtime', 'fetches runtimes; CI runs them'],
+  ["import { Flow } from 'sluice'\nimport { display }", 'needs a notebook, which test/kernels has'],
   ['POST /post\n', 'a request and its answer with parts left out; test/wire/http holds the envelope'],
+  ['openssl rand -base64 32 > token\n', 'serves beyond this machine, with a certificate of its own; test/daemon runs the command'],
+  ['$ sluice daemon status', 'a command with its output, which test/daemon holds'],
+  ['npm install @nats-io/transport-node', 'needs a server of NATS; test/wire/nats runs the command'],
+  ['mkdir hello', 'makes a folder, and a package in it'],
+  ['npm install ../sluice/', 'installs the package, which .ci/package.mjs does'],
+  ['npm run bench', 'measures for minutes'],
+  ['// hono.js\n', 'needs Hono, which is not installed here'],
+  ['// express.js\n', 'needs Express, which is not installed here'],
+  ['// fastify.js\n', 'needs Fastify, which is not installed here'],
+  ['// bun.js\n', 'needs Bun, on which .ci/package.mjs tries the package'],
+  ['// deno.js\n', 'needs Deno, on which .ci/package.mjs tries the package'],
+  ['                 ┌', 'a picture'],
+  ['docker build -t registry', 'needs an engine and a registry'],
+  ['npx sluice export compose', 'needs an engine; test/cli/export runs the command'],
+  ['kubectl create namespace', 'needs a cluster; test/cli/export runs the command, and .ci/manifests.mjs checks what it writes'],
+  ['FROM node:22-slim\n', 'needs an engine and a registry; test/engine builds images as it does'],
+  ['2026-11-29T03:12:07.412Z warn overload', 'lines of a log, which test/base/incidents.ts holds'],
 ]
 
 /** What stands beside the files of the blocks. */
@@ -51,18 +71,30 @@ const BESIDE: Readonly<Record<string, string>> = {
     }`,
   'store/config.yml': 'jtype: Store\nmodules: ./store.js\n',
   'store/store.js': "import { Executor } from 'sluice'\nexport class Store extends Executor {}",
+  'parser.js':
+    "import { Executor } from 'sluice'\nexport class Parser extends Executor { static requests = { '/': 'parse' }\nparse({ docs }) { for (const doc of docs) doc.text = doc.text.toUpperCase() } }",
+  'ocr.js': "import { Executor } from 'sluice'\nexport class Ocr extends Executor { static requests = { '/': 'read' }\nread() {} }",
   'documents.ndjson': '{"text":"Hello World"}\n{"text":"a b"}\n',
 }
 
-/** The Flow that a file of blocks is about: its first block of YAML. */
-const flowOf = (file: string): string => blocks.find((block) => block.file === file && block.language === 'yaml' && block.code.includes('jtype: Flow'))!.code
+/** The Flow that a file of blocks is about: its first block of YAML, or that of the page about serving. */
+const flowOf = (file: string): string =>
+  [file, 'docs/serving.md']
+    .map((file) => blocks.find((block) => block.file === file && block.language === 'yaml' && block.code.includes('jtype: Flow'))?.code)
+    .find(Boolean)!
+
+/** The name that a block says its file has: `// server.mjs: how to run it`. */
+const nameOf = ({ code }: Block): string | undefined => /^(?:\/\/|#) ([\w-]+\.\w+)(?=[\n:])/.exec(code)?.[1]
 
 let folders = 0
 function folderFor(file: string): string {
   const home = `${folder}/${folders++}`
-  for (const [name, content] of Object.entries({ ...BESIDE, ...(/README|yaml\.md/.test(file) ? { 'flow.yml': flowOf(file) } : {}) })) {
+  const named = blocks.filter((block) => block.file === file && /^(js|yaml)$/.test(block.language)).flatMap((block) => [[nameOf(block), block.code]])
+  for (const [name, content] of [...Object.entries({ ...BESIDE, 'flow.yml': flowOf(file) }), ...named]) {
+    // The folder of a store is its own: what lies there is for the page that names it.
+    if (name === undefined || (name.startsWith('store/') && !file.includes('yaml'))) continue
     mkdirSync(dirname(`${home}/${name}`), { recursive: true })
-    writeFileSync(`${home}/${name}`, content)
+    writeFileSync(`${home}/${name}`, content!)
   }
   return home
 }
@@ -75,8 +107,32 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** What a page serves in a block called server.mjs, at a port that is free, for as long as `work` takes: that gets the block with this port. */
+async function beside(block: Block, work: (code: string, home: string) => Promise<string>): Promise<string> {
+  const server = blocks.find((other) => other.file === block.file && nameOf(other) === 'server.mjs')!
+  const home = folderFor(block.file)
+  const port = String(await freePort())
+  const at = (code: string): string => code.replaceAll('8080', port)
+  writeFileSync(`${home}/server.mjs`, at(server.code))
+  const child = spawn(process.execPath, ['server.mjs'], { cwd: home, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise<number | null>((end) => child.once('close', end))
+  try {
+    await Promise.race([new Promise((ready) => child.stdout.once('data', ready)), ended.then(() => assert.unreachable('the server ended'))])
+    return await work(at(block.code), home)
+  } finally {
+    child.kill('SIGTERM')
+    // Nothing where it came before it was waited for.
+    assert.ok([0, null].includes(await ended))
+  }
+}
+
 /** Runs commands one after the other: those that serve stay until the others are done. */
-async function shell({ file, code }: Block): Promise<void> {
+async function shell(block: Block): Promise<void> {
+  const { file, code } = block
+  if (code.startsWith('curl ')) {
+    const said = await beside(block, async (code) => (await run('bash', ['-c', code], { timeout: TIME })).stdout)
+    return assert.match(said, '"data":[{"id":')
+  }
   const home = folderFor(file)
   const ports = new Map<string, number>()
   const serving: ChildProcess[] = []
@@ -108,12 +164,54 @@ async function shell({ file, code }: Block): Promise<void> {
   }
 }
 
+const plain = async ({ language, code }: Block): Promise<string> =>
+  language === 'js' ? code : (await transform(code, { loader: 'ts', target: 'es2022' })).code
+
+const asksServer = (block: Block): boolean =>
+  nameOf(block) !== 'server.mjs' && block.code.includes(':8080') && blocks.some((other) => other.file === block.file && nameOf(other) === 'server.mjs')
+
+/** Whether a block runs among those of its page. */
+const isModule = (block: Block): boolean =>
+  /^[jt]s$/.test(block.language) && nameOf(block) !== 'server.mjs' && !asksServer(block) && !NOT_RUN.some(([start]) => block.code.startsWith(start))
+
+/** What the modules of a page wrote, each in a folder of its own, all in one process that has to end by itself. */
+const pages = new Map<string, Promise<ReadonlyMap<Block, string>>>()
+
+async function pageOf(file: string): Promise<ReadonlyMap<Block, string>> {
+  const modules = blocks.filter((block) => block.file === file && isModule(block))
+  const homes = modules.map(() => resolve(folderFor(file)))
+  for (const [at, block] of modules.entries()) writeFileSync(`${homes[at]}/block.mjs`, await plain(block))
+  const mark = `---- ${crypto.randomUUID()} `
+  const script = `for (const home of ${JSON.stringify(homes)}) {
+    process.chdir(home)
+    try { await import(require('node:url').pathToFileURL(home + '/block.mjs').href); console.log(${JSON.stringify(mark)}) }
+    catch (error) { console.log(${JSON.stringify(`${mark}failed: `)} + (error?.stack ?? error)) }
+  }`
+  const main = `${folder}/${folders++}.mjs`
+  writeFileSync(main, `import { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)\n${script}`)
+  const { stdout } = await run(process.execPath, [main], { timeout: 3 * TIME }).catch((error) => ({ stdout: `${error.stdout}\n${error}\n${error.stderr}` }))
+  const said = stdout.split(mark)
+  // What a module failed at stands behind its mark, before what the next one wrote.
+  return new Map(
+    modules.map((block, at) => [block, at + 1 < said.length ? (/^failed: /.test(said[at + 1]!) ? said[at + 1]! : said[at]!) : `failed: ${said.at(-1)}`]),
+  )
+}
+
 /** Runs a module, its types taken away. What a comment behind console.log promises must be printed. */
-async function module({ file, language, code }: Block): Promise<void> {
-  const home = folderFor(file)
-  const plain = language === 'js' ? code : (await transform(code, { loader: 'ts', target: 'es2022' })).code
-  writeFileSync(`${home}/block.mjs`, plain)
-  const { stdout } = await run(process.execPath, ['block.mjs'], { cwd: home, timeout: TIME })
+async function module(block: Block): Promise<void> {
+  const { file, code } = block
+  if (nameOf(block) === 'server.mjs') return void (await beside(block, async () => ''))
+  let stdout: string
+  if (asksServer(block))
+    stdout = await beside(block, async (code, home) => {
+      writeFileSync(`${home}/block.mjs`, await plain({ ...block, code }))
+      return (await run(process.execPath, ['block.mjs'], { cwd: home, timeout: TIME })).stdout
+    })
+  else {
+    if (!pages.has(file)) pages.set(file, pageOf(file))
+    stdout = (await pages.get(file)!).get(block)!
+    assert.not.ok(/^failed: /.test(stdout), stdout)
+  }
   for (const [, promised] of code.matchAll(/console\.log\(.*\) \/\/ (.+)$/gm)) {
     const flat = (text: string): string => text.replace(/\s+/g, '')
     assert.ok(flat(stdout).includes(flat(promised!)), `expected ${promised} in:\n${stdout}`)
@@ -131,9 +229,9 @@ async function yaml({ file, code }: Block): Promise<void> {
     await Flow.loadConfig(`${home}/block.yml`, options)
     return
   }
-  const isFlow = code.startsWith('jtype: Flow')
+  const isFlow = /^(# .*\n)?jtype: Flow/.test(code)
   writeFileSync(`${home}/block.yml`, code)
-  if (!isFlow) writeFileSync(`${home}/flow.yml`, 'jtype: Flow\nexecutors:\n  - uses: block.yml\n')
+  if (!isFlow) writeFileSync(`${home}/flow.yml`, 'jtype: Flow\nwith: { unknown_endpoint: pass }\nexecutors:\n  - uses: block.yml\n')
   const flow = await Flow.loadConfig(`${home}/${isFlow ? 'block' : 'flow'}.yml`, options)
   await flow.open({ serve: false })
   // As many as a batch of the docs wants: one alone would wait for others for 10 s.
@@ -165,7 +263,10 @@ test('the README and the docs have their blocks, and each that is not run is the
     )
 })
 
-const RUN: Readonly<Record<string, (block: Block) => unknown>> = { ts: module, js: module, sh: shell, yaml, graphql }
+/** Jina's own examples, beside what they are here. */
+const python = ({ file }: Block): void => assert.is(file, 'docs/jina.md')
+
+const RUN: Readonly<Record<string, (block: Block) => unknown>> = { ts: module, js: module, sh: shell, yaml, graphql, python }
 
 for (const block of blocks) {
   const { file, line, language, code } = block

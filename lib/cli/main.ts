@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { daemonCommand } from './daemon.js'
+import { exportCommand } from './export.js'
 import { pingCommand } from './ping.js'
 import { clientCommand, runCommand } from './run.js'
 import { executorCommand, flowCommand } from './serve.js'
@@ -13,6 +15,8 @@ const program = new Command('sluice')
   .version(version, '-v, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .helpCommand(false)
+  // What stands behind a command is for that one: `daemon` and `daemon status` have options of one name.
+  .enablePositionalOptions()
   .showSuggestionAfterError()
   .configureOutput({ outputError: (text, write) => write(`sluice: ${text.replace(/^error: /, '')}`) })
   .exitOverride()
@@ -20,9 +24,11 @@ const program = new Command('sluice')
   .addCommand(runCommand())
   .addCommand(flowCommand())
   .addCommand(executorCommand())
+  .addCommand(daemonCommand())
+  .addCommand(exportCommand())
   .addCommand(clientCommand())
   .addCommand(pingCommand())
-for (const command of program.commands) command.copyInheritedSettings(program)
+for (const command of program.commands) for (const one of [command, ...command.commands]) one.copyInheritedSettings(program)
 
 // Whoever reads the messages may leave early; the job goes on.
 process.stderr.on('error', () => {})

@@ -13,10 +13,11 @@ export abstract class Output {
    * regular file (a pipe, a device) is written straight.
    *
    * @param file a path, or `-` for stdout
+   * @param append whether it is written straight behind what is there. A line that was cut off when its writer was killed goes.
    * @throws SluiceError (`ERR_OUTPUT`) when it cannot be written
    */
-  static async open(file: string): Promise<Output> {
-    return file === '-' ? new Stdout() : await ToFile.open(file)
+  static async open(file: string, append = false): Promise<Output> {
+    return file === '-' ? new Stdout() : await ToFile.open(file, append)
   }
 
   /**
@@ -90,10 +91,14 @@ class ToFile extends Output {
     super()
   }
 
-  static override async open(file: string): Promise<ToFile> {
+  static override async open(file: string, append: boolean): Promise<ToFile> {
     try {
       const before = await stat(file).catch(() => undefined)
       if (before !== undefined && !before.isFile()) return new ToFile(file, await open(file, 'w'), undefined)
+      if (append) {
+        if (before !== undefined) await cutLine(file, before.size)
+        return new ToFile(file, await open(file, 'a'), undefined)
+      }
       // A link stays a link.
       const to = before === undefined ? file : await realpath(file)
       const from = `${to}.${process.pid}.partial`
@@ -141,5 +146,23 @@ class ToFile extends Output {
     if (this.renamed === undefined || !this.#empty) return this.renamed?.from
     await rm(this.renamed.from, { force: true })
     return undefined
+  }
+}
+
+/** What is behind the last whole line goes. */
+async function cutLine(file: string, size: number): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    const block = Buffer.alloc(64 * 1024)
+    for (let end = size; end > 0; ) {
+      const start = Math.max(0, end - block.length)
+      const { bytesRead } = await handle.read(block, 0, end - start, start)
+      const at = block.subarray(0, bytesRead).lastIndexOf(10)
+      if (start + at + 1 === size) return
+      if (at >= 0 || start === 0) return void (await handle.truncate(start + at + 1))
+      end = start
+    }
+  } finally {
+    await handle.close()
   }
 }

@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from '../client/client.js'
 import { REMOTE_KEYS } from '../config/remote-keys.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
 import { type Flags, flagged, withFlags } from './flags.js'
+import { askingNats, type NatsFlags, natsOptions, queueOptions } from './nats.js'
 import { asUsage, header, tokens, Usage } from './usage.js'
 
 const FLAGS = {
@@ -11,6 +12,7 @@ const FLAGS = {
   maxMessageBytes: 'n',
   docarray: 'version',
   unary: '',
+  breaker: 'on|off',
   connectTimeout: 'ms',
   keepalive: 'ms',
 } as const satisfies Flags
@@ -18,7 +20,7 @@ const FLAGS = {
 type Far = Pick<RemoteOptions, keyof typeof FLAGS>
 
 /** How a server is reached. */
-export interface Reach extends Far {
+export interface Reach extends Far, NatsFlags {
   header?: Record<string, string>
   tlsCa?: string
   tlsKey?: string
@@ -28,12 +30,15 @@ export interface Reach extends Far {
 
 export function reaching(command: Command): Command {
   const told = tokens(command, 'the file of the token to bring (default: the token in SLUICE_TOKEN, or none)')
-    .argument('<address>', 'scheme, host and port: grpc://127.0.0.1:51000, http://… or ws://…; with TLS grpcs://, https:// or wss://')
+    .argument(
+      '<address>',
+      'scheme, host and port: grpc://127.0.0.1:51000, http://…, ws://… or nats://…/<executor>; with TLS grpcs://, https://, wss:// or natss://',
+    )
     .option('--header <name=value>', 'a header, or gRPC metadata, such as a token; as often as needed', header)
     .option('--tls-ca <file>', "whom to trust, as PEM (default: the platform's authorities)")
     .option('--tls-key <file>', 'a key, as PEM, to show who asks, to servers that want to know')
     .option('--tls-cert <file>', 'its certificate, as PEM')
-  return withFlags(told, FLAGS, REMOTE_KEYS)
+  return withFlags(queueOptions(natsOptions(told)), FLAGS, REMOTE_KEYS)
 }
 
 /** @throws Usage for what is no address; ConfigError for files that cannot be read */
@@ -48,7 +53,7 @@ export async function clientOf(
   const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')
   const token = tokenFile === undefined && !shown ? ofEnvironment() : undefined
-  return asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile }))
+  return asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }))
 }
 
 /** The first of them: a server may know several. */

@@ -2,14 +2,17 @@ import { fstatSync, type Stats, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { type Coded, DocumentError, ExecutorError } from '../base/errors.js'
 import type { ClientOptions } from '../client/client.js'
+import { REMOTE_KEYS } from '../config/remote-keys.js'
 import type { Document } from '../doc/document.js'
 import { documentJson, jsonOf, unwritable } from '../doc/json-value.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
 import type { Flow } from '../flow/flow.js'
+import type { Runtime } from '../flow/options.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../post/options.js'
 import { Failure } from '../request/failure.js'
 import type { Response } from '../request/response.js'
-import { FLOW_FILE, flowOf } from './flow-file.js'
+import { type Flags, withFlags } from './flags.js'
+import { cacheOption, FLOW_FILE, flowOf, runtimeOption } from './flow-file.js'
 import { FORMATS, type Format, formatByName, Input } from './input.js'
 import { Output } from './output.js'
 import { clientOf, type Reach, reaching } from './reach.js'
@@ -31,11 +34,16 @@ interface StreamOptions {
   continueOnError?: true
   failures?: string
   retryFailures?: string
+  checkpoint?: string
+  append?: true
   progress: boolean
 }
 
 /** How long a request may take, and how often it is sent. */
-type Tries = Pick<ClientOptions, 'timeout' | 'attemptTimeout' | 'maxAttempts'> & { retries?: number }
+type Tries = Pick<ClientOptions, 'timeout' | 'attemptTimeout' | 'maxAttempts' | 'retryBudget'> & { retries?: number }
+
+/** Of what is sent again. `sluice ping` sends nothing again. */
+const TRIES = { retryBudget: 'share' } as const satisfies Flags
 
 /** What posts documents: a Flow, or a Client. */
 interface Poster extends AsyncDisposable {
@@ -52,23 +60,31 @@ export function runCommand(): Command {
     ", or the Flow's",
     `
 Examples:
+  $ sluice run flow.yml --runtime thread --on /parse --input docs.ndjson    # executors in threads
   $ sluice run flow.yml --on /index --input docs.ndjson --output results.ndjson
   $ cat lines.txt | sluice run flow.js --input-format lines | head -1
   $ NODE_OPTIONS='--import tsx' sluice run flow.ts -i docs.csv    # TypeScript, where Node itself does not read it (before 22.18)
 `,
-  ).action((file: string, options: StreamOptions) => {
-    if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
-    return stream(() => opened(file, options.on), options)
-  })
+  )
+    .addOption(runtimeOption())
+    .addOption(cacheOption())
+    .action((file: string, { runtime, cache, ...options }: StreamOptions & { runtime?: Runtime; cache?: string }) => {
+      if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
+      return stream(() => opened(file, options.on, runtime, cache), options)
+    })
 }
 
 /** `sluice client`: the same, through a server. */
 export function clientCommand(): Command {
   return streaming(
-    reaching(
-      new Command('client')
-        .summary('stream a file of documents through a Flow that is served elsewhere')
-        .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.'),
+    withFlags(
+      reaching(
+        new Command('client')
+          .summary('stream a file of documents through a Flow that is served elsewhere')
+          .description('Streams documents from a file, or stdin, to a server and back, and writes those that come out as NDJSON: one JSON document a line.'),
+      ),
+      TRIES,
+      REMOTE_KEYS,
     )
       .option('--timeout <ms>', 'milliseconds in which each request must be answered (default: no end)', integer)
       .option('--attempt-timeout <ms>', 'milliseconds that one try may take (default: what --timeout leaves)', integer)
@@ -80,14 +96,14 @@ Examples:
   $ sluice client grpc://127.0.0.1:51000 --on /index --input docs.ndjson --output results.ndjson
   $ echo '{"text": "hello"}' | sluice client https://flow.example --on /search --header "authorization=Bearer $TOKEN"
 `,
-  ).action((address: string, { timeout, attemptTimeout, retries, maxAttempts, ...options }: StreamOptions & Reach & Tries) =>
-    stream(async () => clientOf(address, options, { timeout, attemptTimeout, retries, maxAttempts }), options),
+  ).action((address: string, { timeout, attemptTimeout, retries, maxAttempts, retryBudget, ...options }: StreamOptions & Reach & Tries) =>
+    stream(async () => clientOf(address, options, { timeout, attemptTimeout, retries, maxAttempts, retryBudget }), options),
   )
 }
 
 /** The Flow of a file, open. @throws Usage for an endpoint that none of its executors has: its documents would come out as they went in */
-async function opened(file: string, on: string): Promise<Flow<string>> {
-  const flow = await (await flowOf(file)).open({ serve: false })
+async function opened(file: string, on: string, runtime?: Runtime, cache?: string): Promise<Flow<string>> {
+  const flow = await (await flowOf(file, { runtime, cache })).open({ serve: false })
   const { steps } = flow.plan
   // What executors elsewhere answer is theirs to say; where there are none, or none answers anything, nothing was misspelled.
   if (flow.endpoints.length === 0 || steps.some(({ options }) => options.external)) return flow
@@ -116,6 +132,11 @@ function streaming(command: Command, flows: string, examples: string): Command {
     .option('--continue-on-error', 'go on when a request fails: say so, write the others, and end with exit code 1')
     .option('--failures <file>', 'write documents that failed there, as NDJSON with what they failed at, and go on; ends with exit code 1 if there were any')
     .option('--retry-failures <file>', 'read the documents of a file that --failures wrote, in place of --input')
+    .option(
+      '--checkpoint <file>',
+      'keep there which documents are done, and go on behind them when the job was begun before; a file as --output needs --append',
+    )
+    .option('--append', 'write behind what --output and --failures have, as it comes, instead of anew when all is there')
     .option('--no-progress', 'no progress on stderr')
     .addHelpText(
       'after',
@@ -139,6 +160,10 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
     if (format !== undefined && format !== 'ndjson')
       throw new Usage(`${file} would be taken for ${format}: results are NDJSON, a JSON document a line. Name it .ndjson`)
   }
+  const { checkpoint } = options
+  if (checkpoint !== undefined && options.output !== '-' && !options.append)
+    throw new Usage('--checkpoint needs --append with --output: results of a job that goes on stand behind those that are there')
+  if (checkpoint !== undefined && [from, ...files].includes(checkpoint)) throw new Usage(`${checkpoint} cannot be the checkpoint and another file at once`)
   for (const file of files) if (same(from, file)) throw new Usage(`${file === '-' ? from : file} cannot be input and output at once`)
   if (failures !== undefined && (failures === options.output || same(failures, options.output)))
     throw new Usage(`--failures and --output cannot both be ${failures}`)
@@ -147,7 +172,7 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
   const outputs: Output[] = []
   for (const file of files) {
     try {
-      outputs.push(await Output.open(file))
+      outputs.push(await Output.open(file, options.append))
     } catch (error) {
       for (const output of outputs) output.forsake()
       throw error
@@ -212,15 +237,16 @@ async function pass(
 }
 
 /** What a run did that a signal stopped, and how to go on behind it. */
-function left(by: string, count: number, { output }: StreamOptions): string {
+function left(by: string, count: number, { output, checkpoint }: StreamOptions): string {
   const done = `stopped by ${by}: ${count} documents were read and answered, the rest was not read`
   if (count === 0) return done
+  if (checkpoint !== undefined) return `${done}. To go on, run it once more`
   const elsewhere = output === '-' ? '' : `, and another --output: ${output} would be written anew`
   return `${done}. To go on, run it with the input behind its first ${count} documents${elsewhere}`
 }
 
 function postOptions(options: StreamOptions): PostOptions {
-  const { parameters, targetExecutor, requestSize, prefetch, prefetchDocuments, inOrder, continueOnError, failures, progress, output } = options
+  const { parameters, targetExecutor, requestSize, prefetch, prefetchDocuments, inOrder, continueOnError, failures, progress, output, checkpoint } = options
   return {
     parameters,
     targetExecutor,
@@ -228,6 +254,7 @@ function postOptions(options: StreamOptions): PostOptions {
     prefetch,
     prefetchDocuments,
     resultsInOrder: inOrder,
+    checkpoint,
     continueOnError: continueOnError ?? (failures === undefined ? undefined : true),
     // Results that scroll through the same terminal say enough.
     showProgress: progress && !(output === '-' && process.stdout.isTTY),

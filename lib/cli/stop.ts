@@ -1,8 +1,5 @@
-import { constants } from 'node:os'
-
 import { clearInterval, setInterval } from '../base/clock.js'
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+import { endBy, exitCodeOf, STOP_SIGNALS, type StopSignal } from '../flow/signals.js'
 
 /** What a job is told by signals: the first asks it to finish what it has begun, the second ends the process at once. */
 export class Stop {
@@ -16,7 +13,7 @@ export class Stop {
   constructor(quiet = false) {
     this.#quiet = quiet
     this.signal = this.#controller.signal
-    for (const name of SIGNALS) process.on(name, this.#on)
+    for (const name of STOP_SIGNALS) process.on(name, this.#on)
   }
 
   /** Resolves at the first signal. Who waits for it keeps the process. */
@@ -39,21 +36,20 @@ export class Stop {
 
   /** As shells report a process that a signal ended: 130 of SIGINT, 143 of SIGTERM, 129 of SIGHUP; 0 without one. */
   get exitCode(): number {
-    return this.by === undefined ? 0 : 128 + constants.signals[this.by as NodeJS.Signals]
+    return this.by === undefined ? 0 : exitCodeOf(this.by as StopSignal)
   }
 
   [Symbol.dispose](): void {
-    for (const name of SIGNALS) process.off(name, this.#on)
+    for (const name of STOP_SIGNALS) process.off(name, this.#on)
   }
 
-  readonly #on = (name: NodeJS.Signals): void => {
+  readonly #on = (name: StopSignal): void => {
     if (!this.signal.aborted) {
       if (!this.#quiet) process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}sluice: ${name}: finishing what is under way; once more to end at once\n`)
       return this.#controller.abort(name)
     }
-    // By the signal itself, which the shell reports as 130, or 143: exit() would wait for a file operation that is blocked.
     this.last?.()
     process.removeAllListeners(name)
-    process.kill(process.pid, name)
+    endBy(name)
   }
 }

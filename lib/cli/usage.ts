@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ExecutorError, OptionRangeError, OptionTypeError, say } from '../base/errors.js'
+import { shortage } from '../base/shortage.js'
 
 /** The command line makes no sense: exit code 2. */
 export class Usage extends Error {}
@@ -78,5 +79,15 @@ export function explain(error: unknown): string {
   const { cause } = error instanceof ExecutorError ? error : { cause: undefined }
   const stack =
     cause instanceof Error && typeof cause.stack === 'string' ? cause.stack.split('\n').filter((line) => /^\s+at /.test(line) && !/node:/.test(line)) : []
-  return [say(error), ...stack.slice(0, 4)].join('\n')
+  const [said, advice] = [say(error), adviceFor(error)]
+  return [advice === undefined || said.includes(advice) ? said : `${said}. ${advice}`, ...stack.slice(0, 4)].join('\n')
+}
+
+/** What to do where something has run out, however deep that lies. */
+function adviceFor(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    const advice = shortage(at)
+    if (advice !== undefined) return advice
+  }
+  return undefined
 }

@@ -1,7 +1,7 @@
 import { FLOW_RULES } from '../flow/options.js'
-import { EXECUTOR_KEYS, TIMEOUT } from './executor-keys.js'
+import { EXECUTOR_KEYS, RUNTIME, TIMEOUT } from './executor-keys.js'
 import { FLOW_IGNORED } from './jina-keys.js'
-import { ANY, alias, COUNT, JOIN, type Keys, OBJECT, option, refused, SOME, TEXT, TEXTS, TIME, UNKNOWN, VERSION } from './keys.js'
+import { ANY, alias, COUNT, ignored, JOIN, type Keys, OBJECT, option, refused, SOME, TEXT, TEXTS, TIME, UNKNOWN, VERSION } from './keys.js'
 import { SERVING_KEYS } from './serving-keys.js'
 
 /** What editors are told of the options of a Flow. */
@@ -11,7 +11,12 @@ const OPTIONS: Keys = {
   prefetchDocuments: option(SOME, 'The most documents of one post between its input and its consumer. Default: prefetch times the size of its requests.'),
   workspace: option(TEXT, 'The folder below which executors get their own. Default none.'),
   env: option(TEXTS, 'What every executor finds in its env, under what it was given itself.'),
+  runtime: option(RUNTIME, 'Where executors run that do not say it themselves: inline, thread or process. Default inline.'),
   join: option(JOIN, 'How documents of several last executors are united: concat (default), or merge by id.'),
+  cache: option(
+    { oneOf: [TEXT, OBJECT] },
+    'A folder in which answers are kept of executors that say their version, or have cache: true. Or { path, max_age, max_size }. Default none.',
+  ),
   closeTimeout: option(TIME, 'Milliseconds that close() gives requests to finish. Default 10 000.'),
   unknownEndpoint: option(
     UNKNOWN,
@@ -23,7 +28,7 @@ const OPTIONS: Keys = {
 /** Options of an executor that a Flow hands down to all that do not say otherwise, as Jina 3.x does. */
 export const INHERITED = [
   ...['parallel', 'replicas', 'shards', 'polling', 'concurrency'],
-  ...['timeout', 'attemptTimeout', 'timeoutSend', 'retries', 'modules', 'pyModules'],
+  ...['timeout', 'attemptTimeout', 'timeoutSend', 'stuckAfter', 'retries', 'modules', 'pyModules'],
 ]
 
 const handedDown: Keys = Object.fromEntries(
@@ -38,7 +43,7 @@ const known: Keys = Object.fromEntries(
 )
 
 /** Keys of `with` of a Flow. */
-export const FLOW_KEYS: Keys = { ...FLOW_IGNORED, ...SERVING_KEYS, ...known, ...handedDown }
+export const FLOW_KEYS: Keys = { ...FLOW_IGNORED, ...SERVING_KEYS, ...known, ...handedDown, runtimeBackend: EXECUTOR_KEYS.runtimeBackend! }
 
 /** Keys of `gateway` of a Flow. */
 export const GATEWAY_KEYS: Keys = {
@@ -49,6 +54,7 @@ export const GATEWAY_KEYS: Keys = {
   timeout: option(TIMEOUT, 'Milliseconds in which a request must be answered, or begin to be in parts; then its executors are told to stop. Default: no end.'),
   timeoutSend: alias('timeout', TIMEOUT),
   usesWith: FLOW_IGNORED.uses!,
+  ...ignored('a gateway runs in this process', 'runtime runtimeBackend'),
 }
 
 /** Keys of the whole file. */

@@ -2,7 +2,7 @@ import { FlowBuildError, show } from '../base/errors.js'
 import { ADD_RULES, FLOW_RULES, type FlowOptions } from '../flow/options.js'
 import type { Step } from '../graph/graph.js'
 import { GATEWAY } from '../request/route.js'
-import { EXECUTOR_KEYS } from './executor-keys.js'
+import { EXECUTOR_KEYS, STORE_KEYS } from './executor-keys.js'
 import { Fields, type Reading } from './fields.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, INHERITED, ROOT_KEYS } from './flow-keys.js'
 import { given } from './given.js'
@@ -13,7 +13,7 @@ import { type LoadConfigOptions, readingOf } from './reading.js'
 import { servingOf } from './serving.js'
 import { SERVING_KEYS } from './serving-keys.js'
 import { type Source, sourceOf } from './source.js'
-import { isDeployment, noteIdle, pollingOf, type ReadStep, retriesOf, stepOf } from './steps.js'
+import { cacheOf, isDeployment, lower, noteIdle, pollingOf, type ReadStep, retriesOf, stepOf } from './steps.js'
 import { modulesOf, type UsesPlace } from './uses.js'
 
 /** What a configuration is built into: a Flow. */
@@ -146,7 +146,17 @@ function optionsOf(own: Fields | undefined): { flowOptions: FlowOptions; handedD
       handedDown[name] = value
       checkHandedDown(own, name, value)
     } else if (Object.hasOwn(SERVING_KEYS, name)) continue
-    else flowOptions[name] = name === 'env' ? own.texts(name) : name === 'name' || name === 'workspace' ? own.text(name) : value
+    else
+      flowOptions[name] =
+        name === 'env'
+          ? own.texts(name)
+          : name === 'name' || name === 'workspace'
+            ? own.text(name)
+            : name === 'runtime'
+              ? lower(value)
+              : name === 'cache'
+                ? cacheOf(own, value, STORE_KEYS)
+                : value
   }
   for (const [name, value] of Object.entries(flowOptions)) own.rule(name, value, FLOW_RULES[name as keyof FlowOptions])
   return { flowOptions, handedDown }

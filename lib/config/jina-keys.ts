@@ -1,12 +1,12 @@
 import { FLAG, ignored, type Keys, OBJECT, refused, TEXT } from './keys.js'
 
 const LOGS = 'nothing is logged here but what fails'
-const CONTAINERS = 'executors run in this process and not in containers'
+const CONTAINERS = 'containers are told by other names, such as volumes and dockerArgs'
 const PROCESSES = 'executors run in this process'
 const PORTS = 'executors run in this process and need no ports'
 const ROUTING = 'requests find their way without it'
 const SERVING = 'the server here has no such setting'
-const METRICS = 'no metrics or traces are exported'
+const METRICS = 'telemetry is of the whole process: say it of the Flow'
 const CLOUD = 'nothing is deployed to a cluster or cloud'
 const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
 const CLIENT = 'this is an option of post()'
@@ -17,7 +17,7 @@ const SHARED: Keys = {
   ...ignored(METRICS, 'monitoring portMonitoring tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort'),
   ...ignored(
     PROCESSES,
-    'runtime runtimeBackend runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
+    'runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
       'extraSearchPaths shardId peaId peaRole podRole deploymentRole native allowConcurrent readOnly onErrorStrategy memoryHwm dumpPath numPart',
   ),
   ...ignored(PORTS, 'hostIn hostOut portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'),

@@ -16,14 +16,37 @@ type PackageName = Extract<Specifier, { kind: 'npm' }>
  * @throws ConfigError without consent, when npm fails, and for a package that has no module to import
  */
 export async function packageFile(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<string> {
+  return moduleOf(await packageOf(wanted, folder, allowInstall, where), labelOf(wanted), where)
+}
+
+/**
+ * The image that a package names in its package.json: `"sluice": { "image": "registry.example/ocr@sha256:…" }`. The package is found as {@link packageFile} finds it.
+ * @throws ConfigError without consent, when npm fails, and for a package that names none
+ */
+export async function packageImage(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<string> {
+  const { manifest } = await packageOf(wanted, folder, allowInstall, where)
+  const image = (manifest.sluice as { image?: unknown } | undefined)?.image
+  if (typeof image === 'string' && image !== '') return image.replace(/^(docker:\/\/)?/i, 'docker://')
+  throw new ConfigError(
+    `${labelOf(wanted)} names no image: its package.json has no "sluice": { "image": "…" }. Take runtime: container out to run its module`,
+    where,
+  )
+}
+
+function labelOf({ package: name, version }: PackageName): string {
+  return version === undefined ? name : `${name}@${version}`
+}
+
+/** A package that is installed where Node would look from `folder`, or in the cache. */
+async function packageOf(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<Installed> {
   const { join } = await node('path')
-  const label = wanted.version === undefined ? wanted.package : `${wanted.package}@${wanted.version}`
+  const label = labelOf(wanted)
   const found = await installedFrom(folder, wanted)
-  if (found !== undefined) return moduleOf(found, label, where)
+  if (found !== undefined) return found
   const project = await projectOf(folder)
   const home = join(await cacheFolder(allowInstall), await entryOf(label, project.registries, await ownFolder()))
   const cached = await installedIn(home, wanted)
-  if (cached !== undefined && (await isWhole(home))) return moduleOf(cached, label, where)
+  if (cached !== undefined && (await isWhole(home))) return cached
   if (!allowInstall)
     throw new ConfigError(
       cached === undefined
@@ -34,7 +57,7 @@ export async function packageFile(wanted: PackageName, folder: string, allowInst
   await install(label, home, project, where)
   const installed = await installedIn(home, wanted)
   if (installed === undefined) throw new ConfigError(`${label} was installed into ${home}, but is not there`, where)
-  return moduleOf(installed, label, where)
+  return installed
 }
 
 /** Where packages are kept that were installed with consent. */

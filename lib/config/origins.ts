@@ -6,6 +6,8 @@ export interface CodeOrigin {
   readonly module: string
   /** The name under which it is exported there. */
   readonly name: string
+  /** The path of the module, of a package too. */
+  readonly file: string
 }
 
 const origins = new WeakMap<Code, CodeOrigin>()

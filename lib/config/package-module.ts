@@ -8,6 +8,8 @@ export interface Manifest {
   readonly version?: unknown
   readonly exports?: unknown
   readonly main?: unknown
+  /** What it says to us: which image it is in. */
+  readonly sluice?: unknown
 }
 
 /** A package that is there. */
@@ -27,7 +29,11 @@ export async function moduleOf({ folder, manifest }: Installed, label: string, w
   const [{ realpath }, { isAbsolute, join, relative }] = await Promise.all([node('fs/promises'), node('path')])
   const { exports, main } = manifest
   const entry = exports === undefined || exports === null ? (typeof main === 'string' ? main : 'index.js') : target(subpath(exports))
-  if (entry === undefined) throw new ConfigError(`${label} exports nothing that can be imported by its name`, where)
+  if (entry === undefined)
+    throw new ConfigError(
+      `${label} exports nothing that can be imported by its name${manifest.sluice === undefined ? '' : '. It names an image: say runtime: container'}`,
+      where,
+    )
   const home = await realpath(folder)
   for (const path of exports === undefined ? [entry, `${entry}.js`, join(entry, 'index.js')] : [entry]) {
     const found = await realpath(join(home, path)).catch(() => undefined)

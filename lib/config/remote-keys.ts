@@ -19,7 +19,13 @@ export const REMOTE_KEYS: Readonly<Record<keyof RemoteOptions, Key>> = {
   compression: option({ type: 'string', pattern: COMPRESSION }, 'Packs what is sent: gzip or deflate. Default none.'),
   maxMessageBytes: option(BYTES, 'Bytes of one answer. Default 100 MiB.'),
   docarray: option({ enum: ['v1', 'v2'] }, 'How documents are written over gRPC: v2 for servers with docarray 0.30 or later. Default v1.'),
-  unary: option(FLAG, 'Whether each request is a call of its own over gRPC. Default false: those of one post share a stream.'),
+  unary: option(FLAG, 'Whether each request is a call of its own over gRPC. Default false: posts share a stream.'),
+  breaker: option(FLAG, 'Whether nobody is sent to an address while it is away. Default true.'),
+  retryBudget: option(
+    { type: 'number', minimum: 0 },
+    'How many retries there may be in 10 s, for each request in that time; 100 there always may. Default 0.1; .inf is no bound.',
+  ),
+  nats: option(OBJECT, 'Over NATS: how its server is reached, as { prefix, servers, token_file, nkey_file, credentials_file }.'),
   connectTimeout: option({ ...TIME, minimum: 1 }, 'Milliseconds in which a connection must stand. Default 5000.'),
   keepalive: option(TIME, 'Milliseconds between pings, over gRPC and WebSocket; who does not answer by the next is gone. Default 30 000; 0 for none.'),
 }

@@ -1,6 +1,9 @@
+import { ConfigError, show } from '../base/errors.js'
 import type { Metas } from '../executor/executor.js'
 import type { AddOptions } from '../flow/options.js'
 import { given } from './given.js'
+import { packageImage } from './npm.js'
+import { specifierOf } from './specifier.js'
 import { type LoadedUses, loadUses, type UsesPlace } from './uses.js'
 
 /**
@@ -13,6 +16,17 @@ export async function resolveUses(name: string, options: AddOptions, place: Part
   const loaded = await loadUses(options.uses, { folder: process.cwd(), allowOutside: true, file: name, key: 'uses', ...place })
   const dynamicBatching = options.dynamicBatching ?? loaded.dynamicBatching
   return { ...options, ...laidOver(loaded, { ...options }), ...(dynamicBatching === undefined ? {} : { dynamicBatching }) }
+}
+
+/**
+ * The image of `npm:package`, as `docker://…`. Where the package is, is told as of its module.
+ * @throws ConfigError that names the executor
+ */
+export async function resolveImage(name: string, uses: string, { folder = process.cwd(), allowInstall, ...where }: Partial<UsesPlace> = {}): Promise<string> {
+  const place = { file: name, key: 'uses', ...where }
+  const what = specifierOf(uses, place)
+  if (what.kind !== 'npm') throw new ConfigError(`${show(uses)} names no package. Write npm:package, or docker://image`, place)
+  return packageImage(what, folder, allowInstall, place)
 }
 
 /** What a Flow says of its executor wins over what the executor's own YAML says, key by key. */

@@ -3,7 +3,7 @@ import { node } from '../base/node.js'
 import { MAX_BYTES } from '../base/text-file.js'
 import { Executor } from '../executor/executor.js'
 import { ADD_RULES, type AddOptions, FLOW_RULES, type Plan } from '../flow/options.js'
-import { checkPlace } from '../place/options.js'
+import { checkPlace, isImage, volumeAt } from '../place/options.js'
 import { type Buildable, fromSource } from './flow.js'
 import { given } from './given.js'
 import type { Code } from './module.js'
@@ -21,13 +21,13 @@ export interface SaveConfigOptions {
 }
 
 /** Options whose own keys are Jina's too, so they are written as Jina writes them. */
-const NESTED = ['dynamicBatching', 'retries', 'graphql', 'tls']
+const NESTED = ['dynamicBatching', 'retries', 'cache', 'graphql', 'tls', 'nats']
 
 /** What an executor says of its documents. */
 const SCHEMAS = ['input', 'output']
 
 /** Files that are no code: named from the file's folder where they lie below it, and else by where they are. */
-const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile']
+const FILES = ['sslKeyfile', 'sslCertfile', 'tokenFile', 'uploadFiles']
 
 /**
  * Writes a Flow down as YAML, which `loadConfig` reads as the same Flow. Values that came from variables are written as they are by now.
@@ -50,9 +50,9 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
     refuse,
   )
   const executors: unknown[] = []
-  const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN }
+  const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN, NATS_TOKEN: STAND_IN, NATS_PASSWORD: STAND_IN }
   for (const step of plan.steps) {
-    checkPlace(step)
+    checkPlace(step, plan.options)
     const { name, options: given } = step
     const { uses, ...rest } = given
     const written = await usesOf(uses, name, { folder, allowOutside, file })
@@ -137,15 +137,24 @@ async function filesOf(options: object, folder: string): Promise<Record<string, 
     return way.startsWith('..') || isAbsolute(way) ? resolve(file) : way
   }
   const files = FILES.map((name) => [name, (options as Record<string, string | readonly string[] | undefined>)[name]] as const)
-  const { tls } = options as { readonly tls?: unknown }
+  const { tls, nats, volumes } = options as { readonly tls?: unknown; readonly nats?: unknown; readonly volumes?: string | readonly string[] }
+  const inFiles = (all: object): object =>
+    Object.fromEntries(Object.entries(all).map(([key, value]) => [key, /File$/.test(key) && typeof value === 'string' ? named(value) : value]))
+  const volume = (text: string): string => volumeAt(text, (path) => named(path).replace(/^(?![\\/.]|[a-z]:)/i, './'))
   return {
+    ...(volumes !== undefined && { volumes: typeof volumes === 'string' ? volume(volumes) : volumes.map(volume) }),
     ...Object.fromEntries(
       files.filter(([, file]) => file !== undefined).map(([name, file]) => [name, typeof file === 'string' ? named(file) : file!.map(named)]),
     ),
-    ...(typeof tls === 'object' && {
-      tls: Object.fromEntries(Object.entries(tls!).map(([key, value]) => [key, /File$/.test(key) && typeof value === 'string' ? named(value) : value])),
-    }),
+    ...(typeof tls === 'object' && { tls: inFiles(tls!) }),
+    ...(typeof nats === 'object' && { nats: withoutSecrets(inFiles(nats!)) }),
   }
+}
+
+/** What shows who connects to a server of NATS is not written down, but where it is to come from. */
+function withoutSecrets(nats: object): object {
+  const from = (name: string) => (name in nats && { [name]: `\${{ ENV.NATS_${name.toUpperCase()} }}` }) || {}
+  return { ...nats, ...from('token'), ...from('password') }
 }
 
 /** Keys of settings in snake_case. Endpoints, which have settings of their own, are left as they are. */
@@ -168,7 +177,7 @@ interface Target {
 }
 
 /** What stands for an executor in a file there. */
-async function usesOf(uses: AddOptions['uses'], name: string, target: Target): Promise<unknown> {
+export async function usesOf(uses: AddOptions['uses'], name: string, target: Target): Promise<unknown> {
   const refuse = (reason: string): ConfigError => new ConfigError(`${name} cannot be written down: ${reason}`, { file: target.file, key: 'uses' })
   if (uses === undefined) return undefined
   if (uses === Executor) return 'BaseExecutor'
@@ -178,6 +187,7 @@ async function usesOf(uses: AddOptions['uses'], name: string, target: Target): P
     return `${origin.module.startsWith('npm:') ? origin.module : await wayTo(origin.module, target, refuse)}#${origin.name}`
   }
   if (typeof uses === 'object') return configOf(uses as Record<string, unknown>, target, refuse)
+  if (isImage(uses)) return uses
   const what = specifierOf(uses, { file: target.file, key: 'uses' })
   switch (what.kind) {
     case 'npm':

@@ -1,7 +1,7 @@
-import { BATCHING_KEYS, EXECUTOR_KEYS, METAS_KEYS, OVER_METAS_KEYS, RETRIES, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
+import { BATCHING_KEYS, CACHE_KEYS, EXECUTOR_KEYS, METAS_KEYS, OVER_METAS_KEYS, RETRIES, RETRIES_KEYS, STORE_KEYS, USES_KEYS } from './executor-keys.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from './flow-keys.js'
-import { DECIMAL, isNumeric, type Keys, type Schema, TEXT } from './keys.js'
-import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS } from './serving-keys.js'
+import { DECIMAL, FLAG, isNumeric, type Keys, type Schema, TEXT } from './keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, NATS_ASKING_KEYS, NATS_SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
 
 /** A value that a variable gives, whatever it is in the end. */
 const REFERENCE: Schema = { type: 'string', pattern: '\\$(?:\\{|[A-Za-z_])' }
@@ -17,28 +17,40 @@ export function flowSchema(): Schema {
   const list = { type: 'array', items: { anyOf: [YAML_FILE, ref('executor'), ref('deployment')] } }
   const lists = { executors: list, pods: list, deployments: list }
   const batching = { dynamicBatching: ref('dynamicBatching'), usesDynamicBatching: ref('dynamicBatching') }
-  const serving = { tls: served('tls'), cors: served('cors'), graphql: served('graphql') }
+  const serving = {
+    tls: served('tls'),
+    cors: served('cors'),
+    graphql: served('graphql'),
+    exposeGraphqlEndpoint: served('graphql'),
+    nats: { oneOf: [TEXT, ref('natsServing')] },
+  }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A Flow of sluice',
     anyOf: [ref('flow'), ref('deployment')],
     $defs: {
       flow: objectOf('flow', ROOT_KEYS, { with: ref('options'), gateway: ref('gateway'), ...lists }),
-      options: objectOf('options', FLOW_KEYS, { retries: ref('retries'), ...serving }),
+      options: objectOf('options', FLOW_KEYS, { retries: ref('retries'), cache: { oneOf: [TEXT, ref('store')] }, ...serving }),
       gateway: objectOf('gateway', GATEWAY_KEYS, serving),
       tls: { ...objectOf('tls', TLS_KEYS), allOf: [{ anyOf: required('key') }, { anyOf: required('cert') }] },
       cors: { ...objectOf('cors', CORS_KEYS), anyOf: required('origins') },
+      nats: objectOf('nats', NATS_ASKING_KEYS),
+      natsServing: { ...objectOf('natsServing', NATS_SERVING_KEYS), anyOf: required('address') },
       graphql: objectOf('graphql', GRAPHQL_KEYS, { cors: served('cors') }),
       deployment: { ...objectOf('deployment', DEPLOYMENT_KEYS, { with: ref('executor') }), required: ['jtype'] },
       executor: objectOf('executor', EXECUTOR_KEYS, {
         uses: { oneOf: [TEXT, ref('uses')] },
         usesMetas: ref('overMetas'),
         retries: ref('retries'),
+        cache: { oneOf: [TEXT, FLAG, ref('cache')] },
+        nats: ref('nats'),
         ...batching,
       }),
       uses: objectOf('uses', USES_KEYS, { metas: ref('metas'), ...batching }),
       metas: objectOf('metas', METAS_KEYS),
       overMetas: objectOf('overMetas', OVER_METAS_KEYS),
+      store: objectOf('store', STORE_KEYS),
+      cache: objectOf('cache', CACHE_KEYS),
       retries: { oneOf: [RETRIES, ref('retrying')] },
       retrying: { ...objectOf('retrying', RETRIES_KEYS), anyOf: required('attempts') },
       dynamicBatching: { oneOf: [{ allOf: [{ anyOf: spellings('preferredBatchSize').map((name) => ({ required: [name] })) }, ref('batch')] }, BATCHES] },

@@ -3,7 +3,8 @@ import { OptionRangeError, OptionTypeError } from '../base/errors.js'
 import { node } from '../base/node.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import { Fields } from './fields.js'
-import { CORS_KEYS, GRAPHQL_KEYS, SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
+import { natsOf } from './server-of-nats.js'
+import { CORS_KEYS, GRAPHQL_KEYS, NATS_SERVING_KEYS, SERVING_KEYS, TLS_KEYS } from './serving-keys.js'
 
 const TEXTS = ['title', 'description', 'host', 'sslKeyfile', 'sslCertfile', 'token']
 
@@ -21,6 +22,7 @@ export async function servingOf(own: Fields | undefined, folder: string): Promis
     if (told.tls) own.reading.notices.note('tls: true', 'a server has a key and a certificate: name them in ssl_keyfile and ssl_certfile', own.place('tls'))
     delete told.tls
   }
+  if (told.nats !== undefined) told.nats = await natsOf(own, folder, NATS_SERVING_KEYS)
   for (const [name, what, keys] of NESTED) if (isFields(told[name])) told[name] = own.fields(name, what, keys)!.all
   const { graphql } = told as { graphql?: { cors?: object } }
   if (isFields(graphql?.cors)) told.graphql = { ...graphql, cors: new Fields(own.reading, graphql!.cors, 'cors', CORS_KEYS, own.place('graphql')).all }

@@ -15,17 +15,22 @@ const PACKAGE =
 
 /**
  * Tells what kind of executor a text names.
- * @throws ConfigError for what cannot run here: images, Jina's hub, Python
+ * @throws ConfigError for what is no module here: images, Jina's hub, Python
  */
 export function specifierOf(text: string, where: Place): Specifier {
   if (/[\r\n]/.test(text) || /^\s*(?:!\w|jtype\s*:|\{)/.test(text)) return { kind: 'text' }
   if (/^(?:jinahub|jinaai)(?:\+\w+)?:/i.test(text))
     throw new ConfigError(
-      `${show(text)} is in Jina’s hub, whose executors are Python. Port it to a module, or name an npm package: npm:package@1.2.3#Export`,
+      /\+docker:/i.test(text)
+        ? `${show(text)} is in Jina’s hub, which gives out no images any more. Where you have its image, write docker://name-of-the-image`
+        : `${show(text)} is in Jina’s hub, whose executors are Python. Port it to a module, or name an npm package: npm:package@1.2.3#Export, or an image: docker://name`,
       where,
     )
   if (/^docker:/i.test(text))
-    throw new ConfigError(`${show(text)} is an image, and containers are not run yet. Name a module, such as ./executors.js#Name`, where)
+    throw new ConfigError(
+      `${show(text)} is an image, which runs in a container and is no module. Write it as uses: docker://name, and say no runtime but container or daemon`,
+      where,
+    )
   if (/^npm:/i.test(text)) {
     const match = PACKAGE.exec(text)
     if (match === null || match[1]!.length > 214)

@@ -1,14 +1,20 @@
 import { optionRange, show } from '../base/errors.js'
 import { node } from '../base/node.js'
-import { ADD_RULES, type AddOptions } from '../flow/options.js'
-import { ONLY_ELSEWHERE, ONLY_HERE } from '../place/options.js'
+import { ADD_RULES, type AddOptions, type FlowOptions } from '../flow/options.js'
+import { CACHE_RULES } from '../handler/cache-options.js'
+import { FOR_DAEMON, isImage, ONLY_ELSEWHERE, ONLY_HERE, runtimeOf, volumeAt } from '../place/options.js'
 import { CLIENT_RULES } from '../wire/connect-options.js'
 import { batchingOf } from './batching.js'
-import { OVER_METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
+import { CACHE_KEYS, OVER_METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
 import { Fields } from './fields.js'
 import { given } from './given.js'
-import { laidOver } from './resolve.js'
+import type { Keys } from './keys.js'
+import { findFile } from './module.js'
+import { laidOver, resolveImage } from './resolve.js'
+import { natsOf, tlsOf } from './server-of-nats.js'
 import { WRITTEN_OUT } from './serving.js'
+import { NATS_ASKING_KEYS } from './serving-keys.js'
+import { specifierOf } from './specifier.js'
 import { boundBy, type LoadedUses, loadUses, metasOf, modulesOf, requestsOf, type UsesPlace } from './uses.js'
 
 /** Here, in Jina's words. */
@@ -39,6 +45,9 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     retries,
     polling,
     dynamicBatching,
+    pullLatest,
+    network,
+    readyTimeout,
     ...rest
   } = { ...inherited(fields, handedDown), ...fields.all } as Record<string, any>
   if (!['add', 'needs', 'needs_all'].includes(method))
@@ -48,6 +57,8 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   const metas = fields.fields('usesMetas', 'metas of an executor', OVER_METAS_KEYS)
   checkGiven(fields)
   const isExternal = rest.external === true
+  const runsIn = runtimeOf({ ...rest, runtime: lower(rest.runtime) } as AddOptions, handedDown as FlowOptions)
+  const isContained = runsIn === 'container' || (runsIn === 'daemon' && isImage(rest.uses))
   const all: Record<string, unknown> = {
     ...elsewhere(fields, rest),
     ...given('name', fields.text('name')),
@@ -57,50 +68,115 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     ...given('timeout', timeout === -1 ? undefined : timeout),
     ...given('attemptTimeout', attemptTimeout === -1 ? undefined : attemptTimeout),
     ...given('retries', retriesOf(fields, retries)),
+    ...given('cache', cacheOf(fields, rest.cache, CACHE_KEYS)),
     ...given('polling', pollingOf(fields, polling)),
+    ...given('runtime', lower(rest.runtime)),
+    ...given('gpus', numbered(rest.gpus)),
+    ...given('user', numbered(rest.user)),
+    ...(isContained ? await contained(fields, { ...rest, network, readyTimeout, pullLatest }, where) : {}),
   }
+  if (pullLatest !== undefined && typeof pullLatest !== 'boolean') throw fields.error('pullLatest', `this must be true or false, not ${show(pullLatest)}`)
   if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
   if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
-  const options = isExternal ? without(all, HERE) : all
+  const options = isExternal ? without(all, HERE) : isContained ? all : uncontained(fields, all)
   if (options.token !== undefined) {
     if (!fields.isSubstituted('token')) throw fields.error('token', WRITTEN_OUT)
     options.token = fields.text('token')
   }
   if (options.tokenFile !== undefined) options.tokenFile = (await node('path')).resolve(where.folder, fields.text('tokenFile')!)
-  if (isExternal && typeof options.tls === 'object') options.tls = await tlsOf(options.tls!, where.folder)
+  if (options.nats !== undefined) {
+    options.nats = await natsOf(fields, where.folder, NATS_ASKING_KEYS)
+    fields.rule('nats', options.nats, CLIENT_RULES.nats)
+  }
+  const isThere = options.runtime === 'daemon'
+  if ((isExternal || isThere) && typeof options.tls === 'object') options.tls = await tlsOf(options.tls!, where.folder)
   copies(fields, options)
   for (const [name, value] of Object.entries(options)) if (name !== 'uses') fields.rule(name, value, ADD_RULES[name as keyof AddOptions])
   // Nothing of it is loaded: that its words are known is all there is to see.
   if (isExternal && typeof fields.get('uses') === 'object') fields.fields('uses', 'an executor', USES_KEYS)
-  const loaded = isExternal ? undefined : await usesOf(fields, where, handedDown)
-  return { fields, method, options: { ...options, ...laidOver(loaded, options), ...given('dynamicBatching', batching(fields, loaded, where)) } }
+  // An image is no module, and nothing of it is loaded here.
+  const loaded = isExternal || isThere || isContained ? undefined : await usesOf(fields, where, handedDown)
+  const there = isThere ? await thereOf(fields, where, handedDown) : {}
+  return {
+    fields,
+    method,
+    options: { ...options, ...laidOver(loaded, options), ...there, ...given('dynamicBatching', batching(fields, loaded, where, isThere)) },
+  }
 }
 
-/** Keys and certificates of who asks elsewhere, whose files start at the file's folder. */
-async function tlsOf(tls: object, folder: string): Promise<object> {
-  const { resolve } = await node('path')
-  const named = (key: string): string => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-  const found = (key: string, value: unknown): unknown => (/^(ca|key|cert)File$/.test(key) && typeof value === 'string' ? resolve(folder, value) : value)
-  return Object.fromEntries(Object.entries(tls).map(([key, value]) => [named(key), found(named(key), value)]))
+/** What runs at a daemon, of which nothing is loaded here: the module or YAML that is sent there, and the files beside it, as lie in the file's folder or below. */
+async function thereOf(fields: Fields, where: UsesPlace, handedDown: Readonly<Record<string, unknown>>): Promise<Pick<AddOptions, 'uses' | 'uploadFiles'>> {
+  const find = (path: string, name: string): Promise<string> => findFile(path, where.folder, where.allowOutside ?? false, { ...where, ...fields.place(name) })
+  const own = modulesOf(fields)
+  const uses = fields.get('uses')
+  const uploads = fields.get('uploadFiles')
+  const files = [uploads ?? []].flat() as string[]
+  if (where.draft !== undefined) return { uses, ...given('uploadFiles', uploads) }
+  const uploadFiles = await Promise.all(files.map((file) => find(file, 'uploadFiles')))
+  const found = (uses: AddOptions['uses']) => ({ ...given('uses', uses), ...(uploads !== undefined && { uploadFiles }) })
+  if (uses === undefined || isImage(uses)) return found(uses)
+  const what = typeof uses === 'object' ? undefined : specifierOf(fields.text('uses')!, fields.place('uses'))
+  if (what === undefined || what.kind === 'text')
+    throw fields.error('uses', 'what a daemon runs is a module, or described in a file of its own, which is sent there: uses: ./executor.yml')
+  if (what.kind === 'npm') return found(uses)
+  if (what.kind === 'yaml') return found(await find(what.path, 'uses'))
+  if (what.kind === 'module') return found(`${await find(what.path, 'uses')}${what.name === undefined ? '' : `#${what.name}`}`)
+  const modules = own.length > 0 ? own : ([handedDown.modules ?? []].flat() as string[])
+  if (modules.length !== 1) throw fields.error('uses', `no module is named that exports ${what.name}. Write uses: ./module.js#${what.name}`)
+  return found(`${await find(modules[0]!.replace(/#.*$/, ''), 'uses')}#${what.name}`)
 }
+
+/** What Jina says of containers, in the words of here; paths start at the file's folder. */
+async function contained(fields: Fields, rest: Record<string, any>, where: UsesPlace): Promise<Record<string, unknown>> {
+  const { resolve } = await node('path')
+  const { uses, network, readyTimeout, pullLatest } = rest
+  if (network === 'NONE') throw fields.error('network', 'in a network of its own, nobody could reach it. Take this out')
+  const found = (volume: unknown): unknown => (typeof volume === 'string' ? volumeAt(volume, (path) => resolve(where.folder, path)) : volume)
+  const isPackage = typeof uses === 'string' && uses.startsWith('npm:') && where.draft === undefined
+  return {
+    ...given('volumes', rest.volumes === undefined ? undefined : Array.isArray(rest.volumes) ? rest.volumes.map(found) : found(rest.volumes)),
+    ...given('pull', rest.pull ?? (pullLatest === true ? 'always' : undefined)),
+    ...given('network', network === 'AUTO' ? undefined : /^(?:HOST|BRIDGE)$/.test(network) ? lower(network) : network),
+    // A timer for no end would be one that fires at once.
+    ...given('readyTimeout', readyTimeout === -1 ? 0x7fffffff : readyTimeout),
+    ...given('uses', isPackage ? await resolveImage(fields.text('name') ?? 'an executor', uses, { ...where, ...fields.place('uses') }) : uses),
+  }
+}
+
+/** Jina says of all executors what means something in a container: of others, it is read over. */
+function uncontained(fields: Fields, options: Record<string, unknown>): Record<string, unknown> {
+  const idle = FOR_CONTAINERS.filter((name) => fields.get(name) !== undefined)
+  for (const name of idle) fields.reading.notices.note(fields.place(name).key!, 'this executor runs in no container', fields.place(name))
+  return without(options, idle)
+}
+
+/** Those of them that Jina knows. */
+const FOR_CONTAINERS = ['volumes', 'gpus', 'entrypoint', 'network', 'readyTimeout', 'pullLatest']
 
 /** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */
 function checkGiven(fields: Fields): void {
-  for (const name of [...ONLY_HERE, ...ONLY_ELSEWHERE]) {
+  for (const name of [...ONLY_HERE, 'runtime', ...ONLY_ELSEWHERE] as const) {
     const value = fields.get(name)
     if (value === undefined) continue
     if (name === 'env' || name === 'headers' || name === 'metadata') fields.texts(name)
     else if (name === 'workspace' || name === 'token' || name === 'tokenFile') fields.text(name)
+    else if (name === 'runtime') fields.rule(name, lower(value), ADD_RULES[name])
+    else if (name === 'nats') fields.fields(name, 'a server of NATS', NATS_ASKING_KEYS)
     else if (name === 'port') fields.rule(name, value, isPorts)
     else if (name === 'protocol') fields.rule(name, value, isProtocols)
     else if (name === 'compression') fields.rule(name, compressionOf(value) ?? 'gzip', CLIENT_RULES.compression)
     else if (name === 'docarray' || name === 'maxMessageBytes') fields.rule(name, value, CLIENT_RULES[name])
-    else if (name === 'usesMetas') continue
+    else if (name === 'usesMetas' || (name === 'readyTimeout' && value === -1)) continue
     else if (name === 'uses' && typeof value !== 'object') fields.text(name)
     else if (name === 'usesRequests') requestsOf(fields, name)
-    else fields.rule(name, value, ADD_RULES[name])
+    else fields.rule(name, name === 'gpus' || name === 'user' ? numbered(value) : value, ADD_RULES[name])
   }
   modulesOf(fields)
+}
+
+/** What Jina and docker take as a number, too. */
+function numbered(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
 }
 
 function isPorts(name: string, value: unknown): void {
@@ -111,13 +187,13 @@ function isPorts(name: string, value: unknown): void {
 
 function isProtocols(name: string, value: unknown): void {
   const protocols = [value].flat()
-  if (protocols.length === 0 || !protocols.every((one) => typeof one === 'string' && /^(?:grpc|http|websocket|ws)$/i.test(one)))
-    throw optionRange(name, "'grpc', 'http' or 'websocket', or several", value)
+  if (protocols.length === 0 || !protocols.every((one) => typeof one === 'string' && /^(?:grpc|http|websocket|ws|nats)$/i.test(one)))
+    throw optionRange(name, "'grpc', 'http', 'websocket' or 'nats', or several", value)
 }
 
 /** Jina's files say of executors that run here where they listen, and how they are called; here, nobody calls them from elsewhere. */
 export function noteIdle(fields: Fields): void {
-  if (fields.get('external') === true) return
+  if (fields.get('external') === true || lower(fields.get('runtime')) === 'daemon') return
   for (const name of ONLY_ELSEWHERE) {
     if (name === 'host' || fields.get(name) === undefined) continue
     const isPacking = name === 'compression' || name === 'metadata'
@@ -127,7 +203,7 @@ export function noteIdle(fields: Fields): void {
 }
 
 /** What has a meaning for those that run here only; Jina's files say it of all. */
-const HERE = [...ONLY_HERE, 'modules']
+const HERE = [...ONLY_HERE, 'runtime', 'modules']
 
 /** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
 function elsewhere(fields: Fields, { external, ...rest }: Record<string, any>): Record<string, unknown> {
@@ -143,8 +219,10 @@ function elsewhere(fields: Fields, { external, ...rest }: Record<string, any>): 
       ...given('metadata', fields.texts('metadata')),
     }
   }
+  if (lower(rest.runtime) === 'daemon')
+    return { ...without(rest, ['modules', ...ONLY_ELSEWHERE.filter((name) => !FOR_DAEMON.includes(name))]), ...given('headers', fields.texts('headers')) }
   if ([rest.host ?? []].flat().some((one) => !LOCAL.includes(one)))
-    throw fields.error('host', 'an executor on another machine is external: true, and serves itself there. Take host out to run it here')
+    throw fields.error('host', 'an executor on another machine is external: true, and serves itself there, or runtime: daemon. Take host out to run it here')
   return { ...without(rest, ONLY_ELSEWHERE), ...given('external', external === false ? undefined : external) }
 }
 
@@ -183,8 +261,10 @@ async function usesOf(fields: Fields, where: UsesPlace, handedDown: Readonly<Rec
 }
 
 /** What the file says of batches replaces what the executor's own YAML says. */
-function batching(fields: Fields, loaded: LoadedUses | undefined, where: UsesPlace): AddOptions['dynamicBatching'] {
+function batching(fields: Fields, loaded: LoadedUses | undefined, where: UsesPlace, isThere: boolean): AddOptions['dynamicBatching'] {
   if (fields.get('dynamicBatching') === undefined) return loaded?.dynamicBatching
+  // What its class has is known when it opens.
+  if (isThere) return batchingOf(fields, 'dynamicBatching', undefined)
   return batchingOf(fields, 'dynamicBatching', loaded === undefined ? new Map() : boundBy(loaded.uses, loaded.usesRequests ?? {}, where))
 }
 
@@ -195,6 +275,19 @@ export function retriesOf(fields: Fields, retries: unknown): unknown {
   const own = new Fields(fields.reading, retries, 'retries', RETRIES_KEYS, fields.place('retries'))
   if (own.get('attempts') === undefined) throw own.error('attempts', 'say how often: attempts: 3')
   return own.all
+}
+
+/** A folder, true or false, or in full. */
+export function cacheOf(fields: Fields, cache: unknown, keys: Keys): unknown {
+  if (cache === undefined || typeof cache === 'string' || typeof cache === 'boolean') return cache
+  const own = new Fields(fields.reading, cache, 'cache', keys, fields.place('cache'))
+  own.check(CACHE_RULES)
+  return own.all
+}
+
+/** Jina writes places in capitals. */
+export function lower(value: unknown): unknown {
+  return typeof value === 'string' ? value.toLowerCase() : value
 }
 
 export function pollingOf(fields: Fields, polling: unknown): unknown {

@@ -169,24 +169,24 @@ async function codeOf(modules: readonly string[], name: string | undefined, wher
     )
   }
   if (where.draft !== undefined) return where.draft() ?? Executor
-  const imported: { name: string; module: object; origin: string; export: string | undefined }[] = []
+  const imported: { name: string; module: object; origin: string; file: string; export: string | undefined }[] = []
   for (const text of modules) {
     const what = specifierOf(text, where)
     if (what.kind === 'npm') {
       const path = await packageFile(what, where.folder, where.allowInstall, where)
       const origin = `npm:${what.package}${what.version === undefined ? '' : `@${what.version}`}`
-      imported.push({ name: origin, module: await importFile(path, where), origin, export: text.includes('#') ? what.name : undefined })
+      imported.push({ name: origin, module: await importFile(path, where), origin, file: path, export: text.includes('#') ? what.name : undefined })
     } else if (what.kind === 'module' || what.kind === 'class') {
       const path = await findFile(what.kind === 'module' ? what.path : text, where.folder, where.allowOutside ?? false, where).catch((error) => {
         throw DOTTED.test(text) && !/\.[cm]?[jt]sx?$/i.test(text) ? python(text, where) : error
       })
       if (/\.py$/i.test(path)) throw python(text, where)
       const named = what.kind === 'module' ? what.name : undefined
-      imported.push({ name: text.replace(/#.*$/, ''), module: await importFile(path, where), origin: path, export: named })
+      imported.push({ name: text.replace(/#.*$/, ''), module: await importFile(path, where), origin: path, file: path, export: named })
     } else throw new ConfigError(`${show(text)} is no module. Name one such as ./executors.js`, where)
   }
   const wanted = (name === 'default' ? undefined : name) ?? imported[0]!.export ?? 'default'
   const { code, at } = exportOf(imported, wanted, where)
-  remember(code, { module: imported[at]!.origin, name: wanted })
+  remember(code, { module: imported[at]!.origin, name: wanted, file: imported[at]!.file })
   return code
 }

@@ -43,8 +43,10 @@ export async function toYaml(value: unknown, references = false): Promise<string
       if (typeof scalar.value !== 'string') return
       const pair = path.at(-1)
       const name = isPair(pair) && isScalar(pair.key) ? pair.key.value : undefined
-      // A token of the Flow or of an executor, in whose place a variable stands: see tokenOf.
-      const isToken = name === 'token' && path.length <= OPTION
+      // A token of the Flow or of an executor, in whose place a variable stands, or what shows who connects to a server of NATS: see tokenOf, withoutSecrets.
+      const above = path.at(-3)
+      const isOfNats = isPair(above) && isScalar(above.key) && above.key.value === 'nats'
+      const isToken = isOfNats ? (name === 'token' || name === 'password') && path.length <= OPTION + 2 : name === 'token' && path.length <= OPTION
       if (key !== 'key' && !references && !isToken && !hasOwnReferences(name, scalar.value)) scalar.value = escapeDollars(scalar.value)
       if (needsQuotes(scalar.value as string)) scalar.type = 'QUOTE_DOUBLE'
     },
@@ -73,6 +75,6 @@ function withPoint(tag: Tags[number]): Tags[number] {
 }
 
 /** Texts that a reader of another version, or another reader, could take for something else. */
-function needsQuotes(text: string): boolean {
+export function needsQuotes(text: string): boolean {
   return isAmbiguous(text) || text === '<<' || /^(?:on|off|y|n|~)$|^[!&*%@`'"]|[^\P{C}\n]|[\u2028\u2029]/iu.test(text)
 }

@@ -47,7 +47,7 @@ export function chips(options: Given, join: string | undefined, floating: boolea
   const attempts = typeof retries === 'object' ? retries.attempts : retries
   add('limit', attempts ? `retries ${attempts}` : undefined)
   add('place', floating ? 'floating' : undefined)
-  add('place', external ? 'external' : undefined)
+  add('place', external ? 'external' : options.runtime === 'inline' ? undefined : options.runtime)
   return found
 }
 

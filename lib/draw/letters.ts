@@ -1,3 +1,5 @@
+import { inMarkup } from '../base/markup.js'
+
 /** Widths in hundredths of the font size: those of DejaVu Sans, about. It is the widest of the common fonts, so text fits in the others too. */
 const WIDTHS: readonly (readonly [letters: RegExp, width: number])[] = [
   [/[\p{M}\p{Cf}]/u, 0],
@@ -51,9 +53,7 @@ export function line(text: string): string {
   return text.replace(/\s+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd')
 }
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-
 /** A text for XML, in elements and in attributes. */
 export function xml(text: string): string {
-  return line(text).replace(/[&<>"]/g, (letter) => ENTITIES[letter]!)
+  return inMarkup(line(text))
 }

@@ -1,5 +1,6 @@
 import type { Plan } from '../flow/options.js'
 import { sort } from '../graph/graph.js'
+import { runtimeOf } from '../place/options.js'
 import { GATEWAY } from '../request/route.js'
 import { type Chip, chips, origin, replicasOf } from './labels.js'
 import { line } from './letters.js'
@@ -42,7 +43,7 @@ export function pictureOf(plan: Plan): Picture {
       kind: 'executor',
       name,
       origin: said(origin(options)) ?? (unites === undefined ? 'passes through' : undefined),
-      chips: chips(options, unites, floating).map(({ kind, text }) => ({ kind, text: line(text) })),
+      chips: chips({ ...options, runtime: runtimeOf(options, plan.options) }, unites, floating).map(({ kind, text }) => ({ kind, text: line(text) })),
       replicas: replicasOf(options),
       floating,
       external: Boolean((options as { external?: unknown }).external),

@@ -6,13 +6,16 @@ import { copyJson } from '../doc/json.js'
 import type { PlotOptions } from '../draw/index.js'
 import type { Answer } from '../executor/executor.js'
 import type { ByEndpoint, Descriptions, InputSchemas, OutputSchemas } from '../executor/schemas.js'
+import type { ComposeOptions, KubernetesOptions } from '../export/options.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join } from '../graph/graph.js'
+import type { WorkerStatus } from '../place/options.js'
 import { discard } from '../post/batches.js'
 import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type MapOptions, type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
+import type { ExecutorStatus, Health } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
@@ -80,9 +83,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
    * `docs/yaml.md` lists the keys. Paths in it start at its folder.
    * @throws ConfigError (`ERR_CONFIG`) that names file, line, column and key
    */
-  static async loadConfig(from: string | URL, options: LoadConfigOptions = {}): Promise<Flow<string>> {
-    const { loadFlow } = await import('../config/flow.js')
-    return loadFlow(from, (told) => new Flow<string>(told), options)
+  static async loadConfig(from: string | URL, options?: LoadConfigOptions): Promise<Flow<string>> {
+    return (await import('../config/flow.js')).loadFlow(from, (told) => new Flow<string>(told), options)
   }
 
   /**
@@ -90,9 +92,29 @@ export class Flow<Names extends string = never, const Known = never> implements 
    * @returns the YAML
    * @throws ConfigError (`ERR_CONFIG`) for what cannot be written: classes and functions that come from no module, by the executor's name
    */
-  async saveConfig(file?: string, options: SaveConfigOptions = {}): Promise<string> {
-    const { saveFlow } = await import('../config/save.js')
-    return saveFlow(this.plan, file, options)
+  async saveConfig(file?: string, options?: SaveConfigOptions): Promise<string> {
+    return (await import('../config/save.js')).saveFlow(this.plan, file, options)
+  }
+
+  /**
+   * Writes it down for Kubernetes, 1.30 or later: each executor a Deployment, or a StatefulSet, of its own behind a name, and a gateway that serves the Flow with its
+   * executors elsewhere. `docs/deploy.md` walks through it. Jina's name in camelCase, as are its options.
+   * @param folder is made where it is not there
+   * @returns the files that were written
+   * @throws FlowBuildError (`ERR_USES_INVALID`) that names every executor that cannot go, and why; TypeError or RangeError for options
+   */
+  async toKubernetesYaml(folder: string, options?: KubernetesOptions): Promise<string[]> {
+    return (await import('../export/index.js')).toKubernetes(this.plan, folder, options)
+  }
+
+  /**
+   * The same for Docker Compose, with a service for each executor.
+   * @param file default `docker-compose.yml`; the Flow of its gateway stands beside it, as `docker-compose.flow.yml`
+   * @returns the files that were written
+   * @throws as {@link toKubernetesYaml} does
+   */
+  async toDockerComposeYaml(file?: string, options?: ComposeOptions): Promise<string[]> {
+    return (await import('../export/index.js')).toCompose(this.plan, file, options)
   }
 
   /** Whether it takes requests. */
@@ -103,6 +125,11 @@ export class Flow<Names extends string = never, const Known = never> implements 
   /** Where clients reach it while it is open, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. Empty unless it is served. */
   get addresses(): Readonly<Record<string, string>> {
     return this.#running?.addresses ?? {}
+  }
+
+  /** How the threads and processes of its executors are, while it is open: up, or why not. */
+  get workers(): readonly WorkerStatus[] {
+    return this.#running?.workers ?? []
   }
 
   /** The executors' names, in the order they were added. */
@@ -121,14 +148,12 @@ export class Flow<Names extends string = never, const Known = never> implements 
    * @throws FlowBuildError as {@link open} does; DependencyError (`ERR_DEPENDENCY`); TypeError or RangeError for options
    */
   async plot(file?: string, options?: PlotOptions): Promise<string> {
-    const { plot } = await import('../draw/index.js')
-    return plot(this.plan, file, options)
+    return (await import('../draw/index.js')).plot(this.plan, file, options)
   }
 
   /** For notebooks, which show it as a picture. */
   async [Symbol.for('Jupyter.display')](): Promise<Record<string, string>> {
-    const { display } = await import('../draw/index.js')
-    return display(this.plan)
+    return (await import('../draw/index.js')).display(this.plan)
   }
 
   // ── building ───────────────────────────────────────────────────────────────────────────────────────────
@@ -152,16 +177,14 @@ export class Flow<Names extends string = never, const Known = never> implements 
     options: Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>> & Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
   ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     checkAddOptions(options)
-    if (this.#state !== 'closed')
-      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first, or add before open()`)
+    if (this.#state !== 'closed') throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first`)
     const name: string = options.name ?? this.#freeName('executor')
     if (!NAME.test(name) || name === GATEWAY)
-      throw new FlowBuildError('ERR_NAME_INVALID', `An executor cannot be called ${JSON.stringify(name)}: use letters, digits, _ and -, and not ${GATEWAY}`)
-    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}. Choose another name`)
+      throw new FlowBuildError('ERR_NAME_INVALID', `An executor cannot be called ${JSON.stringify(name)}: letters, digits, _ and -, not ${GATEWAY}`)
+    if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}`)
     const last = this.#steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
     const needs: readonly string[] = [options.needs ?? last].flat()
-    if (new Set(needs).size !== needs.length)
-      throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}. Name each once`)
+    if (new Set(needs).size !== needs.length) throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}`)
     const { input, output, ...rest } = options
     // Schemas are whoever made them: a copy may be none.
     this.#steps.push({
@@ -194,8 +217,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     options: Omit<Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>>, 'needs'> &
       Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
   ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
-    if (!Array.isArray(needs) || needs.length < 2)
-      throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more, not for ${JSON.stringify(needs)}. For one, use add({ needs })`)
+    if (!Array.isArray(needs) || needs.length < 2) throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more. Use add({ needs })`)
     return this.add({ ...options, name: options.name ?? this.#freeName('joiner'), needs } as any) as any
   }
 
@@ -250,7 +272,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
    */
   open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
     if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
-      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open or opening already. Close it to serve it in another way`)
+      throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open and cannot be changed. Close it first, to serve it so`)
     const opening = (this.#opening ??= this.#start(serve).finally(() => {
       if (this.#opening === opening) this.#opening = undefined
     }))
@@ -297,7 +319,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     for (const unblock of this.#blocked) unblock()
     try {
       // What is cut off hears why, and not what a new request does.
-      const reason = new FlowStateError('ERR_FLOW_CLOSED', `${this.name} was closed, and this was not done in the time that it had (closeTimeout)`)
+      const reason = new FlowStateError('ERR_FLOW_CLOSED', `${this.name} was closed before this was done (closeTimeout)`)
       await this.#running!.close(this.options.closeTimeout, reason)
     } finally {
       this.#running = undefined
@@ -422,7 +444,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     checkPostOptions(typeof options === 'object' ? rest : options)
     // What leaves documents out would shift all that come behind.
     for (const name of ['resultsInOrder', 'continueOnError', 'onError', 'onFailure'])
-      if ((rest as any)[name] !== undefined) throw optionRange(name, 'left out: map() gives a document for each input, in order', (rest as any)[name])
+      if ((rest as any)[name] !== undefined) throw optionRange(name, 'left out: map() gives a document for each input', (rest as any)[name])
     return new Eventual(
       () => import('../post/one-to-one.js'),
       ({ oneToOne }) => oneToOne(this, on, inputs, withDefaults(rest as PostOptions, this.options)),
@@ -440,6 +462,21 @@ export class Flow<Names extends string = never, const Known = never> implements 
     return this.#running?.describe()
   }
 
+  /** Whether it is to be sent anything: for whoever serves it. */
+  health(fresh?: boolean): Health | Promise<Health> {
+    return this.#running?.health(fresh) ?? { ready: false, reason: `${this.name} is not open` }
+  }
+
+  /** Ends the wait of all whose requests are inside, with a reason: for whoever serves it, when their time is up. @returns how many there were */
+  cut(reason: Error, entrance: object): number {
+    return this.#running?.cut(reason, entrance) ?? 0
+  }
+
+  /** What its executors do, while it is open: for whoever serves it. */
+  status(addresses: boolean): readonly ExecutorStatus[] {
+    return this.#running?.status(addresses) ?? []
+  }
+
   accepts(): boolean {
     return true
   }
@@ -450,7 +487,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   #refusal(): FlowStateError {
-    if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing and takes no more requests`)
+    if (this.#state === 'closing') return new FlowStateError('ERR_FLOW_CLOSED', `${this.name} is closing`)
     return new FlowStateError('ERR_FLOW_NOT_OPEN', `${this.name} is not open. Open it first: await flow.open()`)
   }
 }

@@ -1,5 +1,7 @@
-import { now } from '../base/clock.js'
+import { check } from '../base/check.js'
+import { nextTurn, now } from '../base/clock.js'
 import { ExecutorError, FlowBuildError } from '../base/errors.js'
+import { jupyterOfDeno } from '../base/kernel.js'
 import { closeAll, openAll, type Part } from '../base/lifecycle.js'
 import { log } from '../base/logger.js'
 import { DEFAULT_ENDPOINT, DRY_RUN } from '../executor/bindings.js'
@@ -9,15 +11,21 @@ import type { GatewayOptions } from '../gateway/options.js'
 import { Background } from '../graph/background.js'
 import { connect, sort } from '../graph/graph.js'
 import { type Walk, walkOf } from '../graph/walk.js'
+import type { WorkerStatus } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
+import type { ExecutorStatus, Health, Healthy } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
+import { REQUESTS, traceRequest } from '../request/traced.js'
 import { UnderWay, whenFinished } from '../request/under-way.js'
 import { Scope } from '../stream/scope.js'
 import { wait } from '../stream/wait.js'
+import type { Telemetry } from '../telemetry/instrument.js'
+import { TELEMETRY_RULES, wantsTelemetry } from '../telemetry/options.js'
 import { type Deployment, deploy } from './deployment.js'
 import type { Place } from './description.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
+import type { FlowHealth } from './health.js'
 import type { AddOptions, FlowOptions, Plan } from './options.js'
 
 /** A third of what Kubernetes allows. */
@@ -39,15 +47,25 @@ const IN_PROCESS: readonly string[] = [
   'prefetch',
   'prefetchDocuments',
   'workspace',
+  'runtime',
   'env',
   'join',
   'closeTimeout',
+  'cache',
   'onBackgroundError',
   'logger',
   'onError',
   'unknownEndpoint',
   'title',
   'description',
+  'tracing',
+  'tracesExporterHost',
+  'tracesExporterPort',
+  'metrics',
+  'metricsExporterHost',
+  'metricsExporterPort',
+  'monitoring',
+  'portMonitoring',
 ]
 
 /**
@@ -55,8 +73,8 @@ const IN_PROCESS: readonly string[] = [
  * @throws FlowBuildError (`ERR_USES_INVALID`) for what would do nothing, as nobody can reach it from outside: who gives a token thinks that somebody can
  */
 function served(name: string, options: FlowOptions): FlowOptions | undefined {
-  const { protocol, port, portExpose, graphql } = options
-  if (protocol !== undefined || port !== undefined || portExpose !== undefined || graphql) return options
+  const { protocol, port, portExpose, graphql, nats } = options
+  if ((protocol ?? port ?? portExpose ?? nats) !== undefined || graphql) return options
   const idle = Object.entries(options).flatMap(([option, value]) => (value === undefined || value === false || IN_PROCESS.includes(option) ? [] : [option]))
   if (idle.length === 0) return undefined
   throw new FlowBuildError(
@@ -85,8 +103,21 @@ async function serving(name: string, { portExpose, ...own }: FlowOptions, over: 
   return checkGatewayOptions(only({ ...options, port }))
 }
 
+/** @throws TypeError, RangeError for options */
+function checkTelemetry(options: FlowOptions): void {
+  check('Flow', Object.fromEntries(Object.entries(options).filter(([option]) => Object.hasOwn(TELEMETRY_RULES, option))), TELEMETRY_RULES)
+}
+
+/** @throws DependencyError without what options need; OptionRangeError where this process tells another already */
+async function telemetryFor(name: string, options: GatewayOptions): Promise<Telemetry | undefined> {
+  if (!wantsTelemetry(options)) return undefined
+  const { telemetryOf } = await import('../telemetry/instrument.js')
+  return telemetryOf(name, options)
+}
+
 /** A Flow that is open: its executors, and how requests walk through them. */
-export class Running implements Handler, Describing {
+export class Running implements Handler, Describing, Healthy {
+  readonly #name: string
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   /** Those of executors that somebody wrote: what has no `uses` passes on whatever comes, which makes no endpoint of it. */
@@ -99,8 +130,13 @@ export class Running implements Handler, Describing {
   readonly #described: Describing['describe'] | undefined
   #descriptions: Promise<Descriptions> | undefined
   #gateway: Gateway | undefined
+  /** Ends last: executors may float on when all clients have their answers. */
+  #telemetry: Telemetry | undefined
+  #loadHealth: (() => Promise<FlowHealth>) | undefined
+  #health: FlowHealth | undefined
 
   private constructor(
+    name: string,
     walk: Walk,
     parts: readonly Part[],
     written: readonly Part[],
@@ -109,6 +145,7 @@ export class Running implements Handler, Describing {
     strict: boolean,
     described: Describing['describe'] | undefined,
   ) {
+    this.#name = name
     this.#walk = walk
     this.#parts = parts
     this.#written = written
@@ -123,18 +160,31 @@ export class Running implements Handler, Describing {
    * @param serve how it is served, over what its options say; `false`: not at all
    * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
    */
-  static async start({ name, options, steps }: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
+  static async start(plan: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
+    const deployments: Deployment[] = []
+    try {
+      return await Running.#start(plan, serve, deployments)
+    } catch (error) {
+      // What was begun for it and did not open may be threads and processes.
+      await Promise.all(deployments.flatMap(({ parts }) => parts.map((part) => part.discard?.())))
+      throw error
+    }
+  }
+
+  static async #start({ name, options, steps }: Plan, serve: GatewayOptions | false, deployments: Deployment[]): Promise<Running> {
+    // From here on, what its cells end with is shown as tables, too.
+    if (jupyterOfDeno() !== undefined) await import('../notebook/index.js')
     const sorted = sort(steps)
     const all = serve === false ? undefined : served(name, { ...options, ...serve })
     // Before an executor takes its time to open.
     const own = all && (await serving(name, options, serve || {}))
+    if (own === undefined) checkTelemetry(options)
     const logger = (serve || undefined)?.logger ?? options.logger
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
-    const deployments: Deployment[] = []
     const names = new Set<string>()
-    const flow = { ...options, docarray: (serve || undefined)?.docarray ?? options.docarray }
-    for (const step of sorted) deployments.push(await deploy(step, flow, background, names, logger))
+    const flow = { ...options, logger, docarray: (serve || undefined)?.docarray ?? options.docarray }
+    for (const step of sorted) deployments.push(await deploy(step, flow, background, names, all !== undefined, logger))
     const graph = connect(
       sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
       options.join ?? 'concat',
@@ -150,20 +200,28 @@ export class Running implements Handler, Describing {
     const endpoints = endpointsOf(named)
     // What executors elsewhere answer is theirs to say; where nobody answers anything, nothing can be misspelled.
     const open = foreign || endpoints.size === 0 || endpoints.has(DEFAULT_ENDPOINT) || options.unknownEndpoint === 'pass'
-    const described = deployments.some(({ validation }) => validation !== undefined)
-      ? async () =>
-          (await import('./description.js')).describe(
-            graph,
-            sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
-            [...endpoints, DEFAULT_ENDPOINT],
-          )
-      : undefined
-    const running = new Running(walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
-    if (own === undefined) return running
+    // With the executors, as all that serving may need: see wire/warm-up.
+    const description = deployments.some(({ validation }) => validation !== undefined) ? await import('./description.js') : undefined
+    const described =
+      description &&
+      (async () =>
+        description.describe(
+          graph,
+          sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
+          [...endpoints, DEFAULT_ENDPOINT],
+        ))
+    const running = new Running(name, walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
+    running.#loadHealth = async () => {
+      const { healthOf } = await import('./health.js')
+      return healthOf(sorted, deployments, [...endpoints, ...(foreign || endpoints.size === 0 ? [DEFAULT_ENDPOINT] : [])], logger)
+    }
+    if (own !== undefined) running.#health = await running.#loadHealth()
     try {
+      running.#telemetry = await telemetryFor(own?.title ?? name, own ?? options)
+      if (own === undefined) return running
       if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(own.exposeEndpoints ?? {}), running.endpoints, warner(logger))
       const { Gateway } = await import('../gateway/gateway.js')
-      running.#gateway = await Gateway.serve(running, own)
+      running.#gateway = await Gateway.serve(running, own, running.#telemetry)
       return running
     } catch (error) {
       await running.close(0, error as Error).catch(() => {})
@@ -174,6 +232,15 @@ export class Running implements Handler, Describing {
   /** Where clients reach it, by protocol. */
   get addresses(): Readonly<Record<string, string>> {
     return this.#gateway?.addresses ?? {}
+  }
+
+  /** How the threads and processes of its executors are. */
+  get workers(): WorkerStatus[] {
+    // Replicas have a method of this name.
+    return this.#parts.flatMap((part) => {
+      const { status } = part as { readonly status?: WorkerStatus | (() => unknown) }
+      return typeof status === 'object' ? status : []
+    })
   }
 
   /** What any of its executors is bound to. */
@@ -187,6 +254,27 @@ export class Running implements Handler, Describing {
     return this.#descriptions
   }
 
+  health(fresh?: boolean): Health | Promise<Health> {
+    if (this.#health !== undefined) return this.#health.health(fresh)
+    return this.#loadHealth!().then((health) => (this.#health ??= health).health(fresh))
+  }
+
+  cut(reason: Error, entrance: object): number {
+    let count = 0
+    for (const { request, abandon } of this.#inside) {
+      if (request.entrance !== entrance) continue
+      count++
+      abandon?.(reason)
+      // Whoever is answered hears nothing more: those who work for it are told here, once the answer is on its way. The Flow may stay open.
+      nextTurn(() => request.scope.abort(reason))
+    }
+    return count
+  }
+
+  status(addresses: boolean): readonly ExecutorStatus[] {
+    return this.#health?.status(addresses) ?? []
+  }
+
   accepts(): boolean {
     return true
   }
@@ -197,6 +285,10 @@ export class Running implements Handler, Describing {
   }
 
   handle(request: Request): void | Promise<void> {
+    return REQUESTS.isHeard ? traceRequest(this.#name, request, () => this.#handle(request)) : this.#handle(request)
+  }
+
+  #handle(request: Request): void | Promise<void> {
     if (this.#strict) this.checkEndpoint(request.header.execEndpoint)
     const route = request.arrive(GATEWAY)
     const inside = this.#inside
@@ -246,7 +338,11 @@ export class Running implements Handler, Describing {
     await this.#gateway?.close(timeout, hurry)
     hurry()
     if (this.#inside.size > 0 || this.#background.size > 0) await this.#drain(Math.max(0, until - now()), reason)
-    await closeAll(this.#parts)
+    try {
+      await closeAll(this.#parts)
+    } finally {
+      await this.#telemetry?.close()
+    }
   }
 
   async #drain(timeout: number, reason: Error): Promise<void> {

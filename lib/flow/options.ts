@@ -3,7 +3,9 @@ import {
   callback,
   check,
   flag,
+  free,
   integers,
+  memory,
   milliseconds,
   object,
   oneOrMore,
@@ -12,6 +14,7 @@ import {
   type Rule,
   retries,
   ruled,
+  share,
   some,
   string,
   unless,
@@ -24,6 +27,7 @@ import type { ByEndpoint, InputSchemas, OutputSchemas } from '../executor/schema
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Join, Step } from '../graph/graph.js'
 import type { DynamicBatching } from '../handler/batch-queue.js'
+import type { CacheOptions, StoreOptions } from '../handler/cache-options.js'
 import type { PollingOption } from '../handler/polling.js'
 import type { Condition } from '../handler/when-query.js'
 import { REMOTE_RULES, SERVING_RULES } from '../wire/option-rules.js'
@@ -54,13 +58,23 @@ export interface FlowOptions extends GatewayOptions {
    * out as they went in, as in Jina. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
    */
   unknownEndpoint?: 'refuse' | 'pass' | undefined
+  /** Where executors run that do not say it themselves: see {@link AddOptions.runtime}. Default `'inline'`: in this process. */
+  runtime?: Runtime | undefined
+  /**
+   * A folder in which answers of executors are kept, so that a later run calls them for what changed alone. It holds for each that says its version (`static version`
+   * of its class, `version` of its function, or of its own `cache`), and for those with `cache: true`. Default: none is kept. It needs the package lmdb.
+   */
+  cache?: string | StoreOptions | undefined
   /** How documents of several last executors are united: one after the other (`'concat'`, the default), or by id (`'merge'`). */
   join?: Join | undefined
   /** Milliseconds that `close()` gives requests to finish before it tells them to stop and closes the executors. Default 10 000: a third of what Kubernetes allows. */
   closeTimeout?: number | undefined
-  /** Told of failures that no response can tell: in floating executors, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: `logger`, or console.error. */
+  /** Told of failures that no response can tell: in floating executors, of what a cache cannot keep, and in replicas polled by `'ALL_ASYNC'` beside the one that answered. Default: `logger`, or console.error. */
   onBackgroundError?: ((error: Error) => void) | undefined
 }
+
+/** Where an executor runs. */
+export type Runtime = 'inline' | 'thread' | 'process' | 'container' | 'daemon' | 'external'
 
 /** A class that extends Executor. */
 export type ExecutorClass<Config extends object = any> = new (init: ExecutorInit<any>) => Executor<Config>
@@ -98,14 +112,14 @@ export interface Told {
   contextual: unknown
 }
 
-/** One executor of a Flow. What {@link RemoteOptions} say is for one with `external`. */
+/** One executor of a Flow. What {@link RemoteOptions} say is for one with `external`; `tls`, `token`, `tokenFile`, `headers` and `connectTimeout` for one of a daemon, too. */
 export interface AddOptions<Name extends string = string, Need extends string = string, U extends Uses = Uses, T extends Told = Told & { contextual: never }>
   extends RemoteOptions {
   /** Unique in the Flow: a letter or `_`, then letters, digits, `_`, `-`. Default `executor0`, `executor1`, … by position. */
   name?: Name | undefined
   /**
    * An Executor class, of which the Flow makes an instance when it opens; a function; `'./module.js#Export'` or
-   * `'npm:package@version#Export'`; the file name or the text of an executor's YAML, or what such YAML says as an object.
+   * `'npm:package@version#Export'`; the file name or the text of an executor's YAML, or what such YAML says as an object; `'docker://image'`, for one that serves itself.
    * Paths start at the folder the process runs in. Default: documents pass through.
    */
   uses?: U | T['contextual'] | undefined
@@ -149,6 +163,12 @@ export interface AddOptions<Name extends string = string, Need extends string = 
   /** Unites the documents of several requests into batches for the executor: for all endpoints, or by endpoint, `'*'` being all others. `{}` is for none. */
   dynamicBatching?: DynamicBatching | Readonly<Record<string, DynamicBatching>> | undefined
   /**
+   * Keeps its answers on disk by content of the documents, endpoint, parameters, who asks, `usesWith` and the executor's version; what is known is given without it.
+   * A folder, or what else there is to say: see {@link CacheOptions}. `true`: that of the Flow; `false`: none, whatever the Flow says. Not for one that does
+   * something beside answering. It needs the package lmdb. Default: as the Flow says.
+   */
+  cache?: string | boolean | CacheOptions | undefined
+  /**
    * What it takes: Standard Schemas (of zod, valibot, arktype …) of `tags`, `text` and `parameters`, for all endpoints, or by endpoint, `'*'` being all others.
    * A document that does not fit fails alone, and does not reach it; parameters that do not fit fail their request. Over `input` of the class, or of
    * `each()`, key by key. Default: nothing is checked.
@@ -167,18 +187,77 @@ export interface AddOptions<Name extends string = string, Need extends string = 
    * Under `'ALL'` it begins when all replicas have begun, under `'ALL_ASYNC'` with the first. Default: what `timeout` leaves.
    */
   attemptTimeout?: number | undefined
+  /**
+   * Milliseconds after which a replica is stuck: it was told to stop, as the time of what it does is up or nobody waits for it, and has ended nothing since. Others are asked
+   * first then, the `logger` hears of it, and where all are stuck, probes say that the Flow is not ready. Until it ends something. 0: it never is. Default 10 000; more,
+   * where it does not hear its `signal` and takes longer.
+   */
+  stuckAfter?: number | undefined
   /** How often a failed request is tried again, on another replica where there is one. A number, or with its waits. Default 0; elsewhere until it was asked three times. */
   retries?: number | Retries | undefined
   /** Aborts all that the executor does: its requests fail with the reason, and those that come after. */
   signal?: AbortSignal | undefined
+  /**
+   * Where its instances run. `'inline'`, the default: here. `'thread'`: each in a thread of this process. `'process'`: each in a process of its own. `'daemon'`: each in
+   * a process of another machine, which `sluice daemon` at `host` begins. There, `uses` names a module, as class and function cannot cross. `'container'`: each in a
+   * container, whose image `uses` names, `'docker://image'`, or the package.json of `'npm:package'`. In all four, documents are written as over gRPC, and one that dies
+   * is begun anew.
+   */
+  runtime?: Runtime | undefined
+  /** The most memory that the heap of a thread or process may take, or a container in all: bytes, or a text such as `'512m'`. Default: what node, or the engine, gives it. */
+  memory?: number | string | undefined
+  /** How many processors it may use, in a container: 0.5 is half of one's time. Threads and processes take what the machine gives: there, it is refused. */
+  cpus?: number | undefined
+  /**
+   * What a container sees of this machine: `'./models:/models:ro'` is a folder or file here, where it is there, and that it may not be changed there; `'models:/models'` is
+   * a volume of the engine's. Without a place, it is there by its last name: `'./models'` is `/models`. Relative ones start at the folder the process runs in. Default none.
+   */
+  volumes?: string | readonly string[] | undefined
+  /** Which graphics processors a container sees: `'all'`, how many (`'2'`), or `'device=0,1'`. Default none. */
+  gpus?: string | undefined
+  /** A container's network: one of the engine's by name, or `'host'`. Default: the engine's own. Its port is published for this machine alone, as `127.0.0.1`. */
+  network?: string | undefined
+  /** Who runs in the container: `'1000:1000'`. Default: as the image says. */
+  user?: string | undefined
+  /** Stand behind what the image is begun with, and behind what is said of its port, name and configuration: over those, as the last one holds. Default none. */
+  args?: string | readonly string[] | undefined
+  /** When an image is brought: `'missing'`, the default, where it is not there; `'always'`; `'never'`. */
+  pull?: 'missing' | 'always' | 'never' | undefined
+  /** What runs in place of the image's own entrypoint: a command, and what it is given. Default: the image's own. */
+  entrypoint?: string | readonly string[] | undefined
+  /** What else `docker run` is told, before the image: `['--cap-add', 'SYS_NICE']`. Over what it is told by default. Default none. */
+  dockerArgs?: string | readonly string[] | undefined
+  /** Milliseconds in which a container must take requests, from when it runs. Default 120 000: models are large. */
+  readyTimeout?: number | undefined
+  /** A process gets all of this one's environment, and not only PATH, HOME, LANG, TZ, TMPDIR, NODE_EXTRA_CA_CERTS and `env`. Default `false`. */
+  inheritEnv?: boolean | undefined
+  /** Milliseconds after which a thread or process is ended that has requests and does not turn its event loop. Default: it may compute as long as it likes. */
+  unresponsiveAfter?: number | undefined
+  /** How many deaths of threads, processes or containers a request may meet. It is sent again until then, and fails alone. 1: never sent twice. Default 3. */
+  maxDeaths?: number | undefined
+  /** Each line that a thread, process or container writes begins with its name: `[parse/0] …`. Default `false`. */
+  prefixOutput?: boolean | undefined
+  /**
+   * Files and folders that a daemon needs beside the file that `uses` names: modules of a YAML, models, a package.json. Paths start at the folder the process runs in,
+   * and mean the same there. Default: none.
+   */
+  uploadFiles?: string | readonly string[] | undefined
+  /**
+   * Milliseconds for which a daemon keeps the executor when this Flow is gone, and then ends it and removes its files; and for which this Flow waits for a daemon
+   * that went away. From 100 to a day. Default 10 000: time for either to be begun anew.
+   */
+  lease?: number | undefined
   /** It runs elsewhere, at `host` and `port`, and is neither started nor stopped here. Default `false`. */
   external?: T['external'] | undefined
-  /** Where an external executor is: `'grpc://10.0.0.5:51000'`, or a name. Several are replicas: those that cannot be reached are passed over. */
+  /**
+   * Where an external executor is: `'grpc://10.0.0.5:51000'`, or a name. Several are replicas: those that cannot be reached are passed over. With `runtime: 'daemon'`,
+   * where its daemon is: `'https://gpu-box:8000'`.
+   */
   host?: string | readonly string[] | undefined
   /** The port of an external executor, where its host does not say it; one for all hosts, or one for each. */
   port?: number | readonly number[] | undefined
   /** What an external executor speaks, where its host does not say it. Default `'grpc'`. */
-  protocol?: 'grpc' | 'http' | 'websocket' | undefined
+  protocol?: 'grpc' | 'http' | 'websocket' | 'nats' | undefined
 }
 
 /** A Flow as it was built, for whoever draws it or writes it down. */
@@ -192,7 +271,13 @@ export interface Plan {
 const poll = word('ANY ALL ALL_ASYNC', 'i')
 
 /** What checks what a Flow and its executors have in common. */
-const BOTH = { workspace: string, env: texts, join: word('concat merge') }
+const BOTH = {
+  workspace: string,
+  env: texts,
+  join: word('concat merge'),
+  runtime: word('inline thread process container daemon external'),
+  cache: free,
+}
 
 /** What checks each option of a Flow. */
 export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
@@ -214,6 +299,17 @@ export const ELSEWHERE_RULES: Record<'host' | 'port' | 'protocol' | keyof Remote
   ...REMOTE_RULES,
 }
 
+/** What checks what only threads, processes and their like can be told. */
+export const PLACE_RULES = {
+  memory,
+  cpus: share,
+  maxDeaths: some,
+  ...ruled(flag, 'inheritEnv prefixOutput'),
+  ...ruled(patience, 'unresponsiveAfter readyTimeout lease'),
+  ...ruled(oneOrMore(string), 'uploadFiles volumes args entrypoint dockerArgs'),
+  ...ruled(string, 'gpus user network pull'),
+}
+
 /** What checks each option of `add()`. */
 export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   name: string,
@@ -228,8 +324,10 @@ export const ADD_RULES: Record<keyof AddOptions, Rule> = {
   when: unless('function'),
   dynamicBatching: object,
   ...ruled(patience, 'timeout attemptTimeout'),
+  stuckAfter: milliseconds,
   retries,
   signal: abortSignal,
+  ...PLACE_RULES,
   ...ELSEWHERE_RULES,
 }
 
@@ -246,7 +344,7 @@ export function checkAddOptions(options: AddOptions<any, any, any, any>): AddOpt
   return options
 }
 
-function texts(name: string, value: unknown): void {
+export function texts(name: string, value: unknown): void {
   object(name, value)
   for (const [key, text] of Object.entries(value as object)) string(`${name}.${key}`, text)
 }

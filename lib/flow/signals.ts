@@ -1,6 +1,25 @@
 import { clearInterval, setInterval } from '../base/clock.js'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** What asks to stop, and its number. SIGHUP: the terminal is gone. */
+export const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
+
+export type StopSignal = keyof typeof SIGNALS
+
+export const STOP_SIGNALS = Object.keys(SIGNALS) as StopSignal[]
+
+/** How shells report a process that a signal ended. */
+export function exitCodeOf(name: StopSignal): number {
+  return 128 + SIGNALS[name]
+}
+
+/**
+ * Ends the process at once, as a signal does that nobody listens to: 130 of SIGINT, 143 of SIGTERM, 129 of SIGHUP. Not by exit() alone, which waits for a file operation that is
+ * blocked; but the first process of a container is not ended by a signal of its own.
+ */
+export function endBy(name: StopSignal): void {
+  process.kill(process.pid, name)
+  if (process.pid === 1 && process.listenerCount(name) === 0) process.exit(exitCodeOf(name))
+}
 
 /**
  * Waits for SIGINT, SIGTERM, SIGHUP (the terminal is gone), `signal`, or whoever calls what it puts into `stops`; then for `close`. Listeners are gone when it returns.
@@ -16,15 +35,14 @@ export async function untilStopped(signal: AbortSignal | undefined, close: () =>
     stopping = true
     resolve()
   }
-  const onSignal = (name: (typeof SIGNALS)[number]): void => {
+  const onSignal = (name: StopSignal): void => {
     if (!stopping) return stop()
-    // Not process.exit(), which waits for a write that is stuck.
-    for (const name of SIGNALS) process.off(name, onSignal)
-    process.kill(process.pid, name)
+    for (const name of STOP_SIGNALS) process.off(name, onSignal)
+    endBy(name)
   }
   // Waiting for a signal alone does not keep a process alive.
   const alive = setInterval(() => {}, 0x7fffffff)
-  for (const name of SIGNALS) process.on(name, onSignal)
+  for (const name of STOP_SIGNALS) process.on(name, onSignal)
   stops.add(stop)
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) stop()
@@ -33,7 +51,7 @@ export async function untilStopped(signal: AbortSignal | undefined, close: () =>
     await close()
   } finally {
     clearInterval(alive)
-    for (const name of SIGNALS) process.off(name, onSignal)
+    for (const name of STOP_SIGNALS) process.off(name, onSignal)
     stops.delete(stop)
     signal?.removeEventListener('abort', stop)
   }

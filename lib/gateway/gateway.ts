@@ -1,19 +1,29 @@
-import { clearTimeout, setTimeout } from '../base/clock.js'
-import { ConnectionError, ExecutorError, say } from '../base/errors.js'
+import { now, setTimeout } from '../base/clock.js'
+import { ConnectionError, ExecutorError, FlowStateError, say, sayOf } from '../base/errors.js'
+import { tell } from '../base/incidents.js'
+import { isDone } from '../base/is-done.js'
 import { checkNamed } from '../base/misspelled.js'
 import { Limiter } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
+import type { Telemetry } from '../telemetry/instrument.js'
+import { wantsTelemetry } from '../telemetry/options.js'
 import type { Protocol } from '../wire/address.js'
 import { Authenticator, CLOSERS } from '../wire/authentication.js'
 import { heard } from '../wire/error-listener.js'
+import type { Speaker } from '../wire/speaker.js'
 import { warmUp } from '../wire/warm-up.js'
 import { Keys } from './certificates.js'
+import { defaultBytesInFlight } from './default-bytes.js'
+import { watchHandles } from './handles.js'
 import type { GatewayOptions } from './options.js'
 import { checkGatewayOptions, GATEWAY_RULES, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
-import { wiresOf } from './wires.js'
+import { metricsAlone, overNats, wiresOf } from './wires.js'
 
-const SCHEMES: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws' }
+/** Milliseconds in which clients are told that they are cut off, before they are hung up on. */
+const FAREWELL = 300
+
+const SCHEMES: Record<Protocol, string> = { grpc: 'grpc', http: 'http', websocket: 'ws', nats: 'nats' }
 
 /**
  * What a gateway is told: of the many options of a Flow, those that concern it, and over them what is said when it opens.
@@ -36,57 +46,98 @@ export function only(options: GatewayOptions, over: GatewayOptions = {}): Gatewa
  */
 export class Gateway implements AsyncDisposable {
   readonly options: Readonly<GatewayOptions>
-  /** Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. */
+  /**
+   * Where it can be reached, by protocol: `{ grpc: 'grpc://127.0.0.1:51000' }`. Under `metrics`, where those are read that have a port of their own (`monitoring`):
+   * `http://127.0.0.1:9090/metrics`.
+   */
   readonly addresses: Readonly<Record<string, string>>
+  readonly #telemetry: Telemetry | undefined
   readonly #ports: readonly Port[]
+  /** What answers without a port. */
+  readonly #speakers: readonly Speaker<[]>[]
   readonly #limited: Limiter
   readonly #keys: Keys
+  readonly #unwatch: () => void
   #closing: Promise<void> | undefined
 
-  private constructor(options: GatewayOptions, addresses: Readonly<Record<string, string>>, ports: readonly Port[], limited: Limiter, keys: Keys) {
+  private constructor(
+    options: GatewayOptions,
+    addresses: Readonly<Record<string, string>>,
+    ports: readonly Port[],
+    speakers: readonly Speaker<[]>[],
+    limited: Limiter,
+    keys: Keys,
+    unwatch: () => void,
+    telemetry: Telemetry | undefined,
+  ) {
     this.options = options
     this.addresses = addresses
     this.#ports = ports
+    this.#speakers = speakers
     this.#limited = limited
     this.#keys = keys
+    this.#unwatch = unwatch
+    this.#telemetry = telemetry
   }
 
   /**
    * Listens, and resolves when clients can connect.
+   * @param owned what is told of it already: who began that, ends it. Without, the gateway begins what its options say, and ends it when it closes
    * @throws TypeError or RangeError for options; ConfigError for a key or certificate that cannot be read; ConnectionError for a port that cannot
    * be had (`ERR_REFUSED`) and a key that is none (`ERR_TLS`). Then nothing listens
    */
-  static async serve(peer: Handler, options: GatewayOptions = {}): Promise<Gateway> {
+  static async serve(peer: Handler, options: GatewayOptions = {}, owned?: Telemetry): Promise<Gateway> {
     const { sslKeyfile: _key, sslCertfile: _cert, ...given } = checkGatewayOptions(options)
     const keys = await Keys.open(options)
     const all = { ...given, tls: keys.tls, onError: heard(listener(options), options.logger) }
     // Nothing is kept that tokens could be read from.
-    const { timeout, maxInFlight = MAX_IN_FLIGHT, logger, token: _, ...told } = all
-    const limited = new Limiter(peer, { timeout, maxInFlight, logger })
+    const { timeout, maxInFlight = MAX_IN_FLIGHT, maxBytesInFlight = await defaultBytesInFlight(), logger, token: _, ...told } = all
+    const limited = new Limiter(peer, { timeout, maxInFlight, maxBytesInFlight, logger })
     const authenticator = new Authenticator(all, all.host, (error) => all.onError(error))
     await authenticator.open()
     const ports: Port[] = []
-    const addresses: Partial<Record<Protocol, string>> = {}
+    const speakers: Speaker<[]>[] = []
+    const addresses: Record<string, string> = {}
     await warmUp()
+    const telemetry =
+      owned === undefined && wantsTelemetry(all) ? await (await import('../telemetry/instrument.js')).telemetryOf(all.title ?? 'gateway', all) : undefined
+    const source = owned ?? telemetry
+    const metrics = source && (() => source.prometheus())
     try {
       for (const { port, protocols } of plan(all)) {
-        const opened = await Port.open(port, await wiresOf(limited, protocols, told, authenticator), { ...told, logger }, authenticator)
+        const wires = await wiresOf(limited, protocols, told, authenticator, all.metrics ? metrics : undefined)
+        const opened = await Port.open(port, wires, { ...told, logger }, authenticator)
         ports.push(opened)
         for (const protocol of protocols) addresses[protocol] = `${SCHEMES[protocol]}${told.tls === undefined ? '' : 's'}://${opened.authority}`
       }
+      if (metrics !== undefined && (all.monitoring || (all.portMonitoring !== undefined && all.monitoring !== false))) {
+        const wires = { http: [await metricsAlone(limited, told, authenticator, metrics)] }
+        const opened = await Port.open(all.portMonitoring ?? 0, wires, { ...told, logger }, authenticator)
+        ports.push(opened)
+        addresses.metrics = `http${told.tls === undefined ? '' : 's'}://${opened.authority}/metrics`
+      }
+      if (told.nats !== undefined) {
+        const speaker = await overNats(limited, { ...told, logger }, authenticator)
+        speakers.push(speaker)
+        addresses.nats = speaker.address
+      }
     } catch (cause) {
-      await Promise.all(ports.map((port) => port.close()))
+      // Ports first: nobody is let in while a collector is waited for.
+      await Promise.all([...ports, ...speakers].map((end) => end.close()))
+      await telemetry?.close()
       throw failure(cause, all)
     }
     keys.watch((tls) => {
       for (const port of ports) port.renew(tls)
     }, all.onError)
-    return new Gateway({ ...told, timeout, maxInFlight: all.maxInFlight, logger }, addresses as Record<string, string>, ports, limited, keys)
+    const unwatch = await watchHandles(logger, listener(options))
+    const kept = { ...told, timeout, maxInFlight: all.maxInFlight, logger, ...(told.nats !== undefined && { nats: addresses.nats! }) }
+    return new Gateway(kept, addresses, ports, speakers, limited, keys, unwatch, telemetry)
   }
 
-  /** The first port. */
+  /** The first port; 0 where it listens at none. */
   get port(): number {
-    return this.#ports[0]!.port
+    return this.#ports[0]?.port ?? 0
   }
 
   /**
@@ -102,17 +153,25 @@ export class Gateway implements AsyncDisposable {
   async #close(timeout: number, draining?: () => void): Promise<void> {
     const { drainDelay = 0 } = this.options
     this.#limited.leaving = true
-    for (const port of this.#ports) port.unready()
+    const ends = [...this.#ports, ...this.#speakers]
+    for (const end of ends) end.unready()
     if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay))
     draining?.()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeout)
-    })
-    await Promise.race([Promise.all(this.#ports.map((port) => port.drain(timeout))), late])
-    clearTimeout(timer)
+    const { logger } = this.options
+    const start = now()
+    const { inFlight, waiting } = this.#limited.load
+    tell(logger, 'drain.began', { requests: inFlight, waiting, milliseconds: timeout })
+    const drained = Promise.all(ends.map((end) => end.drain(timeout)))
+    if (!(await isDone(drained, timeout))) {
+      this.#limited.cut(new FlowStateError('ERR_FLOW_CLOSED', 'Cut off: this service shuts down, and this was not done in the time that it had (closeTimeout)'))
+      await isDone(drained, FAREWELL)
+    }
     this.#keys.close()
-    await Promise.all(this.#ports.map((port) => port.close()))
+    this.#unwatch()
+    this.#limited.close()
+    await Promise.all(ends.map((end) => end.close()))
+    await this.#telemetry?.close()
+    tell(logger, 'drain.ended', { milliseconds: Math.round(now() - start) })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,13 +193,13 @@ function failure(cause: unknown, { host = '127.0.0.1' }: GatewayOptions): unknow
   const { syscall, code = '', port } = cause as { syscall?: string; code?: string; port?: number }
   const where = `${host}${port === undefined ? '' : `:${port}`}`
   if (syscall === 'listen' || syscall === 'getaddrinfo') {
-    const reason = REASONS[code] ?? say(cause)
+    const reason = REASONS[code] ?? sayOf(cause)
     return new ConnectionError('ERR_REFUSED', where, `the Flow cannot be served there: ${reason}`, { cause })
   }
   return cause
 }
 
-const REASONS: Record<string, string> = {
+export const REASONS: Record<string, string> = {
   EADDRINUSE: 'the port is taken (EADDRINUSE). Stop what listens there, take another, or 0 for one that is free',
   EACCES: 'the port is not for everybody (EACCES). Take one from 1024 on',
   EADDRNOTAVAIL: 'this machine has no such address (EADDRNOTAVAIL). 127.0.0.1 is this machine only, 0.0.0.0 everybody who can reach it',

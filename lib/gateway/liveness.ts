@@ -5,6 +5,7 @@ import { ANSWER, NONCE, QUESTION } from '../wire/liveness.js'
 const THREAD = `
 const { parentPort } = require('node:worker_threads')
 const { createSocket } = require('node:dgram')
+const timers = require('node:timers')
 const sockets = new Map()
 parentPort.on('message', ({ id, host, port }) => {
   if (port === undefined) {
@@ -13,10 +14,17 @@ parentPort.on('message', ({ id, host, port }) => {
     sockets.delete(id)
     return
   }
+  listen(id, host, port)
+})
+function listen(id, host, port) {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
-  socket.on('error', () => {
-    // Another has that port: then nobody answers, as where this thread cannot be.
-    if (sockets.delete(id)) socket.close()
+  socket.on('error', ({ code }) => {
+    // Another has that port: then nobody answers, as where this thread cannot be. No handle is left for it: there may be later.
+    if (!sockets.delete(id)) return
+    socket.close()
+    if (code !== 'EMFILE' && code !== 'ENFILE') return
+    const timer = timers.setTimeout(() => listen(id, host, port), 1000).unref()
+    sockets.set(id, { close: () => timers.clearTimeout(timer) })
   })
   socket.on('message', (bytes, from) => {
     if (bytes.length !== ${QUESTION.length + NONCE} || bytes.toString('latin1', 0, ${QUESTION.length}) !== '${QUESTION}') return
@@ -25,7 +33,7 @@ parentPort.on('message', ({ id, host, port }) => {
   })
   sockets.set(id, socket)
   socket.bind(port, host)
-})
+}
 `
 
 type Thread = Pick<import('node:worker_threads').Worker, 'postMessage'>

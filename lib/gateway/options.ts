@@ -2,6 +2,7 @@ import { check, host, object, type Rule } from '../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import { checkNamed } from '../base/misspelled.js'
+import { TELEMETRY_RULES } from '../telemetry/options.js'
 import type { AddressOptions, Protocol } from '../wire/address.js'
 import { protocolOf } from '../wire/address.js'
 import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../wire/authentication.js'
@@ -9,7 +10,9 @@ import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { ExposedEndpoint } from '../wire/http/options.js'
+import { natsServingRule } from '../wire/nats/options.js'
 import { SERVING_RULES } from '../wire/option-rules.js'
+import type { NatsServing } from '../wire/remote-options.js'
 import type { ServerTls } from '../wire/tls.js'
 
 /** Of those that wait for something else, one process bears so many well. */
@@ -31,6 +34,11 @@ export interface GatewayOptions extends AuthenticationOptions {
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
   port?: number | readonly number[] | undefined
+  /**
+   * Answers over NATS, too: under a name, such as `'nats://my.host/<flow>/<executor>'`, that others may have as well. What comes is shared among all of them. Where neither protocol nor port is
+   * said, over NATS alone. Default: not.
+   */
+  nats?: NatsServing | undefined
   /** The address to listen at. Default `127.0.0.1`: nobody but this machine. `0.0.0.0` and `::` are everybody who can reach it. */
   host?: string | undefined
   /**
@@ -60,9 +68,16 @@ export interface GatewayOptions extends AuthenticationOptions {
   prefetch?: number | undefined
   /**
    * The most requests inside, over all connections and protocols. 16 times as many wait in line; beyond that they are refused: HTTP 503,
-   * RESOURCE_EXHAUSTED, an answer with the status ERROR within a stream. Default 1024, as many as the calls of one connection of gRPC; 0 is no bound.
+   * RESOURCE_EXHAUSTED, an answer with the status ERROR within a stream. `'auto'` finds from 4 to 1024 by trying: as many as there must be for all to be done that can
+   * be; what is beyond waits in a line of 16,384. Default 1024, as many as the calls of one connection of gRPC; 0 is no bound.
    */
-  maxInFlight?: number | undefined
+  maxInFlight?: number | 'auto' | undefined
+  /**
+   * The most bytes inside, over all connections and protocols: of requests, from their first byte until their executors are done, and of answers that their clients have not taken. A byte of JSON
+   * counts eight times, as what is made of it takes 2 to 4 bytes as a rule, and 24 at most. What is over it waits unread, or is refused as by `maxInFlight`; who is slow while others wait
+   * is hung up on. Default: a quarter of what is less, V8's heap limit or the memory of the container, so that what is made of it has room, too. 0 is no bound.
+   */
+  maxBytesInFlight?: number | undefined
   /** Bytes of one message or body, unpacked, from 1 to 2147483647. Default 100 MiB; what is larger is refused. GraphQL has `maxBodyBytes`. */
   maxMessageBytes?: number | undefined
   /** The most documents of one request, chunks and matches included. Default 50,000, which take some 30 ms to write; Infinity is no bound. */
@@ -86,6 +101,11 @@ export interface GatewayOptions extends AuthenticationOptions {
   /** Milliseconds for which a client of WebSockets may take nothing of what it was sent, before its connection is closed. Default 60 000; 0 for ever. */
   stallTimeout?: number | undefined
   /**
+   * Milliseconds after which a connection of gRPC or HTTP takes nothing new, give or take a tenth: what is under way on it is finished, and the client connects anew for what
+   * comes next. For clients that look a name up only when they connect, so that they find replicas that came later; WebSockets stay. Default 0: no end.
+   */
+  maxConnectionAge?: number | undefined
+  /**
    * Milliseconds of silence after which a streamed answer over HTTP says something that means nothing: proxies end what is silent for a minute.
    * With the first of them, the answer has begun, with status 200. Default 15 000; 0 for none.
    */
@@ -99,6 +119,25 @@ export interface GatewayOptions extends AuthenticationOptions {
   exposeStacks?: boolean | undefined
   /** Milliseconds between saying that it is not ready and refusing requests, for balancers to notice. Default 0. */
   drainDelay?: number | undefined
+  /**
+   * Spans of requests, executors and calls, by OpenTelemetry (`@opentelemetry/api`): to where `tracesExporterHost` and `tracesExporterPort` say, or to the provider that is registered. Which are
+   * sampled, that one says, or `OTEL_TRACES_SAMPLER`. Default `false`. Like all telemetry, of the whole process: see docs/telemetry.md.
+   */
+  tracing?: boolean | undefined
+  /** Where spans are sent, by OTLP over gRPC: a name, or an address with its scheme, `https` being TLS. Default 127.0.0.1, where the port is given. */
+  tracesExporterHost?: string | undefined
+  /** Default 4317, where the host is given. */
+  tracesExporterPort?: number | undefined
+  /** Jina's metrics: at `/metrics` over HTTP, for Prometheus, and to OpenTelemetry, where it is installed. Default `false`. */
+  metrics?: boolean | undefined
+  /** Where metrics are sent, by OTLP over gRPC, each minute or as `OTEL_METRIC_EXPORT_INTERVAL` says. Default 127.0.0.1, where the port is given. */
+  metricsExporterHost?: string | undefined
+  /** Default 4317, where the host is given. */
+  metricsExporterPort?: number | undefined
+  /** Jina's metrics at a port of their own, at `/metrics`: behind the same door as all else. Default `false`. */
+  monitoring?: boolean | undefined
+  /** The port of `monitoring`, which need not be said beside it. Default 0: one that is free. */
+  portMonitoring?: number | undefined
   /** Told of what is wrong with a server itself, not with a request. Default: console.error. */
   onError?: ((error: Error) => void) | undefined
   /**
@@ -117,8 +156,10 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
     SERVING_RULES.port(name, value)
   },
   host,
+  nats: natsServingRule,
   tls,
   cors: corsOption,
+  ...TELEMETRY_RULES,
   ...AUTHENTICATION_RULES,
 }
 
@@ -168,7 +209,9 @@ function file(name: string, value: unknown): void {
 }
 
 /** Which protocols are spoken at which port: those with the same port share it. */
-export function plan({ graphql, protocol = graphql ? 'http' : 'grpc', port = 0 }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+export function plan({ graphql, protocol: said, port: at, nats }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+  if (nats !== undefined && said === undefined && at === undefined && !graphql) return []
+  const [protocol, port] = [said ?? (graphql ? 'http' : 'grpc'), at ?? 0]
   const spoken = protocols(protocol)
   const given = [port].flat()
   if (given.length > 1 && given.length !== spoken.length) {
@@ -187,6 +230,8 @@ export function plan({ graphql, protocol = graphql ? 'http' : 'grpc', port = 0 }
 
 function protocols(given: unknown): Protocol[] {
   const all = [given].flat().map((one) => protocolOf(one)!)
+  if (all.includes('nats'))
+    throw optionRange('protocol', "grpc, http or websocket, which are listened for. NATS is the option nats: 'nats://my.host/<flow>/<executor>'", 'nats')
   if (all.length === 0) throw optionRange('protocol', 'at least one of grpc, http, websocket', given)
   const twice = all.find((one, at) => all.indexOf(one) !== at)
   if (twice !== undefined) throw optionRange('protocol', 'a list that names each protocol once', twice)

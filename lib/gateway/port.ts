@@ -1,7 +1,9 @@
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { now } from '../base/clock.js'
+import { publish } from '../base/events.js'
 import { type Logger, log } from '../base/logger.js'
+import { shortage } from '../base/shortage.js'
 import type { Authenticator } from '../wire/authentication.js'
 import { HEADERS_TIMEOUT } from '../wire/defaults.js'
 import { isLoopback } from '../wire/hosts.js'
@@ -14,9 +16,11 @@ import { plain, secure } from './sockets.js'
 import { speakersOf, type Wires } from './wires.js'
 
 /** Where and how to listen. */
-export interface PortOptions extends Pick<GatewayOptions, 'host' | 'headersTimeout' | 'onError' | 'logger'> {
+export interface PortOptions extends Pick<GatewayOptions, 'host' | 'headersTimeout' | 'maxConnectionAge' | 'onError' | 'logger'> {
   /** With its keys as texts. */
   readonly tls?: ServerTls | undefined
+  /** Hears of each connection before anything of it is read. */
+  readonly onConnection?: ((socket: Socket) => void) | undefined
 }
 
 /** One port, behind which protocols are told apart by what clients say first: HTTP/2 is gRPC, the rest HTTP, of which some become WebSockets. */
@@ -41,9 +45,9 @@ export class Port {
   }
 
   static async open(port: number, wires: Wires, options: PortOptions, authenticator: Authenticator): Promise<Port> {
-    const { host = '127.0.0.1', tls, headersTimeout = HEADERS_TIMEOUT } = options
+    const { host = '127.0.0.1', tls, headersTimeout = HEADERS_TIMEOUT, maxConnectionAge = 0 } = options
     const { grpc } = wires
-    const http = wires.http === undefined && wires.websocket === undefined ? undefined : await httpServer(wires, headersTimeout)
+    const http = wires.http === undefined && wires.websocket === undefined ? undefined : await httpServer(wires, headersTimeout, maxConnectionAge)
     const sockets = new Set<Socket>()
     const hand = (socket: Socket, isHttp2: boolean): void => {
       if (isHttp2 && grpc !== undefined) grpc.take(socket)
@@ -56,13 +60,21 @@ export class Port {
         : await secure(tls, headersTimeout, grpc !== undefined, http !== undefined, hand, refusals(options.logger))
     server.on('connection', (socket: Socket) => {
       sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      options.onConnection?.(socket)
+      const { remoteAddress, remotePort } = socket
+      const tell = (state: 'open' | 'closed'): void => publish('connection', () => ({ side: 'server', address: `${remoteAddress}:${remotePort}`, state }))
+      tell('open')
+      socket.once('close', () => {
+        sockets.delete(socket)
+        tell('closed')
+      })
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(port, host, () => {
         server.off('error', reject)
-        server.on('error', (error) => options.onError?.(error))
+        // That there are no handles left is told once, and not with each connection: see handles.
+        server.on('error', (error) => shortage(error) === undefined && options.onError?.(error))
         resolve()
       })
     })

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Describing } from '../executor/schemas.js'
+import { type Limiter, limiterOf } from '../handler/limits.js'
 import type { Handler } from '../request/handler.js'
 import type { Protocol } from '../wire/address.js'
 import type { Authenticator } from '../wire/authentication.js'
 import { originsIn } from '../wire/cors.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
+import type { HttpSpeakerOptions } from '../wire/http/options.js'
 import type { HttpTaken } from '../wire/http/server/speaker.js'
+import { serviceStatus } from '../wire/service-status.js'
 import type { Speaker } from '../wire/speaker.js'
 import type { UpgradeTaken } from '../wire/websocket/server/speaker.js'
 import type { GatewayOptions } from './options.js'
@@ -21,16 +24,25 @@ export interface Wires {
   readonly websocket?: Speaker<UpgradeTaken> | undefined
 }
 
+/** Jina's metrics, as Prometheus reads them. */
+type Metrics = () => string
+
 /** The servers' ends of the protocols that are spoken at one port. */
-export async function wiresOf(peer: Handler, protocols: readonly Protocol[], options: GatewayOptions, authenticator: Authenticator): Promise<Wires> {
+export async function wiresOf(
+  peer: Limiter,
+  protocols: readonly Protocol[],
+  options: GatewayOptions,
+  authenticator: Authenticator,
+  metrics: Metrics | undefined,
+): Promise<Wires> {
   return {
-    grpc: protocols.includes('grpc') ? await grpc(peer, options, authenticator) : undefined,
+    grpc: protocols.includes('grpc') ? await grpc(peer.by('grpc'), options, authenticator) : undefined,
     http: protocols.includes('http')
-      ? await http(peer, options, authenticator)
+      ? await http(peer, options, authenticator, metrics)
       : protocols.includes('websocket')
-        ? [await probes(peer, options, authenticator)]
+        ? [await probes(peer, options, authenticator, metrics)]
         : undefined,
-    websocket: protocols.includes('websocket') ? await websocket(peer, options, authenticator) : undefined,
+    websocket: protocols.includes('websocket') ? await websocket(peer.by('websocket'), options, authenticator) : undefined,
   }
 }
 
@@ -40,7 +52,16 @@ export function speakersOf({ grpc, http = [], websocket }: Wires): Speaker<any>[
 
 async function grpc(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
   const { speak } = await import('../wire/grpc/server/speaker.js')
-  return speak(peer, { ...options, endpoints: () => peer.endpoints ?? [], describe: () => (peer as Partial<Describing>).describe?.() }, authenticator)
+  const limiter = limiterOf(peer)!
+  const status = options.noDebugEndpoints ? undefined : () => serviceStatus(limiter, authenticator.asks)
+  return speak(peer, { ...options, status, endpoints: () => peer.endpoints ?? [], describe: () => (peer as Partial<Describing>).describe?.() }, authenticator)
+}
+
+/** NATS, which needs no port. */
+export async function overNats(peer: Limiter, options: GatewayOptions, authenticator: Authenticator) {
+  const { speak } = await import('../wire/nats/server/speaker.js')
+  const { keepalive, logger } = options
+  return speak(peer.by('nats'), { ...common(options), ...given({ keepalive, logger }), nats: options.nats! }, authenticator)
 }
 
 async function websocket(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<UpgradeTaken>> {
@@ -50,10 +71,10 @@ async function websocket(peer: Handler, options: GatewayOptions, authenticator: 
 }
 
 /** HTTP's own routes, and GraphQL's before them. */
-async function http(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>[]> {
+async function http(peer: Limiter, options: GatewayOptions, authenticator: Authenticator, metrics: Metrics | undefined): Promise<Speaker<HttpTaken>[]> {
   const { noCrudEndpoints, exposeEndpoints } = options
-  const own = await routes(peer, options, { noCrudEndpoints, exposeEndpoints }, authenticator)
-  return options.graphql ? [await graphql(peer, options, authenticator), own] : [own]
+  const own = await routes(peer.by('http'), options, { noCrudEndpoints, exposeEndpoints, metrics }, authenticator)
+  return options.graphql ? [await graphql(peer.by('graphql'), options, authenticator), own] : [own]
 }
 
 async function graphql(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
@@ -66,13 +87,27 @@ async function graphql(peer: Handler, options: GatewayOptions, authenticator: Au
   return speak(peer, { ...all, bodyTimeout }, authenticator)
 }
 
-const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status'])
+const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status', '/metrics'])
 
 /** What a port that speaks WebSocket tells those who do not: how it is, as over HTTP and at Jina's gateway. */
-async function probes(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
-  const own = await routes(peer, options, { noCrudEndpoints: true }, authenticator)
+async function probes(peer: Limiter, options: GatewayOptions, authenticator: Authenticator, metrics: Metrics | undefined): Promise<Speaker<HttpTaken>> {
+  return among(PROBES, await routes(peer.by('http'), options, { noCrudEndpoints: true, metrics }, authenticator))
+}
+
+/** What a port says that has metrics alone, and whether it is up. */
+export async function metricsAlone(peer: Limiter, options: GatewayOptions, authenticator: Authenticator, metrics: Metrics): Promise<Speaker<HttpTaken>> {
+  const own = among(new Set(['/healthz', '/metrics']), await routes(peer.by('http'), options, { noCrudEndpoints: true, metrics }, authenticator))
+  const take = (...taken: HttpTaken): boolean => {
+    if (!own.take(...taken)) taken[1].writeHead(404, { 'content-type': 'text/plain' }).end('Metrics are at /metrics.\n')
+    return true
+  }
+  return { ...own, take }
+}
+
+/** Some of what is offered by HTTP. */
+function among(paths: ReadonlySet<string>, own: Speaker<HttpTaken>): Speaker<HttpTaken> {
   return {
-    take: (request, response) => PROBES.has(pathOf(request)) && own.take(request, response),
+    take: (request, response) => paths.has(pathOf(request)) && own.take(request, response),
     unready: () => own.unready(),
     drain: (time) => own.drain(time),
     close: () => own.close(),
@@ -82,7 +117,7 @@ async function probes(peer: Handler, options: GatewayOptions, authenticator: Aut
 async function routes(
   peer: Handler,
   options: GatewayOptions,
-  which: Pick<GatewayOptions, 'noCrudEndpoints' | 'exposeEndpoints'>,
+  which: Pick<HttpSpeakerOptions, 'noCrudEndpoints' | 'exposeEndpoints' | 'metrics'>,
   authenticator: Authenticator,
 ) {
   const { speak } = await import('../wire/http/server/speaker.js')

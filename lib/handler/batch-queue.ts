@@ -1,7 +1,6 @@
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import type { Context } from '../base/context.js'
 import { ExecutorError, isError, optionRange } from '../base/errors.js'
-import { publish } from '../base/events.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
@@ -9,8 +8,10 @@ import { Failure } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
 import { batchOf } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
+import { BATCHES, traceBatch } from '../request/traced.js'
 import { whenFinished } from '../request/under-way.js'
 import { Scope } from '../stream/scope.js'
+import { failedAt, goneOf, mismatch } from './attribution.js'
 
 /** How an executor's batches are put together from several requests. */
 export interface DynamicBatching {
@@ -214,22 +215,18 @@ export class Queue {
     const first = batch.items[0]!.ticket.request
     const request = batchOf(first, docs, batch.scope)
     request.tenant = rarest(batch.items)
-    publish('batch', () => ({
-      executor: this.#name,
-      requestId: request.id,
-      endpoint: request.header.execEndpoint,
-      docs: docs.length,
-      requests: tickets.size,
-    }))
     try {
-      await this.#handler.handle(request)
+      if (BATCHES.isHeard) {
+        const of = Array.from(tickets, ({ request: { id, contextHeaders } }) => ({ requestId: id, headers: contextHeaders }))
+        await traceBatch(this.#name, request, of, () => this.#handler.handle(request))
+      } else await this.#handler.handle(request)
       const failed = failedAt(batch.items, request.failures)
       const gone = goneOf(ids, failed, request.docs)
-      const rest = gone.size === 0 ? ids : ids.filter((_, at) => !gone.has(at))
-      if (request.docs.length !== rest.length) throw this.#mismatch(request, `a batch of ${rest.length} documents with ${request.docs.length}`)
-      // Where ids stand in another order, documents would go to those who did not send them.
-      const known = new Set(rest)
-      if (request.docs.some(({ id }, at) => id !== rest[at] && known.has(id))) throw this.#mismatch(request, 'a batch in another order')
+      const wrong = mismatch(
+        ids.filter((_, at) => !gone.has(at)),
+        request.docs,
+      )
+      if (wrong !== undefined) throw this.#mismatch(request, `a batch ${wrong}`)
       this.#deal(batch, request, failed, gone)
     } catch (reason) {
       for (const ticket of tickets) if (!ticket.over) this.#leave(ticket, of(ticket.request, request, reason))
@@ -279,46 +276,6 @@ function rarest(items: readonly Item[]): string | undefined {
   let [rarest, least] = [items[0]!.ticket.request.tenant, Infinity]
   for (const [tenant, count] of counts) if (count < least) [rarest, least] = [tenant, count]
   return rarest
-}
-
-/** Which of a batch failed: by identity, or, where it failed as a copy (a try, a replica, elsewhere), by its id. */
-function failedAt(items: readonly Item[], failures: readonly Failure[] = []): Map<number, Failure[]> {
-  const all = new Map<number, Failure[]>()
-  if (failures.length === 0) return all
-  const places = new Map(items.map(({ document }, at) => [document, at]))
-  const byId = new Map<string, number[]>()
-  items.forEach(({ document: { id } }, at) => {
-    const same = byId.get(id)
-    if (same === undefined) byId.set(id, [at])
-    else same.push(at)
-  })
-  for (const failure of failures) {
-    const same = byId.get(failure.doc.id) ?? []
-    // Of several with one id, the first that has none yet.
-    const at = places.get(failure.doc) ?? same.find((at) => !all.has(at)) ?? same[0]
-    if (at === undefined) continue
-    const here = all.get(at)
-    if (here === undefined) all.set(at, [failure])
-    else here.push(failure)
-  }
-  return all
-}
-
-/** Those that are not among the answers: what failed in one replica may have come from another. */
-function goneOf(ids: readonly string[], failed: ReadonlyMap<number, unknown>, docs: DocumentArray): Set<number> {
-  const gone = new Set<number>()
-  if (failed.size === 0) return gone
-  const back = new Map<string, number>()
-  for (const { id } of docs) back.set(id, (back.get(id) ?? 0) + 1)
-  ids.forEach((id, at) => {
-    if (!failed.has(at)) back.set(id, (back.get(id) ?? 0) - 1)
-  })
-  for (const at of failed.keys()) {
-    const left = back.get(ids[at]!) ?? 0
-    if (left > 0) back.set(ids[at]!, left - 1)
-    else gone.add(at)
-  }
-  return gone
 }
 
 /** Plain objects of several batches become one, key by key, in the order of the documents, whichever batch was first. */

@@ -13,19 +13,24 @@ let count = 0
 export function keyOf(header: Header): string {
   let key = known.get(header)
   if (key === undefined) {
-    key = `${JSON.stringify(header.execEndpoint)}${write(header.parameters)}`
+    key = `${JSON.stringify(header.execEndpoint)}${written(header.parameters, itself)}`
     known.set(header, key)
   }
   return key
 }
 
-function write(value: unknown): string {
+/**
+ * A text that two values have in common if, and only if, they are deeply equal.
+ * @param other what stands for what has no value to compare: instances, functions, symbols of their own
+ */
+export function written(value: unknown, other: (value: WeakKey) => string): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'symbol') return Symbol.keyFor(value) === undefined ? itself(value) : `@${JSON.stringify(Symbol.keyFor(value))}`
-  if (typeof value === 'function') return itself(value)
+  if (typeof value === 'symbol') return Symbol.keyFor(value) === undefined ? other(value as unknown as WeakKey) : `@${JSON.stringify(Symbol.keyFor(value))}`
+  if (typeof value === 'function') return other(value)
   if (typeof value !== 'object' || value === null) return String(value)
+  const write = (value: unknown): string => written(value, other)
   if (Array.isArray(value)) return `${value.length}[${value.map(write).join()}]`
   if (isPlainObject(value)) return unordered('{', Reflect.ownKeys(value), (key) => `${write(key)}:${write(value[key as string])}`)
   switch (Object.getPrototypeOf(value)) {
@@ -40,7 +45,7 @@ function write(value: unknown): string {
   }
   // Bytes, not numbers: there are NaNs of several kinds.
   if (ArrayBuffer.isView(value)) return bytes(value.constructor.name, new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
-  return itself(value)
+  return other(value)
 }
 
 function unordered<T>(opening: string, items: readonly T[], one: (item: T) => string): string {

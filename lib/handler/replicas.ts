@@ -1,18 +1,22 @@
 import parallel from 'it-parallel'
 import { now } from '../base/clock.js'
+import type { Part } from '../base/lifecycle.js'
+import type { Logger } from '../base/logger.js'
 import type { DocumentArray } from '../doc/array.js'
+import { DRY_RUN } from '../executor/bindings.js'
 import type { Background } from '../graph/background.js'
 import { inOrderOf, united } from '../graph/join.js'
 import { failureOf } from '../graph/walk.js'
 import { unitedFailures } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
+import type { ExecutorStatus } from '../request/health.js'
 import { copyOf, fork } from '../request/lineage.js'
 import type { Attempt, Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
 import type { Scope } from '../stream/scope.js'
 import { WaitQueue } from '../stream/wait-queue.js'
 import { type PollingOption, pollingFor } from './polling.js'
-import { Replica } from './replica.js'
+import { Replica, STUCK_AFTER } from './replica.js'
 
 /** More than any cost. */
 const FAR = 1e12
@@ -25,10 +29,14 @@ interface Settings {
   readonly polling: PollingOption | undefined
   /** Where those go on that nobody waits for. */
   readonly background: Background
+  /** Milliseconds after which a replica is stuck that does not do what it is told. Default 10 000; 0: it never is. */
+  readonly stuckAfter?: number | undefined
+  readonly logger?: Logger | undefined
 }
 
 /** Several instances of one executor, that answer as one. */
-export class Replicas implements Handler {
+export class Replicas implements Handler, Part {
+  readonly name: string
   readonly #handlers: readonly Handler[]
   readonly #replicas: readonly Replica[]
   readonly #settings: Settings
@@ -37,10 +45,34 @@ export class Replicas implements Handler {
   #asked = 0
 
   constructor(handlers: readonly Handler[], settings: Settings) {
+    const { name, concurrency, stuckAfter = STUCK_AFTER, logger } = settings
+    this.name = name
     this.#handlers = handlers
-    this.#replicas = handlers.map((handler) => new Replica(handler))
+    const own = { name, concurrency, stuckAfter, logger, onRoom: this.#next, onTold: this.#told }
+    this.#replicas = handlers.map((handler, at) => new Replica(handler, { ...own, at }))
     this.#settings = settings
     this.#queues = [...handlers, undefined].map(() => new WaitQueue())
+  }
+
+  open(): void {}
+
+  close(): void {
+    for (const replica of this.#replicas) replica.close()
+  }
+
+  /** Whether none of those that requests to an endpoint go to can answer; of those that all are asked for, whether one cannot. */
+  isStuck(endpoint: string): boolean {
+    const stuck = ({ isHopeless }: Replica): boolean => isHopeless
+    return pollingFor(this.#settings.polling, endpoint) === 'ALL' ? this.#replicas.some(stuck) : this.#replicas.every(stuck)
+  }
+
+  status(addresses: boolean): Pick<ExecutorStatus, 'inFlight' | 'waiting' | 'replicas'> {
+    const replicas = this.#replicas.map((replica) => replica.status(addresses))
+    return {
+      inFlight: replicas.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      waiting: this.#queues.reduce((sum, { size }) => sum + size, 0),
+      replicas,
+    }
   }
 
   accepts(endpoint: string): boolean {
@@ -160,59 +192,52 @@ export class Replicas implements Handler {
   #ask(request: Request, at: number): void | Promise<void> {
     const start = now()
     const replica = at === this.#replicas.length ? this.#best(start, request.attempt?.tried) : this.#replicas[at]!
-    if (replica.load < this.#settings.concurrency) return this.#hand(request, replica, start)
+    // Who is asked how it is elsewhere has bounds of its own, and a line in front of it says nothing.
+    if (replica.hasRoom || (replica.isElsewhere && request.header.execEndpoint === DRY_RUN)) return this.#hand(request, replica, start)
     const answer = this.#queues[at]!.join(request, (replica) => this.#hand(request, replica, now()), this.#asked++)
-    if (this.#isStuck(at)) request.attempt?.onStart?.()
+    if (this.#isAbandoned(at)) request.attempt?.onStart?.()
     return answer
   }
 
   #hand(request: Request, replica: Replica, start: number): void | Promise<void> {
     const { attempt } = request
     attempt?.tried.add(replica)
-    if (attempt?.onStart === undefined) return replica.handle(request, start, () => this.#next(replica))
-    attempt.onStart()
-    let lapsed = 0
-    const unwatch = request.scope.watch(() => {
-      replica.lapsed += ++lapsed
-      // Who hears of it is given a turn to stop: only of one that goes on, nobody knows for how long.
-      later(() => {
-        for (const [at, queue] of this.#queues.entries()) if (this.#isStuck(at)) for (const { attempt } of queue) attempt?.onStart?.()
-      })
-    })
-    return replica.handle(request, start, () => {
-      unwatch()
-      replica.lapsed -= lapsed
-      this.#next(replica)
-    })
+    attempt?.onStart?.()
+    return replica.handle(request, start)
   }
 
+  /** Who hears that nobody waits any more is given a turn to stop: only of one that goes on, nobody knows for how long. */
+  readonly #told = (): void =>
+    later(() => {
+      for (const [at, queue] of this.#queues.entries()) if (this.#isAbandoned(at)) for (const { attempt } of queue) attempt?.onStart?.()
+    })
+
   /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
-  #isStuck(at: number): boolean {
-    const stuck = ({ load, lapsed }: Replica): boolean => lapsed > 0 && lapsed === load
-    return at === this.#replicas.length ? this.#replicas.every(stuck) : stuck(this.#replicas[at]!)
+  #isAbandoned(at: number): boolean {
+    return at === this.#replicas.length ? this.#replicas.every(({ isAbandoned }) => isAbandoned) : this.#replicas[at]!.isAbandoned
   }
 
   /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
   #best(time: number, tried?: Set<object>): Replica {
-    const { concurrency } = this.#settings
     if (tried?.size === this.#replicas.length) tried.clear()
     let best = this.#replicas[0]!
     let least = Infinity
     for (const replica of this.#replicas) {
-      const cost = replica.load < concurrency ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
+      const cost = replica.hasRoom ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
       if (cost < least) [best, least] = [replica, cost]
     }
     return best
   }
 
   /** Gives a replica that is free to whoever waited longest for it. */
-  #next(replica: Replica): void {
+  readonly #next = (replica: Replica, ended?: Request): void => {
     const own = this.#queues[this.#replicas.indexOf(replica)]!
     const any = this.#queues[this.#replicas.length]!
+    if (ended?.scope.deadline !== undefined) for (const queue of [own, any]) queue.note(ended.scope.deadline, ended.tenant)
     // Who answers at once comes here again while the loop below runs, which goes on then: a long line would fill the stack.
     if (replica.dealing) return
     replica.dealing = true
-    while (replica.load < this.#settings.concurrency) {
+    while (replica.hasRoom) {
       const [first, other] = any.since < own.since ? [any, own] : [own, any]
       // Nobody waits, or those whose time is up, who leave in this turn.
       if (!first.shift(replica) && !other.shift(replica)) break

@@ -1,10 +1,12 @@
 import { ExecutorError } from '../base/errors.js'
-import { allOf, isAway, isFinal } from '../base/retry-policy.js'
+import { retryAfter } from '../base/retry-after.js'
+import { allOf, isAway, isBusy, isFinal, isUnasked, spent } from '../base/retry-policy.js'
 import type { Handler } from '../request/handler.js'
 import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import { BACKOFF, type Backoff, backoff } from '../stream/backoff.js'
 import { later } from '../stream/event-loop.js'
+import type { RetryBudget } from '../stream/retry-budget.js'
 import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
 import { Timeout } from '../stream/timeout.js'
@@ -32,6 +34,8 @@ interface RetryPolicy {
   readonly copies?: boolean
   /** How many there are to choose among, each of which may be away: another one is asked at once then, which is no try of `retries`. Default 1. */
   readonly addresses?: number
+  /** What tries after the first are taken out of, for all requests together: without it, there are as many as `retries` says. */
+  readonly budget?: RetryBudget | undefined
   /** Whether what failed may succeed the next time, and is worth a try of `retries`. Default: all but what is final. */
   passing?(error: unknown): boolean
   /** What it fails with when its time is up. */
@@ -65,6 +69,8 @@ export class Retry implements Handler {
   readonly #stops = new Set<(reason: unknown) => void>()
   /** Shortens a wait for the next try each. */
   readonly #waits = new Set<() => void>()
+  /** How often a request was tried again. */
+  retried = 0
   #hurried = false
 
   constructor(inner: Handler, { name, timeout, attemptTimeout, retries = 0, signal, ...policy }: RetryOptions & RetryPolicy & { readonly name: string }) {
@@ -114,11 +120,18 @@ export class Retry implements Handler {
   }
 
   async handle(request: Request): Promise<void> {
-    const { copies = true, addresses = 1, passing = () => true } = this.#policy
+    const { copies = true, addresses = 1, passing = () => true, budget } = this.#policy
     const { emit } = request
     const tried = new Set<object>()
     const run: Run = { limit: this.#timeout === undefined ? undefined : new Timeout(this.#timeout), over: false }
     const away = new Set<string>()
+    budget?.count()
+    /** Whether the next try that is sent is free: the first is, and one that was paid for, and not sent. */
+    let paid = true
+    const pay = (): boolean => (paid ||= budget === undefined || budget.take())
+    /** Milliseconds in which the first of those who were asked may be asked again, and whether that is when somebody looks for it. */
+    let soonest = Infinity
+    let looked = false
     run.limit?.start()
     let last = this.#attempts === 0
     let moves = addresses - 1
@@ -141,20 +154,36 @@ export class Retry implements Handler {
           return adopt(request, trial)
         } catch (error) {
           failure = error
+          const unasked = isUnasked(error)
+          paid &&= unasked
+          const after = retryAfter(error) ?? 0
+          if (after < soonest) [soonest, looked] = [after, unasked]
           if (isAway(error)) away.add(error.address)
           const over = run.over || parted || request.scope.aborted || this.#signal?.aborted || isFinal(error)
           // Where all are asked, none is noted as tried: then there is no other.
-          if (!over && isAway(error) && moves-- > 0 && tried.size > 0) continue
-          if (over || last || !passing(error)) {
+          const moving = !over && isAway(error) && moves-- > 0 && tried.size > 0
+          // Who is gone has left its load to the others. Who has too much to do has not: what it refuses is on top of theirs.
+          if (moving && !isBusy(error)) paid = true
+          const again = moving || !(over || last || !passing(error))
+          if (!again || !pay()) {
             if (!copies) adopt(request, trial)
-            throw allOf(error, away)
+            const all = allOf(error, away)
+            throw again ? spent(all) : all
           }
+          if (moving) continue
         } finally {
           if (this.#ends) scope.close()
         }
-        const wait = backoff(this.#backoff, attempt++)
+        // At least as long as was said, and those who were told the same do not come back together.
+        const delay = backoff(this.#backoff, attempt)
+        // When somebody looks is no word of the server's: whoever waits longer comes after it, and not all at once.
+        const wait = looked ? Math.max(soonest, delay) : soonest + delay
+        soonest = Infinity
+        attempt++
         // Nobody waits for a try that there is no time for.
         if (run.limit !== undefined && wait >= run.limit.left) throw this.#late(request, this.#timeout!, failure)
+        if (wait >= (request.scope.deadline?.left ?? Infinity)) throw allOf(failure, away)
+        this.retried++
         this.#policy.onRetry?.(request, failure)
         await this.#wait(wait, request, run)
         last = this.#hurried || attempt === this.#attempts

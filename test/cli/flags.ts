@@ -47,8 +47,19 @@ test('183: whoever serves knows each option of serving: a Flow, a gateway, YAML 
 })
 
 test('183: the command line of a Client knows each option of somebody elsewhere, under the name that it has in code', () => {
+  // A ping sends nothing again.
   for (const command of [clientCommand(), pingCommand()])
-    for (const name of Object.keys(REMOTE_RULES)) assert.ok(flagsOf(command).includes(name) !== name in NO_FLAG, `${name} of sluice ${command.name()}`)
+    for (const name of Object.keys(REMOTE_RULES))
+      assert.ok(
+        // How a server of NATS is reached has a flag for each of its parts.
+        name === 'nats' || flagsOf(command).includes(name) !== (name in NO_FLAG || (name === 'retryBudget' && command.name() === 'ping')),
+        `${name} of sluice ${command.name()}`,
+      )
+})
+
+test('the help of a flag that is on or off says what it is by default in these words', () => {
+  const { description } = clientCommand().options.find((option) => option.attributeName() === 'breaker')!
+  assert.match(description, /\(default: on\)$/)
 })
 
 /** What a post can be told, and its command line not under its name, and why. */
@@ -92,6 +103,25 @@ test('183: flags that begin with no are not taken for the opposite of something,
           .parse(['flow.yml', name, value], { from: 'user' }),
       /It is/,
     )
+})
+
+test('the help has limits and times under titles of their own, with units and defaults', () => {
+  for (const command of [flowCommand(), executorCommand()]) {
+    const help = command.helpInformation()
+    const [, limits = '', times = ''] = /\nLimits:\n(.*?)\n\nTimes, in milliseconds:\n(.*?)\n\n/s.exec(`${help}\n\n`) ?? []
+    const named = (text: string): string[] => [...text.matchAll(/^ {2}--([\w-]+)/gm)].map(([, name]) => name!)
+    assert.ok(
+      ['prefetch', 'max-in-flight', 'max-message-bytes', 'max-documents', 'max-json-bytes'].every((name) => named(limits).includes(name)),
+      help,
+    )
+    assert.ok(
+      ['timeout', 'headers-timeout', 'body-timeout', 'drain-delay', 'close-timeout'].every((name) => named(times).includes(name)),
+      help,
+    )
+    for (const section of [limits, times]) for (const option of section.split(/\n(?= {2}--)/)) assert.match(option.replace(/\s+/g, ' '), /\(default: /)
+  }
+  const executor = executorCommand().helpInformation()
+  for (const name of ['--concurrency <n>', '--stuck-after <ms>']) assert.ok(executor.includes(name), name)
 })
 
 test.run()

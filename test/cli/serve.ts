@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
@@ -23,9 +24,10 @@ folder.file(
   'executors.mjs',
   `import { Executor } from ${sluice}
   export class Shout extends Executor {
-    static requests = { '/fail': 'fail', '/shout': 'shout', '/slow': 'slow', '/stuck': 'stuck' }
+    static requests = { '/busy': 'busy', '/fail': 'fail', '/shout': 'shout', '/slow': 'slow', '/stuck': 'stuck' }
     shout({ docs }) { for (const doc of docs) doc.text = doc.text.toUpperCase() + (this.config.mark ?? '') + (this.env.MARK ?? '') }
     fail({ docs }) { throw new TypeError('not this: ' + docs[0].text) }
+    busy() { process.stderr.write('stuck'); for (;;); }
     async stuck() { process.stderr.write('stuck'); await new Promise(() => {}) }
     async slow() { process.stderr.write('handling'); await new Promise((go) => process.once('SIGTERM', () => setImmediate(go))) }
   }
@@ -47,9 +49,9 @@ async function started(command: Command, protocol: string): Promise<string> {
   return new RegExp(`${protocol} +(\\S+)`).exec(command.stderr)![1]!
 }
 
-async function stop(command: Command): Promise<void> {
+async function stop(command: Command, code = 0): Promise<void> {
   command.child.kill('SIGTERM')
-  assert.equal(await within(10_000, command.end), { code: 0, signal: null }, command.stderr)
+  assert.equal(await within(10_000, command.end), { code, signal: null }, command.stderr)
 }
 
 test('T1, F9: sluice flow serves a Flow over all protocols at one port, and says where; client and ping find it', async () => {
@@ -73,6 +75,58 @@ test('T1, F9: sluice flow serves a Flow over all protocols at one port, and says
   const ping = new Command(['ping', grpc, '--timeout', '500'])
   assert.is((await ping.end).code, 1)
   assert.match(ping.stderr, /is not ready/)
+})
+
+test('220: a Flow that is stopped, and cuts off what is not done in time, says so, and ends with 3', async () => {
+  const slow = folder.file('slow.yml', 'jtype: Flow\nwith: { close_timeout: 200 }\nexecutors:\n  - { name: shout, uses: ./executors.mjs#Shout }\n')
+  const server = new Command(['flow', slow, '--port', '0', '--quiet'])
+  const quiet = new Command(['flow', slow, '--port', '0', '--protocol', 'http'])
+  const http = await started(quiet, 'HTTP')
+  const asked = fetch(`${http}/post`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ data: ['a'], execEndpoint: '/stuck' }),
+  })
+  await quiet.has('stderr', 'stuck')
+  quiet.child.kill('SIGTERM')
+  assert.is((await within(10_000, asked)).status, 503)
+  assert.equal(await within(10_000, quiet.end), { code: 3, signal: null }, quiet.stderr)
+  assert.match(quiet.stderr, /info drain\.began requests=1 .*\n.* error drain\.cut requests=1 executors="shout \(1\)"\n.* info drain\.ended/)
+  server.child.kill('SIGTERM')
+  assert.equal(await within(20_000, server.end), { code: 0, signal: null }, server.stderr)
+  assert.is(server.stderr, '')
+})
+
+const CONTAINED = ['--pid', '--fork', '--mount-proc']
+const contains = spawnSync('unshare', [...CONTAINED, 'true']).status === 0
+if (!contains) console.log('test/cli/serve: unshare makes no process namespace here, so PID 1 is not tried')
+
+test('221: the first process of a container, too, ends at once by a second signal', async () => {
+  if (!contains) return
+  const outer = spawn('unshare', [...CONTAINED, process.execPath, published('cli/main'), 'flow', yml, '--port', '0', '--protocol', 'http'])
+  let said = ''
+  outer.stderr.on('data', (data) => void (said += data))
+  const ended = once(outer, 'close')
+  const has = async (text: string): Promise<void> => {
+    for (let n = 0; n < 1000 && !said.includes(text); n++) await new Promise((resolve) => setTimeout(resolve, 20))
+    assert.ok(said.includes(text), said)
+  }
+  await has('Reach')
+  const [, http] = /HTTP +(\S+)/.exec(said)!
+  const asked = fetch(`${http}/post`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ data: ['a'], execEndpoint: '/stuck' }),
+  }).catch(() => {})
+  await has('stuck')
+  const inner = Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8'))
+  process.kill(inner, 'SIGTERM')
+  await has('once more to end at once')
+  process.kill(inner, 'SIGTERM')
+  // It would have waited for its closeTimeout, 10 s.
+  const [code] = (await within(5000, ended)) as [number]
+  assert.is(code, 143)
+  await asked
 })
 
 test('G6: sluice flow and sluice executor ask for tokens of a file, or of the environment, and never for one on the command line', async () => {
@@ -191,15 +245,24 @@ const patient = folder.file(
 
 test('R134: SIGTERM ends a stream without end when its time is up, and says so', async () => {
   const hurried = folder.file('hurried.yml', 'jtype: Flow\nwith: { port: 0, close_timeout: 100 }\nexecutors: [{ uses: ./executors.mjs#Shout }]\n')
-  const server = new Command(['flow', hurried])
-  await using client = new Client(await started(server, 'gRPC'))
-  const stuck = client
-    .post('/stuck', ['x', 'y'], { requestSize: 1 })
-    .drain()
-    .catch((error) => error)
-  await server.has('stderr', 'stuck')
-  await stop(server)
-  assert.is((await within(10_000, stuck)).code, 'ERR_DISCONNECTED')
+  const told = async (command: string[], endpoint = '/stuck'): Promise<void> => {
+    const server = new Command(command)
+    await using client = new Client(await started(server, 'gRPC'))
+    const stuck = client
+      .post(endpoint, ['x', 'y'], { requestSize: 1 })
+      .drain()
+      .catch((error) => error)
+    await server.has('stderr', 'stuck')
+    await stop(server, 3)
+    // It is told that the server closes, or hears the end of its connection first.
+    assert.match((await within(10_000, stuck)).code, /^ERR_(DISCONNECTED|UNREACHABLE)$/)
+  }
+  await Promise.all([
+    told(['flow', hurried]),
+    told(['flow', yml, '--port', '0', '--close-timeout', '100']),
+    // In a process of its own, it can be cut off although it never lets go: closing fails for it.
+    told(['flow', hurried, '--runtime', 'process'], '/busy'),
+  ])
 })
 
 test('R135: with --drain-delay, it is not ready first, and still answers', async () => {

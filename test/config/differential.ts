@@ -25,7 +25,7 @@ folder.file('part.yml', 'jtype: Deployment\n')
  * the schema the stricter one.
  */
 const ONLY_LOADING_TELLS: [reason: string, message: RegExp, file?: RegExp][] = [
-  ['how large a number in quotes is', /an integer|a number of milliseconds|from 1 to 1000|a number of bytes/, /"-?[\d.]+"/],
+  ['how large a number in quotes is', /an integer|a number of milliseconds|from 1 to 1000|a number of bytes|a number ≥ 0/, /"-?[\d.]+"/],
   ['whether tls is that of a server, or of a client', /a key with its certificate/, /"Deployment"/],
   [
     'whether a file, a module or an export is there',

@@ -22,8 +22,8 @@ test('F8 what has no effect is told, each key once, with its line', async () => 
   assert.equal(notices, [
     `${file}:3: uvicorn_kwargs has no effect: the server here has no such setting`,
     `${file}:4: logConfig has no effect: nothing is logged here but what fails`,
-    `${file}:6: gpus has no effect: executors run in this process and not in containers`,
     `${file}:7: quiet has no effect: nothing is logged here but what fails`,
+    `${file}:6: gpus has no effect: this executor runs in no container`,
   ])
 })
 

@@ -33,8 +33,23 @@ const step = (keys: string): string => `${head}  - name: a\n    ${keys}\n`
 /** The text; line, column and key; what the message says. The file, if it is another. */
 const table: [what: string, text: string, line: number | undefined, column: number | undefined, key: string | undefined, message: RegExp, file?: string][] = [
   ['F7 an executor of Jina’s hub', step('uses: jinahub://CLIPEncoder/v0.2'), 4, 5, 'uses', /hub.*npm:package@1\.2\.3#Export/],
-  ['F7 an executor of Jina AI’s hub in a container', step('uses: jinaai+docker://jina-ai/Translator:latest'), 4, 5, 'uses', /hub/],
-  ['F7 an image', step('uses: docker://me/my-image'), 4, 5, 'uses', /is an image, and containers are not run yet/],
+  [
+    'F7 an executor of Jina AI’s hub in a container',
+    step('uses: jinaai+docker://jina-ai/Translator:latest'),
+    4,
+    5,
+    'uses',
+    /hub.*write docker:\/\/name-of-the-image/,
+  ],
+  [
+    'F7 an image that is to be a thread',
+    step('uses: docker://me/my-image\n    runtime: thread'),
+    4,
+    5,
+    'uses',
+    /is an image, which runs in a container and is no module/,
+  ],
+  ['F7 a network in which nobody is', step('uses: docker://me/my-image\n    force_network_mode: NONE'), 5, 5, 'force_network_mode', /nobody could reach it/],
   ['F7 a host', step('host: 10.0.0.7'), 4, 5, 'host', /another machine is external: true/],
   ['F7 several hosts', step('host: [a.example, b.example]'), 4, 5, 'host', /another machine is external: true/],
   ['F7 an executor before', step('uses_before: ./text.mjs'), 4, 5, 'uses_before', /add an executor of its own before/],

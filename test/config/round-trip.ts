@@ -8,6 +8,7 @@ import { flowSchema } from '../../lib/config/schema.js'
 import { parseYaml } from '../../lib/config/yaml.js'
 import { ADD_RULES, type AddOptions, FLOW_RULES, type FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Executor, Flow, FlowBuildError } from '../../lib/index.js'
+import { volumeAt } from '../../lib/place/options.js'
 import { Folder } from '../support/folder.js'
 import { text } from '../support/yaml-text.js'
 import { problems } from './validate.js'
@@ -79,6 +80,14 @@ const served = {
   ),
   title: text,
   description: text,
+  tracing: fc.boolean(),
+  tracesExporterHost: text,
+  tracesExporterPort: fc.nat(65_535),
+  metrics: fc.boolean(),
+  metricsExporterHost: text,
+  metricsExporterPort: fc.nat(65_535),
+  monitoring: fc.boolean(),
+  portMonitoring: fc.nat(65_535),
   noDebugEndpoints: fc.boolean(),
   noCrudEndpoints: fc.boolean(),
   exposeEndpoints: rarely(
@@ -95,7 +104,8 @@ const served = {
     ),
     object,
   ),
-  maxInFlight: bound,
+  maxInFlight: fc.oneof(bound, fc.constant('auto')),
+  maxBytesInFlight: bound,
   maxMessageBytes: size,
   maxDocuments: fc.oneof(size, fc.constant(Infinity)),
   maxJsonBytes: size,
@@ -104,9 +114,11 @@ const served = {
   bodyTimeout: time,
   keepalive: time,
   stallTimeout: time,
+  maxConnectionAge: time,
   heartbeat: time,
   compression: fc.boolean(),
   exposeStacks: fc.boolean(),
+  nats: fc.constantFrom<any>('nats://nats.example/shop/encode', { address: 'nats://nats.example/encode', prefix: 'team.sluice', durable: true }),
   drainDelay: time,
   authTimeout: time,
   token: fc.constantFrom<any>(TOKEN, [TOKEN], { ci: TOKEN }),
@@ -114,6 +126,8 @@ const served = {
   openHealth: fc.boolean(),
   allowedHosts: fc.oneof(fc.constant(true as const), fc.array(fc.constantFrom('flow.example', '.example', 'no'), { minLength: 1, maxLength: 2 })),
 }
+const runtime = fc.constantFrom('inline', 'thread', 'process')
+const store = { path: text, maxAge: fc.constantFrom(1, 86_400_000, Infinity), maxSize: fc.constantFrom<string | number>('512m', 2 ** 30, Infinity) }
 const flowOptions = some<any>({
   name: text,
   prefetch: bound,
@@ -122,7 +136,9 @@ const flowOptions = some<any>({
   env: rarely(texts, fc.constant({ ...JSON.parse('{"__proto__":"x"}') })),
   join: fc.constantFrom('concat', 'merge'),
   unknownEndpoint: fc.constantFrom('refuse', 'pass'),
+  runtime,
   closeTimeout: time,
+  cache: rarely(fc.oneof(text, some(store)), object),
   ...served,
 })
 /** Few at a time: together, many exclude each other. */
@@ -143,14 +159,31 @@ const general = {
     fc.oneof(batching, fc.dictionary(endpoint, batching, { minKeys: 1, noNullPrototype: true })),
     fc.oneof(object, fc.dictionary(text, batching, { noNullPrototype: true })),
   ),
+  cache: rarely(
+    fc.oneof(
+      text,
+      fc.boolean(),
+      some({
+        ...store,
+        version: fc.constantFrom<string | number>('v2', 2),
+        per: fc.constantFrom('document', 'request'),
+        endpoints: fc.constantFrom<any>('/index', ['/index', '/search']),
+        ids: fc.boolean(),
+        failures: fc.boolean(),
+        streams: fc.boolean(),
+      }),
+    ),
+    object,
+  ),
   timeout: patience,
   attemptTimeout: patience,
+  stuckAfter: time,
   retries: fc.oneof(bound, some({ attempts: bound, delay: time, maxDelay: time }, ['attempts'])),
 }
 const here = some<any>({
   uses: rarely(
     fc.constantFrom(Executor, 'BaseExecutor', undefined),
-    fc.constantFrom<any>('Nobody', { modules: [] }, { jtyp: 'X' }, { modules: './text.mjs', with: { a: '$A' } }, () => {}),
+    fc.constantFrom<any>('Nobody', { modules: [] }, { jtyp: 'X' }, () => {}),
   ),
   usesWith: object,
   usesMetas: rarely(some({ name: text, description: text, url: text, keywords: fc.array(text), workspace: text }), object),
@@ -158,6 +191,15 @@ const here = some<any>({
   workspace: text,
   env: texts,
   parallel: fc.integer({ min: 1, max: 1000 }),
+  runtime,
+  memory: rarely(fc.constantFrom<string | number>('512m', 2 ** 30), text),
+  cpus: fc.integer({ min: 1, max: 9 }),
+  inheritEnv: fc.boolean(),
+  unresponsiveAfter: patience,
+  maxDeaths: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(Infinity)),
+  prefixOutput: fc.boolean(),
+  uploadFiles: one(file),
+  lease: patience,
   ...general,
 })
 const elsewhere = some<any>(
@@ -178,17 +220,37 @@ const elsewhere = some<any>(
     connectTimeout: patience,
     keepalive: time,
     unary: fc.boolean(),
+    breaker: fc.boolean(),
+    retryBudget: fc.constantFrom(0, 0.25, 3, Infinity),
+    nats: fc.constant<any>({ prefix: 'team.sluice', servers: ['nats-2:4222'], durable: true }),
     ...general,
     uses: rarely(fc.constant(undefined), fc.constant(Executor)),
   },
   ['external'],
 )
+const contained = some<any>({
+  usesWith: object,
+  workspace: text,
+  env: texts,
+  parallel: fc.integer({ min: 1, max: 1000 }),
+  runtime: fc.constant('container'),
+  memory: fc.constantFrom<string | number>('512m', 2 ** 30),
+  cpus: fc.oneof(fc.integer({ min: 0, max: 9 }), fc.double({ min: 0.01, max: 4, noNaN: true })),
+  maxDeaths: fc.integer({ min: 1, max: 9 }),
+  prefixOutput: fc.boolean(),
+  volumes: one(fc.constantFrom('./models:/models:ro', 'models:/m', '/data/a b:/d', '../x $A', '.')),
+  ...{ gpus: text, network: text.filter((one) => !/^(AUTO|HOST|BRIDGE|NONE)$/.test(one)), user: text, pull: text, args: one(text), entrypoint: one(text) },
+  dockerArgs: fc.array(text, { minLength: 1, maxLength: 2 }),
+  readyTimeout: patience,
+  ...general,
+})
 const name = fc.option(fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_-]{0,6}$/), { nil: undefined })
 const executor = fc.tuple(
   name,
   fc.oneof(
     few(here),
     few(elsewhere).map((options) => ({ external: true, host: 'encoder', ...options })),
+    few(contained).map((options) => ({ uses: 'docker://registry.example/ocr:1', ...options })),
   ),
   fc.constantFrom('add', 'add', 'needs', 'needsAll'),
   fc.nat(),
@@ -220,6 +282,7 @@ function isWhat({ plan }: Flow<string>): unknown {
     if (portExpose !== undefined) told.port ??= portExpose
     for (const name of ['sslKeyfile', 'sslCertfile', 'tokenFile'])
       if (told[name] !== undefined) told[name] = Array.isArray(told[name]) ? told[name].map((one: string) => resolve(one)) : resolve(told[name])
+    if (told.volumes !== undefined) told.volumes = [told.volumes].flat().map((one: string) => volumeAt(one, resolve))
     return { ...told, hasToken: token !== undefined }
   }
   const steps = plan.steps.map(({ options: { uses, ...options }, ...step }) => ({
@@ -296,7 +359,7 @@ test('214: they are all options', () => {
   const code = ['onBackgroundError', 'onError', 'logger', 'authenticate', 'signal', 'input', 'output']
   const options = fc.sample(flowOptions, { numRuns: 400, seed: 1 }).flatMap((one) => Object.keys(one as object))
   for (const name of Object.keys(FLOW_RULES)) assert.ok(code.includes(name) || options.includes(name), name)
-  const told = fc.sample(fc.oneof(here, elsewhere), { numRuns: 400, seed: 1 }).flatMap((one) => Object.keys(one as object))
+  const told = fc.sample(fc.oneof(here, elsewhere, contained), { numRuns: 400, seed: 1 }).flatMap((one) => Object.keys(one as object))
   for (const name of Object.keys(ADD_RULES)) assert.ok([...code, 'name', 'needs', 'replicas', 'shards'].includes(name) || told.includes(name), name)
 })
 

@@ -222,6 +222,7 @@ const executor = fc.record(
     dynamicBatching: fc.oneof(batching, fc.dictionary(endpoint, batching, { minKeys: 1, noNullPrototype: true })),
     timeout: fc.integer({ min: 1, max: 100_000 }),
     attemptTimeout: fc.integer({ min: 1, max: 100_000 }),
+    stuckAfter: fc.integer({ min: 0, max: 100_000 }),
     retries: fc.oneof(
       fc.nat(9),
       fc.record({ attempts: fc.nat(9), delay: fc.nat(99), maxDelay: fc.nat(99) }, { requiredKeys: ['attempts'], noNullPrototype: true }),

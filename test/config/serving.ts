@@ -92,7 +92,7 @@ for (const [what, text, expected] of spellings)
   })
 
 const wrong: [string, string, number, string, RegExp][] = [
-  ['a protocol', 'with: { protocol: smtp }', 2, 'protocol', /'grpc', 'http' or 'websocket'|one of grpc, http/],
+  ['a protocol', 'with: { protocol: smtp }', 2, 'protocol', /'grpc', 'http', 'websocket' or 'nats'/],
   ['a protocol twice', 'with: { protocol: [http, HTTP] }', 2, 'protocol', /once/],
   ['a port', 'with:\n  port: 70000', 3, 'port', /0 to 65535/],
   ['more ports than protocols', 'with:\n  protocol: http\n  port: [1, 2]', 4, 'port', /one for each protocol \(http\)/],

@@ -31,6 +31,21 @@ test('F4 instances: one number, under any of its names', async () => {
   assert.equal(await told('shards: 4', 'with: { replicas: 2 }\n'), { shards: 4 })
 })
 
+test('P17: cache: a folder, true or false, or in full', async () => {
+  assert.equal(await told('cache: ./cache'), { cache: './cache' })
+  assert.equal(await told('cache: false'), { cache: false })
+  assert.equal(await told('cache: { path: c, max_age: .inf, max_size: 512m, per: request, version: 2, endpoints: [/a] }'), {
+    cache: { path: 'c', maxAge: Infinity, maxSize: '512m', per: 'request', version: 2, endpoints: ['/a'] },
+  })
+  assert.equal((await load('jtype: Flow\nwith: { cache: { path: c, max_size: 5 } }\n')).options, { cache: { path: 'c', maxSize: 5 } })
+  const failure = (keys: string, above?: string): Promise<string> => told(keys, above).then(String, String)
+  assert.match(await failure('cache: 5'), /cache.*described by keys \(path/)
+  assert.match(await failure('cache: { path: c, max_sise: 5 }'), /max_sise: cache has no such key. Did you mean max_size\?/)
+  assert.match(await failure('cache: { path: c, per: batch }'), /per: .*one of document, request/)
+  assert.match(await failure('cache: { path: c, max_age: 0 }'), /max_age: .*≥ 1/)
+  assert.match(await failure('name: a', 'with: { cache: { path: c, per: request } }\n'), /per: cache has no such key/)
+})
+
 test('E8 env: texts, as they are written', async () => {
   assert.equal(await told('env: { A: 1.0, B: 0x1F, C: true, D: text, E: "${{ ENV.PORT }}", F: "${{ root.executors[0].env.A }}" }'), {
     env: { A: '1.0', B: '0x1F', C: 'true', D: 'text', E: '8080', F: '1.0' },

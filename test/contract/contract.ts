@@ -7,6 +7,7 @@
 // To add a way in: an object in `ways.ts` that opens a graph and closes the loop, and six lines as in `inline.ts`.
 // What is wrong today stands in `known-reds.ts`, and nowhere else. A cell of that list that turns right fails until it is taken off it.
 import * as assert from 'uvu/assert'
+import { natsServerFile, WITHOUT } from '../support/nats.js'
 import { DELTAS } from './deltas.js'
 import { DOOR } from './door.js'
 import { FAILURE_ROWS } from './failures.js'
@@ -45,6 +46,7 @@ export const ROWS: readonly Row[] = [...STORY, ...DELTAS, ...TABLE, ...STRANGERS
 
 /** Registers a test for each row, on one way in. */
 export function contract(test: Suite, way: Way): void {
+  if (way.protocol === 'nats' && natsServerFile === undefined) return void test(`${way.name}: not here`, async () => console.log(`\n${WITHOUT}`))
   const reds = KNOWN_REDS.filter(({ ways }) => ways.includes(way.name))
   const waiting = ROWS.filter(({ beside, expect }) => beside && typeof (typeof expect === 'string' ? expect : expect(way)) === 'string')
   const begun = new Map<Row, Promise<string>>()

@@ -4,7 +4,7 @@ import type { Call } from '../../lib/index.js'
 import { cannot } from './cannot.js'
 import type { Row } from './contract.js'
 import { connection } from './table.js'
-import { type Ends, type Opened, outcome, type Step, type Way } from './way.js'
+import { type Ends, isHere, type Opened, outcome, type Step, type Way } from './way.js'
 
 const TOKEN = 'a-token-for-the-contract-0'
 const OTHER = 'a-token-for-the-contract-1'
@@ -25,7 +25,7 @@ async function ask(it: Opened): Promise<string> {
 /** How one comes in who shows this. */
 const row = (name: string, gateway: GatewayOptions, client: NonNullable<Ends['client']>, expect: (way: Way) => string): Row => ({
   name: `the door: ${name}`,
-  expect: (way) => (way.kind === 'inline' ? NO_DOOR : expect(way)),
+  expect: (way) => (isHere(way) ? NO_DOOR : expect(way)),
   async see(way) {
     await using it = await way.open([host], { gateway, client })
     const first = await ask(it)

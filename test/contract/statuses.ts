@@ -20,6 +20,7 @@ import { within } from '../support/within.js'
 import { cannot } from './cannot.js'
 import type { Row } from './contract.js'
 import type { Way } from './way.js'
+import { isHere } from './way.js'
 
 export const WIRES = ['grpc', 'http', 'websocket', 'graphql'] as const
 export type Wire = (typeof WIRES)[number]
@@ -334,7 +335,7 @@ export async function seen({ see, peer = still, options }: Scene, wire: Wire): P
 }
 
 const wireOf = (way: Way): Wire | undefined =>
-  way.kind === 'graphql' ? 'graphql' : way.kind === 'client' || way.kind === 'external' ? way.protocol : undefined
+  way.kind === 'graphql' ? 'graphql' : way.protocol !== 'nats' && (way.kind === 'client' || way.kind === 'external') ? way.protocol : undefined
 
 const HANDSHAKE_ROWS = Object.entries(HANDSHAKES).map(
   ([kind, scene]): Row => ({
@@ -358,7 +359,8 @@ const KIND_ROWS = (Object.keys(KINDS) as Kind[]).map(
     name: `on the wire itself: ${kind}`,
     expect(way) {
       const wire = wireOf(way)
-      if (wire === undefined) return cannot(way.kind === 'inline' ? 'there is one process' : 'the router is that of a gateway over HTTP, where it is looked at')
+      if (wire === undefined && way.protocol === 'nats') return cannot('over NATS, each is an answer with the status ERROR: test/wire/nats looks at those')
+      if (wire === undefined) return cannot(isHere(way) ? 'there is one process' : 'the router is that of a gateway over HTTP, where it is looked at')
       const cell = STATUSES[kind][wire]
       return 'never' in cell ? cannot(cell.never) : cell.expect
     },

@@ -5,7 +5,7 @@ import { deferred } from '../support/deferred.js'
 import { within } from '../support/within.js'
 import { cannot } from './cannot.js'
 import type { Row } from './contract.js'
-import { type Answer, outcome, type Step, type Way } from './way.js'
+import { type Answer, isHere, outcome, type Step, type Way } from './way.js'
 
 const LIST = 'documents are sent as one list'
 const say = (value: unknown): string => JSON.stringify(value)
@@ -316,7 +316,7 @@ export const STORY: readonly Row[] = [
     expect: (way) =>
       way.kind === 'graphql'
         ? cannot('who asks writes JSON')
-        : way.kind === 'inline'
+        : isHere(way)
           ? cannot('nothing is written in one process')
           : say({ vector: [1, 0.5], deep: [{ bytes: [7] }, 'x'], none: [] }),
     async see(way) {
@@ -447,7 +447,7 @@ export const STORY: readonly Row[] = [
   {
     name: 'story: this end is closed: what is under way fails, and stops its executor',
     expect: (way) =>
-      way.kind === 'inline' || way.kind === 'external'
+      isHere(way) || way.kind === 'external'
         ? say({ under: 'answered', texts: ['wait'], after: 'FlowStateError ERR_FLOW_NOT_OPEN' })
         : say({ under: 'ConnectionError ERR_DISCONNECTED', texts: [], after: 'ConnectionError ERR_DISCONNECTED' }),
     async see(way) {
@@ -471,7 +471,7 @@ export const STORY: readonly Row[] = [
       await called.promise
       const closing = it.close()
       // A Flow lets finish what is inside.
-      if (way.kind === 'inline' || way.kind === 'external') door.resolve()
+      if (isHere(way) || way.kind === 'external') door.resolve()
       else await heard.promise
       const end = await under
       await closing
@@ -484,7 +484,7 @@ export const STORY: readonly Row[] = [
   {
     name: 'story: the other end closes: what is under way is answered, then it is not ready and nobody there',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? cannot('there is one end')
         : say({
             under: ['wait'],

@@ -1,17 +1,23 @@
 // What goes wrong between this end and whoever listens there: nobody, somebody silent, a proxy, another protocol, a certificate.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { createServer as createHttp2, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '@nats-io/transport-node'
 import { WebSocketServer } from 'ws'
 import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
 import { type Call, Flow } from '../../lib/index.js'
+import { natsServer } from '../support/nats.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { road } from '../support/road.js'
 import { certificates } from '../support/tls.js'
 import { cannot } from './cannot.js'
 import type { Row } from './contract.js'
 import { connection } from './table.js'
-import { outcome, type Step, type Way } from './way.js'
+import { isHere, outcome, type Step, type Way } from './way.js'
+import { REACHED } from './ways.js'
 
 const ONE_PROCESS = cannot('there is one process')
 /** fetch tells no more of a port that hangs up, and lets nobody ask. */
@@ -34,12 +40,13 @@ async function ask(way: Way, port: number, options?: Reach): Promise<string> {
 /** A row of the ways that have a wire. */
 const wired = (name: string, code: string, see: Row['see']): Row => ({
   name,
-  expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : connection(way, code)),
+  expect: (way) => (isHere(way) ? ONE_PROCESS : connection(way, code)),
   see,
 })
 
 /** A gateway that speaks what a way speaks. */
 async function gateway(way: Way, options: GatewayOptions = {}, step: Step = { name: 'actor', uses: () => {} }) {
+  if (way.protocol === 'nats' && options.protocol === undefined) return overNats(options, step)
   const flow = await new Flow({ closeTimeout: 100 }).add(step as any).open()
   const gateway = await Gateway.serve(flow, { protocol: way.protocol!, graphql: way.kind === 'graphql', onError: () => {}, ...options })
   return {
@@ -51,8 +58,32 @@ async function gateway(way: Way, options: GatewayOptions = {}, step: Step = { na
   }
 }
 
+/** The same at a server of NATS of its own, which speaks TLS where that is asked for. */
+async function overNats({ tls, ...options }: GatewayOptions, step: Step) {
+  const { ca, client } = await certificates()
+  const { key, cert, ca: asks } = (tls ?? {}) as Record<string, string>
+  const files = tls === undefined ? {} : { key_file: key!, cert_file: cert!, ...(asks !== undefined && { ca_file: asks }) }
+  const written = Object.entries<string>(files as Record<string, string>).map(([name, pem]) => `${name}: "${fileOf(pem)}"`)
+  const server = await natsServer({ config: tls === undefined ? '' : `tls { ${written.join('\n')}\n ${asks === undefined ? '' : 'verify: true'} }` })
+  const flow = await new Flow({ closeTimeout: 100 }).add(step as any).open()
+  const nats = { address: `nats${tls === undefined ? '' : 's'}://localhost:${server.port}${REACHED}`, ...(tls !== undefined && { tls: { ca, ...client } }) }
+  // With a certificate that is none, nobody gets there, nor do we.
+  const gateway = await Gateway.serve(flow, { onError: () => {}, ...options, nats }).catch((error) => {
+    if (tls === undefined) throw error
+  })
+  return {
+    port: server.port,
+    async [Symbol.asyncDispose]() {
+      await gateway?.close(0)
+      await flow.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
 /** Somebody who answers every request in one way: a status and a page, or with a status of 200 what is no answer. */
 async function stranger(way: Way, status: number, answer: string) {
+  if (way.protocol === 'nats') return strangerOverNats(answer)
   let asked = 0
   const sessions = new Set<ServerHttp2Session>()
   const secure = way.protocol === 'grpc'
@@ -93,6 +124,40 @@ async function stranger(way: Way, status: number, answer: string) {
   }
 }
 
+const FOLDER = mkdtempSync(join(tmpdir(), 'sluice-strangers-'))
+process.on('exit', () => rmSync(FOLDER, { recursive: true, force: true }))
+let files = 0
+
+function fileOf(pem: string): string {
+  const file = join(FOLDER, `${files++}.pem`)
+  writeFileSync(file, pem)
+  return file
+}
+
+/** Somebody under that name who answers what is none. */
+async function strangerOverNats(answer: string) {
+  const server = await natsServer()
+  const connection = await connect({ servers: `127.0.0.1:${server.port}` })
+  let asked = 0
+  connection.subscribe(`sluice${REACHED.replaceAll('/', '.')}.call`, {
+    callback(_, message) {
+      asked++
+      message.respond(answer)
+    },
+  })
+  await connection.flush()
+  return {
+    port: server.port,
+    get asked() {
+      return asked
+    },
+    async [Symbol.asyncDispose]() {
+      await connection.close()
+      await server[Symbol.asyncDispose]()
+    },
+  }
+}
+
 /** What a status of a proxy means, on every wire. What may pass is tried again, as often as may be. */
 const STATUSES: Readonly<Record<number, string>> = {
   400: 'ERR_REFUSED',
@@ -112,7 +177,8 @@ const proxied = Object.entries(STATUSES).map(
   ([status, code]): Row => ({
     name: `a proxy answers ${status}`,
     expect(way) {
-      if (way.kind === 'inline') return ONE_PROCESS
+      if (isHere(way)) return ONE_PROCESS
+      if (way.protocol === 'nats') return cannot('no proxy of HTTP stands before NATS')
       // mutate() sends once.
       const times = code === 'ERR_UNREACHABLE' && way.kind !== 'graphql' ? 3 : 1
       return `${connection(way, code)}, asked ${times} of 3 times`
@@ -129,7 +195,7 @@ const another = (['grpc', 'http', 'websocket'] as const).map(
   (protocol): Row => ({
     name: `another protocol: ${protocol}`,
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : way.protocol === protocol
           ? cannot('it is the same')
@@ -144,7 +210,7 @@ const another = (['grpc', 'http', 'websocket'] as const).map(
 /** A row of what TLS can find wrong, by a Client that trusts one authority. */
 const trusting = (name: string, code: string, see: Row['see']): Row => ({
   name,
-  expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : way.kind === 'fetch' ? OWN_AUTHORITIES : code === '' ? 'answered' : connection(way, code)),
+  expect: (way) => (isHere(way) ? ONE_PROCESS : way.kind === 'fetch' ? OWN_AUTHORITIES : code === '' ? 'answered' : connection(way, code)),
   see,
 })
 
@@ -178,8 +244,7 @@ export const STRANGERS: readonly Row[] = [
   {
     name: 'half-open: somebody who never says a word, and a timeout',
     beside: true,
-    expect: (way) =>
-      way.kind === 'inline' ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT',
+    expect: (way) => (isHere(way) ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT'),
     async see(way) {
       await using silent = await silence()
       return await ask(way, silent.port, { timeout: 300 })
@@ -189,7 +254,7 @@ export const STRANGERS: readonly Row[] = [
     name: 'half-open: somebody who never says a word, and a connectTimeout',
     beside: true,
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : way.kind === 'external'
           ? cannot('external executors have no connectTimeout of their own')
@@ -203,14 +268,13 @@ export const STRANGERS: readonly Row[] = [
   {
     name: 'half-open: packets vanish under a connection that stood, and a timeout',
     beside: true,
-    expect: (way) =>
-      way.kind === 'inline' ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT',
+    expect: (way) => (isHere(way) ? ONE_PROCESS : way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT'),
     see: (way) => frozen(way, { timeout: 2000 }),
   },
   {
     name: 'half-open: packets vanish under a connection that stood, by default',
     beside: true,
-    expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : connection(way, 'ERR_DISCONNECTED')),
+    expect: (way) => (isHere(way) ? ONE_PROCESS : connection(way, 'ERR_DISCONNECTED')),
     see: (way) => frozen(way, undefined, 10_000),
   },
   wired('the answer cannot be read', 'ERR_PROTOCOL', async (way) => {
@@ -229,7 +293,7 @@ export const STRANGERS: readonly Row[] = [
   },
   {
     name: 'TLS there, none here',
-    expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : connection(way, way.kind === 'fetch' ? HIDDEN : 'ERR_PROTOCOL')),
+    expect: (way) => (isHere(way) ? ONE_PROCESS : connection(way, way.kind === 'fetch' ? HIDDEN : 'ERR_PROTOCOL')),
     async see(way) {
       const { key, cert } = await certificates()
       await using secure = await gateway(way, { tls: { key, cert } })

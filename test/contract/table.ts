@@ -11,7 +11,7 @@ import { Reader } from '../../lib/wire/proto/reader.js'
 import { deferred } from '../support/deferred.js'
 import { cannot } from './cannot.js'
 import type { Row } from './contract.js'
-import { type Answer, type Ends, type Opened, outcome, type Step, type Way } from './way.js'
+import { type Answer, type Ends, isHere, type Opened, outcome, type Step, type Way } from './way.js'
 
 const bad = ({ docs }: Call): boolean => docs[0]?.text === 'bad'
 
@@ -90,7 +90,7 @@ const unreadable = (way: Way): Document<any> =>
 const lazily = (name: string, more: (actor: Step) => readonly Step[]): Row => ({
   name: `a message that cannot be read, found late: ${name}`,
   expect: (way) =>
-    way.kind === 'graphql' || way.protocol === 'http' || way.kind === 'inline'
+    way.kind === 'graphql' || way.protocol === 'http' || isHere(way)
       ? cannot('only protobuf is read late')
       : way.kind === 'external' && name === CONDITION
         ? cannot('the condition stands on this side of the wire')
@@ -156,8 +156,8 @@ export const TABLE: readonly Row[] = [
     expect: (way) =>
       way.kind === 'graphql'
         ? cannot('GraphQL has words alone')
-        : way.kind === 'inline'
-          ? ONE_PROCESS
+        : isHere(way)
+          ? cannot('a stack stays in this program')
           : 'TypeError: cannot do bad; stack: TypeError: cannot do bad',
     async see(way) {
       const thrower: Step = {
@@ -272,7 +272,7 @@ export const TABLE: readonly Row[] = [
   },
   {
     name: 'an answer over the limit of this end',
-    expect: (way) => (way.kind === 'inline' ? ONE_PROCESS : `alone: ${connection(way, 'ERR_TOO_LARGE')}; after: answered`),
+    expect: (way) => (isHere(way) ? ONE_PROCESS : `alone: ${connection(way, 'ERR_TOO_LARGE')}; after: answered`),
     async see(way) {
       const actor: Step = { name: 'actor', uses: (call: Call) => (bad(call) ? void (call.docs[0]!.tags.large = 'x'.repeat(50_000)) : undefined) }
       await using it = await way.open([actor], { client: { maxMessageBytes: 10_000 } })
@@ -282,7 +282,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'a message over the limit of the other end',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : way.kind === 'graphql'
           ? cannot('GraphQL has a limit of its own, maxBodyBytes, that is tested beside')
@@ -306,7 +306,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'a message that cannot be read, at once: the other end finds it',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : way.kind === 'graphql'
           ? 'among others: the post ends with ConnectionError ERR_REFUSED; alone: ConnectionError ERR_REFUSED; after: answered'
@@ -375,7 +375,7 @@ export const TABLE: readonly Row[] = [
   {
     name: '179: numbers that do not fit in 32 bits',
     expect: (way) => {
-      const narrow = way.protocol === 'grpc' || way.protocol === 'websocket'
+      const narrow = (isHere(way) && way.kind !== 'inline') || way.protocol === 'grpc' || way.protocol === 'websocket' || way.protocol === 'nats'
       return `granularity: ${narrow || way.kind === 'graphql' ? FAILED : '4294967296'}; weight: ${narrow ? FAILED : '1e+300'}`
     },
     async see(way) {
@@ -388,7 +388,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'an endpoint that nobody has: documents come back as they are',
     // A Flow knows its own, and says so at the call.
-    expect: (way) => (way.kind === 'inline' ? 'OptionRangeError ERR_OPTION_RANGE' : 'x'),
+    expect: (way) => (isHere(way) ? 'OptionRangeError ERR_OPTION_RANGE' : 'x'),
     async see(way) {
       class Known extends Executor {
         known({ docs }: Call) {
@@ -453,7 +453,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'busy: more requests than are let in and may wait',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : way.kind === 'fetch'
           ? cannot('createHttp() has no bound of its own')
@@ -474,7 +474,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'late: the timeout of this end',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : `alone: ${way.kind === 'external' ? 'ExecutorError ERR_EXECUTOR_TIMEOUT of actor' : 'ConnectionError ERR_TIMEOUT'}; its executor is told; after: answered`,
     async see(way) {
@@ -490,7 +490,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'late: the timeout of the gateway',
     expect: (way) =>
-      way.kind === 'inline'
+      isHere(way)
         ? ONE_PROCESS
         : `among others: answered, ${way.kind === 'external' || way.kind === 'graphql' ? `${connection(way, 'ERR_TIMEOUT')}, answered` : `the post ends with ${connection(way, 'ERR_TIMEOUT')}`}; alone: ${connection(way, 'ERR_TIMEOUT')}; after: answered`,
     see: (way) =>
@@ -519,8 +519,9 @@ export const TABLE: readonly Row[] = [
   },
   {
     name: 'gone: the other end dies half-way; what was answered is delivered',
+    // A gateway says so before it hangs up; what serves createHttp() only hangs up.
     expect: (way) =>
-      way.kind === 'inline' ? ONE_PROCESS : `answered, the post ends with ${connection(way, way.kind === 'external' ? 'ERR_UNREACHABLE' : 'ERR_DISCONNECTED')}`,
+      isHere(way) ? ONE_PROCESS : `answered, the post ends with ${connection(way, way.kind === 'fetch' ? 'ERR_DISCONNECTED' : 'ERR_UNREACHABLE')}`,
     async see(way) {
       const { step, called } = held()
       await using it = await way.open([step])
@@ -535,7 +536,7 @@ export const TABLE: readonly Row[] = [
   {
     name: 'a port that is taken',
     expect: (way) =>
-      way.kind === 'client' || way.kind === 'graphql'
+      way.protocol !== 'nats' && (way.kind === 'client' || way.kind === 'graphql')
         ? 'Gateway: ConnectionError ERR_REFUSED; Flow: ConnectionError ERR_REFUSED'
         : cannot('this way does not listen'),
     async see(way) {

@@ -50,7 +50,7 @@ export interface Opened extends AsyncDisposable {
 /** A way in: from whoever posts to the executors. */
 export interface Way {
   readonly name: string
-  readonly kind: 'inline' | 'client' | 'graphql' | 'external' | 'fetch'
+  readonly kind: 'inline' | 'place' | 'client' | 'graphql' | 'external' | 'fetch'
   /** What is spoken on it, if anything. */
   readonly protocol?: Protocol
   /** Opens the graph and closes the loop, over real sockets where there are any. */
@@ -58,6 +58,9 @@ export interface Way {
   /** This end alone, towards whoever listens at a port of this machine. */
   reach?(port: number, options?: Ends['client'] & { readonly secure?: boolean; readonly host?: string }): Promise<Opened>
 }
+
+/** Whether there is one end, without a server that others reach: executors may run in threads, processes and at a daemon all the same. */
+export const isHere = ({ kind }: Way): boolean => kind === 'inline' || kind === 'place'
 
 /** What became of a post, in one line: who failed, at what, as far as the caller can tell by class and code. */
 export function outcome(error: any): string {

@@ -5,12 +5,15 @@ import { Client } from '../../lib/client/index.js'
 import { createHttp, Gateway } from '../../lib/gateway/index.js'
 import { Flow } from '../../lib/index.js'
 import type { Protocol } from '../../lib/wire/address.js'
+import { Folder } from '../support/folder.js'
+import { type NatsServer, natsServer } from '../support/nats.js'
 import { answers as graphqlAnswers } from './graphql-answers.js'
 import type { Ends, Opened, Step, Way } from './way.js'
 
 type AnyFlow = Flow<any, any>
 
-const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' } as const
+const folder = new Folder()
+const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws', nats: 'nats' } as const
 const quiet = { onError: () => {} }
 
 const flowOf = (steps: readonly Step[]): AnyFlow =>
@@ -23,6 +26,33 @@ export const inline: Way = {
     const flow = await flowOf(steps).open()
     const close = () => flow.close()
     return { post: (...given) => flow.post(...given), close, isReady: async () => flow.isOpen, [Symbol.asyncDispose]: close }
+  },
+}
+
+/** A Flow whose executors run in a thread or process each. */
+export function place(runtime: 'thread' | 'process'): Way {
+  return {
+    name: runtime,
+    kind: 'place',
+    open: async (steps) => {
+      await import('./places.js')
+      return flowTo(steps.map((step) => ({ ...step, runtime })))
+    },
+  }
+}
+
+/** A Flow whose executors run at a daemon: all between is what is between real ones, TLS and the last wall apart. */
+export const daemon: Way = {
+  name: 'daemon',
+  kind: 'place',
+  async open(steps) {
+    const [{ Daemon }] = await Promise.all([import('../../lib/daemon/daemon.js'), import('./places.js')])
+    const there = await Daemon.serve({ port: 0, folder: folder.file('daemon'), maxExecutors: 100, ...quiet })
+    const at = { runtime: 'daemon', host: there.address } as const
+    return flowTo(
+      steps.map((step) => ({ ...step, ...at })),
+      () => there.close(),
+    )
   },
 }
 
@@ -40,6 +70,16 @@ function opened(client: Client, post: Opened['post'], far?: Opened['far'] & { en
   }
 }
 
+let server: Promise<NatsServer> | undefined
+let names = 0
+
+/** How it is served on a wire. Over NATS, each under a name of its own at one server. */
+async function spoken(protocol: Protocol): Promise<NonNullable<Ends['gateway']>> {
+  if (protocol !== 'nats') return { protocol }
+  server ??= natsServer()
+  return { nats: `nats://127.0.0.1:${(await server).port}/contract/actor-${names++}` }
+}
+
 /** A Client on one of the wires, towards a gateway. */
 export function client(protocol: Protocol): Way {
   const of = (client: Client, far?: any) => opened(client, (...given) => client.post(...given), far)
@@ -48,7 +88,7 @@ export function client(protocol: Protocol): Way {
     kind: 'client',
     protocol,
     async open(steps, ends = {}) {
-      const far = await served(steps, { ...ends.gateway, protocol })
+      const far = await served(steps, { ...ends.gateway, ...(await spoken(protocol)) })
       return of(new Client(far.gateway.addresses[protocol]!, ends.client), far)
     },
     reach: async (port, options) => of(towards(protocol, port, options)),
@@ -85,12 +125,12 @@ export function external(protocol: Protocol): Way {
       const near: Step[] = []
       for (const step of steps) {
         const split = (elsewhere: boolean) => Object.fromEntries(Object.entries(step).filter(([key]) => WITH_THE_EXECUTOR.includes(key) === elsewhere))
-        const far = await served([{ ...split(true), name: step.name }], { ...ends.gateway, protocol })
+        const far = await served([{ ...split(true), name: step.name }], { ...ends.gateway, ...(await spoken(protocol)) })
         fars.push(far)
         near.push({ ...(split(false) as Step), ...elsewhere(far.gateway.addresses[protocol]!, ends.client) })
       }
       const all = (end: 'drain' | 'die' | 'end') => async () => void (await Promise.all(fars.map((far) => far[end]())))
-      return flowTo(near, { drain: all('drain'), die: all('die'), end: all('end') })
+      return flowTo(near, all('end'), { drain: all('drain'), die: all('die') })
     },
     reach: (port, options) => flowTo([{ name: 'actor', ...elsewhere(addressOf(protocol, port, options), options) }]),
   }
@@ -101,8 +141,14 @@ const elsewhere = (host: string, { timeout, maxMessageBytes, tls, token }: Ends[
   return { external: true, host, ...Object.fromEntries(told) }
 }
 
-async function flowTo(steps: readonly Step[], far?: Opened['far'] & { end(): Promise<unknown> }): Promise<Opened> {
-  const flow = await flowOf(steps).open()
+/** @param end of what its executors run at, whether the Flow opens or not */
+async function flowTo(steps: readonly Step[], end?: () => Promise<unknown>, far?: Opened['far']): Promise<Opened> {
+  const flow = await flowOf(steps)
+    .open()
+    .catch(async (error) => {
+      await end?.()
+      throw error
+    })
   const close = () => flow.close()
   return {
     post: (...given) => flow.post(...given),
@@ -111,7 +157,7 @@ async function flowTo(steps: readonly Step[], far?: Opened['far'] & { end(): Pro
     ...(far && { far }),
     async [Symbol.asyncDispose]() {
       await close()
-      await far?.end()
+      await end?.()
     },
   }
 }
@@ -167,9 +213,12 @@ export const fetched: Way = {
   },
 }
 
+/** Under which name somebody answers over NATS who is reached by a port. */
+export const REACHED = '/contract/reached'
+
 /** The scheme says that there is TLS. */
 const addressOf = (protocol: Protocol, port: number, { secure = false, host = '127.0.0.1' }: Parameters<NonNullable<Way['reach']>>[1] = {}): string =>
-  `${SCHEMES[protocol]}${secure ? 's' : ''}://${host}:${port}`
+  `${SCHEMES[protocol]}${secure ? 's' : ''}://${host}:${port}${protocol === 'nats' ? REACHED : ''}`
 
 function towards(protocol: Protocol, port: number, given: Parameters<NonNullable<Way['reach']>>[1] = {}): Client {
   const { secure: _, host: __, ...options } = given

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { AsyncFlow, type Call, Document, DocumentArray, Executor, each, Flow, FlowBuildError } from '../../lib/index.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
-import { codeUrl, flags } from '../support/code.js'
+import { asProgram, codeUrl } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
 import { within } from '../support/within.js'
@@ -628,7 +628,7 @@ for (const [signal, twice] of [
       console.log('closed')
       console.log('answered', await answered)
       process.exit()`
-    const child = spawn(process.execPath, [...flags, '--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, asProgram(script), { stdio: ['pipe', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (data) => {
       output += data
@@ -734,7 +734,7 @@ test('206: block() closes also when before throws, and ends when somebody else c
 test('206: what would serve an open Flow in another way is refused', async () => {
   const flow = new Flow()
   const opening = flow.open()
-  assert.throws(() => flow.open({ serve: { port: 0 } }), /opening already.*Close it to serve it in another way/)
+  assert.throws(() => flow.open({ serve: { port: 0 } }), /is open.*Close it first, to serve it so/)
   await opening
   assert.throws(
     () => flow.open({ serve: { port: 0 } }),
@@ -796,7 +796,7 @@ test('what close() cuts off hears that its time was over, and not what a new req
     .catch((error: Error) => error.message)
   await turn()
   await flow.close()
-  assert.match((await within(5000, failed)) as string, /had \(closeTimeout\)/)
+  assert.match((await within(5000, failed)) as string, /done \(closeTimeout\)/)
 })
 
 test.run()

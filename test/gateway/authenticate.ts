@@ -480,6 +480,9 @@ test('G6: who is refused a WebSocket and does not leave is left, whatever it goe
 test('G6: a Client whose token does not come keeps its time limits, and can be closed', async () => {
   await using service = await served({ token: TOKEN })
   const token = (): Promise<string> => new Promise(() => {})
+  /** Timers that hold the process. */
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
   for (const wire of WIRES) {
     await using client = new Client(service.addresses[wire], { token, timeout: 50, connectTimeout: 60_000 })
     assert.is((await failure(client.post('/', 'a').drain())).code, 'ERR_TIMEOUT', wire)
@@ -501,6 +504,8 @@ test('G6: a Client whose token does not come keeps its time limits, and can be c
     const early = [failure(hasty.post('/', 'a').drain()), failure(hasty.mutate('{ __typename }'))]
     await hasty.close()
     for (const { code } of await Promise.all(early)) assert.is(code, 'ERR_DISCONNECTED', `${wire}: closed before it was connected`)
+    for (let n = 0; n < 200 && timers() > before; n++) await new Promise((resolve) => setImmediate(resolve))
+    assert.is(timers(), before, `${wire}: nothing is left that waits for a token`)
   }
 })
 

@@ -2,8 +2,10 @@
 import { status } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { WebSocket } from 'ws'
 import { Client } from '../../lib/client/index.js'
-import { DocumentArray, Flow } from '../../lib/index.js'
+import { Gateway } from '../../lib/gateway/index.js'
+import { DocumentArray, Flow, type LogRecord } from '../../lib/index.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { emptyMessage } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
@@ -32,9 +34,103 @@ test('205: close() of a served Flow takes its closeTimeout once, also when an ex
       .catch((error) => error)
     await within(10_000, called.promise)
     const took = await timed(() => within(20_000, flow.close()))
-    assert.is((await lost).code, 'ERR_DISCONNECTED')
+    assert.is((await lost).code, 'ERR_UNREACHABLE')
     return took
   })
+})
+
+test('220: what is not done within closeTimeout is cut off: who waits hears why, over every wire, and the log has it', async () => {
+  const records: LogRecord[] = []
+  let called = 0
+  const uses = () => {
+    called++
+    return new Promise<void>(() => {})
+  }
+  const flow = await new Flow({ protocol: [...PROTOCOLS], port: 0, graphql: true, closeTimeout: 500, logger: (record) => void records.push(record) })
+    .add({ name: 'worker', uses })
+    .open({ serve: { maxInFlight: 7 } })
+  const { grpc, http, websocket } = flow.addresses
+  const why = /Cut off: this service shuts down/
+  const headers = { 'content-type': 'application/json' }
+  const fetched = (path: string, body: object) =>
+    fetch(http! + path, { method: 'POST', headers, body: JSON.stringify(body) }).then(async (response) => ({
+      status: response.status,
+      text: await response.text(),
+    }))
+  const clients = PROTOCOLS.map((protocol) => new Client(flow.addresses[protocol]!))
+  const raw = new Raw(grpc!)
+  const socket = new WebSocket(websocket!, ['json'])
+  await new Promise((resolve) => socket.once('open', resolve))
+  const closed = new Promise<[number, string]>((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)])))
+  socket.send(JSON.stringify({ data: [{ text: 'a' }], header: { exec_endpoint: '/' }, execEndpoint: '/' }))
+  const answers = [
+    ...clients.map((client) =>
+      client
+        .post('/', ['a'])
+        .docs()
+        .catch((error) => error),
+    ),
+    raw.unary(METHODS.single, Buffer.from(encodeMessage(emptyMessage({ execEndpoint: '/', docs: DocumentArray.from([{ text: 'a' } as never]) })))),
+    fetched('/post', { data: ['a'], execEndpoint: '/' }),
+    fetched('/graphql', { query: 'mutation { docs(data: { text: "a" }, execEndpoint: "/") { id } }' }),
+  ] as Promise<any>[]
+  while (called < 7) await within(20_000, turn())
+  // It waits in line.
+  const line = fetched('/post', { data: ['a'], execEndpoint: '/' })
+  while (((await (await fetch(`${http}/status`)).json()) as any).sluice.requests.waiting < 1) await within(20_000, turn())
+  await within(20_000, flow.close())
+  const [one, two, three, { status: end }, plain, graphql] = await within(5000, Promise.all(answers))
+  for (const error of [one, two, three]) {
+    assert.is(error.code, 'ERR_UNREACHABLE')
+    assert.match(error.message, why)
+  }
+  assert.is(end.code, status.UNAVAILABLE)
+  assert.match(end.details, why)
+  for (const { status, text } of [plain, graphql, await within(5000, line)]) {
+    assert.is(status, 503)
+    assert.match(text, why)
+  }
+  assert.match(graphql.text, /SERVICE_UNAVAILABLE/)
+  const [code, reason] = await within(5000, closed)
+  assert.is(code, 1001)
+  assert.match(reason, why)
+  const story = records
+    .filter(({ event }) => event.startsWith('drain.'))
+    .map(({ level, event, fields }) => [level, event, fields!['requests'], fields!['executors']])
+  assert.equal(story, [
+    ['info', 'drain.began', 8, undefined],
+    ['error', 'drain.cut', 8, 'worker (7)'],
+    ['info', 'drain.ended', undefined, undefined],
+  ])
+  raw.client.close()
+  for (const client of clients) await client.close()
+})
+
+test('220: of a Flow that two gateways serve, one that closes cuts off what came by it, and nothing else', async () => {
+  const door = deferred<void>()
+  let called = 0
+  const uses = () => {
+    called++
+    return door.promise
+  }
+  await using flow = await new Flow().add({ uses }).open()
+  const serve = () => Gateway.serve(flow, { port: 0, protocol: 'http' })
+  const [one, other] = await Promise.all([serve(), serve()])
+  const clients = [one, other].map(({ addresses }) => new Client(addresses.http!))
+  const [cut, stays] = clients.map((client) => client.post('/', ['a']).docs())
+  const inside = flow.post('/', ['a']).docs()
+  cut!.catch(() => {})
+  while (called < 3) await within(10_000, turn())
+  await within(10_000, one.close(0))
+  const said = await within(
+    10_000,
+    cut!.catch((error) => error),
+  )
+  assert.is((said as { code?: string }).code, 'ERR_UNREACHABLE')
+  door.resolve()
+  for (const post of [stays!, inside]) assert.equal((await within(10_000, post)).texts, ['a'])
+  for (const client of clients) await client.close()
+  await other.close(0)
 })
 
 test('205: what waits for a batch is sent out when a served Flow closes', async () => {

@@ -20,11 +20,11 @@ const FLOODS: readonly [kind: string, connections: number, calls: number, most: 
   ['streams', 1, 1, PREFETCH],
   ['streams', 1, 100, SHARE],
   ['unary', 1, 300, SHARE],
-  ['streams', 50, 1, 50 * PREFETCH],
+  ['streams', 20, 1, 20 * PREFETCH],
   ['websocket', 1, 1, PREFETCH],
-  ['websocket', 150, 1, 150 * PREFETCH],
+  ['websocket', 50, 1, 50 * PREFETCH],
   ['http', 1, PREFETCH, PREFETCH],
-  ['http', 150, 1, 150],
+  ['http', 50, 1, 50],
 ]
 
 for (const [kind, connections, calls, most] of FLOODS)
@@ -89,10 +89,13 @@ for (const wire of ['grpc', 'http', 'websocket', 'graphql'] as const)
           : client.post('/', [text]).drain()
       }
       const all = Array.from({ length: 60 }, (_, at) => ask(clients, `flood ${at}`))
-      while (came < 60 || order.length === 0) await within(20_000, turn())
+      // On what posts share, who asks is let in once.
+      const entries = wire === 'http' || wire === 'graphql' ? 60 : 1
+      while (came < entries || order.length === 0) await within(20_000, turn())
+      for (let at = 0; at < 50; at++) await turn()
       const before = order.length
       const last = ask(clients, 'victim')
-      while (came < 61) await within(20_000, turn())
+      while (came < entries + 1) await within(20_000, turn())
       // What was let in is read, and waits.
       for (let at = 0; at < 50; at++) await turn()
       door.resolve()

@@ -255,6 +255,8 @@ test('R87: options that make no sense are refused by name', async () => {
   for (const maxMessageBytes of [0, -1, 1.5, Infinity, 2 ** 31]) {
     assert.equal(await codes({ maxMessageBytes }), ['ERR_OPTION_RANGE', 'maxMessageBytes'])
   }
+  for (const maxInFlight of ['AUTO', -1, 1.5])
+    assert.match((await refusal({ maxInFlight })).message, "maxInFlight must be 'auto', an integer ≥ 0, or Infinity, not ")
   // As at a Flow, GraphQL alone brings HTTP.
   await using it = await started({ protocol: undefined, graphql: true })
   assert.equal(Object.keys(it.gateway.addresses), ['http'])

@@ -8,7 +8,7 @@ import { DocumentArray } from '../../lib/doc/array.js'
 import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
 import { Limiter, type Limits } from '../../lib/handler/limits.js'
 import { Refused } from '../../lib/handler/refused.js'
-import { type Call, Document, Executor, Flow } from '../../lib/index.js'
+import { type Call, Document, Executor, Flow, type LogRecord } from '../../lib/index.js'
 import type { Handler } from '../../lib/request/handler.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Permits } from '../../lib/stream/permits.js'
@@ -266,7 +266,8 @@ test('G4, R33: of many by HTTP, so many are inside, more wait, and the rest are 
   const all = MANY.map(() => ask(it, json('/wait')))
   for (const { headers, text } of await crowd(it, all, ({ status }) => status === 503)) {
     assert.is(headers.get('retry-after'), '1')
-    assert.match(JSON.parse(text).header.status.description, /Busy: 2 requests/)
+    assert.is(headers.get('sluice-retry-after'), '1000')
+    assert.match(JSON.parse(text).header.status.description, /Busy: as many requests are under way as may be \(2\)/)
   }
 })
 
@@ -275,14 +276,18 @@ test('G4, R33: of many by GraphQL, the rest are 503 with an error', async () => 
   const all = MANY.map(() => query(it, '/wait'))
   for (const { headers, text } of await crowd(it, all, ({ status }) => status === 503)) {
     assert.is(headers.get('retry-after'), '1')
-    assert.is(JSON.parse(text).errors[0].extensions.code, 'SERVICE_UNAVAILABLE')
+    const { extensions } = JSON.parse(text).errors[0]
+    assert.equal([extensions.code, extensions['sluice-retry-after']], ['SERVICE_UNAVAILABLE', 1000])
   }
 })
 
 test('G4, R33: of many calls of gRPC, the rest are RESOURCE_EXHAUSTED', async () => {
   await using it = await started(FEW)
   const all = MANY.map(() => it.raw.unary(METHODS.single, bytesOf('/wait')))
-  for (const { status } of await crowd(it, all, ({ status }) => status.code === Code.RESOURCE_EXHAUSTED)) assert.match(status.details, /Busy/)
+  for (const { status } of await crowd(it, all, ({ status }) => status.code === Code.RESOURCE_EXHAUSTED)) {
+    assert.match(status.details, /Busy/)
+    assert.equal(status.metadata.get('grpc-retry-pushback-ms'), ['1000'])
+  }
 })
 
 test('G4, R33: of many within streams of gRPC and WebSocket, the rest are answers with the status ERROR', async () => {
@@ -366,12 +371,35 @@ test('G4, R33: next to who asks again and again, another waits for its turn and 
   await Promise.all(flood)
 })
 
-test('G4: a request that is late keeps its place until its executor is done', async () => {
+test('G4: a request that is late keeps its place while its executor may just be about to end', async () => {
   await using it = await started({ maxInFlight: 1, timeout: 100 })
-  for (let at = 0; at < 3; at++) assert.is((await within(5000, ask(it, json('/deaf')))).status, 504)
+  for (let at = 0; at < 2; at++) assert.is((await within(5000, ask(it, json('/deaf')))).status, 504)
   assert.is(it.begun, 1, 'the others waited for it, and were late')
   it.door.resolve()
   assert.is((await within(5000, ask(it, json('/')))).status, 200)
+})
+
+test('219: a second after their time is up, requests whose executors hang give their places to others; as many as there are places', async () => {
+  await using it = await started({ maxInFlight: 4, timeout: 100 })
+  const hang = () => Promise.all([1, 2, 3, 4].map(async () => (await within(5000, ask(it, json('/deaf')))).status))
+  assert.equal(await hang(), [504, 504, 504, 504])
+  assert.is(it.begun, 4)
+  assert.is((await within(5000, ask(it, json('/')))).status, 504, 'they hold all places')
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  assert.is((await within(5000, ask(it, json('/')))).status, 200)
+  assert.equal(await hang(), [504, 504, 504, 504])
+  assert.is(it.begun, 8)
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  assert.is((await within(5000, ask(it, json('/')))).status, 504, 'no more of them than there are places')
+  it.door.resolve()
+  while (it.inside > 0) await turn()
+  it.door = deferred()
+  it.highest = 0
+  const all = MANY.slice(0, 12).map(() => ask(it, json('/wait')))
+  await it.until(() => it.inside === 4)
+  it.door.resolve()
+  await within(5000, Promise.all(all))
+  assert.is(it.highest, 4, 'there are as many places as before')
 })
 
 // ── the line ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -441,6 +469,24 @@ test('G4: those who leave make room in the line, and beyond it requests fail at 
   assert.instance(busy(), Refused)
 })
 
+test('225: requests that are refused are two records: when it begins, and when it has ended, with how many there were', async () => {
+  const records: LogRecord[] = []
+  const { inside, limited } = doors({ maxInFlight: 1, logger: (record) => void records.push(record) })
+  const told = (): unknown[] => records.filter(({ level }) => level !== 'debug').map(({ level, event, fields }) => [level, event, fields])
+  const ends = MANY.slice(0, 30).map(async () => limited.handle(request()))
+  assert.is((await Promise.allSettled(ends.slice(17))).filter(({ status }) => status === 'rejected').length, 13)
+  assert.equal(told(), [['warn', 'overload.began', { limit: 1, waiting: 16 }]])
+  limited.close()
+  const [, [level, event, { refused, milliseconds }]] = told() as [unknown, [string, string, { refused: number; milliseconds: number }]]
+  assert.equal([level, event, refused], ['info', 'overload.ended', 13])
+  assert.ok(milliseconds >= 0)
+  for (let at = 0; at < 17; at++) {
+    inside[at]!.done()
+    await turn()
+  }
+  await Promise.all(ends.slice(0, 17))
+})
+
 test('G4: an executor that needs no promise needs none below its limits, and any number of them may wait', async () => {
   let handled = 0
   let door: (() => void) | undefined
@@ -467,6 +513,45 @@ test('G4: an executor that needs no promise needs none below its limits, and any
   assert.is(went, 100_000)
   assert.is(permits.take(), true)
   assert.is(permits.take(), false)
+})
+
+test('222: while answers hold all the bytes there may be, nothing begins that would make another', async () => {
+  let begun = 0
+  const peer: Handler = { accepts: () => true, handle: () => void begun++ }
+  const limited = new Limiter(peer, { maxBytesInFlight: 1_000_000 })
+  const answer = limited.bytes!.hold('a', true)
+  answer.set(2_000_000)
+  const asked = limited.handle(request())
+  await turn()
+  assert.is(begun, 0)
+  answer.leave()
+  await within(10_000, Promise.resolve(asked))
+  assert.is(begun, 1)
+})
+
+test('220: who waits in line for the place of one that is cut off hears of that, too, and does not begin', async () => {
+  let begun = 0
+  let cut: ((reason: Error) => void) | undefined
+  const peer = {
+    accepts: () => true,
+    handle: () => {
+      begun++
+      return new Promise<void>((_, reject) => {
+        cut = reject
+      })
+    },
+    health: () => ({ ready: true }),
+    status: () => [],
+    cut(reason: Error) {
+      cut!(reason)
+      return 1
+    },
+  }
+  const limited = new Limiter(peer, { maxInFlight: 1 })
+  const asked = [request(), request()].map((one) => Promise.resolve(limited.handle(one)).catch((error) => error.message))
+  limited.cut(new Error('it shuts down'))
+  assert.equal(await within(10_000, Promise.all(asked)), ['it shuts down', 'it shuts down'])
+  assert.is(begun, 1)
 })
 
 test.run()

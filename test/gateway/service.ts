@@ -146,7 +146,7 @@ test('C3, C4, C5: GraphQL knows certificates, times and limits, and fails as eve
   assert.equal((await stream.next()).value.data.docs.docs, [{ text: 'a' }])
   const next = stream.next()
   const closing = flow.close()
-  assert.is(await code(next), 'ERR_DISCONNECTED')
+  assert.is(await code(next), 'ERR_UNREACHABLE')
   await closing
 })
 

@@ -6,13 +6,14 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Background } from '../../lib/graph/background.js'
 import { Replicas } from '../../lib/handler/replicas.js'
-import { type Call, Document, DocumentArray, Executor, Flow } from '../../lib/index.js'
+import { type Call, Document, DocumentArray, Executor, Flow, type LogRecord } from '../../lib/index.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { fake } from '../support/clock.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
 import { turn as oneTurn, pending } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 /** Turns of the event loop, more than one: what was under way for long steps aside for a turn. */
@@ -284,6 +285,34 @@ test('F4, R22, R23: concurrency is exact at every moment, for every replica, wha
     ),
     { numRuns: 30 },
   )
+})
+
+test('217: once what was begun ends with its time all but up, those who came last are next: what waited as long would be late too', async () => {
+  for (const polling of ['ANY', 'ALL'] as const) {
+    const begun: { name: string; end(): void }[] = []
+    const handle = ({ header }: Request): Promise<void> => new Promise((end) => begun.push({ name: header.execEndpoint, end }))
+    const replicas = new Replicas([{ accepts: () => true, handle }], { name: 'x', concurrency: 1, polling, background: new Background(undefined) })
+    const ask = (name: string, left: number): void => {
+      const request = new Request(new Header(name, {}), new DocumentArray(), new Scope())
+      request.scope.deadline = { left, given: 1000 }
+      void replicas.handle(request)
+    }
+    for (const [name, left] of [
+      ['a', 900],
+      ['b', 20],
+      ['c', 800],
+      ['d', 900],
+    ] as const)
+      ask(name, left)
+    for (let at = 0; at < 4; at++) {
+      begun[at]!.end()
+      await turn()
+    }
+    assert.equal(
+      begun.map(({ name }) => name),
+      ['a', 'b', 'd', 'c'],
+    )
+  }
 })
 
 test('F4: those who wait for a replica are served first come, first served', async () => {
@@ -834,6 +863,144 @@ test('217: a replica that is free begins nothing for those whose time is up, and
     for (const open of doors.splice(0)) open()
     await within(2000, next.answer)
   }
+})
+
+test('219: what goes on after its time gives its place to another a second later, to as many as there are places; what is beyond them waits', async () => {
+  const doors = new Doors()
+  const { Worker } = staff(doors.wait)
+  await using flow = await new Flow({ closeTimeout: 0 }).add({ name: 'worker', uses: Worker, concurrency: 2, timeout: 100 }).open()
+  const ask = async (): Promise<string> => (await failure(flow.post('/work', ['x']).drain())).code
+  const begun = async (count: number): Promise<void> => {
+    while (doors.waiting.length < count) await oneTurn()
+    await turn()
+    assert.is(doors.waiting.length, count)
+  }
+  assert.equal(await Promise.all([ask(), ask(), ask(), ask()]), Array(4).fill('ERR_EXECUTOR_TIMEOUT'))
+  await begun(2)
+  // Its time is up in line, as nobody knows yet that they hang.
+  assert.is(await ask(), 'ERR_EXECUTOR_TIMEOUT')
+  await begun(2)
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  assert.equal(await Promise.all([ask(), ask(), ask()]), Array(3).fill('ERR_EXECUTOR_TIMEOUT'))
+  await begun(4)
+  await new Promise((resolve) => setTimeout(resolve, 1100))
+  assert.is(await ask(), 'ERR_EXECUTOR_TIMEOUT')
+  await begun(4)
+  // Those that end make room: these two for one, as one gave its place away long ago.
+  doors.openAll()
+  await turn()
+  const again = flow.post('/work', ['y']).drain()
+  await begun(1)
+  doors.openAll()
+  await again
+})
+
+test('219: who waits gets the place of one that hangs, once who asked for that has left', async () => {
+  const doors = new Doors()
+  const { Worker } = staff(doors.wait)
+  await using flow = await new Flow({ closeTimeout: 0 }).add({ name: 'worker', uses: Worker, concurrency: 1 }).open()
+  const stop = new AbortController()
+  const left = failure(flow.post('/work', ['hangs'], { signal: stop.signal }).drain())
+  while (doors.waiting.length < 1) await oneTurn()
+  const waits = flow.post('/work', ['waits']).drain()
+  await turn()
+  stop.abort(new Error('left'))
+  assert.is((await left).message, 'left')
+  assert.is(doors.waiting.length, 1)
+  for (let n = 0; n < 500 && doors.waiting.length < 2; n++) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.is(doors.waiting.length, 2)
+  doors.openAll()
+  await within(5000, waits)
+})
+
+test('219: a replica that is told to stop and ends nothing is stuck: it is told, others are asked first; it is freed when it ends something', async () => {
+  const doors = new Doors()
+  const { Worker } = staff(doors.wait)
+  const records: LogRecord[] = []
+  const logger = (record: LogRecord): void => void records.push(record)
+  await using flow = await new Flow({ closeTimeout: 0, logger }).add({ name: 'worker', uses: Worker, parallel: 2, stuckAfter: 100 }).open()
+  const leave = new AbortController()
+  const hangs = failure(flow.post('/work', ['x'], { signal: leave.signal }).drain())
+  await until(() => doors.waiting.length === 1)
+  leave.abort(new Error('left'))
+  await hangs
+  await until(() => records.length > 0)
+  assert.equal(
+    records.map(({ level, event, executor, fields }) => [level, event, executor, fields!['replica'], fields!['calls']]),
+    [['warn', 'executor.stuck', 'worker', 0, 1]],
+  )
+  // However many it has, and however long it takes.
+  const ask = (count: number) => texts(count).map((text) => flow.post('/work', [text]).drain())
+  const many = ask(300)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  many.push(...ask(300))
+  await until(() => doors.waiting.length === 601)
+  assert.is(doors.shards.filter((shardId) => shardId === 0).length, 1, 'the other one had them all')
+  doors.openAll()
+  await within(5000, Promise.all(many))
+  await until(() => records.some(({ event }) => event === 'executor.freed'))
+  assert.equal(
+    records.filter(({ fields }) => fields!['replica'] === 0).map(({ level, event }) => [level, event]),
+    [
+      ['warn', 'executor.stuck'],
+      ['info', 'executor.freed'],
+    ],
+  )
+})
+
+test('219: one call that hangs says nothing of the next: of ten, or where there is no place left, nothing is to be expected', async () => {
+  for (const [options, hanging, ready] of [
+    [{ concurrency: 20 }, 1, true],
+    [{ concurrency: 20 }, 9, true],
+    [{ concurrency: 20 }, 10, false],
+    // The second has the place that the first gives away; there is no third.
+    [{ concurrency: 1 }, 2, false],
+    // Where one of those that all are asked for answers nothing, nothing is answered.
+    [{ concurrency: 20, parallel: 2, polling: 'ALL' }, 10, false],
+  ] as const) {
+    const doors = new Doors()
+    const { Worker } = staff((shardId, call) => (shardId === 0 ? doors.wait(shardId, call) : undefined))
+    const stuck = deferred<void>()
+    const logger = ({ event }: LogRecord): void => (event === 'executor.stuck' ? stuck.resolve() : undefined)
+    const flow = await new Flow({ closeTimeout: 0, logger }).add({ name: 'worker', uses: Worker, stuckAfter: 100, ...options }).open()
+    for (let n = 1; n <= hanging; n++) {
+      const leave = new AbortController()
+      const asked = failure(flow.post('/work', ['x'], { signal: leave.signal }).drain())
+      await until(() => doors.waiting.length === n)
+      leave.abort(new Error('left'))
+      await asked
+    }
+    await within(10_000, stuck.promise)
+    const about = JSON.stringify([options, hanging])
+    assert.is((await flow.health(true)).ready, ready, about)
+    doors.openAll()
+    await turn()
+    assert.is((await flow.health(true)).ready, true, about)
+    await flow.close()
+  }
+})
+
+test('219: a replica that ends what it has, one after the other, is not stuck, nor is one that hears its signal', async () => {
+  const { Worker } = staff(async (_, { docs, signal }) => {
+    const heeds = docs[0]!.text === 'heeds'
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 250)
+      if (heeds) signal.addEventListener('abort', () => resolve(clearTimeout(timer)))
+    })
+  })
+  const records: LogRecord[] = []
+  const logger = (record: LogRecord): void => void records.push(record)
+  await using flow = await new Flow({ closeTimeout: 0, logger }).add({ name: 'worker', uses: Worker, concurrency: 9, timeout: 50, stuckAfter: 300 }).open()
+  // For a second, some that do not hear are always under way, and are late; each ends after all.
+  for (let n = 0; n < 10; n++) {
+    for (const text of ['deaf', 'heeds'])
+      flow
+        .post('/work', [text])
+        .drain()
+        .catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  assert.equal(records, [])
 })
 
 test('R57: all through, no rejection was left unhandled', async () => {

@@ -43,7 +43,14 @@ const timers = (): number => process.getActiveResourcesInfo().filter((name) => n
 // ── timeout ──────────────────────────────────────────────────────────────────────────────────────────────
 
 test('R168: an executor that throws at once leaves no timer of its timeout, with or without replicas', async () => {
-  for (const options of [{}, { attemptTimeout: 50_000 }, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+  for (const options of [
+    {},
+    { attemptTimeout: 50_000 },
+    { attemptTimeout: 50_000, parallel: 2 },
+    { parallel: 2 },
+    { concurrency: 1 },
+    { retries: { attempts: 1, ...soon } },
+  ]) {
     const flow = await flowOf(
       () => {
         throw new Error('at once')
@@ -59,7 +66,14 @@ test('R168: an executor that throws at once leaves no timer of its timeout, with
 })
 
 test('216: an executor that answers at once leaves no timer of its timeout, with or without replicas', async () => {
-  for (const options of [{}, { attemptTimeout: 50_000 }, { parallel: 2 }, { concurrency: 1 }, { retries: { attempts: 1, ...soon } }]) {
+  for (const options of [
+    {},
+    { attemptTimeout: 50_000 },
+    { attemptTimeout: 50_000, parallel: 2 },
+    { parallel: 2 },
+    { concurrency: 1 },
+    { retries: { attempts: 1, ...soon } },
+  ]) {
     const flow = await flowOf(() => {}, { timeout: 60_000, ...options })
     const before = timers()
     await flow.post('/', ['a', 'b'], { requestSize: 1 }).drain()

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 os.environ.setdefault('JINA_OPTOUT_TELEMETRY', '1')
 os.environ.setdefault('JINA_HIDE_SURVEY', '1')
@@ -55,6 +56,10 @@ class Peer(Executor):
     @requests(on='/late')
     async def late(self, docs, **kwargs):
         await asyncio.sleep(max(doc.tags.get('ms', 0) for doc in docs) / 1000)
+
+    @requests(on='/work')
+    def work(self, **kwargs):
+        time.sleep(0.04)
 
     @requests(on='/told')
     def told(self, docs, parameters, **kwargs):

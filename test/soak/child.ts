@@ -29,6 +29,11 @@ export class Child {
     return answer
   }
 
+  /** Tells it a word. */
+  tell(word: string): void {
+    this.#process.send(word)
+  }
+
   /** Asks it to close, and waits until it is gone. */
   async leave(): Promise<void> {
     this.#over = true

@@ -46,7 +46,22 @@ const PARTS = {
   },
   hostile: { question: 'Hostile messages, and an innocent client beside them', runs: () => [{ file: 'test/soak/hostile.ts', env: env(1_000_000) }] },
   credentials: { question: 'Credentials that are none', runs: () => [{ file: 'test/soak/credentials.ts', env: env(100_000) }] },
+  day: { question: 'A day in production, all at once', runs: () => [{ file: 'test/soak/day.ts', env: env(600) }] },
   restart: { question: 'A rolling restart under load', runs: () => [{ file: 'test/soak/restart.ts', env: env(50) }] },
+  stores: {
+    question: 'Documents on disk: writers that are killed, ten times more than there is memory for, and a job that goes on',
+    runs: () => [
+      { file: 'test/soak/stores.ts', env: env(100) },
+      { file: 'test/soak/room.ts', env: env(2000) },
+      { file: 'test/soak/resume.ts', env: env(50) },
+    ],
+  },
+  places: { question: 'Processes of executors, killed at random', runs: () => [{ file: 'test/soak/places.ts', env: env(1000) }] },
+  daemon: { question: 'A daemon and its executors, killed at random', runs: () => [{ file: 'test/soak/daemon.ts', env: env(200) }] },
+  nats: {
+    question: 'A durable queue of NATS, its workers and its gateway killed at random, its server restarted',
+    runs: () => [{ file: 'test/soak/nats.ts', env: env(10_000) }],
+  },
   formats: {
     question: 'Broken bytes',
     runs: () =>
@@ -59,6 +74,9 @@ const PARTS = {
   },
 }
 
+/** What could not be run here, and why. */
+const skipped = []
+
 function run({ file, env, rows }) {
   const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env, FORCE_COLOR: '0' } })
   let output = ''
@@ -68,6 +86,7 @@ function run({ file, env, rows }) {
       const said = rows?.(output, code) ?? [...output.matchAll(/^row (.*)$/gm)].map(([, row]) => JSON.parse(row))
       const failed = code !== 0 && said.every(({ met }) => met)
       if (code !== 0) console.log(output)
+      skipped.push(...[...output.matchAll(/^skipped: (.*)$/gm)].map(([, why]) => why))
       resolve(failed ? [...said, { what: file, seen: `ended with ${code}`, bound: 'ends well', met: false }] : said)
     }),
   )
@@ -104,5 +123,7 @@ for (const [name, { question, runs }] of Object.entries(PARTS)) {
   failed.push(...rows.filter(({ met }) => !met).map(({ what }) => `${name}: ${what}`))
   if (share === 1) write(name, question, rows, took)
 }
-console.log(`\nsoak: ${held} held, ${failed.length} failed${failed.map((what) => `\n  ${what}`).join('')}`)
+for (const why of skipped) console.log(`\nskipped: ${why}`)
+const not = skipped.length > 0 ? `, ${skipped.length} skipped` : ''
+console.log(`\nsoak: ${held} held, ${failed.length} failed${not}${failed.map((what) => `\n  ${what}`).join('')}`)
 process.exitCode = failed.length > 0 || held === 0 ? 1 : 0

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -24,3 +26,14 @@ export function codeUrl(module: string): string {
 
 /** What node has to be told to run such a file: nothing, or to load tsx. Maps to the sources would only cost time there; fork() passes all on by itself. */
 export const flags: readonly string[] = process.execArgv.filter((flag) => flag !== '--enable-source-maps')
+
+/** What node has to be told to run a program that a suite has written, behind which its arguments stand: `process.argv.slice(-n)` has them. */
+export function asProgram(text: string): string[] {
+  if (!('Deno' in globalThis)) return [...flags, '--input-type=module', '-e', text]
+  // Deno takes no modules from its command line in the place of node. The folder is inside the package, so that it finds what the package uses.
+  const folder = resolve('.sluice', 'programs')
+  mkdirSync(folder, { recursive: true })
+  const file = resolve(folder, `${createHash('sha256').update(text).digest('hex').slice(0, 16)}.mjs`)
+  writeFileSync(file, text)
+  return [file]
+}

@@ -36,6 +36,11 @@ export class Command {
     return within(TIME, seen)
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.end
+  }
+
   get texts(): string {
     return this.stdout
       .split('\n')

@@ -4,9 +4,12 @@ import { dirname, join } from 'node:path'
 
 /** A folder for a test's files, gone when the process ends. */
 export class Folder {
-  readonly path = mkdtempSync(join(tmpdir(), 'sluice-'))
+  readonly path: string
 
-  constructor() {
+  /** @param within where it is */
+  constructor(within = tmpdir()) {
+    mkdirSync(within, { recursive: true })
+    this.path = mkdtempSync(join(within, 'sluice-'))
     process.on('exit', () => rmSync(this.path, { recursive: true, force: true }))
   }
 

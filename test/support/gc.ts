@@ -2,8 +2,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { turn } from './turn.js'
 
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
+const { Bun } = globalThis as { Bun?: { gc(now: boolean): void } }
+if (Bun === undefined) setFlagsFromString('--expose-gc')
+const collect: () => void = Bun === undefined ? runInNewContext('gc') : () => Bun.gc(true)
 
 /** Collects what nobody can reach, and gives finalizers their turn. */
 export async function gc(): Promise<void> {

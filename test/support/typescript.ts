@@ -4,8 +4,24 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const COMPILER = resolve('node_modules/typescript/lib/tsc.js')
+const DECLARATIONS = resolve('.sluice/types/lib')
 
-/** A program that is checked against the sources, in which `sluice` is this package. Inside the package, so that it finds what tests use. */
+function compile(args: readonly string[]): Promise<{ failed: unknown; output: string }> {
+  return new Promise((done) => execFile(process.execPath, [COMPILER, ...args], { maxBuffer: 1e8 }, (failed, output) => done({ failed, output })))
+}
+
+let made: Promise<string> | undefined
+
+/** The folder with what is published of the types, made once: each program would check all of the sources else, which `npm run types` does. */
+export function declarations(): Promise<string> {
+  made ??= compile(['-p', 'tsconfig.build.json', '--outDir', DECLARATIONS, '--noCheck']).then(({ failed, output }) => {
+    if (failed) throw new Error(`There are no declarations: ${output}`, { cause: failed })
+    return DECLARATIONS
+  })
+  return made
+}
+
+/** A program that is checked against the declarations, in which `sluice` is this package. Inside the package, so that it finds what tests use. */
 export class Program {
   readonly #folder: string
 
@@ -14,12 +30,13 @@ export class Program {
     rmSync(this.#folder, { recursive: true, force: true })
     mkdirSync(this.#folder, { recursive: true })
     const root = resolve('.')
+    const entries = { '': 'index', '/client': 'client/index', '/gateway': 'gateway/index', '/doc': 'doc/index', '/stream': 'stream/index' }
     const paths = Object.fromEntries(
-      Object.entries({ '': 'index', '/client': 'client/index', '/gateway': 'gateway/index', '/doc': 'doc/index', '/stream': 'stream/index' }).map(
-        ([entry, file]) => [`sluice${entry}`, [`${root}/lib/${file}.ts`]],
-      ),
+      Object.entries({ ...entries, '/graphql': 'wire/graphql/index', '/notebook': 'notebook/index', '/telemetry': 'telemetry/index' }).map(([entry, file]) => [
+        `sluice${entry}`,
+        [`${DECLARATIONS}/${file}.d.ts`],
+      ]),
     )
-    paths['sluice/graphql'] = [`${root}/lib/wire/graphql/index.ts`]
     this.#write('tsconfig.json', JSON.stringify({ extends: `${root}/tsconfig.json`, compilerOptions: { rootDir: root, paths }, include: ['*.ts'] }))
     for (const [file, code] of Object.entries(files)) this.#write(file, code)
   }
@@ -30,11 +47,8 @@ export class Program {
 
   /** @returns what is wrong with it, and how many types had to be made of generic ones */
   async check(): Promise<{ errors: string[]; instantiations: number }> {
-    const [failed, output] = await new Promise<[unknown, string]>((done) =>
-      execFile(process.execPath, [COMPILER, '-p', this.#folder, '--extendedDiagnostics', '--pretty', 'false'], { maxBuffer: 1e8 }, (error, stdout) =>
-        done([error, stdout]),
-      ),
-    )
+    await declarations()
+    const { failed, output } = await compile(['-p', this.#folder, '--extendedDiagnostics', '--pretty', 'false'])
     const errors = output.split('\n').filter((line) => line.includes('error TS'))
     const instantiations = Number(/Instantiations:\s+(\d+)/.exec(output)?.[1])
     // A compiler that did not run found nothing wrong.
@@ -44,6 +58,7 @@ export class Program {
 
   /** What an editor asks of a file, where `^` stands under it in a comment: what it shows over it, or which words it completes there. */
   async editor(file: string, code: string): Promise<Editor> {
+    await declarations()
     this.#write(file, code)
     const editor = new Editor(this.#folder, pathToFileURL(resolve(this.#folder, file)).href, code)
     await editor.open()

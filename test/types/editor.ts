@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { Program } from '../support/typescript.js'
 import { within } from '../support/within.js'
 
-const TIME = 60_000
+const TIME = 120_000
 
 const EXECUTORS = `import { z } from 'zod'
 import { type Call, each, Executor, Flow } from 'sluice'

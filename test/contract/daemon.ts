@@ -1,0 +1,6 @@
+import { test } from 'uvu'
+import { contract } from './contract.js'
+import { daemon } from './ways.js'
+
+contract(test, daemon)
+test.run()

@@ -1,0 +1,6 @@
+import { test } from 'uvu'
+import { contract } from './contract.js'
+import { place } from './ways.js'
+
+contract(test, place('thread'))
+test.run()
