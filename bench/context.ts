@@ -2,7 +2,8 @@
 //   node --import tsx bench/context.ts [--quick] [--base=path/to/another/dist/index.js]
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join, resolve } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import type { Plugin } from 'esbuild'
+import { bundle } from './bundle.js'
 import { type Contender, median, named, PROCESSES, perItem, type Result, race, worst } from './measure.js'
 import { atMost, elapsed, figure, isChild, quick, say, type Target, table, targets, title } from './report.js'
 
@@ -31,29 +32,10 @@ const without: Plugin = {
   },
 }
 
-async function bundle(name: string, plugins: Plugin[]): Promise<string> {
-  const outdir = join(OUT, name)
-  await build({
-    entryPoints: [join(ROOT, 'lib/index.ts')],
-    outdir,
-    bundle: true,
-    splitting: true,
-    packages: 'external',
-    format: 'esm',
-    platform: 'neutral',
-    target: 'es2022',
-    external: ['node:*'],
-    define: { SLUICE_VERSION: '"bench"' },
-    plugins,
-    logLevel: 'error',
-  })
-  return join(outdir, 'index.js')
-}
-
 const paths = { with: join(OUT, 'with/index.js'), without: given === undefined ? join(OUT, 'without/index.js') : resolve(given) }
 if (!isChild) {
-  await bundle('with', [])
-  if (given === undefined) await bundle('without', [without])
+  await bundle(join(OUT, 'with'), [])
+  if (given === undefined) await bundle(join(OUT, 'without'), [without])
 }
 
 type Sluice = typeof import('../lib/index.js')

@@ -50,7 +50,8 @@ const ENTRIES = ['sluice', 'sluice/doc', 'sluice/stream', 'sluice/graphql']
     const foreign = new Set(urls.filter((url) => url.includes('/node_modules/')).map((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)![1]!))
     const own = urls.filter((url) => !url.includes('/node_modules/')).length
     rows.push([entry, String(urls.length), String(own), [...foreign].sort().slice(0, 8).join(', ') + (foreign.size > 8 ? ` and ${foreign.size - 8} more` : '')])
-    if (entry === 'sluice') must.push(below("modules that import 'sluice' loads, outside node:", 40, urls.length))
+    // Each entry of the package more, such as the file that runs in a thread, parts what entries share into more files.
+    if (entry === 'sluice') must.push(below("modules that import 'sluice' loads, outside node:", 44, urls.length))
   }
   say('## Modules in Node')
   table(['import', 'modules', 'our own', 'packages'], rows)
@@ -159,7 +160,7 @@ async function core(entry: string): Promise<number> {
         ]
       }),
   )
-  must.push(below('core in a browser, min+gzip', 15_800, size, ' B'))
+  must.push(below('core in a browser, min+gzip', 16_400, size, ' B'))
 }
 
 if (!targets(must)) process.exitCode = 1

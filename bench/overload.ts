@@ -1,147 +1,37 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Flow } from 'sluice'
-import { Client } from 'sluice/client'
-import { Gateway } from 'sluice/gateway'
-import { atMost, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort, flow as pythonFlow } from '../test/interop/process.js'
+import { interop } from '../test/interop/python.js'
+import { CAPACITY, type Outcome, PLACES, quantile, start, type Way, WIRES, WORK } from './load.js'
+import { atMost, below, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
 
-// Capacity is set by an executor that waits: 4 places of 40 ms are 100 requests a second. Load comes from another process and does not wait for answers
-// (an open loop): so many requests a second, whatever becomes of them.
+// Load comes from processes of its own, which do not wait for answers (an open loop): so many requests a second, whatever becomes of them.
 
-const PLACES = 4
-const WORK = 40
-const CAPACITY = (1000 / WORK) * PLACES
 /** Seconds of each run, and from which second on it is judged. */
-const [LASTS, FROM] = quick ? [8, 4] : [30, 5]
+const [LASTS, FROM] = quick ? [6, 3] : [30, 5]
 /** What a client waits, in milliseconds. */
 const TIMEOUT = 500
-/** Seconds after a flood in which one at a time is asked. */
+/** Seconds after the flood in which one at a time is asked. */
 const AFTER = 3
+/** Processes that ask. */
+const LOADERS = 2
+/** Milliseconds after which what was asked is answered as if there had been no flood. */
+const WELL = 3 * WORK
+/** Few enough that the line is full at 10 times, and something is refused at the door. */
+const FEW = 4
 
-const WIRES = ['grpc', 'http', 'websocket'] as const
-type Way = (typeof WIRES)[number] | 'bare'
-
-interface Load {
-  readonly address: string
+/** Whom it is asked. */
+interface Whom {
+  readonly name: string
   readonly way: Way
-  /** Requests a second. */
-  readonly rate: number
-  readonly timeout: number | undefined
-}
-
-/** One request: when it was due, and how long it took to be answered or refused, in milliseconds. */
-interface Outcome {
-  readonly at: number
-  readonly took: number
-  readonly outcome: 'answered' | 'late' | 'refused' | 'failed'
-}
-
-// ── the processes ──────────────────────────────────────────────────────────────────────────────────────────
-
-const work = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, WORK))
-
-async function serve(): Promise<void> {
-  const flow = await new Flow().add({ name: 'worker', uses: work, concurrency: PLACES }).open()
-  const { addresses } = await Gateway.serve(flow, { protocol: WIRES })
-  process.send!({ ...addresses, bare: await bare() })
-}
-
-/** A server of node:http with as many places and a line as long as there may be requests in a gateway of ours. */
-async function bare(): Promise<string> {
-  const line: (() => void)[] = []
-  let free = PLACES
-  const give = (): void => {
-    free++
-    const next = line.shift()
-    if (next !== undefined) next()
-  }
-  const server = createServer((request, response) => {
-    request.resume()
-    const go = async (): Promise<void> => {
-      free--
-      await work()
-      give()
-      response.end('{}')
-    }
-    if (free > 0) return void go()
-    if (line.length >= 1024) return void response.writeHead(503).end()
-    line.push(() => void go())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function load({ address, way, rate, timeout }: Load): Promise<void> {
-  const ask = way === 'bare' ? askBare(address, timeout) : askOurs(address, timeout)
-  const outcomes: Outcome[] = []
-  const start = performance.now()
-  /** What is not answered when all is over is late. */
-  const one = async (at: number): Promise<void> => {
-    const began = performance.now()
-    const asked: { -readonly [K in keyof Outcome]: Outcome[K] } = { at: at / 1000, took: Infinity, outcome: 'late' }
-    outcomes.push(asked)
-    asked.outcome = await ask(String(at))
-    asked.took = performance.now() - began
-  }
-  for (let n = 0; n < rate * LASTS; n++) {
-    const due = (n * 1000) / rate
-    const wait = due - (performance.now() - start)
-    if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait))
-    void one(due)
-  }
-  // How fast it is its old self: one at a time, right after the flood.
-  for (const end = performance.now() + AFTER * 1000; performance.now() < end; ) {
-    // Behind a line without an end, it may take for ever.
-    await Promise.race([one(performance.now() - start), new Promise((resolve) => setTimeout(resolve, end - performance.now()))])
-  }
-  process.send!(outcomes, () => process.exit())
-}
-
-function askOurs(address: string, timeout: number | undefined): (text: string) => Promise<Outcome['outcome']> {
-  const client = new Client(address, { retries: 0, ...(timeout !== undefined && { timeout }) })
-  return async (text) => {
-    try {
-      await client.post('/', [text], { requestSize: 1 }).drain()
-      return 'answered'
-    } catch (error) {
-      const { code, message } = (error as { cause?: Error & { code?: string } }).cause ?? (error as Error & { code?: string })
-      const all = `${(error as { code?: string }).code} ${code} ${message}`
-      return all.includes('TIMEOUT') ? 'late' : all.includes('Busy') ? 'refused' : 'failed'
-    }
-  }
-}
-
-function askBare(address: string, timeout: number | undefined): (text: string) => Promise<Outcome['outcome']> {
-  return async (text) => {
-    try {
-      const response = await fetch(address, { method: 'POST', body: text, ...(timeout !== undefined && { signal: AbortSignal.timeout(timeout) }) })
-      await response.text()
-      return response.ok ? 'answered' : 'refused'
-    } catch (error) {
-      return (error as Error).name === 'TimeoutError' ? 'late' : 'failed'
-    }
-  }
-}
-
-// ── the report ─────────────────────────────────────────────────────────────────────────────────────────────
-
-function child(part: string, told: object = {}): ChildProcess {
-  return fork(process.argv[1]!, [part, JSON.stringify(told)], { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-}
-
-const said = <T>(process: ChildProcess): Promise<T> =>
-  new Promise((resolve, reject) => {
-    process.once('message', (message) => resolve(message as T))
-    process.once('exit', (code) => reject(new Error(`A process of this bench ended with ${code}`)))
-  })
-
-const quantile = (values: readonly number[], share: number): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  readonly address: string
 }
 
 interface Judged {
+  /** Asked a second: less than it should be where who asks is too slow. */
+  readonly asked: number
   /** Answered in time, a second. */
   readonly goodput: number
   readonly p50: number
@@ -154,65 +44,178 @@ interface Judged {
   readonly recovery: number
 }
 
-async function judge(way: Way, times: number, timeout: number | undefined): Promise<Judged> {
-  const server = child('serve')
-  const addresses = await said<Record<Way, string>>(server)
-  const rate = CAPACITY * times
-  const all = await said<Outcome[]>(child('load', { address: addresses[way], way, rate, timeout }))
-  server.kill()
-  const judged = all.filter(({ at }) => at >= FROM && at < LASTS)
+async function judge({ way, address }: Whom, times: number, timeout: number | undefined): Promise<Judged> {
+  const rate = (CAPACITY * times) / LOADERS
+  const loads = Array.from({ length: LOADERS }, () => start('load', { address, way, rate, seconds: LASTS, timeout }))
+  const all = (await Promise.all(loads.map(({ said }) => said))).flat()
+  // Whoever asked has gone by now, a moment later than it asked last.
+  const gap = (Math.min(timeout ?? 0, 1000) + 100) / 1000
+  const after = await start('loop', { address, way, who: 'somebody', atOnce: 1, seconds: AFTER }).said
+  // Those for whom it lasts as long as they wait: once it ends, those in line are answered that it would have kept waiting.
+  const until = LASTS - (timeout ?? 0) / 1000
+  const judged = all.filter(({ at }) => at >= FROM && at < until)
   const of = (outcome: Outcome['outcome']): number[] => judged.filter((one) => one.outcome === outcome).map(({ took }) => took)
   const answered = of('answered')
-  const well = all.find(({ at, outcome, took }) => at >= LASTS && outcome === 'answered' && took < 3 * WORK)
+  const well = after.find(({ outcome, took }) => outcome === 'answered' && took < WELL)
   return {
-    goodput: answered.length / (LASTS - FROM),
+    asked: judged.length / (until - FROM),
+    goodput: answered.length / (until - FROM),
     p50: quantile(answered, 0.5),
     p99: quantile(answered, 0.99),
     refused: quantile(of('refused'), 0.99),
-    late: of('late').length / judged.length,
+    late: of('late').length / Math.max(1, judged.length),
     failed: of('failed').length,
-    recovery: well === undefined ? Infinity : well.at + well.took / 1000 - LASTS,
+    recovery: well === undefined ? Infinity : gap + well.at + well.took / 1000,
   }
 }
 
-async function report(): Promise<void> {
-  title('overload', 'What is done when more is asked than can be done?')
-  say(
-    `An executor with ${PLACES} places of ${WORK} ms can do ${CAPACITY} requests a second. Another process asks so many times of that, for ${LASTS} s, judged from second ${FROM} on. ` +
-      `"bare" is a server of node:http with as many places and a line of 1,024, first come, first served.`,
-  )
-  const must: Target[] = []
+const HEAD = ['load', 'asked a second', 'answered a second', 'p50, ms', 'p99, ms', 'refused p99, ms', 'late', 'failed', 'recovery, s']
+
+const rowOf = (name: string, { asked, goodput, p50, p99, refused, late, failed, recovery }: Judged): string[] => [
+  name,
+  ...[asked, goodput, p50, p99, refused].map(figure),
+  `${figure(late * 100)} %`,
+  String(failed),
+  figure(recovery),
+]
+
+/** One after the other; each way at its own server, so that none pays for what another left. */
+async function measure(
+  whom: () => Promise<{ whom: Whom; stop(): unknown }>,
+  times: readonly number[],
+  judge1: (times: number, timed: boolean, judged: Judged) => void,
+): Promise<void> {
   const rows: string[][] = []
-  const percent = (share: number): string => `${figure(share * 100)} %`
-  for (const way of [...WIRES, 'bare'] as Way[])
-    for (const timeout of [TIMEOUT, undefined])
-      for (const times of quick ? [0.5, 10] : [0.5, 1, 2, 10, 30]) {
-        // Without an end to patience, what is asked for waits as long as the line is: the same at ten times as at thirty.
-        if (timeout === undefined && times > 10) continue
-        const { goodput, p50, p99, refused, late, failed, recovery } = await judge(way, times, timeout)
-        rows.push([
-          `${way}, × ${times}, ${timeout === undefined ? 'no timeout' : `timeout ${timeout} ms`}`,
-          ...[goodput, p50, p99, refused].map(figure),
-          percent(late),
-          String(failed),
-          figure(recovery),
-        ])
-        if (times !== 10 || timeout === undefined || way === 'bare') continue
-        must.push({
-          what: `${way}: goodput at 10 times`,
-          bound: `≥ ${0.9 * CAPACITY} a second`,
-          measured: figure(goodput),
-          met: goodput >= 0.9 * CAPACITY,
-        })
-        must.push(atMost(`${way}: p99 of what is answered at 10 times`, 3 * WORK, p99, ' ms'))
-        must.push(atMost(`${way}: recovery`, 1, recovery, ' s'))
-      }
-  table(['load', 'answered a second', 'p50, ms', 'p99, ms', 'refused p99, ms', 'late', 'failed', 'recovery, s'], rows)
-  targets(must)
-  say(`Measured in ${elapsed()}.`)
+  let name = ''
+  for (const timeout of [TIMEOUT, undefined])
+    for (const time of times) {
+      const { whom: one, stop } = await whom()
+      name = one.name
+      const judged = await judge(one, time, timeout)
+      await stop()
+      rows.push(rowOf(`× ${time}, ${timeout === undefined ? 'no timeout' : `timeout ${timeout} ms`}`, judged))
+      judge1(time, timeout !== undefined, judged)
+    }
+  say(`## ${name}`)
+  table(HEAD, rows)
 }
 
-const [, , part, told] = process.argv
-if (part === 'serve') await serve()
-else if (part === 'load') await load(JSON.parse(told!))
-else await report()
+const ours = (way: Way, maxInFlight?: number) => async () => {
+  const server = start('serve', { maxInFlight })
+  return { whom: { name: way === 'bare' ? 'node:http' : `sluice, ${way}`, way, address: (await server.said)[way] }, stop: server.stop }
+}
+
+/** In front of the bare server: as many connections to it as it has places, what is more is refused. */
+async function nginx(address: string): Promise<{ address: string; stop(): void } | undefined> {
+  const command = ['nginx', '/usr/sbin/nginx'].find((one) => {
+    try {
+      execFileSync(one, ['-v'], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  })
+  if (command === undefined) return undefined
+  const folder = mkdtempSync(join(tmpdir(), 'nginx-'))
+  const port = await freePort()
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+events { worker_connections 8192; }
+http {
+  access_log off; client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
+  limit_conn_zone $server_name zone=all:1m; limit_conn_status 503;
+  upstream inner { server ${new URL(address).host}; keepalive 64; }
+  server {
+    listen 127.0.0.1:${port}; server_name all;
+    location / { limit_conn all ${2 * PLACES}; proxy_pass http://inner; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
+}
+`,
+  )
+  const child = spawn(command, ['-p', folder, '-c', join(folder, 'nginx.conf')], { stdio: 'ignore' })
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  return {
+    address: `http://127.0.0.1:${port}`,
+    stop() {
+      child.kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function jina(python: string): Promise<void> {
+  // Each of its replicas does one at a time.
+  await using served = await pythonFlow(python, { executors: [{ name: 'worker', replicas: PLACES }] })
+  for (const wire of ['grpc', 'http', 'websocket'] as const) {
+    const whom = async () => ({ whom: { name: `Jina 3.27.5, ${wire}`, way: wire, address: served.address(wire) } as Whom, stop: () => {} })
+    await measure(whom, quick ? [10] : [1, 10], () => {})
+  }
+}
+
+title('overload', 'What is done when more is asked than can be done?')
+say(
+  `An executor with ${PLACES} places of ${WORK} ms can do ${CAPACITY} requests a second. ${LOADERS} other processes ask so many times of that, for ${LASTS} s, judged from second ${FROM} on, until as long before the end as a client waits; ` +
+    'then one request at a time is asked, until one is answered as if there had been no flood. What is dropped from a line counts as late.',
+)
+const must: Target[] = []
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+const asked = (name: string): boolean => wanted.length === 0 || wanted.includes(name)
+const TIMES = quick ? [0.5, 10] : [0.5, 1, 2, 10, 30]
+for (const way of WIRES) {
+  if (!asked(way)) continue
+  let unloaded = Number.NaN
+  await measure(ours(way), TIMES, (times, timed, { goodput, p99, recovery }) => {
+    if (times === 0.5 && timed) unloaded = p99
+    if (times !== 10 || !timed) return
+    must.push({ what: `${way}: goodput at 10 times`, bound: `≥ ${0.9 * CAPACITY} a second`, measured: figure(goodput), met: goodput >= 0.9 * CAPACITY })
+    must.push(atMost(`${way}: p99 of what is answered at 10 times, times the unloaded`, 3, p99 / unloaded))
+    must.push(atMost(`${way}: recovery`, 1, recovery, ' s'))
+  })
+}
+say(
+  '## A short line',
+  `The same gateway with \`maxInFlight: ${FEW}\`, in whose line 16 times as many wait, at 10 times capacity: what does not fit is refused at the door.`,
+)
+const rows: string[][] = []
+for (const way of WIRES) {
+  if (!asked(way)) continue
+  const { whom, stop } = await ours(way, FEW)()
+  const judged = await judge(whom, 10, TIMEOUT)
+  await stop()
+  rows.push(rowOf(way, judged))
+  must.push(below(`${way}: refusals at the door, p99`, 10, judged.refused, ' ms'))
+}
+table(HEAD, rows)
+if (asked('others')) {
+  say('## Beside', 'node:http: a server of a few lines, with as many places and a line of 1,024, first come, first served.')
+  await measure(ours('bare'), TIMES, () => {})
+  const inner = start('serve', {})
+  const front = await nginx((await inner.said).bare)
+  if (front === undefined) say('nginx in front of it: not measured, as there is none here (Debian: nginx-light).')
+  else {
+    await measure(
+      async () => ({
+        whom: { name: `node:http behind nginx, which lets ${2 * PLACES} through at a time`, way: 'bare', address: front.address },
+        stop: () => {},
+      }),
+      TIMES,
+      () => {},
+    )
+    front.stop()
+  }
+  inner.stop()
+  // Without a Python, it says why.
+  let there = false
+  await interop(
+    () => {},
+    (python) => {
+      there = true
+      return jina(python)
+    },
+  ).catch((error) => say(`Jina's gateway failed: ${error}`))
+  if (!there) say("Jina's gateway: not measured, as there is no Python with Jina here.")
+}
+targets(must)
+say(`Measured in ${elapsed()}.`)
+process.exit()

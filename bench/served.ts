@@ -15,6 +15,8 @@ export interface Asked {
   /** Our gateway before an executor that does nothing, or before none; or what a few lines around the same libraries do. */
   readonly kind: 'no-op' | 'empty' | 'bare'
   readonly wires: readonly Wire[]
+  /** What is told of it: spans of 1 % of requests, or of all, and metrics. */
+  readonly telemetry?: readonly ('spans' | 'all' | 'metrics')[] | undefined
 }
 
 export interface Usage {
@@ -24,7 +26,26 @@ export interface Usage {
   readonly memory: number
 }
 
-async function gateway({ kind, wires }: Asked): Promise<Readonly<Record<string, string>>> {
+/** As somebody would have it who exports to somewhere: in batches. What is exported goes nowhere. */
+async function instrumented(telemetry: NonNullable<Asked['telemetry']>): Promise<void> {
+  const [{ instrument }, traces, metrics] = await Promise.all([
+    import('sluice/telemetry' as string) as Promise<typeof import('../lib/telemetry/index.js')>,
+    import('@opentelemetry/sdk-trace-base'),
+    import('@opentelemetry/sdk-metrics'),
+  ])
+  const exporter = { export: (_: unknown, done: (result: { code: number }) => void) => done({ code: 0 }), shutdown: async () => {} }
+  const tracing = new traces.BasicTracerProvider({
+    sampler: new traces.ParentBasedSampler({ root: new traces.TraceIdRatioBasedSampler(telemetry.includes('all') ? 1 : 0.01) }),
+    spanProcessors: [new traces.BatchSpanProcessor(exporter)],
+  })
+  await instrument({
+    tracing: telemetry.includes('metrics') && telemetry.length === 1 ? false : tracing,
+    metrics: telemetry.includes('metrics') && new metrics.MeterProvider(),
+  })
+}
+
+async function gateway({ kind, wires, telemetry }: Asked): Promise<Readonly<Record<string, string>>> {
+  if (telemetry !== undefined) await instrumented(telemetry)
   const flow = new Flow()
   if (kind === 'no-op') flow.add({ name: 'nothing', uses: async () => {} })
   const served = await Gateway.serve(await flow.open(), { protocol: wires })

@@ -1,0 +1,306 @@
+// What a call to a thread or process costs beside raw ends and pools, what two threads are worth, and what is left when a worker dies.
+//   node --import tsx bench/places.ts [--quick]
+import { spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { Document, Flow } from 'sluice'
+import { Tinypool } from 'tinypool'
+import workerpool from 'workerpool'
+import { atMost, below, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
+
+const WORK = fileURLToPath(new URL('./places-work.mjs', import.meta.url))
+const COUNT = quick ? 4_000 : 40_000
+const ROUNDS = quick ? 3 : 9
+const IN_FLIGHT = 64
+const must: Target[] = []
+
+title('places', 'What does it cost to run an executor in a thread or process, and what becomes of its requests when one dies?')
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
+
+/** Keeps so many calls under way. */
+async function pour(count: number, call: () => Promise<unknown>): Promise<void> {
+  let left = count
+  const one = async (): Promise<void> => {
+    while (left-- > 0) await call()
+  }
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one))
+}
+
+/** Answers come in the order of what was sent. */
+function inTurn(send: () => void): { call(): Promise<void>; answered(): void } {
+  const waiting: (() => void)[] = []
+  let at = 0
+  return {
+    call: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve)
+        send()
+      }),
+    answered() {
+      waiting[at++]!()
+      if (at === 1024) waiting.splice(0, (at = 0) || 1024)
+    },
+  }
+}
+
+const open = (runtime: 'thread' | 'process', more: object = {}): Promise<any> => new Flow().add({ uses: `${WORK}#Work`, runtime, ...more } as any).open()
+
+// ── a call ───────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Contender {
+  readonly name: string
+  run(count: number): Promise<void>
+  end(): unknown
+}
+
+const message = { id: '0123456789abcdef0123456789abcdef', text: 'a document of a few words' }
+
+function rawThread(): Contender {
+  const worker = new Worker(WORK, { workerData: { raw: 'echo' } })
+  const { call, answered } = inTurn(() => worker.postMessage(message))
+  worker.on('message', answered)
+  return { name: 'raw postMessage', run: (count) => pour(count, call), end: () => worker.terminate() }
+}
+
+function rawSocket(): Contender {
+  const child = spawn(process.execPath, [WORK, 'socket'], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
+  const socket = child.stdio[3] as Socket
+  const body = Buffer.from(JSON.stringify(message))
+  const { call, answered } = inTurn(() => {
+    const framed = Buffer.allocUnsafe(4 + body.length)
+    framed.writeUInt32LE(framed.length, 0)
+    body.copy(framed, 4)
+    socket.write(framed)
+  })
+  let rest: Buffer = Buffer.alloc(0)
+  socket.on('data', (bytes) => {
+    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes])
+    while (rest.length >= 4) {
+      const length = rest.readUInt32LE(0)
+      if (rest.length < length) break
+      rest = rest.subarray(length)
+      answered()
+    }
+  })
+  return { name: 'raw framed socket', run: (count) => pour(count, call), end: () => child.kill() }
+}
+
+async function ours(runtime: 'thread' | 'process'): Promise<Contender> {
+  const flow = await open(runtime)
+  return {
+    name: `sluice, ${runtime}`,
+    async run(count) {
+      function* inputs() {
+        for (let at = 0; at < count; at++) yield message.text
+      }
+      let seen = 0
+      for await (const _ of flow.post('/noop', inputs, { requestSize: 1, prefetch: IN_FLIGHT })) seen++
+      if (seen !== count) throw new Error(`${count - seen} are lost`)
+    },
+    end: () => flow.close(),
+  }
+}
+
+const contenders: Contender[] = [rawThread(), rawSocket(), await ours('thread'), await ours('process')]
+for (const concurrentTasksPerWorker of [1, 16]) {
+  const own = new Piscina({ filename: WORK, minThreads: 1, maxThreads: 1, concurrentTasksPerWorker })
+  contenders.push({
+    name: `piscina, ${concurrentTasksPerWorker} per worker`,
+    run: (count) => pour(count, () => own.run(message)),
+    end: () => own.destroy(),
+  })
+}
+const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+for (let round = -2; round < ROUNDS; round++) {
+  for (const { name, run } of [...contenders].sort(() => Math.random() - 0.5)) {
+    const start = performance.now()
+    await run(COUNT)
+    if (round >= 0) times.get(name)!.push(((performance.now() - start) * 1000) / COUNT)
+  }
+}
+const cost = (name: string): number => median(times.get(name)!)
+/** Ratios within a round, as what else the machine does changes. */
+const over = (name: string, other: string): number => median(times.get(name)!.map((time, round) => time / times.get(other)![round]!))
+say(
+  '## A call',
+  `One document a request through flow.post(), ${IN_FLIGHT} in flight, an executor that does nothing; the same text to raw ends and pools with one worker. Wall time, median of ${ROUNDS} rounds in random order.`,
+)
+table(
+  ['', 'µs a call', '× raw'],
+  contenders.map(({ name }) => [name, figure(cost(name)), figure(over(name, /process|socket/.test(name) ? 'raw framed socket' : 'raw postMessage'))]),
+)
+must.push(atMost('a call to a thread: × raw postMessage', 2, over('sluice, thread', 'raw postMessage')))
+must.push(atMost('a call to a process: × raw framed socket', 2, over('sluice, process', 'raw framed socket')))
+const best = cost('piscina, 1 per worker') < cost('piscina, 16 per worker') ? 'piscina, 1 per worker' : 'piscina, 16 per worker'
+must.push(atMost('a call to a thread: × piscina at its best', 1 / 3, over('sluice, thread', best)))
+must.push(atMost('a call to a process: × piscina at its best', 1 / 3, over('sluice, process', best)))
+for (const { end } of contenders) await end()
+
+// ── embeddings ───────────────────────────────────────────────────────────────────────────────────────────
+{
+  const flow = await open('thread')
+  const worker = new Worker(WORK, { workerData: { raw: 'column' } })
+  const arrays = Array.from({ length: 100 }, (_, at) => new Float32Array(768).fill(at))
+  const raw = async (): Promise<void> => {
+    // As a user would: vectors that are kept are put together, and taken apart.
+    const column = new Float32Array(100 * 768)
+    for (const [at, one] of arrays.entries()) column.set(one, at * 768)
+    const back = await new Promise<Float32Array>((resolve) => {
+      worker.once('message', resolve)
+      worker.postMessage(column, [column.buffer])
+    })
+    const vectors = arrays.map((_, at) => back.subarray(at * 768, (at + 1) * 768))
+    if (vectors[3]![0] !== 4) throw new Error('wrong')
+  }
+  const ask = async (on: string): Promise<void> => {
+    const docs = arrays.map((embedding) => new Document({ embedding }))
+    for await (const { docs: back } of flow.post(on, docs, { requestSize: 100 }))
+      if (back.length !== 100 || back[3].embedding.data[0] !== (on === '/embed' ? 4 : 3)) throw new Error('wrong')
+  }
+  const ways: Record<string, () => Promise<void>> = {
+    'one transferred buffer': raw,
+    'sluice, looked at by nobody': () => ask('/noop'),
+    'sluice, written to': () => ask('/embed'),
+  }
+  const seen = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]))
+  const calls = quick ? 50 : 300
+  for (let round = -2; round < ROUNDS; round++)
+    for (const [name, run] of Object.entries(ways).sort(() => Math.random() - 0.5)) {
+      const start = performance.now()
+      for (let at = 0; at < calls; at++) await run()
+      if (round >= 0) seen.get(name)!.push(((performance.now() - start) * 1000) / calls)
+    }
+  const raws = seen.get('one transferred buffer')!
+  const ratio = (name: string): number => median(seen.get(name)!.map((time, round) => time / raws[round]!))
+  say(
+    '## 100 × 768 floats',
+    'There and back, one after the other, in a thread. The raw end puts 100 vectors into one buffer, hands it over, and takes apart what comes back.',
+  )
+  table(
+    ['', 'µs', '× raw'],
+    Object.keys(ways).map((name) => [name, figure(median(seen.get(name)!)), figure(ratio(name))]),
+  )
+  must.push(atMost('100 × 768 floats to a thread and back: × one transferred buffer', 2, ratio('sluice, looked at by nobody')))
+  must.push(atMost('the same, all written to: × one transferred buffer', 2, ratio('sluice, written to')))
+  if (arrays.some(({ length }) => length !== 768)) throw new Error('arrays were taken away')
+  await worker.terminate()
+  await flow.close()
+}
+
+// ── two threads ──────────────────────────────────────────────────────────────────────────────────────────
+{
+  const calls = quick ? 60 : 300
+  const rate = async (parallel: number): Promise<{ seconds: number; late: number }> => {
+    const flow = await open('thread', { parallel, concurrency: 1 })
+    const options = { requestSize: 1, prefetch: 8, parameters: { milliseconds: 5 } }
+    await flow.post('/busy', Array(8).fill('x'), options).drain()
+    let late = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      const time = performance.now()
+      late = Math.max(late, time - last - 10)
+      last = time
+    }, 10)
+    const start = performance.now()
+    await flow.post('/busy', Array(calls).fill('x'), options).drain()
+    clearInterval(timer)
+    const seconds = (performance.now() - start) / 1000
+    await flow.close()
+    return { seconds, late }
+  }
+  const rounds = await Array.from({ length: quick ? 1 : 3 }).reduce<Promise<{ gain: number; late: number }[]>>(async (before) => {
+    const all = await before
+    const one = await rate(1)
+    const two = await rate(2)
+    return [...all, { gain: one.seconds / two.seconds, late: two.late }]
+  }, Promise.resolve([]))
+  const gain = median(rounds.map(({ gain }) => gain))
+  const late = median(rounds.map(({ late }) => late))
+  say('## Two threads', `${calls} tasks of 5 ms each that only compute, in one thread and in two.`)
+  table(
+    ['', 'measured'],
+    [
+      ['two threads: × one', figure(gain)],
+      ['timers of the main thread late by, ms', figure(late)],
+    ],
+  )
+  must.push({ what: 'two threads of computing: × one', bound: '≥ 1.8', measured: figure(gain), met: gain >= 1.8 })
+  must.push(below('timers of the main thread late by', 10, late, ' ms'))
+}
+
+// ── deaths ───────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Outcome {
+  ok: number
+  failed: number
+  milliseconds: number
+}
+
+/** 40 calls at once, the eighth of which ends its worker. */
+async function kill(run: (how: string) => Promise<unknown>, how: string): Promise<Outcome> {
+  const outcome = { ok: 0, failed: 0, milliseconds: 0 }
+  const start = performance.now()
+  const calls = Array.from({ length: 40 }, (_, at) =>
+    run(at === 7 ? how : 'well').then(
+      () => void outcome.ok++,
+      () => void outcome.failed++,
+    ),
+  )
+  await Promise.race([Promise.all(calls), new Promise((resolve) => setTimeout(resolve, 4000))])
+  return { ...outcome, milliseconds: performance.now() - start }
+}
+
+const rows: string[][] = []
+const tell = (name: string, how: string, { ok, failed, milliseconds }: Outcome): void =>
+  void rows.push([name, how, String(ok), String(failed), String(40 - ok - failed), figure(milliseconds)])
+for (const [runtime, ways] of [
+  ['thread', ['exit', 'OOM']],
+  ['process', ['exit', 'SIGKILL', 'OOM']],
+] as const)
+  for (const how of ways) {
+    const flow = await open(runtime, { parallel: 2, memory: '64m' })
+    const outcome = await kill(async (text) => {
+      for await (const { error } of flow.post('/deadly', [text])) if (error !== undefined) throw error
+    }, how)
+    tell(`sluice, ${runtime}`, how, outcome)
+    must.push({
+      what: `40 calls on two, one ends its ${runtime} (${how}): answered`,
+      bound: '39',
+      measured: String(outcome.ok),
+      met: outcome.ok === 39 && outcome.failed === 1,
+    })
+    must.push(below(`the same (${runtime}, ${how}), all told`, 2000, outcome.milliseconds, ' ms'))
+    await flow.close()
+  }
+for (const concurrentTasksPerWorker of [1, 8]) {
+  const own = new Piscina({ filename: WORK, name: 'deadly', minThreads: 2, maxThreads: 2, concurrentTasksPerWorker })
+  tell(`piscina, ${concurrentTasksPerWorker} per worker`, 'exit', await kill((how) => own.run(how), 'exit'))
+  await own.destroy().catch(() => {})
+}
+/** Some never end their workers. */
+const soon = (work: unknown): Promise<unknown> => Promise.race([Promise.resolve(work).catch(() => {}), new Promise((resolve) => setTimeout(resolve, 500))])
+for (const [runtime, how] of [
+  ['worker_threads', 'exit'],
+  ['child_process', 'SIGKILL'],
+] as const) {
+  const own = new Tinypool({ filename: WORK, name: 'deadly', runtime, minThreads: 2, maxThreads: 2 })
+  tell(`tinypool, ${runtime}`, how, await kill((how) => own.run(how, { name: 'deadly' }), how))
+  await soon(own.destroy())
+}
+for (const [workerType, how] of [
+  ['thread', 'exit'],
+  ['process', 'SIGKILL'],
+] as const) {
+  const own = workerpool.pool(fileURLToPath(new URL('./places-pool.mjs', import.meta.url)), { workerType, minWorkers: 2, maxWorkers: 2 })
+  tell(`workerpool, ${workerType}`, how, await kill((how) => Promise.resolve(own.exec('deadly', [how])), how))
+  await soon(own.terminate(true))
+}
+say('## When one dies', '40 calls of 20 ms at once on two workers; the eighth ends its worker. What is still not told after 4 s hangs.')
+table(['', 'by', 'answered', 'failed', 'hang', 'ms'], rows)
+
+if (!targets(must)) process.exitCode = 1
+say(`Measured in ${elapsed()}.`)
+process.exit()

@@ -1,0 +1,237 @@
+// Documents on disk: what DocumentArrayMemmap adds to lmdb, with the same bytes in the same run.
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Database, open } from 'lmdb'
+import { Document, Flow } from 'sluice'
+import { DocumentArrayMemmap } from 'sluice/doc'
+import { median } from './measure.js'
+import { atMost, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
+
+const COUNT = quick ? 30_000 : 1_000_000
+/** Documents that are asked for one by one. */
+const ASKED = quick ? 20_000 : 200_000
+const ROUNDS = quick ? 3 : 5
+const PIECE = 1000
+const must: Target[] = []
+
+title('stores', `What does DocumentArrayMemmap cost beside lmdb itself? ${COUNT.toLocaleString('en-US')} documents with a text of 1 kB.`)
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-stores-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+/** Texts that differ, made before the clock runs. */
+const texts = Array.from({ length: 1000 }, (_, i) => `${createHash('sha256').update(String(i)).digest('hex')} `.repeat(16).slice(0, 1000))
+const made = (from: number): Document[] => Array.from({ length: PIECE }, (_, i) => new Document({ text: texts[(from + i) % texts.length]! }))
+
+async function timed(run: () => unknown): Promise<number> {
+  const start = performance.now()
+  await run()
+  return performance.now() - start
+}
+
+// ── what writing costs ───────────────────────────────────────────────────────────────────────────────────
+
+const array = new DocumentArrayMemmap(join(folder, 'array'))
+const raw = open<Buffer, string>({ path: join(folder, 'raw'), encoding: 'binary' })
+const both = open<Buffer, string>({ path: join(folder, 'both'), encoding: 'binary' })
+const documents: Database<Buffer, number> = raw.openDB({ name: 'documents', encoding: 'binary', keyEncoding: 'uint32' })
+const withIds = {
+  documents: both.openDB({ name: 'documents', encoding: 'binary', keyEncoding: 'uint32' }) as Database<Buffer, number>,
+  ids: both.openDB({ name: 'ids', encoding: 'binary' }) as Database<Buffer, string>,
+}
+const keyBytes = (key: number): Buffer => {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(key)
+  return bytes
+}
+
+await array.open()
+const ids: string[] = []
+const writing = { array: [] as number[], raw: [] as number[], ids: [] as number[] }
+// In turns, piece by piece, so that what disturbs the machine disturbs all. The bytes of a record are its id, its text, and six more.
+for (let from = 0; from < COUNT; from += PIECE) {
+  const piece = made(from)
+  for (const { id } of piece) ids.push(id)
+  const records = piece.map(({ id, text }) => Buffer.from(`${id}${text}######`))
+  const runs: [keyof typeof writing, () => unknown][] = [
+    ['array', () => array.extend(piece)],
+    [
+      'raw',
+      () => {
+        let last: Promise<boolean> | undefined
+        for (const [i, record] of records.entries()) last = documents.put(from + i, record)
+        return last
+      },
+    ],
+    [
+      'ids',
+      () => {
+        let last: Promise<boolean> | undefined
+        for (const [i, record] of records.entries()) {
+          withIds.documents.put(from + i, record)
+          last = withIds.ids.put(piece[i]!.id, keyBytes(from + i))
+        }
+        return last
+      },
+    ],
+  ]
+  const first = (from / PIECE) % runs.length
+  for (const [name, run] of [...runs.slice(first), ...runs.slice(0, first)]) writing[name].push(((await timed(run)) * 1000) / PIECE)
+}
+const flushing = await timed(() => array.flush())
+await Promise.all([raw.flushed, both.flushed])
+const sum = (all: readonly number[]): number => all.reduce((total, one) => total + one, 0) / all.length
+
+// ── what reading costs ───────────────────────────────────────────────────────────────────────────────────
+
+/** Positions all over, the same for all. */
+const asked = Array.from({ length: ASKED }, (_, i) => Math.floor((((i + 1) * 0.6180339887) % 1) * COUNT))
+const askedIds = asked.map((at) => ids[at]!)
+let seen = 0
+const reads: Record<string, { readonly each: number; run(): unknown }> = {
+  'lmdb: getRange': {
+    each: COUNT,
+    run() {
+      for (const { value } of documents.getRange()) seen += value.length
+    },
+  },
+  'array: for await, untouched': {
+    each: COUNT,
+    async run() {
+      for await (const document of array) if (document !== undefined) seen++
+    },
+  },
+  'array: for await, the text read': {
+    each: COUNT,
+    async run() {
+      for await (const { text } of array) seen += text.length
+    },
+  },
+  'lmdb: get by number': {
+    each: ASKED,
+    run() {
+      for (const at of asked) seen += documents.get(at)!.length
+    },
+  },
+  'array: at()': {
+    each: ASKED,
+    async run() {
+      for (const at of asked) if ((await array.at(at)) !== undefined) seen++
+    },
+  },
+  'array: at(), the text read': {
+    each: ASKED,
+    async run() {
+      for (const at of asked) seen += (await array.at(at))!.text.length
+    },
+  },
+  'lmdb: get by id, and get by number': {
+    each: ASKED,
+    run() {
+      for (const id of askedIds) seen += withIds.documents.get(withIds.ids.get(id)!.readUInt32BE())!.length
+    },
+  },
+  'array: get() by id': {
+    each: ASKED,
+    async run() {
+      for (const id of askedIds) if ((await array.get(id)) !== undefined) seen++
+    },
+  },
+}
+const reading = new Map<string, number[]>(Object.keys(reads).map((name) => [name, []]))
+for (let round = -1; round < ROUNDS; round++) {
+  for (const [name, { each, run }] of Object.entries(reads)) {
+    const time = ((await timed(run)) * 1000) / each
+    if (round >= 0) reading.get(name)!.push(time)
+  }
+}
+const taken = (name: string): number => median(reading.get(name)!)
+/** Of each round by itself: what disturbs a machine for longer disturbs both. */
+const times = (name: string, beside: string): number => median(reading.get(name)!.map((time, round) => time / reading.get(beside)![round]!))
+
+say('## Microseconds a document', `Writing in turns, ${PIECE} documents at a time, to the acknowledgement; flushing what was left took ${figure(flushing)} ms.`)
+table(
+  ['', 'µs'],
+  [
+    ['lmdb: put by number', figure(sum(writing.raw))],
+    ['lmdb: put by number, and the number by id', figure(sum(writing.ids))],
+    ['array: extend(), which finds by both', figure(sum(writing.array))],
+    ...Object.keys(reads).map((name) => [name, figure(taken(name))]),
+  ],
+)
+
+// ── beside SQLite ────────────────────────────────────────────────────────────────────────────────────────
+
+try {
+  const { default: Sqlite } = (await import('better-sqlite3' as string)) as { default: new (path: string) => any }
+  const sqlite = new Sqlite(join(folder, 'sqlite.db'))
+  sqlite.pragma('journal_mode = WAL')
+  sqlite.pragma('synchronous = NORMAL')
+  sqlite.exec('CREATE TABLE documents (at INTEGER PRIMARY KEY, id TEXT UNIQUE, record BLOB)')
+  const insert = sqlite.prepare('INSERT INTO documents VALUES (?, ?, ?)')
+  const one = sqlite.prepare('SELECT record FROM documents WHERE at = ?')
+  let put = 0
+  for (let from = 0; from < COUNT; from += PIECE) {
+    const records = Array.from({ length: PIECE }, (_, i) => Buffer.from(`${ids[from + i]}${texts[i]}######`))
+    put += await timed(
+      sqlite.transaction(() => {
+        for (const [i, record] of records.entries()) insert.run(from + i, ids[from + i], record)
+      }),
+    )
+  }
+  const scan = await timed(() => {
+    for (const { record } of sqlite.prepare('SELECT record FROM documents ORDER BY at').iterate()) seen += record.length
+  })
+  const get = await timed(() => {
+    for (const at of asked) seen += one.get(at).record.length
+  })
+  say('## Beside better-sqlite3')
+  table(
+    ['', 'µs'],
+    [
+      ['insert, WAL, with an index by id', figure((put * 1000) / COUNT)],
+      ['scan', figure((scan * 1000) / COUNT)],
+      ['get by number', figure((get * 1000) / ASKED)],
+    ],
+  )
+} catch (error) {
+  say(`better-sqlite3 was not measured: ${(error as Error).message.split('\n')[0]}`)
+}
+
+// ── what a checkpoint costs ──────────────────────────────────────────────────────────────────────────────
+
+const REQUESTS = quick ? 4000 : 20_000
+const jobs: Record<'without' | 'with', number[]> = { without: [], with: [] }
+{
+  await using flow = await new Flow({ prefetch: 16 }).add({ uses: () => new Promise<void>((resolve) => setTimeout(resolve, 1)) }).open()
+  const inputs = Array.from({ length: REQUESTS }, () => new Document({ text: 'x' }))
+  for (let round = -1; round < (quick ? 3 : 9); round++) {
+    const runs = Object.keys(jobs) as (keyof typeof jobs)[]
+    for (const name of round % 2 ? runs : runs.reverse()) {
+      const checkpoint = name === 'with' ? join(folder, `job-${round}.checkpoint`) : undefined
+      const time = await timed(() => flow.post('/', inputs, { requestSize: 1, checkpoint }).drain())
+      if (round >= 0) jobs[name].push(time)
+    }
+  }
+}
+const over = (median(jobs.with.map((time, round) => time / jobs.without[round]!)) - 1) * 100
+say(
+  '## A checkpoint',
+  `${REQUESTS.toLocaleString('en-US')} requests of one document to an executor of 1 ms, 16 under way: ${figure(median(jobs.without) / 1000)} s without, ${figure(median(jobs.with) / 1000)} s with a checkpoint.`,
+)
+
+must.push(
+  atMost('wall time that a checkpoint adds', 3, over, ' %'),
+  atMost('for await, untouched, beside getRange', 1.15, times('array: for await, untouched', 'lmdb: getRange'), ' times'),
+  atMost('for await, the text read, beside getRange', 2, times('array: for await, the text read', 'lmdb: getRange'), ' times'),
+  atMost('at() beside get', 1.15, times('array: at()', 'lmdb: get by number'), ' times'),
+  atMost('at(), the text read, beside get', 2, times('array: at(), the text read', 'lmdb: get by number'), ' times'),
+  atMost('get() by id beside two gets', 1.15, times('array: get() by id', 'lmdb: get by id, and get by number'), ' times'),
+  atMost('extend() beside puts of the bytes and the id', 1.15, sum(writing.array) / sum(writing.ids), ' times'),
+)
+await array.close()
+await Promise.all([raw.close(), both.close()])
+say(`It took ${elapsed()}. ${seen > 0 ? '' : 'Nothing was seen.'}`)
+targets(must)
