@@ -70,9 +70,7 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/|docs\/(guarantees|each|schemas|types|deltas|yaml|protocol|house|proxy)\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
-          path,
-        ),
+        !/^(dist\/|docs\/\w+\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/flow\.svg$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(path),
     )
   if (stray.length > 0) throw new Error(`The package holds what it should not: ${stray.join(', ')}`)
 
