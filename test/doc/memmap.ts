@@ -545,6 +545,19 @@ test('D3: after close() it is said that it was closed, but for who opens it anew
   assert.is((await failure(() => unopened.length)).code, 'ERR_STORE_CLOSED')
 })
 
+test('D3: a store that another process has just begun, or that one that was killed had begun, is opened', async () => {
+  for (const names of [[], ['documents'], ['documents', 'ids', 'twins', 'holes']]) {
+    const path = fresh()
+    mkdirSync(path)
+    const root = open<Buffer, string>({ path: `${path}/documents-1.mdb`, noSubdir: true, encoding: 'binary', maxDbs: 8 } as any)
+    for (const name of names) root.openDB({ name, encoding: 'binary' } as any)
+    await root.close()
+    await using array = new DocumentArrayMemmap(path)
+    await array.append('a')
+    assert.is(await array.length, 1)
+  }
+})
+
 test('D3: a folder with files of somebody else is named, and left as it is', async () => {
   const path = fresh()
   mkdirSync(path)

@@ -689,6 +689,19 @@ test('P17: where nothing can be written or read any more, a run goes on without,
   assert.equal(given, [])
 })
 
+test('P17: a store that another process has just begun, or that one that was killed had begun, is opened', async () => {
+  for (const names of [[], ['answers'], ['answers', 'order']]) {
+    const path = fresh()
+    mkdirSync(path)
+    const root = open<Buffer, string>({ path: `${path}/answers.mdb`, noSubdir: true, encoding: 'binary', maxDbs: 8 } as any)
+    for (const name of names) root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' } as any)
+    await root.close()
+    const given: string[] = []
+    for (let i = 0; i < 2; i++) await run({ uses: upper(given), cache: path }, ['a'])
+    assert.equal(given, ['a'])
+  }
+})
+
 test('P17: two processes, and two Flows of one process, share one store', async () => {
   const path = fresh()
   const program = `import { Flow } from ${JSON.stringify(codeUrl('lib/index'))}

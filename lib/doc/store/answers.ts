@@ -17,6 +17,7 @@ const FORMAT = 1
 const STATE = 'sluice.answers'
 const KIND = 'store of answers'
 const FILE = 'answers.mdb'
+const DATABASES = ['answers', 'order'] as const
 const OURS = /^answers\.mdb(-lock)?$/
 
 /** Milliseconds since the epoch. */
@@ -66,7 +67,7 @@ class AnswerFile extends LmdbFile {
     super(lmdb, fs, file, path, memory, KIND)
     try {
       const state = this.read()
-      if (state === undefined ? this.root.getCount() > 0 : typeof state.format !== 'number')
+      if (state === undefined ? this.hasOthers(DATABASES) : typeof state.format !== 'number')
         throw new StoreError('ERR_STORE_FORMAT', path, `a database of lmdb, but no ${KIND}`)
       if (state !== undefined && state.format !== FORMAT)
         throw new StoreError(
@@ -74,7 +75,7 @@ class AnswerFile extends LmdbFile {
           path,
           `written by another version of sluice: format ${state.format}, where this one reads ${FORMAT}. Remove it to begin anew`,
         )
-      const open = (name: string): any => this.root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' } as any) as unknown
+      const open = (name: (typeof DATABASES)[number]): any => this.root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' } as any) as unknown
       this.answers = open('answers')
       this.order = open('order')
       if (state === undefined)

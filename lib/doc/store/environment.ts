@@ -7,6 +7,7 @@ type FileOf = [lmdb: typeof import('lmdb'), fs: typeof import('node:fs'), file: 
 /** How documents are laid out in a file. Another number is another layout. */
 const FORMAT = 1
 const STATE = 'sluice'
+const DATABASES = ['documents', 'ids', 'twins', 'holes'] as const
 
 /** What is known of a file as a whole. Numbers, all of them, as they are written one behind the other. */
 export interface State {
@@ -67,7 +68,7 @@ export class Environment extends LmdbFile {
     super(lmdb, fs, file, path, memory, 'store of documents')
     try {
       this.#checkKind()
-      const open = (name: string, keyEncoder: object, more?: object): any =>
+      const open = (name: (typeof DATABASES)[number], keyEncoder: object, more?: object): any =>
         this.root.openDB({ name, encoding: 'binary', keyEncoder, ...more } as any) as unknown
       const encoder = { encode: (value: Uint8Array) => value, decode: (bytes: Buffer, size: number) => this.taker?.(bytes, size) }
       this.documents = open('documents', numbers, { encoder })
@@ -83,7 +84,7 @@ export class Environment extends LmdbFile {
   #checkKind(): void {
     const state = this.read()
     if (state === undefined) {
-      if (this.root.getCount() > 0) throw new StoreError('ERR_STORE_FORMAT', this.path, 'a database of lmdb, but no store of documents')
+      if (this.hasOthers(DATABASES)) throw new StoreError('ERR_STORE_FORMAT', this.path, 'a database of lmdb, but no store of documents')
     } else if (state.format !== FORMAT)
       throw new StoreError('ERR_STORE_FORMAT', this.path, `written by another version of sluice: format ${state.format}, where this one reads ${FORMAT}`)
   }

@@ -58,6 +58,16 @@ export class LmdbFile {
     }
   }
 
+  /**
+   * Whether there is something in it that is none of ours. A file that another process begins just now, or that was begun by one that was killed, has no more than
+   * some of our databases.
+   * @param ours names of databases
+   */
+  hasOthers(ours: readonly string[]): boolean {
+    for (const name of this.root.getKeys()) if (!ours.includes(name)) return true
+    return false
+  }
+
   /** How many bytes there are, and how many there have to be. */
   #sizes(): { readonly size: number; readonly due: number } {
     const { pageSize, lastPageNumber } = this.root.getStats() as { pageSize: number; lastPageNumber: number }
