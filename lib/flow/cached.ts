@@ -7,7 +7,7 @@ import { textOf, versionOf } from '../executor/version.js'
 import type { Background } from '../graph/background.js'
 import { CACHE_RULES, type CacheOptions, STORE_RULES } from '../handler/cache-options.js'
 import { Caching } from '../handler/caching.js'
-import { written } from '../handler/parameter-key.js'
+import { lasting } from '../handler/parameter-key.js'
 import { bytesOf } from '../place/options.js'
 import type { Started } from '../place/place.js'
 import type { Handler } from '../request/handler.js'
@@ -22,7 +22,7 @@ interface Cached {
   readonly step: Plan['steps'][number]
   /** As they hold: with what `uses` names. */
   readonly options: AddOptions
-  /** What its class or function says of itself, and its text, where that is elsewhere. */
+  /** What it is, where that is elsewhere. */
   readonly there: Started['code']
   readonly metas: Metas | undefined
   readonly flow: Pick<FlowOptions, 'cache'>
@@ -55,7 +55,13 @@ export async function cached(inner: Handler, { step, options, there, metas, flow
   const all = typeof flow.cache === 'string' ? { path: flow.cache } : (flow.cache ?? {})
   // true is for executors alone.
   check('cache of the Flow', all, STORE_RULES)
-  const { path, maxAge = MAX_AGE, maxSize = MAX_SIZE, endpoints, ...settings } = { ...all, ...own }
+  const {
+    path,
+    maxAge = MAX_AGE,
+    maxSize = MAX_SIZE,
+    endpoints,
+    ...settings
+  } = { ...all, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) } as CacheOptions
   if (path === undefined) throw optionType(`path in cache of ${name}`, "a folder, such as './store', here or in cache of the Flow", path)
   if (path === '') throw optionRange(`path in cache of ${name}`, "a folder, such as './store'", path)
   // As it is now: a process may go to another folder.
@@ -65,10 +71,11 @@ export async function cached(inner: Handler, { step, options, there, metas, flow
     ...settings,
     name,
     names: [name, metas?.name ?? name],
-    all: names,
+    // One elsewhere is sent what is meant for others, too: it may be a Flow with executors of those names.
+    all: options.external ? new Set([name]) : names,
     identity: (await node('crypto'))
       .createHash('sha256')
-      .update(identityOf(name, options, version, there?.text))
+      .update(identityOf(name, options, version, there))
       .digest('base64'),
     endpoints: endpoints === undefined ? undefined : [endpoints].flat(),
     open: () => openAnswers(folder, bounds),
@@ -81,10 +88,9 @@ function identityOf(
   name: string,
   { uses, usesWith, usesRequests, external, host, port }: AddOptions,
   version: string | number | undefined,
-  text: string | undefined,
+  there: Started['code'],
 ): string {
   const what = typeof uses === 'function' ? uses.name : (uses ?? (external ? [host, port] : undefined))
-  const code = version === undefined && typeof uses === 'function' ? textOf(uses) : text
-  // Of what is no plain value, such as a client that it is given, only that it is there.
-  return written([name, what, version === undefined ? { code } : String(version), usesWith, usesRequests], (value) => `#${typeof value}`)
+  const code = version === undefined && typeof uses === 'function' ? textOf(uses) : there?.text
+  return lasting([name, what, version === undefined ? { code } : String(version), usesWith, usesRequests, there?.told])
 }

@@ -53,6 +53,12 @@ interface Settings extends Pick<CacheOptions, 'per' | 'ids' | 'failures' | 'stre
   report(error: Error): void
 }
 
+/** What became of a document: of several replicas, one may have answered it, and another failed at it. */
+interface Answer {
+  readonly document: Document | undefined
+  readonly failures: readonly Failure[] | undefined
+}
+
 /** Hands an executor the documents alone that it has not answered before. */
 export class Caching implements Handler {
   readonly name: string
@@ -145,14 +151,15 @@ export class Caching implements Handler {
           : 'with a plain object'
       if (wrong !== undefined) throw this.#refuse(request, wrong)
       let next = 0
-      const answers: (Document | readonly Failure[])[] = asked.map((at, index) => {
+      const answers: Answer[] = asked.map((at, index) => {
         const failures = failed.get(index)
-        const answer = gone.has(index) ? failures! : part.docs[next++]!
+        const document = gone.has(index) ? undefined : part.docs[next++]!
         const one = known[at]
-        if (one === undefined || passes) return answer
-        if (failures === undefined) this.#write(store, one, { docs: [answer as Document] })
-        else if (gone.has(index) && this.#settings.failures) this.#write(store, one, { docs: [], failures: failures.map(keptFailure) })
-        return answer
+        if (one !== undefined && !passes) {
+          if (failures === undefined) this.#write(store, one, { docs: [document!] })
+          else if (document === undefined && this.#settings.failures) this.#write(store, one, { docs: [], failures: failures.map(keptFailure) })
+        }
+        return { document, failures }
       })
       this.#tell(store.trouble)
       if (hits === 0) return this.#take(request, part)
@@ -161,16 +168,18 @@ export class Caching implements Handler {
   }
 
   /** Puts together what was known and what was answered, in the order of the documents. */
-  #unite(request: Request, found: readonly (KeptAnswer | undefined)[], answers: readonly (Document | readonly Failure[])[]): void {
+  #unite(request: Request, found: readonly (KeptAnswer | undefined)[], answers: readonly Answer[]): void {
     const docs: Document[] = []
     const failures: Failure[] = []
     let next = 0
     for (let at = 0; at < found.length; at++) {
       const known = found[at]
-      const answer =
-        known === undefined ? answers[next++]! : (known.failures?.map((failure) => this.#failureOf(request, request.docs[at]!, failure)) ?? known.docs[0]!)
-      if (Array.isArray(answer)) failures.push(...(answer as Failure[]))
-      else docs.push(answer as Document)
+      const answer: Answer =
+        known === undefined
+          ? answers[next++]!
+          : { document: known.docs[0], failures: known.failures?.map((failure) => this.#failureOf(request, request.docs[at]!, failure)) }
+      if (answer.document !== undefined) docs.push(answer.document)
+      if (answer.failures !== undefined) failures.push(...answer.failures)
     }
     request.docs = DocumentArray.from(docs)
     if (failures.length > 0) request.failures = [...(request.failures ?? []), ...failures]

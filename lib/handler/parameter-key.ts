@@ -1,4 +1,5 @@
 import { isPlainObject } from '../doc/json.js'
+import { textOf } from '../executor/version.js'
 import type { Header } from '../request/request.js'
 
 /** One key for all requests of a post, made when the first one comes. */
@@ -46,6 +47,11 @@ export function written(value: unknown, other: (value: WeakKey) => string): stri
   // Bytes, not numbers: there are NaNs of several kinds.
   if (ArrayBuffer.isView(value)) return bytes(value.constructor.name, new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
   return other(value)
+}
+
+/** A text of what an executor is told, for who keeps its answers: functions by their text; of instances, such as a client, only that there is one. */
+export function lasting(value: unknown): string {
+  return written(value, (value) => (typeof value === 'function' ? JSON.stringify(textOf(value)) : `#${typeof value}`))
 }
 
 function unordered<T>(opening: string, items: readonly T[], one: (item: T) => string): string {

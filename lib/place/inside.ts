@@ -6,6 +6,7 @@ import type { Executor } from '../executor/executor.js'
 import type { Saying } from '../executor/schemas.js'
 import { checkBound } from '../executor/unbound.js'
 import { textOf, versionOf } from '../executor/version.js'
+import { lasting } from '../handler/parameter-key.js'
 import { SchemaTable } from '../handler/schema-table.js'
 import { Validation } from '../handler/validation.js'
 import type { Handler } from '../request/handler.js'
@@ -145,8 +146,9 @@ export class Inside {
     const schemas = described(table, executor.endpoints)
     if (Object.keys(schemas).length > 0)
       this.#handler = new Validation(executor, { name, metas: executor.metas, names: this.#names, said: { ...said, over: passing(spec.over) }, probe: DRY_RUN })
-    const { dynamicBatching } = options
-    const code = { version: versionOf(options.uses), text: textOf(options.uses) }
+    const { dynamicBatching, usesWith, usesRequests } = options
+    const hash = (await node('crypto')).createHash('sha256').update(lasting([usesWith, usesRequests]))
+    const code = { version: versionOf(options.uses), text: textOf(options.uses), told: hash.digest('base64') }
     return { endpoints: executor.endpoints, metas: executor.metas, schemas, code, ...(dynamicBatching && { dynamicBatching }) }
   }
 

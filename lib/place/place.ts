@@ -2,6 +2,7 @@ import type { Part } from '../base/lifecycle.js'
 import type { Saying } from '../executor/schemas.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import type { Handler } from '../request/handler.js'
+import type { CodeElsewhere } from './spec.js'
 
 /** What a place has made of an executor. */
 export interface Started {
@@ -17,8 +18,8 @@ export interface Started {
   among?(handler: Handler): Handler
   /** What an executor says of its documents that checks them itself, where it is: for who describes it. */
   readonly says?: Saying | undefined
-  /** What its class or function says of itself and its text, where that is elsewhere: for who keeps its answers. */
-  readonly code?: { readonly version?: string | number | undefined; readonly text: string } | undefined
+  /** What it is, where that is elsewhere: for who keeps its answers. */
+  readonly code?: CodeElsewhere | undefined
 }
 
 /**

@@ -40,14 +40,21 @@ export interface WrittenSchema {
 
 type Written = Readonly<Record<string, WrittenSchema>>
 
+/** What an executor elsewhere is: what its class or function says of itself, its text, and a hash of what it was told, its own file included. */
+export interface CodeElsewhere {
+  readonly version?: string | number | undefined
+  readonly text: string
+  readonly told: string
+}
+
 /** What a worker says of the executor that it made. */
 export interface WorkerDescription {
   readonly endpoints: readonly string[]
   readonly metas: Metas
   /** What its own YAML says of batches. */
   readonly dynamicBatching?: AddOptions['dynamicBatching']
-  /** What its class or function says of itself, and its text. */
-  readonly code?: { readonly version?: string | number | undefined; readonly text: string } | undefined
+  /** What it is, for who keeps its answers. */
+  readonly code?: CodeElsewhere | undefined
   /** What holds at each endpoint that has schemas, `'*'` being all others. */
   readonly schemas: Readonly<Record<string, { readonly input: Written; readonly output: Written }>>
 }

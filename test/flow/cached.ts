@@ -233,6 +233,46 @@ test('P17: all of an answer comes back exactly', async () => {
   assert.is(calls, 2)
 })
 
+test('P17: tensors and bytes of an answer have buffers of their own', async () => {
+  const cache = fresh()
+  const uses = ({ docs }: Call<any>): void => {
+    for (const doc of docs) {
+      doc.embedding = new Float32Array([1, 2])
+      doc.blob = new Uint8Array([3])
+      doc.tags.bytes = [new Float64Array([4]), new Map([['a', new DataView(new ArrayBuffer(2))]]), new Set([new Uint8Array([5])])]
+      doc.chunks.append({ tensor: new Int8Array([6, 7, 8]) })
+    }
+  }
+  await run({ uses, cache }, ['a'])
+  const { cached, docs } = await run({ uses, cache }, ['a'])
+  const [doc] = docs
+  const [list, map, set] = doc!.tags.bytes
+  const views: ArrayBufferView[] = [doc!.embedding!.data, doc!.blob!, list, map.get('a'), ...set, doc!.chunks[0]!.tensor!.data]
+  assert.is(cached, 1)
+  for (const { buffer, byteLength } of views) assert.is(buffer.byteLength, byteLength)
+  assert.equal([...(list as Float64Array), ...[...set][0], ...doc!.embedding!.data], [4, 5, 1, 2])
+})
+
+test('P17: what scores are about goes by the ids of who asks, too', async () => {
+  const cache = fresh()
+  let calls = 0
+  const uses = ({ docs }: Call<any>): void => {
+    calls++
+    for (const doc of docs) {
+      doc.scores.made = { value: 1, refId: doc.id }
+      doc.matches[0]!.evaluations = { made: { value: 2, refId: doc.id } }
+    }
+  }
+  const asked = (id: string, refId = id): object => ({ id, text: 'a', matches: [{ text: 'b', scores: { given: { value: 0, refId } } }] })
+  await run({ uses, cache }, [asked('1')])
+  const { docs } = await run({ uses, cache }, [asked('2')])
+  const [doc] = docs
+  assert.equal([calls, doc!.scores.made!.refId, doc!.matches[0]!.evaluations.made!.refId, doc!.matches[0]!.scores.given!.refId], [1, '2', '2', '2'])
+  // About another one, it is another question.
+  await run({ uses, cache }, [asked('3', 'x')])
+  assert.is(calls, 2)
+})
+
 test('P17: chunks that were cut anew are known by their content, and keep their new ids', async () => {
   const cache = fresh()
   let calls = 0
@@ -423,6 +463,14 @@ test('P17: what cannot be kept as it is, is made each time, and it is said once'
   const cycle: any = {}
   cycle.cycle = cycle
   for (let i = 0; i < 2; i++) assert.is((await run({ uses, cache }, [{ text: 'x', tags: { cycle } }])).cached, 0)
+  // An answer that contains itself is none to keep, and is given.
+  const round = ({ docs }: Call<any>): void => {
+    for (const doc of docs) doc.tags.self = doc.tags
+  }
+  for (let i = 0; i < 2; i++) assert.equal((await run({ uses: round, cache }, ['x'])).docs.length, 1)
+  // What throws when it is looked at is for the executor.
+  const shy = (): Document => new Document({ text: 'x', tags: { get shy() { return { get it() { throw new Error('away') } } } } as any }) // biome-ignore format: one line
+  assert.is((await run({ uses: () => {}, cache }, [shy()])).cached, 0)
   const parameters = { with: () => {} }
   for (let i = 0; i < 2; i++) assert.is((await run({ uses, cache }, ['even'], { parameters })).cached, 0)
 })
@@ -474,6 +522,77 @@ test('P17: before dynamicBatching, replicas and retries: what is missing is batc
   assert.equal(sizes, [4])
   assert.is(second.cached, 4)
   assert.ok(second.docs.every(({ tags }) => tags.seen))
+})
+
+test('P17: a document that one replica answered and another failed at is told as without a cache, beside what is known', async () => {
+  const cache = fresh()
+  let made = 0
+  class Picky extends Executor {
+    static requests = { '/': 'run' }
+    readonly strict = made++ % 2 === 1
+    run(call: Call<any>): void {
+      for (const doc of call.docs)
+        if (doc.text !== 'bad') doc.tags.seen = true
+        else if (this.strict) call.fail(doc, new Error('no good'))
+    }
+  }
+  const options = { uses: Picky, cache, parallel: 2, polling: 'ALL' } as const
+  for (const cached of [0, 1]) {
+    const { responses, docs, ...rest } = await run(options, ['good', 'bad'], { continueOnError: true })
+    assert.is(rest.cached, cached)
+    assert.equal(
+      docs.map(({ text }) => text),
+      ['good', 'bad'],
+    )
+    assert.equal(
+      responses[0]!.failures.map(({ doc }) => doc.text),
+      ['bad'],
+    )
+  }
+})
+
+test('P17: what its own file says of an executor decides, wherever it runs; so do functions that it is given', async () => {
+  const module = folder.file(
+    'told.mjs',
+    `import { Executor } from ${JSON.stringify(codeUrl('lib/index'))}
+    export class Told extends Executor {
+      static version = 1
+      static requests = { '/': 'run' }
+      run({ docs }) { for (const doc of docs) doc.tags.model = this.config.model }
+    }`,
+  )
+  const file = folder.file('told.yml', '')
+  for (const runtime of ['inline', 'thread', 'process'] as const) {
+    const cache = fresh()
+    for (const model of ['small', 'large']) {
+      writeFileSync(file, `jtype: Told\nwith: { model: ${model} }\nmetas: { py_modules: ${JSON.stringify(module)} }\n`)
+      assert.equal([(await run({ uses: file, runtime, cache }, ['a'])).docs[0]!.tags.model, runtime], [model, runtime])
+    }
+    assert.is((await run({ uses: file, runtime, cache }, ['a'])).cached, 1)
+  }
+  const cache = fresh()
+  const calls = async (by: unknown): Promise<number> => (await run({ uses: `${module}#Told`, usesWith: { model: 'small', by }, cache }, ['a'])).cached
+  assert.equal([await calls(() => 1), await calls(() => 1), await calls(() => 2)], [0, 1, 0])
+})
+
+test('P17: parameters under the names of others count for an executor elsewhere: it is sent them, and may be a Flow', async () => {
+  const cache = fresh()
+  await using far = await new Flow({ protocol: 'grpc', port: 0 })
+    .add({
+      name: 'last',
+      uses: ({ docs, parameters }: Call<any, any>) => {
+        for (const doc of docs) doc.tags.top = parameters.top
+      },
+    })
+    .open({ serve: {} })
+  const top = async (top: number): Promise<unknown> => {
+    await using flow = await new Flow()
+      .add({ name: 'it', external: true, host: far.addresses.grpc!, cache })
+      .add({ name: 'last', uses: () => {} })
+      .open()
+    return (await flow.post<any>('/', ['a'], { parameters: { last: { top } } }).docs())[0]!.tags.top
+  }
+  assert.equal([await top(1), await top(2)], [1, 2])
 })
 
 test('P17: a Flow’s cache holds for executors that say their version, or have cache: true', async () => {
@@ -575,10 +694,10 @@ test('P17: bounded by age: an answer is made anew, and one that is in use stays 
     await run({ uses: upper(given), cache: { path, maxAge } }, texts)
     return given.splice(0)
   }
-  await called(Infinity, 'a', 'b')
-  assert.equal(await called(Infinity, 'a'), [])
-  // By the clock of the file, made two days ago.
   const back = 2 * 86_400_000
+  await called(back / 2, 'a', 'b')
+  assert.equal(await called(back / 2, 'a'), [])
+  // By the clock of the file, made two days ago.
   await shifted(path, back)
   assert.equal(await called(back / 2, 'a'), ['a'])
   assert.equal(await called(back / 2, 'a'), [])
@@ -595,6 +714,40 @@ test('P17: bounded by age: an answer is made anew, and one that is in use stays 
   assert.is([...after.answers.getRange()].filter(({ value }) => Date.now() - value.readUIntBE(0, 6) > back - 60_000).length, 1)
   assert.is(after.order.getCount(), 2)
   await after.root.close()
+})
+
+test('P17: in one folder, who keeps answers for a moment drops none of who keeps them for longer', async () => {
+  const path = fresh()
+  const given: string[] = []
+  const uses = Object.assign(({ docs }: Call<any>) => void given.push(...docs.map(({ text }) => text)), { version: 1 })
+  const called = async (name: string, maxAge: number, ...texts: string[]): Promise<string[]> => {
+    await run({ name, uses, cache: { path, maxAge } }, texts)
+    return given.splice(0)
+  }
+  await called('long', Infinity, 'a', 'b')
+  await shifted(path, 1000)
+  assert.equal(await called('short', 10, 'c'), ['c'])
+  assert.equal(await called('long', Infinity, 'a', 'b'), [])
+  await shifted(path, 1000)
+  assert.equal(await called('short', 10, 'c'), ['c'])
+})
+
+test('P17: what was made by a clock that went before this one is made anew, and makes way', async () => {
+  const path = fresh()
+  const given: string[] = []
+  const called = async (...texts: string[]): Promise<string[]> => {
+    await run({ uses: upper(given), cache: { path, maxAge: 3_600_000, maxSize: 60_000 } }, texts, { requestSize: 1 })
+    return given.splice(0).map((text) => text[0]!)
+  }
+  const big = (text: string): string => text.padEnd(10_000, '.')
+  await called(big('a'), big('b'))
+  // A few minutes are no reason.
+  await shifted(path, -600_000)
+  assert.equal(await called(big('a')), [])
+  await shifted(path, -10 * 86_400_000)
+  assert.equal(await called(big('a')), ['a'])
+  assert.equal(await called(big('c')), ['c'])
+  assert.equal(await called(big('a'), big('c')), [])
 })
 
 async function raw(path: string): Promise<{ root: any; answers: any; order: any }> {
@@ -661,7 +814,7 @@ test('P17: where nothing can be written or read any more, a run goes on without,
   await run({ uses: upper(given), cache: path }, ['a'])
   // An entry that was broken is an answer that is not there.
   const { root, answers } = await raw(path)
-  for (const { key } of [...answers.getRange()]) await answers.put(Buffer.from(key), Buffer.from('broken, and much too short'))
+  for (const { key, value } of [...answers.getRange()]) await answers.put(Buffer.from(key), Buffer.concat([value.subarray(0, 12), Buffer.from('broken')]))
   await root.close()
   const read = await run({ uses: upper(given), cache: path }, ['a'])
   assert.equal([given.length, read.cached, read.told.length], [2, 0, 1])

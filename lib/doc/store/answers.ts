@@ -5,7 +5,7 @@ import { node } from '../../base/node.js'
 import type { Answers, KeptAnswer, Known } from '../../handler/caching.js'
 import { ignore } from '../../stream/thenable.js'
 import type { Document } from '../document.js'
-import { allKept, contentParts, documentsKept, isKept, type Kept } from './content.js'
+import { allKept, contentParts, documentsKept, isKept, type Kept, own } from './content.js'
 import { StoreError, storeError } from './error.js'
 import { type Modules, openFolder } from './folder.js'
 import { LmdbFile } from './lmdb-file.js'
@@ -31,6 +31,8 @@ const KEY = 32
 const BESIDE = 160
 /** Milliseconds after which it is noted again that an answer is in use. Each time it is written anew. */
 const USED = 86_400_000
+/** As JSON has no Infinity. */
+const FOREVER = Number.MAX_SAFE_INTEGER
 /** The most answers that one transaction drops: nobody waits long for it. */
 const DROPPED = 2000
 
@@ -39,6 +41,8 @@ interface State {
   /** Of all answers, with what they take beside their bytes. */
   bytes: number
   count: number
+  /** The longest maxAge of all who have written: what one of them may still use, another must not drop. */
+  age?: number
 }
 
 /** Bounds of who writes. */
@@ -225,34 +229,35 @@ class AnswerStore {
       const found = this.file.answers.getBinaryFast(key)
       if (found === undefined) return undefined
       const time = wall()
-      // What was written by a clock that went before this one is not older for it.
-      if (time - found.readUIntBE(0, 6) > maxAge) return undefined
-      if (time - found.readUIntBE(6, 6) > USED) this.#use(key)
+      // What a clock has written that went before this one is not older for it; unless it went so far that nobody knows how old it is.
+      if (Math.abs(time - found.readUIntBE(0, 6)) > maxAge) return undefined
+      if (time - found.readUIntBE(6, 6) > USED) this.#use(key, maxAge)
       bytes = sliced.call(found, HEAD, found.length)
       const [before, docs, results, failures] = this.v8.deserialize(bytes) as Written
       const renamed = renaming(before, ids)
-      return renamed === null ? undefined : { docs: documentsKept(docs, renamed), results, failures }
+      return renamed === null ? undefined : { docs: documentsKept(docs, renamed), results: own(results), failures }
     } catch (error) {
       this.trouble = this.#error(error)
       return undefined
     }
   }
 
-  #use(key: Buffer): void {
+  #use(key: Buffer, maxAge: number): void {
     const name = key.toString('latin1')
     if (this.#used.has(name)) return
     this.#used.add(name)
-    this.#queue({ key, answer: undefined, bounds: { maxSize: Infinity, maxAge: Infinity } })
+    this.#queue({ key, answer: undefined, bounds: { maxSize: Infinity, maxAge } })
   }
 
   /** Resolves to nothing: it is written in a moment, with what others write. @returns false for what cannot be kept as it is */
   write({ key, ids }: Known, { docs, results, failures }: KeptAnswer, bounds: Bounds): boolean {
-    const kept = allKept(docs)
-    if (kept === undefined || !isKept(results)) return false
     let answer: Uint8Array
     try {
+      const kept = allKept(docs)
+      if (kept === undefined || !isKept(results)) return false
       answer = this.v8.serialize([ids, kept, results, failures] satisfies Written)
     } catch {
+      // What contains itself, or cannot be looked at.
       return false
     }
     // One that would push out all others would be pushed out by the next.
@@ -276,13 +281,13 @@ class AnswerStore {
       file.transaction(() => {
         const state = file.read()!
         const time = wall()
-        let { maxSize, maxAge } = jobs[0]!.bounds
+        let maxSize = Infinity
         for (const { key, answer, bounds } of jobs) {
           maxSize = Math.min(maxSize, bounds.maxSize)
-          maxAge = Math.min(maxAge, bounds.maxAge)
+          state.age = Math.max(state.age ?? 0, Math.min(bounds.maxAge, FOREVER))
           this.#put(state, key, answer, time)
         }
-        this.#drop(state, maxSize, time - maxAge)
+        this.#drop(state, maxSize, time)
         file.write(state)
       }, true)
       this.trouble = undefined
@@ -319,24 +324,34 @@ class AnswerStore {
   }
 
   /** Those go that were used longest ago: as many as are too many, and those that nobody could use any more. */
-  #drop(state: State, maxSize: number, oldest: number): void {
+  #drop(state: State, maxSize: number, time: number): void {
     const { answers, order } = this.file
+    const oldest = time - state.age!
     const gone: Buffer[] = []
-    for (const found of order.getKeys({ limit: DROPPED })) {
-      const name = Buffer.from(found)
-      if (state.bytes <= maxSize && name.readUIntBE(0, 6) >= oldest) break
-      if (state.bytes > maxSize && name.readUIntBE(0, 6) > this.#opened)
-        this.crowded ??= new StoreError(
-          'ERR_STORE',
-          this.path,
-          `answers of this run push out others of it, and the next run finds less: maxSize is ${maxSize} bytes, and it takes more`,
-        )
+    const drop = (name: Buffer): void => {
       const size = answers.getBinaryFast(name.subarray(6))?.length
       if (size !== undefined) {
         state.bytes -= size + BESIDE
         state.count--
       }
       gone.push(name)
+    }
+    // Of a clock that went a day before this one, or more. They would be the last to go, and all that is made now would go before them.
+    for (const found of order.getKeys({ limit: DROPPED, reverse: true })) {
+      const name = Buffer.from(found)
+      if (name.readUIntBE(0, 6) <= time + USED) break
+      drop(name)
+    }
+    for (const found of order.getKeys({ limit: DROPPED })) {
+      const name = Buffer.from(found)
+      if ((state.bytes <= maxSize && name.readUIntBE(0, 6) >= oldest) || name.readUIntBE(0, 6) > time + USED) break
+      if (state.bytes > maxSize && name.readUIntBE(0, 6) > this.#opened)
+        this.crowded ??= new StoreError(
+          'ERR_STORE',
+          this.path,
+          `answers of this run push out others of it, and the next run finds less: maxSize is ${maxSize} bytes, and it takes more`,
+        )
+      drop(name)
     }
     for (const name of gone) {
       order.removeSync(name)

@@ -10,10 +10,8 @@ import type { NdArray } from '../ndarray.js'
 // What two documents have in common that are to be answered alike, and how a document is kept so that each of its values comes back as it was.
 
 /** A document has something that is itself alone, such as an instance of a class: nobody could say that another has the same. */
-class Unlike extends Error {}
-
 function unlike(): never {
-  throw new Unlike()
+  throw new Error('no lasting value')
 }
 
 type Part = string | Uint8Array
@@ -30,10 +28,9 @@ export function contentParts(documents: readonly Document[], ids: string[]): Par
   try {
     write(parts, documents, ids)
     return parts
-  } catch (error) {
-    // Deeper than the stack is what contains itself.
-    if (error instanceof Unlike || error instanceof RangeError) return undefined
-    throw error
+  } catch {
+    // Deeper than the stack is what contains itself; and what cannot be looked at, its executor is to find out.
+    return undefined
   }
 }
 
@@ -60,10 +57,22 @@ function write(parts: Part[], documents: readonly Document[], ids: string[]): vo
       parts.push(`,${field}`)
       if (value instanceof DocumentArray) write(parts, value, ids)
       else if (field === 'embedding') bytes(parts, value as NdArray)
+      else if (field === 'scores' || field === 'evaluations') parts.push(scored(value as object, ids))
       else parts.push(written(value, unlike))
     }
   }
   parts.push(']')
+}
+
+/** Scores, without the ids of what they are about. */
+function scored(scores: object, ids: string[]): string {
+  let text = '{'
+  for (const [name, score] of Object.entries(scores).sort(([one], [other]) => (one < other ? -1 : 1))) {
+    const { refId, ...rest } = isPlainObject(score) && typeof score.refId === 'string' ? score : { ...{ refId: '' }, score }
+    ids.push(refId as string)
+    text += `${JSON.stringify(name)}:${written(rest, unlike)}${refId === '' ? '' : '^'},`
+  }
+  return `${text}}`
 }
 
 /** What executors see no difference of: an empty list was made when somebody asked whether there is one. */
@@ -118,19 +127,53 @@ export function allKept(documents: Iterable<Document>): Kept[] | undefined {
   return all
 }
 
-/** The document that was kept. @param renamed by its ids, those that it has now */
+/** The document that was kept, which is made of it. @param renamed by its ids, those that it has now */
 export function documentKept([id, content, tags, more, chunks, matches]: Kept, renamed: ReadonlyMap<string, string> | undefined): Document {
   const document = new Document()
-  let all = more
+  let all = own(more)
   if (chunks !== undefined || matches !== undefined)
     all = { ...more, ...(chunks && { chunks: documentsKept(chunks, renamed) }), ...(matches && { matches: documentsKept(matches, renamed) }) }
   if (renamed !== undefined && all?.parentId !== undefined) all = { ...all, parentId: renamed.get(all.parentId) ?? all.parentId }
-  insides.fill(document, renamed?.get(id) ?? id, content, tags, all)
+  if (renamed !== undefined)
+    for (const scores of [all?.scores, all?.evaluations])
+      for (const score of Object.values(scores ?? {})) {
+        const refId = renamed.get(score?.refId ?? '')
+        if (refId !== undefined) score.refId = refId
+      }
+  insides.fill(document, renamed?.get(id) ?? id, own(content), own(tags), all)
   return document
 }
 
 export function documentsKept(all: readonly Kept[], renamed: ReadonlyMap<string, string> | undefined): DocumentArray {
   return DocumentArray.from(all.map((kept) => documentKept(kept, renamed)))
+}
+
+const copied = Object.getPrototypeOf(Uint8Array.prototype).slice as () => ArrayBufferView
+
+/**
+ * The same value, in which bytes and tensors have buffers of their own. As v8 reads them, they are views of all that was read, or of room that others have
+ * bytes in: who transfers one would take along what is not its, and who keeps one would keep all.
+ */
+export function own<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value
+    if (byteLength === buffer.byteLength) return value
+    return (value instanceof DataView ? new DataView(buffer.slice(byteOffset, byteOffset + byteLength)) : copied.call(value)) as T
+  }
+  if (value instanceof Map) {
+    const entries = [...value]
+    value.clear()
+    for (const [key, inner] of entries) value.set(own(key), own(inner))
+  } else if (value instanceof Set) {
+    const items = [...value]
+    value.clear()
+    for (const item of items) value.add(own(item))
+  } else if (Array.isArray(value) || isPlainObject(value)) {
+    const inner = value as Record<string, unknown>
+    for (const key of Object.keys(inner)) if (typeof inner[key] === 'object') inner[key] = own(inner[key])
+  }
+  return value
 }
 
 /** Whether a value comes back as it was: JSON, and of what JSON has not undefined, bigint, Date, Map, Set and bytes. */
