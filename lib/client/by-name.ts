@@ -2,10 +2,7 @@ import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { isAway, isBusy } from '../base/retry-policy.js'
-import { Replica } from '../handler/replica.js'
 import type { Request } from '../request/request.js'
-import { backoff } from '../stream/backoff.js'
-import { Breaker } from '../stream/breaker.js'
 import { Scope } from '../stream/scope.js'
 import { ignore } from '../stream/thenable.js'
 import type { Address } from '../wire/address.js'
@@ -14,13 +11,15 @@ import { CONNECT_TIMEOUT } from '../wire/defaults.js'
 import { failure } from '../wire/outcome.js'
 import { kindOfPlatform, platformCode } from '../wire/platform-errors.js'
 import { reachable } from '../wire/probe.js'
+import { Lane } from './lane.js'
 
 // A name, and all who stand behind it: a Service of Kubernetes without an address of its own, a service of Compose, several records of DNS.
 //
 //   looked up    when a request comes and the last answer is older than 2 s; at once, where nobody known can be reached. Nothing is asked while nobody asks for anything
 //   connected    one connection an address, made beside requests, which go on by those that stand; only where none does, requests wait for the first one
 //   chosen       as replicas are: who is likely to answer first, for all that he has to do
-//   left         who is not found any more gets nothing new, and is let go of when what he has is done. An answer without addresses is none: those known stay
+//   left         who is not found any more gets nothing new, and is let go of when what he has is done; who waits for him goes on to those who were found.
+//                An answer without addresses is none: those known stay
 //
 // A name may have addresses of both families that lead to the same machines. Those of the family that comes first are taken, the others where none of these can be reached.
 
@@ -30,80 +29,15 @@ const HOLDS = 2000
 const HOLDS_AWAY = 200
 /** Milliseconds that one address has before the next is tried beside it, where none is connected: the Connection Attempt Delay of RFC 8305. */
 const HEAD_START = 250
-/** Between tries to connect to one address. */
-const TRIES = { delay: 100, maxDelay: 1000, growth: 2 }
-
-/** One address, and how busy who is there is. */
-class Lane {
-  readonly replica: Replica
-  /** A connection stood, and nothing says that it does not any more. */
-  isUp = false
-  /** Whether it is of the family that comes first. */
-  isFirst = true
-  /** When it is tried again. */
-  due = 0
-  #failed = 0
-  #opening: Promise<void> | undefined
-  #isGone = false
-
-  /** @param reach resolves when a connection can be made */
-  constructor(
-    readonly connection: Connection,
-    private readonly reach: () => Promise<void>,
-    name: string,
-  ) {
-    const onRoom = (): void => {
-      if (this.#isGone && this.replica.load === 0) void this.connection.close()
-    }
-    // What nobody could be asked says nothing of how fast he is, as of any address: see Replica.
-    const handler = { accepts: () => true, handle: (request: Request) => connection.handle(request), breaker: new Breaker(name, reach, false) }
-    this.replica = new Replica(handler, { name, at: 0, concurrency: Infinity, stuckAfter: 0, logger: undefined, onTold: ignore, onRoom })
-  }
-
-  /** Connects, once at a time. */
-  open(): Promise<void> {
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined
-    })
-    return this.#opening
-  }
-
-  async #open(): Promise<void> {
-    try {
-      await this.reach()
-      this.isUp = true
-      this.#failed = 0
-    } catch (error) {
-      this.down()
-      throw error
-    }
-  }
-
-  /** Nobody is there: others are asked. */
-  down(): void {
-    this.isUp = false
-    this.due = now() + backoff(TRIES, this.#failed++)
-  }
-
-  /** Gets nothing new, and ends when it has nothing left to do. */
-  leave(): void {
-    this.#isGone = true
-    this.replica.close()
-    if (this.replica.load === 0) void this.connection.close()
-  }
-
-  close(reason: unknown): unknown {
-    this.replica.close()
-    return this.connection.close(reason)
-  }
-}
-
 /** A connection to a name: to each address behind it, as it is looked up again and again. */
 export class ByName implements Connection {
   readonly #lanes = new Map<string, Lane>()
   readonly #place: Pick<Address, 'host' | 'port' | 'protocol'>
   readonly #connect: (at: string) => Connection
   readonly #patience: number
+  /** Who waits for one that is connected: told of those who were found. */
+  readonly #waiting = new Set<() => void>()
+  readonly #life = new Scope()
   #looked = -Infinity
   #looking: Promise<void> | undefined
   #closed: { readonly reason: unknown } | undefined
@@ -150,6 +84,7 @@ export class ByName implements Connection {
 
   async close(reason?: unknown): Promise<void> {
     this.#closed = { reason }
+    this.#life.abort(reason)
     await Promise.all([...this.#lanes.values()].map((lane) => lane.close(reason)))
   }
 
@@ -158,6 +93,8 @@ export class ByName implements Connection {
     const tried = new Set<Lane>()
     for (;;) {
       const lane = await this.#lane(tried, scope)
+      // It went while this one came to it.
+      if (lane.isGone) continue
       try {
         await lane.replica.handle(request, now())
         lane.isUp = true
@@ -211,79 +148,90 @@ export class ByName implements Connection {
   /** Connects where nobody is connected: to the first that can be reached. */
   async #connected(tried: ReadonlySet<Lane>, scope: Scope): Promise<Lane> {
     if (this.#lanes.size === 0) await this.#known(scope)
+    // They may all have moved. Where those who know it take their time, they are tried meanwhile.
+    else if (now() - this.#looked > HOLDS)
+      await this.#known(scope, HEAD_START).catch((error) => {
+        if (scope.aborted || this.#closed !== undefined) throw error
+      })
     const candidates = (): Lane[] => [...this.#lanes.values()].filter((lane) => !tried.has(lane))
     const known = candidates()
     // It connects itself, and says best what is in the way.
     if (known.length === 1) return known[0]!
     try {
-      return await this.#first(known, scope)
+      return await this.#first(tried, scope)
     } catch (error) {
-      if (scope.aborted || !isAway(error) || now() - this.#looked <= HOLDS_AWAY) throw error
-      // They may all have moved.
+      if (scope.aborted || this.#closed !== undefined || !isAway(error) || now() - this.#looked <= HOLDS_AWAY) throw error
+      // They may have moved since.
       await this.#known(scope).catch(ignore)
-      const found = candidates().filter((lane) => !known.includes(lane))
-      if (found.length === 0) throw error
-      return this.#first(found, scope)
+      if (candidates().every((lane) => known.includes(lane))) throw error
+      return this.#first(new Set([...tried, ...known]), scope)
     }
   }
 
-  /** The first of them with a connection. The next one is begun with when one fails, or takes its time. */
-  #first(lanes: readonly Lane[], scope: Scope): Promise<Lane> {
-    const inTurn = [...lanes.filter(({ isFirst }) => isFirst), ...lanes.filter(({ isFirst }) => !isFirst)]
-    return new Promise((resolve, reject) => {
-      let begun = 0
-      let failed = 0
-      let worst: unknown
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const end = (settle: () => void): void => {
-        clearTimeout(timer)
-        unwatch()
-        settle()
-      }
+  /** The first with a connection of those that were not tried. The next one is begun with when one fails, or takes its time; those that are found meanwhile at once. */
+  #first(tried: ReadonlySet<Lane>, scope: Scope): Promise<Lane> {
+    const inTurn: Lane[] = []
+    let begun = 0
+    let failed = 0
+    let worst: unknown
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let over = false
+    return this.#within(scope, (resolve, reject) => {
       const next = (): void => {
         clearTimeout(timer)
         const lane = inTurn[begun]
-        if (lane === undefined) return
+        if (lane === undefined || over) return
         if (++begun < inTurn.length) timer = setTimeout(next, HEAD_START)
         lane.open().then(
-          () => end(() => resolve(lane)),
+          () => resolve(lane),
           (error) => {
             // Who is there and refuses says more than nobody.
             if (worst === undefined || (isAway(worst) && !isAway(error))) worst = error
-            if (++failed === inTurn.length) end(() => reject(worst))
+            if (++failed === inTurn.length) reject(worst)
             else next()
           },
         )
       }
-      const unwatch = scope.watch((reason) => {
+      const found = (): void => {
+        const others = [...this.#lanes.values()].filter((lane) => !tried.has(lane) && !inTurn.includes(lane))
+        inTurn.push(...others.filter(({ isFirst }) => isFirst), ...others.filter(({ isFirst }) => !isFirst))
+        if (others.length > 0) next()
+      }
+      this.#waiting.add(found)
+      found()
+      if (inTurn.length === 0) reject(this.#gone())
+      return () => {
+        over = true
         clearTimeout(timer)
-        reject(reason)
-      })
-      if (scope.aborted) return
-      next()
+        this.#waiting.delete(found)
+      }
     })
   }
 
   /** Looks the name up, in time. @throws ConnectionError where that fails; the reason of the scope */
-  #known(scope: Scope): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (then: () => void): void => {
-        clearTimeout(timer)
-        unwatch()
-        then()
-      }
-      const late = (): void =>
-        settle(() => reject(failure('unreachable', this.address, `its name could not be looked up within ${this.#patience} ms (connectTimeout)`)))
-      const timer = setTimeout(late, Math.min(this.#patience, LONGEST))
-      const unwatch = scope.watch((reason) => {
-        clearTimeout(timer)
-        reject(reason)
-      })
-      this.#look().then(
-        () => settle(resolve),
-        (error) => settle(() => reject(error)),
-      )
+  #known(scope: Scope, patience: number = this.#patience): Promise<void> {
+    return this.#within(scope, (resolve, reject) => {
+      const late = (): void => reject(failure('unreachable', this.address, `its name could not be looked up within ${patience} ms (connectTimeout)`))
+      const timer = setTimeout(late, Math.min(patience, LONGEST))
+      this.#look().then(resolve, reject)
+      return () => clearTimeout(timer)
     })
+  }
+
+  /** What somebody waits for, until he is told to stop, or all is closed. @param begin returns what ends it */
+  #within<T>(scope: Scope, begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void): Promise<T> {
+    const stops: (() => void)[] = []
+    return new Promise<T>((resolve, reject) => {
+      for (const one of [scope, this.#life]) stops.push(one.watch(reject))
+      if (!scope.aborted && !this.#life.aborted) stops.push(begin(resolve, reject))
+    }).finally(() => {
+      for (const stop of stops) stop()
+    })
+  }
+
+  /** What those are told who wait for one that the name no longer leads to. */
+  #gone(): unknown {
+    return failure('unreachable', this.address, 'its name no longer leads to who was to be asked')
   }
 
   #look(): Promise<void> {
@@ -298,7 +246,8 @@ export class ByName implements Connection {
     const { port, protocol } = this.#place
     const connection = this.#connect(at)
     // The connection of gRPC is the one that requests go by. Of the others, each request may have one of its own, so one is tried.
-    const reach = async (): Promise<void> => (protocol === 'grpc' ? connection.open() : reachable(this.address, at, port, this.#patience)) as Promise<void>
+    const reach = async (life: Scope): Promise<void> =>
+      (protocol === 'grpc' ? connection.open() : reachable(this.address, at, port, this.#patience, life)) as Promise<void>
     return new Lane(connection, reach, this.address)
   }
 
@@ -310,16 +259,16 @@ export class ByName implements Connection {
     })
     if (this.#closed !== undefined || found.length === 0) return
     const addresses = new Set(found.map(({ address }) => address))
-    for (const [at, lane] of this.#lanes) {
-      if (addresses.has(at)) continue
-      this.#lanes.delete(at)
-      lane.leave()
-    }
+    const gone = [...this.#lanes].filter(([at]) => !addresses.has(at))
+    for (const [at] of gone) this.#lanes.delete(at)
     for (const { address, family } of found) {
       let lane = this.#lanes.get(address)
       if (lane === undefined) this.#lanes.set(address, (lane = this.#laneTo(address)))
       lane.isFirst = family === found[0]!.family
     }
+    // Who waits has those who came before he is told of those who went.
+    for (const tell of [...this.#waiting]) tell()
+    for (const [, lane] of gone) lane.leave(this.#gone())
   }
 }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { clearTimeout, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
+import type { Scope } from '../stream/scope.js'
 import { socketTo } from './address.js'
 import { failure } from './outcome.js'
 import { isHungUp, kindOfPlatform, lacking, platformCode } from './platform-errors.js'
@@ -152,19 +153,22 @@ function ask(socket: Socket, patience: number, question: (socket: Socket, tell: 
   })
 }
 
-/** Resolves when a connection to there stands; it is let go. @throws ConnectionError (`ERR_UNREACHABLE`) where none does in time */
-export async function reachable(address: string, host: string, port: number, timeout: number): Promise<void> {
+/** Resolves when a connection to there stands; it is let go. @throws ConnectionError (`ERR_UNREACHABLE`) where none does in time; the reason of the scope */
+export async function reachable(address: string, host: string, port: number, timeout: number, scope: Scope): Promise<void> {
   const { connect } = await node('net')
   const socket = connect({ host, port })
   const late = new Error(`no connection to ${host} within ${timeout} ms`)
   const timer = setTimeout(() => socket.destroy(late), timeout)
+  const unwatch = scope.watch(() => socket.destroy(late))
   try {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).on('error', reject))
   } catch (cause) {
+    if (scope.aborted) throw scope.reason
     const said = `nobody answers there (${say(cause)}). See whether the server runs and the address is right`
     throw failure('unreachable', address, lacking(platformCode(cause).code) ?? said, { cause })
   } finally {
     clearTimeout(timer)
+    unwatch()
     socket.destroy()
   }
 }

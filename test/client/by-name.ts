@@ -1,5 +1,7 @@
 // A name behind which several stand, who come and go: as a Service of Kubernetes without an address of its own, and a service of Compose.
 import dns from 'node:dns'
+import { syncBuiltinESMExports } from 'node:module'
+import net from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
@@ -17,10 +19,13 @@ const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws' } as const
 /** What stands behind names that end in `.test`: asked in place of the system. Nothing is no address. */
 const behind = new Map<string, readonly string[]>()
 let looks = 0
+/** What an answer for a name waits for. */
+const held = new Map<string, Promise<unknown>>()
 const system = dns.promises.lookup
 dns.promises.lookup = (async (host: string, options: any) => {
   if (!behind.has(host) && !host.endsWith('.test')) return system(host, options)
   looks++
+  await held.get(host)
   const found = behind.get(host) ?? []
   if (found.length === 0) throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' })
   return found.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
@@ -243,6 +248,61 @@ test('TLS is for the name, whatever the address', async () => {
     assert.is(error.code, 'ERR_TLS', error.message)
   }
 })
+
+/** Who takes connections, and says nothing: as an address that is a pod's no more, to who speaks first. */
+async function silent(host: string, port: number): Promise<AsyncDisposable> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer((socket) => void sockets.add(socket.on('error', () => {})))
+  await new Promise<void>((resolve) => server.listen(port, host, resolve))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+test('R110: who waits for those who have gone goes on to those who have come, and not when he has waited long enough', async () => {
+  const port = await deadPort()
+  await using _one = await pod(ONE, port)
+  await using _two = await silent(TWO, port)
+  await using _three = await silent(THREE, port)
+  behind.set('moved.test', [TWO, THREE])
+  await using client = new Client(`grpc://moved.test:${port}`, { connectTimeout: 60_000 })
+  const first = ask(client)
+  await until(() => looks > 0, 5000)
+  await new Promise((resolve) => setTimeout(resolve, 2100))
+  behind.set('moved.test', [ONE])
+  assert.equal(await within(2000, Promise.all([first, ask(client)])), [ONE, ONE])
+})
+
+for (const protocol of PROTOCOLS) {
+  test(`R110: ${protocol}: close() ends what waits for a name, and for those behind it`, async () => {
+    const port = await deadPort()
+    const { connect } = net
+    net.connect = ((to: any, ...more: any[]) => (`${to?.host}`.startsWith('127.1.') ? new net.Socket() : (connect as any)(to, ...more))) as never
+    syncBuiltinESMExports()
+    try {
+      await using _two = await silent(TWO, port)
+      await using _three = await silent(THREE, port)
+      behind.set('waits.test', protocol === 'grpc' ? [TWO, THREE] : ['127.1.0.1', '127.1.0.2'])
+      for (const hold of [undefined, new Promise(() => {})]) {
+        if (hold !== undefined) held.set('waits.test', hold)
+        const client = new Client(`${SCHEMES[protocol]}://waits.test:${port}`, { connectTimeout: 60_000 })
+        const before = looks
+        const asked = ask(client).then(assert.unreachable, (error) => error)
+        await until(() => looks > before, 5000)
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        await within(1000, client.close())
+        assert.is((await within(1000, asked)).code, 'ERR_DISCONNECTED')
+      }
+    } finally {
+      held.delete('waits.test')
+      net.connect = connect
+      syncBuiltinESMExports()
+    }
+  })
+}
 
 test('whoever closes it hears of nothing later, and no handle stays', async () => {
   const port = await deadPort()
