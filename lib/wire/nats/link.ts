@@ -18,6 +18,8 @@ const NEVER = 0x7fffffff
 const FAREWELL = 500
 /** Bytes of a message beside its body: its headers. */
 const HEADROOM = 4096
+/** Bytes of those that are our own, and of their first and last line. */
+const OWN = 256
 /** The most bytes of a message, whatever the server takes: a server lets go of who is behind by 64 MiB. */
 const MOST = 1 << 20
 
@@ -34,6 +36,7 @@ export class Link {
   readonly #nats: Nats
   readonly #lost = new Set<(error: ConnectionError) => void>()
   readonly #back = new Set<() => void>()
+  readonly #forbidden = new Set<(subject: string, error: Error) => void>()
   readonly #address: string
   #up = true
   #over = false
@@ -104,7 +107,29 @@ export class Link {
 
   /** Bytes of a body that goes in one message. */
   get room(): number {
-    return Math.max(1024, Math.min(MOST, this.connection.info?.max_payload ?? MOST) - HEADROOM)
+    return Math.max(1024, Math.min(MOST, this.#most) - HEADROOM)
+  }
+
+  /**
+   * The same beside headers of which somebody else says how large they are.
+   * @throws ConnectionError (`ERR_TOO_LARGE`) where these alone are too large
+   */
+  roomBeside(headers: Readonly<Record<string, string>> | undefined): number {
+    if (headers === undefined) return this.room
+    // As they are written: a name, a value, and what stands between.
+    const bytes = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + 4, OWN)
+    if (bytes <= HEADROOM) return this.room
+    const room = this.room - (bytes - HEADROOM)
+    if (room >= 0) return room
+    throw failure(
+      'tooLarge',
+      this.#address,
+      `the headers of a request have ${bytes} bytes, and one message has ${this.#most} (max_payload of the server of NATS)`,
+    )
+  }
+
+  get #most(): number {
+    return this.connection.info?.max_payload ?? MOST
   }
 
   headers(all: Readonly<Record<string, string>>): ReturnType<Nats['headers']> {
@@ -121,6 +146,12 @@ export class Link {
   onLost(listener: (error: ConnectionError) => void): () => void {
     this.#lost.add(listener)
     return () => this.#lost.delete(listener)
+  }
+
+  /** Calls back when the server does not let something be published. It is not said which message that was. @returns lets go of it */
+  onForbidden(listener: (subject: string, error: Error) => void): () => void {
+    this.#forbidden.add(listener)
+    return () => this.#forbidden.delete(listener)
   }
 
   /** Calls back when it is back. @returns lets go of it */
@@ -153,8 +184,10 @@ export class Link {
   }
 
   async #follow(): Promise<void> {
-    for await (const { type } of this.connection.status()) {
+    for await (const status of this.connection.status()) {
+      const { type } = status
       if (type === 'disconnect') this.#lose()
+      else if (type === 'error') this.#deny(status.error)
       else if (type === 'reconnect') {
         this.#up = true
         this.#return()
@@ -164,6 +197,11 @@ export class Link {
     this.#over = true
     this.#lose()
     this.#return()
+  }
+
+  #deny(error: Error): void {
+    if (!(error instanceof this.#nats.PermissionViolationError) || error.operation !== 'publish') return
+    for (const listener of [...this.#forbidden]) listener(error.subject, error)
   }
 
   #return(): void {

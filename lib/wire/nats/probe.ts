@@ -1,5 +1,6 @@
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { now } from '../../base/clock.js'
+import { clearTimeout, now, setTimeout } from '../../base/clock.js'
 import { ConnectionError, isError, SluiceError, say } from '../../base/errors.js'
 import { node } from '../../base/node.js'
 import { failure } from '../outcome.js'
@@ -11,6 +12,9 @@ import type { LinkSettings } from './options.js'
 
 /** Milliseconds in which a server of NATS says its first word: others wait for ours. */
 const FIRST = 500
+/** How that begins, and characters that it has at most: a server of a large cluster tells of all others. */
+const WORD = 'INFO {'
+const LONGEST = 1 << 20
 
 /** What a server of NATS says first. */
 interface Info {
@@ -36,11 +40,8 @@ export async function greeting({ address, host, port, tls }: LinkSettings, withi
   const socket = connect({ host, port, autoSelectFamily: true })
   try {
     await eventOf(socket, 'connect', within)
-    const said = await eventOf(socket, 'data', Math.max(1, Math.min(FIRST, within - (now() - start)))).catch((error) => {
-      if (error === LATE) return undefined
-      throw error
-    })
-    if (said !== undefined) return greeted(address, tls, String(said))
+    const said = await firstLine(socket, Math.max(1, within - (now() - start)))
+    if (said !== '') return greeted(address, tls, said)
   } catch (cause) {
     throw absent(address, cause, within)
   } finally {
@@ -53,6 +54,34 @@ export async function greeting({ address, host, port, tls }: LinkSettings, withi
   if (other === 'TLS' && tls !== undefined) return { first: true }
   if (other !== undefined) throw failure('unimplemented', address, instead(other, 'NATS', 'natss'))
   throw failure('unreachable', address, `nobody said a word there within ${within} ms. See whether a server of NATS runs there`)
+}
+
+/**
+ * What somebody says first: its line, which may come in pieces, or as much as shows that it is none of NATS.
+ * @returns nothing where nothing is said for a while
+ */
+function firstLine(socket: Socket, within: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    const late = (): void => (said === '' ? resolve('') : reject(LATE))
+    let timer = setTimeout(late, Math.min(FIRST, within))
+    const hear = (data: Buffer): void => {
+      if (said === '') {
+        clearTimeout(timer)
+        timer = setTimeout(late, within)
+      }
+      said += data.toString('latin1')
+      if (said.length < LONGEST && !said.includes('\n') && (said.startsWith(WORD) || WORD.startsWith(said))) return
+      clearTimeout(timer)
+      resolve(said)
+    }
+    const end = (error: unknown): void => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    socket.on('data', hear).once('error', end)
+    socket.once('close', () => end(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })))
+  })
 }
 
 function greeted(address: string, tls: ClientTls | undefined, said: string): Greeting {

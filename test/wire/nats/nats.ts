@@ -1,10 +1,11 @@
 // Executors behind a server of NATS: who shares what comes, who comes and goes while it runs, what is counted, and what is lost.
 import { once } from 'node:events'
-import { connect, type Msg } from '@nats-io/transport-node'
+import { connect, headers, type Msg } from '@nats-io/transport-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../../lib/client/index.js'
 import { DocumentArray } from '../../../lib/doc/array.js'
+import { Gateway } from '../../../lib/gateway/index.js'
 import { type Call, Flow } from '../../../lib/index.js'
 import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
@@ -12,6 +13,7 @@ import { Command } from '../../support/command.js'
 import { deferred } from '../../support/deferred.js'
 import { Folder } from '../../support/folder.js'
 import { type NatsServer, natsServer, withNats } from '../../support/nats.js'
+import { road } from '../../support/road.js'
 import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 
@@ -236,6 +238,222 @@ test('F14: an unread answer, and one that is too large, fail their request, and 
   const far = await serve(nats, ({ docs }) => void (docs[0]!.text = 'x'.repeat(50_000)))
   await using client = new Client(nats, { maxMessageBytes: 10_000 })
   assert.is((await failure(client.post('/', ['x']).drain())).code, 'ERR_TOO_LARGE')
+  await far.close()
+})
+
+test('107: what a worker had whose connection alone breaks off, and comes back, fails, and does not wait for ever', async () => {
+  const nats = await place()
+  await using way = await road(server.port)
+  const inside = deferred<void>()
+  const far = await serve(nats.replace(`${server.port}`, `${way.port}`), async ({ docs, signal }) => {
+    if (docs[0]!.text !== 'wait') return
+    inside.resolve()
+    await once(signal, 'abort')
+  })
+  await using client = new Client(nats)
+  const lost = failure(client.post('/', ['wait']).drain())
+  await inside.promise
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  way.drop()
+  assert.is((await within(8000, lost)).code, 'ERR_DISCONNECTED')
+  // It is there again, under the same name.
+  await until(
+    async () =>
+      (
+        await client
+          .post('/', ['x'])
+          .docs()
+          .catch(() => [])
+      ).length === 1,
+  )
+  await far.close()
+})
+
+test('194: a generator whose client lost its connection, and came back, ends: its place is free again', async () => {
+  const nats = await place()
+  await using way = await road(server.port)
+  let live = 0
+  const far = await serve(nats, async function* ({ docs }) {
+    live++
+    try {
+      for (;;) yield docs[0]!
+    } finally {
+      live--
+    }
+  })
+  await using client = new Client(nats.replace(`${server.port}`, `${way.port}`))
+  const pieces = client.post('/', ['x'])[Symbol.asyncIterator]()
+  await pieces.next()
+  way.drop()
+  await failure(
+    (async () => {
+      while (!(await pieces.next()).done);
+    })(),
+  )
+  // The connection stands again meanwhile.
+  assert.is(await client.isFlowReady(), true)
+  await within(
+    8000,
+    until(() => live === 0),
+  )
+  await far.close()
+})
+
+test('194: who takes a large request back while it is looked over holds no bytes of others', async () => {
+  const nats = await place()
+  const flow = await new Flow().add({ name: 'actor' }).open()
+  const gateway = await Gateway.serve(flow, { nats, protocol: 'http', maxBytesInFlight: 100_000_000 })
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const taken = deferred<string>()
+  stranger.subscribe('_INBOX.leaves.*', { callback: (_, { reply }) => taken.resolve(reply!) })
+  const body = encodeMessage(emptyMessage({ execEndpoint: '/', docs: DocumentArray.from(Array.from({ length: 100_000 }, (_, at) => ({ text: `${at}` }))) }))
+  assert.ok(body.length > 1 << 20)
+  const size = headers()
+  size.set('sluice-size', String(body.length))
+  const reply = '_INBOX.leaves.1'
+  stranger.publish(subject(nats, 'call'), '', { reply, headers: size })
+  const at = await taken.promise
+  const half = body.length >> 1
+  stranger.publish(`${at}.part`, body.subarray(0, half), { reply })
+  await stranger.flush()
+  stranger.publish(`${at}.part`, body.subarray(half), { reply })
+  stranger.publish(`${at}.stop`, '', { reply })
+  await stranger.flush()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const status: any = await (await fetch(`http://127.0.0.1:${gateway.port}/status`)).json()
+  assert.is(status.sluice.bytes.inside, 0)
+  await stranger.close()
+  await gateway.close()
+  await flow.close()
+})
+
+test('104: who announces a large request and does not send it has its bytes taken away when others wait for them', async () => {
+  const nats = await place()
+  const flow = await new Flow().add({ name: 'actor' }).open()
+  const gateway = await Gateway.serve(flow, { nats, maxBytesInFlight: 2_000_000 })
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const taken = deferred<void>()
+  const refused = deferred<Msg>()
+  stranger.subscribe('_INBOX.slow.*', { callback: (_, message) => (message.data.length === 0 ? taken.resolve() : refused.resolve(message)) })
+  const size = headers()
+  size.set('sluice-size', '2000000')
+  stranger.publish(subject(nats, 'call'), '', { reply: '_INBOX.slow.1', headers: size })
+  await taken.promise
+  await using client = new Client(nats, { retries: { attempts: 100, delay: 50, maxDelay: 50 }, retryBudget: Infinity, breaker: false })
+  assert.is((await within(15_000, client.post('/', [{ blob: new Uint8Array(300_000) }]).docs())).length, 1)
+  assert.match(decodeMessage((await refused.promise).data).status!.exception!.args[1]!, /ERR_UNREACHABLE/)
+  await stranger.close()
+  await gateway.close()
+  await flow.close()
+})
+
+test('F14: requests are numbered apart from questions, so that no answer is taken for another', async () => {
+  const nats = await place()
+  const spy = await connect({ servers: `127.0.0.1:${server.port}` })
+  const seen: string[] = []
+  spy.subscribe(subject(nats, '*'), { callback: (_, { subject, reply }) => void seen.push(`${subject.split('.').at(-1)} ${reply!.split('.').at(-1)}`) })
+  await spy.flush()
+  const far = await serve(nats, () => {})
+  await using client = new Client(nats)
+  await client.open()
+  await client.post('/', Array.from('x'.repeat(40)), { requestSize: 1 }).docs()
+  assert.is(seen.filter((one) => one.startsWith('call')).length, 40)
+  for (const one of seen) assert.match(one, /^(call \d+|here h\d+)$/)
+  await spy.close()
+  await far.close()
+})
+
+test('64: who works says so before an executor begins, which may compute for long, to each client once', async () => {
+  const nats = await place()
+  const far = await serve(nats, ({ docs }) => void (docs[0]!.text = 'done'))
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const heard: number[] = []
+  stranger.subscribe('_INBOX.new.*', { callback: (_, { data }) => void heard.push(data.length) })
+  const body = encodeMessage(emptyMessage({ execEndpoint: '/', docs: DocumentArray.from([{ text: 'x' }]) }))
+  stranger.publish(subject(nats, 'call'), body, { reply: '_INBOX.new.1' })
+  await until(() => heard.length === 2)
+  stranger.publish(subject(nats, 'call'), body, { reply: '_INBOX.new.2' })
+  await until(() => heard.length === 3)
+  assert.equal(
+    heard.map((length) => length > 0),
+    [false, true, true],
+  )
+  await stranger.close()
+  await far.close()
+})
+
+test('112: a server of NATS whose first word comes byte by byte is one', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => {})
+  await using way = await road(server.port, { slice: 7 })
+  await using client = new Client(nats.replace(`${server.port}`, `${way.port}`))
+  assert.is((await client.post('/', ['x']).docs()).length, 1)
+  await far.close()
+})
+
+test('F14: large headers leave less room for a request, and those that leave none are refused by name', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => {})
+  const docs = [{ blob: new Uint8Array(1_044_000) }]
+  await using client = new Client(nats, { headers: { 'x-large': 'a'.repeat(6000) } })
+  assert.is((await client.post('/', docs).docs()).length, 1)
+  await using none = new Client(nats, { headers: { 'x-large': 'a'.repeat(1_100_000) } })
+  const error = await failure(none.post('/', docs).drain())
+  assert.is(error.code, 'ERR_TOO_LARGE')
+  assert.match(error.message, /the headers of a request have 1100\d+ bytes.*max_payload/)
+  await far.close()
+})
+
+test('121: nobody has a worker ask its server of NATS for something by a reply subject', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => new Promise((resolve) => setTimeout(resolve, 50)))
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const asked: string[] = []
+  stranger.subscribe('$JS.>', { callback: (_, { subject }) => void asked.push(subject) })
+  const body = encodeMessage(emptyMessage({ execEndpoint: '/', docs: DocumentArray.from([{ text: 'x' }]) }))
+  for (const what of ['call', 'ask', 'here', 'who']) stranger.publish(subject(nats, what), body, { reply: `$JS.API.STREAM.DELETE.${what}` })
+  await stranger.request(subject(nats, 'ask'), body)
+  await stranger.flush()
+  assert.equal(asked, [])
+  await stranger.close()
+  await far.close()
+})
+
+test('F14: who may not ask under a name is told so at once', async () => {
+  await using own = await natsServer({
+    config: 'authorization { users: [ { user: w, password: w }, { user: c, password: c, permissions: { publish: ["other.>"], subscribe: ["_INBOX.>"] } } ] }',
+  })
+  const nats = await place(own)
+  const far = await serve({ address: nats, user: 'w', password: 'w' }, () => {})
+  await using client = new Client(nats, { nats: { user: 'c', password: 'c' } })
+  for (const work of [client.post('/', ['x']).drain(), client.open()]) {
+    const error = await within(3000, failure(work))
+    assert.is(error.code, 'ERR_REFUSED')
+    assert.match(error.message, /does not let ask there/)
+  }
+  await far.close()
+})
+
+test('59: more requests than go in one message are asked after in several, and nothing ends the process', async () => {
+  await using small = await natsServer({ config: 'max_payload: 8192' })
+  const nats = await place(small)
+  const stranger = await connect({ servers: `127.0.0.1:${small.port}` })
+  stranger.subscribe(subject(nats, 'call'), { queue: 'sluice', callback: () => {} })
+  await stranger.flush()
+  const far = await serve(nats, () => {})
+  await using client = new Client(nats)
+  const all = Array.from({ length: 1000 }, () =>
+    client
+      .post('/', ['x'])
+      .drain()
+      .then(
+        () => 'ok',
+        ({ code }) => code,
+      ),
+  )
+  const codes = await within(20_000, Promise.all(all))
+  assert.equal([...new Set(codes)].sort(), ['ERR_DISCONNECTED', 'ok'])
+  await stranger.close()
   await far.close()
 })
 

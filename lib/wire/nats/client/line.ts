@@ -24,8 +24,8 @@ export const NOBODY = Symbol('nobody')
 const LOOK = 1000
 /** How often in a row nobody has a request that was sent before it is lost: whoever is new and busy may have it. */
 const ROUNDS = 3
-/** How many of those are remembered whose answers nobody waits for any more. */
-const GONE = 1024
+/** The number of no request: workers ask by it whether anybody is there. */
+const NOBODYS = '0'
 
 const EMPTY = new Uint8Array(0)
 const encoder = new TextEncoder()
@@ -42,12 +42,11 @@ interface Worker {
 export class Line {
   readonly #link: Link
   readonly #settings: ClientSettings
-  readonly #inbox: string
-  readonly #subscription: Subscription
+  #inbox!: string
+  #subscription!: Subscription
+  /** By number: in digits, where questions have a letter in front. */
   readonly #waiting = new Map<string, Waiting>()
-  /** Given up, but maybe still worked on; whether that was said. */
-  readonly #gone = new Map<string, boolean>()
-  readonly #questions = new Map<string, (answer: Msg | typeof NOBODY) => void>()
+  readonly #questions = new Map<string, { readonly tell: (answer: Msg | typeof NOBODY) => void; readonly fail: (reason: unknown) => void }>()
   readonly #workers = new Map<string, Worker>()
   readonly #headers: ReturnType<typeof givenHeaders>
   readonly #liveness: Liveness
@@ -60,9 +59,8 @@ export class Line {
   private constructor(link: Link, settings: ClientSettings) {
     this.#link = link
     this.#settings = settings
-    this.#inbox = link.inbox()
     this.#headers = givenHeaders(settings.headers)
-    this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, { callback: this.#onMessage })
+    this.#listen()
     this.#liveness = new Liveness(
       () => this.#heard,
       () => inTime(link.connection.rtt()),
@@ -72,7 +70,20 @@ export class Line {
         link.connection.reconnect().catch(() => {})
       },
     )
-    link.onLost((error) => this.#failAll(error))
+    link.onLost((error) => {
+      this.#failAll(error)
+      // Who works on what was asked here finds that nobody hears it any more: whoever has this connection next is another.
+      this.#subscription.unsubscribe()
+      if (!link.isOver) this.#listen()
+    })
+    link.onForbidden((subject, error) => {
+      if (subject === settings.subjects.call || subject === settings.subjects.here) this.#failUnclaimed(this.#forbidden(error))
+    })
+  }
+
+  #listen(): void {
+    this.#inbox = this.#link.inbox()
+    this.#subscription = this.#link.connection.subscribe(`${this.#inbox}.*`, { callback: this.#onMessage })
   }
 
   static async open(settings: ClientSettings): Promise<Line> {
@@ -100,7 +111,7 @@ export class Line {
   /** Sends a request, and settles with its answer. */
   ask(request: Request, brought: Readonly<Record<string, string>> | undefined, time: TimeLeft | undefined): Promise<void> {
     const { address, timeout, maxMessageBytes } = this.#settings
-    const number = (this.#next++).toString(36)
+    const number = String(this.#next++)
     let timer: ReturnType<typeof setTimeout> | undefined
     let waiting!: Waiting
     const answered = new Promise<void>((resolve, reject) => {
@@ -128,7 +139,7 @@ export class Line {
    * @returns nothing where nobody says so in time: whoever computes does not
    */
   here(what: string, brought: Readonly<Record<string, string>> | undefined, patience: number, scope?: Scope): Promise<Status | typeof NOBODY | undefined> {
-    const number = `h${(this.#next++).toString(36)}`
+    const number = `h${this.#next++}`
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer)
@@ -139,11 +150,12 @@ export class Line {
         end()
         resolve(undefined)
       }, patience)
-      const unwatch = scope?.watch((reason) => {
+      const fail = (reason: unknown): void => {
         end()
         reject(reason)
-      })
-      this.#questions.set(number, (answer) => {
+      }
+      const unwatch = scope?.watch(fail)
+      const tell = (answer: Msg | typeof NOBODY): void => {
         end()
         if (answer === NOBODY) return resolve(NOBODY)
         try {
@@ -151,7 +163,8 @@ export class Line {
         } catch (cause) {
           reject(this.#unreadable(cause))
         }
-      })
+      }
+      this.#questions.set(number, { tell, fail })
       this.#publish(this.#settings.subjects.here, encoder.encode(what), this.#reply(number), this.#told(brought))
     })
   }
@@ -175,7 +188,7 @@ export class Line {
     waiting.sent = now()
     const told = this.#told(brought)
     const { call } = this.#settings.subjects
-    if (data.length <= this.#link.room) return this.#publish(call, data, this.#reply(waiting.number), told)
+    if (data.length <= this.#link.roomBeside(told)) return this.#publish(call, data, this.#reply(waiting.number), told)
     // Whoever takes it says where its parts go.
     waiting.data = data
     this.#publish(call, EMPTY, this.#reply(waiting.number), { ...told, [SIZE]: String(data.length) })
@@ -217,16 +230,17 @@ export class Line {
 
   readonly #onMessage = (error: Error | null, message: Msg): void => {
     this.#heard++
-    if (error !== null) return this.#failAll(failure('forbidden', this.#settings.address, `answers cannot come here: ${say(error)}`, { cause: error }))
+    if (error !== null) return this.#failAll(this.#forbidden(error))
     const number = message.subject.slice(this.#inbox.length + 1)
     const nobody = message.data.length === 0 && message.headers?.code === 503
     const waiting = this.#waiting.get(number)
     try {
       if (waiting !== undefined) this.#onAnswer(waiting, message, nobody)
-      else if (number[0] === 'h') this.#questions.get(number)?.(nobody ? NOBODY : message)
+      else if (number[0] === 'h') this.#questions.get(number)?.tell(nobody ? NOBODY : message)
       else if (number[0] === 'g') nobody && this.#onWorkerGone(Number(number.slice(1)))
       else if (number[0] === 'w') this.#onClaim(message, nobody)
-      else if (!nobody && message.reply) this.#stop(number, message.reply)
+      // Nobody waits for it any more.
+      else if (!nobody && message.reply && number !== NOBODYS) this.#stop(number, message.reply)
     } catch (cause) {
       if (waiting !== undefined) this.#giveUp(waiting, cause)
     }
@@ -300,26 +314,33 @@ export class Line {
     const isOwed = sent !== undefined && !waiting.answered
     waiting.fail(error)
     this.#waiting.delete(number)
-    if (!isOwed) return
-    this.#gone.set(number, false)
-    if (this.#gone.size > GONE) this.#gone.delete(this.#gone.keys().next().value!)
-    if (at !== undefined) this.#stop(number, at)
+    // Where nobody has said to have it, whoever does hears of it when he says so.
+    if (isOwed && at !== undefined) this.#stop(number, at)
   }
 
   #stop(number: string, at: string): void {
-    if (this.#gone.get(number) !== false) return
-    this.#gone.set(number, true)
     this.#publish(`${at}.stop`, EMPTY, this.#reply(number))
   }
 
   /** @param lost whether nothing more can come: who has all of its answer needs nothing more */
   #failAll(reason: unknown, lost = true): void {
     for (const waiting of [...this.#waiting.values()]) if (!(lost && waiting.answered)) this.#giveUp(waiting, reason)
-    for (const [number, tell] of [...this.#questions]) {
-      this.#questions.delete(number)
-      tell(NOBODY)
-    }
+    this.#failQuestions(reason)
     this.#workers.clear()
+  }
+
+  #failQuestions(reason: unknown): void {
+    for (const { fail } of [...this.#questions.values()]) fail(reason)
+  }
+
+  /** Fails all that nobody has, as nobody can get it. */
+  #failUnclaimed(error: ConnectionError): void {
+    for (const waiting of [...this.#waiting.values()]) if (waiting.at === undefined) waiting.fail(error)
+    this.#failQuestions(error)
+  }
+
+  #forbidden(cause: Error): ConnectionError {
+    return failure('forbidden', this.#settings.address, `the server of NATS does not let ask there, or hear the answer: ${say(cause)}`, { cause })
   }
 
   // ── who works for us ───────────────────────────────────────────────────────────────────────────────────
@@ -351,7 +372,11 @@ export class Line {
     if (unclaimed.length === 0) return
     this.#judge(unclaimed)
     this.#round++
-    this.#publish(this.#settings.subjects.who, encoder.encode(unclaimed.map(({ number }) => this.#reply(number)).join('\n')), this.#reply(`w${this.#round}`))
+    const replies = unclaimed.map(({ number }) => this.#reply(number))
+    // As many as go in one message, with numbers of any length.
+    const some = Math.max(1, Math.floor(this.#link.room / (this.#inbox.length + 18)))
+    for (let at = 0; at < replies.length; at += some)
+      this.#publish(this.#settings.subjects.who, encoder.encode(replies.slice(at, at + some).join('\n')), this.#reply(`w${this.#round}`))
   }
 
   /** What nobody has, as all say who are there, is lost: whoever had it is gone. Who does not say it may only be busy. */

@@ -60,9 +60,13 @@ export class Call {
     this.client = reply.slice(0, Math.max(0, reply.lastIndexOf('.')))
   }
 
-  /** Answers it. Never throws. */
-  async run(message: Msg): Promise<void> {
-    if (!this.plain) this.#timer = setTimeout(() => this.#accept(), TAKEN)
+  /**
+   * Answers it. Never throws.
+   * @param unknown whether its client has not heard of this end yet: it is told before an executor begins, which may compute for long without a pause
+   */
+  async run(message: Msg, unknown: boolean): Promise<void> {
+    if (unknown) this.#accept()
+    else if (!this.plain) this.#timer = setTimeout(() => this.#accept(), TAKEN)
     const { bytes } = this.#around
     let unwatch: (() => void) | undefined
     const stopped = new Promise<undefined>((resolve) => {
@@ -90,6 +94,7 @@ export class Call {
     let requestId = ''
     try {
       const context = await this.#admitted(received)
+      this.#check()
       const size = countIn(received.headers?.get(SIZE))
       const length = size ?? received.data.length
       if (length > settings.maxMessageBytes)
@@ -101,7 +106,7 @@ export class Call {
       take(hold)
       const room = hold?.ask(this.#scope, length, PATIENCE_SHARED)
       if (room !== undefined) await room
-      const data = size === undefined ? received.data : await this.#whole(size)
+      const data = size === undefined ? received.data : await this.#whole(size, hold)
       let message: Message | undefined
       try {
         message = await dialect.readRequest(data, settings)
@@ -112,6 +117,7 @@ export class Call {
       }
       if (message === undefined) throw new Refusal('malformed', 'No DataRequestProto')
       ;({ requestId } = message)
+      this.#check()
       chargeDocuments(hold, message.docs.length)
       const asked = { ...message, context: hold === undefined ? context : { ...context, hold } }
       const answered = await answer(handler, asked, this.#scope, this.plain ? undefined : this.#part, unnumbered)
@@ -120,6 +126,11 @@ export class Call {
       const shown = told(error, (error) => settings.onError(error))
       return { message: emptyMessage({ requestId, status: refusedStatus(shown), ...headed(asError(error)) }), endpoint: '/' }
     }
+  }
+
+  /** Who has left holds nothing any more. @throws the reason */
+  #check(): void {
+    if (this.#scope.aborted) throw this.#scope.reason
   }
 
   /** Who is let in, and what came with it. @throws Refusal */
@@ -138,12 +149,17 @@ export class Call {
 
   // ── parts that come ────────────────────────────────────────────────────────────────────────────────────
 
-  #whole(size: number): Promise<Uint8Array> {
-    return new Promise((done, fail) => {
+  #whole(size: number, hold: Hold | undefined): Promise<Uint8Array> {
+    return new Promise<Uint8Array>((done, fail) => {
+      // Who does not send what it said keeps the bytes of others.
+      hold?.watch(() => fail(this.#around.bytes!.busy()))
       const say = (count: number): void => this.#publish(EMPTY, { 'sluice-got': String(count) })
       this.#coming = { parts: new PartsIn(size, say), done, fail }
       this.#scope.watch(fail)
       this.#accept()
+    }).finally(() => {
+      this.#coming = undefined
+      hold?.unwatch()
     })
   }
 
@@ -219,7 +235,7 @@ export class Call {
       const { room } = this.#around.link
       if (data.length <= room) this.#publish(data)
       else if (this.plain) this.#publish(await this.#write(this.#beyond(message, room)))
-      else await this.#sendParts(data, room)
+      else await this.#sendParts(data, room, hold)
       return data.length
     } finally {
       if (this.#sending === own) this.#sending = undefined
@@ -245,13 +261,18 @@ export class Call {
     })
   }
 
-  async #sendParts(data: Uint8Array, room: number): Promise<void> {
+  async #sendParts(data: Uint8Array, room: number, hold: Hold | undefined): Promise<void> {
     const parts = new PartsOut(room)
     this.#parts = parts
-    await parts.send(data, (part, isFirst) => {
-      if (this.#scope.aborted) return false
-      this.#publish(part, isFirst ? { [SIZE]: String(data.length) } : undefined)
-      return true
-    })
+    hold?.watch(() => this.stop(new DOMException('The client does not take what it asked for', 'AbortError')))
+    try {
+      await parts.send(data, (part, isFirst) => {
+        if (this.#scope.aborted) return false
+        this.#publish(part, isFirst ? { [SIZE]: String(data.length) } : undefined)
+        return true
+      })
+    } finally {
+      hold?.unwatch()
+    }
   }
 }

@@ -15,6 +15,7 @@ import { dryRun } from '../../websocket/server/dry-run.js'
 import type { DurableWorker } from '../durable/worker.js'
 import { Link } from '../link.js'
 import { type NatsSpeakerOptions, type ServerSettings, serverSettings } from '../options.js'
+import { SIZE } from '../parts.js'
 import { type Around, Call } from './call.js'
 import { NatsCaller } from './caller.js'
 
@@ -22,6 +23,8 @@ import { NatsCaller } from './caller.js'
 const LOOK = 2000
 /** Those who are of one name share what comes. */
 const QUEUE = 'sluice'
+/** Of how many clients it is known that they have heard of this end. */
+const KNOWN = 4096
 
 const EMPTY = new Uint8Array(0)
 const decoder = new TextDecoder()
@@ -40,7 +43,11 @@ export async function speak(handler: Handler, options: NatsSpeakerOptions, authe
 
 class NatsSpeaker implements Speaker<[]> {
   readonly address: string
-  readonly #around: Around
+  #around: Around
+  /** Where this end alone hears. */
+  #own: Subscription | undefined
+  /** Clients that have heard of it. */
+  readonly #known = new Set<string>()
   readonly #settings: ServerSettings
   readonly #drain = new Drain()
   readonly #calls = new Map<string, { readonly call: Call; readonly leave: () => void }>()
@@ -56,13 +63,17 @@ class NatsSpeaker implements Speaker<[]> {
   constructor(handler: Handler, settings: ServerSettings, authenticator: Authenticator, link: Link) {
     this.address = settings.address
     this.#settings = settings
-    const at = `${settings.subjects.at}.${link.inbox().split('.').at(-1)}`
-    this.#around = { handler, settings, authenticator, link, at, bytes: bytesOf(handler) }
+    this.#around = { handler, settings, authenticator, link, at: this.#newAt(link), bytes: bytesOf(handler) }
     link.onLost((error) => {
       tell(settings.logger, 'nats.lost', { address: this.address, reason: 'the connection to the server of NATS broke off' })
-      // Their clients have heard that it is gone.
       this.#stopAll(error)
+      // Their clients find that nobody hears them any more: who comes back is another, and has nothing of theirs.
+      this.#own?.unsubscribe()
+      this.#known.clear()
+      this.#around = { ...this.#around, at: this.#newAt(link) }
+      if (this.#own !== undefined && !link.isOver) this.#hearOwn()
     })
+    link.onForbidden((_, error) => this.#onRefused(error))
     link.onBack(() => tell(settings.logger, 'nats.back', { address: this.address }))
   }
 
@@ -70,22 +81,32 @@ class NatsSpeaker implements Speaker<[]> {
   async open(): Promise<void> {
     const { connection } = this.#around.link
     const { call, ask, here, who } = this.#settings.subjects
-    const hear = (subject: string, take: (message: Msg) => void, queue?: string): Subscription =>
-      connection.subscribe(subject, {
-        ...(queue !== undefined && { queue }),
-        callback: (error, message) => (error === null ? take(message) : this.#onRefused(error)),
-      })
-    hear(`${this.#around.at}.*`, this.#onWord)
-    hear(who, this.#onWho)
+    this.#hearOwn()
+    this.#hear(who, this.#onWho)
     this.#shared = [
-      hear(call, (message) => this.#take(message, false), QUEUE),
-      hear(ask, (message) => this.#take(message, true), QUEUE),
-      hear(here, this.#onHere, QUEUE),
+      this.#hear(call, (message) => this.#take(message, false), QUEUE),
+      this.#hear(ask, (message) => this.#take(message, true), QUEUE),
+      this.#hear(here, this.#onHere, QUEUE),
     ]
     await connection.flush()
     if (this.#refused === undefined) return this.#openQueue()
     await this.#around.link.close(true)
     throw failure('forbidden', this.address, `the server of NATS does not let it hear what it is to answer: ${say(this.#refused)}`, { cause: this.#refused })
+  }
+
+  #hear(subject: string, take: (message: Msg) => void, queue?: string): Subscription {
+    return this.#around.link.connection.subscribe(subject, {
+      ...(queue !== undefined && { queue }),
+      callback: (error, message) => (error === null ? take(message) : this.#onRefused(error)),
+    })
+  }
+
+  #newAt(link: Link): string {
+    return `${this.#settings.subjects.at}.${link.inbox().split('.').at(-1)}`
+  }
+
+  #hearOwn(): void {
+    this.#own = this.#hear(`${this.#around.at}.*`, this.#onWord)
   }
 
   async #openQueue(): Promise<void> {
@@ -102,8 +123,9 @@ class NatsSpeaker implements Speaker<[]> {
   }
 
   #onRefused(error: Error): void {
+    // It is refused for each message, in the same words.
+    if (this.#refused === undefined) this.#settings.onError(error)
     this.#refused ??= error
-    this.#settings.onError(error)
   }
 
   /** Nobody hands it anything: it hears by itself. */
@@ -137,15 +159,23 @@ class NatsSpeaker implements Speaker<[]> {
   #take(message: Msg, plain: boolean): void {
     const { reply } = message
     // Nobody would hear of it.
-    if (!reply || this.#calls.has(reply)) return
+    if (!isAnswerable(reply) || this.#calls.has(reply)) return
     const call = new Call(this.#around, reply, plain)
     const leave = this.#drain.enter(() => call.stop(new DOMException('This service shuts down', 'AbortError')))
     this.#calls.set(reply, { call, leave })
     this.#watch()
-    void call.run(message).then(() => {
+    void call.run(message, !plain && this.#isNew(call.client, message)).then(() => {
       this.#calls.delete(reply)
       leave()
     })
+  }
+
+  /** Whether a client hears of this end for the first time. Where parts are to come, it is told when they may. */
+  #isNew(client: string, { headers }: Msg): boolean {
+    if (this.#known.has(client) || headers?.has(SIZE)) return false
+    if (this.#known.size >= KNOWN) this.#known.delete(this.#known.values().next().value!)
+    this.#known.add(client)
+    return true
   }
 
   #stopAll(reason: unknown): void {
@@ -167,7 +197,7 @@ class NatsSpeaker implements Speaker<[]> {
 
   /** Which of the requests in question it has. */
   readonly #onWho = ({ data, reply }: Msg): void => {
-    if (!reply) return
+    if (!isAnswerable(reply)) return
     const own = decoder
       .decode(data)
       .split('\n')
@@ -176,9 +206,10 @@ class NatsSpeaker implements Speaker<[]> {
   }
 
   readonly #onHere = (message: Msg): void => {
-    if (!message.reply) return
+    const { reply } = message
+    if (!isAnswerable(reply)) return
     this.#how(message)
-      .then((status) => this.#around.link.isUp && this.#around.link.connection.publish(message.reply!, encodeStatus(status)))
+      .then((status) => this.#around.link.isUp && this.#around.link.connection.publish(reply, encodeStatus(status)))
       .catch(this.#settings.onError)
   }
 
@@ -220,7 +251,13 @@ class NatsSpeaker implements Speaker<[]> {
   #onClientGone(number: number): void {
     const client = this.#asked.get(number)
     if (client === undefined) return
+    this.#known.delete(client)
     this.#asked.delete(number)
     for (const { call } of [...this.#calls.values()]) if (call.client === client) call.stop(new DOMException('The client left', 'AbortError'))
   }
+}
+
+/** Whether somebody hears an answer there. The server's own subjects (`$JS.API.STREAM.DELETE.…`) are asked by nobody in the name of who answers. */
+function isAnswerable(reply: string | undefined): reply is string {
+  return !!reply && !reply.startsWith('$')
 }
