@@ -2,7 +2,7 @@
 //   node build.mjs          everything, with declarations
 //   node build.mjs --quick  JavaScript only: enough to run
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -66,6 +66,17 @@ await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(process.execPath, [join(typescript, 'bin/tsc'), '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+  nameDisposables()
+}
+
+/** What can be disposed of compiles, too, where neither a project's `lib` nor the types of Node bring the words for it. */
+function nameDisposables() {
+  for (const name of readdirSync('dist', { recursive: true, encoding: 'utf8' })) {
+    const file = join('dist', name)
+    if (!name.endsWith('.d.ts')) continue
+    const text = readFileSync(file, 'utf8')
+    if (/\b(Async)?Disposable\b|\b(asyncD|d)ispose\b/.test(text)) writeFileSync(file, `/// <reference lib="esnext.disposable" />\n${text}`)
+  }
 }
 
 /** A class that names itself has become `var Flow = class _Flow`, and what is printed of it would say so. Inside, either name is the class. */

@@ -175,6 +175,8 @@ async function tryPage(name, file, addresses) {
     if (extname(path) === '.js' && existsSync(path)) response.writeHead(200, { 'content-type': 'text/javascript' }).end(readFileSync(path))
     else response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>page</title>')
   })
+  // A page on a busy machine loads the next module later than Node keeps a connection, and has its request meet the end of it.
+  site.keepAliveTimeout = 60_000
   await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve))
   const { chromium } = await import('playwright-core')
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })

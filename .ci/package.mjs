@@ -162,6 +162,16 @@ function types() {
     run('npx', 'tsc', ...strict, ...lib, '--module', module, '--moduleResolution', resolution, 'typed.ts')
     console.log(`Types hold where modules are resolved as by ${resolution}.`)
   }
+  const least = { node: ['', '/gateway', '/graphql'], page: [] }
+  const known = { node: { lib: ['es2022'], types: ['node'] }, page: { lib: ['es2022', 'dom'], types: [] } }
+  for (const [where, more] of Object.entries(least)) {
+    const names = ['/client', '/doc', '/stream', '/notebook', ...more]
+    writeFileSync(join(folder, `${where}.ts`), names.map((name, at) => `export type * as e${at} from 'sluice${name}'`).join('\n'))
+    const compilerOptions = { strict: true, noEmit: true, target: 'es2022', module: 'nodenext', skipLibCheck: false, ...known[where] }
+    writeFileSync(join(folder, `tsconfig.${where}.json`), JSON.stringify({ compilerOptions, files: [`${where}.ts`] }))
+    run('npx', 'tsc', '-p', `tsconfig.${where}.json`)
+    console.log(`Types hold in a ${where} where no more is known than there has to be.`)
+  }
 }
 
 /** Row 186: installed with npm, yarn 1 and pnpm, each told to refuse what does not fit the lowest Node of `engines`, and used on it. */

@@ -2,7 +2,8 @@ import { clearInterval, setInterval } from '../base/clock.js'
 import { ConnectionError } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { LOOK, namesOf, type PartNames, type Pems, Renewable, tryPems } from '../wire/certificates.js'
-import { pem, type ServerTls } from '../wire/tls.js'
+import { pem } from '../wire/tls.js'
+import type { ServerTls } from '../wire/tls-options.js'
 import type { GatewayOptions, TlsFiles } from './options.js'
 
 /** The files that key and certificate are in, where they are in files. */

@@ -8,7 +8,7 @@ export type {
 } from '../wire/authentication.js'
 export type { HttpOptions } from '../wire/http/options.js'
 export { createHttp, type HttpHandler } from '../wire/http/server/fetch.js'
-export type { ServerTls } from '../wire/tls.js'
+export type { ServerTls } from '../wire/tls-options.js'
 export { notice } from './banner.js'
 export { Gateway } from './gateway.js'
 export type { GatewayOptions, TlsFiles } from './options.js'

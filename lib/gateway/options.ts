@@ -13,7 +13,7 @@ import type { ExposedEndpoint } from '../wire/http/options.js'
 import { natsServingRule } from '../wire/nats/options.js'
 import { SERVING_RULES } from '../wire/option-rules.js'
 import type { NatsServing } from '../wire/remote-options.js'
-import type { ServerTls } from '../wire/tls.js'
+import type { ServerTls } from '../wire/tls-options.js'
 
 /** Of those that wait for something else, one process bears so many well. */
 export const MAX_IN_FLIGHT = 1024

@@ -2,7 +2,7 @@ import type { Server as NetServer, Socket } from 'node:net'
 import { clearTimeout, nextTick, setTimeout } from '../base/clock.js'
 import { node } from '../base/node.js'
 import { ignore } from '../stream/thenable.js'
-import type { ServerTls } from '../wire/tls.js'
+import type { ServerTls } from '../wire/tls-options.js'
 import { secureOptions } from './certificates.js'
 
 /** What HTTP/2 begins with, which is no method of HTTP/1. */

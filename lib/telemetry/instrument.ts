@@ -10,7 +10,7 @@ import { keepContexts } from './contexts.js'
 import { type Exporting, exportMetrics, exportSpans } from './exporters.js'
 import { Meters } from './meters.js'
 import { count } from './metrics.js'
-import { endpointOf, type FlowTelemetry } from './options.js'
+import { endpointOf, type FlowTelemetry, type Telemetry } from './options.js'
 import { peer } from './peers.js'
 import { Registry } from './prometheus.js'
 import { Spans } from './spans.js'
@@ -35,14 +35,6 @@ function provider(method: string, what: string): Rule {
   return (name, value) => {
     if (typeof value !== 'boolean' && typeof value?.[method] !== 'function') throw optionType(name, `true, false or ${what}`, value)
   }
-}
-
-/** What is told by an instrumented process. */
-export interface Telemetry extends AsyncDisposable {
-  /** Jina's metrics since it began, in Prometheus' text format; nothing, without `metrics`. */
-  prometheus(): string
-  /** Ends it, once all have who began it; what waits to be exported is sent, as far as the collector takes it in 2.5 seconds. */
-  close(): Promise<void>
 }
 
 /** One kind of telemetry that goes on in this process, as several Flows may want it. */

@@ -13,6 +13,14 @@ export interface FlowTelemetry {
   readonly portMonitoring?: number | undefined
 }
 
+/** What is told by an instrumented process. */
+export interface Telemetry extends AsyncDisposable {
+  /** Jina's metrics since it began, in Prometheus' text format; nothing, without `metrics`. */
+  prometheus(): string
+  /** Ends it, once all have who began it; what waits to be exported is sent, as far as the collector takes it in 2.5 seconds. */
+  close(): Promise<void>
+}
+
 /** Where OTLP over gRPC goes, as Jina has it. */
 export interface Target {
   readonly host?: string | undefined

@@ -9,7 +9,7 @@ import { bearerRule } from './credentials.js'
 import { natsRule } from './nats/rules.js'
 import { REMOTE_RULES } from './option-rules.js'
 import type { RemoteOptions } from './remote-options.js'
-import type { ClientTls } from './tls.js'
+import type { ClientTls } from './tls-options.js'
 
 /** What every connection can be told. */
 export interface ConnectOptions

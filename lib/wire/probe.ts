@@ -6,8 +6,9 @@ import type { Scope } from '../stream/scope.js'
 import { socketTo } from './address.js'
 import { failure } from './outcome.js'
 import { isHungUp, kindOfPlatform, lacking, platformCode } from './platform-errors.js'
-import { type ClientTls, secureTo } from './tls.js'
+import { secureTo } from './tls.js'
 import { insecure } from './tls-failures.js'
+import type { ClientTls } from './tls-options.js'
 
 /** What a client of HTTP/2 says first: its preface, and settings without any. */
 export const HELLO = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'

@@ -1,6 +1,6 @@
 import type { BearerOption } from './credentials.js'
 import type { Docarray } from './docarray.js'
-import type { ClientTls } from './tls.js'
+import type { ClientTls } from './tls-options.js'
 
 /** A queue that outlasts who asks and who answers, in numbers. */
 export interface NatsDurable {

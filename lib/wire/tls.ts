@@ -1,34 +1,7 @@
 import { ConnectionError, say } from '../base/errors.js'
 import { type Logger, log } from '../base/logger.js'
 import { node } from '../base/node.js'
-
-/** Keys and certificates, as texts in PEM. */
-export interface ServerTls {
-  readonly key: string | Uint8Array
-  readonly cert: string | Uint8Array
-  /** Whom to trust that asks for something: clients then need a certificate. */
-  readonly ca?: string | Uint8Array | undefined
-  /** Certificates of `ca` that are not trusted any more: a list of revoked ones. */
-  readonly crl?: string | Uint8Array | undefined
-}
-
-/** What a client shows, and whom it trusts. Not in browsers, which choose themselves. */
-export interface ClientTls {
-  /** Whom to trust, in place of the authorities that the platform trusts. */
-  readonly ca?: string | Uint8Array | undefined
-  /** What shows who we are, to servers that ask. */
-  readonly key?: string | Uint8Array | undefined
-  readonly cert?: string | Uint8Array | undefined
-  /**
-   * The same in files, each in its place. They are looked at again when connections are made, once a second at most: new ones take what was renewed. What
-   * does not belong together changes nothing, and is told once.
-   */
-  readonly caFile?: string | undefined
-  readonly keyFile?: string | undefined
-  readonly certFile?: string | undefined
-  /** The name that the server's certificate must carry. Default: the host. */
-  readonly serverName?: string | undefined
-}
+import type { ClientTls, TlsNow } from './tls-options.js'
 
 /** Whether connections can send headers, and show certificates. */
 export const onNode = typeof (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node === 'string'
@@ -52,9 +25,6 @@ export function secureTo({ ca, key, cert, serverName }: ClientTls): {
     ...(serverName !== undefined && { servername: serverName }),
   }
 }
-
-/** What a client shows and trusts now. */
-export type TlsNow = () => ClientTls | Promise<ClientTls>
 
 /** Whether some of it is to be read first. */
 export function isInFiles({ caFile, keyFile, certFile }: ClientTls): boolean {

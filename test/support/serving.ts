@@ -7,7 +7,7 @@ import type { GrpcSpeakerOptions } from '../../lib/wire/grpc/options.js'
 import { speak as speakGrpc } from '../../lib/wire/grpc/server/speaker.js'
 import type { HttpSpeakerOptions } from '../../lib/wire/http/options.js'
 import { speak as speakHttp } from '../../lib/wire/http/server/speaker.js'
-import type { ServerTls } from '../../lib/wire/tls.js'
+import type { ServerTls } from '../../lib/wire/tls-options.js'
 import type { WebSocketSpeakerOptions } from '../../lib/wire/websocket/options.js'
 import { speak as speakWebSocket } from '../../lib/wire/websocket/server/speaker.js'
 

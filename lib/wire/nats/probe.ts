@@ -6,8 +6,9 @@ import { node } from '../../base/node.js'
 import { failure } from '../outcome.js'
 import { isHungUp, kindOfPlatform, lacking, platformCode } from '../platform-errors.js'
 import { eventOf, instead, LATE, saidOf, spokenAt, spokenHere } from '../probe.js'
-import { type ClientTls, secureTo } from '../tls.js'
+import { secureTo } from '../tls.js'
 import { insecure } from '../tls-failures.js'
+import type { ClientTls } from '../tls-options.js'
 import type { LinkSettings } from './options.js'
 
 /** Milliseconds in which a server of NATS says its first word: others wait for ours. */

@@ -21,7 +21,7 @@ import { parseJson } from '../../json-text.js'
 import { failure } from '../../outcome.js'
 import { readAgain } from '../../retry-after.js'
 import { isExecutor } from '../../status.js'
-import type { ClientTls } from '../../tls.js'
+import type { ClientTls } from '../../tls-options.js'
 import { kindOf } from '../status.js'
 import { events } from './events.js'
 

@@ -1,5 +1,5 @@
 import { OptionRangeError, optionRange, optionType } from '../../../base/errors.js'
-import type { ClientTls } from '../../tls.js'
+import type { ClientTls } from '../../tls-options.js'
 
 /** Where a server is, and how it is spoken to. */
 export interface Place {

@@ -3,7 +3,7 @@ import { node } from '../../../base/node.js'
 import { failure } from '../../outcome.js'
 import { lacking, platformCode } from '../../platform-errors.js'
 import { eventOf, greet, HELLO, insecureAt, instead, isHttp2, LATE, saidOf, spokenAt } from '../../probe.js'
-import type { ClientTls } from '../../tls.js'
+import type { ClientTls } from '../../tls-options.js'
 import type { Place } from './address.js'
 
 /**

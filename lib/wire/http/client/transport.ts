@@ -1,4 +1,4 @@
-import type { ClientTls, TlsNow } from '../../tls.js'
+import type { ClientTls, TlsNow } from '../../tls-options.js'
 
 export interface TransportOptions {
   readonly url: URL

@@ -1,5 +1,5 @@
 import type { ConnectionError } from '../../../base/errors.js'
-import type { TlsNow } from '../../tls.js'
+import type { TlsNow } from '../../tls-options.js'
 
 /** What a socket tells. */
 export interface Listener {
