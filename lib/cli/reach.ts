@@ -53,7 +53,10 @@ export async function clientOf(
   const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')
   const token = tokenFile === undefined && !shown ? ofEnvironment() : undefined
-  return asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }))
+  const client = asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }))
+  // What it needs for that is missed before anything is read.
+  if (reach.durable) await client.load()
+  return client
 }
 
 /** The first of them: a server may know several. */

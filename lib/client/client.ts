@@ -385,7 +385,7 @@ export class Client implements Handler, AsyncDisposable {
   async load(): Promise<void> {
     const { tls, tokenFile } = this.#options
     const wire = await wireFor(this.address)
-    await Promise.all([wire.load?.(), tokenFile !== undefined && tokens(), typeof tls === 'object' && isInFiles(tls) && certificates()])
+    await Promise.all([wire.load?.(this.#options), tokenFile !== undefined && tokens(), typeof tls === 'object' && isInFiles(tls) && certificates()])
     // There may be none yet: who asks later hears of it.
     if (typeof this.#token === 'function') await Promise.resolve(this.#token()).catch(() => {})
   }
@@ -458,7 +458,10 @@ function inFile(file: string): () => Promise<string> {
 }
 
 /** The wire's own room, loaded when somebody speaks it. */
-async function wireFor({ protocol, ...address }: Address): Promise<{ connect(address: string, options?: object): Connection; load?(): Promise<void> }> {
+async function wireFor({
+  protocol,
+  ...address
+}: Address): Promise<{ connect(address: string, options?: object): Connection; load?(options: ClientOptions): Promise<void> }> {
   if (protocol === 'http') return import('../wire/http/client/connect.js')
   if (protocol === 'websocket') return import('../wire/websocket/client/connect.js')
   if (protocol === 'nats') return import('../wire/nats/client/connect.js')

@@ -37,8 +37,13 @@ export function subjectsOf(path: string, prefix: string = PREFIX, written: strin
     here: `${base}.here`,
     who: `${base}.who`,
     at: `${base}.at`,
-    word: base.replaceAll(/[^\w-]/g, (letter) => (letter === '.' ? '_' : `-${letter.charCodeAt(0).toString(16)}`)),
+    word: [...prefix.split('.'), token(flow), token(name)].map(wordOf).join('_'),
   }
+}
+
+/** A word of a subject in one where `_` parts words: no two of them are the same in it. */
+function wordOf(word: string): string {
+  return word.replaceAll(/[^a-zA-Z0-9-]/g, (letter) => `=${letter.charCodeAt(0).toString(16)}`)
 }
 
 /** A name as one word of a subject, where points part words, and stars stand for some. */

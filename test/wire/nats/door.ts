@@ -121,6 +121,23 @@ all('F14: without the package, opening says how to get it', () => {
   assert.is(stdout.match(/the package @nats-io\/transport-node is needed: npm install @nats-io\/transport-node/g)?.length, 2, stdout)
 })
 
+all('F14: without the package of queues, opening what is durable says how to get it, and so does the command line before it reads anything', () => {
+  const asModule = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const hook = asModule(
+    'export async function resolve(name, context, next) { if (name === "@nats-io/jetstream") throw new Error("not here"); return next(name, context) }',
+  )
+  const program = `import { register } from 'node:module'
+    register(${JSON.stringify(hook)})
+    const { Flow } = await import(${JSON.stringify(codeUrl('lib/index'))})
+    const { clientOf } = await import(${JSON.stringify(codeUrl('lib/cli/reach'))})
+    const host = 'nats://127.0.0.1:1/actor'
+    const told = (work) => work.catch((error) => console.log(error.code, error.dependency, error.message))
+    await told(new Flow().add({ name: 'a', external: true, host, nats: { durable: true } }).open())
+    await told(clientOf(host, { durable: true }, {}))`
+  const stdout = execFileSync(process.execPath, asProgram(program), { encoding: 'utf8' })
+  assert.is(stdout.match(/ERR_DEPENDENCY @nats-io\/jetstream .*the package @nats-io\/jetstream is needed: npm install @nats-io\/jetstream/g)?.length, 2, stdout)
+})
+
 all('F14: options that are none are refused by name, and no secret is shown', () => {
   const refused = (value: any): string => {
     try {
@@ -175,6 +192,12 @@ all('F14: names are words of subjects, whatever they are', () => {
   assert.is(subjectsOf('/flow/encode', 'team.one').call, 'team.one.flow.encode.call')
   assert.is(subjectsOf('/v1.2/a*').call, 'sluice.v1%2E2.a%2A.call')
   assert.throws(() => subjectsOf('/'), /names an executor/)
+  // Streams are named by one word each, which no two executors have in common.
+  const all = ['/s/encode_v2', '/s_encode/v2', '/s/encode-v2', '/s/encode.v2', '/s/encode~v2', '/s/encode-7ev2', '/s/encode=7ev2', '/s/encode%v2']
+  const words = [...all.map((path) => subjectsOf(path).word), subjectsOf('/s/encode', 'team_one').word, subjectsOf('/s/encode', 'team.one').word]
+  assert.is(new Set(words).size, words.length, words.join(' '))
+  for (const word of words) assert.match(word, /^[\w=-]+$/)
+  assert.is(subjectsOf('/search/encode').word, 'sluice_search_encode')
 })
 
 all.run()

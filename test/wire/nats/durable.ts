@@ -1,6 +1,6 @@
 // A queue between those who ask and those who answer: each may go and come back.
 import { jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { connect, headers } from '@nats-io/transport-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../../lib/client/index.js'
@@ -20,11 +20,11 @@ async function place(): Promise<string> {
   return `nats://127.0.0.1:${server.port}/durable/n${names++}`
 }
 
-const serve = (address: string, uses: (call: Call) => any, durable: any = true) =>
-  new Flow({ nats: { address, durable }, closeTimeout: 200, onError: () => {} }).add({ name: 'actor', uses }).open()
+const serve = (address: string, uses: (call: Call) => any, durable: any = true, shown: object = {}) =>
+  new Flow({ nats: { address, durable, ...shown }, closeTimeout: 200, onError: () => {} }).add({ name: 'actor', uses }).open()
 
 /** Messages in a stream of an executor. */
-async function kept(address: string, what: 'work' | 'results' | 'dead'): Promise<number> {
+async function kept(address: string, what: 'work' | 'results' | 'dead' | 'parts'): Promise<number> {
   const connection = await connect({ servers: `127.0.0.1:${server.port}` })
   try {
     const word = `sluice${new URL(address.replace('nats', 'http')).pathname}`.replaceAll('/', '_')
@@ -143,6 +143,226 @@ test('F14: a server of NATS that restarts keeps the queue, and what is under way
   await server.restart()
   door.resolve()
   assert.is((await within(15_000, answered)).length, 2)
+  await far.close()
+})
+
+const failure = (work: Promise<unknown>): Promise<any> =>
+  work.then(
+    () => assert.unreachable('it succeeds'),
+    (error) => error,
+  )
+
+/** What somebody does to the streams behind the back of all. */
+async function behind<V>(work: (jsm: Awaited<ReturnType<typeof jetstreamManager>>) => Promise<V>): Promise<V> {
+  const connection = await connect({ servers: `127.0.0.1:${server.port}` })
+  try {
+    return await work(await jetstreamManager(connection))
+  } finally {
+    await connection.close()
+  }
+}
+const wordOf = (address: string): string => `sluice${new URL(address.replace('nats', 'http')).pathname}`.replaceAll('/', '_')
+
+test('F14: what is larger than a message of NATS goes through the queue in parts, there and back, and nothing stays behind', async () => {
+  const nats = await place()
+  const far = await serve(nats, ({ docs }) => {
+    const [doc] = docs
+    if (doc!.text === 'bad') throw new RangeError('not this one')
+    doc!.tags['seen'] = doc!.blob?.length ?? 0
+    if (doc!.text === 'grow') doc!.blob = new Uint8Array(3_000_000).fill(7)
+  })
+  await using client = new Client(nats, { nats: { durable: true } })
+  const [large] = await client.post('/', [{ blob: new Uint8Array(2_500_000).fill(5) }]).docs()
+  assert.equal([large!.tags['seen'], large!.blob!.length, large!.blob![2_499_999]], [2_500_000, 2_500_000, 5])
+  const [grown] = await client.post('/', [{ text: 'grow' }]).docs()
+  assert.equal([grown!.blob!.length, grown!.blob![2_999_999]], [3_000_000, 7])
+  await until(async () => (await kept(nats, 'work')) + (await kept(nats, 'results')) + (await kept(nats, 'parts')) === 0)
+  await far.close()
+})
+
+test('F14: a large request that nobody can do is a dead letter, with its parts; one that is too large for who answers is one at once', async () => {
+  const nats = await place()
+  let tries = 0
+  const uses = (): void => {
+    tries++
+    throw new RangeError('not this one')
+  }
+  const far = await new Flow({ nats: { address: nats, durable: { attempts: 2 } }, maxMessageBytes: 3_000_000, onError: () => {} })
+    .add({ name: 'actor', uses })
+    .open()
+  await using client = new Client(nats, { nats: { durable: true } })
+  const blob = (length: number) => [{ blob: new Uint8Array(length) }]
+  assert.match((await failure(client.post('/', blob(2_000_000)).drain())).message, /not this one/)
+  assert.is(tries, 2)
+  const parts = await kept(nats, 'parts')
+  assert.ok(parts >= 8, `${parts} parts`)
+  assert.is((await failure(client.post('/', blob(4_000_000)).drain())).code, 'ERR_TOO_LARGE')
+  assert.is(tries, 2)
+  await using small = new Client(nats, { nats: { durable: true }, maxMessageBytes: 1000 })
+  assert.is((await failure(small.post('/', blob(2000)).drain())).code, 'ERR_TOO_LARGE')
+  await far.close()
+})
+
+test('F14: a queue can be opened while nobody answers, and one that is not there is said to be none', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => {})
+  await far.close()
+  await using client = new Client(nats, { nats: { durable: true } })
+  await client.open()
+  assert.is(await client.isFlowReady(), true)
+  await using none = new Client(await place(), { nats: { durable: true } })
+  assert.match((await failure(none.open())).message, /there is no queue under that name/)
+  assert.is(await none.isFlowReady(), false)
+})
+
+test('133: a worker that is closed when it is about to be done puts its answers down, and nobody does them again', async () => {
+  const nats = await place()
+  const calls: Record<string, number> = {}
+  const door = deferred<void>()
+  const work =
+    (waits: boolean) =>
+    async ({ docs }: Call) => {
+      calls[docs[0]!.text] = (calls[docs[0]!.text] ?? 0) + 1
+      if (waits) await door.promise
+    }
+  const numbers = { ackWait: 300 }
+  const one = await serve(nats, work(true), numbers)
+  await using client = new Client(nats, { nats: { durable: true } })
+  const inputs = Array.from({ length: 16 }, (_, at) => `${at}`)
+  const answered = client.post('/', inputs, { requestSize: 1 }).docs()
+  await until(() => Object.keys(calls).length === 16)
+  const other = await serve(nats, work(false), numbers)
+  const closing = one.close()
+  door.resolve()
+  await closing
+  assert.is((await within(8000, answered)).length, 16)
+  // Longer than what is not acknowledged waits.
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  assert.equal(
+    Object.values(calls),
+    inputs.map(() => 1),
+  )
+  await other.close()
+})
+
+test('F14: what somebody deletes of the queue is made anew by its workers', async () => {
+  const nats = await place()
+  const far = await serve(nats, ({ docs }) => void (docs[0]!.text += '!'))
+  await using client = new Client(nats, {
+    nats: { durable: true },
+    retries: { attempts: 50, delay: 100, maxDelay: 200 },
+    retryBudget: Infinity,
+    breaker: false,
+  })
+  const word = wordOf(nats)
+  const ask = async () => assert.equal((await within(12_000, client.post('/', ['x']).docs())).texts, ['x!'])
+  await ask()
+  await behind((jsm) => jsm.consumers.delete(`${word}-work`, 'workers'))
+  await ask()
+  for (const what of ['results', 'work'] as const) {
+    await behind((jsm) => jsm.streams.delete(`${word}-${what}`))
+    await ask()
+  }
+  await until(async () => (await kept(nats, 'results')) === 0)
+  await far.close()
+})
+
+test('F14: who waits for what somebody took out of the queue hears of it', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => {})
+  await far.close()
+  await using client = new Client(nats, { nats: { durable: true } })
+  const lost = failure(client.post('/', ['x']).drain())
+  await until(async () => (await kept(nats, 'work')) === 1)
+  await behind((jsm) => jsm.streams.purge(`${wordOf(nats)}-work`))
+  const error = await within(12_000, lost)
+  assert.is(error.code, 'ERR_DISCONNECTED')
+  assert.match(error.message, /neither in the queue any more nor answered/)
+})
+
+test('F14: who may not use the queue, and what is larger than it takes, is refused, and does not wait for ever', async () => {
+  await using own = await natsServer({
+    jetstream: true,
+    config: 'authorization { users: [ { user: w, password: w }, { user: c, password: c, permissions: { publish: ["sluice.>"], subscribe: ["_INBOX.>"] } } ] }',
+  })
+  const address = `nats://127.0.0.1:${own.port}/durable/closed`
+  const far = await serve(address, () => {}, true, { user: 'w', password: 'w' })
+  await using stranger = new Client(address, { nats: { durable: true, user: 'c', password: 'c' } })
+  for (const work of [stranger.open(), stranger.post('/', ['x']).drain()]) {
+    const error = await within(4000, failure(work))
+    assert.is(error.code, 'ERR_REFUSED')
+    assert.match(error.message, /does not let use the queue.*subscribes sluice\.durable\.closed\.results/)
+  }
+  await far.close()
+  const nats = await place()
+  const here = await serve(nats, () => {})
+  await behind(async (jsm) => {
+    const { config } = await jsm.streams.info(`${wordOf(nats)}-work`)
+    await jsm.streams.update(config.name, { ...config, max_msg_size: 500 })
+  })
+  await using client = new Client(nats, { nats: { durable: true } })
+  const error = await within(4000, failure(client.post('/', ['x'.repeat(1000)]).drain()))
+  assert.is(error.code, 'ERR_TOO_LARGE')
+  assert.match(error.message, /max_msg_size/)
+  await here.close()
+})
+
+test('F14: the rights that docs/nats.md names are enough', async () => {
+  const user = (name: string, publish: string[], subscribe: string[]): string =>
+    `{ user: ${name}, password: x, permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} } }`
+  await using own = await natsServer({
+    jetstream: true,
+    config: `authorization { users: [
+      ${user('answers', ['_INBOX.>'], ['sluice.>'])}
+      ${user('asks', ['sluice.>'], ['_INBOX.>'])}
+      ${user('works', ['_INBOX.>', 'sluice.>', '$JS.API.>', '$JS.ACK.>'], ['sluice.>', '_INBOX.>'])}
+      ${user('puts', ['sluice.>', '$JS.API.>'], ['_INBOX.>', 'sluice.*.*.results.>'])} ] }`,
+  })
+  for (const [durable, answers, asks] of [
+    [false, 'answers', 'asks'],
+    [true, 'works', 'puts'],
+  ] as const) {
+    const address = `nats://127.0.0.1:${own.port}/rights/${answers}`
+    let calls = 0
+    const errors: Error[] = []
+    const nats = { address, durable: durable && { ackWait: 300 }, user: answers, password: 'x' }
+    const far = await new Flow({ nats, onError: (error) => void errors.push(error) }).add({ name: 'actor', uses: () => void calls++ }).open()
+    await using client = new Client(address, { nats: { durable, user: asks, password: 'x' } })
+    await client.open()
+    const [doc] = await within(8000, client.post('/', [{ blob: new Uint8Array(2_000_000) }]).docs())
+    assert.is(doc!.blob!.length, 2_000_000)
+    // Longer than what is not acknowledged waits.
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    assert.is(calls, 1)
+    assert.equal(errors, [])
+    await far.close()
+  }
+})
+
+test('F14: garbage in the queue is a dead letter each, and the others go on', async () => {
+  const nats = await place()
+  const far = await serve(nats, () => {})
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const work = `sluice${new URL(nats.replace('nats', 'http')).pathname.replaceAll('/', '.')}.work`
+  const told = (all: Record<string, string>) => {
+    const given = headers()
+    for (const [name, value] of Object.entries(all)) given.set(name, value)
+    return { headers: given }
+  }
+  stranger.publish(`${work}.a`, 'no message')
+  stranger.publish(`${work}.a.b.c.d`, '')
+  stranger.publish(`${work}.b`, '', told({ 'sluice-size': 'much' }))
+  stranger.publish(`${work}.c`, '', told({ 'sluice-size': '999999999999' }))
+  stranger.publish(`${work}.d`, '', told({ 'sluice-size': '10' }))
+  stranger.publish(`${work}.e`, '', told({ 'sluice-size': '10', 'sluice-parts': '*.>' }))
+  stranger.publish(`${work}.f`, '', told({ 'sluice-size': '10', 'sluice-parts': 'none' }))
+  await stranger.flush()
+  await using client = new Client(nats, { nats: { durable: true } })
+  assert.is((await client.post('/', ['x']).docs()).length, 1)
+  await until(async () => (await kept(nats, 'work')) === 0)
+  // An empty message is one, of no documents.
+  assert.is(await kept(nats, 'dead'), 6)
+  await stranger.close()
   await far.close()
 })
 

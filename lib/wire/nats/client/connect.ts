@@ -1,4 +1,5 @@
 import type { Connection } from '../../connection.js'
+import { jetstreamPackage } from '../durable/queue.js'
 import { natsPackage } from '../link.js'
 import { clientSettings, type NatsConnectOptions } from '../options.js'
 import { NatsConnection } from './connection.js'
@@ -12,7 +13,8 @@ export function connect(address: string, options: NatsConnectOptions = {}): Conn
   return new NatsConnection(clientSettings(address, options))
 }
 
-/** What is loaded with the first request, before it. @throws DependencyError (`ERR_DEPENDENCY`) without the package */
-export async function load(): Promise<void> {
+/** What is loaded with the first request, before it. @throws DependencyError (`ERR_DEPENDENCY`) without the packages */
+export async function load({ nats }: Pick<NatsConnectOptions, 'nats'>): Promise<void> {
   await natsPackage()
+  if (nats?.durable) await Promise.all([jetstreamPackage(), import('../durable/line.js')])
 }

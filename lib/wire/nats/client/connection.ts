@@ -37,6 +37,8 @@ export class NatsConnection implements Connection {
     this.#check()
     const scope = new Scope()
     const line = await this.#ready(scope, undefined)
+    // Requests wait there, whether anybody answers now or not.
+    if (this.settings.nats.durable) return this.#within(line.hasQueue(), scope, undefined, this.settings.connectTimeout)
     const brought = brings ? await this.#brought({ scope, identity: undefined }, undefined) : undefined
     const status = await this.#unlessClosed(line.here(what, brought, this.settings.connectTimeout))
     if (status === NOBODY) throw this.#nobody()
@@ -62,6 +64,10 @@ export class NatsConnection implements Connection {
     try {
       if (signal?.aborted) return false
       const line = await this.#ready(scope, undefined)
+      if (this.settings.nats.durable) {
+        await this.#within(line.hasQueue(), scope, undefined, timeout)
+        return true
+      }
       const brought = await this.#brought({ scope, identity: undefined }, undefined)
       const status = await line.here('ready', brought, timeout, scope)
       return status !== NOBODY && status?.code === 'SUCCESS'

@@ -104,8 +104,23 @@ export class Line {
 
   /** Puts a request into a queue, and settles with its answer. */
   async put(request: Request, brought: Readonly<Record<string, string>> | undefined, time: TimeLeft | undefined): Promise<void> {
-    this.#durable ??= import('../durable/line.js').then(({ DurableLine }) => DurableLine.open(this.#link, this.#settings))
-    await (await this.#durable).ask(request, brought, time)
+    await (await this.#queue()).ask(request, brought, time)
+  }
+
+  /** Whether there is a queue for it. @throws ConnectionError, DependencyError that say why not */
+  async hasQueue(): Promise<void> {
+    await (await this.#queue()).open()
+  }
+
+  #queue(): Promise<DurableLine> {
+    // What cannot be loaded now may be later.
+    this.#durable ??= import('../durable/line.js')
+      .then(({ DurableLine }) => DurableLine.open(this.#link, this.#settings))
+      .catch((error) => {
+        this.#durable = undefined
+        throw error
+      })
+    return this.#durable
   }
 
   /** Sends a request, and settles with its answer. */

@@ -26,21 +26,35 @@ const authenticator = shown.token !== undefined ? nats.tokenAuthenticator(shown.
   : shown.credentialsFile !== undefined ? nats.credsAuthenticator(() => readFileSync(shown.credentialsFile))
   : undefined
 
-/** Tries as long as it takes: the server may be away. */
+/** Whoever put an answer down first; and what is larger than its stream takes, today and tomorrow. */
+const ANSWERED = 10071
+const TOO_LARGE = 10054
+/** What was said is being seen to. */
+const settling = new Set()
+const textOf = (error) => String((error && error.message) || error)
+const headersOf = (given) => {
+  const headers = nats.headers()
+  for (const [name, value] of Object.entries(given)) if (value) headers.set(name, value)
+  return headers
+}
+
+/** Tries as long as it takes: the server may be away, and somebody may have deleted a stream. */
 async function surely(work) {
   for (let tries = 0; ; tries++) {
     try {
       return await work()
     } catch (error) {
-      if (connection.isClosed()) throw error
-      if (error.code === 10071) return undefined
+      if (connection.isClosed() || error.code === TOO_LARGE) throw error
+      if (error.code === ANSWERED) return undefined
+      if (tries > 0) parentPort.postMessage({ trouble: textOf(error) })
       await wait(Math.min(1000, 50 * 2 ** Math.min(tries, 5)))
     }
   }
 }
 
 /** Puts an answer down, once: whoever has it already is left as it is. */
-const put = (id, bytes) => surely(() => js.publish(results + '.' + id, bytes, { msgID: id, expect: { lastSubjectSequence: 0 } }))
+const put = (id, bytes, headers) =>
+  surely(() => js.publish(results + '.' + id, bytes, { msgID: id, expect: { lastSubjectSequence: 0 }, ...(headers && { headers: headersOf(headers) }) }))
 
 async function isAnswered(id) {
   try {
@@ -66,23 +80,23 @@ async function take(message) {
   parentPort.postMessage({ number, id, body, headers, tries: message.info.deliveryCount }, [body.buffer])
 }
 
-async function answered({ number, id, outcome, bytes, reason, delay }) {
+async function answered({ number, id, outcome, bytes, headers, reason, delay }) {
   const message = held.get(number)
   if (message === undefined) return
   try {
     if (outcome === 'again') message.nak(delay)
     else {
       if (outcome === 'dead') {
-        const headers = nats.headers()
-        headers.set('sluice-error', reason)
-        headers.set('sluice-tries', String(message.info.deliveryCount))
-        await surely(() => js.publish(dead + '.' + id, message.data, { msgID: 'dead-' + id, headers }))
+        const parts = Object.fromEntries(['sluice-size', 'sluice-parts'].map((name) => [name, message.headers && message.headers.get(name)]))
+        const told = headersOf({ ...parts, 'sluice-error': reason, 'sluice-tries': String(message.info.deliveryCount) })
+        await surely(() => js.publish(dead + '.' + id, message.data, { msgID: 'dead-' + id, headers: told }))
       }
-      await put(id, bytes)
+      await put(id, bytes, headers)
       held.get(number).ack()
     }
   } catch (error) {
-    parentPort.postMessage({ error: String(error && error.message || error) })
+    parentPort.postMessage({ error: textOf(error) })
+    if (!connection.isClosed()) message.nak(1000)
   }
   held.delete(number)
   wake()
@@ -103,7 +117,9 @@ async function pull() {
       for await (const message of batch) take(message).catch(() => {})
     } catch (error) {
       consumer = undefined
-      if (!stopped) await wait(200)
+      if (stopped) continue
+      parentPort.postMessage({ trouble: textOf(error) })
+      await wait(200)
     }
   }
   parentPort.postMessage({ stopped: true })
@@ -128,9 +144,22 @@ parentPort.on('message', (said) => {
     wake()
   } else if (said.close) {
     stopped = true
-    connection.flush().catch(() => {}).then(() => connection.close()).finally(() => process.exit())
+    stop()
     later(() => process.exit(), 1000)
-  } else answered(said)
+    // What is done is put down and acknowledged; the rest is another's at once.
+    Promise.all(settling)
+      .then(() => {
+        for (const message of held.values()) message.nak()
+        return connection.flush()
+      })
+      .catch(() => {})
+      .then(() => connection.close())
+      .finally(() => process.exit())
+  } else {
+    const done = answered(said)
+    settling.add(done)
+    done.finally(() => settling.delete(done))
+  }
 })
 
 ;(async () => {
@@ -139,7 +168,7 @@ parentPort.on('message', (said) => {
   jsm = await jetstreamManager(connection, { checkAPI: false })
   parentPort.postMessage({ opened: true })
   await pull()
-})().catch((error) => parentPort.postMessage({ error: String(error && error.message || error), failed: true }))
+})().catch((error) => parentPort.postMessage({ error: textOf(error), failed: true }))
 `
 
 /** A request out of the queue. */
@@ -152,11 +181,17 @@ export interface Work {
   readonly tries: number
 }
 
+/** An answer, and headers where it lies in parts elsewhere. */
+export interface Written {
+  readonly bytes: Uint8Array
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** What became of it: an answer; it is to be tried again; or nobody can do it. */
 export type Done =
-  | { readonly outcome: 'done'; readonly bytes: Uint8Array }
+  | ({ readonly outcome: 'done' } & Written)
   | { readonly outcome: 'again'; readonly delay: number }
-  | { readonly outcome: 'dead'; readonly bytes: Uint8Array; readonly reason: string }
+  | ({ readonly outcome: 'dead'; readonly reason: string } & Written)
 
 /** What the thread is told. */
 export interface KeeperSettings {
@@ -192,8 +227,11 @@ export class Keeper {
     this.#exited = new Promise((resolve) => thread.once('exit', () => resolve()))
   }
 
-  /** @param take gets requests, and has each done by {@link done} */
-  static async open(settings: KeeperSettings, take: (work: Work) => void, onError: (error: Error) => void): Promise<Keeper> {
+  /**
+   * @param take gets requests, and has each done by {@link done}
+   * @param trouble told, again and again, what keeps the queue from being reached
+   */
+  static async open(settings: KeeperSettings, take: (work: Work) => void, onError: (error: Error) => void, trouble: (reason: string) => void): Promise<Keeper> {
     const [{ Worker }, { createRequire }] = await Promise.all([node('worker_threads'), node('module')])
     const require = createRequire(import.meta.url)
     const pulse = new Int32Array(new SharedArrayBuffer(4))
@@ -208,6 +246,7 @@ export class Keeper {
       thread.on('message', (said) => {
         if (said.opened) resolve()
         else if (said.stopped) keeper.#stopped()
+        else if (said.trouble !== undefined) trouble(said.trouble)
         else if (said.error !== undefined) {
           const error = new Error(said.error)
           if (said.failed) reject(error)

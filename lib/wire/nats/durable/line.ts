@@ -8,23 +8,37 @@ import type { TimeLeft } from '../../../stream/deadlines.js'
 import { wait } from '../../../stream/wait.js'
 import { deadlineOf, givenHeaders } from '../../context-headers.js'
 import { outgoing, take } from '../../message.js'
-import { failure } from '../../outcome.js'
+import { failure, Refusal } from '../../outcome.js'
 import { bytes as dialect } from '../../websocket/subprotocol.js'
 import type { Link } from '../link.js'
 import type { ClientSettings } from '../options.js'
+import { IN_PARTS, keepParts, keptParts, type Store, sizeOf } from './kept.js'
 import { type Places, placesOf, streamsOf } from './queue.js'
 
 /** Milliseconds after which an answer is looked for that nobody told of: it came while the connection was away. */
 const LOOK = 2000
+/** After so many looks, it is looked for in the queue, too. */
+const MISSED = 2
 /** Milliseconds between tries to put a request into a queue that cannot be reached. */
 const AGAIN = 250
+/** What the server says of a message that is larger than a stream takes. */
+const TOO_LARGE = 10054
+
+/** An answer, as it lies there: in parts elsewhere, where its headers say so. */
+interface Came {
+  readonly data: Uint8Array
+  readonly header: (name: string) => string | undefined
+}
 
 /** A request whose answer is not there yet. */
 interface Awaited {
   readonly id: string
-  readonly take: (data: Uint8Array) => void
+  readonly take: (came: Came) => void
   readonly fail: (reason: unknown) => void
   readonly since: number
+  /** Whether it is in the queue. */
+  put: boolean
+  looked: number
 }
 
 /** Puts requests into a queue, and waits for their answers. */
@@ -34,6 +48,12 @@ export class DurableLine {
   readonly #places: Places
   readonly #js: JetStreamClient
   readonly #jsm: JetStreamManager
+  readonly #store: Store
+  /** Why the server does not let in who asks, as far as it has said. */
+  #denied: ConnectionError | undefined
+  /** Those of which parts lie there. */
+  readonly #inParts = new Set<string>()
+  readonly #denials = new Set<(reason: unknown) => void>()
   readonly #own: string
   readonly #subscription: Subscription
   readonly #waiting = new Map<string, Awaited>()
@@ -49,14 +69,55 @@ export class DurableLine {
     this.#js = js
     this.#jsm = jsm
     this.#places = placesOf(settings.subjects)
+    this.#store = { js, jsm, link, places: this.#places, address: settings.address }
     this.#headers = givenHeaders(settings.headers)
     this.#own = settings.nats.job ?? link.inbox().split('.').at(-1)!
     const from = `${this.#places.results}.${this.#own}`
     this.#subscription = link.connection.subscribe(`${from}.*`, {
-      callback: (error, { subject, data }) => {
-        if (error === null) this.#waiting.get(subject.slice(this.#places.results.length + 1))?.take(data)
+      callback: (error, { subject, data, headers }) => {
+        if (error !== null) return this.#deny(error)
+        this.#waiting.get(subject.slice(this.#places.results.length + 1))?.take({ data, header: (name) => headers?.get(name) })
       },
     })
+    link.onForbidden((subject, error) => {
+      if (/^\$JS\./.test(subject) || [this.#places.work, this.#places.parts].some((own) => subject.startsWith(`${own}.`))) this.#deny(error)
+    })
+    // Who may do what is said anew with each connection.
+    link.onLost(() => {
+      this.#denied = undefined
+    })
+  }
+
+  /** Whether a queue is there, and may be used. @throws ConnectionError that says why not */
+  async open(): Promise<void> {
+    if (!(await this.#unlessDenied(this.#isThere(true)))) throw this.#noQueue()
+  }
+
+  #noQueue(cause?: unknown): ConnectionError {
+    const reason = 'there is no queue under that name. See whether an executor was begun there with --durable'
+    return failure('unreachable', this.#settings.address, reason, { cause })
+  }
+
+  async #unlessDenied<V>(work: Promise<V>): Promise<V> {
+    let deny!: (reason: unknown) => void
+    const denied = new Promise<never>((_, reject) => {
+      deny = reject
+    })
+    this.#denials.add(deny)
+    try {
+      if (this.#denied !== undefined) throw this.#denied
+      return await Promise.race([work, denied])
+    } finally {
+      this.#denials.delete(deny)
+    }
+  }
+
+  #deny(cause: Error): void {
+    const { work, parts, results } = this.#places
+    const reason = `the server of NATS does not let use the queue: ${say(cause)}. Who asks publishes ${work}.>, ${parts}.> and $JS.API.>, and subscribes ${results}.> and _INBOX.>`
+    this.#denied = failure('forbidden', this.#settings.address, reason, { cause })
+    for (const { fail } of this.#waiting.values()) fail(this.#denied)
+    for (const deny of this.#denials) deny(this.#denied)
   }
 
   /** @throws DependencyError (`ERR_DEPENDENCY`) without the package */
@@ -72,28 +133,25 @@ export class DurableLine {
     const { job } = this.#settings.nats
     const ids = job === undefined ? undefined : request.docs.map((doc) => doc.id)
     const data = (await dialect.writeRequest(outgoing(request, deadline, this.#headers))) as Uint8Array
-    const most = this.#link.room
-    if (data.length > most)
-      throw failure(
-        'tooLarge',
-        address,
-        `a request of ${data.length} bytes is more than the ${most} that one message of its queue takes (max_payload of the server of NATS)`,
-        { requestId: request.id },
-      )
+    if (this.#denied !== undefined) throw this.#denied
     const id = `${this.#own}.${job === undefined ? (this.#next++).toString(36) : await this.#hash(request)}`
     let end!: () => void
     let timer: ReturnType<typeof setTimeout> | undefined
     try {
-      const answer = new Promise<Uint8Array>((resolve, reject) => {
-        this.#waiting.set(id, { id, take: resolve, fail: reject, since: now() })
+      const answer = new Promise<Came>((resolve, reject) => {
+        this.#waiting.set(id, { id, take: resolve, fail: reject, since: now(), put: false, looked: 0 })
         if (time !== undefined)
           timer = setTimeout(() => reject(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), Math.max(1, time.left))
         end = request.scope.watch(reject)
       })
       answer.catch(() => {})
       this.#watch()
-      await Promise.race([this.#put(id, data, { ...this.#settings.headers, ...brought }, request), answer])
-      const came = await answer
+      const put = this.#put(id, data, { ...this.#settings.headers, ...brought }, request).then(() => {
+        const awaited = this.#waiting.get(id)
+        if (awaited !== undefined) awaited.put = true
+      })
+      await Promise.race([put, answer])
+      const came = await this.#whole(id, await answer, request)
       if (came.length > this.#settings.maxMessageBytes)
         throw failure('tooLarge', address, `an answer is larger than ${this.#settings.maxMessageBytes} bytes (maxMessageBytes)`, { requestId: request.id })
       let message: ReturnType<typeof dialect.readAnswer>
@@ -102,16 +160,34 @@ export class DurableLine {
       } catch (cause) {
         throw failure('unimplemented', address, `an answer that cannot be read: ${say(cause)}`, { cause, requestId: request.id })
       }
+      let parts = false
       try {
         take(request, await message)
+        parts = true
       } finally {
-        this.#fetched(id)
+        // The parts of a dead letter are its own.
+        this.#fetched(id, parts)
         if (ids !== undefined) renamed(request, ids)
       }
     } finally {
       clearTimeout(timer)
       end()
       this.#waiting.delete(id)
+      this.#inParts.delete(id)
+    }
+  }
+
+  /** An answer with all its parts. @throws ConnectionError */
+  async #whole(id: string, { data, header }: Came, { id: requestId }: Request): Promise<Uint8Array> {
+    const { address, maxMessageBytes } = this.#settings
+    try {
+      if (sizeOf(header) !== undefined) this.#inParts.add(id)
+      return (await keptParts(this.#store, id, header, maxMessageBytes)) ?? data
+    } catch (cause) {
+      if (!(cause instanceof Refusal)) throw cause
+      if (cause.kind === 'tooLarge')
+        throw failure('tooLarge', address, `an answer is larger than ${maxMessageBytes} bytes (maxMessageBytes)`, { cause, requestId })
+      throw failure('unimplemented', address, `an answer that cannot be read: ${cause.message}`, { cause, requestId })
     }
   }
 
@@ -130,24 +206,38 @@ export class DurableLine {
 
   /** Resolves when it is in the queue, or answered. @throws ConnectionError where there is no queue */
   async #put(id: string, data: Uint8Array, told: Readonly<Record<string, string>>, { scope }: Request): Promise<void> {
-    const headers = Object.keys(told).length > 0 ? { headers: this.#link.headers(told) } : {}
+    const { address, connectTimeout } = this.#settings
     const { work, streams } = this.#places
+    const isLarge = data.length > this.#link.roomBeside(told)
+    /** What says where its parts lie. */
+    let parts: Readonly<Record<string, string>> | undefined
     const isJob = this.#settings.nats.job !== undefined
     if (isJob && (await this.#look(id))) return
     const began = now()
     for (let name = id; ; ) {
       try {
-        const { duplicate } = await this.#js.publish(`${work}.${id}`, data, { msgID: name, ...headers })
+        if (isLarge) this.#inParts.add(id)
+        if (isLarge) parts ??= await this.#unlessDenied(keepParts(this.#store, id, data))
+        const headers = this.#link.headers({ ...told, ...parts })
+        const { duplicate } = await this.#unlessDenied(this.#js.publish(`${work}.${id}`, isLarge ? IN_PARTS : data, { msgID: name, headers }))
         // It was in the queue before. Where it is neither there nor answered, somebody has fetched the answer.
         if (!duplicate || !isJob || (await this.#look(id)) || (await this.#has(streams.work, `${work}.${id}`))) return
         name = `${id}-${this.#next++}-${this.#link.inbox()}`
       } catch (error) {
         if (scope.aborted || !this.#waiting.has(id)) throw error
-        if (this.#link.isOver) throw failure('disconnected', this.#settings.address, say(error), { cause: error })
-        if (this.#link.isUp && isNobody(error) && !(await this.#isThere(now() - began > this.#settings.connectTimeout)))
-          throw failure('unreachable', this.#settings.address, 'there is no queue under that name. See whether an executor was begun there with --durable', {
+        if (this.#link.isOver) throw failure('disconnected', address, say(error), { cause: error })
+        if (error === this.#denied) throw error
+        const { code } = error as { code?: unknown }
+        const isLate = now() - began > connectTimeout
+        if (code === TOO_LARGE)
+          throw failure('tooLarge', address, `a request of ${data.length} bytes is more than its queue takes (max_msg_size of the stream ${streams.work})`, {
             cause: error,
           })
+        // It is full, or the server is.
+        if (typeof code === 'number' && isLate) throw failure('busy', address, `the queue takes nothing now: ${say(error)}`, { cause: error })
+        if (this.#link.isUp && isNobody(error) && !(await this.#isThere(isLate))) throw this.#noQueue(error)
+        if (isLarge && parts === undefined && isLate && isNobody(error))
+          throw failure('tooLarge', address, `a request of ${data.length} bytes goes into its queue in parts, of which those who answer there do not know yet`)
         await wait(scope, AGAIN)
       }
     }
@@ -163,22 +253,37 @@ export class DurableLine {
     }
   }
 
+  /** @throws what says that nothing is known of it */
   async #has(stream: string, subject: string): Promise<boolean> {
-    const found = await this.#jsm.streams.getMessage(stream, { last_by_subj: subject }).catch(() => null)
-    return found !== null
+    return (await this.#jsm.streams.getMessage(stream, { last_by_subj: subject })) !== null
   }
 
   /** Whether there is an answer, which is taken then. */
   async #look(id: string): Promise<boolean> {
     const found = await this.#jsm.streams.getMessage(this.#places.streams.results, { last_by_subj: `${this.#places.results}.${id}` }).catch(() => null)
     if (found === null) return false
-    this.#waiting.get(id)?.take(found.data)
+    const { data, header } = found
+    this.#waiting.get(id)?.take({ data, header: (name) => header?.get(name) })
     return true
   }
 
-  /** Nobody needs it there any more. */
-  #fetched(id: string): void {
-    this.#jsm.streams.purge(this.#places.streams.results, { filter: `${this.#places.results}.${id}` }).catch(() => {})
+  /** Takes its answer, if there is one, and gives up what nobody can answer any more, as somebody took it out of the queue. */
+  async #lookAfter(awaited: Awaited): Promise<void> {
+    const { id } = awaited
+    const { streams, work } = this.#places
+    if ((await this.#look(id)) || !awaited.put || ++awaited.looked % MISSED !== 0) return
+    if (await this.#has(streams.work, `${work}.${id}`)) return
+    // An answer is put down before its request is taken out.
+    if ((await this.#look(id)) || !this.#link.isUp) return
+    const reason = 'it is neither in the queue any more nor answered: somebody has taken it out, or its answer was kept for too short a time (keep)'
+    awaited.fail(failure('disconnected', this.#settings.address, reason))
+  }
+
+  /** Nobody needs it there any more. @param parts whether its parts, and those of its request, are of no use either */
+  #fetched(id: string, parts: boolean): void {
+    const { streams, ...places } = this.#places
+    this.#jsm.streams.purge(streams.results, { filter: `${places.results}.${id}` }).catch(() => {})
+    if (parts && this.#inParts.delete(id)) this.#jsm.streams.purge(streams.parts, { filter: `${places.parts}.${id}.>` }).catch(() => {})
   }
 
   #watch(): void {
@@ -193,7 +298,7 @@ export class DurableLine {
       if (looking || !this.#link.isUp) return
       looking = true
       const late = now() - LOOK
-      for (const { id, since } of [...this.#waiting.values()]) if (since < late && this.#link.isUp) await this.#look(id)
+      for (const awaited of [...this.#waiting.values()]) if (awaited.since < late && this.#link.isUp) await this.#lookAfter(awaited).catch(() => {})
       looking = false
     }, LOOK)
     ;(this.#timer as { unref?(): void }).unref?.()

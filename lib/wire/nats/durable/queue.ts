@@ -27,7 +27,9 @@ export interface Places {
   readonly work: string
   readonly results: string
   readonly dead: string
-  readonly streams: { readonly work: string; readonly results: string; readonly dead: string }
+  /** Of what is too large for one message. */
+  readonly parts: string
+  readonly streams: { readonly work: string; readonly results: string; readonly dead: string; readonly parts: string }
 }
 
 export function placesOf({ call, word }: Subjects): Places {
@@ -36,7 +38,8 @@ export function placesOf({ call, word }: Subjects): Places {
     work: `${base}.work`,
     results: `${base}.results`,
     dead: `${base}.dead`,
-    streams: { work: `${word}-work`, results: `${word}-results`, dead: `${word}-dead` },
+    parts: `${base}.parts`,
+    streams: { work: `${word}-work`, results: `${word}-results`, dead: `${word}-dead`, parts: `${word}-parts` },
   }
 }
 
@@ -53,12 +56,13 @@ export async function makeStreams(
   places: Places,
   told: Durability,
 ): Promise<void> {
-  const { streams, work, results, dead } = places
+  const { streams, work, results, dead, parts } = places
   const file = { storage: StorageType.File, duplicate_window: TWICE * NANOS }
   const age = { max_age: told.keep * NANOS, duplicate_window: Math.min(TWICE, told.keep) * NANOS }
   await stream(jsm, { name: streams.work, subjects: [`${work}.>`], retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New, ...file })
   await stream(jsm, { name: streams.results, subjects: [`${results}.>`], retention: RetentionPolicy.Limits, ...file, ...age })
   await stream(jsm, { name: streams.dead, subjects: [`${dead}.>`], retention: RetentionPolicy.Limits, ...file, ...age })
+  await stream(jsm, { name: streams.parts, subjects: [`${parts}.>`], retention: RetentionPolicy.Limits, ...file, ...age })
   const config = { ack_policy: AckPolicy.Explicit, ack_wait: told.ackWait * NANOS, max_ack_pending: told.prefetch, max_deliver: -1 }
   await jsm.consumers.add(streams.work, { durable_name: CONSUMER, ...config }).catch(async (error) => {
     // Somebody has made it, of other numbers.

@@ -1,7 +1,9 @@
+import { now } from '../../../base/clock.js'
 import { asError, say } from '../../../base/errors.js'
 import type { Handler } from '../../../request/handler.js'
 import { GATEWAY } from '../../../request/route.js'
 import { Scope } from '../../../stream/scope.js'
+import { wait } from '../../../stream/wait.js'
 import type { Authenticator } from '../../authentication.js'
 import { bytesOf, chargeDocuments } from '../../charge.js'
 import { readHeaders, tenantOf } from '../../context-headers.js'
@@ -11,7 +13,8 @@ import { outcomeIn, refusedStatus } from '../../status.js'
 import { bytes as dialect, Unfit } from '../../websocket/subprotocol.js'
 import type { Link } from '../link.js'
 import type { ServerSettings } from '../options.js'
-import { type Done, Keeper, type Work } from './keeper.js'
+import { type Done, Keeper, type Work, type Written } from './keeper.js'
+import { IN_PARTS, keepParts, keptParts, type Store, sizeOf } from './kept.js'
 import type { Durability } from './numbers.js'
 import { CONSUMER, makeStreams, placesOf, streamsOf } from './queue.js'
 
@@ -21,17 +24,25 @@ const LONGEST = 30_000
 /** Milliseconds for which a worker may be silent before others take over what it has: nothing computes as long without a pause. */
 const STUCK = 60_000
 
+/** Milliseconds between looks whether the queue is there, when it is not reached. */
+const MEND = 2000
+
 /** Takes requests from a queue, and puts their answers down. */
 export class DurableWorker {
   readonly #handler: Handler
   readonly #settings: ServerSettings
   readonly #authenticator: Authenticator
   readonly #told: Durability
+  readonly #store: Store
+  readonly #make: () => Promise<void>
+  #mended = Number.NEGATIVE_INFINITY
   readonly #inside = new Map<Work, Scope>()
   #keeper!: Keeper
   #idle: (() => void) | undefined
 
-  private constructor(handler: Handler, settings: ServerSettings, authenticator: Authenticator, told: Durability) {
+  private constructor(handler: Handler, settings: ServerSettings, authenticator: Authenticator, told: Durability, store: Store, make: () => Promise<void>) {
+    this.#store = store
+    this.#make = make
     this.#handler = handler
     this.#settings = settings
     this.#authenticator = authenticator
@@ -40,15 +51,26 @@ export class DurableWorker {
 
   /** @throws ConnectionError, DependencyError */
   static async open(handler: Handler, settings: ServerSettings, authenticator: Authenticator, link: Link, told: Durability): Promise<DurableWorker> {
-    const { jsm, package: nats } = await streamsOf(link)
+    const { js, jsm, package: nats } = await streamsOf(link)
     const places = placesOf(settings.subjects)
-    await makeStreams(jsm, nats, places, told)
-    const worker = new DurableWorker(handler, settings, authenticator, told)
+    const make = (): Promise<void> => makeStreams(jsm, nats, places, told)
+    await make()
+    const worker = new DurableWorker(handler, settings, authenticator, told, { js, jsm, link, places, address: settings.address }, make)
     const { work, results, dead, streams } = places
     const all = { work, results, dead, streams, consumer: CONSUMER, ackWait: told.ackWait, limit: settings.prefetch, stuckAfter: STUCK }
     const { options, shown } = link.again
-    worker.#keeper = await Keeper.open({ ...all, options, shown }, (work) => void worker.#take(work), settings.onError)
+    const take = (work: Work): void => void worker.#take(work)
+    worker.#keeper = await Keeper.open({ ...all, options, shown }, take, settings.onError, (reason) => void worker.#mend(reason))
     return worker
+  }
+
+  /** Makes again what somebody has deleted. While the server is away, there is nothing to be made. */
+  async #mend(reason: string): Promise<void> {
+    const { link, address } = this.#store
+    if (!link.isUp || now() - this.#mended < MEND) return
+    this.#mended = now()
+    this.#settings.onError(new Error(`${address}: the queue is not reached: ${reason}. What is missing of it is made anew`))
+    await this.#make().catch((error) => this.#settings.onError(asError(error)))
   }
 
   async #take(work: Work): Promise<void> {
@@ -73,27 +95,30 @@ export class DurableWorker {
     let requestId = ''
     const hold = bytesOf(this.#handler)?.hold(undefined)
     try {
-      const room = hold?.ask(scope, work.body.length)
-      if (room !== undefined) await room
       const headers = new Map(work.headers.map(([name, value]) => [name.toLowerCase(), value]))
+      const header = (name: string): string | undefined => headers.get(name)
+      const { maxMessageBytes } = this.#settings
+      const room = hold?.ask(scope, Math.min(maxMessageBytes, sizeOf(header) ?? work.body.length))
+      if (room !== undefined) await room
       const verdict = await this.#authenticator.admit(callerOf(headers), scope, { runs: true })
       if (verdict.denied !== undefined) throw new Refusal(verdict.denied.kind, verdict.denied.reason)
-      const message = await dialect.readRequest(work.body, this.#settings)
+      const body = (await keptParts(this.#store, work.id, header, maxMessageBytes)) ?? work.body
+      const message = await dialect.readRequest(body, this.#settings)
       if (message === undefined) throw new Refusal('malformed', 'No DataRequestProto')
       ;({ requestId } = message)
       chargeDocuments(hold, message.docs.length)
       const context = {
         identity: verdict.identity,
         tenant: tenantOf(verdict.identity, undefined),
-        headers: readHeaders((name) => headers.get(name)),
+        headers: readHeaders(header),
         ...(hold && { hold }),
       }
       const answered = await answer(this.#handler, { ...message, context }, scope)
       const came = outcomeIn(answered.status)
       // It cannot be told apart from what passes, but by what will fail in the same way again.
       if (came !== undefined && work.tries < attempts && KINDS[came.kind].again !== 'never' && came.executor !== GATEWAY) return again(work)
-      if (came !== undefined) return { outcome: 'dead', bytes: await this.#write(answered), reason: reasonOf(answered.status!.description) }
-      return { outcome: 'done', bytes: await this.#write(answered) }
+      const written = await this.#write(answered, work, scope)
+      return came === undefined ? { outcome: 'done', ...written } : { outcome: 'dead', ...written, reason: reasonOf(answered.status!.description) }
     } catch (thrown) {
       if (scope.aborted) return { outcome: 'again', delay: 0 }
       const error = thrown instanceof Unfit ? thrown.cause : thrown
@@ -113,7 +138,23 @@ export class DurableWorker {
     return { outcome: 'dead', bytes, reason: reasonOf(say(error)) }
   }
 
-  async #write(message: Message): Promise<Uint8Array> {
+  /** As one message, or in parts beside. */
+  async #write(message: Message, { id }: Work, scope: Scope): Promise<Written> {
+    const bytes = await this.#bytesOf(message)
+    const { link } = this.#store
+    while (bytes.length > link.room) {
+      try {
+        return { bytes: IN_PARTS, headers: await keepParts(this.#store, id, bytes) }
+      } catch (error) {
+        if (scope.aborted) throw error
+        void this.#mend(say(error))
+        await wait(scope, AGAIN)
+      }
+    }
+    return { bytes }
+  }
+
+  async #bytesOf(message: Message): Promise<Uint8Array> {
     const shown = this.#settings.exposeStacks ? message : sealed(message)
     try {
       return (await dialect.writeAnswer(shown)) as Uint8Array
