@@ -50,13 +50,28 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
     refuse,
   )
   const executors: unknown[] = []
-  const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN, NATS_TOKEN: STAND_IN, NATS_PASSWORD: STAND_IN }
+  const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN, [NATS_TOKEN]: STAND_IN, [NATS_PASSWORD]: STAND_IN }
+  const tokens = new Map<string, readonly [name: string, token: string]>()
   for (const step of plan.steps) {
     checkPlace(step, plan.options)
     const { name, options: given } = step
     const { uses, ...rest } = given
     const written = await usesOf(uses, name, { folder, allowOutside, file })
-    const variable = `SLUICE_TOKEN_${name.toUpperCase().replaceAll('-', '_')}`
+    const variable = tokenVariable(name)
+    const { token, password } = rest.nats ?? {}
+    for (const [key, from, value] of [
+      ['token', variable, rest.token],
+      ['nats.token', NATS_TOKEN, token],
+      ['nats.password', NATS_PASSWORD, password],
+    ] as const) {
+      if (typeof value !== 'string') continue
+      const [other, known] = tokens.get(from) ?? [name, value]
+      if (known !== value) {
+        const advice = from === variable ? 'Rename one of the two' : 'Give one of the two a file in its place'
+        throw refuse(`${name}.${key}`, `to be read from ${from}, as another one of ${other} is. ${advice}`)
+      }
+      tokens.set(from, [name, known])
+    }
     variables[variable] = STAND_IN
     const own = optionsOf({ ...rest, ...(await filesOf(rest, folder)), ...tokenOf(rest, variable) }, Object.keys(ADD_RULES), `${name}.`, refuse)
     executors.push({ ...own, ...(written === undefined ? {} : { uses: written }) })
@@ -125,6 +140,15 @@ function optionsOf(given: object, names: readonly string[], path: string, refuse
   return options
 }
 
+/** Where what shows who connects to a server of NATS is to come from. */
+export const NATS_TOKEN = 'NATS_TOKEN'
+export const NATS_PASSWORD = 'NATS_PASSWORD'
+
+/** Where the token of an executor is to come from. */
+export function tokenVariable(name: string): string {
+  return `SLUICE_TOKEN_${name.toUpperCase().replaceAll('-', '_')}`
+}
+
 /** A token is not written down, but where it is to come from. */
 function tokenOf({ token }: { readonly token?: unknown }, variable: string): { token?: string } {
   return token === undefined || typeof token === 'function' ? {} : { token: `\${{ ENV.${variable} }}` }
@@ -153,8 +177,8 @@ async function filesOf(options: object, folder: string): Promise<Record<string, 
 
 /** What shows who connects to a server of NATS is not written down, but where it is to come from. */
 function withoutSecrets(nats: object): object {
-  const from = (name: string) => (name in nats && { [name]: `\${{ ENV.NATS_${name.toUpperCase()} }}` }) || {}
-  return { ...nats, ...from('token'), ...from('password') }
+  const from = (name: string, variable: string) => (name in nats && { [name]: `\${{ ENV.${variable} }}` }) || {}
+  return { ...nats, ...from('token', NATS_TOKEN), ...from('password', NATS_PASSWORD) }
 }
 
 /** Keys of settings in snake_case. Endpoints, which have settings of their own, are left as they are. */

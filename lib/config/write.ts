@@ -54,7 +54,7 @@ export async function toYaml(value: unknown, references = false): Promise<string
       if (isScalar(key) && typeof key.value === 'string' && needsQuotes(key.value)) key.type = 'QUOTE_DOUBLE'
     },
   })
-  return document.toString({ lineWidth: 0 })
+  return withoutBreaks(document.toString({ lineWidth: 0 }))
 }
 
 /** Numbers that are written with an exponent: readers take long integers for what they cannot hold exactly. */
@@ -72,6 +72,11 @@ function withPoint(tag: Tags[number]): Tags[number] {
         .toExponential()
         .replace(/^(-?\d+)e/, '$1.0e'),
   } as Tags[number]
+}
+
+/** Characters at which readers of YAML 1.1 begin a line, or that they drop, stand in double quotes: there, they are written as what they are. */
+export function withoutBreaks(yaml: string): string {
+  return yaml.replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Texts that a reader of another version, or another reader, could take for something else. */

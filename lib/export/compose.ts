@@ -2,7 +2,7 @@ import { OptionTypeError, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import type { Plan } from '../flow/options.js'
 import { WORKSPACE } from '../place/docker.js'
-import { type Files, writeAll } from './files.js'
+import { type Files, OURS, writeAll } from './files.js'
 import { type ComposeOptions, checkComposeOptions } from './options.js'
 import { noted, write } from './text.js'
 import { FLOW_FILE, FLOW_FOLDER, type Unit, unitsOf } from './units.js'
@@ -52,10 +52,13 @@ async function composeFiles(plan: Plan, file: string, folder: string, options: C
         ...(volumes.size > 0 && { volumes: Object.fromEntries([...volumes].sort().map((name) => [name, {}])) }),
       },
     ],
-    `The Flow ${plan.name}: docker compose -f ${file} up\nMore of an executor, also while it runs: docker compose -f ${file} up -d --scale ${others[0] ?? 'name'}=3\nWritten by sluice export: change the Flow, or what the command was told, and not this file.`,
+    `The Flow ${plan.name}: docker compose -f ${file} up\nMore of an executor, also while it runs: docker compose -f ${file} up -d --scale ${others[0] ?? 'name'}=3\n${OURS}: change the Flow, or what the command was told, and not this file.`,
   )
   const gateway = units.find(({ isGateway }) => isGateway)
-  return { [file]: text, ...(gateway?.flow !== undefined && { [flowFile]: gateway.flow }) }
+  return {
+    [file]: text,
+    ...(gateway?.flow !== undefined && { [flowFile]: `# What the gateway serves. ${OURS}: change the Flow, and not this file.\n${gateway.flow}` }),
+  }
 }
 
 function aboutOf({ isGateway, executor, shard }: Unit): string {
@@ -119,7 +122,8 @@ function serviceOf(unit: Unit, { options, network, flowFile, others, way, volume
     security_opt: ['no-new-privileges:true'],
     mem_limit: memory === undefined ? undefined : String(memory),
     cpus,
-    deploy: gpus === undefined ? undefined : { resources: { reservations: { devices: [{ driver: 'nvidia', capabilities: ['gpu'], ...devicesOf(gpus) }] } } },
+    deploy:
+      gpus === undefined ? undefined : { resources: { reservations: { devices: [{ driver: 'nvidia', capabilities: ['gpu'], ...devicesOf(plain(gpus)) }] } } },
   }
 }
 

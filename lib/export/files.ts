@@ -1,22 +1,73 @@
 import { string } from '../base/check.js'
+import { ConfigError, say } from '../base/errors.js'
 import { node } from '../base/node.js'
 
 /** What is written, by the way to it from the folder. */
 export type Files = Readonly<Record<string, string>>
 
-/** Writes files into a folder, and nowhere else: what stands there as a link is replaced, and not followed. @returns the files, as the folder was named */
-export async function writeAll(folder: string, files: Files): Promise<string[]> {
+/** Stands in the first comment of each file: what begins so may be written anew. */
+export const OURS = 'Written by sluice export'
+/** Bytes in which that stands. */
+const HEAD = 4096
+
+/**
+ * Writes files into a folder, and nowhere else: what stands there as a link is replaced, and not followed. All of them, or none.
+ * @param once files that somebody edits: those that are there stay
+ * @returns the files that were written, as the folder was named
+ * @throws ConfigError (`ERR_CONFIG`) that names the file, where one of somebody else is in its place, or it cannot be written
+ */
+export async function writeAll(folder: string, files: Files, once: readonly string[] = []): Promise<string[]> {
   string('folder', folder)
-  const [{ mkdir, rename, writeFile }, { dirname, join }] = await Promise.all([node('fs/promises'), node('path')])
-  const written: string[] = []
-  for (const [name, text] of Object.entries(files)) {
-    const file = join(folder, name)
-    await mkdir(dirname(file), { recursive: true })
-    // Whole, or not at all.
-    const draft = `${file}.${crypto.randomUUID().slice(0, 8)}.tmp`
-    await writeFile(draft, text, { flag: 'wx' })
-    await rename(draft, file)
-    written.push(file)
+  const [fs, { dirname, join }] = await Promise.all([node('fs/promises'), node('path')])
+  const { lstat, mkdir, open, rename, rm, writeFile } = fs
+  const statOf = (path: string) =>
+    lstat(path).catch((error) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+  const refuse = (file: string, reason: string, cause?: unknown): ConfigError => new ConfigError(reason, { file }, { cause })
+  /** Whether there is something that stays. */
+  const stays = async (name: string, file: string): Promise<boolean> => {
+    for (let at = dirname(name); at !== '.'; at = dirname(at)) {
+      const way = join(folder, at)
+      if ((await statOf(way))?.isDirectory() === false) throw refuse(way, 'this is a link, or a file, where a folder is to be: nothing is written behind it')
+    }
+    const found = await statOf(file)
+    if (found === undefined || found.isSymbolicLink()) return false
+    if (!found.isFile()) throw refuse(file, 'this is no file: nothing is written in its place')
+    if (once.includes(name)) return true
+    const opened = await open(file)
+    try {
+      const { buffer, bytesRead } = await opened.read(new Uint8Array(HEAD), 0, HEAD, 0)
+      const said = new TextDecoder().decode(buffer.subarray(0, bytesRead))
+      if (bytesRead > 0 && !/^(?:#.*\n)*/.exec(said)![0].includes(OURS))
+        throw refuse(file, `this was not written by sluice export, and stays as it is. Move it, or export to another folder`)
+    } finally {
+      await opened.close()
+    }
+    return false
   }
-  return written
+  const drafts = new Map<string, string>()
+  let at = folder
+  try {
+    for (const name of Object.keys(files)) {
+      at = join(folder, name)
+      if (!(await stays(name, at))) drafts.set(at, `${at}.${crypto.randomUUID().slice(0, 8)}.tmp`)
+    }
+    for (const [name, text] of Object.entries(files)) {
+      at = join(folder, name)
+      const draft = drafts.get(at)
+      if (draft === undefined) continue
+      await mkdir(dirname(at), { recursive: true })
+      await writeFile(draft, text, { flag: 'wx' })
+    }
+    for (const [file, draft] of drafts) {
+      at = file
+      await rename(draft, file)
+    }
+  } catch (cause) {
+    await Promise.all([...drafts.values()].map((draft) => rm(draft, { force: true }).catch(() => {})))
+    throw cause instanceof ConfigError ? cause : refuse(at, `cannot be written: ${say(cause)}`, cause)
+  }
+  return [...drafts.keys()]
 }

@@ -2,7 +2,7 @@ import { node } from '../base/node.js'
 import type { Plan } from '../flow/options.js'
 import { WORKSPACE } from '../place/docker.js'
 import { GATEWAY } from '../request/route.js'
-import { type Files, writeAll } from './files.js'
+import { type Files, OURS, writeAll } from './files.js'
 import { type Autoscale, checkKubernetesOptions, type KubernetesOptions } from './options.js'
 import { lines, noted, write } from './text.js'
 import { dns, FLOW_FILE, FLOW_FOLDER, TLS_FOLDER, type Unit, type UnitPort, unitsOf } from './units.js'
@@ -60,7 +60,7 @@ function headOf({ isGateway, executor, shard, isForeign }: Unit, plan: Plan): st
   const what = isGateway
     ? `The gateway of ${plan.name}: it serves the Flow, whose executors stand in the files beside this one.`
     : `The executor ${executor} of ${plan.name}${shard === undefined ? '' : `, number ${shard} of those that all are asked`}.`
-  return `${what}\nWritten by sluice export: change the Flow, or what the command was told, and not this file.${isForeign ? '\nIts image serves it: what sluice executor does of itself, as to say that it is about to end, is the business of the image.' : ''}`
+  return `${what}\n${OURS}: change the Flow, or what the command was told, and not this file.${isForeign ? '\nIts image serves it: what sluice executor does of itself, as to say that it is about to end, is the business of the image.' : ''}`
 }
 
 async function sheetsOf(unit: Unit, part: string, options: KubernetesOptions): Promise<object[]> {
@@ -198,15 +198,15 @@ async function workload(
   const [uid, gid = uid] = unit.user.split(':').map(Number) as [number, number?]
   const wait = { drain: unit.isForeign ? 0 : drainDelay, close: closeTimeout }
   const grace = PRE_STOP + Math.ceil((wait.drain + wait.close) / 1000) + SLACK
-  const kept = claims.some(({ path }) => path === WORKSPACE)
+  const [kept, keptTmp] = [WORKSPACE, '/tmp'].map((folder) => claims.some(({ path }) => path === folder))
   const volumes = [
-    { name: 'tmp', emptyDir: { sizeLimit: TMP } },
+    ...(keptTmp ? [] : [{ name: 'tmp', emptyDir: { sizeLimit: TMP } }]),
     ...(unit.hasWorkspace && !kept ? [{ name: 'workspace', emptyDir: noted('Goes with the pod: the option volumes keeps it.', {}) }] : []),
     ...(unit.flow === undefined ? [] : [{ name: 'flow', configMap: { name: unit.name } }]),
     ...(unit.gateway?.tls === undefined ? [] : [{ name: 'tls', secret: { secretName: unit.gateway.tls } }]),
   ]
   const volumeMounts = [
-    { name: 'tmp', mountPath: '/tmp' },
+    ...(keptTmp ? [] : [{ name: 'tmp', mountPath: '/tmp' }]),
     ...(unit.hasWorkspace && !kept ? [{ name: 'workspace', mountPath: WORKSPACE }] : []),
     ...claims.map(({ name, path }) => ({ name, mountPath: path })),
     ...(unit.flow === undefined ? [] : [{ name: 'flow', mountPath: FLOW_FOLDER, readOnly: true }]),

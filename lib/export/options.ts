@@ -99,8 +99,8 @@ const AUTOSCALE: Record<keyof Autoscale, Rule> = { min: least(1), max: least(1),
 
 const KUBERNETES: Record<keyof KubernetesOptions, Rule> = {
   ...BOTH,
-  namespace: dnsName,
-  k8sNamespace: dnsName,
+  namespace: label,
+  k8sNamespace: label,
   autoscale(name, value) {
     if (typeof value === 'boolean') return
     object(name, value)
@@ -176,7 +176,14 @@ function registry(name: string, value: unknown): void {
 /** What Kubernetes takes for a name. */
 function dnsName(name: string, value: unknown): void {
   string(name, value)
-  if (!/^[a-z\d](?:[a-z\d.-]{0,251}[a-z\d])?$/.test(value as string)) throw optionRange(name, 'a name of lower-case letters, digits, - and .', value)
+  if ((value as string).length > 253 || !/^[a-z\d](?:[a-z\d-]*[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]*[a-z\d])?)*$/.test(value as string))
+    throw optionRange(name, 'a name of lower-case letters, digits, - and .', value)
+}
+
+/** What it takes for that of a namespace. */
+function label(name: string, value: unknown): void {
+  string(name, value)
+  if (!/^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/.test(value as string)) throw optionRange(name, 'a name of up to 63 lower-case letters, digits and -', value)
 }
 
 function networkName(name: string, value: unknown): void {

@@ -1,5 +1,5 @@
 import type { Node, Scalar } from 'yaml'
-import { needsQuotes } from '../config/write.js'
+import { needsQuotes, withoutBreaks } from '../config/write.js'
 
 /** A value, and what is said of it to who reads the file. */
 class Noted {
@@ -38,7 +38,7 @@ export async function write(documents: readonly object[], head: string): Promise
   const make = (value: unknown): Node => {
     if (value instanceof Lines) {
       const node = new Scalar(value.text)
-      if (!/[^\P{C}\n]/u.test(value.text)) node.type = 'BLOCK_LITERAL'
+      if (!/[^\P{C}\n]|[\u2028\u2029]/u.test(value.text)) node.type = 'BLOCK_LITERAL'
       return node
     }
     if (Array.isArray(value)) {
@@ -65,7 +65,7 @@ export async function write(documents: readonly object[], head: string): Promise
   const texts = documents.map((one) => {
     const document = new Document()
     document.contents = make(one) as typeof document.contents
-    return document.toString({ lineWidth: 0 })
+    return withoutBreaks(document.toString({ lineWidth: 0 }))
   })
   return `${comment(head).replace(/^/gm, '#')}\n${texts.join('---\n')}`
 }

@@ -2,7 +2,7 @@ import { FlowBuildError, say, show } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { node } from '../base/node.js'
 import { resolveImage } from '../config/resolve.js'
-import { saveFlow, usesOf } from '../config/save.js'
+import { NATS_PASSWORD, NATS_TOKEN, saveFlow, tokenVariable, usesOf } from '../config/save.js'
 import { NO_CLASS } from '../config/uses.js'
 import { toYaml } from '../config/write.js'
 import { Executor } from '../executor/executor.js'
@@ -126,6 +126,7 @@ export async function unitsOf(
       for (const host of [own.host ?? '127.0.0.1'].flat())
         if (isLoopback(host.replace(/^\w+:\/\//, '').replace(/:\d+$|\/.*$/g, '')))
           refuse(name, `is external at ${show(host)}, which is another machine to each container. Name it as it is found from there`)
+      for (const what of secretsOf(own)) refuse(name, `has ${what}, which would stand in a file for all to read. ${NO_SECRET}`)
       if (own.tokenFile !== undefined) refuse(name, 'has a tokenFile of this machine. Give it token, and name a Secret for it by secrets')
       steps.push(step)
       continue
@@ -163,6 +164,23 @@ export async function unitsOf(
   return units
 }
 
+const NO_SECRET =
+  'Give it token, and name a Secret for it by secrets; or have something beside it show who asks, such as a mesh or a proxy: its address here has nothing secret in it'
+/** Headers by which somebody shows who he is. */
+const SHOWS = /^(?:proxy-)?authorization$|cookie|token|secret|password|credential|api-?key/i
+
+/** What shows who asks an executor elsewhere, or lies in a file of this machine, and has no place in a file that is written. */
+function secretsOf({ host, headers, tls, nats }: AddOptions): string[] {
+  const inTls = typeof tls === 'object' ? Object.keys(tls).filter((key) => /^(?:key|pfx|passphrase)$|File$/.test(key)) : []
+  const inNats = Object.keys(nats ?? {}).filter((key) => /File$/.test(key))
+  return [
+    ...([host ?? []].flat().some((one) => /^(?:\w+:\/\/)?[^/]*@/.test(one)) ? ['who asks in its host'] : []),
+    ...Object.keys(headers ?? {}).flatMap((name) => (SHOWS.test(name) ? [`the header ${show(name)}`] : [])),
+    ...inTls.map((key) => `tls.${key}`),
+    ...inNats.map((key) => `nats.${key}`),
+  ]
+}
+
 /** Whether it has nothing to run elsewhere: it lets documents pass, or joins them. */
 function isInside({ uses, runtime }: AddOptions): boolean {
   return (uses === undefined && (runtime ?? 'inline') === 'inline') || (uses as unknown) === Executor || NO_CLASS.includes(uses as string)
@@ -170,16 +188,29 @@ function isInside({ uses, runtime }: AddOptions): boolean {
 
 /** A name that Kubernetes and DNS take, of its own. */
 function namesOf({ steps }: Plan): Map<string, string> {
-  const taken = new Set([GATEWAY])
+  // The latter is a file of Kustomize.
+  const taken = new Set([GATEWAY, 'kustomization'])
   const names = new Map<string, string>()
-  for (const { name } of steps) {
+  for (const { name, options } of steps) {
     const stem = dns(name)
+    const all = (own: string): string[] => Array.from({ length: shardsOf(options) ?? 1 }, (_, at) => shardName(own, shardsOf(options) && at))
     let own = stem
-    for (let at = 2; taken.has(own); at++) own = `${stem}-${at}`
-    taken.add(own)
+    for (let at = 2; all(own).some((one) => taken.has(one)); at++) own = `${stem}-${at}`
+    for (const one of all(own)) taken.add(one)
     names.set(name, own)
   }
   return names
+}
+
+/** How many there are of one that have to be found one by one, as a request goes to all of them; undefined where it goes to any. */
+function shardsOf({ polling, parallel, replicas, shards }: AddOptions): number | undefined {
+  const count = parallel ?? replicas ?? shards ?? 1
+  const endpoints = typeof polling === 'object' ? Object.keys(polling) : ['*']
+  return count === 1 || endpoints.every((endpoint) => pollingFor(polling, endpoint) === 'ANY') ? undefined : count
+}
+
+function shardName(name: string, shard: number | undefined): string {
+  return shard === undefined ? name : `${name}-${shard}`
 }
 
 /** Letters, digits and dashes, a letter first; as long as leaves room for what controllers put behind it. */
@@ -214,7 +245,7 @@ async function executorUnits(
   refuse: Refuse,
   resolve: (path: string) => string,
 ): Promise<Unit[]> {
-  const { uses, polling, parallel = own.replicas ?? own.shards ?? 1, closeTimeout = flow.closeTimeout ?? CLOSE } = own as AddOptions & FlowOptions
+  const { uses, parallel = own.replicas ?? own.shards ?? 1, closeTimeout = flow.closeTimeout ?? CLOSE } = own as AddOptions & FlowOptions
   const isForeign = isImage(uses) || (runtimeOf(own, flow) === 'container' && typeof uses === 'string')
   const hasWorkspace = (own.workspace ?? flow.workspace) !== undefined
   const module = isForeign ? '' : await moduleOf(name, own, options, refuse)
@@ -262,11 +293,9 @@ async function executorUnits(
     closeTimeout,
     drainDelay: around.drainDelay,
   }
-  // Where a request goes to all of them, each has to be found by itself.
-  const endpoints = typeof polling === 'object' ? Object.keys(polling) : ['*']
-  if (parallel === 1 || endpoints.every((endpoint) => pollingFor(polling, endpoint) === 'ANY'))
-    return [{ ...unit, name: called, shard: undefined, count: parallel }]
-  return Array.from({ length: parallel }, (_, shard) => ({ ...unit, name: `${called}-${shard}`, shard, count: 1 }))
+  const shards = shardsOf(own)
+  if (shards === undefined) return [{ ...unit, name: called, shard: undefined, count: parallel }]
+  return Array.from({ length: shards }, (_, shard) => ({ ...unit, name: shardName(called, shard), shard, count: 1 }))
 }
 
 async function imageFor(name: string, { uses }: AddOptions, options: ExportOptions, isForeign: boolean, refuse: Refuse): Promise<string> {
@@ -381,10 +410,9 @@ async function gatewayUnit(plan: Plan, steps: Plan['steps'], options: ExportOpti
     )
   if (tokenFile !== undefined) refuse(GATEWAY, 'has a tokenFile of this machine. Give the Flow token, and name a Secret for it by secrets')
   const secret = options.secrets?.gateway ?? {}
-  const tokens: [string, unknown][] = [
-    ['SLUICE_TOKEN', flow.token],
-    ...steps.map((step): [string, unknown] => [`SLUICE_TOKEN_${step.name.toUpperCase().replaceAll('-', '_')}`, step.options.token]),
-  ]
+  const tokens: [string, unknown][] = [['SLUICE_TOKEN', flow.token]]
+  for (const { name, options } of steps)
+    tokens.push([tokenVariable(name), options.token], [NATS_TOKEN, options.nats?.token], [NATS_PASSWORD, options.nats?.password])
   for (const [variable, token] of tokens)
     if (token !== undefined && typeof token !== 'function' && !Object.hasOwn(secret, variable))
       refuse(GATEWAY, `reads a token from ${variable}. Name a Secret for it: secrets: { gateway: { ${variable}: 'name-of-the-secret/key' } }`)

@@ -375,6 +375,131 @@ test('F13: the same Flow gives the same bytes, in its folder and nowhere else; l
   assert.not(existsSync(join(where, '..', 'encode.yml')))
 })
 
+test('123: names that come to one, in whatever way, are two: those of shards and of files, too', async () => {
+  const two = (names: readonly [string, string]): Flow<any> =>
+    new Flow<any>()
+      .add({ name: names[0], uses: MODULE, ...(names[0] === 'a' && { parallel: 2, polling: 'ALL' }) } as any)
+      .add({ name: names[1], uses: MODULE, ...(names[1] === 'a' && { parallel: 2, polling: 'ALL' }) } as any)
+  for (const [names, files] of [
+    [
+      ['a', 'a-0'],
+      ['a-0', 'a-0-2', 'a-1'],
+    ],
+    [
+      ['a-1', 'a'],
+      ['a-1', 'a-2-0', 'a-2-1'],
+    ],
+    [
+      ['A_b', 'a-b'],
+      ['a-b', 'a-b-2'],
+    ],
+    [
+      ['Gateway', 'kustomization'],
+      ['gateway-2', 'kustomization-2'],
+    ],
+  ] as const) {
+    const written = await kubernetes(two(names))
+    assert.equal(Object.keys(written.files).sort(), [...files.map((name) => `${name}.yml`), 'gateway.yml'].sort())
+    const { services, flow } = await compose(two(names))
+    assert.equal(Object.keys(services).sort(), [...files, 'gateway'].sort())
+    for (const name of files) assert.match(flow, `grpc://${name}:8080`)
+  }
+})
+
+test('F13: what somebody else has written stays as it is, and nothing is written by halves', async () => {
+  const good = shop()
+  const exports: readonly [name: string, file: string, run: (where: string) => Promise<unknown>][] = [
+    ['Kubernetes', 'encode.yml', (where) => good.toKubernetesYaml(where, { image: IMAGE })],
+    ['Compose', 'docker-compose.yml', (where) => good.toDockerComposeYaml(join(where, 'docker-compose.yml'), { image: IMAGE })],
+    ['Compose', 'docker-compose.flow.yml', (where) => good.toDockerComposeYaml(join(where, 'docker-compose.yml'), { image: IMAGE })],
+    ['Kustomize', 'base/encode.yml', (where) => toKustomize(good.plan, where, { image: IMAGE })],
+  ]
+  for (const [name, file, run] of exports) {
+    const where = fresh()
+    mkdirSync(join(where, 'base'), { recursive: true })
+    writeFileSync(join(where, file), '# mine\nservices: {}\n')
+    const error = await refusal(run(where))
+    assert.equal([error.code, error.file], ['ERR_CONFIG', join(where, file)], name)
+    assert.match(error.message, /was not written by sluice export, and stays as it is/)
+    assert.equal(
+      readdirSync(where, { recursive: true }).filter((one) => `${one}` !== 'base'),
+      [join(file)],
+    )
+    // A folder in its place is no file; nor is what was begun left.
+    const other = fresh()
+    mkdirSync(join(other, file), { recursive: true })
+    assert.match((await refusal(run(other))).message, /this is no file/)
+    const own = fresh()
+    await run(own)
+    await run(own)
+  }
+})
+
+test('F13: nothing is written behind a folder that is a link; what is to be edited stays when it is there', async () => {
+  const [where, outside] = [fresh(), fresh()]
+  mkdirSync(where)
+  mkdirSync(outside)
+  symlinkSync(outside, join(where, 'base'))
+  const error = await refusal(toKustomize(shop().plan, where, { image: IMAGE }))
+  assert.equal([error.code, error.file, readdirSync(outside), readdirSync(where)], ['ERR_CONFIG', join(where, 'base'), [], ['base']])
+  const own = fresh()
+  const overlay = join(own, 'overlays/production/kustomization.yml')
+  assert.ok((await toKustomize(shop().plan, own, { image: IMAGE })).includes(overlay))
+  writeFileSync(overlay, 'mine')
+  assert.not((await toKustomize(shop().plan, own, { image: IMAGE })).includes(overlay))
+  assert.is(readFileSync(overlay, 'utf8'), 'mine')
+})
+
+test('F13: what shows who asks an executor elsewhere stands in no file', async () => {
+  for (const [options, said] of [
+    [{ headers: { Authorization: 'Bearer hush-hush' } }, /far has the header "Authorization", which would stand in a file/],
+    [{ headers: { 'x-api-key': 'hush-hush' } }, /far has the header "x-api-key"/],
+    [{ tls: { ca: 'known', key: 'hush-hush', cert: 'known' } }, /far has tls\.key/],
+    [{ tls: { keyFile: 'k', certFile: 'c' } }, /far has tls\.keyFile.*far has tls\.certFile/],
+    [
+      { host: 'nats://nats.example/default/far', nats: { user: 'u', password: 'hush-hush' } },
+      /gateway reads a token from NATS_PASSWORD\. Name a Secret for it/,
+    ],
+    [{ host: 'nats://nats.example/default/far', nats: { credentialsFile: 'c' } }, /far has nats\.credentialsFile/],
+    [{ host: 'http://user:hush-hush@far.example' }, /far has who asks in its host/],
+  ] as const) {
+    const flow = new Flow<any>().add({ name: 'far', external: true, host: 'grpcs://far.example:1', ...options } as any)
+    for (const work of [() => kubernetes(flow), () => compose(flow)]) {
+      const error = await refusal(work())
+      assert.match(error.message, said)
+      assert.not.match(error.message, /hush-hush/)
+    }
+  }
+  const known = new Flow<any>().add({ name: 'far', external: true, host: 'grpcs://far.example:1', headers: { 'x-team': 'shop' }, tls: { ca: 'known' } } as any)
+  await kubernetes(known)
+  // Two names, and one variable.
+  const tokens = new Flow<any>()
+    .add({ name: 'a-b', external: true, host: 'grpc://a.example:1', token: 'hush-hush-of-one' } as any)
+    .add({ name: 'a_b', external: true, host: 'grpc://b.example:1', token: 'hush-hush-of-two' } as any)
+  const error = await refusal(kubernetes(tokens, { secrets: { gateway: { SLUICE_TOKEN_A_B: 'door/token' } } }))
+  assert.match(error.message, /a_b\.token is to be read from SLUICE_TOKEN_A_B, as another one of a-b is\. Rename one of the two/)
+  assert.not.match(error.message, /hush-hush/)
+})
+
+test('123: what readers of YAML 1.1 take for a new line, or drop, is written as what it is', async () => {
+  const env = { A: 'a\u0085b', B: 'a\u2028b', C: '\ufeffa', D: 'a\u2029 b' }
+  const flow = new Flow<any>().add({ name: 'encode', uses: MODULE, usesWith: { text: env.A }, env } as any)
+  const { files, of } = await kubernetes(flow)
+  const { text, services } = await compose(flow)
+  for (const one of [...Object.values(files), text]) assert.not.match(one, /[\u0085\u2028\u2029\ufeff]/)
+  assert.equal({ ...services.encode.environment, HOME: undefined, SLUICE_ENV: undefined }, { ...env, HOME: undefined, SLUICE_ENV: undefined })
+  for (const { name, value } of containerOf(of('Deployment', 'encode')).env) if (Object.hasOwn(env, name)) assert.is(value, env[name as 'A'])
+})
+
+test('F13: a volume at /tmp stands in place of what is there else; GPUs are data', async () => {
+  const flow = new Flow<any>().add({ name: 'encode', uses: 'docker://a', gpus: 'device=$HOME' } as any)
+  const { of } = await kubernetes(flow, { volumes: { encode: { '/tmp': '1Gi' } } })
+  const { volumeMounts } = containerOf(of('StatefulSet', 'encode'))
+  assert.equal(volumeMounts, [{ name: 'data-0', mountPath: '/tmp' }])
+  const { services } = await compose(flow)
+  assert.equal(services.encode.deploy.resources.reservations.devices[0].device_ids.map(interpolated), ['$HOME'])
+})
+
 test('F13: Jina’s names of options, and options that are none', async () => {
   const { of } = await kubernetes(shop(), { k8sNamespace: 'shop', includeGateway: false })
   assert.is(of('Deployment', 'gateway'), undefined)
@@ -382,7 +507,9 @@ test('F13: Jina’s names of options, and options that are none', async () => {
   for (const [options, pattern] of [
     [{ namespace: 'a', k8sNamespace: 'a' }, /k8sNamespace must be left out where namespace is given/],
     [{ namespce: 'a' }, /Did you mean namespace\?/],
-    [{ namespace: 'A b' }, /namespace must be a name of lower-case letters/],
+    [{ namespace: 'A b' }, /namespace must be a name of up to 63 lower-case letters/],
+    [{ namespace: 'a.b' }, /namespace must be a name of up to 63 lower-case letters/],
+    [{ storageClass: 'a..b' }, /storageClass must be a name of lower-case letters/],
     [{ images: { encdoe: 'a' } }, /images names "encdoe", and there is encode/],
     [{ autoscale: { min: 3, max: 2 } }, /autoscale\.min must be no more than max/],
     [{ secrets: { encode: { A: 'the secret itself' } } }, /secrets\.encode\.A must be a Secret and a key in it.*not "…"/],
