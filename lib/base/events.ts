@@ -1,6 +1,7 @@
 import { now } from './clock.js'
 import type { LogRecord } from './logger.js'
 import { builtin } from './node.js'
+import { isUnsampled } from './traceparent.js'
 
 /** Loaded with Node alone: elsewhere nobody can subscribe. */
 const diagnostics = /* @__PURE__ */ builtin('diagnostics_channel')
@@ -22,6 +23,8 @@ export interface Events {
     /** The call of the executor that gives it: the message of `executor`. */
     readonly call: Traces['executor']
   }
+  /** The same, of what is sampled: see {@link Traces}. */
+  'part.sampled': Events['part']
   /** A message came or went over the network. */
   bytes: {
     /** Who tells: a server of what it was asked and has answered, a client of what it has asked and was answered. */
@@ -78,6 +81,9 @@ export interface TracedRequest extends Traced {
 /**
  * Work with a beginning and an end: each is five channels, `tracing:sluice.request:start` and so on, as `tracingChannel('sluice.request')` names them. `start`: it begins; stores that are bound
  * there hold for all of it. `end`: it was begun, and may go on. `error`: it failed. `asyncStart` and `asyncEnd`: it is over, whether it took a moment or was done at once. All have the same message.
+ *
+ * A tracer need not hear of what is not sampled: `tracing:sluice.executor.sampled:start` and `:asyncEnd`, and those of `call`, leave out work whose `traceparent` says that. They come before
+ * `start`, and after `asyncEnd`.
  */
 export interface Traces {
   /** A request, from where it comes into a Flow until it is answered. */
@@ -132,60 +138,103 @@ export function publishBytes(
 /** Never heard: for where there are no channels. */
 const SILENT = { hasSubscribers: false } as Channel
 
-/** Work that is traced: its five channels. */
-export class Tracing<Message extends Traced> {
+function channelOf(name: string): Channel {
+  return diagnostics?.channel(name) ?? SILENT
+}
+
+/** Work that is traced: its five channels, and two for tracers that take what is sampled alone. */
+export class Tracing<Message extends Traced & { readonly headers: Headers | undefined }> {
   readonly #start: Channel
   readonly #end: Channel
   readonly #asyncStart: Channel
   readonly #asyncEnd: Channel
   readonly #error: Channel
+  readonly #also: Channel
+  readonly #sampledStart: Channel
+  readonly #sampledEnd: Channel
 
-  constructor(name: keyof Traces) {
-    const channel = (event: string): Channel => diagnostics?.channel(`tracing:sluice.${name}:${event}`) ?? SILENT
+  /** @param also what else is told of it alone */
+  constructor(name: keyof Traces, also?: keyof Events) {
+    const channel = (event: string): Channel => channelOf(`tracing:sluice.${name}:${event}`)
     this.#start = channel('start')
     this.#end = channel('end')
     this.#asyncStart = channel('asyncStart')
     this.#asyncEnd = channel('asyncEnd')
     this.#error = channel('error')
+    this.#also = also === undefined ? SILENT : channelOf(`sluice.${also}`)
+    this.#sampledStart = channelOf(`tracing:sluice.${name}.sampled:start`)
+    this.#sampledEnd = channelOf(`tracing:sluice.${name}.sampled:asyncEnd`)
   }
 
   /** Whether anybody listens. Nothing else is asked where nobody does: some nanoseconds. */
   get isHeard(): boolean {
+    return this.#sampledStart.hasSubscribers || this.#isHeardByAll
+  }
+
+  get #isHeardByAll(): boolean {
     return (
-      this.#start.hasSubscribers || this.#asyncEnd.hasSubscribers || this.#error.hasSubscribers || this.#end.hasSubscribers || this.#asyncStart.hasSubscribers
+      this.#start.hasSubscribers ||
+      this.#asyncEnd.hasSubscribers ||
+      this.#error.hasSubscribers ||
+      this.#end.hasSubscribers ||
+      this.#asyncStart.hasSubscribers ||
+      this.#also.hasSubscribers
     )
+  }
+
+  /** Whether anybody listens to work that goes on with these headers: what is not sampled, is told to those alone who want all. */
+  wants(headers: Headers | undefined): boolean {
+    return this.#isHeardByAll || this.isSampled(headers)
+  }
+
+  /** Whether those hear of it who take what is sampled alone. */
+  isSampled(headers: Headers | undefined): boolean {
+    return this.#sampledStart.hasSubscribers && !isUnsampled(headers?.traceparent)
   }
 
   /**
    * Does the work, and tells of it.
    * @param undo is run at the end, before it is told
+   * @param isSampled whether those hear of it who take what is sampled alone
    */
-  run(message: Message, work: Work, undo?: () => void): ReturnType<Work> {
+  run(message: Message, work: Work, undo?: () => void, isSampled = this.isSampled(message.headers)): ReturnType<Work> {
     message.began = now()
-    const over = (): void => {
-      undo?.()
-      message.milliseconds = now() - message.began
-      this.#asyncStart.publish(message)
-      this.#asyncEnd.publish(message)
-    }
-    const failed = (error: unknown): void => {
-      message.error = error
-      this.#error.publish(message)
-      over()
-    }
     let pending: void | Promise<void>
     try {
-      pending = this.#start.runStores(message, () => (message.within ? message.within(work) : work()))
+      if (isSampled) this.#sampledStart.publish(message)
+      // What is bound to the channel holds for all of it.
+      pending = this.#start.hasSubscribers ? this.#start.runStores(message, () => begin(message, work)) : begin(message, work)
     } catch (error) {
       this.#end.publish(message)
-      failed(error)
+      this.#failed(message, error, undo, isSampled)
       throw error
     }
     this.#end.publish(message)
-    if (pending === undefined) return over()
-    return pending.then(over, (error) => {
-      failed(error)
-      throw error
-    })
+    if (pending === undefined) return this.#over(message, undo, isSampled)
+    return pending.then(
+      () => this.#over(message, undo, isSampled),
+      (error) => {
+        this.#failed(message, error, undo, isSampled)
+        throw error
+      },
+    )
   }
+
+  #failed(message: Message, error: unknown, undo: (() => void) | undefined, isSampled: boolean): void {
+    message.error = error
+    this.#error.publish(message)
+    this.#over(message, undo, isSampled)
+  }
+
+  #over(message: Message, undo: (() => void) | undefined, isSampled: boolean): void {
+    undo?.()
+    message.milliseconds = now() - message.began
+    this.#asyncStart.publish(message)
+    this.#asyncEnd.publish(message)
+    if (isSampled) this.#sampledEnd.publish(message)
+  }
+}
+
+function begin(message: Traced, work: Work): ReturnType<Work> {
+  return message.within ? message.within(work) : work()
 }

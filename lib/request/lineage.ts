@@ -15,6 +15,7 @@ import { type Header, Request } from './request.js'
 //  identity     same             same              same               the first one's  –
 //  tenant       same             same              same               none             –
 //  entrance     none             none              none               none             –
+//  arrival      none             none              none               none             –
 //  hold         none             none              none               none             –
 //  contextHeaders same           same              same               none             –
 //  emptied      as it is         as it is          as it is           false            –

@@ -1,3 +1,4 @@
+import type { Arrival } from '../base/events.js'
 import type { DocumentArray } from '../doc/array.js'
 import { newId } from '../doc/id.js'
 import type { Hold } from '../stream/byte-budget.js'
@@ -102,6 +103,8 @@ export class Request {
   tenant: string | undefined
   /** What let it in, where it came by a server: a Flow may be served by several. */
   entrance: object | undefined
+  /** By which protocol and method it came, where it came by a server and somebody listens: see request/traced. Others have no such field, as pages need none. */
+  declare arrival: Arrival | undefined
   /** The bytes that it came in, where a server counts them. */
   hold: Hold | undefined
   /** The trace that it belongs to, and what else goes on to executors elsewhere as it came. */

@@ -3,18 +3,12 @@ import type { ContextHeaders, Request } from './request.js'
 
 // What tools hear of requests, as base/events has it. Nothing is made where nobody listens.
 
+type Work = () => void | Promise<void>
+
 export const REQUESTS = /* @__PURE__ */ new Tracing<Traces['request']>('request')
-export const EXECUTORS = /* @__PURE__ */ new Tracing<Traces['executor']>('executor')
+export const EXECUTORS = /* @__PURE__ */ new Tracing<Traces['executor']>('executor', 'part')
 export const BATCHES = /* @__PURE__ */ new Tracing<Traces['batch']>('batch')
 export const CALLS = /* @__PURE__ */ new Tracing<Traces['call']>('call')
-
-/** Of the trace that a request is part of, if it is part of one. */
-export function traceIdOf({ contextHeaders }: Pick<Request, 'contextHeaders'>): string | undefined {
-  return contextHeaders === undefined ? undefined : /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(contextHeaders.traceparent ?? '')?.[1]
-}
-
-/** How those came that are under way, where somebody listens. */
-const arrivals = new WeakMap<Request, Arrival>()
 
 /** The calls that requests are on, where somebody listens. */
 const calls = new WeakMap<Request, Traces['call']>()
@@ -27,7 +21,7 @@ export function noteMethod(request: Request, method: string): void {
 
 /** Notes how a request came to a server. */
 export function noteArrival(request: Request, arrival: Arrival): void {
-  if (REQUESTS.isHeard) arrivals.set(request, arrival)
+  if (REQUESTS.isHeard) request.arrival = arrival
 }
 
 /** What is said of a request, as it is when somebody looks. */
@@ -67,45 +61,94 @@ class Message {
   }
 }
 
-/** A request in a Flow. What it goes on with, it keeps: who tells of its failure names its trace. */
-export function traceRequest(flow: string, request: Request, work: () => void | Promise<void>): void | Promise<void> {
-  return REQUESTS.run(Object.assign(new Message(request), { flow, arrival: arrivals.get(request) }), work)
+class Asked extends Message {
+  constructor(
+    request: Request,
+    readonly flow: string,
+    readonly arrival: Arrival | undefined,
+  ) {
+    super(request)
+  }
 }
 
-/** A request at an executor, and the partial answers that it gives there. */
-export function traceExecutor(executor: string, request: Request, work: () => void | Promise<void>): void | Promise<void> {
-  const message = Object.assign(new Message(request), { executor })
+class Given extends Message {
+  constructor(
+    request: Request,
+    readonly executor: string,
+  ) {
+    super(request)
+  }
+}
+
+class United extends Given {
+  readonly requests: number
+
+  constructor(
+    batch: Request,
+    executor: string,
+    readonly of: Traces['batch']['of'],
+  ) {
+    super(batch, executor)
+    this.requests = of.length
+  }
+}
+
+class Sent extends Message {
+  method: string | undefined = undefined
+
+  constructor(
+    request: Request,
+    readonly address: string,
+    readonly protocol: Traces['call']['protocol'],
+  ) {
+    super(request)
+  }
+}
+
+/** A request in a Flow. What it goes on with, it keeps: who tells of its failure names its trace. */
+export function traceRequest(flow: string, request: Request, work: Work): void | Promise<void> {
+  return REQUESTS.run(new Asked(request, flow, request.arrival), work)
+}
+
+/**
+ * A request at an executor, and the partial answers that it gives there.
+ * @param isEntrance whether nothing was told of the request here before: then tracers hear of it in any case, as what the executor does itself must not be sampled where the request is not
+ */
+export function traceExecutor(executor: string, request: Request, work: Work, isEntrance = false): void | Promise<void> {
   const { contextHeaders, emit } = request
-  const given = emit && tellingParts(message, emit)
+  if (!isEntrance && !EXECUTORS.wants(contextHeaders)) return work()
+  const message = new Given(request, executor)
+  const isSampled = isEntrance || EXECUTORS.isSampled(contextHeaders)
+  const given = emit && tellingParts(message, emit, isSampled)
   request.emit = given
-  return EXECUTORS.run(message, work, () => {
+  const undo = (): void => {
     // Somebody may have put another in its place, who puts it back.
     if (request.emit === given) request.emit = emit
     request.contextHeaders = contextHeaders
-  })
+  }
+  return EXECUTORS.run(message, work, undo, isSampled)
 }
 
-function tellingParts(call: Traces['executor'], emit: NonNullable<Request['emit']>): NonNullable<Request['emit']> {
+function tellingParts(call: Traces['executor'], emit: NonNullable<Request['emit']>, isSampled: boolean): NonNullable<Request['emit']> {
   return (part) => {
     const { executor, requestId, endpoint } = call
-    publish('part', () => ({ executor, requestId, endpoint, ordinal: part.ordinal ?? 0, docs: part.docs.length, call }))
+    const message = () => ({ executor, requestId, endpoint, ordinal: part.ordinal ?? 0, docs: part.docs.length, call })
+    publish('part', message)
+    if (isSampled) publish('part.sampled', message)
     return emit(part)
   }
 }
 
 /** Requests that go to an executor as one. */
-export function traceBatch(executor: string, batch: Request, of: Traces['batch']['of'], work: () => void | Promise<void>): void | Promise<void> {
-  return BATCHES.run(Object.assign(new Message(batch), { executor, of, requests: of.length }), work)
+export function traceBatch(executor: string, batch: Request, of: Traces['batch']['of'], work: Work): void | Promise<void> {
+  return BATCHES.run(new United(batch, executor, of), work)
 }
 
 /** A request to a server. */
-export function traceCall(
-  { address, protocol }: Pick<Traces['call'], 'address' | 'protocol'>,
-  request: Request,
-  work: () => void | Promise<void>,
-): void | Promise<void> {
+export function traceCall({ address, protocol }: Pick<Traces['call'], 'address' | 'protocol'>, request: Request, work: Work): void | Promise<void> {
   const { contextHeaders } = request
-  const message: Traces['call'] = Object.assign(new Message(request), { address, protocol, method: undefined })
+  if (!CALLS.wants(contextHeaders)) return work()
+  const message = new Sent(request, address, protocol)
   calls.set(request, message)
   return CALLS.run(message, work, () => {
     request.contextHeaders = contextHeaders

@@ -160,15 +160,15 @@ async function keepNumbers(): Promise<{ close(): Promise<void> }> {
 async function makeSpans(provider: TracerProvider | undefined, { register = false, exceptions = false } = {}): Promise<{ close(): Promise<void> }> {
   await channelsHere()
   const api = await peer('@opentelemetry/api')
-  const forget = await keepContexts(api)
+  const contexts = await keepContexts(api)
   // So that spans of executors' own are exported, too; who registered one before wants his own.
   const registered = register && api.trace.setGlobalTracerProvider(provider!)
   const leave = (): void => {
     if (registered) api.trace.disable()
-    forget()
+    contexts.close()
   }
   try {
-    const end = await new Spans(api, (provider ?? api.trace).getTracer('sluice', VERSION), exceptions).listen()
+    const end = await new Spans(api, (provider ?? api.trace).getTracer('sluice', VERSION), contexts, exceptions).listen()
     return {
       async close() {
         end()

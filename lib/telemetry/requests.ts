@@ -1,7 +1,7 @@
 import type { Traces } from '../base/events.js'
 import { type Logger, log } from '../base/logger.js'
+import { readTraceparent } from '../base/traceparent.js'
 import { loadChannels, subscribe, unsubscribe } from './channels.js'
-import { readTraceparent } from './traceparent.js'
 
 /**
  * Logs each request that is answered in this process, at the level debug: `'request.answered'`, with `milliseconds`, `docs` and, of a served one, `protocol` and `method`. What fails has

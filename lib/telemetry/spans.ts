@@ -2,16 +2,13 @@ import type { Attributes, Context, Link, Span, SpanKind, SpanOptions, Tracer } f
 import { now } from '../base/clock.js'
 import type { Coded } from '../base/errors.js'
 import type { Events, Traces } from '../base/events.js'
-import { loadChannels, quietly, subscribe, unsubscribe } from './channels.js'
-import { readTraceparent, type TraceContext, writeTraceparent } from './traceparent.js'
+import { isUnsampled, readTraceparent, SAMPLED, type TraceContext, writeTraceparent } from '../base/traceparent.js'
+import { loadChannels, subscribe, unsubscribe } from './channels.js'
+import type { Contexts } from './contexts.js'
 
 type Api = typeof import('@opentelemetry/api')
 type Message = Traces[keyof Traces]
 type Headers = Message['headers']
-
-/** `SAMPLED` of W3C's flags, and where the flags of a `traceparent` end, as all write it. */
-const SAMPLED = 1
-const FLAGS_AT = 54
 
 /** The kinds of OpenTelemetry's API, whose enum is not loaded here. */
 const INTERNAL = 0 as SpanKind.INTERNAL
@@ -25,22 +22,25 @@ interface Held {
 }
 
 /**
- * Makes spans of what happens: of each request, each executor that has it, each batch, and each call to an executor elsewhere. Those of a request that is not sampled are not made, but the first,
- * which decides. The context goes on in `headers`: with it, whatever wire or place a request takes, it stays one trace.
+ * Makes spans of what happens: of each request, each executor that has it, each batch, and each call to an executor elsewhere. The sampler is asked when a request begins: of one that is not
+ * sampled, nothing is heard any more. The context goes on in `headers`: with it, whatever wire or place a request takes, it stays one trace, and whoever has it next knows what was decided.
  */
 export class Spans {
   readonly #api: Api
   readonly #tracer: Tracer
+  readonly #contexts: Contexts
   readonly #held = new WeakMap<object, Held>()
 
   /** @param exceptions whether messages and stacks of errors are told, too: an executor may have put documents in them */
   constructor(
     api: Api,
     tracer: Tracer,
+    contexts: Contexts,
     private readonly exceptions: boolean,
   ) {
     this.#api = api
     this.#tracer = tracer
+    this.#contexts = contexts
   }
 
   /** Begins to listen. @returns ends that */
@@ -49,69 +49,49 @@ export class Spans {
     const ends: (() => void)[] = []
     const hear = (name: string, listener: (message: never) => void): void => {
       // Node ends the process for what is thrown here.
-      const heard = (message: unknown): void => void quietly(() => listener(message as never))
+      const heard = (message: unknown): void => {
+        try {
+          listener(message as never)
+        } catch {}
+      }
       subscribe(name, heard)
       ends.push(() => unsubscribe(name, heard))
     }
-    const on = <Name extends keyof Traces>(name: Name, begin: (message: Traces[Name]) => Context | undefined): void => {
-      hear(`tracing:sluice.${name}:start`, (message: Traces[Name]) => this.#enter(message, begin(message)))
-      hear(`tracing:sluice.${name}:asyncEnd`, (message: Traces[Name]) => this.#end(message))
+    const on = <Name extends keyof Traces>(_name: Name, channel: string, begin: (message: Traces[Name]) => void): void => {
+      hear(`tracing:sluice.${channel}:start`, begin)
+      hear(`tracing:sluice.${channel}:asyncEnd`, (message: Traces[Name]) => this.#end(message))
     }
-    on('request', (message) => this.#request(message))
-    on('executor', (message) => this.#executor(message))
-    on('batch', (message) => this.#batch(message))
-    on('call', (message) => this.#call(message))
-    hear('sluice.part', (message: Events['part']) => this.#part(message))
+    on('request', 'request', (message) => this.#request(message))
+    on('executor', 'executor.sampled', (message) => this.#executor(message))
+    on('batch', 'batch', (message) => this.#batch(message))
+    on('call', 'call.sampled', (message) => this.#call(message))
+    hear('sluice.part.sampled', (message: Events['part']) => this.#part(message))
     return () => {
       for (const end of ends) end()
     }
   }
 
-  /** Has the work go on in OpenTelemetry's context, whoever keeps contexts there: by its API alone. */
-  #enter(message: Message, own: Context | undefined): void {
-    if (own === undefined) return
-    const { context } = this.#api
-    message.within = (work) => {
-      let outcome: { readonly value: ReturnType<typeof work> } | { readonly error: unknown } | undefined
-      quietly(() =>
-        context.with(own, () => {
-          try {
-            outcome = { value: work() }
-          } catch (error) {
-            outcome = { error }
-          }
-        }),
-      )
-      // Who keeps contexts may have failed before it came to the work.
-      const done = outcome as { readonly value?: ReturnType<typeof work>; readonly error?: unknown } | undefined
-      if (done === undefined) return work()
-      if ('error' in done) throw done.error
-      return done.value
-    }
-  }
-
-  #request(message: Traces['request']): Context {
+  #request(message: Traces['request']): void {
     const { flow, endpoint, arrival, headers } = message
     const name =
       arrival === undefined ? `post ${endpoint}` : arrival.protocol === 'websocket' || arrival.protocol === 'graphql' ? arrival.protocol : arrival.method
-    const attributes = (): Attributes => ({
+    this.#begin(message, name, arrival === undefined ? INTERNAL : SERVER, this.#parentOf(headers, true), () => ({
       'sluice.flow': flow,
       ...(arrival && arrivedBy(arrival)),
       'gen_ai.operation.name': 'invoke_workflow',
       'gen_ai.workflow.name': flow,
-    })
-    return this.#begin(message, name, arrival === undefined ? INTERNAL : SERVER, this.#parentOf(headers, true), attributes)
+    }))
   }
 
   /** Jina names it by the endpoint. */
-  #executor(message: Traces['executor']): Context | undefined {
+  #executor(message: Traces['executor']): void {
     const { executor, endpoint, headers } = message
-    if (this.#isUnsampled(headers)) return this.#parentOf(headers, false)
-    return this.#begin(message, endpoint, INTERNAL, this.#parentOf(headers, false), () => ({ 'sluice.executor': executor }))
+    if (isUnsampled(headers?.traceparent)) return this.#unrecorded(message, () => this.#parentOf(headers, false))
+    this.#begin(message, endpoint, INTERNAL, this.#parentOf(headers, false), () => ({ 'sluice.executor': executor }))
   }
 
   /** It goes on in the trace of its first request that is sampled, and is linked to all. */
-  #batch(message: Traces['batch']): Context | undefined {
+  #batch(message: Traces['batch']): void {
     const { executor, endpoint, of } = message
     const { trace, ROOT_CONTEXT } = this.#api
     const contexts = of.flatMap(({ requestId, headers }) => {
@@ -120,28 +100,29 @@ export class Spans {
     })
     const first = contexts.find(({ context }) => (context.traceFlags & SAMPLED) !== 0) ?? contexts[0]
     if (first !== undefined) message.headers = first.headers
-    const parent = first === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, first.context)
+    const parent = (): Context => (first === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, first.context))
     // What its executor makes is no more recorded than it is.
-    if (first !== undefined && (first.context.traceFlags & SAMPLED) === 0) return parent
-    return this.#begin(
+    if (first !== undefined && (first.context.traceFlags & SAMPLED) === 0) return this.#unrecorded(message, parent)
+    this.#begin(
       message,
       `batch ${endpoint}`,
       INTERNAL,
-      parent,
+      parent(),
       () => ({ 'sluice.executor': executor, 'sluice.batch.requests': of.length }),
       contexts.map(({ context, attributes }) => ({ context, attributes })),
     )
   }
 
-  #call(message: Traces['call']): Context | undefined {
+  #call(message: Traces['call']): void {
     const { address, protocol, headers, endpoint, method } = message
-    if (this.#isUnsampled(headers)) return this.#parentOf(headers, false)
-    const { hostname, port } = new URL(address)
-    return this.#begin(message, method ?? `${protocol} ${endpoint}`, CLIENT, this.#parentOf(headers, false), () => ({
-      'server.address': hostname,
-      ...(port !== '' && { 'server.port': Number(port) }),
-      ...(protocol === 'grpc' ? { 'rpc.system': 'grpc', 'rpc.system.name': 'grpc' } : { 'network.protocol.name': protocol }),
-    }))
+    this.#begin(message, method ?? `${protocol} ${endpoint}`, CLIENT, this.#parentOf(headers, false), () => {
+      const { hostname, port } = new URL(address)
+      return {
+        'server.address': hostname,
+        ...(port !== '' && { 'server.port': Number(port) }),
+        ...(protocol === 'grpc' ? { 'rpc.system': 'grpc', 'rpc.system.name': 'grpc' } : { 'network.protocol.name': protocol }),
+      }
+    })
   }
 
   /** An answer in parts is one span; each part is an event of it. */
@@ -152,23 +133,33 @@ export class Spans {
     held.span.addEvent('sluice.part', { 'sluice.part.ordinal': ordinal, 'sluice.docs': docs })
   }
 
-  #begin(message: Message, name: string, kind: SpanKind, parent: Context, attributes: () => Attributes, links?: Link[]): Context {
+  #begin(message: Message, name: string, kind: SpanKind, parent: Context, attributes: () => Attributes, links?: Link[]): void {
     const { endpoint } = message
     // What samplers may decide by; the rest is for those that are recorded.
     const options: SpanOptions = { kind, attributes: { 'sluice.endpoint': endpoint } }
     if (links !== undefined) options.links = links
     const span = this.#tracer.startSpan(name, options, parent)
     const context = span.spanContext()
-    const headers = readTraceparent(message.headers?.traceparent) === undefined ? withoutState(message.headers) : message.headers
-    // Of what is not sampled, nothing is noted: its context alone goes on.
-    if (span.isRecording()) {
-      this.#held.set(message, { span, parts: 0 })
-      span.setAttributes({ 'sluice.request_id': message.requestId, 'sluice.docs': message.docs, ...attributes() })
+    // A tracer of nobody's makes none.
+    if (context.traceId !== this.#api.INVALID_TRACEID) {
+      const { headers } = message
+      const traceparent = writeTraceparent(context)
+      const tracestate = context.traceState?.serialize()
+      message.headers =
+        headers === undefined && !tracestate
+          ? { traceparent }
+          : { ...(readTraceparent(headers?.traceparent) === undefined ? withoutState(headers) : headers), traceparent, ...(tracestate && { tracestate }) }
     }
-    const tracestate = context.traceState?.serialize()
-    if (this.#api.isSpanContextValid(context))
-      message.headers = { ...headers, traceparent: writeTraceparent(context), ...(tracestate !== undefined && tracestate !== '' && { tracestate }) }
-    return this.#api.trace.setSpan(parent, span)
+    const own = (): Context => this.#api.trace.setSpan(parent, span)
+    if (!span.isRecording()) return this.#unrecorded(message, own)
+    this.#held.set(message, { span, parts: 0 })
+    message.within = (work) => this.#contexts.recorded(own(), work)
+    span.setAttributes({ 'sluice.request_id': message.requestId, 'sluice.docs': message.docs, ...attributes() })
+  }
+
+  /** Of what is not sampled, nothing is noted: its context alone goes on. */
+  #unrecorded(message: Message, own: () => Context): void {
+    message.within = (work) => this.#contexts.unrecorded(own, work)
   }
 
   #end(message: Message): void {
@@ -192,21 +183,19 @@ export class Spans {
     span.end()
   }
 
-  /** Somebody before has decided that the trace is not recorded. */
-  #isUnsampled(headers: Headers): boolean {
-    const given = headers?.traceparent
-    return given !== undefined && (Number.parseInt(given.charAt(FLAGS_AT), 16) & SAMPLED) === 0 && readTraceparent(given) !== undefined
-  }
-
   /**
    * What the span is part of: what `headers` say, unless a span goes on here that is part of the same trace, as those of tracers of HTTP and gRPC are.
    * @param isRemote whether headers came from elsewhere
    */
   #parentOf(headers: Headers, isRemote: boolean): Context {
-    const { context, trace, propagation } = this.#api
-    const active = context.active()
+    const { trace, propagation } = this.#api
+    const active = this.#contexts.here()
     const given = readTraceparent(headers?.traceparent)
-    if (given === undefined) return active
+    if (given === undefined) {
+      // It was begun within another. Others will be, where that is not recorded.
+      if (active !== this.#api.ROOT_CONTEXT) this.#contexts.keep()
+      return active
+    }
     if (isRemote && trace.getSpanContext(active)?.traceId === given.traceId) return active
     const parent = trace.setSpanContext(active, { ...(given as TraceContext), isRemote, ...stateOf(this.#api, headers?.tracestate) })
     return isRemote && headers?.baggage !== undefined ? propagation.extract(parent, { baggage: headers.baggage }) : parent

@@ -23,6 +23,7 @@ function full(): Request {
   request.identity = 'me'
   request.tenant = '"me"'
   request.entrance = {}
+  request.arrival = { protocol: 'http', method: 'POST /post' }
   request.hold = { bytes: 1 } as unknown as Hold
   request.contextHeaders = { traceparent: '00' }
   request.emptied = true
@@ -60,6 +61,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       identity: same('identity'),
       tenant: same('tenant'),
       entrance: none('entrance'),
+      arrival: none('arrival'),
       hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
@@ -85,6 +87,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       identity: same('identity'),
       tenant: same('tenant'),
       entrance: none('entrance'),
+      arrival: none('arrival'),
       hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
@@ -109,6 +112,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       identity: same('identity'),
       tenant: same('tenant'),
       entrance: none('entrance'),
+      arrival: none('arrival'),
       hold: none('hold'),
       contextHeaders: same('contextHeaders'),
       emptied: same('emptied'),
@@ -133,6 +137,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       identity: same('identity'),
       tenant: none('tenant'),
       entrance: none('entrance'),
+      arrival: none('arrival'),
       hold: none('hold'),
       contextHeaders: none('contextHeaders'),
       emptied: (_, is) => !is.emptied,

@@ -1,16 +1,22 @@
-import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { executionAsyncId } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type ContextManager, context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
   ParentBasedSampler,
   type ReadableSpan,
+  type Sampler,
   SimpleSpanProcessor,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
-import { Flow } from '../../lib/index.js'
+import { DocumentArray, Flow } from '../../lib/index.js'
+import { Header, Request } from '../../lib/request/request.js'
+import { traceExecutor } from '../../lib/request/traced.js'
+import { Scope } from '../../lib/stream/scope.js'
 import { instrument } from '../../lib/telemetry/index.js'
 import { turn } from '../support/turn.js'
 
@@ -255,26 +261,34 @@ test('T2: documents are in no span', async () => {
   assert.not.match(said, /not this|nor th/)
 })
 
-test('T2: who keeps contexts may fail: requests are answered all the same, each once, and what an executor throws is thrown', async () => {
+test('T2: who keeps contexts already is kept, and may fail: requests are answered all the same, each once, and what an executor throws is thrown', async () => {
   let calls = 0
-  for (const fail of ['before', 'after'])
-    await exported(async () => {
-      await using flow = await new Flow()
-        .add({ name: 'leaf', uses: () => void calls++ })
-        .add({
-          name: 'printer',
-          uses: ({ endpoint }) => {
-            if (endpoint === '/print') throw new Error('no paper')
-          },
-        })
-        .open()
-      const { with: run } = context
-      context.with = ((own: never, work: never, ...args: never[]) => {
+  for (const fail of ['before', 'after']) {
+    let asked = 0
+    const manager: ContextManager = {
+      active: () => ROOT_CONTEXT,
+      with(_own, work, thisArg, ...args) {
+        asked++
         if (fail === 'before') throw new Error('not mine')
-        run.call(context, own, work, ...(args as []))
+        work.call(thisArg as never, ...args)
         throw new Error('not mine')
-      }) as never
-      try {
+      },
+      bind: (_own, target) => target,
+      enable: () => manager,
+      disable: () => manager,
+    }
+    context.setGlobalContextManager(manager)
+    try {
+      await exported(async () => {
+        await using flow = await new Flow()
+          .add({ name: 'leaf', uses: () => void calls++ })
+          .add({
+            name: 'printer',
+            uses: ({ endpoint }) => {
+              if (endpoint === '/print') throw new Error('no paper')
+            },
+          })
+          .open()
         await flow.post('/index', ['a']).drain()
         await flow
           .post('/print', ['a'])
@@ -283,11 +297,181 @@ test('T2: who keeps contexts may fail: requests are answered all the same, each 
             () => assert.unreachable(),
             ({ message }) => assert.match(message, /no paper/),
           )
-      } finally {
-        delete (context as { with?: unknown }).with
-      }
-    }, 0)
+      }, 0)
+      // An exporter asks as well.
+      assert.ok(asked >= 6, String(asked))
+    } finally {
+      context.disable()
+    }
+  }
   assert.is(calls, 4)
+})
+
+// ── what is not sampled ──────────────────────────────────────────────────────────────────────────────────
+
+/** Samples what executors make themselves, and of requests those that were sampled before they came: what is not part of its request is seen. */
+const strays: Sampler = { shouldSample: (_context, _traceId, name) => ({ decision: name === 'mine' ? 2 : 0 }), toString: () => 'strays' }
+
+async function unsampled(work: (tracer: Tracer) => Promise<unknown>, root: Sampler = strays): Promise<ReadableSpan[]> {
+  const exporter = new InMemorySpanExporter()
+  const provider = new BasicTracerProvider({ sampler: new ParentBasedSampler({ root }), spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  await using _telemetry = await instrument({ tracing: provider, metrics: false })
+  await work(provider.getTracer('mine'))
+  return exporter.getFinishedSpans()
+}
+
+/** Of posts one after the other. */
+async function posts(flow: { post(on: string, docs: string[]): { drain(): Promise<unknown> } }, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await flow.post('/index', ['a']).drain()
+}
+
+test('T2: the sampler is asked once for a request; of what is not sampled nothing more is heard by those who take what is sampled, and all by those who want all', async () => {
+  const asked: string[] = []
+  const heard: string[] = []
+  const never: Sampler = {
+    shouldSample(_context, _traceId, name) {
+      asked.push(name)
+      return { decision: 0 }
+    },
+    toString: () => 'never',
+  }
+  const note = (_message: unknown, name: string | symbol): void => void heard.push(String(name))
+  const channels = ['tracing:sluice.executor.sampled:start', 'tracing:sluice.executor.sampled:asyncEnd', 'sluice.part.sampled', 'sluice.part']
+  await unsampled(async () => {
+    await using flow = await new Flow()
+      .add({ name: 'first', uses: () => {} })
+      .add({
+        name: 'writer',
+        async *uses() {
+          yield { text: 'a' }
+        },
+      })
+      .open()
+    for (const name of channels.slice(0, 3)) subscribe(name, note)
+    await flow.post('/index', ['a']).drain()
+    assert.equal(heard, [])
+    subscribe('sluice.part', note)
+    await flow.post('/index', ['a']).drain()
+    assert.equal(heard, ['sluice.part'])
+    subscribe('tracing:sluice.executor:start', note)
+    await flow.post('/index', ['a']).drain()
+    for (const name of channels) unsubscribe(name, note)
+    unsubscribe('tracing:sluice.executor:start', note)
+  }, never)
+  assert.equal(heard.slice(1), ['tracing:sluice.executor:start', 'tracing:sluice.executor:start', 'sluice.part'])
+  assert.equal(asked, ['post /index', 'post /index', 'post /index'])
+})
+
+for (const protocol of ['grpc', 'http', 'websocket'] as const)
+  test(`T2: what is not sampled goes on over ${protocol} as one trace, which says so`, async () => {
+    const seen: (string | undefined)[] = []
+    const uses = ({ headers }: { headers?: Readonly<Record<string, string>> | undefined }): void => void seen.push(headers?.traceparent)
+    const spans = await unsampled(async () => {
+      await using inner = await new Flow({ protocol, port: 0 }).add({ name: 'leaf', uses }).open()
+      await using outer = await new Flow({ protocol, port: 0 })
+        .add({ name: 'near', uses })
+        .add({ name: 'far', external: true, host: inner.addresses[protocol]! })
+        .open()
+      await using client = new Client(outer.addresses[protocol]!)
+      await client.post('/index', ['a']).drain()
+      await client.post('/index', ['b']).drain()
+    })
+    assert.is(spans.length, 0)
+    assert.is(seen.length, 4)
+    for (const traceparent of seen) assert.match(traceparent!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+    const traces = seen.map((traceparent) => traceparent!.slice(3, 35))
+    assert.is(traces[0], traces[1])
+    assert.is(traces[2], traces[3])
+    assert.is.not(traces[0], traces[2])
+  })
+
+/** Beyond it, requests that are not recorded have no context where nobody has looked for one: see FIRST in telemetry/contexts. */
+const MANY = 300
+
+test('T2: what executors make in requests that are not sampled is not recorded, before and after they wait, by those who begin late as well', async () => {
+  let looks = true
+  const make = (tracer: Tracer) => async (): Promise<void> => {
+    if (looks) tracer.startSpan('mine').end()
+    await turn()
+    if (looks) tracer.startSpan('mine').end()
+  }
+  const first = await unsampled(async (tracer) => {
+    await using flow = await new Flow().add({ name: 'model', uses: make(tracer) }).open()
+    await posts(flow, MANY)
+  })
+  assert.is(first.length, 0)
+  looks = false
+  const late = await unsampled(async (tracer) => {
+    await using flow = await new Flow().add({ name: 'model', uses: make(tracer) }).open()
+    await posts(flow, MANY)
+    looks = true
+    await posts(flow, 20)
+  })
+  // The first one who looks is not known to, and has begun by then: what it makes after it has waited may be a trace of its own.
+  assert.ok(late.length <= 1, String(late.length))
+})
+
+test('T2: a request that an executor begins in one that is not sampled is part of it, and is not sampled either', async () => {
+  const seen: string[] = []
+  const uses = ({ headers }: { headers?: Readonly<Record<string, string>> | undefined }): void => void seen.push(headers!.traceparent!)
+  const roots: Sampler = { shouldSample: () => ({ decision: seen.length % 2 === 0 ? 0 : 2 }), toString: () => 'roots' }
+  const spans = await unsampled(async () => {
+    await using inner = await new Flow().add({ name: 'leaf', uses }).open()
+    const nested = async (call: { headers?: Readonly<Record<string, string>> | undefined }): Promise<void> => {
+      uses(call)
+      await turn()
+      await inner.post('/inner', ['a']).drain()
+    }
+    await using flow = await new Flow().add({ name: 'outer', uses: nested }).open()
+    await posts(flow, MANY)
+  }, roots)
+  assert.is(spans.length, 0)
+  assert.is(seen.length, 2 * MANY)
+  for (let i = 0; i < seen.length; i += 2) assert.is(seen[i]!.slice(3, 35), seen[i + 1]!.slice(3, 35))
+})
+
+test('T2: spans that executors make in requests that are sampled are part of them, among many that are not, and those cost no context', async () => {
+  const ids: number[] = []
+  const one: Sampler = { shouldSample: (_context, _traceId, name) => ({ decision: name.includes('/taken') ? 2 : 0 }), toString: () => 'one' }
+  const spans = await unsampled(async (tracer) => {
+    const uses = async ({ endpoint }: { endpoint: string }): Promise<void> => {
+      await turn()
+      // Where promises carry contexts, each has an id.
+      ids.push(executionAsyncId())
+      await turn()
+      if (endpoint === '/taken') tracer.startSpan('mine', {}, context.active()).end()
+    }
+    await using flow = await new Flow().add({ name: 'model', uses }).open()
+    await posts(flow, MANY)
+    ids.length = 0
+    await posts(flow, 128)
+    const [version] = process.versions.node.split('.').map(Number)
+    if (version! < 24) assert.ok(ids.filter((id) => id !== 0).length <= 2, `${ids.filter((id) => id !== 0).length} of 128 have a context`)
+    await Promise.all([
+      ...Array.from({ length: 8 }, () => posts(flow, 1)),
+      flow.post('/taken', ['a']).drain(),
+      ...Array.from({ length: 8 }, () => posts(flow, 1)),
+    ])
+  }, one)
+  assert.is(spans.length, 3)
+  assert.is(parentOf(named(spans, 'mine')), named(spans, '/taken').spanContext().spanId)
+})
+
+test('T2: an executor in a worker, which hears of a request first, is told to tracers though it is not sampled', async () => {
+  const heard: unknown[] = []
+  const hear = (message: unknown): void => void heard.push((message as { executor: string }).executor)
+  subscribe('tracing:sluice.executor.sampled:start', hear)
+  try {
+    const request = new Request(new Header('/index', {}), DocumentArray.from([]), new Scope())
+    request.contextHeaders = { traceparent: `00-${REMOTE.traceId}-${REMOTE.spanId}-00` }
+    let done = 0
+    traceExecutor('walked', request, () => void done++)
+    traceExecutor('entrance', request, () => void done++, true)
+    assert.is(done, 2)
+  } finally {
+    unsubscribe('tracing:sluice.executor.sampled:start', hear)
+  }
+  assert.equal(heard, ['entrance'])
 })
 
 test('T2: with nobody who is told any more, nothing is told', async () => {
