@@ -14,8 +14,8 @@ export const WITHOUT = 'skipped: NATS: there is no nats-server here (apt-get ins
 
 export interface NatsServer extends AsyncDisposable {
   readonly port: number
-  /** Ends it, and begins it anew at the same port, with what it had on disk. */
-  restart(): Promise<void>
+  /** Ends it, and begins it anew at the same port, with what it had on disk. @param config another than before */
+  restart(config?: string): Promise<void>
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
@@ -64,8 +64,9 @@ export async function natsServer({ config = '', jetstream = false }: { config?: 
     get port() {
       return port
     },
-    async restart() {
+    async restart(other) {
       await stop('SIGTERM')
+      if (other !== undefined) config = other
       await begin()
     },
     stop,

@@ -39,6 +39,8 @@ export class Link {
   readonly #back = new Set<() => void>()
   readonly #forbidden = new Set<(subject: string, error: Error) => void>()
   readonly #address: string
+  readonly #refused = new Set<(reason: string) => void>()
+  #refusal: string | undefined
   #up = true
   #over = false
   /** Whether that was asked for. */
@@ -161,6 +163,17 @@ export class Link {
     return () => this.#back.delete(listener)
   }
 
+  /** Calls back when the server does not let it in again; it goes on trying. @returns lets go of it */
+  onRefused(listener: (reason: string) => void): () => void {
+    this.#refused.add(listener)
+    return () => this.#refused.delete(listener)
+  }
+
+  /** Why the server does not let it in again, where it said so. */
+  get refusal(): string | undefined {
+    return this.#refusal
+  }
+
   /** Resolves when it is back, or over. */
   get returned(): Promise<void> {
     if (this.isUp || this.#over) return Promise.resolve()
@@ -191,6 +204,7 @@ export class Link {
       else if (type === 'error') this.#deny(status.error)
       else if (type === 'reconnect') {
         this.#up = true
+        this.#refusal = undefined
         this.#return()
         for (const listener of [...this.#back]) listener()
       }
@@ -201,6 +215,11 @@ export class Link {
   }
 
   #deny(error: Error): void {
+    const { AuthorizationError, UserAuthenticationExpiredError } = this.#nats
+    if (this.#refusal === undefined && (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError)) {
+      this.#refusal = `the server of NATS does not let in who connects: ${say(error)}`
+      for (const listener of [...this.#refused]) listener(this.#refusal)
+    }
     if (!(error instanceof this.#nats.PermissionViolationError) || error.operation !== 'publish') return
     for (const listener of [...this.#forbidden]) listener(error.subject, error)
   }

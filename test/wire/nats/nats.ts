@@ -299,34 +299,6 @@ test('194: a generator whose client lost its connection, and came back, ends: it
   await far.close()
 })
 
-test('194: who takes a large request back while it is looked over holds no bytes of others', async () => {
-  const nats = await place()
-  const flow = await new Flow().add({ name: 'actor' }).open()
-  const gateway = await Gateway.serve(flow, { nats, protocol: 'http', maxBytesInFlight: 100_000_000 })
-  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
-  const taken = deferred<string>()
-  stranger.subscribe('_INBOX.leaves.*', { callback: (_, { reply }) => taken.resolve(reply!) })
-  const body = encodeMessage(emptyMessage({ execEndpoint: '/', docs: DocumentArray.from(Array.from({ length: 100_000 }, (_, at) => ({ text: `${at}` }))) }))
-  assert.ok(body.length > 1 << 20)
-  const size = headers()
-  size.set('sluice-size', String(body.length))
-  const reply = '_INBOX.leaves.1'
-  stranger.publish(subject(nats, 'call'), '', { reply, headers: size })
-  const at = await taken.promise
-  const half = body.length >> 1
-  stranger.publish(`${at}.part`, body.subarray(0, half), { reply })
-  await stranger.flush()
-  stranger.publish(`${at}.part`, body.subarray(half), { reply })
-  stranger.publish(`${at}.stop`, '', { reply })
-  await stranger.flush()
-  await new Promise((resolve) => setTimeout(resolve, 200))
-  const status: any = await (await fetch(`http://127.0.0.1:${gateway.port}/status`)).json()
-  assert.is(status.sluice.bytes.inside, 0)
-  await stranger.close()
-  await gateway.close()
-  await flow.close()
-})
-
 test('104: who announces a large request and does not send it has its bytes taken away when others wait for them', async () => {
   const nats = await place()
   const flow = await new Flow().add({ name: 'actor' }).open()
@@ -416,6 +388,37 @@ test('121: nobody has a worker ask its server of NATS for something by a reply s
   await stranger.flush()
   assert.equal(asked, [])
   await stranger.close()
+  await far.close()
+})
+
+test('126: who is not let in again, when what it shows is not taken any more, says so, and comes in when it is', async () => {
+  const token = (one: string): string => `authorization { token: "${one}" }`
+  await using own = await natsServer({ config: token('old') })
+  const folder = new Folder('.sluice')
+  const tokenFile = folder.file('token', 'old')
+  const nats = await place(own)
+  const told: string[] = []
+  const far = await serve({ address: nats, tokenFile }, () => {}, { onError: ({ message }: Error) => void told.push(message) })
+  await using client = new Client(nats, { nats: { tokenFile }, connectTimeout: 1500, retries: 0 })
+  await client.post('/', ['x']).drain()
+  await own.restart(token('new'))
+  await until(() => told.some((one) => one.includes('does not let in')))
+  const error = await failure(client.post('/', ['x']).drain())
+  assert.is(error.code, 'ERR_UNREACHABLE')
+  assert.match(error.message, /does not let in who connects: .*authorization/i)
+  folder.file('token', 'new')
+  await within(
+    10_000,
+    until(
+      async () =>
+        (
+          await client
+            .post('/', ['x'])
+            .docs()
+            .catch(() => [])
+        ).length === 1,
+    ),
+  )
   await far.close()
 })
 

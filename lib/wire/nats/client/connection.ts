@@ -135,7 +135,9 @@ export class NatsConnection implements Connection {
       const left = Math.min(time?.left ?? Infinity, most)
       const late = (): void =>
         reject(
-          time !== undefined && time.left <= most ? this.#late() : failure('unreachable', this.address, `the server of NATS was not back within ${most} ms`),
+          time !== undefined && time.left <= most
+            ? this.#late()
+            : failure('unreachable', this.address, this.#line?.refusal ?? `the server of NATS was not back within ${most} ms`),
         )
       const timer = left === Infinity ? undefined : setTimeout(late, Math.max(1, left))
       const unwatch = [scope.watch(reject), this.#life.watch(reject)]

@@ -98,6 +98,10 @@ export class Line {
     return this.#link.isOver
   }
 
+  get refusal(): string | undefined {
+    return this.#link.refusal
+  }
+
   get returned(): Promise<void> {
     return this.#link.returned
   }

@@ -94,7 +94,6 @@ export class Call {
     let requestId = ''
     try {
       const context = await this.#admitted(received)
-      this.#check()
       const size = countIn(received.headers?.get(SIZE))
       const length = size ?? received.data.length
       if (length > settings.maxMessageBytes)
@@ -117,7 +116,6 @@ export class Call {
       }
       if (message === undefined) throw new Refusal('malformed', 'No DataRequestProto')
       ;({ requestId } = message)
-      this.#check()
       chargeDocuments(hold, message.docs.length)
       const asked = { ...message, context: hold === undefined ? context : { ...context, hold } }
       const answered = await answer(handler, asked, this.#scope, this.plain ? undefined : this.#part, unnumbered)
@@ -126,11 +124,6 @@ export class Call {
       const shown = told(error, (error) => settings.onError(error))
       return { message: emptyMessage({ requestId, status: refusedStatus(shown), ...headed(asError(error)) }), endpoint: '/' }
     }
-  }
-
-  /** Who has left holds nothing any more. @throws the reason */
-  #check(): void {
-    if (this.#scope.aborted) throw this.#scope.reason
   }
 
   /** Who is let in, and what came with it. @throws Refusal */

@@ -73,6 +73,7 @@ class NatsSpeaker implements Speaker<[]> {
       this.#around = { ...this.#around, at: this.#newAt(link) }
       if (this.#own !== undefined && !link.isOver) this.#hearOwn()
     })
+    link.onRefused((reason) => settings.onError(new Error(`${this.address}: ${reason}`)))
     link.onForbidden((_, error) => this.#onRefused(error))
     link.onBack(() => tell(settings.logger, 'nats.back', { address: this.address }))
   }
