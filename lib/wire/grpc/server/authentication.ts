@@ -10,8 +10,8 @@ import { METHODS, serviceOf } from '../methods.js'
 import { STATUS } from '../status.js'
 import { timeLeftOf } from './cancellation.js'
 import type { LetIn } from './guard.js'
+import { turnAway } from './turn-away.js'
 
-const NO_ERROR = 0
 const HEALTH = `/${serviceOf(METHODS.check)}/`
 
 /** Asks who calls, before grpc-js hears of the call, and so before a message of it is read. */
@@ -30,7 +30,7 @@ export function doorOf(authenticator: Authenticator): LetIn {
 }
 
 function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, { denied, identity }: Verdict, go: (identity?: Identity) => void): void {
-  if (denied !== undefined) return turnAway(stream, denied)
+  if (denied !== undefined) return refuse(stream, denied)
   // From here on, it is ours to say.
   if (identity !== undefined) headers[IDENTITY_HEADER] = writeIdentity(identity)
   else if (headers[IDENTITY_HEADER] !== undefined) delete headers[IDENTITY_HEADER]
@@ -51,19 +51,8 @@ export function contextOf(call: { metadata: Metadata; getDeadline(): Date | numb
   }
 }
 
-function turnAway(stream: ServerHttp2Stream, { kind, reason }: Denial): void {
-  stream.respond(
-    {
-      ':status': 200,
-      'content-type': 'application/grpc+proto',
-      'grpc-status': String(STATUS[kind]),
-      'grpc-message': encodeURIComponent(reason),
-      ...(kind === 'unauthenticated' && CHALLENGE),
-    },
-    { endStream: true },
-  )
-  // What still comes is not read.
-  stream.close(NO_ERROR)
+function refuse(stream: ServerHttp2Stream, { kind, reason }: Denial): void {
+  turnAway(stream, STATUS[kind], reason, kind === 'unauthenticated' ? CHALLENGE : undefined)
 }
 
 class GrpcKnock extends Place implements Caller {

@@ -4,13 +4,13 @@ import { Fifo } from '../../../stream/fifo.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Deciding, type Framing, MessageGate } from '../../message-gate.js'
 import { endOf } from './failures.js'
+import { turnAway } from './turn-away.js'
 
 /** A call is noted in its headers by this name, so that what grpc-js makes of it is known again. Clients cannot say it. */
 export const CALL_HEADER = 'sluice-call'
 
 /** Of HTTP/2, what clients of gRPC take for RESOURCE_EXHAUSTED. */
 const ENHANCE_YOUR_CALM = 11
-const NO_ERROR = 0
 /** Bytes of answers that wait without being charged: those on their way. */
 const FREE = 16 * 1024
 
@@ -61,6 +61,8 @@ export class Charges implements Deciding {
   #paused = false
   #wanted = false
   #over = false
+  /** It has been answered here, and is closed in a moment. */
+  #turnedAway = false
   readonly #resume: () => ServerHttp2Stream
   #told: (paused: boolean) => void = () => {}
 
@@ -143,16 +145,13 @@ export class Charges implements Deciding {
 
   #break(reason: unknown): void {
     const { stream } = this
-    if (this.#over || stream.closed) return
+    if (this.#over || this.#turnedAway || stream.closed) return
     this.#gate.end()
     // Once it is being answered, it can only be broken off.
     if (stream.headersSent) return stream.close(ENHANCE_YOUR_CALM)
     const { code, details } = endOf(reason, () => {})
-    stream.respond(
-      { ':status': 200, 'content-type': 'application/grpc+proto', 'grpc-status': String(code), 'grpc-message': encodeURIComponent(details) },
-      { endStream: true },
-    )
-    stream.close(NO_ERROR)
+    this.#turnedAway = true
+    turnAway(stream, code, details)
   }
 
   /** The next message is taken from the wire. @param dropped nobody works on it */
