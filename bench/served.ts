@@ -40,7 +40,9 @@ async function instrumented(telemetry: NonNullable<Asked['telemetry']>): Promise
   })
   await instrument({
     tracing: telemetry.includes('metrics') && telemetry.length === 1 ? false : tracing,
-    metrics: telemetry.includes('metrics') && new metrics.MeterProvider(),
+    metrics:
+      telemetry.includes('metrics') &&
+      new metrics.PeriodicExportingMetricReader({ exporter: new metrics.InMemoryMetricExporter(0), exportIntervalMillis: 1000 }),
   })
 }
 

@@ -19,7 +19,13 @@ export const MUTATIONS = [
   ],
   ['lib/telemetry/spans.ts', 'if (this.exceptions) span', 'span', 'test/telemetry/spans.ts', 'T2: what fails is an error'],
   ['lib/base/events.ts', 'message.within ? message.within(work) : work()', 'work()', 'test/telemetry/spans.ts', 'T2: spans that an executor makes'],
-  ['lib/request/traced.ts', '!isEntrance && !EXECUTORS.wants(contextHeaders)', 'false', 'test/telemetry/spans.ts', 'T2: an executor in a worker'],
+  [
+    'lib/request/traced.ts',
+    'isEntrance || EXECUTORS.isSampled(contextHeaders)',
+    'EXECUTORS.isSampled(contextHeaders)',
+    'test/telemetry/spans.ts',
+    'T2: an executor in a worker',
+  ],
   [
     'lib/base/events.ts',
     'return this.#sampledStart.hasSubscribers && !isUnsampled(headers?.traceparent)',
@@ -48,14 +54,10 @@ export const MUTATIONS = [
     'test/telemetry/spans.ts',
     'T2: a request that an executor begins',
   ],
+  ['lib/telemetry/metrics.ts', 'isBound !== true && (isBound === false ||', '(', 'test/telemetry/metrics.ts', 'T2: endpoints of the Flow have their label'],
+  ['lib/telemetry/cells.ts', 'value > bounds[at]!', 'value >= bounds[at]!', 'test/telemetry/metrics.ts', 'T2: a reader is given'],
   ['lib/telemetry/instrument.ts', 'FAREWELL,\n', '60_000,\n', 'test/telemetry/options.ts', 'T2: a collector that takes calls'],
-  [
-    'lib/telemetry/metrics.ts',
-    'if (this.#byEndpoint.size >= MOST_ENDPOINTS && endpoint !== OTHERS) return this.at(OTHERS)',
-    '',
-    'test/telemetry/metrics.ts',
-    'T2: clients cannot fill the memory',
-  ],
+  ['lib/telemetry/metrics.ts', 'this.#madeUp++ >= MOST_ENDPOINTS', 'false', 'test/telemetry/metrics.ts', 'T2: clients cannot fill the memory'],
   [
     'lib/telemetry/spans.ts',
     'contexts.map(({ context, attributes }) => ({ context, attributes })),',

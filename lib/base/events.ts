@@ -96,7 +96,11 @@ export interface Traces {
     readonly failures: number
   }
   /** An executor has a request, and gives it back: its waits for a batch and a replica, and all tries, are in it. */
-  executor: TracedRequest & { readonly executor: string }
+  executor: TracedRequest & {
+    readonly executor: string
+    /** Whether an executor of the Flow has a method of its own for the endpoint, or it is exposed: what is not may be made up by a client. `undefined`, where that is not known. */
+    readonly bound: boolean | undefined
+  }
   /** Documents of one request or several go to an executor as one. `headers` are those that it goes on with. */
   batch: TracedRequest & {
     readonly executor: string

@@ -198,6 +198,9 @@ export class Running implements Handler, Describing, Healthy {
     const named = written.length === 0 ? parts : written
     const foreign = steps.some(({ options }) => options.external)
     const endpoints = endpointsOf(named)
+    const bound = new Set([...endpoints, ...Object.keys(own?.exposeEndpoints ?? {})])
+    const anything = foreign || [...bound].every((endpoint) => endpoint === DEFAULT_ENDPOINT)
+    for (const node of graph.nodes) node.isBound = (endpoint) => bound.has(endpoint) || (anything ? undefined : false)
     // What executors elsewhere answer is theirs to say; where nobody answers anything, nothing can be misspelled.
     const open = foreign || endpoints.size === 0 || endpoints.has(DEFAULT_ENDPOINT) || options.unknownEndpoint === 'pass'
     // With the executors, as all that serving may need: see wire/warm-up.

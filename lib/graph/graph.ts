@@ -1,6 +1,7 @@
 import { FlowBuildError } from '../base/errors.js'
 import type { Handler } from '../request/handler.js'
 import { GATEWAY } from '../request/route.js'
+import type { IsBound } from '../request/traced.js'
 import type { Background } from './background.js'
 
 /** How a node with several needs unites their documents: one after the other, or by id. */
@@ -20,6 +21,8 @@ export interface Node extends Step {
   readonly peer: Handler
   /** For each need: which node it is (-1 the gateway), and which of its copies comes here. */
   readonly ways: readonly { from: number; copy: number }[]
+  /** Whether the Flow has an endpoint, for who hears of it: set once its executors are open. */
+  isBound?: IsBound | undefined
   /** How many copies of its outcome are needed. */
   readonly copies: number
 }

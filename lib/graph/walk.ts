@@ -42,7 +42,7 @@ export function visit(node: Node, request: Request): void | Promise<void> {
   if (request.failures !== undefined && request.docs.length === 0) return
   const route = request.arrive(node.name)
   try {
-    const pending = EXECUTORS.isHeard ? traceExecutor(node.name, request, () => node.peer.handle(request)) : node.peer.handle(request)
+    const pending = EXECUTORS.isHeard ? traceExecutor(node.name, request, () => node.peer.handle(request), node.isBound) : node.peer.handle(request)
     if (pending === undefined) return request.leave(route)
     return pending.then(
       () => request.leave(route),

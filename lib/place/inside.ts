@@ -218,7 +218,7 @@ export class Inside {
     }
     const run = (): void | Promise<void> => {
       const handle = (): void | Promise<void> =>
-        EXECUTORS.isHeard ? traceExecutor(this.#spec!.name, request, () => this.#handler!.handle(request), true) : this.#handler!.handle(request)
+        EXECUTORS.isHeard ? traceExecutor(this.#spec!.name, request, () => this.#handler!.handle(request), undefined, true) : this.#handler!.handle(request)
       const preparing = header.prepare()
       return preparing === undefined ? handle() : preparing.then(handle)
     }

@@ -4,6 +4,8 @@ import type { ContextHeaders, Request } from './request.js'
 // What tools hear of requests, as base/events has it. Nothing is made where nobody listens.
 
 type Work = () => void | Promise<void>
+/** Whether a Flow has an endpoint; undefined, where that is not known. */
+export type IsBound = (endpoint: string) => boolean | undefined
 
 export const REQUESTS = /* @__PURE__ */ new Tracing<Traces['request']>('request')
 export const EXECUTORS = /* @__PURE__ */ new Tracing<Traces['executor']>('executor', 'part')
@@ -72,23 +74,31 @@ class Asked extends Message {
 }
 
 class Given extends Message {
+  readonly #isBound: IsBound | undefined
+
   constructor(
     request: Request,
     readonly executor: string,
+    isBound: IsBound | undefined,
   ) {
     super(request)
+    this.#isBound = isBound
+  }
+
+  get bound(): boolean | undefined {
+    return this.#isBound?.(this.endpoint)
   }
 }
 
-class United extends Given {
+class United extends Message {
   readonly requests: number
 
   constructor(
     batch: Request,
-    executor: string,
+    readonly executor: string,
     readonly of: Traces['batch']['of'],
   ) {
-    super(batch, executor)
+    super(batch)
     this.requests = of.length
   }
 }
@@ -114,10 +124,10 @@ export function traceRequest(flow: string, request: Request, work: Work): void |
  * A request at an executor, and the partial answers that it gives there.
  * @param isEntrance whether nothing was told of the request here before: then tracers hear of it in any case, as what the executor does itself must not be sampled where the request is not
  */
-export function traceExecutor(executor: string, request: Request, work: Work, isEntrance = false): void | Promise<void> {
+export function traceExecutor(executor: string, request: Request, work: Work, isBound?: IsBound, isEntrance = false): void | Promise<void> {
   const { contextHeaders, emit } = request
   if (!isEntrance && !EXECUTORS.wants(contextHeaders)) return work()
-  const message = new Given(request, executor)
+  const message = new Given(request, executor, isBound)
   const isSampled = isEntrance || EXECUTORS.isSampled(contextHeaders)
   const given = emit && tellingParts(message, emit, isSampled)
   request.emit = given

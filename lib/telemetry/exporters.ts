@@ -1,4 +1,6 @@
-import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
+import type { TracerProvider } from '@opentelemetry/api'
+import type { Resource } from '@opentelemetry/resources'
+import type { MetricReader } from '@opentelemetry/sdk-metrics'
 import { peer } from './peers.js'
 
 /** A provider of our own, and its end, which sends what waits. */
@@ -18,24 +20,22 @@ export async function exportSpans(service: string, url: string): Promise<Exporti
   return { provider, close: () => provider.shutdown() }
 }
 
-/** The same for numbers, each minute unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise, and at the end. */
-export async function exportMetrics(service: string, url: string): Promise<Exporting<MeterProvider>> {
-  const [{ MeterProvider, PeriodicExportingMetricReader }, { OTLPMetricExporter }, resource] = await Promise.all([
+/** The same for numbers: a reader asks for them each minute unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise, and at the end. */
+export async function exportMetrics(url: string): Promise<Exporting<MetricReader>> {
+  const [{ PeriodicExportingMetricReader }, { OTLPMetricExporter }] = await Promise.all([
     peer('@opentelemetry/sdk-metrics'),
     peer('@opentelemetry/exporter-metrics-otlp-grpc'),
-    resourceOf(service),
   ])
   const interval = Number(globalThis.process?.env.OTEL_METRIC_EXPORT_INTERVAL)
   const reader = new PeriodicExportingMetricReader({
     exporter: new OTLPMetricExporter({ url }),
     ...(interval > 0 && { exportIntervalMillis: interval, exportTimeoutMillis: Math.min(30_000, interval) }),
   })
-  const provider = new MeterProvider({ resource, readers: [reader] })
-  return { provider, close: () => provider.shutdown() }
+  return { provider: reader, close: () => reader.shutdown() }
 }
 
 /** What tells: by the name of the service, unless the environment names it, and what else the environment says; in Kubernetes, as Jina has it. */
-async function resourceOf(service: string) {
+export async function resourceOf(service: string | undefined): Promise<Resource> {
   const { defaultResource, resourceFromAttributes, detectResources, envDetector } = await peer('@opentelemetry/resources')
   const env = globalThis.process?.env ?? {}
   const cluster = Object.fromEntries(
@@ -46,6 +46,6 @@ async function resourceOf(service: string) {
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
   return defaultResource()
-    .merge(resourceFromAttributes({ 'service.name': service, ...cluster }))
+    .merge(resourceFromAttributes({ ...(service !== undefined && { 'service.name': service }), ...cluster }))
     .merge(detectResources({ detectors: [envDetector] }))
 }

@@ -7,33 +7,43 @@ import { builtin } from '../base/node.js'
 import { VERSION } from '../base/version.js'
 import { loadChannels } from './channels.js'
 import { keepContexts } from './contexts.js'
-import { type Exporting, exportMetrics, exportSpans } from './exporters.js'
-import { Meters } from './meters.js'
-import { count } from './metrics.js'
+import { type Exporting, exportMetrics, exportSpans, resourceOf } from './exporters.js'
+import { tellMeter } from './meters.js'
+import { count, Numbers } from './metrics.js'
 import { endpointOf, type FlowTelemetry, type Telemetry } from './options.js'
 import { peer } from './peers.js'
-import { Registry } from './prometheus.js'
+import { Producer } from './producer.js'
+import { prometheusText } from './prometheus.js'
 import { Spans } from './spans.js'
+
+/** A reader of metrics of OpenTelemetry's SDK, such as a `PeriodicExportingMetricReader`, that no MeterProvider has. */
+interface NumbersReader {
+  setMetricProducer(producer: never): void
+  selectAggregationTemporality(type: never): number
+}
 
 /** What is told, and to whom. */
 export interface TelemetryOptions {
   /** Spans of requests, executors, batches and calls: by OpenTelemetry's global provider, or by this one. Default `true`. */
   tracing?: boolean | TracerProvider | undefined
-  /** Jina's metrics: to OpenTelemetry's global provider, or to this one. Default `true`. */
-  metrics?: boolean | MeterProvider | undefined
+  /**
+   * Jina's metrics: to OpenTelemetry's global provider, or to this one. Default `true`. A provider of OpenTelemetry's SDK takes each measurement by itself, five and more a request. A reader takes
+   * sums when it reads, and a request costs some additions: prefer one where requests are small. It needs `@opentelemetry/resources`.
+   */
+  metrics?: boolean | MeterProvider | NumbersReader | undefined
   /** Messages and stacks of errors in spans: executors may have put documents in them. Who begins it first, decides. Default `false`: `error.type`, a code or a name, alone. */
   exceptions?: boolean | undefined
 }
 
 const RULES: Record<keyof TelemetryOptions, Rule> = {
-  tracing: provider('getTracer', 'a TracerProvider'),
-  metrics: provider('getMeter', 'a MeterProvider'),
+  tracing: provider(['getTracer'], 'a TracerProvider'),
+  metrics: provider(['getMeter', 'setMetricProducer'], 'a MeterProvider or a MetricReader'),
   exceptions: flag,
 }
 
-function provider(method: string, what: string): Rule {
+function provider(methods: readonly string[], what: string): Rule {
   return (name, value) => {
-    if (typeof value !== 'boolean' && typeof value?.[method] !== 'function') throw optionType(name, `true, false or ${what}`, value)
+    if (typeof value !== 'boolean' && !methods.some((method) => typeof value?.[method] === 'function')) throw optionType(name, `true, false or ${what}`, value)
   }
 }
 
@@ -54,7 +64,9 @@ const NAMES = { tracing: 'tracing', metrics: 'metrics', registry: '/metrics' }
 
 /** What goes on. Channels are of the process, and so is all that listens to them. */
 const going = new Map<Kind, Going>()
-let registry = new Registry()
+let numbers = new Numbers()
+/** A reader keeps whom it was given first. */
+const producers = new WeakMap<NumbersReader, Producer>()
 
 /**
  * Tells OpenTelemetry what happens in all Flows, Clients and executors of this process: spans and metrics, by Jina's names. Needs the package `@opentelemetry/api`; who is registered there, if anybody
@@ -69,7 +81,7 @@ export async function instrument(options: TelemetryOptions = {}): Promise<Teleme
   if (metrics !== false) wanted.push(begin('registry', 'here', keepNumbers))
   if (tracing !== false)
     wanted.push(begin('tracing', tracing === true ? 'global' : tracing, () => makeSpans(tracing === true ? undefined : tracing, { exceptions })))
-  if (metrics !== false) wanted.push(begin('metrics', metrics === true ? 'global' : metrics, () => tellMeters(metrics === true ? undefined : metrics)))
+  if (metrics !== false) wanted.push(begin('metrics', metrics === true ? 'global' : metrics, () => tellMetrics(metrics)))
   return together(wanted)
 }
 
@@ -92,8 +104,9 @@ export async function telemetryOf(service: string, options: FlowTelemetry): Prom
       wanted.push(begin('tracing', spansTo, async () => exported(await exportSpans(service, spansTo), (provider) => makeSpans(provider, { register: true }))))
   }
   if (metrics) {
-    if (numbersTo !== undefined) wanted.push(begin('metrics', numbersTo, async () => exported(await exportMetrics(service, numbersTo), tellMeters, true)))
-    else if (hasMeters) wanted.push(begin('metrics', 'global', () => tellMeters(undefined)))
+    if (numbersTo !== undefined)
+      wanted.push(begin('metrics', numbersTo, async () => exported(await exportMetrics(numbersTo), (reader) => tellReader(reader, service), true)))
+    else if (hasMeters) wanted.push(begin('metrics', 'global', () => tellMetrics(true)))
   }
   return together(wanted)
 }
@@ -112,8 +125,8 @@ async function together(wanted: readonly Promise<() => Promise<void>>[]): Promis
     await close()
     throw failed.reason
   }
-  const own = registry
-  return { prometheus: () => own.text(), close, [Symbol.asyncDispose]: close }
+  const own = numbers
+  return { prometheus: () => prometheusText(own), close, [Symbol.asyncDispose]: close }
 }
 
 /** Begins it, where it does not go on already. @returns leaves it: the last one ends it */
@@ -152,8 +165,8 @@ async function channelsHere(): Promise<void> {
 
 async function keepNumbers(): Promise<{ close(): Promise<void> }> {
   await channelsHere()
-  registry = new Registry()
-  const end = count(registry)
+  numbers = new Numbers()
+  const end = count(numbers)
   return { close: async () => end() }
 }
 
@@ -181,15 +194,38 @@ async function makeSpans(provider: TracerProvider | undefined, { register = fals
   }
 }
 
-async function tellMeters(provider: MeterProvider | undefined): Promise<{ close(): Promise<void> }> {
-  await channelsHere()
+/** What is counted by now, once that has begun: it is wanted before it is told. */
+async function counted(): Promise<Numbers> {
+  await going.get('registry')!.begun
+  return numbers
+}
+
+async function tellMetrics(to: true | MeterProvider | NumbersReader): Promise<{ close(): Promise<void> }> {
+  if (to !== true && !('getMeter' in to)) return tellReader(to, undefined)
+  const own = await counted()
   const api = await peer('@opentelemetry/api')
-  const meters = new Meters((provider ?? api.metrics).getMeter('sluice', VERSION))
-  const end = count(meters)
+  const end = tellMeter((to === true ? api.metrics : to).getMeter('sluice', VERSION), own, api.ROOT_CONTEXT)
+  return { close: async () => end() }
+}
+
+/** @throws OptionRangeError (`ERR_OPTION_RANGE`) for a reader that a MeterProvider has */
+async function tellReader(reader: NumbersReader, service: string | undefined): Promise<{ close(): Promise<void> }> {
+  const own = await counted()
+  let producer = producers.get(reader)
+  if (producer === undefined) {
+    producer = new Producer(await resourceOf(service), (type) => reader.selectAggregationTemporality(type as never))
+    try {
+      reader.setMetricProducer(producer as never)
+    } catch (cause) {
+      throw new OptionRangeError('metrics must be a reader that no MeterProvider has: give the provider itself, or a reader of its own', { cause })
+    }
+    producers.set(reader, producer)
+  }
+  const told = producer
+  told.numbers = own
   return {
     async close() {
-      end()
-      meters.close()
+      told.numbers = undefined
     },
   }
 }

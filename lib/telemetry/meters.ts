@@ -1,48 +1,41 @@
-import type { Meter, ObservableResult } from '@opentelemetry/api'
-import { type Labels, METRICS, type Metric, type Sink } from './metrics.js'
+import type { Context, Meter, ObservableResult } from '@opentelemetry/api'
+import { boundsOf, type Labels, type Metric } from './cells.js'
+import { quietly } from './channels.js'
+import { METRICS, type Numbers } from './metrics.js'
 
-type Instrument = (value: number, labels: Labels) => void
-
-/** Numbers as OpenTelemetry's instruments take them, under the same names. */
-export class Meters implements Sink {
-  readonly #meter: Meter
-  readonly #instruments = new Map<string, Instrument>()
-  readonly #unobserved: (() => void)[] = []
-
-  constructor(meter: Meter) {
-    this.#meter = meter
-  }
-
-  record(metric: Metric, value: number, labels: Labels): void {
-    // Jina tells its older name to Prometheus alone.
+/**
+ * Has a meter of OpenTelemetry tell numbers under the same names. What only adds up is read when it is asked for. A histogram of a meter takes measurements one by one, which costs up to a microsecond
+ * each: who gives a reader of metrics instead (`readers`) spares that.
+ * @param root a context: there is nothing in one that would be told, and to look for one is not free
+ * @returns ends it
+ */
+export function tellMeter(meter: Meter, numbers: Numbers, root: Context): () => void {
+  const histograms = new Map<string, (value: number, labels: Labels) => void>()
+  const listener = (metric: Metric, value: number, labels: Labels): void => {
     if (metric === METRICS.requestSize) return
-    let instrument = this.#instruments.get(metric.name)
-    if (instrument === undefined) this.#instruments.set(metric.name, (instrument = this.#make(metric)))
-    instrument(value, labels)
-  }
-
-  /** Nothing is told any more. */
-  close(): void {
-    for (const unobserve of this.#unobserved) unobserve()
-  }
-
-  #make({ name, kind, unit, help: description }: Metric): Instrument {
-    const about = { description, unit }
-    if (kind === 'summary') {
-      const histogram = this.#meter.createHistogram(name, { ...about, ...(unit === 's' && { advice: { explicitBucketBoundaries: SECONDS } }) })
-      return (value, labels) => histogram.record(value, labels)
+    let record = histograms.get(metric.name)
+    if (record === undefined) {
+      const { name, help: description, unit } = metric
+      const histogram = meter.createHistogram(name, { description, unit, ...(unit === 's' && { advice: { explicitBucketBoundaries: boundsOf(metric) } }) })
+      histograms.set(name, (record = (value, labels) => histogram.record(value, labels, root)))
     }
-    // Sums are kept here, and told when they are asked for: to record one costs a microsecond.
-    const sums = new Map<Labels, number>()
-    const counter = kind === 'gauge' ? this.#meter.createObservableUpDownCounter(name, about) : this.#meter.createObservableCounter(name, about)
-    const tell = (result: ObservableResult): void => {
-      for (const [labels, sum] of sums) result.observe(sum, labels)
-    }
-    counter.addCallback(tell)
-    this.#unobserved.push(() => counter.removeCallback(tell))
-    return (value, labels) => void sums.set(labels, (sums.get(labels) ?? 0) + value)
+    record(value, labels)
+  }
+  const ends: (() => void)[] = []
+  for (const metric of [METRICS.pending, METRICS.successful, METRICS.failed, METRICS.documents])
+    quietly(() => {
+      const { name, kind, help: description, unit } = metric
+      const about = { description, unit }
+      const counter = kind === 'gauge' ? meter.createObservableUpDownCounter(name, about) : meter.createObservableCounter(name, about)
+      const tell = (result: ObservableResult): void => {
+        for (const { sum, count, labels } of numbers.of(metric)) if (count > 0) result.observe(sum, labels)
+      }
+      counter.addCallback(tell)
+      ends.push(() => counter.removeCallback(tell))
+    })
+  numbers.listeners.add(listener)
+  return () => {
+    numbers.listeners.delete(listener)
+    for (const end of ends) end()
   }
 }
-
-/** As OpenTelemetry advises for durations: the SDK's own bounds are meant for milliseconds. */
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]

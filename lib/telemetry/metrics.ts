@@ -1,16 +1,7 @@
-import { now } from '../base/clock.js'
+import { now, onWall } from '../base/clock.js'
 import type { Events, Traces } from '../base/events.js'
+import { Cell, type Labels, type Metric } from './cells.js'
 import { quietly, subscribe, unsubscribe } from './channels.js'
-
-export type Labels = Readonly<Record<string, string>>
-
-/** What a metric is: a sum and a count of what was seen (Prometheus' summary, OpenTelemetry's histogram), what only grows, or what goes up and down. */
-export interface Metric {
-  readonly name: string
-  readonly kind: 'summary' | 'counter' | 'gauge'
-  readonly unit: 's' | 'By' | '1'
-  readonly help: string
-}
 
 const metric = (name: string, kind: Metric['kind'], unit: Metric['unit'], help: string): Metric => ({ name: `jina_${name}`, kind, unit, help })
 
@@ -31,97 +22,167 @@ export const METRICS = {
   documents: metric('document_processed', 'counter', '1', 'Documents that an executor has answered with'),
 } as const satisfies Record<string, Metric>
 
-const SIZES = {
-  server: { received: [METRICS.receivedRequest, METRICS.requestSize], sent: [METRICS.sentResponse] },
-  client: { received: [METRICS.receivedResponse], sent: [METRICS.sentRequest] },
-}
-
-/** Where numbers go. Labels that say the same are the same object. */
-export interface Sink {
-  /** Adds to a counter, moves a gauge, or notes one more of a summary. */
-  record(metric: Metric, value: number, labels: Labels): void
-}
-
 /** As Jina names what runs in a gateway. */
 const GATEWAY: Labels = { runtime_name: 'gateway/rep-0' }
 
-/** Endpoints that one executor has labels for. Clients choose them where an executor answers all: the rest is counted together. */
+/** Endpoints that one executor has labels for, where nobody knows which there are. Clients may make them up: the rest is counted together. */
 const MOST_ENDPOINTS = 100
 const OTHERS = '(other)'
 
-/** Labels of what an executor does. */
-class Names {
-  readonly own: Labels
-  readonly #byEndpoint = new Map<string, Labels>()
+/** What is told one by one, to whom sums are of no use. */
+export type Listener = (metric: Metric, value: number, labels: Labels) => void
 
-  constructor(private readonly executor: string) {
-    // A Flow is one process: its replicas are counted together.
-    this.own = { runtime_name: `${executor}/rep-0` }
+/** What an executor does at one endpoint. */
+interface AtEndpoint {
+  readonly processing: Cell
+  readonly documents: Cell
+}
+
+/** What a runtime does. */
+class Runtime {
+  readonly receiving: Cell
+  readonly successful: Cell
+  readonly failed: Cell
+
+  constructor(
+    readonly labels: Labels,
+    protected readonly numbers: Numbers,
+  ) {
+    this.receiving = numbers.cell(METRICS.receiving, labels)
+    this.successful = numbers.cell(METRICS.successful, labels)
+    this.failed = numbers.cell(METRICS.failed, labels)
   }
 
-  at(endpoint: string): Labels {
+  done(milliseconds: number, error: unknown): void {
+    this.numbers.note(this.receiving, milliseconds / 1000)
+    ;(error === undefined ? this.successful : this.failed).add(1)
+  }
+}
+
+class OfExecutor extends Runtime {
+  readonly #byEndpoint = new Map<string, AtEndpoint>()
+  #madeUp = 0
+
+  constructor(
+    private readonly executor: string,
+    numbers: Numbers,
+  ) {
+    // A Flow is one process: its replicas are counted together.
+    super({ runtime_name: `${executor}/rep-0` }, numbers)
+  }
+
+  /** @param isBound whether the Flow has it; undefined, where that is not known */
+  at(endpoint: string, isBound: boolean | undefined): AtEndpoint {
     const known = this.#byEndpoint.get(endpoint)
     if (known !== undefined) return known
-    if (this.#byEndpoint.size >= MOST_ENDPOINTS && endpoint !== OTHERS) return this.at(OTHERS)
-    const labels = { executor: this.executor, executor_endpoint: endpoint, ...this.own }
-    this.#byEndpoint.set(endpoint, labels)
-    return labels
+    if (endpoint !== OTHERS && isBound !== true && (isBound === false || this.#madeUp++ >= MOST_ENDPOINTS)) return this.at(OTHERS, true)
+    const labels = { executor: this.executor, executor_endpoint: endpoint, ...this.labels }
+    const cells = { processing: this.numbers.cell(METRICS.processing, labels), documents: this.numbers.cell(METRICS.documents, labels) }
+    this.#byEndpoint.set(endpoint, cells)
+    return cells
+  }
+}
+
+/** What was counted since somebody wanted it. */
+export class Numbers {
+  /** When it began, in milliseconds since the epoch. */
+  readonly since = onWall(now())
+  readonly #byMetric = new Map<string, { readonly metric: Metric; readonly cells: Map<Labels, Cell> }>()
+  /** Who is told one by one. */
+  readonly listeners = new Set<Listener>()
+
+  /** Of one metric. */
+  of({ name }: Metric): Iterable<Cell> {
+    return this.#byMetric.get(name)?.cells.values() ?? []
+  }
+
+  /** By metric, in the order in which they were first wanted. Those that nothing was counted in yet are left out. */
+  *all(): Generator<{ readonly metric: Metric; readonly cells: readonly Cell[] }> {
+    for (const { metric, cells } of this.#byMetric.values()) {
+      const counted = [...cells.values()].filter(({ count }) => count > 0)
+      if (counted.length > 0) yield { metric, cells: counted }
+    }
+  }
+
+  /** Labels that say the same are the same object. */
+  cell(metric: Metric, labels: Labels): Cell {
+    let known = this.#byMetric.get(metric.name)
+    if (known === undefined) this.#byMetric.set(metric.name, (known = { metric, cells: new Map() }))
+    let cell = known.cells.get(labels)
+    if (cell === undefined) known.cells.set(labels, (cell = new Cell(known.metric, labels)))
+    return cell
+  }
+
+  /** One more of a summary. */
+  note(cell: Cell, value: number): void {
+    cell.note(value)
+    if (this.listeners.size === 0) return
+    for (const listener of this.listeners) quietly(() => listener(cell.metric, value, cell.labels))
   }
 }
 
 /** Hears what happens, and counts it. @returns ends that */
-export function count(sink: Sink): () => void {
-  const names = new Map<string, Names>()
-  const namesOf = (executor: string): Names => {
-    let own = names.get(executor)
-    if (own === undefined) names.set(executor, (own = new Names(executor)))
+export function count(numbers: Numbers): () => void {
+  const gateway = new Runtime(GATEWAY, numbers)
+  const atGateway = (metric: Metric): Cell => numbers.cell(metric, GATEWAY)
+  const pending = atGateway(METRICS.pending)
+  const sending = atGateway(METRICS.sending)
+  const sizes = {
+    server: { received: [atGateway(METRICS.receivedRequest), atGateway(METRICS.requestSize)], sent: [atGateway(METRICS.sentResponse)] },
+    client: { received: [atGateway(METRICS.receivedResponse)], sent: [atGateway(METRICS.sentRequest)] },
+  }
+  const executors = new Map<string, OfExecutor>()
+  const executorOf = (name: string): OfExecutor => {
+    let own = executors.get(name)
+    if (own === undefined) executors.set(name, (own = new OfExecutor(name, numbers)))
     return own
   }
   /** Who begins to listen hears the end of some that it has not heard begin. */
   const since = now()
   let inside = 0
   const own = new Map<string, Metric>()
-  const done = (labels: Labels, { milliseconds = 0, error }: Pick<Traces['request'], 'milliseconds' | 'error'>): void => {
-    sink.record(METRICS.receiving, milliseconds / 1000, labels)
-    sink.record(error === undefined ? METRICS.successful : METRICS.failed, 1, labels)
-  }
   const listeners = {
     'tracing:sluice.request:start': () => {
       inside++
-      sink.record(METRICS.pending, 1, GATEWAY)
+      pending.add(1)
     },
-    'tracing:sluice.request:asyncEnd': (message: Traces['request']) => {
-      if (message.began >= since) {
+    'tracing:sluice.request:asyncEnd': ({ began, milliseconds = 0, error }: Traces['request']) => {
+      if (began >= since) {
         inside--
-        sink.record(METRICS.pending, -1, GATEWAY)
+        pending.add(-1)
       }
-      done(GATEWAY, message)
+      gateway.done(milliseconds, error)
     },
-    'tracing:sluice.executor:asyncEnd': (message: Traces['executor']) => {
-      const names = namesOf(message.executor)
-      const labels = names.at(message.endpoint)
-      done(names.own, message)
-      sink.record(METRICS.processing, (message.milliseconds ?? 0) / 1000, labels)
-      if (message.error === undefined) sink.record(METRICS.documents, message.docs, labels)
+    'tracing:sluice.executor:asyncEnd': ({ executor, endpoint, bound, docs, milliseconds = 0, error }: Traces['executor']) => {
+      const own = executorOf(executor)
+      const { processing, documents } = own.at(endpoint, bound)
+      own.done(milliseconds, error)
+      numbers.note(processing, milliseconds / 1000)
+      if (error === undefined) documents.add(docs)
     },
-    'tracing:sluice.call:asyncEnd': ({ milliseconds = 0 }: Traces['call']) => sink.record(METRICS.sending, milliseconds / 1000, GATEWAY),
+    'tracing:sluice.call:asyncEnd': ({ milliseconds = 0 }: Traces['call']) => numbers.note(sending, milliseconds / 1000),
     'sluice.bytes': ({ side, direction, bytes }: Events['bytes']) => {
-      for (const metric of SIZES[side][direction]) sink.record(metric, bytes, GATEWAY)
+      for (const cell of sizes[side][direction]) numbers.note(cell, bytes)
     },
     'sluice.monitor': ({ name, documentation, executor, milliseconds }: Events['monitor']) => {
       let metric = own.get(name)
       if (metric === undefined) own.set(name, (metric = { name: `jina_${name}`, kind: 'summary', unit: 's', help: documentation }))
-      sink.record(metric, milliseconds / 1000, namesOf(executor).own)
+      numbers.note(numbers.cell(metric, executorOf(executor).labels), milliseconds / 1000)
     },
   }
   // Node ends the process for what is thrown there: a meter of somebody's may throw.
-  const heard = Object.entries(listeners).map(
-    ([channel, listener]) => [channel, (message: unknown): void => void quietly(() => listener(message as never))] as const,
-  )
+  const heard = Object.entries(listeners).map(([channel, listener]) => {
+    const hear = (message: unknown): void => {
+      try {
+        listener(message as never)
+      } catch {}
+    }
+    return [channel, hear] as const
+  })
   for (const [channel, listener] of heard) subscribe(channel, listener)
   return () => {
     for (const [channel, listener] of heard) unsubscribe(channel, listener)
     // Their ends are not heard any more.
-    if (inside > 0) quietly(() => sink.record(METRICS.pending, -inside, GATEWAY))
+    if (inside > 0) pending.add(-inside)
   }
 }

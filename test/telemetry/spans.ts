@@ -466,7 +466,7 @@ test('T2: an executor in a worker, which hears of a request first, is told to tr
     request.contextHeaders = { traceparent: `00-${REMOTE.traceId}-${REMOTE.spanId}-00` }
     let done = 0
     traceExecutor('walked', request, () => void done++)
-    traceExecutor('entrance', request, () => void done++, true)
+    traceExecutor('entrance', request, () => void done++, undefined, true)
     assert.is(done, 2)
   } finally {
     unsubscribe('tracing:sluice.executor.sampled:start', hear)
