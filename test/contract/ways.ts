@@ -16,8 +16,8 @@ const folder = new Folder()
 const SCHEMES = { grpc: 'grpc', http: 'http', websocket: 'ws', nats: 'nats' } as const
 const quiet = { onError: () => {} }
 
-const flowOf = (steps: readonly Step[]): AnyFlow =>
-  steps.reduce((flow: AnyFlow, step) => flow.add(step as any) as AnyFlow, new Flow({ name: 'contract', closeTimeout: 500, onBackgroundError: () => {} }))
+const flowOf = (steps: readonly Step[], closeTimeout = 500): AnyFlow =>
+  steps.reduce((flow: AnyFlow, step) => flow.add(step as any) as AnyFlow, new Flow({ name: 'contract', closeTimeout, onBackgroundError: () => {} }))
 
 export const inline: Way = {
   name: 'inline',
@@ -141,9 +141,12 @@ const elsewhere = (host: string, { timeout, maxMessageBytes, tls, token }: Ends[
   return { external: true, host, ...Object.fromEntries(told) }
 }
 
-/** @param end of what its executors run at, whether the Flow opens or not */
-async function flowTo(steps: readonly Step[], end?: () => Promise<unknown>, far?: Opened['far']): Promise<Opened> {
-  const flow = await flowOf(steps)
+/**
+ * @param end of what its executors run at, whether the Flow opens or not
+ * @param closeTimeout milliseconds
+ */
+export async function flowTo(steps: readonly Step[], end?: () => Promise<unknown>, far?: Opened['far'], closeTimeout?: number): Promise<Opened> {
+  const flow = await flowOf(steps, closeTimeout)
     .open()
     .catch(async (error) => {
       await end?.()

@@ -2,9 +2,12 @@
 import { spawnSync } from 'node:child_process'
 import { IMAGE } from './image.mjs'
 
+/** Who begins containers, as for executors. */
+export const COMMAND = process.env['SLUICE_DOCKER'] ?? 'docker'
+
 export const docker = (...args: string[]): string => {
-  const { status, stdout, stderr } = spawnSync('docker', args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`docker ${args[0]} ended with ${status}: ${stderr}`)
+  const { status, stdout, stderr } = spawnSync(COMMAND, args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${COMMAND} ${args[0]} ended with ${status}: ${stderr}`)
   return stdout.trim()
 }
 
@@ -15,9 +18,9 @@ export const containers = (owner = ''): string[] =>
     .filter((id) => id !== '')
 
 /** Why there is no engine to test with. */
-function missing(): string | undefined {
-  const { status, error, stderr } = spawnSync('docker', ['image', 'inspect', IMAGE], { encoding: 'utf8' })
-  if (error !== undefined) return 'there is no docker on the PATH'
+export function missing(): string | undefined {
+  const { status, error, stderr } = spawnSync(COMMAND, ['image', 'inspect', IMAGE], { encoding: 'utf8' })
+  if (error !== undefined) return `there is no ${COMMAND} on the PATH`
   return status === 0 ? undefined : stderr.trim().split('\n')[0]
 }
 

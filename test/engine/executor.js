@@ -3,6 +3,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Executor } from 'sluice'
 
 const later = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+/** Takes all the memory that there is. */
+function fill() {
+  for (const all = []; ; ) all.push(Buffer.alloc(1 << 20, 1))
+}
 
 export class Doing extends Executor {
   static requests = { '/about': 'about', '/die': 'die', '/wait': 'wait', '/waited': 'waited', '/pieces': 'pieces', '/slow': 'slow', '/write': 'write' }
@@ -13,6 +17,7 @@ export class Doing extends Executor {
   open() {
     if (this.config.say !== undefined) console.log(this.config.say)
     if (this.config.crash) process.exit(3)
+    if (this.config.fills) fill()
     return later(this.config.opens ?? 0)
   }
 
@@ -45,7 +50,7 @@ export class Doing extends Executor {
   async die({ docs: [doc] }) {
     if (doc.text === 'exit') process.exit(7)
     if (doc.text === 'SIGKILL') process.kill(process.pid, 'SIGKILL')
-    if (doc.text === 'OOM') for (const all = []; ; ) all.push(Buffer.alloc(1 << 20, 1))
+    if (doc.text === 'OOM') fill()
     await later(20)
   }
 

@@ -47,7 +47,7 @@ function fill(root) {
     for (const other of Object.keys(dependencies)) add(other, folder)
   }
   for (const name of Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).dependencies)) add(name, '.')
-  put('test/engine/executor.js', 'app/executor.js')
+  for (const file of ['executor.js', 'relay.mjs']) put(join('test/engine', file), join('app', file))
 }
 
 /** Where node would look for it. */

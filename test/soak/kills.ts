@@ -13,7 +13,7 @@ const EACH = 100
 
 let state = Number(process.env['SOAK_SEED'] ?? 10) >>> 0
 /** From 0 to below 1: the same numbers for the same seed. */
-function random(): number {
+export function random(): number {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0
   return state / 2 ** 32
 }

@@ -57,6 +57,10 @@ const PARTS = {
     ],
   },
   places: { question: 'Processes of executors, killed at random', runs: () => [{ file: 'test/soak/places.ts', env: env(1000) }] },
+  containers: {
+    question: 'Containers of executors, killed at random (by node .ci/engine.mjs, where no engine runs)',
+    runs: () => [{ file: 'test/soak/containers.ts', env: env(50) }],
+  },
   daemon: { question: 'A daemon and its executors, killed at random', runs: () => [{ file: 'test/soak/daemon.ts', env: env(200) }] },
   nats: {
     question: 'A durable queue of NATS, its workers and its gateway killed at random, its server restarted',
