@@ -1,12 +1,12 @@
 // Runs a command with an engine of containers and an image of an executor: `node .ci/engine.mjs node test/run.mjs engine`.
 // Where an engine answers already, it is taken. Else one is begun in a folder of its own, and ended and cleaned up after the command. Where none can be had, it says so, and
-// that is no failure.
+// that is no failure. Podman, which needs none, gets the same image beside it.
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { makeImage } from '../test/engine/image.mjs'
+import { IMAGE, makeImage } from '../test/engine/image.mjs'
 
 /** Milliseconds in which an engine answers. */
 const PATIENCE = 30_000
@@ -59,28 +59,70 @@ async function begin() {
   skip(`an engine could not be begun: ${said}`)
 }
 
+/** What an engine adds to a machine. */
+const DOCKER = { link: 'docker0', rules: /DOCKER|docker0|172\.17\.0\.0\/16/ }
+const PODMAN = { link: 'cni-podman0', rules: /CNI-|10\.88\.0\.0\/16/ }
+
 /** Whether an engine has been here. */
-function rules() {
-  const links = run('ip', 'link', 'show', 'docker0')
+function rules({ link, rules } = DOCKER) {
+  const links = run('ip', 'link', 'show', link)
   const chains = run('iptables-save')
-  return links.error || chains.error ? undefined : { links: links.status === 0, chains: /DOCKER/.test(chains.stdout) }
+  return links.error || chains.error ? undefined : { links: links.status === 0, chains: rules.test(chains.stdout) }
 }
 
 /** Takes out the rules of iptables that name it. */
-function removeChains() {
+function removeChains({ rules } = DOCKER) {
   const saved = run('iptables-save')
   if (saved.status !== 0) return
   const kept = saved.stdout
     .split('\n')
-    .filter((line) => !/DOCKER|docker0|172\.17\.0\.0\/16/.test(line))
+    .filter((line) => !rules.test(line))
     .join('\n')
   spawnSync('iptables-restore', { input: kept })
 }
 
+/** Has podman begin containers of the image, where there is one. What it keeps stands in a folder of its own. @returns ends what it has */
+async function beginPodman() {
+  const nothing = async (why) => {
+    if (why !== undefined) console.log(`skipped: podman: ${why}`)
+    return () => {}
+  }
+  if (run('podman', '--version').status !== 0) return nothing('there is no podman on the PATH')
+  if (process.getuid?.() !== 0) return nothing('only root has it begin containers here')
+  const before = rules(PODMAN)
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-podman-'))
+  const of = (name) => join(folder, name)
+  for (const name of ['root', 'run']) mkdirSync(of(name))
+  writeFileSync(of('storage'), `[storage]\ndriver = "overlay"\ngraphroot = "${of('root')}"\nrunroot = "${of('run')}"\n`)
+  // Where a process may not raise its limits, and where crun knows nothing of such control groups.
+  const limits = 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]'
+  writeFileSync(of('containers'), `[containers]\n${limits}\n[engine]\nruntime = "runc"\n`)
+  process.env.CONTAINERS_STORAGE_CONF = of('storage')
+  const stop = () => {
+    run('podman', 'rm', '--all', '--force', '--time', '0')
+    run('umount', of('root/overlay'))
+    if (before !== undefined && !before.links) run('ip', 'link', 'delete', PODMAN.link)
+    if (before?.chains === false) removeChains(PODMAN)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const loaded = run('sh', '-c', `docker save ${IMAGE} | podman load`)
+  const tried = () => run('podman', 'run', '--rm', '--init', '--publish', '127.0.0.1::8080/tcp', '--memory', '256m', '--entrypoint', 'node', IMAGE, '-e', '0')
+  let { status, stderr } = loaded.status === 0 ? tried() : loaded
+  if (status !== 0 && loaded.status === 0) {
+    process.env.CONTAINERS_CONF = of('containers')
+    ;({ status, stderr } = tried())
+  }
+  if (status === 0) return stop
+  stop()
+  return nothing(`it begins no container: ${stderr.trim().split('\n').at(-1)}`)
+}
+
 const stop = answers() ? async () => {} : await begin()
 let code = 0
+let stopPodman = () => {}
 try {
   await makeImage()
+  stopPodman = await beginPodman()
   const [command, ...args] = process.argv.slice(2)
   code = await new Promise((resolve) =>
     spawn(command, args, { stdio: 'inherit' })
@@ -88,6 +130,7 @@ try {
       .on('error', () => resolve(1)),
   )
 } finally {
+  stopPodman()
   await stop()
 }
 process.exit(code ?? 1)

@@ -259,7 +259,11 @@ class ContainerWorker implements Worker {
     if (state === undefined || NOT_BEGUN.includes(state.Status ?? '')) return { ...at, how: 'could not be started' }
     if (state.OOMKilled && exitCode !== 0) return { ...at, how: 'ran out of memory' }
     if (state.Running) return { ...at, how: `was let go of: docker ended with ${signal ?? code}` }
-    if (exitCode === 137) return { ...at, signal: 'SIGKILL', how: 'was ended by SIGKILL' }
+    if (exitCode === 137) {
+      // Podman does not say so on every machine.
+      const perhaps = this.#engine.isPodman && this.#settings.options.memory !== undefined ? ', perhaps as it ran out of memory' : ''
+      return { ...at, signal: 'SIGKILL', how: `was ended by SIGKILL${perhaps}` }
+    }
     return { ...at, how: `ended with exit code ${exitCode}` }
   }
 

@@ -54,10 +54,13 @@ export class Engine {
     })
   }
 
-  /** Removes a container, whatever it does, and what it alone has. */
-  remove(...names: string[]): Promise<Ended> {
-    // Docker kills at once. Podman would ask first, and wait ten seconds.
-    return this.ask('rm', '--force', '--volumes', ...(this.isPodman ? ['--time', '0'] : []), ...names)
+  /** Removes containers, whatever they do, and what they alone have. @param names one at least */
+  async remove(...names: string[]): Promise<Ended> {
+    const told = ['rm', '--force', '--volumes']
+    if (!this.isPodman) return this.ask(...told, ...names)
+    // Docker kills at once. Podman would ask first, and wait ten seconds; and of several of which one is gone already, it leaves the others.
+    const ended = await Promise.all(names.map((name) => this.ask(...told, '--time', '0', name)))
+    return ended.find(({ code }) => code !== 0) ?? ended[0]!
   }
 
   /** Removes those with a label that says so, whatever they do. */

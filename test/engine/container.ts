@@ -8,8 +8,9 @@ import { Client } from '../../lib/client/index.js'
 import { type AddOptions, Flow } from '../../lib/index.js'
 import { code, flags } from '../support/code.js'
 import { Folder } from '../support/folder.js'
-import { containers, docker, withEngine } from './engine.js'
+import { containers as containersOf, docker, withEngine } from './engine.js'
 
+const containers = (): string[] => containersOf('doing', 'orphan')
 const PATIENCE = Number(process.env['TEST_PATIENCE'] ?? 1)
 const folder = new Folder()
 

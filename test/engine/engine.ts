@@ -11,11 +11,13 @@ export const docker = (...args: string[]): string => {
   return stdout.trim()
 }
 
-/** Containers of sluice that are there, in whatever state. @param owner of one process alone */
-export const containers = (owner = ''): string[] =>
-  docker('ps', '--all', '--quiet', '--filter', `label=sluice.owner${owner}`)
-    .split('\n')
-    .filter((id) => id !== '')
+/** Containers of executors that are there, in whatever state: other suites have others. */
+export const containers = (...executors: string[]): string[] =>
+  executors.flatMap((executor) =>
+    docker('ps', '--all', '--quiet', '--filter', 'label=sluice.owner', '--filter', `label=sluice.executor=${executor}`)
+      .split('\n')
+      .filter((id) => id !== ''),
+  )
 
 /** Why there is no engine to test with. */
 export function missing(): string | undefined {

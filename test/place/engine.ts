@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
+import { Engine } from '../../lib/place/engine.js'
 import { codeUrl, flags } from '../support/code.js'
 import { Command } from '../support/command.js'
 import { until } from '../support/daemon.js'
@@ -59,6 +60,15 @@ test('podman: the same, in its own words; 68: a parent that is killed leaves no 
   // It would wait ten seconds for one that is to go.
   for (const args of told('rm')) assert.match(args.join(' '), /--time 0/)
   assert.ok(told('rm').length >= 2)
+})
+
+test('podman: of several that are removed, one that is gone already keeps none of the others', async () => {
+  const engine = new FakeEngine('podman')
+  const podman = new Engine(engine.command, true, spawn)
+  podman.start(['run', '--name', 'there', '--entrypoint=sleep', 'doing:1', '60'], {})
+  await until(() => engine.containers.length === 1, 20_000)
+  await podman.remove('gone', 'there')
+  assert.equal(engine.containers, [])
 })
 
 test('what is said at the start names containers, and their images', async () => {

@@ -12,7 +12,7 @@ if (why !== undefined) {
   console.log(`skipped: containers: ${why}. Run them by: node .ci/engine.mjs node test/soak/run.mjs containers`)
   process.exit(0)
 }
-const before = new Set(containers())
+const before = new Set(containers('work'))
 const served = ['node', '/app/node_modules/sluice/dist/cli/sluice.js', 'executor', '/app/work.mjs#Work']
 const flow = await new Flow<any>({ closeTimeout: 60_000 })
   // Chance may kill beside one request more than three times.
@@ -40,5 +40,5 @@ const victims = {
 }
 const what = (): string => `docker kill of ${count(victims.killed)} containers`
 const rows = await killed(flow, victims, what)
-const left = containers().filter((id) => !before.has(id)).length
+const left = containers('work').filter((id) => !before.has(id)).length
 conclude([...rows, { what: `${what()}: containers left when the Flow was closed`, bound: '0', seen: count(left), met: left === 0 }])

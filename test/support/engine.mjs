@@ -123,6 +123,8 @@ else if (command === 'stop' || command === 'kill')
 else if (command === 'rm') {
   // As podman does: whoever is not told how long, is asked to end first.
   if (kind === 'podman' && given['--time'] === undefined) await pause(10_000)
+  // As podman 4.3 does: of several of which one is not there, it leaves all, and says nothing.
+  if (kind === 'podman' && !rest.every(find)) process.exit(0)
   for (const container of known()) {
     kill(container, 'SIGKILL')
     while (lives(container)) await pause(5)
