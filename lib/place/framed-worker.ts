@@ -1,13 +1,10 @@
 import { say } from '../base/errors.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
-import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take } from '../wire/port/frames.js'
+import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
 import type { Host, Link, WorkerSettings } from './host.js'
 import type { WorkerDescription, WorkerSpec } from './spec.js'
 import type { LifeEvents, Sent, Worker } from './worker-life.js'
-
-/** Bytes on their way to a worker that has not begun with them. */
-const WINDOW = 8 << 20
 
 /** Something beside calls that waits for what the worker says. */
 interface Asked {
@@ -29,7 +26,7 @@ export class FramedWorker implements Worker {
   readonly #address: string
   #names: readonly string[] = []
   #next = 0
-  /** Bytes that the worker has not begun with. */
+  /** Bytes that the worker has not said to have begun with. */
   #onWay = 0
   #asked: Asked | undefined
   #over = false

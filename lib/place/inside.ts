@@ -18,7 +18,7 @@ import { Scope } from '../stream/scope.js'
 import { jsonSchemaOf } from '../wire/json-schema.js'
 import { type AsReceived, partWriter, type ReceivedCall, readCall, writeAnswer, writeRefusal } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
-import { FRAME, type Frame, frame, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox, put, take } from '../wire/port/frames.js'
+import { FRAME, type Frame, frame, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox, put, SAID, take } from '../wire/port/frames.js'
 import type { ContainerBound } from './host.js'
 import { checkFunction, instance, isClass, type Resolved, resolved } from './inline.js'
 import type { Said, WorkerDescription, WorkerSpec, WrittenSchema } from './spec.js'
@@ -73,7 +73,7 @@ export class Inside {
     const read = frameReader((frame) => this.#take(frame))
     this.receive = (bytes) => {
       read(bytes)
-      if (this.#begun === 0) return
+      if (this.#begun < SAID) return
       const said = frame(FRAME.begun, 0, new Uint8Array(4))
       put(said, said.length - 4, this.#begun)
       this.#begun = 0

@@ -7,6 +7,11 @@ import { type Reader, readerOf, Writer } from '../proto/index.js'
 /** Bytes in front of what is in a frame. */
 export const HEAD = 9
 
+/** Bytes of requests on their way to a worker that has not said that it began with them: more waits where it can still be taken back. */
+export const WINDOW = 8 << 20
+/** So many it says together: a frame for each turn would cost small requests as much as an answer. */
+export const SAID = WINDOW / 8
+
 /** Kinds of frames. Those below 16 go to the worker, the others come from there. */
 export const FRAME = {
   /** What to make: the worker says `made` or `failed`. */
