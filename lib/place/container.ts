@@ -27,6 +27,8 @@ const READY = 120_000
 /** Milliseconds between looks whether it runs, and whether it takes requests. An image may have to be brought first: looks become rarer then. */
 const LOOK = 50
 const RAREST = 500
+/** Milliseconds before the first look whether it runs: none begins sooner, and each look is a process. */
+const FIRST = 150
 /** Milliseconds after a connection broke off in which a container answers again, or the engine says that it has ended: which takes it seconds on a busy machine. */
 const GONE = 10_000
 /** Milliseconds to connect; nobody is far away. */
@@ -271,6 +273,7 @@ class ContainerWorker implements Worker {
 
   /** The port of this machine, once it runs. */
   async #published(): Promise<number> {
+    await pause(FIRST)
     for (let wait = LOOK; !this.#over; wait = Math.min(RAREST, wait * 1.2)) {
       const { code, out } = await this.#engine.ask('port', this.#name, `${PORT}/tcp`)
       const port = /:(\d+)\s*$/m.exec(out)
