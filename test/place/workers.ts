@@ -300,6 +300,18 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     assert.is((await first(flow, '/count')).tags.made, counted, 'its generator ended')
   })
 
+  test(of('of more requests than go on their way at once, the others wait here, and all are answered'), async () => {
+    await using flow = await flowOf(runtime).open()
+    // Of thirty, eleven fill the way. What a worker has not said yet is less than that has room for.
+    const text = 'x'.repeat(700 << 10)
+    const asked = Array.from({ length: 30 }, (_, at) => first(flow, '/slow', { id: `${at}`, text }, { parameters: { milliseconds: 1 } }))
+    const answered = await within(60_000 * PATIENCE, Promise.all(asked))
+    assert.equal(
+      answered.map(({ id }) => id),
+      asked.map((_, at) => `${at}`),
+    )
+  })
+
   test(of('a consumer that takes no pieces pauses the generator behind the wall'), async () => {
     await using flow = await flowOf(runtime).open()
     const post = flow.post('/pieces', [''], { parameters: { count: 500 } })
