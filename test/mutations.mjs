@@ -301,7 +301,9 @@ export const MUTATIONS = [
   ['lib/daemon/entry.ts', 'for (const folder of made) await rmdir(folder).catch(ignore)', '', 'test/daemon/door.ts', '120: no path of an upload'],
   ['lib/place/contained.ts', '...limits]', ']', 'test/daemon/contained.ts', 'F11: an image runs'],
   ['lib/place/worker.ts', 'writeSync(4, JSON.stringify(words))', '', 'test/daemon/contained.ts', '64, 67: of requests'],
-  ['lib/place/engine.ts', "...(this.isPodman ? ['--time', '0'] : []), ", '', 'test/place/engine.ts', 'podman: the same'],
+  ['lib/place/engine.ts', "'--time', '0', ", '', 'test/place/engine.ts', 'podman: the same'],
+  ['lib/place/engine.ts', 'if (!this.isPodman) return', 'return', 'test/place/engine.ts', 'podman: of several'],
+  ['lib/wire/port/frames.ts', 'SAID = WINDOW / 8', 'SAID = Infinity', 'test/place/thread.ts', 'of more requests than go on their way'],
   ['lib/daemon/daemon.ts', 'if (taken + wanted.replicas > this.#maxExecutors)', 'if (false)', 'test/daemon/sent.ts', 'what comes with more'],
 
   // ── kept from the first on ──
