@@ -31,12 +31,24 @@ export function unwritable({ id }: Document, error: unknown): DocumentError {
  * @throws DocumentError that names the place: `tags.ids[0] is a bigint, …`
  */
 export function jsonOf<T>(value: T, name: string): T {
+  if (isFlat(value)) return value
   const path: (string | number)[] = [name]
   try {
     return walk(value, path) as T
   } catch (error) {
     throw error instanceof DocumentError ? error : new DocumentError('ERR_DOCUMENT', `${written(path)} cannot be written: ${say(error)}`, { cause: error })
   }
+}
+
+/** Whether it is an object of texts, numbers and the like alone, as most tags are. */
+function isFlat(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false
+  for (const key in value) {
+    const inner: unknown = (value as Record<string, unknown>)[key]
+    // A function may be a toJSON.
+    if (typeof inner !== 'string' && !Number.isFinite(inner) && typeof inner !== 'boolean' && inner !== null) return false
+  }
+  return true
 }
 
 /** What JSON makes `{}` of, whatever it holds. */

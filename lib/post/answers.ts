@@ -73,11 +73,16 @@ function raise(_request: Request, error: unknown): never {
   throw error
 }
 
+/** The answer of a peer to one request, also where an executor failed, or documents did. Nobody takes parts of it. */
+export function answerTo(peer: Handler, request: Request): Response | Promise<Response> {
+  return ask(peer, request, undefined, failed, true)
+}
+
 /** Has a peer handle a request, and answers at once when it does. */
 function ask(
   peer: Handler,
   request: Request,
-  emit: Emit<Response>,
+  emit: Emit<Response> | undefined,
   fail: (request: Request, error: unknown) => Response,
   tolerant: boolean,
 ): Response | Promise<Response> {

@@ -16,15 +16,17 @@ const LONG = 1 << 16
  * @throws DocumentError that names the first that JSON cannot say, the place in it, and why; for more text than there can be, too
  */
 export function documentsText(documents: ArrayLike<Document>): string | Promise<string> {
-  return textOf(new Writing(documents, sayable))
+  return textOf(documents, sayable)
 }
 
 /** The text of a list whose items are as JSON has them, likewise. @throws what JSON.stringify throws, in a DocumentError */
 export function listText(items: ArrayLike<unknown>): string | Promise<string> {
-  return textOf(new Writing(items, (item) => item))
+  return textOf(items, (item) => item)
 }
 
-function textOf(writing: Writing<any>): string | Promise<string> {
+/** The text of a list of what `json` makes of each, likewise. */
+export function textOf<T>(items: ArrayLike<T>, json: (item: T) => unknown): string | Promise<string> {
+  const writing = new Writing(items, json)
   while (writing.step()) if (overdue(true)) return writing.rest()
   return writing.text
 }

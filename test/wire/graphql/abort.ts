@@ -52,6 +52,31 @@ for (const operation of ['mutation', 'query', 'subscription'])
     })
   })
 
+for (const way of ['node:http', 'fetch'])
+  test(`17: a client that leaves a mutation whose text came before reaches the executor's signal, over ${way}`, async () => {
+    const { called, aborted, uses } = hanging()
+    await using flow = await new Flow().add({ uses: (call) => (call.docs[0]!.text === 'first' ? undefined : uses(call)) }).open()
+    await using server = await serve(flow)
+    const handler = createGraphQL(flow, { onError: (error) => server.reported.push(error) })
+    const ask = async (text: string, signal?: AbortSignal): Promise<string> => {
+      const body = JSON.stringify({ query: 'mutation M($data: [StrawberryDocumentInput!]) { docs(data: $data) { text } }', variables: { data: [{ text }] } })
+      const init: RequestInit = { method: 'POST', headers: { 'content-type': 'application/json' }, body, ...(signal && { signal }) }
+      return await (await (way === 'fetch' ? handler.fetch(new Request(server.url, init)) : fetch(server.url, init))).text()
+    }
+    const answer = '{"data":{"docs":[{"text":"first"}]}}'
+    assert.is(await ask('first'), answer)
+    assert.is(await ask('first'), answer)
+    const client = new AbortController()
+    const left = ask('second', client.signal).then(assert.unreachable, (error) => error)
+    await within(20_000, called)
+    const reason = new Error('I go')
+    client.abort(reason)
+    assert.is(await within(20_000, left), reason)
+    await within(20_000, aborted)
+    assert.is(await ask('first'), answer)
+    assert.equal(server.reported, [])
+  })
+
 test('R43: a client that leaves after the first response of a subscription stops the other requests', async () => {
   const { called, aborted, uses } = hanging()
   await using flow = await new Flow().add({ uses: (call) => (call.docs[0]!.text === 'first' ? undefined : uses(call)) }).open()

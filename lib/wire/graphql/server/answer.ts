@@ -43,10 +43,15 @@ export interface Deferring {
 
 /** What a resolver answers with documents: them, or nothing yet. */
 export function listed(docs: readonly Document[], keeper: Deferring, info: GraphQLResolveInfo): readonly Document[] {
-  if (count(docs, FEW) >= 0) return docs
+  if (!isMuch(docs)) return docs
   keeper.deferred ??= []
   keeper.deferred.push({ docs, info })
   return []
+}
+
+/** Whether reading them holds up others. */
+export function isMuch(docs: readonly Document[]): boolean {
+  return count(docs, FEW) < 0
 }
 
 /** @returns less than nothing when there are more than so many, or tensors in them that take as long */

@@ -6,15 +6,34 @@ import type { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { JSON_WEIGHT } from '../../charge.js'
 import { hasMore, tooManyDocuments } from '../../documents.js'
+import { join } from '../../http/body.js'
 import { parseJson, TooDeep } from '../../json-text.js'
 import { graphQLError, refusal } from './failures.js'
 import { inspectJson } from './json.js'
 
-/** What a request came on, under Node. */
+/** What a request came on. */
 export interface Connection {
+  /** Under Node. */
   readonly req?: IncomingMessage & { readonly body?: unknown }
   /** What its bytes are charged to, where they are counted. */
   readonly charge?: BodyCharge | undefined
+  /** What was made of its body, where that was read before. */
+  readonly body?: Promise<object> | undefined
+}
+
+/** An HTTP request, as far as resolvers look at it. */
+export interface Asking {
+  readonly method: string
+  readonly headers: { get(name: string): string | null }
+  /** Aborts when its client leaves. */
+  readonly signal: AbortSignal
+  /** The same, where it costs less. */
+  readonly scope?: Scope
+}
+
+/** A request, as far as its body is concerned. */
+export interface Bodied extends Partial<Pick<globalThis.Request, 'body' | 'json'>> {
+  readonly headers: { get(name: string): string | null }
 }
 
 /** What a body is charged to: of a length that is said, before one byte is read; else as they come. */
@@ -52,9 +71,9 @@ export class BodyCharge {
  * The body of a request, parsed. Reads no further than `limit` bytes.
  * @throws GraphQLError with status 413 when there is more, 400 when it is no JSON object, or one nested too deep
  */
-export async function readJson(request: globalThis.Request, { req, charge }: Connection, limit: number, maxDocuments: number): Promise<object> {
+export async function readJson(request: Bodied, { req, charge }: Connection, limit: number, maxDocuments: number): Promise<object> {
   // A framework has read it.
-  const json = req?.body !== undefined ? await request.json() : await parse(await readText(request, req, limit, charge))
+  const json = req?.body !== undefined ? inspected(await request.json!()) : await parse(await readText(request, req, limit, charge))
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw refusal('malformed', 'The body must be a JSON object with a query; a list of operations is not taken')
   // Before they are looked at as GraphQL's types, which takes longer than all else.
@@ -63,24 +82,41 @@ export async function readJson(request: globalThis.Request, { req, charge }: Con
   return json
 }
 
-async function readText(request: globalThis.Request, req: IncomingMessage | undefined, limit: number, charge: BodyCharge | undefined): Promise<string> {
+/** Strict: what is no UTF-8 is no JSON either. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+async function readText(request: Bodied, req: IncomingMessage | undefined, limit: number, charge: BodyCharge | undefined): Promise<string> {
   const length = request.headers.get('content-length')
   // One that says it is too large is refused at its first bytes, on the same way as one that does not say it.
   const most = Number(length) > limit ? 0 : limit
   const said = length !== null && most > 0
   await charge?.ask(said ? Number(length) * JSON_WEIGHT : undefined)
-  const chunks = req === undefined ? await fromStream(request.body, most) : await fromSocket(req, most, charge, said)
+  const chunks = req === undefined ? await fromStream(request.body ?? null, most) : await fromSocket(req, most, charge, said)
   if (chunks === undefined) throw refusal('tooLarge', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(join(chunks))
+    return utf8.decode(
+      join(
+        chunks,
+        chunks.reduce((size, chunk) => size + chunk.length, 0),
+      ),
+    )
   } catch {
     throw refusal('malformed', 'The body is not UTF-8')
   }
 }
 
+/** A key named `__proto__` in a text of JSON, or what may be one in other words. */
+const PROTO = /__proto__|\\u/
+
+function inspected<T>(value: T): T {
+  inspectJson(value, (reason) => refusal('malformed', `The body ${reason}`))
+  return value
+}
+
 async function parse(text: string): Promise<unknown> {
   try {
-    return await parseJson(text, { look: (value) => inspectJson(value, (reason) => refusal('malformed', `The body ${reason}`)) })
+    // Where there is no such key, a look into every object would find none.
+    return await parseJson(text, PROTO.test(text) ? { look: inspected } : {})
   } catch (error) {
     if (error instanceof GraphQLError) throw error
     throw refusal('malformed', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
@@ -128,15 +164,4 @@ async function fromStream(body: ReadableStream<Uint8Array> | null, limit: number
     return undefined
   }
   return chunks
-}
-
-function join(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!
-  const all = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
 }

@@ -1,7 +1,7 @@
 import type { Plugin } from 'graphql-yoga'
 import type { Settings } from '../options.js'
 import { STATUS } from '../status.js'
-import { type Connection, readJson } from './body.js'
+import { type Asking, type Connection, readJson } from './body.js'
 import { Page } from './page.js'
 
 /**
@@ -25,8 +25,7 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
     },
     onRequestParse({ request, serverContext, setRequestParser, endResponse, fetchAPI }) {
       if (request.method !== 'POST') return
-      const encoding = request.headers.get('content-encoding')
-      if (!isJson(request.headers.get('content-type')) || (encoding !== null && encoding !== 'identity')) {
+      if (!isRead(request)) {
         const message = 'Send the operation as application/json, not compressed: { "query": "…", "variables": { … } }'
         return endResponse(
           new fetchAPI.Response(JSON.stringify({ errors: [{ message, extensions: { code: STATUS.unsupported.code } }] }), {
@@ -35,16 +34,23 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
           }),
         )
       }
-      setRequestParser((request) => readJson(request, serverContext as Connection, maxBodyBytes, maxDocuments))
+      const connection = serverContext as Connection
+      setRequestParser((request) => connection.body ?? readJson(request, connection, maxBodyBytes, maxDocuments))
     },
   }
+}
+
+/** Whether a body is one that is read. */
+export function isRead({ headers }: Pick<Asking, 'headers'>): boolean {
+  const encoding = headers.get('content-encoding')
+  return isJson(headers.get('content-type')) && (encoding === null || encoding === 'identity')
 }
 
 /**
  * Whether no page of another origin can have sent a request without being asked about it first: it has a header for which browsers
  * ask, or the browser itself says that the page is ours.
  */
-export function isPreflighted({ headers }: globalThis.Request): boolean {
+export function isPreflighted({ headers }: Pick<Asking, 'headers'>): boolean {
   return (
     Boolean(headers.get('x-graphql-require-preflight') || headers.get('apollo-require-preflight') || headers.get('x-requested-with')) ||
     isJson(headers.get('content-type')) ||
@@ -54,6 +60,11 @@ export function isPreflighted({ headers }: globalThis.Request): boolean {
 
 function isJson(type: string | null): boolean {
   return type !== null && /^\s*application\/json\s*(;|$)/i.test(type)
+}
+
+/** Which path an address of the platform's asks for; with all behind it, where there is more. */
+export function pathOf(url: string): string {
+  return url.slice(url.indexOf('/', url.indexOf('://') + 3))
 }
 
 function target(url: string): { pathname: string; query: string } {

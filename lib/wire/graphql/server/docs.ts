@@ -1,19 +1,22 @@
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql'
+import { DocumentArray } from '../../../doc/array.js'
 import type { Document } from '../../../doc/document.js'
+import { postOnce } from '../../../post/once.js'
 import type { PostOptions } from '../../../post/options.js'
 import { type Post, post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Parameters } from '../../../request/parameters.js'
 import type { Response } from '../../../request/response.js'
+import { Scope } from '../../../stream/scope.js'
 import { STRANGER } from '../../authentication.js'
-import { callContext, requestContext } from '../../context-headers.js'
+import { type CallContext, callContext, requestContext } from '../../context-headers.js'
 import { UnwritableAnswer } from '../../error-listener.js'
 import type { Identity } from '../../identity.js'
 import { askedBy } from '../../message.js'
 import { checkNames } from '../../names.js'
 import type { Settings } from '../options.js'
 import { type Deferring, listed } from './answer.js'
-import type { BodyCharge } from './body.js'
+import type { Asking, BodyCharge } from './body.js'
 import { isPreflighted } from './csrf.js'
 import { wantsDeltas, withDeltas } from './deltas.js'
 import { graphQLError, refusal } from './failures.js'
@@ -22,7 +25,7 @@ import { filled, type Lists } from './variables.js'
 
 /** What resolvers get to know of the HTTP request. */
 export interface Context extends Deferring {
-  readonly request: globalThis.Request
+  readonly request: Asking
   /** What the response failed at that a subscription gives now. They are given one after the other. */
   failed?: GraphQLError | undefined
   /** The documents among the variables, which are to be put in their places. */
@@ -30,7 +33,7 @@ export interface Context extends Deferring {
   /** What the executors answered last, by the key of its field. */
   answered?: Map<string | number, Response>
   /** What came with the operation beside it. */
-  readonly params?: { readonly extensions?: Readonly<Record<string, unknown>> | null }
+  readonly params?: { readonly query?: string | undefined; readonly extensions?: Readonly<Record<string, unknown>> | null }
   /** Who asks. */
   readonly identity?: Identity | undefined
   /** Where it asks from, where that is known. */
@@ -39,11 +42,14 @@ export interface Context extends Deferring {
   readonly charge?: BodyCharge | undefined
   /** A page of another origin asks, which is not granted. */
   readonly isStranger?: boolean
+  /** What became of `docs`, where the executors were asked before, and graphql is to say it. */
+  readonly asked?: Promise<Response | undefined> | undefined
 }
 
 const ARRIVAL = { protocol: 'graphql', method: 'docs' } as const
 
-interface Arguments {
+/** Those of `docs`. */
+export interface Arguments {
   readonly data?: Data
   readonly targetExecutor?: string | null
   readonly parameters?: unknown
@@ -56,19 +62,49 @@ interface StreamArguments extends Arguments {
   readonly partial?: boolean | null
 }
 
-/** Resolves `docs` of a query or mutation: one request, as one HTTP call is one request in Jina. */
+/** Sends the documents of a query or mutation: one request, as one HTTP call is one request in Jina. */
+export type Ask = (args: Arguments, context: Context) => Promise<Response | undefined>
+
+/** @returns what resolves with the response, or nothing for `data: []`, which sends nothing. It throws what the executors failed at */
+export function asking(peer: Handler): Ask {
+  return async (args, context) => {
+    const call = callOf(args, context)
+    const docs = await documents(args.data)
+    if (docs?.length === 0) return undefined
+    const response = await untilLeft(context.request, (scope) =>
+      postOnce(askedBy(peer, call), args.execEndpoint, docs ?? new DocumentArray(), toldTo(args), scope),
+    )
+    if (response.error !== undefined) throw response.error
+    return response
+  }
+}
+
+/** Works as long as the client is there. */
+async function untilLeft<T>(request: Asking, work: (scope: Scope) => Promise<T>): Promise<T> {
+  if (request.scope !== undefined) return await work(request.scope)
+  const { signal } = request
+  const own = new Scope()
+  const hear = (): void => own.abort(signal.reason)
+  if (signal.aborted) hear()
+  else signal.addEventListener('abort', hear)
+  try {
+    return await work(own)
+  } finally {
+    signal.removeEventListener('abort', hear)
+  }
+}
+
+/** Resolves `docs` of a query or mutation. */
 export function docs(
   peer: Handler,
   { onError }: Settings,
 ): (root: unknown, args: Arguments, context: Context, info: GraphQLResolveInfo) => Promise<readonly Document[]> {
-  const whole = inOne(peer)
+  const ask = asking(peer)
   return async (_root, args, context, info) => {
     filled(info.variableValues, context.lists)
     try {
-      // None for `data: []`, which sends nothing.
-      const [response] = await (await send(whole, args, context, { requestSize: 0, continueOnError: true })).toArray()
+      const response = await (context.asked ?? ask(args, context))
       if (response === undefined) return []
-      if (response.error !== undefined) throw response.error
       answered(response, context, info)
       return listed(response.docs, context, info)
     } catch (error) {
@@ -133,12 +169,13 @@ function located(error: unknown): GraphQLError {
   return new GraphQLError(message, { path: ['docs'], extensions: shown })
 }
 
-async function send(
-  peer: Handler,
-  { data, targetExecutor, parameters, execEndpoint }: Arguments,
-  { request, params, identity, address, charge, isStranger }: Context,
-  options: PostOptions,
-): Promise<Post> {
+async function send(peer: Handler, args: Arguments, context: Context, options: PostOptions): Promise<Post> {
+  const call = callOf(args, context)
+  return post(askedBy(peer, call), args.execEndpoint, await documents(args.data), { ...options, ...toldTo(args), signal: context.request.signal })
+}
+
+/** What came with what is asked for. @throws GraphQLError where it may not be; OptionRangeError */
+function callOf({ execEndpoint }: Arguments, { request, params, identity, address, charge, isStranger }: Context): CallContext | undefined {
   // A query changes as much as a mutation does, so an image tag on some page must not be able to send one.
   if (request.method === 'GET' && !isPreflighted(request))
     throw refusal('forbidden', 'docs is not run for a plain GET, which any page can send. Use POST, or add the header x-graphql-require-preflight: 1')
@@ -146,12 +183,11 @@ async function send(
   checkNames({ execEndpoint })
   if (charge !== undefined) charge.endpoint = execEndpoint
   const call = { ...callContext(ARRIVAL, (name) => request.headers.get(name) ?? undefined, identity, address), hold: charge?.hold }
-  return post(askedBy(peer, requestContext(params?.extensions ?? undefined, call)), execEndpoint, await documents(data), {
-    ...options,
-    parameters: (parameters ?? undefined) as Parameters | undefined,
-    targetExecutor: targetExecutor ?? undefined,
-    signal: request.signal,
-  })
+  return requestContext(params?.extensions ?? undefined, call)
+}
+
+function toldTo({ parameters, targetExecutor }: Arguments): Pick<PostOptions, 'parameters' | 'targetExecutor'> {
+  return { parameters: (parameters ?? undefined) as Parameters | undefined, targetExecutor: targetExecutor ?? undefined }
 }
 
 /** A handler that is not asked for parts: who wants all at once has no use for them, and no end of them is none in time. */

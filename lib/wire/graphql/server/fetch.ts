@@ -5,6 +5,7 @@ import { say } from '../../../base/errors.js'
 import type { Descriptions } from '../../../executor/schemas.js'
 import { Limiter, limiterOf } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
+import type { ByteBudget, Hold } from '../../../stream/byte-budget.js'
 import { Scope } from '../../../stream/scope.js'
 import { Authenticator, type Caller, CHALLENGE, type Denial, isStranger, type Verdict } from '../../authentication.js'
 import { FetchCaller, NodeCaller } from '../../caller.js'
@@ -20,14 +21,16 @@ import { warmUpMeanwhile } from '../../warm-up.js'
 import { type GraphQLOptions, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
-import { BodyCharge } from './body.js'
+import { type Asking, type Bodied, BodyCharge } from './body.js'
 import { allowOrigins } from './cors.js'
-import { gate } from './csrf.js'
+import { gate, pathOf } from './csrf.js'
 import { blamed, type Context } from './docs.js'
 import { UNWRITABLE } from './failures.js'
 import { limitOperations } from './limits.js'
-import { ParseCache, parseWithin } from './parse.js'
+import { parseWithin, TextCache } from './parse.js'
+import { Plans } from './plan.js'
 import { createSchema } from './schema.js'
+import { type Answered, type Handed, ShortRoad } from './short.js'
 import { withLists } from './variables.js'
 
 /** GraphQL over HTTP, for any server. */
@@ -62,14 +65,17 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
 
 /** @param authenticator who decides who comes in, for other wires as well */
 export function graphQLBehind(peer: Handler, options: GraphQLOptions, authenticator?: Authenticator): GraphQLHandler {
-  const all = settings(options)
-  const onError = heard(all.onError, all.logger)
+  const given = settings(options)
+  const all = { ...given, onError: heard(given.onError, given.logger) }
+  const { onError } = all
   const logged = all.logger === undefined && limiterOf(peer) !== undefined ? (peer as Limiter) : new Limiter(peer, { logger: all.logger })
+  const schema = schemaOf(logged, all)
+  const plans = new Plans()
   const yoga = createYoga({
-    schema: schemaOf(logged, { ...all, onError }),
+    schema,
     graphqlEndpoint: all.path,
-    plugins: plugins({ ...all, onError }),
-    parserAndValidationCache: { documentCache: new ParseCache(), errorCache: new ParseCache(), validationCache: true },
+    plugins: plugins(all, plans),
+    parserAndValidationCache: { documentCache: new TextCache(), errorCache: new TextCache(), validationCache: true },
     logging: { debug() {}, info() {}, warn() {}, error: (error) => onError((error as { originalError?: unknown })?.originalError ?? error) },
     maskedErrors: { isDev: false },
     // Ours, or not wanted: the body is limited where it is read, which costs a third of reading it through another stream.
@@ -81,51 +87,40 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
     multipart: false,
   })
   const door = new Door(authenticator ?? new Authenticator(all, undefined, onError), all)
+  const short = new ShortRoad(logged, plans, schema, all)
   const bytes = bytesOf(peer)
-  const run = async (req: IncomingMessage, res: ServerResponse, context: Pick<Context, 'identity' | 'address' | 'isStranger'>): Promise<void> => {
-    if (bytes === undefined) return void (await yoga(req, res, context as object))
-    const tenant = tenantOf(context.identity, context.address)
-    const scope = new Scope()
-    const hold = bytes.hold(tenant, false, JSON_WEIGHT)
-    let isHeld = true
-    const leave = (): void => {
-      if (isHeld) hold.leave()
-      isHeld = false
-    }
-    // Yoga would wait for ever to write the rest.
-    res.once('close', () => {
-      scope.abort(new DOMException('The client left', 'AbortError'))
-      leave()
-    })
-    const owed = new Owed(res, bytes)
-    const charge = new BodyCharge(bytes, hold, scope)
-    let length = 0
-    // Yoga writes, and waits until it may go on.
-    for (const name of ['write', 'end'] as const) {
-      const write = res[name].bind(res) as (...all: unknown[]) => unknown
-      res[name] = ((...all: unknown[]) => {
-        hold.made()
-        const done = write(...all)
-        if (typeof all[0] === 'string' || all[0] instanceof Uint8Array) length += all[0].length
-        owed.note(tenant)
-        return done
-      }) as never
-    }
+  const run = async (req: IncomingMessage, res: ServerResponse, context: Who): Promise<void> => {
+    const account = bytes && new Account(bytes, res, tenantOf(context.identity, context.address))
+    const charge = account?.charge
     try {
-      await yoga(req, res, { ...context, charge } as object)
+      const request = new NodeRequest(req)
+      let handed: Handed | undefined
+      if (short.takes(request, request.path)) {
+        res.once('close', request.left)
+        const answer = await short.answer(request, { req, charge }, context)
+        res.off('close', request.left)
+        // Nobody waits for it.
+        if (res.destroyed) return
+        if ('text' in answer) {
+          account?.made()
+          res.writeHead(200, door.headers(answer, Buffer.byteLength(answer.text), req.headers.origin)).end(answer.text)
+          account?.wrote(answer.text.length)
+          account?.answered()
+          return
+        }
+        handed = answer
+      }
+      account?.watch()
+      await yoga(req, res, { ...context, charge, ...handed } as object)
       // Of a subscription, that is all there ever was.
-      if (charge.endpoint !== undefined && !String(res.getHeader('content-type')).startsWith('text/event-stream')) bytes.answered(charge.endpoint, length)
+      if (!String(res.getHeader('content-type')).startsWith('text/event-stream')) account?.answered()
     } finally {
-      leave()
+      account?.leave()
     }
   }
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const scope = new Scope()
-    const left = (): void => scope.abort(new DOMException('The client left', 'AbortError'))
-    res.once('close', left)
     const caller = new NodeCaller(req, 'graphql')
-    const { denied, identity } = await door.admit(caller, req.method, scope)
-    res.off('close', left)
+    const { denied, identity } = await unlessLeft(res, (scope) => door.admit(caller, req.method, scope))
     if (res.destroyed) return
     if (denied !== undefined) turnAway(req, res, door.answer(denied, req.headers.origin))
     else {
@@ -142,12 +137,134 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
       const caller = new FetchCaller(request, 'graphql')
       const { denied, identity } = await door.admit(caller, request.method, scope)
       request.signal.removeEventListener('abort', left)
-      if (denied === undefined) return yoga.fetch(request, { identity, address: caller.address, isStranger: door.isStranger(caller) })
-      const { status, headers, body } = door.answer(denied, request.headers.get('origin'))
-      return new Response(body, { status, headers })
+      if (denied !== undefined) {
+        const { status, headers, body } = door.answer(denied, request.headers.get('origin'))
+        return new Response(body, { status, headers })
+      }
+      const context: Who = { identity, address: caller.address, isStranger: door.isStranger(caller) }
+      if (request.signal.aborted || !short.takes(request, pathOf(request.url))) return yoga.fetch(request, context)
+      const answer = await unlessAborted(request.signal, short.answer(request, {}, context))
+      if (!('text' in answer)) return yoga.fetch(request, { ...context, ...answer })
+      const body = new TextEncoder().encode(answer.text)
+      return new Response(body, { headers: door.headers(answer, body.length, request.headers.get('origin')) })
     },
     path: all.path,
   })
+}
+
+/** Who asks. */
+type Who = Pick<Context, 'identity' | 'address' | 'isStranger'>
+
+/** Waits for somebody to be let in, as long as there is somebody. */
+function unlessLeft(res: ServerResponse, admit: (scope: Scope) => Verdict | Promise<Verdict>): Verdict | Promise<Verdict> {
+  const scope = new Scope()
+  const verdict = admit(scope)
+  if (!(verdict instanceof Promise)) return verdict
+  const left = (): void => scope.abort(gone())
+  res.once('close', left)
+  return verdict.finally(() => res.off('close', left))
+}
+
+/** As yoga does it. */
+function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const left = (): void => reject(signal.reason)
+    signal.addEventListener('abort', left)
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', left))
+  })
+}
+
+function gone(): DOMException {
+  return new DOMException('The client left', 'AbortError')
+}
+
+/** What one request and its answer are charged to, where bytes are counted. */
+class Account {
+  readonly charge: BodyCharge
+  readonly #bytes: ByteBudget
+  readonly #res: ServerResponse
+  readonly #tenant: string | undefined
+  readonly #hold: Hold
+  readonly #owed: Owed
+  #isHeld = true
+  #length = 0
+
+  constructor(bytes: ByteBudget, res: ServerResponse, tenant: string | undefined) {
+    this.#bytes = bytes
+    this.#res = res
+    this.#tenant = tenant
+    const scope = new Scope()
+    this.#hold = bytes.hold(tenant, false, JSON_WEIGHT)
+    // Yoga would wait for ever to write the rest.
+    res.once('close', () => {
+      if (!res.writableFinished) scope.abort(gone())
+      this.leave()
+    })
+    this.#owed = new Owed(res, bytes)
+    this.charge = new BodyCharge(bytes, this.#hold, scope)
+  }
+
+  /** Yoga writes, and waits until it may go on. */
+  watch(): void {
+    const res = this.#res
+    for (const name of ['write', 'end'] as const) {
+      const write = res[name].bind(res) as (...all: unknown[]) => unknown
+      res[name] = ((...all: unknown[]) => {
+        this.made()
+        const done = write(...all)
+        this.wrote(typeof all[0] === 'string' || all[0] instanceof Uint8Array ? all[0].length : 0)
+        return done
+      }) as never
+    }
+  }
+
+  /** The answer is made, or begins to be. */
+  made(): void {
+    this.#hold.made()
+  }
+
+  wrote(length: number): void {
+    this.#length += length
+    this.#owed.note(this.#tenant)
+  }
+
+  /** All of it is written. */
+  answered(): void {
+    const { endpoint } = this.charge
+    if (endpoint !== undefined) this.#bytes.answered(endpoint, this.#length)
+  }
+
+  leave(): void {
+    if (this.#isHeld) this.#hold.leave()
+    this.#isHeld = false
+  }
+}
+
+/** A request of Node's, in as much as is looked at on the short road: one of the platform's would cost more than all that is done there. */
+class NodeRequest implements Asking, Bodied {
+  readonly headers: Asking['headers']
+  readonly method: string
+  readonly #req: IncomingMessage
+  readonly scope = new Scope()
+
+  constructor(req: IncomingMessage) {
+    this.#req = req
+    this.method = req.method!
+    const { headers } = req
+    this.headers = { get: (name) => (headers[name] as string | undefined) ?? null }
+  }
+
+  /** What is asked for; nothing where somebody else has read the body. */
+  get path(): string {
+    const { originalUrl, url, body } = this.#req as IncomingMessage & { originalUrl?: string; body?: unknown }
+    return body === undefined ? (originalUrl ?? url!) : ''
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal
+  }
+
+  readonly left = (): void => this.scope.abort(gone())
 }
 
 /** What makes fields of what executors say. */
@@ -182,6 +299,11 @@ class Door {
     return this.#authenticator.admit(caller, scope, { preflight })
   }
 
+  /** Those of an answer. */
+  headers({ type }: Answered, length: number, origin: string | null | undefined): Record<string, string> {
+    return { 'content-type': `${type}; charset=utf-8`, 'content-length': String(length), ...this.#cors?.granted(origin) }
+  }
+
   /** Whether it may not run executors: what else GraphQL answers, no page of another origin can read. */
   isStranger(caller: Caller): boolean {
     return isStranger(caller, (origin) => this.#cors?.allows(origin) ?? false)
@@ -209,7 +331,7 @@ interface Told extends Result {
 }
 
 /** graphql's own execution. Yoga's copies all variables first, which is a tenth of a request with many documents. */
-function engine(report: (error: unknown) => void): Plugin {
+function engine(report: (error: unknown) => void, plans: Plans): Plugin {
   // What throws where yoga writes an event is caught by nobody, and would end the process.
   const unsayable = (error: unknown): string => {
     report(error)
@@ -237,8 +359,9 @@ function engine(report: (error: unknown) => void): Plugin {
     }
   }
   return {
-    onExecute({ setExecuteFn, context }) {
+    onExecute({ setExecuteFn, context, args: { schema, document } }) {
       setExecuteFn((args) => withLists(args, execute))
+      plans.note(schema, (context as unknown as Context).params!.query!, document)
       return {
         async onExecuteDone({ result }) {
           refuse(result as Result)
@@ -285,8 +408,8 @@ function refuse({ data, errors }: Result): void {
   }
 }
 
-function plugins(settings: Settings): Plugin[] {
-  const list = [engine(settings.onError), gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
+function plugins(settings: Settings, plans: Plans): Plugin[] {
+  const list = [engine(settings.onError, plans), gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
   if (settings.cors !== false) list.unshift(allowOrigins(settings.cors))
   if (!settings.introspection) list.push({ onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) })
   return list

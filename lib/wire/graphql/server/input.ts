@@ -69,6 +69,64 @@ export const StrawberryDocumentInput: GraphQLInputObjectType = ofDocuments(
   new GraphQLInputObjectType({ name: 'StrawberryDocumentInput', fields: documentFields }),
 )
 
+/** Whether what came as JSON, and was looked at by `inspectJson()`, is all that graphql would make of it: most documents are. */
+export function isAsItComes(type: unknown, item: unknown): boolean {
+  return type === StrawberryDocumentInput && isPlain(item)
+}
+
+/** Whose null stays null. */
+const NULLABLE = new Set(Object.keys(documentFields()))
+
+function isPlain(item: unknown): boolean {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return false
+  let contents = 0
+  for (const key in item) {
+    const value = (item as Record<string, unknown>)[key]
+    if (value === null) {
+      if (!NULLABLE.has(key)) return false
+      continue
+    }
+    switch (key) {
+      case 'id':
+      case 'parentId':
+      case 'mimeType':
+      case 'uri':
+      case 'modality':
+        if (typeof value !== 'string') return false
+        break
+      case 'text':
+      case 'blob':
+        contents++
+        if (typeof value !== 'string') return false
+        break
+      case 'tensor':
+        contents++
+        if (!Array.isArray(value)) return false
+        break
+      case 'embedding':
+        if (!Array.isArray(value)) return false
+        break
+      case 'tags':
+        // A text is JSON of its own.
+        if (typeof value === 'string') return false
+        break
+      case 'weight':
+      case 'offset':
+        if (!Number.isFinite(value)) return false
+        break
+      case 'chunks':
+      case 'matches':
+        if (!Array.isArray(value) || !value.every(isPlain)) return false
+        break
+      // What has a shape of its own, or is no field at all.
+      default:
+        return false
+    }
+  }
+  // Of several, the last by the order of the fields is the content, and not the last that came.
+  return contents <= 1
+}
+
 type Items = readonly { name: string; score: NamedScore }[]
 type Given = { readonly [field: string]: unknown } & {
   readonly scores?: Items | null
@@ -85,21 +143,25 @@ export type Data = readonly Given[] | null | undefined
  * @throws InputError (`ERR_INPUT`) that names the document and its field: `data[0].chunks[2].blob must be …`
  */
 export function documents(data: Data): DocumentArray | Promise<DocumentArray> | undefined {
-  return data ? madeOf(data, (given, at) => document(given as Given, `data[${at}]`)) : undefined
+  return data ? madeOf(data, (given, at) => document(given as Given, 'data', at)) : undefined
 }
 
-function document(given: Given, path: string): Document {
-  const { scores, evaluations, chunks, matches, ...fields } = given
-  const init: DocumentInit = fields
-  if (scores) init.scores = byName(scores)
-  if (evaluations) init.evaluations = byName(evaluations)
-  if (chunks) init.chunks = chunks.map((chunk, at) => document(chunk, `${path}.chunks[${at}]`))
-  if (matches) init.matches = matches.map((match, at) => document(match, `${path}.matches[${at}]`))
+function document(given: Given, list: string, at: number): Document {
+  const init = (given.scores ?? given.evaluations ?? given.chunks ?? given.matches) ? withInner(given, `${list}[${at}]`) : (given as object)
   try {
     return new Document(init)
   } catch (cause) {
-    throw new InputError('ERR_INPUT', `${path}.${say(cause)}`, { cause })
+    throw new InputError('ERR_INPUT', `${list}[${at}].${say(cause)}`, { cause })
   }
+}
+
+function withInner({ scores, evaluations, chunks, matches, ...fields }: Given, path: string): DocumentInit {
+  const init: DocumentInit = fields
+  if (scores) init.scores = byName(scores)
+  if (evaluations) init.evaluations = byName(evaluations)
+  if (chunks) init.chunks = chunks.map((chunk, at) => document(chunk, `${path}.chunks`, at))
+  if (matches) init.matches = matches.map((match, at) => document(match, `${path}.matches`, at))
+  return init
 }
 
 function byName(items: Items): Record<string, NamedScore> {

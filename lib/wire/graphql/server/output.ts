@@ -25,13 +25,25 @@ import { piece } from './deltas.js'
 import { UNWRITABLE } from './failures.js'
 import { Base64, JSONScalar, NdArrayScalar } from './scalars.js'
 
+/** The field that sends documents through the Flow. */
+export const DOCS = 'docs'
+
+/** Under which the field of some documents says how they are found. */
+const OF = 'sluice.documents'
+
 const required = <T extends GraphQLNullableType>(type: T) => new GraphQLNonNull(type)
 const list = <T extends GraphQLNullableType>(type: T) => new GraphQLList(new GraphQLNonNull(type))
 const field = <S>(type: GraphQLOutputType, resolve?: (source: S) => unknown): GraphQLFieldConfig<S, unknown> => (resolve ? { type, resolve } : { type })
 const documents = <S>(type: GraphQLOutputType, of: (source: S) => readonly Document[]): GraphQLFieldConfig<S, Deferring> => ({
   type,
   resolve: (source, _, keeper, info) => listed(of(source), keeper, info),
+  extensions: { [OF]: of },
 })
+
+/** How documents are found in what a field is a field of; undefined where it has none. */
+export function documentsIn({ extensions }: { readonly extensions: Readonly<Record<string, unknown>> }): ((source: any) => readonly Document[]) | undefined {
+  return extensions[OF] as ((source: any) => readonly Document[]) | undefined
+}
 
 /** @throws GraphQLError for what GraphQL's Float must not be (its specification, 3.5.2): an error of that field, and the rest is there */
 function finite(value: number | undefined, name: string): number | undefined {

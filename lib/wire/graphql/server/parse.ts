@@ -1,4 +1,4 @@
-import { type DocumentNode, Lexer, parse, Source, TokenKind } from 'graphql'
+import { Lexer, parse, Source, TokenKind } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { MAX_NESTING } from '../../../doc/json-value.js'
 import { refusal } from './failures.js'
@@ -32,8 +32,8 @@ function inspect(source: Source, maxTokens: number): void {
   }
 }
 
-/** What parsing gave for the last few hundred texts: documents, or errors. */
-export class ParseCache<V extends DocumentNode | Error> {
+/** What became of the last few hundred texts: documents, errors, or plans. */
+export class TextCache<V> {
   readonly #entries = new Map<string, V>()
 
   get(text: string): V | undefined {

@@ -4,6 +4,8 @@ import {
   type ExecutionResult,
   GraphQLError,
   type GraphQLInputType,
+  type GraphQLSchema,
+  getNullableType,
   getOperationAST,
   isInputType,
   isListType,
@@ -13,7 +15,7 @@ import {
 } from 'graphql'
 import { show } from '../../../base/errors.js'
 import { later, overdue } from '../../../stream/event-loop.js'
-import { isOfDocuments } from './input.js'
+import { isAsItComes, isOfDocuments } from './input.js'
 
 /** Lists of documents among the variables, by name, as their type has them. */
 export type Lists = Map<string, unknown[]>
@@ -26,14 +28,11 @@ const MOST_ERRORS = 50
  * with each event. So it is given empty lists, and what belongs in them is made here, in turns: `filled()` puts it there.
  */
 export async function withLists<T>(args: ExecutionArgs, run: (args: ExecutionArgs) => T): Promise<Awaited<T> | ExecutionResult> {
-  const { variableValues, contextValue } = args
-  const lists: Lists = new Map()
-  const errors: GraphQLError[] = []
-  for (const { name, definition, items, type } of listsIn(args)) {
-    const list = await coerced(name, definition, items, type, errors)
-    if (errors.length > 0) return { errors }
-    lists.set(name, list)
-  }
+  const { schema, document, operationName, variableValues, contextValue } = args
+  const variables = listsAmong(schema, getOperationAST(document, operationName)?.variableDefinitions ?? [])
+  const made = await listsOf(variables, variableValues)
+  if ('errors' in made) return made
+  const { lists } = made
   if (lists.size === 0) return await run(args)
   const empty = Object.fromEntries(Array.from(lists.keys(), (name) => [name, []]))
   ;(contextValue as { lists?: Lists }).lists = lists
@@ -49,23 +48,39 @@ export function filled(variables: Readonly<Record<string, unknown>>, lists: List
   }
 }
 
-interface List {
+/** A variable that is a list of documents. */
+export interface ListVariable {
   readonly name: string
   readonly definition: VariableDefinitionNode
-  readonly items: readonly unknown[]
   readonly type: GraphQLInputType
 }
 
-/** The lists of documents among the variables. What else there is, graphql takes. */
-function* listsIn({ schema, document, operationName, variableValues }: ExecutionArgs): Generator<List> {
-  for (const definition of getOperationAST(document, operationName)?.variableDefinitions ?? []) {
-    const name = definition.variable.name.value
-    const items = variableValues != null && Object.hasOwn(variableValues, name) ? variableValues[name] : undefined
+/** Those that are lists of documents. What else there is, graphql takes. */
+export function listsAmong(schema: GraphQLSchema, definitions: readonly VariableDefinitionNode[]): readonly ListVariable[] {
+  const lists: ListVariable[] = []
+  for (const definition of definitions) {
+    const type = itemType(typeFromAST(schema, definition.type as never))
+    if (type !== undefined) lists.push({ name: definition.variable.name.value, definition, type })
+  }
+  return lists
+}
+
+/** The lists that are given, with what their type makes of what is in them. */
+export async function listsOf(
+  variables: readonly ListVariable[],
+  values: ExecutionArgs['variableValues'],
+): Promise<{ lists: Lists } | { errors: GraphQLError[] }> {
+  const lists: Lists = new Map()
+  for (const { name, definition, type } of variables) {
+    const items = values != null && Object.hasOwn(values, name) ? values[name] : undefined
     // Of none, there is nothing to make.
     if (!Array.isArray(items) || items.length === 0) continue
-    const type = itemType(typeFromAST(schema, definition.type as never))
-    if (type !== undefined) yield { name, definition, items, type }
+    const errors: GraphQLError[] = []
+    const list = await coerced(name, definition, items, type, errors)
+    if (errors.length > 0) return { errors }
+    lists.set(name, list)
   }
+  return { lists }
 }
 
 /** What a list of documents is a list of. */
@@ -85,6 +100,7 @@ async function coerced(
   errors: GraphQLError[],
 ): Promise<unknown[]> {
   const list: unknown[] = new Array(items.length)
+  const bare = getNullableType(type)
   let at = 0
   const complain = (path: readonly (string | number)[], value: unknown, error: GraphQLError): void => {
     if (errors.length === MOST_ERRORS) throw new GraphQLError(`Too many errors among the variables: these are the first ${MOST_ERRORS}`)
@@ -95,7 +111,7 @@ async function coerced(
   try {
     for (; at < items.length; at++) {
       if (overdue(true)) await new Promise<void>((resolve) => later(resolve))
-      list[at] = coerceInputValue(items[at], type, complain)
+      list[at] = isAsItComes(bare, items[at]) ? items[at] : coerceInputValue(items[at], type, complain)
     }
   } catch (error) {
     errors.push(error as GraphQLError)

@@ -1,0 +1,131 @@
+import { type GraphQLSchema, getArgumentValues, getVariableValues } from 'graphql'
+import type { Handler } from '../../../request/handler.js'
+import type { Response } from '../../../request/response.js'
+import type { Settings } from '../options.js'
+import { type Asking, type Bodied, type Connection, readJson } from './body.js'
+import { isRead } from './csrf.js'
+import { type Arguments, type Ask, asking, type Context } from './docs.js'
+import type { Plan, Plans } from './plan.js'
+import { listsOf } from './variables.js'
+
+// Most operations ask for `docs`, with a text that came before. Yoga and graphql answer the first of them, and leave a plan; the others are answered by that, with
+// the same resolver for the documents and the same answer, byte for byte. All else is theirs: what has no plan, what has errors, and what is out of the ordinary. So is
+// what turns out to be so on the way. They are handed what was read, and what the executors made of it: nothing is done twice, and no error is said by two.
+
+/** What yoga is to be given along, where it has to answer. */
+export interface Handed {
+  readonly body: Promise<object>
+  readonly asked?: Promise<Response | undefined>
+}
+
+export interface Answered {
+  /** The body of the answer. */
+  readonly text: string
+  /** In which words it is wanted. */
+  readonly type: string
+}
+
+export class ShortRoad {
+  readonly #ask: Ask
+  readonly #plans: Plans
+  readonly #schema: () => GraphQLSchema | Promise<GraphQLSchema>
+  readonly #settings: Settings
+
+  constructor(peer: Handler, plans: Plans, schema: () => GraphQLSchema | Promise<GraphQLSchema>, settings: Settings) {
+    this.#ask = asking(peer)
+    this.#plans = plans
+    this.#schema = schema
+    this.#settings = settings
+  }
+
+  /** Whether a request may go by it. @param path without anything behind it */
+  takes({ method, headers }: Pick<Asking, 'method' | 'headers'>, path: string): boolean {
+    return method === 'POST' && path === this.#settings.path && isRead({ headers }) && mediaType(headers.get('accept')) !== undefined
+  }
+
+  async answer(request: Asking & Bodied, connection: Connection, caller: Pick<Context, 'identity' | 'address' | 'isStranger'>): Promise<Answered | Handed> {
+    const { maxBodyBytes, maxDocuments } = this.#settings
+    const body = readJson(request, connection, maxBodyBytes, maxDocuments)
+    let asked: Promise<Response | undefined> | undefined
+    try {
+      const params = operationIn(await body)
+      const schema = params && (await this.#schema())
+      const plan = params && this.#plans.get(schema!, params.query)
+      const args = plan && (await argumentsOf(schema!, plan, params!))
+      if (args === undefined) return { body }
+      asked = this.#ask(args, { request, params: params!, charge: connection.charge, ...caller })
+      const response = await asked
+      if (response !== undefined && response.failures.length > 0) return { body, asked }
+      const text = await plan!.text(response?.docs ?? [])
+      return { text, type: mediaType(request.headers.get('accept'))! }
+    } catch {
+      // With what it is handed, it comes to the same, and says it.
+      return { body, ...(asked && { asked }) }
+    }
+  }
+}
+
+interface Operation {
+  readonly query: string
+  readonly variables?: Readonly<Record<string, unknown>> | null
+  readonly operationName?: string | null
+  readonly extensions?: Readonly<Record<string, unknown>> | null
+}
+
+/** @returns undefined for what is none, or not one alone */
+function operationIn(body: object): Operation | undefined {
+  for (const name in body) {
+    const value = (body as Record<string, unknown>)[name]
+    const fits =
+      name === 'query' || name === 'operationName'
+        ? typeof value === 'string'
+        : (name === 'variables' || name === 'extensions') && typeof value === 'object' && !Array.isArray(value)
+    if (!fits && value !== null) return undefined
+  }
+  return typeof (body as Partial<Operation>).query === 'string' ? (body as Operation) : undefined
+}
+
+/** @returns undefined where graphql has to say what is wrong with them */
+async function argumentsOf(schema: GraphQLSchema, { name, variables, lists, field, node }: Plan, operation: Operation): Promise<Arguments | undefined> {
+  const { operationName, variables: given } = operation
+  if (operationName != null && operationName !== name) return undefined
+  const made = await listsOf(lists, given)
+  if ('errors' in made) return undefined
+  const own = Object.fromEntries(made.lists)
+  // Most operations have no other variables.
+  const rest = variables.filter(({ variable }) => !made.lists.has(variable.name.value))
+  if (rest.length > 0) {
+    const { coerced } = getVariableValues(schema, rest, given ?? {})
+    if (coerced === undefined) return undefined
+    Object.assign(own, coerced)
+  }
+  return getArgumentValues(field, node, own) as unknown as Arguments
+}
+
+const TYPES = ['application/json', 'application/graphql-response+json']
+
+let asked: string | null = null
+let found: string | undefined = TYPES[0]
+
+/** In which words yoga answers an operation, by `accept`. @returns undefined where it has none of them, or not in UTF-8 */
+function mediaType(accept: string | null): string | undefined {
+  // Most often the same as before.
+  if (accept !== asked) {
+    found = typeIn(accept || '*/*')
+    asked = accept
+  }
+  return found
+}
+
+/** The first in there that it has. */
+function typeIn(accept: string): string | undefined {
+  for (const one of accept.replace(/\s/g, '').toLowerCase().split(',')) {
+    const [type = '', ...parameters] = one.split(';')
+    const charset = parameters.find((parameter) => parameter.includes('charset=')) ?? 'charset=utf-8'
+    if (charset !== 'charset=utf-8') continue
+    const [first, second] = type.split('/')
+    const known = TYPES.find((known) => (first === '*' || first === 'application') && (second === '*' || known === `application/${second}`))
+    if (known !== undefined) return known
+  }
+  return undefined
+}
