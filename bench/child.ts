@@ -23,7 +23,7 @@ async function compile(): Promise<string> {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   mkdirSync(join(folder, 'node_modules'))
   symlinkSync(resolve('.'), join(folder, 'node_modules/sluice'))
-  for (const name of ['@grpc', '@opentelemetry', 'ws']) symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name))
+  for (const name of ['@grpc', '@opentelemetry', 'graphql-yoga', 'ws']) symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name))
   const outfile = join(folder, 'served.mjs')
   await build({
     entryPoints: ['bench/served.ts'],

@@ -133,13 +133,17 @@ const measureHttp: Measure = (bytes, at) => {
   return end + 4 - at + Number(length)
 }
 
-/** HTTP: as many connections as requests in flight. */
-export async function http(address: string, inFlight: number, body: string): Promise<Driver> {
+/**
+ * HTTP: as many connections as requests in flight.
+ * @param path what is asked for
+ * @param least how long an answer is at least. Default: as what is sent
+ */
+export async function http(address: string, inFlight: number, body: string, path = '/post', least = Buffer.byteLength(body)): Promise<Driver> {
   const { host } = new URL(address)
   const length = Buffer.byteLength(body)
-  const head = `POST /post HTTP/1.1\r\nhost: ${host}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\naccept: application/json\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
   const sockets = await Promise.all(Array.from({ length: inFlight }, () => open(address)))
-  return driver(sockets, 1, Buffer.from(head + body), measureHttp, length)
+  return driver(sockets, 1, Buffer.from(head + body), measureHttp, least)
 }
 
 const measureFrame: Measure = (bytes, at) => {

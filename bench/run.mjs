@@ -26,6 +26,7 @@ const BENCHES = [
   'cache',
   'import',
   'wires',
+  'graphql',
   'nats',
   'jina',
   'places',

@@ -10,11 +10,13 @@ import { WebSocketServer } from 'ws'
 import { decodeMessage, encodeMessage } from '../lib/wire/proto/index.js'
 
 export type Wire = 'grpc' | 'http' | 'websocket'
+/** `graphql` is over HTTP. */
+export type Way = Wire | 'graphql'
 
 export interface Asked {
-  /** Our gateway before an executor that does nothing, or before none; or what a few lines around the same libraries do. */
-  readonly kind: 'no-op' | 'empty' | 'bare'
-  readonly wires: readonly Wire[]
+  /** Our gateway before an executor that does nothing, or before none; what a few lines around the same libraries do; or graphql-yoga as it comes. */
+  readonly kind: 'no-op' | 'empty' | 'bare' | 'yoga'
+  readonly wires: readonly Way[]
   /** What is told of it: spans of 1 % of requests, or of all, and metrics. */
   readonly telemetry?: readonly ('spans' | 'all' | 'metrics')[] | undefined
 }
@@ -50,8 +52,9 @@ async function gateway({ kind, wires, telemetry }: Asked): Promise<Readonly<Reco
   if (telemetry !== undefined) await instrumented(telemetry)
   const flow = new Flow()
   if (kind === 'no-op') flow.add({ name: 'nothing', uses: async () => {} })
-  const served = await Gateway.serve(await flow.open(), { protocol: wires })
-  return served.addresses
+  const protocol = wires.map((wire) => (wire === 'graphql' ? 'http' : wire))
+  const { addresses } = await Gateway.serve(await flow.open(), { protocol, graphql: wires.includes('graphql') })
+  return { ...addresses, graphql: `${addresses['http']}/graphql` }
 }
 
 /** The same bytes and codec, and nothing between. */
@@ -60,8 +63,33 @@ const again = (bytes: Uint8Array): Buffer => {
   return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length)
 }
 const jsonAgain = (text: string): string => JSON.stringify(JSON.parse(text))
+const answered = (text: string): string => JSON.stringify({ data: { docs: JSON.parse(text).variables.data } })
 
-async function bare(wire: Wire): Promise<string> {
+const SCORES = '[NamedScoreItem!]'
+const FIELDS = `id: String parentId: String granularity: Int adjacency: Int blob: String tensor: JSON mimeType: String text: String weight: Float uri: String tags: JSON
+  offset: Float location: [Float!] embedding: JSON modality: String evaluations: ${SCORES} scores: ${SCORES}`
+const SCORE = 'value: Float opName: String description: String refId: String'
+
+/** graphql-yoga as it comes, with the types of ours, and resolvers that do nothing. */
+async function yoga(): Promise<Readonly<Record<string, string>>> {
+  const { createSchema, createYoga } = await import('graphql-yoga')
+  const docs = 'docs(data: [DocumentInput!], targetExecutor: String, parameters: JSON, execEndpoint: String! = "/search"): [Document!]!'
+  const schema = createSchema({
+    typeDefs: `scalar JSON
+      type NamedScore { ${SCORE} } type NamedScoreItem { name: String! score: NamedScore! }
+      input NamedScoreInput { ${SCORE} } input NamedScoreItemInput { name: String! score: NamedScoreInput! }
+      type Document { ${FIELDS} chunks: [Document!] matches: [Document!] }
+      input DocumentInput { ${FIELDS.replaceAll('NamedScoreItem', 'NamedScoreItemInput')} chunks: [DocumentInput!] matches: [DocumentInput!] }
+      type Query { ${docs} } type Mutation { ${docs} }`,
+    resolvers: { Mutation: { docs: (_: unknown, { data }: { data: readonly object[] }) => data } },
+  })
+  const server = createServer(createYoga({ schema, logging: false }))
+  server.keepAliveTimeout = 65_000
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { graphql: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql` }
+}
+
+async function bare(wire: Way): Promise<string> {
   if (wire === 'grpc') {
     const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 })
     const same = (bytes: Buffer): Buffer => bytes
@@ -81,7 +109,8 @@ async function bare(wire: Wire): Promise<string> {
     const chunks: Buffer[] = []
     request.on('data', (chunk) => chunks.push(chunk))
     request.on('end', () => {
-      const text = jsonAgain(Buffer.concat(chunks).toString())
+      const body = Buffer.concat(chunks).toString()
+      const text = wire === 'graphql' ? answered(body) : jsonAgain(body)
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
     })
   })
@@ -94,7 +123,7 @@ async function bare(wire: Wire): Promise<string> {
     )
   }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `${wire === 'http' ? 'http' : 'ws'}://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return `${wire === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 function usage(): Usage {
@@ -106,5 +135,9 @@ const asked: Asked = JSON.parse(process.argv[2]!)
 process.on('message', () => process.send!(usage()))
 process.on('disconnect', () => process.exit())
 const addresses =
-  asked.kind === 'bare' ? Object.fromEntries(await Promise.all(asked.wires.map(async (wire) => [wire, await bare(wire)]))) : await gateway(asked)
+  asked.kind === 'yoga'
+    ? await yoga()
+    : asked.kind === 'bare'
+      ? Object.fromEntries(await Promise.all(asked.wires.map(async (wire) => [wire, await bare(wire)])))
+      : await gateway(asked)
 process.send!(addresses)
