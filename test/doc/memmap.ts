@@ -498,6 +498,27 @@ test('D3: what cannot be written is refused before anything is, and leaves the r
   assert.is((await array.at(-1))!.id, 'f')
 })
 
+test('D3: what is no id is found nowhere, and takes nothing with it that others write', async () => {
+  await using array = new DocumentArrayMemmap(fresh())
+  await array.append({ id: 'a', text: 'a' })
+  for (const none of [undefined, null, {}, ['a']] as any[]) {
+    const others = [array.append('one'), array.set('a', { id: 'a', text: 'b' })]
+    for (const failing of [array.set(none, 'x'), array.edit(none, () => {})])
+      assert.is(
+        (
+          await failing.then(
+            () => assert.unreachable(),
+            (error) => error,
+          )
+        ).code,
+        'ERR_DOCUMENT',
+      )
+    assert.equal([await array.delete(none), await array.get(none)], [false, undefined])
+    await Promise.all(others)
+  }
+  assert.equal([await array.length, (await array.get('a'))!.text], [5, 'b'])
+})
+
 test('D3: who closes an array twice at once leaves another of the same path open', async () => {
   const path = fresh()
   await using kept = await new DocumentArrayMemmap(path).open()

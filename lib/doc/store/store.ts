@@ -239,7 +239,8 @@ export class Store {
   }
 
   #keyOf(id: string): number | undefined {
-    return id === '' ? undefined : this.#environment.ids.getBinaryFast(this.#name(id))?.readUIntBE(0, 6)
+    // What is no id is found nowhere: an error of the language would take with it what others write in the same transaction.
+    return typeof id !== 'string' || id === '' ? undefined : this.#environment.ids.getBinaryFast(this.#name(id))?.readUIntBE(0, 6)
   }
 
   /** What an id is known by among keys. */
