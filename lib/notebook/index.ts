@@ -1,6 +1,6 @@
 /** For notebooks: of Deno, and of tslab. */
 
-import { SluiceError, show } from '../base/errors.js'
+import { SluiceError, say, show } from '../base/errors.js'
 import { type Bundle, newScreen } from '../base/kernel.js'
 import { DocumentArray } from '../doc/array.js'
 import { Document } from '../doc/document.js'
@@ -33,7 +33,8 @@ export async function display(value: unknown): Promise<void> {
  */
 export async function bundleOf(value: unknown): Promise<Bundle> {
   const own = (value as { [DISPLAY]?: unknown } | null | undefined)?.[DISPLAY as never] as unknown
-  if (typeof own === 'function') return await own.call(value)
+  // Who shows something does not want to lose the cell for it.
+  if (typeof own === 'function') return Promise.resolve(own.call(value)).catch((error) => ({ 'text/plain': `It cannot be shown: ${say(error)}` }))
   if (Array.isArray(value) && value.length > 0 && value.every((one) => one instanceof Document)) return tableOf(value as unknown as DocumentArray, 'Array')
   if (isResponse(value)) {
     const { docs, header, error } = value

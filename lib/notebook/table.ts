@@ -22,10 +22,10 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'id', text: ({ id }) => id },
+  { title: 'id', text: ({ id }) => cut(id, LONGEST / 2) },
   { title: 'content', text: contentOf, html: thumbnail },
   { title: 'embedding', text: ({ embedding }) => embedding && shapeOf(embedding) },
-  { title: 'tags', text: (document) => json(document.tags) },
+  { title: 'tags', text: ({ tags }) => (Object.keys(tags).length === 0 ? undefined : cut(brief(tags, LONGEST))) },
   { title: 'scores', text: (document) => scoresOf(document) },
   { title: 'chunks', text: (document) => countOf(document, 'chunks') },
   { title: 'matches', text: (document) => countOf(document, 'matches') },
@@ -45,37 +45,53 @@ export async function tableOf(list: Pick<Listed<any>, 'length' | 'at'>, name: st
       const document: unknown = await list.at(at)
       if (document instanceof Document) rows.push(document)
     }
-    const title = [`${name} of ${length.toLocaleString('en-US')} ${length === 1 ? 'document' : 'documents'}`, ...lines]
-    const columns = COLUMNS.filter(({ text }) => rows.some((row) => text(row) !== undefined))
+    const title = [`${name} of ${length.toLocaleString('en-US')} ${length === 1 ? 'document' : 'documents'}`, ...lines.map((line) => cut(line, LONGEST * 10))]
+    const all = COLUMNS.map((column) => ({ title: column.title, cells: rows.map((row) => cellOf(column, row)) }))
+    const columns = all.filter(({ cells }) => cells.some(({ text }) => text !== undefined))
     const more = length - rows.length
     const rest = more > 0 ? `… ${more.toLocaleString('en-US')} more` : ''
-    return { 'text/html': htmlOf(title, columns, rows, rest), 'text/plain': plainOf(title, columns, rows, rest) }
+    return { 'text/html': htmlOf(title, columns, rest), 'text/plain': plainOf(title, columns, rest) }
   } catch (error) {
     return { 'text/plain': `${name}: ${say(error)}` }
   }
 }
 
-function htmlOf(title: readonly string[], columns: readonly Column[], rows: readonly Document<any>[], rest: string): string {
+/** What stands in a column, by rows. */
+interface Cells {
+  readonly title: string
+  readonly cells: readonly { readonly text: string | undefined; readonly html: string }[]
+}
+
+/** What one document cannot say is said in its place: the others are shown. */
+function cellOf(column: Column, row: Document<any>): Cells['cells'][number] {
+  try {
+    const text = column.text(row)
+    return { text, html: column.html?.(row) ?? inMarkup(text ?? '') }
+  } catch (error) {
+    const text = cut(say(error))
+    return { text, html: inMarkup(text) }
+  }
+}
+
+function htmlOf(title: readonly string[], columns: readonly Cells[], rest: string): string {
   const head = columns.map(({ title }) => `<th style="text-align:left">${title}</th>`).join('')
-  const cell = (column: Column, row: Document<any>): string =>
-    `<td style="text-align:left;vertical-align:top">${column.html?.(row) ?? inMarkup(column.text(row) ?? '')}</td>`
-  const body = rows.map((row) => `<tr>${columns.map((column) => cell(column, row)).join('')}</tr>`).join('')
-  const table = rows.length === 0 ? '' : `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`
+  const rows = columns[0]?.cells.map((_, at) => columns.map(({ cells }) => `<td style="text-align:left;vertical-align:top">${cells[at]!.html}</td>`))
+  const body = rows?.map((row) => `<tr>${row.join('')}</tr>`).join('')
+  const table = body === undefined ? '' : `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`
   return `<div>${title.map((line) => `<div>${inMarkup(line)}</div>`).join('')}${table}${rest && `<div>${rest}</div>`}</div>`
 }
 
-function plainOf(title: readonly string[], columns: readonly Column[], rows: readonly Document<any>[], rest: string): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ text }) => (text(row) ?? '').replaceAll(/\s+/g, ' ').slice(0, 40)))]
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)))
-  const lines =
-    rows.length === 0
-      ? []
-      : cells.map((row) =>
-          row
-            .map((text, at) => text.padEnd(widths[at]!))
-            .join('  ')
-            .trimEnd(),
-        )
+function plainOf(title: readonly string[], columns: readonly Cells[], rest: string): string {
+  // What moves a cursor, or turns what is written around, is none of a table.
+  const one = (text: string | undefined): string => cut((text ?? '').replaceAll(/[\s\p{C}]+/gu, ' '), 40)
+  const drawn = columns.map(({ title, cells }) => [title, ...cells.map(({ text }) => one(text))])
+  const widths = drawn.map((texts) => Math.max(...texts.map((text) => text.length)))
+  const lines = (drawn[0] ?? []).map((_, at) =>
+    drawn
+      .map((texts, column) => texts[at]!.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
   return [...title, ...lines, rest].filter((line) => line !== '').join('\n')
 }
 
@@ -93,7 +109,7 @@ function dataType(uri: string | undefined): string | undefined {
 
 /** `float32[768]` */
 function shapeOf({ data, shape }: NdArray): string {
-  return `${data.constructor.name.replace(/Array$/, '').toLowerCase()}[${shape.join(', ')}]`
+  return cut(`${data.constructor.name.replace(/Array$/, '').toLowerCase()}[${shape.slice(0, LONGEST).join(', ')}]`)
 }
 
 /** An image in the blob, or in a `data:` address; addresses elsewhere are not fetched, as who reads a notebook has not asked for it. */
@@ -133,17 +149,26 @@ function countOf(document: Document<any>, field: 'chunks' | 'matches'): string |
   return document.has(field) ? `${document[field].length}` : undefined
 }
 
-function json(value: object | undefined): string | undefined {
-  if (value === undefined || Object.keys(value).length === 0) return undefined
-  try {
-    return cut(JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? `${part}` : part)))
-  } catch (error) {
-    return say(error)
+/** A value much as JSON has it, and no more of it than is shown: it may be a million numbers, or contain itself. */
+function brief(value: unknown, room: number): string {
+  if (typeof value === 'string') return JSON.stringify(cut(value, room))
+  if (typeof value !== 'object' || value === null) return typeof value === 'function' ? 'a function' : String(value)
+  if (value instanceof Date) return JSON.stringify(value) ?? 'null'
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`
+  const isList = Array.isArray(value)
+  let text = ''
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue
+    if (text.length >= room) break
+    const inner = brief((value as Record<string, unknown>)[key], room - text.length - 1)
+    text += `${text === '' ? '' : ','}${isList ? '' : `${JSON.stringify(cut(key, room))}:`}${inner}`
   }
+  return isList ? `[${text}]` : `{${text}}`
 }
 
 function cut(text: string, most = LONGEST): string {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text
+  // No half of a character stands at the end.
+  return text.length > most ? `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…` : text
 }
 
 function sizeOf(bytes: number): string {

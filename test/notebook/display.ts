@@ -83,6 +83,33 @@ test('T3: a document, a response, documents on disk, an array of them and what i
   assert.match((await bundleOf(disk))['text/plain']!, /^DocumentArrayMemmap: /, 'it does not throw')
 })
 
+test('T3: whatever is in documents, a table is small, and shows the others', async () => {
+  const cyclic: any = { a: 1 }
+  cyclic.self = cyclic
+  const broken = new Document<any>({ id: 'broken' })
+  broken.scores = { s: 1 }
+  ;(broken.scores as any).s = {}
+  const documents = DocumentArray.from<any>([
+    { id: 'i'.repeat(1e6), text: '\u001b[2J\u202egone', uri: 'javascript:alert(1)' },
+    { id: 'many', tags: { all: Array.from({ length: 1e6 }, (_, at) => at), none: undefined, when: new Date(0), big: 1n } },
+    { id: 'deep', tags: cyclic },
+    { id: 'long', tensor: { data: new Float32Array(1), shape: new Array(10_000).fill(1) } },
+    { id: 'half', text: `${'x'.repeat(158)}🙂🙂` },
+    broken,
+    { id: 'last', text: 'is shown' },
+  ])
+  const { 'text/html': html, 'text/plain': plain } = await bundleOf(documents)
+  assert.ok(html!.length < 10_000, `${html!.length}`)
+  assert.ok((html as any).isWellFormed() && (plain as any).isWellFormed())
+  assert.match(html!, '{&quot;all&quot;:[0,1,2,')
+  assert.match(html!, /is shown/)
+  assert.not.match(html!, /href|<script/)
+  assert.match(html!, 'toPrecision')
+  for (const character of ['\u001b', '\u202e']) assert.not.ok(plain!.includes(character))
+  const own = { [Symbol.for('Jupyter.display')]: async () => Promise.reject(new Error('no picture')) }
+  assert.equal(await bundleOf(own), { 'text/plain': 'It cannot be shown: no picture' })
+})
+
 test('T3: progress is one display, whose line changes', async () => {
   const displays = await inTslab(async () => {
     await using flow = await new Flow().add({ uses: () => new Promise((resolve) => setTimeout(resolve, 120)) }).open()
