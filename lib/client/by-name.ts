@@ -185,9 +185,9 @@ export class ByName implements Connection {
         lane.open().then(
           () => resolve(lane),
           (error) => {
-            // Who is there and refuses says more than nobody.
-            if (worst === undefined || (isAway(worst) && !isAway(error))) worst = error
-            if (++failed === inTurn.length) reject(worst)
+            // Who is there and refuses says more than nobody, and who is not there more than who has gone.
+            if (!lane.isGone && (worst === undefined || (isAway(worst) && !isAway(error)))) worst = error
+            if (++failed === inTurn.length) reject(worst ?? error)
             else next()
           },
         )

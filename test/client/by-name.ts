@@ -274,6 +274,16 @@ test('R110: who waits for those who have gone goes on to those who have come, an
   await new Promise((resolve) => setTimeout(resolve, 2100))
   behind.set('moved.test', [ONE])
   assert.equal(await within(2000, Promise.all([first, ask(client)])), [ONE, ONE])
+  // Where nobody is there either, it is said of those, and not of who has gone.
+  behind.set('moved.test', [TWO, THREE])
+  await using other = new Client(`grpc://moved.test:${port}`, { connectTimeout: 60_000 })
+  const before = looks
+  const failing = ask(other).then(assert.unreachable, (error) => error)
+  await until(() => looks > before, 5000)
+  await new Promise((resolve) => setTimeout(resolve, 2100))
+  behind.set('moved.test', ['127.0.0.8', '127.0.0.9'])
+  void ask(other).catch(() => {})
+  assert.match((await within(2000, failing)).message, /ECONNREFUSED/)
 })
 
 for (const protocol of PROTOCOLS) {
