@@ -1110,7 +1110,7 @@ export const MUTATIONS = [
 
   // ── notebooks ──
   ['lib/notebook/table.ts', 'at < Math.min(length, ROWS)', 'at < length', 'test/notebook/display.ts', 'T3: a table has the first ten'],
-  ['lib/notebook/table.ts', "inMarkup(column.text(row) ?? '')", "column.text(row) ?? ''", 'test/notebook/display.ts', 'T3: a table has the first ten'],
+  ['lib/notebook/table.ts', "inMarkup(text ?? '')", "text ?? ''", 'test/notebook/display.ts', 'T3: a table has the first ten'],
   ['lib/post/progress-output.ts', 'notebookOutput() ?? ', '', 'test/notebook/display.ts', 'T3: progress is one display'],
   ['lib/doc/from/json.ts', 'throw new Wrong(start + at)', 'throw new Wrong(start)', 'test/doc/from.ts', 'D4: the column of nope'],
 
