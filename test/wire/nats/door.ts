@@ -135,7 +135,7 @@ all('F14: without the package of queues, opening what is durable says how to get
     await told(new Flow().add({ name: 'a', external: true, host, nats: { durable: true } }).open())
     await told(clientOf(host, { durable: true }, {}))`
   const stdout = execFileSync(process.execPath, asProgram(program), { encoding: 'utf8' })
-  assert.is(stdout.match(/ERR_DEPENDENCY @nats-io\/jetstream .*the package @nats-io\/jetstream is needed: npm install @nats-io\/jetstream/g)?.length, 2, stdout)
+  assert.is(stdout.match(/the package @nats-io\/jetstream is needed: npm install @nats-io\/jetstream/g)?.length, 2, stdout)
 })
 
 all('F14: options that are none are refused by name, and no secret is shown', () => {
