@@ -165,17 +165,17 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
     this.#asyncStart = channel('asyncStart')
     this.#asyncEnd = channel('asyncEnd')
     this.#error = channel('error')
-    this.#also = also === undefined ? SILENT : channelOf(`sluice.${also}`)
+    this.#also = also === undefined ? this.#start : channelOf(`sluice.${also}`)
     this.#sampledStart = channelOf(`tracing:sluice.${name}.sampled:start`)
     this.#sampledEnd = channelOf(`tracing:sluice.${name}.sampled:asyncEnd`)
   }
 
   /** Whether anybody listens. Nothing else is asked where nobody does: some nanoseconds. */
   get isHeard(): boolean {
-    return this.#sampledStart.hasSubscribers || this.#isHeardByAll
+    return this.#sampledStart.hasSubscribers || this.isHeardByAll
   }
 
-  get #isHeardByAll(): boolean {
+  get isHeardByAll(): boolean {
     return (
       this.#start.hasSubscribers ||
       this.#asyncEnd.hasSubscribers ||
@@ -188,7 +188,7 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
 
   /** Whether anybody listens to work that goes on with these headers: what is not sampled, is told to those alone who want all. */
   wants(headers: Headers | undefined): boolean {
-    return this.#isHeardByAll || this.isSampled(headers)
+    return this.isHeardByAll || this.isSampled(headers)
   }
 
   /** Whether those hear of it who take what is sampled alone. */
