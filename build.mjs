@@ -9,6 +9,7 @@ import { build } from 'esbuild'
 import { buildGraphiQL } from './lib/wire/graphql/graphiql/build.mjs'
 import { licenses } from './lib/wire/graphql/licenses.mjs'
 import { yogaInside } from './lib/wire/graphql/yoga/build.mjs'
+import { buildLivePage } from './lib/wire/http/live/build.mjs'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const quick = process.argv.includes('--quick')
@@ -62,6 +63,7 @@ for (const { path, text } of outputFiles) {
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenses(Object.keys(metafile.inputs)))
 for (const file of ['main', 'sluice']) chmodSync(`dist/cli/${file}.js`, 0o755)
 await buildGraphiQL('dist/wire/graphql/graphiql')
+await buildLivePage('dist/wire/http/live')
 await writeSchema('dist/flow.schema.json')
 if (!quick) {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))

@@ -797,8 +797,8 @@ export const MUTATIONS = [
   ],
   [
     'lib/cli/reach.ts',
-    '{ ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }',
-    '{ ...flagged(reach, FLAGS), ...options, tls, token, tokenFile, nats: askingNats(address, reach) }',
+    'return { headers, tls, token, tokenFile }',
+    'return { headers: undefined, tls, token, tokenFile }',
     'test/cli/serve.ts',
     '216: sluice client',
   ],

@@ -59,6 +59,7 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npx sluice export compose', 'needs an engine; test/cli/export runs the command'],
   ['kubectl create namespace', 'needs a cluster; test/cli/export runs the command, and .ci/manifests.mjs checks what it writes'],
   ['FROM node:22-slim\n', 'needs an engine and a registry; test/engine builds images as it does'],
+  ['$ sluice top', 'a command with its output, which test/cli/top holds'],
   ['2026-11-29T03:12:07.412Z warn overload', 'lines of a log, which test/base/incidents.ts holds'],
 ]
 

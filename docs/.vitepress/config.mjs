@@ -9,7 +9,7 @@ const GROUPS = {
   Start: ['start', 'comparison', 'jina'],
   Guides: ['documents', 'executors', 'each', 'graphs', 'deltas', 'failures', 'stores', 'cache', 'schemas', 'types', 'testing'],
   'Serving and clients': ['serving', 'clients', 'graphql', 'frameworks', 'notebooks', 'proxy'],
-  Running: ['places', 'runtimes', 'daemon', 'nats', 'deploy', 'operations', 'telemetry'],
+  Running: ['places', 'runtimes', 'daemon', 'nats', 'deploy', 'operations', 'live', 'telemetry'],
   Reference: ['errors', 'yaml', 'guarantees', 'protocol', 'performance', 'house'],
 }
 

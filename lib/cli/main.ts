@@ -6,6 +6,7 @@ import { exportCommand } from './export.js'
 import { pingCommand } from './ping.js'
 import { clientCommand, runCommand } from './run.js'
 import { executorCommand, flowCommand } from './serve.js'
+import { topCommand } from './top.js'
 import { explain, Failed, Usage } from './usage.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -28,6 +29,7 @@ const program = new Command('sluice')
   .addCommand(exportCommand())
   .addCommand(clientCommand())
   .addCommand(pingCommand())
+  .addCommand(topCommand())
 for (const command of program.commands) for (const one of [command, ...command.commands]) one.copyInheritedSettings(program)
 
 // Whoever reads the messages may leave early; the job goes on.

@@ -19,41 +19,51 @@ const FLAGS = {
 
 type Far = Pick<RemoteOptions, keyof typeof FLAGS>
 
-/** How a server is reached. */
-export interface Reach extends Far, NatsFlags {
-  header?: Record<string, string>
-  tlsCa?: string
-  tlsKey?: string
-  tlsCert?: string
-  tokenFile?: string
+/** What is brought to a server, so that it lets in who asks, and whom of its certificates to trust. */
+export interface Brought {
+  header?: Record<string, string> | undefined
+  tlsCa?: string | undefined
+  tlsKey?: string | undefined
+  tlsCert?: string | undefined
+  tokenFile?: string | undefined
 }
 
+/** How a server is reached. */
+export interface Reach extends Far, NatsFlags, Brought {}
+
 export function reaching(command: Command): Command {
-  const told = tokens(command, 'the file of the token to bring (default: the token in SLUICE_TOKEN, or none)')
-    .argument(
+  const told = bringing(
+    command.argument(
       '<address>',
       'scheme, host and port: grpc://127.0.0.1:51000, http://…, ws://… or nats://…/<executor>; with TLS grpcs://, https://, wss:// or natss://',
-    )
+    ),
+  )
+  return withFlags(queueOptions(natsOptions(told)), FLAGS, REMOTE_KEYS)
+}
+
+export function bringing(command: Command): Command {
+  return tokens(command, 'the file of the token to bring (default: the token in SLUICE_TOKEN, or none)')
     .option('--header <name=value>', 'a header, or gRPC metadata, such as a token; as often as needed', header)
     .option('--tls-ca <file>', "whom to trust, as PEM (default: the platform's authorities)")
     .option('--tls-key <file>', 'a key, as PEM, to show who asks, to servers that want to know')
     .option('--tls-cert <file>', 'its certificate, as PEM')
-  return withFlags(queueOptions(natsOptions(told)), FLAGS, REMOTE_KEYS)
 }
 
-/** @throws Usage for what is no address; ConfigError for files that cannot be read */
-export async function clientOf(
-  address: string,
-  { header: headers, tlsCa, tlsKey, tlsCert, tokenFile, ...reach }: Reach,
-  options: ClientOptions,
-): Promise<Client> {
+/** The same, as options in code have it. @throws Usage, ConfigError for files that cannot be read */
+export async function broughtBy({ header: headers, tlsCa, tlsKey, tlsCert, tokenFile }: Brought) {
   if ((tlsKey === undefined) !== (tlsCert === undefined)) throw new Usage('--tls-key and --tls-cert go together')
   const [ca, key, cert] = await Promise.all([tlsCa, tlsKey, tlsCert].map((file) => (file === undefined ? undefined : textOfFile(file))))
   const tls = ca === undefined && key === undefined ? undefined : { ca, key, cert }
-  const { Client } = await import('../client/client.js')
   const shown = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'authorization')
   const token = tokenFile === undefined && !shown ? ofEnvironment() : undefined
-  const client = asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, headers, tls, token, tokenFile, nats: askingNats(address, reach) }))
+  return { headers, tls, token, tokenFile }
+}
+
+/** @throws Usage for what is no address; ConfigError for files that cannot be read */
+export async function clientOf(address: string, { header, tlsCa, tlsKey, tlsCert, tokenFile, ...reach }: Reach, options: ClientOptions): Promise<Client> {
+  const brought = await broughtBy({ header, tlsCa, tlsKey, tlsCert, tokenFile })
+  const { Client } = await import('../client/client.js')
+  const client = asUsage(() => new Client(address, { ...flagged(reach, FLAGS), ...options, ...brought, nats: askingNats(address, reach) }))
   // What it needs for that is missed before anything is read.
   if (reach.durable) await client.load()
   return client

@@ -21,7 +21,7 @@ export interface SaveConfigOptions {
 }
 
 /** Options whose own keys are Jina's too, so they are written as Jina writes them. */
-const NESTED = ['dynamicBatching', 'retries', 'cache', 'graphql', 'tls', 'nats']
+const NESTED = ['dynamicBatching', 'retries', 'cache', 'graphql', 'ui', 'tls', 'nats']
 
 /** What an executor says of its documents. */
 const SCHEMAS = ['input', 'output']

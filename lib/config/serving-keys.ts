@@ -70,6 +70,11 @@ export const GRAPHQL_KEYS: Keys = {
   logger: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }
 
+/** What the live page shows. */
+export const UI_KEYS: Keys = {
+  documents: option(FLAG, 'Whether documents of the last requests are shown. Default false.'),
+}
+
 /** Key and certificate in the file itself, which is for variables: see ssl_keyfile. */
 export const TLS_KEYS: Keys = {
   key: option(PEM, 'The key as PEM.'),
@@ -94,6 +99,7 @@ export const SERVING_KEYS: Keys = {
   docarray: option({ enum: ['v1', 'v2'] }, 'How documents are written over gRPC: v2 for clients with docarray 0.30 or later. Default v1.'),
   graphql: option({ oneOf: [FLAG, OBJECT] }, 'GraphQL at /graphql, beside HTTP: true, or how. Default false.'),
   exposeGraphqlEndpoint: alias('graphql', FLAG),
+  ui: option({ oneOf: [FLAG, OBJECT] }, 'A live page of the Flow at /ui, beside HTTP: true, or { documents: true }. Default false.'),
   title: option(TEXT, 'What the service is called in its documentation. Default: the Flow’s name.'),
   description: option(TEXT, 'What the service is for, in its documentation.'),
   noDebugEndpoints: option(FLAG, 'Leave out /post, /status and /dry_run. Default false.'),

@@ -477,6 +477,11 @@ export class Flow<Names extends string = never, const Known = never> implements 
     return this.#running?.status(addresses) ?? []
   }
 
+  /** What is drawn of it while it is open, with numbers in it: for whoever serves it. @param addresses whether where executors elsewhere are may be in it */
+  picture(addresses: boolean): Promise<object> | undefined {
+    return this.#running?.picture(addresses)
+  }
+
   accepts(): boolean {
     return true
   }

@@ -14,6 +14,7 @@ import { type Walk, walkOf } from '../graph/walk.js'
 import type { WorkerStatus } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
 import type { ExecutorStatus, Health, Healthy } from '../request/health.js'
+import type { Pictured } from '../request/pictured.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { REQUESTS, traceRequest } from '../request/traced.js'
@@ -73,8 +74,8 @@ const IN_PROCESS: readonly string[] = [
  * @throws FlowBuildError (`ERR_USES_INVALID`) for what would do nothing, as nobody can reach it from outside: who gives a token thinks that somebody can
  */
 function served(name: string, options: FlowOptions): FlowOptions | undefined {
-  const { protocol, port, portExpose, graphql, nats } = options
-  if ((protocol ?? port ?? portExpose ?? nats) !== undefined || graphql) return options
+  const { protocol, port, portExpose, graphql, ui, nats } = options
+  if ((protocol ?? port ?? portExpose ?? nats) !== undefined || graphql || ui) return options
   const idle = Object.entries(options).flatMap(([option, value]) => (value === undefined || value === false || IN_PROCESS.includes(option) ? [] : [option]))
   if (idle.length === 0) return undefined
   throw new FlowBuildError(
@@ -116,8 +117,9 @@ async function telemetryFor(name: string, options: GatewayOptions): Promise<Tele
 }
 
 /** A Flow that is open: its executors, and how requests walk through them. */
-export class Running implements Handler, Describing, Healthy {
+export class Running implements Handler, Describing, Healthy, Pictured {
   readonly #name: string
+  readonly #plan: Plan
   readonly #walk: Walk
   readonly #parts: readonly Part[]
   /** Those of executors that somebody wrote: what has no `uses` passes on whatever comes, which makes no endpoint of it. */
@@ -136,7 +138,7 @@ export class Running implements Handler, Describing, Healthy {
   #health: FlowHealth | undefined
 
   private constructor(
-    name: string,
+    plan: Plan,
     walk: Walk,
     parts: readonly Part[],
     written: readonly Part[],
@@ -145,7 +147,8 @@ export class Running implements Handler, Describing, Healthy {
     strict: boolean,
     described: Describing['describe'] | undefined,
   ) {
-    this.#name = name
+    this.#name = plan.name
+    this.#plan = plan
     this.#walk = walk
     this.#parts = parts
     this.#written = written
@@ -171,7 +174,8 @@ export class Running implements Handler, Describing, Healthy {
     }
   }
 
-  static async #start({ name, options, steps }: Plan, serve: GatewayOptions | false, deployments: Deployment[]): Promise<Running> {
+  static async #start(plan: Plan, serve: GatewayOptions | false, deployments: Deployment[]): Promise<Running> {
+    const { name, options, steps } = plan
     // From here on, what its cells end with is shown as tables, too.
     if (jupyterOfDeno() !== undefined) await import('../notebook/index.js')
     const sorted = sort(steps)
@@ -213,7 +217,7 @@ export class Running implements Handler, Describing, Healthy {
           sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
           [...endpoints, DEFAULT_ENDPOINT],
         ))
-    const running = new Running(name, walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
+    const running = new Running(plan, walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
     running.#loadHealth = async () => {
       const { healthOf } = await import('./health.js')
       return healthOf(sorted, deployments, [...endpoints, ...(foreign || endpoints.size === 0 ? [DEFAULT_ENDPOINT] : [])], logger)
@@ -276,6 +280,10 @@ export class Running implements Handler, Describing, Healthy {
 
   status(addresses: boolean): readonly ExecutorStatus[] {
     return this.#health?.status(addresses) ?? []
+  }
+
+  picture(addresses: boolean): Promise<object> {
+    return import('../draw/live.js').then(({ livePictureOf }) => livePictureOf(this.#plan, addresses))
   }
 
   accepts(): boolean {

@@ -14,6 +14,7 @@ import { warmUp } from '../wire/warm-up.js'
 import { Keys } from './certificates.js'
 import { defaultBytesInFlight } from './default-bytes.js'
 import { watchHandles } from './handles.js'
+import type { Live } from './live.js'
 import type { GatewayOptions } from './options.js'
 import { checkGatewayOptions, GATEWAY_RULES, MAX_IN_FLIGHT, plan } from './options.js'
 import { Port } from './port.js'
@@ -56,6 +57,7 @@ export class Gateway implements AsyncDisposable {
   readonly #speakers: readonly Speaker<[]>[]
   readonly #limited: Limiter
   readonly #keys: Keys
+  readonly #live: Live | undefined
   readonly #unwatch: () => void
   #closing: Promise<void> | undefined
 
@@ -68,6 +70,7 @@ export class Gateway implements AsyncDisposable {
     keys: Keys,
     unwatch: () => void,
     telemetry: Telemetry | undefined,
+    live: Live | undefined,
   ) {
     this.options = options
     this.addresses = addresses
@@ -77,6 +80,7 @@ export class Gateway implements AsyncDisposable {
     this.#keys = keys
     this.#unwatch = unwatch
     this.#telemetry = telemetry
+    this.#live = live
   }
 
   /**
@@ -102,9 +106,10 @@ export class Gateway implements AsyncDisposable {
       owned === undefined && wantsTelemetry(all) ? await (await import('../telemetry/instrument.js')).telemetryOf(all.title ?? 'gateway', all) : undefined
     const source = owned ?? telemetry
     const metrics = source && (() => source.prometheus())
+    const live = all.ui ? await (await import('./live.js')).Live.of(limited, all, authenticator.asks) : undefined
     try {
       for (const { port, protocols } of plan(all)) {
-        const wires = await wiresOf(limited, protocols, told, authenticator, all.metrics ? metrics : undefined)
+        const wires = await wiresOf(limited, protocols, told, authenticator, all.metrics ? metrics : undefined, live)
         const opened = await Port.open(port, wires, { ...told, logger }, authenticator)
         ports.push(opened)
         for (const protocol of protocols) addresses[protocol] = `${SCHEMES[protocol]}${told.tls === undefined ? '' : 's'}://${opened.authority}`
@@ -131,7 +136,7 @@ export class Gateway implements AsyncDisposable {
     }, all.onError)
     const unwatch = await watchHandles(logger, listener(options))
     const kept = { ...told, timeout, maxInFlight: all.maxInFlight, logger, ...(told.nats !== undefined && { nats: addresses.nats! }) }
-    return new Gateway(kept, addresses, ports, speakers, limited, keys, unwatch, telemetry)
+    return new Gateway(kept, addresses, ports, speakers, limited, keys, unwatch, telemetry, live)
   }
 
   /** The first port; 0 where it listens at none. */
@@ -156,6 +161,8 @@ export class Gateway implements AsyncDisposable {
     for (const end of ends) end.unready()
     if (drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, drainDelay))
     draining?.()
+    // Who looks on would be waited for.
+    this.#live?.close()
     const { logger } = this.options
     const start = now()
     const { inFlight, waiting } = this.#limited.load

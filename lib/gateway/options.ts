@@ -28,9 +28,15 @@ export interface TlsFiles {
   readonly crlFile?: string | undefined
 }
 
+/** What the live page shows, see `ui`. */
+export interface LivePageOptions {
+  /** Documents of the last requests, and what those that failed say of it, which may hold what documents do. Default `false`: who looks sees numbers and names. */
+  documents?: boolean | undefined
+}
+
 /** How a Flow is served. */
 export interface GatewayOptions extends AuthenticationOptions {
-  /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP), `'http'`, `'websocket'`. */
+  /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP, with `ui` both), `'http'`, `'websocket'`. */
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
   port?: number | readonly number[] | undefined
@@ -55,6 +61,8 @@ export interface GatewayOptions extends AuthenticationOptions {
   docarray?: Docarray | undefined
   /** GraphQL at `/graphql`, beside HTTP, which must be spoken; `true`, or how. Default `false`. */
   graphql?: boolean | GraphQLOptions | undefined
+  /** A live page of the Flow at `/ui`, beside HTTP, which is spoken beside gRPC where no protocol is said; `true`, or what it shows. Default `false`. */
+  ui?: boolean | LivePageOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */
   title?: string | undefined
   description?: string | undefined
@@ -175,6 +183,8 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
   checkDocarray(options.docarray, spoken)
   if (options.graphql && !spoken.includes('http'))
     throw optionRange('graphql', `false where HTTP is not spoken, beside which it is served. Add 'http' to protocol (${spoken})`, true)
+  if (options.ui && !spoken.includes('http'))
+    throw optionRange('ui', `false where HTTP is not spoken, by which browsers ask. Add 'http' to protocol (${spoken})`, options.ui)
   return options
 }
 
@@ -209,9 +219,9 @@ function file(name: string, value: unknown): void {
 }
 
 /** Which protocols are spoken at which port: those with the same port share it. */
-export function plan({ graphql, protocol: said, port: at, nats }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
-  if (nats !== undefined && said === undefined && at === undefined && !graphql) return []
-  const [protocol, port] = [said ?? (graphql ? 'http' : 'grpc'), at ?? 0]
+export function plan({ graphql, ui, protocol: said, port: at, nats }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+  if (nats !== undefined && said === undefined && at === undefined && !graphql && !ui) return []
+  const [protocol, port] = [said ?? (graphql ? 'http' : ui ? (['grpc', 'http'] as const) : 'grpc'), at ?? 0]
   const spoken = protocols(protocol)
   const given = [port].flat()
   if (given.length > 1 && given.length !== spoken.length) {

@@ -7,7 +7,7 @@ import type { Protocol } from '../wire/address.js'
 import type { Authenticator } from '../wire/authentication.js'
 import { originsIn } from '../wire/cors.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
-import type { HttpSpeakerOptions } from '../wire/http/options.js'
+import type { HttpSpeakerOptions, LiveView } from '../wire/http/options.js'
 import type { HttpTaken } from '../wire/http/server/speaker.js'
 import { serviceStatus } from '../wire/service-status.js'
 import type { Speaker } from '../wire/speaker.js'
@@ -34,11 +34,12 @@ export async function wiresOf(
   options: GatewayOptions,
   authenticator: Authenticator,
   metrics: Metrics | undefined,
+  live: LiveView | undefined,
 ): Promise<Wires> {
   return {
     grpc: protocols.includes('grpc') ? await grpc(peer.by('grpc'), options, authenticator) : undefined,
     http: protocols.includes('http')
-      ? await http(peer, options, authenticator, metrics)
+      ? await http(peer, options, authenticator, metrics, live)
       : protocols.includes('websocket')
         ? [await probes(peer, options, authenticator, metrics)]
         : undefined,
@@ -71,9 +72,15 @@ async function websocket(peer: Handler, options: GatewayOptions, authenticator: 
 }
 
 /** HTTP's own routes, and GraphQL's before them. */
-async function http(peer: Limiter, options: GatewayOptions, authenticator: Authenticator, metrics: Metrics | undefined): Promise<Speaker<HttpTaken>[]> {
+async function http(
+  peer: Limiter,
+  options: GatewayOptions,
+  authenticator: Authenticator,
+  metrics: Metrics | undefined,
+  live: LiveView | undefined,
+): Promise<Speaker<HttpTaken>[]> {
   const { noCrudEndpoints, exposeEndpoints } = options
-  const own = await routes(peer.by('http'), options, { noCrudEndpoints, exposeEndpoints, metrics }, authenticator)
+  const own = await routes(peer.by('http'), options, { noCrudEndpoints, exposeEndpoints, metrics, live }, authenticator)
   return options.graphql ? [await graphql(peer.by('graphql'), options, authenticator), own] : [own]
 }
 
@@ -117,7 +124,7 @@ function among(paths: ReadonlySet<string>, own: Speaker<HttpTaken>): Speaker<Htt
 async function routes(
   peer: Handler,
   options: GatewayOptions,
-  which: Pick<HttpSpeakerOptions, 'noCrudEndpoints' | 'exposeEndpoints' | 'metrics'>,
+  which: Pick<HttpSpeakerOptions, 'noCrudEndpoints' | 'exposeEndpoints' | 'metrics' | 'live'>,
   authenticator: Authenticator,
 ) {
   const { speak } = await import('../wire/http/server/speaker.js')

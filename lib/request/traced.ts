@@ -38,6 +38,10 @@ class Message {
     this.#request = request
   }
 
+  static subject(message: object): Request | undefined {
+    return #request in message ? message.#request : undefined
+  }
+
   get requestId(): string {
     return this.#request.id
   }
@@ -61,6 +65,11 @@ class Message {
   set headers(headers: ContextHeaders | undefined) {
     this.#request.contextHeaders = headers && Object.freeze(headers)
   }
+}
+
+/** The request that a message is about, for who has to know whose it is, which no name says. */
+export function subjectOf(message: object): Request | undefined {
+  return Message.subject(message)
 }
 
 class Asked extends Message {

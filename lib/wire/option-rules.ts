@@ -1,5 +1,6 @@
 import {
   callback,
+  check,
   count,
   flag,
   free,
@@ -44,6 +45,8 @@ export const SERVING_RULES = {
   maxDocuments: some,
   maxInFlight: (name: string, value: unknown) => value === 'auto' || inFlight(name, value),
   graphql: unless('boolean'),
+  ui: (name: string, value: boolean | object) =>
+    void (typeof value === 'boolean' || check(name, value, { documents: (_: string, value: unknown) => flag(`${name}.documents`, value) })),
   protocol,
   port: oneOrMore(integers(0, 65_535)),
 }

@@ -8,7 +8,7 @@ import { loadFlow } from '../../lib/config/flow.js'
 import { FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from '../../lib/config/flow-keys.js'
 import type { Keys } from '../../lib/config/keys.js'
 import { flowSchema } from '../../lib/config/schema.js'
-import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS } from '../../lib/config/serving-keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS, UI_KEYS } from '../../lib/config/serving-keys.js'
 import { parseYaml } from '../../lib/config/yaml.js'
 import type { FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Flow } from '../../lib/index.js'
@@ -113,6 +113,7 @@ const kinds: [at: (value: object) => object, keys: Keys, base: object][] = [
   [(value) => ({ jtype: 'Flow', gateway: value }), GATEWAY_KEYS, {}],
   [(value) => ({ jtype: 'Flow', with: { protocol: 'http', graphql: value } }), GRAPHQL_KEYS, {}],
   [(value) => ({ jtype: 'Flow', with: { protocol: 'http', graphql: { cors: value } } }), CORS_KEYS, { origins: '*' }],
+  [(value) => ({ jtype: 'Flow', with: { protocol: 'http', ui: value } }), UI_KEYS, {}],
   [(value) => ({ jtype: 'Flow', with: { cors: value } }), CORS_KEYS, { origins: '*' }],
   [(value) => ({ jtype: 'Flow', with: { tls: value } }), TLS_KEYS, { key: 'k', cert: 'c' }],
   [(value) => ({ jtype: 'Flow', executors: [value] }), EXECUTOR_KEYS, {}],

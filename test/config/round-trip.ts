@@ -78,6 +78,7 @@ const served = {
     ),
     object,
   ),
+  ui: fc.oneof(fc.boolean(), some({ documents: fc.boolean() })),
   title: text,
   description: text,
   tracing: fc.boolean(),

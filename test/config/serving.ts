@@ -45,6 +45,8 @@ const spellings: [string, string, FlowOptions][] = [
   ['of a variable', 'with: { port: "${{ ENV.PORT }}", title: "${{ ENV.PORT }}" }', { port: 8080, title: '8080' }],
   ['GraphQL', 'with: { expose_graphql_endpoint: true }', { graphql: true }],
   ['GraphQL in full', 'with: { graphql: { max_depth: 5, graphiql: false } }', { graphql: { maxDepth: 5, graphiql: false } }],
+  ['the live page', 'with: { ui: true }', { ui: true }],
+  ['the live page with documents', 'with: { protocol: http, ui: { documents: true } }', { protocol: 'http', ui: { documents: true } }],
   ['origins', 'with: { cors: [https://app.example] }', { cors: ['https://app.example'] }],
   ['origins in full', 'with: { cors: { origins: [https://a.example], credentials: true } }', { cors: { origins: ['https://a.example'], credentials: true } }],
   [
@@ -103,6 +105,8 @@ const wrong: [string, string, number, string, RegExp][] = [
   ['a word of tls', 'with:\n  tls: { key: a, crt: b }', 3, 'crt', /Did you mean cert\?/],
   ['a word of GraphQL', 'with:\n  graphql: { max_dept: 3 }', 3, 'max_dept', /max_depth/],
   ['a limit of GraphQL', 'with:\n  graphql: { max_depth: 0 }', 3, 'graphql', /maxDepth/],
+  ['a word of the live page', 'with:\n  ui: { document: true }', 3, 'document', /documents/],
+  ['the live page without HTTP', 'with:\n  protocol: grpc\n  ui: true', 4, 'ui', /Add 'http'/],
   ['a method', 'with:\n  expose_endpoints: { /a: { methods: [FETCH] } }', 3, 'expose_endpoints', /GET, POST/],
   ['JSON that is none', `with:\n  expose_endpoints: '{a'`, 3, 'expose_endpoints', /no JSON/],
   ['a token that is written out', 'with:\n  token: a-token-for-these-tests-0', 3, 'token', /does not belong into this file.*token_file/],

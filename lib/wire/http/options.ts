@@ -3,6 +3,7 @@ import { optionRange, optionType } from '../../base/errors.js'
 import type { Logger } from '../../base/logger.js'
 import { checkNamed } from '../../base/misspelled.js'
 import { DEFAULT_PREFETCH } from '../../post/options.js'
+import type { Scope } from '../../stream/scope.js'
 import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../authentication.js'
 import { type CorsOption, corsOption } from '../cors.js'
 import { HEARTBEAT, MAX_MESSAGE_BYTES } from '../defaults.js'
@@ -56,10 +57,24 @@ export interface HttpSpeakerOptions extends HttpOptions {
   bodyTimeout?: number | undefined
   /** What `/metrics` says, which is offered where this is given. */
   metrics?: (() => string) | undefined
+  /** What `/ui` shows, which is offered where this is given. */
+  live?: LiveView | undefined
+}
+
+/** The live page of what is served: who looks at it, and what they are told. */
+export interface LiveView {
+  /**
+   * Tells a viewer what happens, as server-sent events, until it leaves or nothing is served any more.
+   * @param write takes a piece; a promise says when the next is welcome
+   */
+  watch(write: (text: string) => void | Promise<void>, scope: Scope): Promise<void>
+  /** @returns documents of one of the last requests, as JSON; undefined where they are not shown, or not kept any more */
+  documents(request: string): string | undefined
 }
 
 /** Options with their defaults in place. */
 export interface Settings extends HttpOptions {
+  readonly live?: LiveView | undefined
   readonly metrics?: (() => string) | undefined
   readonly maxMessageBytes: number
   readonly maxDocuments: number

@@ -23,8 +23,11 @@ export interface Exchange {
   tenant?: string | undefined
   /** The body as it comes, unpacked. Read no faster than asked for. */
   chunks(): AsyncIterable<Uint8Array>
-  /** Begins an answer that comes piece by piece, in place of a {@link Reply}. */
-  open(status: number, headers: Headers): Sink
+  /**
+   * Begins an answer that comes piece by piece, in place of a {@link Reply}.
+   * @param packs whether it may be packed, for who takes it packed. What many are sent alike is not: it would be packed for each. Default `true`
+   */
+  open(status: number, headers: Headers, packs?: boolean): Sink
 }
 
 export type Headers = Record<string, string>

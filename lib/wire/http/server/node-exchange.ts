@@ -172,9 +172,9 @@ export class NodeExchange implements Exchange {
     })
   }
 
-  open(status: number, headers: Headers): Sink {
+  open(status: number, headers: Headers, packs = true): Sink {
     const { zlib, compression } = this.#around
-    const coding = compression ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
+    const coding = compression && packs ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
     const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope, this.wrote)
     this.finish = finish
     return sink

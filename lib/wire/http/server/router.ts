@@ -23,6 +23,7 @@ import { answerText } from '../write.js'
 import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failureOf } from './failures.js'
+import { livePage } from './live-page.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
 import { type Route, routesOf } from './routes.js'
@@ -102,11 +103,12 @@ export class Router {
             headers,
             callContext({ protocol: 'http', method: `${route.method} ${route.path}` }, (name) => exchange.header(name), identity, exchange.caller.address),
           )
-        : this.#tell(route, exchange, headers, identity)
+        : this.#tell(route, exchange, headers, identity, mark === -1 ? '' : target.slice(mark + 1))
     }
     const verdict = this.#admit(exchange, route)
-    if (verdict instanceof Promise) return verdict.then((verdict) => (verdict.denied === undefined ? go(verdict.identity) : turnAway(verdict, headers)))
-    return verdict.denied === undefined ? go(verdict.identity) : turnAway(verdict, headers)
+    if (verdict instanceof Promise)
+      return verdict.then((verdict) => (verdict.denied === undefined ? go(verdict.identity) : this.#turnAway(verdict, route, headers)))
+    return verdict.denied === undefined ? go(verdict.identity) : this.#turnAway(verdict, route, headers)
   }
 
   /** Before anything of the body is read. */
@@ -117,7 +119,8 @@ export class Router {
       // A browser asks, before it asks, and brings nothing: whoever hears the answer has learned nothing but which pages may ask.
       health: task === 'alive' || task === 'ready',
       preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
-      runs: task === 'work' || task === 'dryRun',
+      // Whoever looks at what goes on has it collected.
+      runs: task === 'work' || task === 'dryRun' || task === 'liveEvents',
       granted: this.#granted,
     })
   }
@@ -138,7 +141,23 @@ export class Router {
     return limiterOf(this.#peer)!
   }
 
-  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers, identity: Identity | undefined): Promise<Reply> {
+  /** Who opens the live page and is not known sees it without a number in it: it asks for the token that it then asks with. */
+  #turnAway(verdict: Verdict, route: Route | undefined, headers: Headers): Reply | Promise<Reply> {
+    const reply = turnAway(verdict, headers)
+    if (route?.task !== 'live' || verdict.denied?.kind !== 'unauthenticated') return reply
+    return livePage().then(({ body, headers }) => ({ ...reply, headers: { ...reply.headers, ...headers }, body }))
+  }
+
+  /** What happens, as it happens, for who looks. */
+  async #watch(exchange: Exchange, headers: Headers): Promise<Reply | undefined> {
+    Object.assign(headers, streamHeaders('sse'))
+    if (exchange.method === 'HEAD') return { status: 200, headers, body: '' }
+    const { write } = exchange.open(200, headers, false)
+    await this.#settings.live!.watch(write, exchange.scope)
+    return undefined
+  }
+
+  async #tell({ task, path }: Route, exchange: Exchange, headers: Headers, identity: Identity | undefined, query: string): Promise<Reply | undefined> {
     headers['cache-control'] = 'no-store'
     const reply = (body: string, status = 200): Reply => ({ status, headers, body })
     switch (task) {
@@ -148,6 +167,17 @@ export class Router {
         const { body, headers: more } = asset(path)
         Object.assign(headers, more)
         return reply(body)
+      }
+      case 'live': {
+        const { body, headers: more } = await livePage()
+        Object.assign(headers, more)
+        return reply(body)
+      }
+      case 'liveEvents':
+        return this.#watch(exchange, headers)
+      case 'liveDocuments': {
+        const documents = this.#settings.live!.documents(new URLSearchParams(query).get('of') ?? '')
+        return documents === undefined ? reply('{"detail":"Not shown, or not kept any more"}', 404) : reply(documents)
       }
       case 'ready': {
         const ready = this.#drain.ready && (await this.#limiter.health()).ready

@@ -4,7 +4,7 @@ import type { Settings } from '../options.js'
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What is done at a route. */
-export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'metrics' | 'openapi' | 'page' | 'work'
+export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'metrics' | 'openapi' | 'page' | 'live' | 'liveEvents' | 'liveDocuments' | 'work'
 
 /** One path by one method. */
 export interface Route {
@@ -19,7 +19,7 @@ export interface Route {
 }
 
 /** Everything that is offered: what requests are led by, and `/openapi.json` is made of. */
-export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {}, metrics }: Settings): Route[] {
+export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {}, metrics, live }: Settings): Route[] {
   const about = (path: string, task: Task, summary: string): Route => ({ path, method: 'GET', task, summary, tags: ['Health'] })
   const routes: Route[] = [
     about('/', 'alive', 'Whether the service is up'),
@@ -38,6 +38,13 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
     )
   }
   if (metrics !== undefined) routes.push({ path: '/metrics', method: 'GET', task: 'metrics', summary: 'Jina’s metrics, for Prometheus', tags: ['Debug'] })
+  if (live !== undefined) {
+    routes.push(
+      { path: '/ui', method: 'GET', task: 'live', summary: 'A page that shows what goes on', tags: ['Debug'] },
+      { path: '/ui/events', method: 'GET', task: 'liveEvents', summary: 'What it shows, each second, as server-sent events', tags: ['Debug'] },
+      { path: '/ui/documents', method: 'GET', task: 'liveDocuments', summary: 'Documents of one of the last requests, where they are shown', tags: ['Debug'] },
+    )
+  }
   if (!noCrudEndpoints) {
     for (const [endpoint, method] of CRUD)
       routes.push({ path: endpoint, method, task: 'work', endpoint, summary: `Send documents to ${endpoint} of the executors`, tags: ['CRUD'] })

@@ -1,0 +1,175 @@
+import { clearInterval, nextTurn, setInterval } from '../base/clock.js'
+import { VERSION } from '../base/version.js'
+import type { Limiter } from '../handler/limits.js'
+import type { Pictured } from '../request/pictured.js'
+import type { Scope } from '../stream/scope.js'
+import { loadChannels } from '../telemetry/channels.js'
+import type { LiveView } from '../wire/http/options.js'
+import { serviceStatus } from '../wire/service-status.js'
+import { Numbers } from './live-numbers.js'
+import type { GatewayOptions } from './options.js'
+
+/** Milliseconds between two snapshots. */
+const INTERVAL = 1000
+/** Viewers that are told in one turn of the event loop: requests go on between. */
+const AT_ONCE = 50
+
+interface Viewer {
+  readonly write: (text: string) => void | Promise<void>
+  /** It has not taken yet what it was told. */
+  busy: boolean
+  /** It knows what was before. */
+  knows: boolean
+  leave(): void
+}
+
+/** What the live page is told: one snapshot a second for all who look, and nothing where nobody does. */
+export class Live implements LiveView {
+  readonly #limiter: Limiter
+  readonly #addresses: boolean
+  readonly #about: object
+  readonly #documents: boolean
+  readonly #viewers = new Set<Viewer>()
+  #numbers: Numbers | undefined
+  #end: (() => void) | undefined
+  #closed = false
+  #asking = false
+
+  private constructor(limiter: Limiter, { title, ui, noDebugEndpoints = false }: GatewayOptions, addresses: boolean) {
+    this.#limiter = limiter
+    this.#addresses = addresses
+    this.#documents = typeof ui === 'object' && ui.documents === true
+    this.#about = { version: VERSION, title: title ?? 'gateway', documents: this.#documents, post: !noDebugEndpoints }
+  }
+
+  /** @param addresses whether viewers may know where executors elsewhere are */
+  static async of(limiter: Limiter, options: GatewayOptions, addresses: boolean): Promise<Live> {
+    await loadChannels()
+    return new Live(limiter, options, addresses)
+  }
+
+  watch(write: Viewer['write'], scope: Scope): Promise<void> {
+    if (this.#closed || scope.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const leave = (): void => {
+        if (!this.#viewers.delete(viewer)) return
+        unwatch()
+        if (this.#viewers.size === 0) this.#rest()
+        resolve()
+      }
+      const viewer: Viewer = { write, busy: false, knows: false, leave }
+      this.#viewers.add(viewer)
+      const unwatch = scope.watch(leave)
+      if (this.#viewers.size === 1) this.#begin()
+      // So that nobody looks at an empty page for a second.
+      if (this.#viewers.has(viewer)) void this.#greet(viewer)
+    })
+  }
+
+  documents(request: string): string | undefined {
+    return this.#documents ? this.#numbers?.documents(Number(request)) : undefined
+  }
+
+  /** Lets all viewers go, and takes no new ones. */
+  close(): void {
+    this.#closed = true
+    for (const viewer of [...this.#viewers]) {
+      this.#tell(viewer, 'event: end\ndata: {}\n\n')
+      viewer.leave()
+    }
+  }
+
+  #begin(): void {
+    const numbers = new Numbers(this.#limiter, this.#documents)
+    const unlisten = numbers.listen()
+    const timer = setInterval(() => void this.#tick(), INTERVAL)
+    ;(timer as { unref?: () => void }).unref?.()
+    this.#numbers = numbers
+    this.#end = () => {
+      clearInterval(timer)
+      unlisten()
+    }
+  }
+
+  /** Nobody looks any more. */
+  #rest(): void {
+    this.#end?.()
+    this.#end = undefined
+    this.#numbers = undefined
+  }
+
+  async #greet(viewer: Viewer): Promise<void> {
+    try {
+      const text = await this.#hello()
+      if (!this.#viewers.has(viewer) || viewer.knows) return
+      viewer.knows = true
+      this.#tell(viewer, text)
+    } catch {
+      // It is greeted at the next tick.
+    }
+  }
+
+  /** What who comes has to know first: the picture, and what was before. */
+  async #hello(): Promise<string> {
+    const [picture, status] = await Promise.all([
+      (this.#limiter.inner as Partial<Pictured>).picture?.(this.#addresses),
+      serviceStatus(this.#limiter, this.#addresses),
+    ])
+    const { endpoints = [] } = this.#limiter
+    return event('hello', { ...this.#about, picture, endpoints, status, requests: this.#numbers?.last ?? [] })
+  }
+
+  async #tick(): Promise<void> {
+    // One that waits for executors elsewhere is not overtaken.
+    if (this.#asking) return
+    this.#asking = true
+    try {
+      const status = await serviceStatus(this.#limiter, this.#addresses)
+      const taken = this.#numbers?.take()
+      if (taken === undefined) return
+      const { requests, executors, seen } = taken
+      const text = event('tick', { status, rates: requests, executors: Object.fromEntries(executors), requests: seen })
+      const viewers = [...this.#viewers]
+      // Made once for all who need it.
+      const hello = viewers.some(({ knows, busy }) => !knows && !busy) ? await this.#hello() : ''
+      this.#tellAll(viewers, hello, text)
+    } catch {
+      // The page says that nothing comes any more; the next may.
+    } finally {
+      this.#asking = false
+    }
+  }
+
+  #tellAll(viewers: readonly Viewer[], hello: string, text: string, from = 0): void {
+    for (const viewer of viewers.slice(from, from + AT_ONCE)) {
+      // Who is slow misses some, and is told anew what it should know.
+      if (viewer.busy) viewer.knows = false
+      else if (viewer.knows || hello !== '') {
+        this.#tell(viewer, viewer.knows ? text : hello + text)
+        viewer.knows = true
+      }
+    }
+    if (from + AT_ONCE < viewers.length) nextTurn(() => this.#tellAll(viewers, hello, text, from + AT_ONCE))
+  }
+
+  #tell(viewer: Viewer, text: string): void {
+    if (!this.#viewers.has(viewer)) return
+    try {
+      const welcome = viewer.write(text)
+      if (welcome === undefined) return
+      viewer.busy = true
+      welcome.then(
+        () => {
+          viewer.busy = false
+        },
+        () => viewer.leave(),
+      )
+    } catch {
+      viewer.leave()
+    }
+  }
+}
+
+function event(name: string, data: object): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
+}
