@@ -182,7 +182,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     if (!NAME.test(name) || name === GATEWAY)
       throw new FlowBuildError('ERR_NAME_INVALID', `An executor cannot be called ${JSON.stringify(name)}: letters, digits, _ and -, not ${GATEWAY}`)
     if (this.#has(name)) throw new FlowBuildError('ERR_NAME_TAKEN', `There is already an executor called ${name}`)
-    const last = this.#steps.filter(({ floating }) => !floating).at(-1)?.name ?? GATEWAY
+    const last = this.#steps.findLast(({ floating }) => !floating)?.name ?? GATEWAY
     const needs: readonly string[] = [options.needs ?? last].flat()
     if (new Set(needs).size !== needs.length) throw new FlowBuildError('ERR_NAME_TAKEN', `${name} needs the same executor twice: ${needs.join(', ')}`)
     const { input, output, ...rest } = options
@@ -252,14 +252,14 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   #has(name: string): boolean {
-    return this.#steps.some((step) => step.name === name)
+    return this.executors.includes(name)
   }
 
   #freeName(stem: string): string {
-    let at = stem === 'joiner' ? 0 : this.#steps.length
-    if (stem === 'joiner' && !this.#has(stem)) return stem
-    while (this.#has(`${stem}${at}`)) at++
-    return `${stem}${at}`
+    // A joiner has a number only where there is one already.
+    let at: number | '' = stem === 'joiner' ? '' : this.#steps.length
+    while (this.#has(stem + at)) at = at === '' ? 0 : at + 1
+    return stem + at
   }
 
   // ── life ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -478,8 +478,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   /** What is drawn of it while it is open, with numbers in it: for whoever serves it. @param addresses whether where executors elsewhere are may be in it */
-  picture(addresses: boolean): Promise<object> | undefined {
-    return this.#running?.picture(addresses)
+  drawn(addresses: boolean): Promise<object> | undefined {
+    return this.#running?.drawn(addresses)
   }
 
   accepts(): boolean {

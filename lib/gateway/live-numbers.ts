@@ -117,7 +117,7 @@ export class Numbers {
       'tracing:sluice.executor:start': (message: Traces['executor']) => this.#enter(message),
       'tracing:sluice.executor:asyncEnd': (message: Traces['executor']) => this.#leave(message),
     }
-    // Node ends the process for what is thrown there.
+    // Node ends the process for what is thrown there, as at messages that somebody else publishes.
     const heard = Object.entries(listeners).map(
       ([channel, listener]) => [channel, (message: unknown): void => void quietly(() => listener(message as never))] as const,
     )
@@ -129,7 +129,7 @@ export class Numbers {
 
   #begin(message: Traces['request']): void {
     const request = subjectOf(message)
-    if (request?.entrance !== this.#entrance) return
+    if (request.entrance !== this.#entrance) return
     this.#ways.set(request, [])
     this.#headers.add(request.header)
     this.#requests.docsIn += message.docs
@@ -137,7 +137,7 @@ export class Numbers {
 
   #end(message: Traces['request']): void {
     const request = subjectOf(message)
-    if (request?.entrance !== this.#entrance) return
+    if (request.entrance !== this.#entrance) return
     const { error, docs, began, milliseconds = 0, failures, arrival } = message
     this.#requests.calls++
     if (error === undefined) this.#requests.docsOut += docs
@@ -165,8 +165,8 @@ export class Numbers {
   }
 
   /** The request of a call at an executor, if it is one of those. */
-  #isOwn(request: Request | undefined): request is Request {
-    return request !== undefined && (this.#ways.has(request.whole) || this.#headers.has(request.header))
+  #isOwn(request: Request): boolean {
+    return this.#ways.has(request.whole) || this.#headers.has(request.header)
   }
 
   #enter(message: Traces['executor']): void {

@@ -1,4 +1,4 @@
-import { check, host, object, type Rule } from '../base/check.js'
+import { check, flag, host, object, type Rule, unless } from '../base/check.js'
 import { OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import type { Logger } from '../base/logger.js'
 import { checkNamed } from '../base/misspelled.js'
@@ -167,6 +167,10 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
   nats: natsServingRule,
   tls,
   cors: corsOption,
+  ui: (name, value) => {
+    unless('boolean')(name, value)
+    if (typeof value === 'object') check(name, value, { documents: (_, value) => flag(`${name}.documents`, value) })
+  },
   ...TELEMETRY_RULES,
   ...AUTHENTICATION_RULES,
 }

@@ -4,5 +4,5 @@ export interface Pictured {
    * JSON: what stands in it, and where, for the page that draws it.
    * @param addresses whether where executors elsewhere are may be in it
    */
-  picture(addresses: boolean): Promise<object> | undefined
+  drawn(addresses: boolean): Promise<object> | undefined
 }

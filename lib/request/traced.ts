@@ -38,8 +38,8 @@ class Message {
     this.#request = request
   }
 
-  static subject(message: object): Request | undefined {
-    return #request in message ? message.#request : undefined
+  static of(message: Message): Request {
+    return message.#request
   }
 
   get requestId(): string {
@@ -67,9 +67,12 @@ class Message {
   }
 }
 
-/** The request that a message is about, for who has to know whose it is, which no name says. */
-export function subjectOf(message: object): Request | undefined {
-  return Message.subject(message)
+/**
+ * The request that a message is about, for who has to know whose it is, which no name says.
+ * @throws TypeError for what is no message of ours
+ */
+export function subjectOf(message: object): Request {
+  return Message.of(message as Message)
 }
 
 class Asked extends Message {

@@ -1,6 +1,5 @@
 import {
   callback,
-  check,
   count,
   flag,
   free,
@@ -33,7 +32,7 @@ const protocol = oneOrMore(word('grpc http websocket ws nats', 'i'))
 export const SERVING_RULES = {
   ...ruled(
     free,
-    'cors token tokenFile allowedHosts nats tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort monitoring portMonitoring',
+    'cors ui token tokenFile allowedHosts nats tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort monitoring portMonitoring',
   ),
   ...ruled(string, 'host sslKeyfile sslCertfile title description docarray'),
   ...ruled(flag, 'noDebugEndpoints noCrudEndpoints exposeStacks openHealth compression'),
@@ -45,8 +44,6 @@ export const SERVING_RULES = {
   maxDocuments: some,
   maxInFlight: (name: string, value: unknown) => value === 'auto' || inFlight(name, value),
   graphql: unless('boolean'),
-  ui: (name: string, value: boolean | object) =>
-    void (typeof value === 'boolean' || check(name, value, { documents: (_: string, value: unknown) => flag(`${name}.documents`, value) })),
   protocol,
   port: oneOrMore(integers(0, 65_535)),
 }

@@ -257,11 +257,16 @@ test('T4: a gateway of what is no Flow has a page, too', async () => {
 })
 
 test('T4: options of the page are checked, and it brings HTTP with it where no protocol is said', async () => {
-  for (const ui of ['yes', { documents: 1 }, { more: true }, null])
-    assert.throws(
-      () => new Flow({ ui } as never),
-      (error: any) => /^ERR_OPTION/.test(error.code) && /ui/.test(error.message),
-    )
+  for (const ui of ['yes', { documents: 1 }, { more: true }, null]) {
+    const error = await Promise.resolve()
+      .then(() => Gateway.serve(new Flow(), { protocol: 'http', ui } as never))
+      .then(
+        () => undefined,
+        (error) => error,
+      )
+    assert.match(error?.code, /^ERR_OPTION/)
+    assert.match(error.message, /\bui\b/)
+  }
   await new Flow({ protocol: 'grpc', ui: true })
     .open()
     .then(() => assert.unreachable())
