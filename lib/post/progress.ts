@@ -20,6 +20,10 @@ export function expected(inputs: unknown, requestSize: number): number | undefin
 /** Milliseconds between two drawings: fast enough to look alive, slow enough to cost nothing. */
 const INTERVAL = 100
 const BAR = 24
+/** A shorter bar says less than its percentage. */
+const SHORTEST = 8
+/** Facts of a line by their place, those first that go first where there is no room: cached, skipped, documents, elapsed, rate, the word behind the numbers, what is left, failed. */
+const LEAST = [4, 3, 2, 6, 5, 0, 7, 1]
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 const ERASE = '\r\x1b[K'
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
@@ -106,19 +110,28 @@ export class Progress {
       `${whole.format(rate)} docs/s`,
       clock(seconds),
       left === undefined ? undefined : `ETA ${clock(left)}`,
-    ].filter((fact) => fact !== undefined)
+    ]
     const head = known ? `${percent(part)} ` : `${SPINNER[this.#frame++ % SPINNER.length]} `
-    // In a narrow terminal the bar goes first, then the facts from the end: a line that wraps cannot be drawn over.
-    const room = width - head.length - facts.join(' · ').length - 1
-    const bar = known && room >= BAR ? `${this.#bar(part)} ` : ''
-    while (facts.length > 1 && head.length + facts.join(' · ').length > width) facts.pop()
-    const text = facts.join(' · ').slice(0, Math.max(width - head.length, 0))
+    // A line that wraps cannot be drawn over. Where there is less room, the bar gets shorter, and what says least goes first: how many there are, what is left and what failed stay.
+    const room = (): number => width - head.length - facts.filter((fact) => fact !== undefined).join(' · ').length - 1
+    for (const at of LEAST) {
+      if (room() >= (known ? SHORTEST : -1)) break
+      // The numbers say it without the word.
+      if (at === 0) facts[0] = known ? facts[0]!.replace(' requests', '') : facts[0]
+      else facts[at] = undefined
+    }
+    const cells = known ? Math.min(BAR, room()) : 0
+    const bar = cells >= SHORTEST ? `${this.#bar(part, cells)} ` : ''
+    const text = facts
+      .filter((fact) => fact !== undefined)
+      .join(' · ')
+      .slice(0, Math.max(width - head.length, 0))
     return known ? `${bar}${head}${text}` : `${this.#paint(36, head)}${text}`
   }
 
-  #bar(part: number): string {
-    const done = Math.round(part * BAR)
-    return this.#paint(36, '━'.repeat(done)) + this.#paint(90, '─'.repeat(BAR - done))
+  #bar(part: number, cells: number): string {
+    const done = Math.round(part * cells)
+    return this.#paint(36, '━'.repeat(done)) + this.#paint(90, '─'.repeat(cells - done))
   }
 
   #last(how: ProgressEnd): string {

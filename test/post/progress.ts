@@ -79,6 +79,23 @@ test('P9 a bar with requests, documents, rate, elapsed and remaining time', () =
   })
 })
 
+for (const [columns, line] of [
+  [80, '━━━━━━────────────────  25% 250/1,000 requests · 5,000 docs/s · 0:05 · ETA 0:15'],
+  [40, '━━━──────────  25% 250/1,000 · ETA 0:15'],
+] as const)
+  test(`P9 at ${columns} columns there is a bar, and what says least gives way`, () => {
+    timed((pass) => {
+      const terminal = new Terminal(true, columns)
+      const progress = new Progress(1000, terminal)
+      for (let at = 0; at < 250; at++) {
+        pass(20)
+        progress.count(response(100))
+      }
+      assert.equal(terminal.screen, [line])
+      progress.stop('done')
+    })
+  })
+
 test('P9 a spinner without a known length, and failures are said', () => {
   timed((pass) => {
     const terminal = new Terminal()
