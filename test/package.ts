@@ -126,7 +126,7 @@ test('what the package is read by leads nowhere that is not in it', () => {
 test('R130: the package holds what was built and what is read, and nothing else', () => {
   const others = packed.filter(
     (path) =>
-      !/^dist\/[\w./@-]+\.(js|d\.ts|css|json|txt)$|^docs\/\w+\.(md|svg)$|^bench\/results\/[\w-]+\.md$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(
+      !/^dist\/[\w./@-]+\.(js|d\.ts|css|json|txt)$|^docs\/[\w-]+\.(md|svg|jpg)$|^bench\/results\/[\w-]+\.md$|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(
         path,
       ),
   )

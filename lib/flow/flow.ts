@@ -478,8 +478,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   /** What is drawn of it while it is open, with numbers in it: for whoever serves it. @param addresses whether where executors elsewhere are may be in it */
-  drawn(addresses: boolean): Promise<object> | undefined {
-    return this.#running?.drawn(addresses)
+  view(addresses: boolean): Promise<object> | undefined {
+    return this.#running?.view(addresses)
   }
 
   accepts(): boolean {

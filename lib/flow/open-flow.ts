@@ -282,7 +282,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     return this.#health?.status(addresses) ?? []
   }
 
-  drawn(addresses: boolean): Promise<object> {
+  view(addresses: boolean): Promise<object> {
     return import('../draw/live.js').then(({ livePictureOf }) => livePictureOf(this.#plan, addresses))
   }
 

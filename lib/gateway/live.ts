@@ -112,7 +112,7 @@ export class Live implements LiveView {
   /** What who comes has to know first: the picture, and what was before. */
   async #hello(): Promise<string> {
     const [picture, status] = await Promise.all([
-      (this.#limiter.inner as Partial<Pictured>).drawn?.(this.#addresses),
+      (this.#limiter.inner as Partial<Pictured>).view?.(this.#addresses),
       serviceStatus(this.#limiter, this.#addresses),
     ])
     const { endpoints = [] } = this.#limiter

@@ -4,5 +4,5 @@ export interface Pictured {
    * JSON: what stands in it, and where, for the page that draws it.
    * @param addresses whether where executors elsewhere are may be in it
    */
-  drawn(addresses: boolean): Promise<object> | undefined
+  view(addresses: boolean): Promise<object> | undefined
 }
