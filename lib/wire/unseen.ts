@@ -1,4 +1,6 @@
 import { now } from '../base/clock.js'
+import type { Request } from '../request/request.js'
+import { TimeLeft } from '../stream/deadlines.js'
 import { kindOfPlatform, platformCode } from './platform-errors.js'
 
 /** With what a server lets go of a connection: whoever hears it, and has no answer, may ask again, elsewhere. */
@@ -42,6 +44,19 @@ export async function untilSeen<T>(send: () => Promise<T>, wanted = (): boolean 
       before = error
     }
   }
+}
+
+/**
+ * The same for a request, as long as nothing was handed on of what came back.
+ * @param timeout milliseconds for all of it, however often it is sent
+ */
+export function askUntilSeen(request: Request, timeout: number | undefined, ask: (time: TimeLeft | undefined) => Promise<void>): Promise<void> {
+  const { emitted } = request
+  const time = timeout === undefined ? undefined : new TimeLeft(timeout)
+  return untilSeen(
+    () => ask(time),
+    () => request.emitted === emitted,
+  )
 }
 
 function isAbsent(error: unknown): boolean {

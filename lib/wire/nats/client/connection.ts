@@ -1,13 +1,13 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
-import { TimeLeft } from '../../../stream/deadlines.js'
+import type { TimeLeft } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
 import { Credentials } from '../../credentials.js'
 import { failure } from '../../outcome.js'
 import { failureIn } from '../../status.js'
-import { untilSeen } from '../../unseen.js'
+import { askUntilSeen } from '../../unseen.js'
 import type { ClientSettings } from '../options.js'
 import { Line, NOBODY } from './line.js'
 
@@ -80,14 +80,7 @@ export class NatsConnection implements Connection {
   }
 
   handle(request: Request): Promise<void> {
-    const { emitted } = request
-    const { timeout } = this.settings
-    // For all of it, however often it is sent.
-    const time = timeout === undefined ? undefined : new TimeLeft(timeout)
-    return untilSeen(
-      () => this.#ask(request, time),
-      () => request.emitted === emitted,
-    )
+    return askUntilSeen(request, this.settings.timeout, (time) => this.#ask(request, time))
   }
 
   async #ask(request: Request, time: TimeLeft | undefined): Promise<void> {

@@ -1,10 +1,10 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
-import { TimeLeft } from '../../../stream/deadlines.js'
+import type { TimeLeft } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Connection } from '../../connection.js'
-import { untilSeen } from '../../unseen.js'
+import { askUntilSeen } from '../../unseen.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 import { unreachable } from './failures.js'
 import { Turns } from './one-by-one.js'
@@ -61,14 +61,7 @@ export class WebSocketConnection implements Connection {
   }
 
   handle(request: Request): Promise<void> {
-    const { emitted } = request
-    const { timeout } = this.settings
-    // For all of it, however often it is sent.
-    const time = timeout === undefined ? undefined : new TimeLeft(timeout)
-    return untilSeen(
-      () => this.#ask(request, time),
-      () => request.emitted === emitted,
-    )
+    return askUntilSeen(request, this.settings.timeout, (time) => this.#ask(request, time))
   }
 
   /** What is waited for may change all: the socket is chosen and asked in one turn, so that no other request with its id comes between the two. */
