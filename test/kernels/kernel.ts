@@ -1,4 +1,4 @@
-// Real kernels of notebooks, without a browser: what Python's nbclient executes, and what each cell has for output then.
+// Real kernels of notebooks, without a browser: cells are sent by Python's jupyter_client, which nbclient brings.
 import { execFile, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
