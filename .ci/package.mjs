@@ -70,7 +70,9 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/|docs\/\w+\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/(flow\.svg|live-(light|dark)\.jpg)$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(path),
+        !/^(dist\/|docs\/\w+\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/(flow\.svg|live-(light|dark)\.jpg)$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
+          path,
+        ),
     )
   if (stray.length > 0) throw new Error(`The package holds what it should not: ${stray.join(', ')}`)
 
