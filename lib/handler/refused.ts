@@ -13,6 +13,9 @@ export class Refused extends ExecutorError {
 
   /** @param retryAfter milliseconds in which to ask again */
   constructor(code: 'ERR_TIMEOUT' | 'ERR_UNREACHABLE', reason: string, { id, header }: About = UNREAD, retryAfter?: number) {
+    // Its message says all. Under overload there are thousands a second, and a stack costs more than the rest of the refusal.
+    const { stackTraceLimit } = Error
+    Reflect.set(Error, 'stackTraceLimit', 0)
     const cause = new ConnectionError(code, GATEWAY, reason)
     if (retryAfter !== undefined) Object.defineProperty(cause, 'retryAfter', { value: retryAfter })
     super(code === 'ERR_TIMEOUT' ? 'ERR_EXECUTOR_TIMEOUT' : 'ERR_EXECUTOR', reason, {
@@ -21,6 +24,7 @@ export class Refused extends ExecutorError {
       requestId: id,
       cause,
     })
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   }
 
   /** Whether it was refused before anybody looked at it. */

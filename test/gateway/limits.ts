@@ -261,6 +261,12 @@ async function crowd<A>(it: Awaited<ReturnType<typeof started>>, asked: Promise<
   return all.filter(isRefused)
 }
 
+test('217: a refusal has no stack, which costs more than all the rest of it; other errors keep theirs', () => {
+  const { cause, stack } = new Refused('ERR_TIMEOUT', 'Not answered within 5 ms')
+  for (const one of [stack, cause.stack]) assert.not.match(one!, /\n\s+at /)
+  assert.match(new Error('another').stack!, /\n\s+at /)
+})
+
 test('G4, R33: of many by HTTP, so many are inside, more wait, and the rest are 503 at once', async () => {
   await using it = await started(FEW)
   const all = MANY.map(() => ask(it, json('/wait')))
