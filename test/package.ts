@@ -1,6 +1,6 @@
 // What is installed with the package, and what is in it.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -107,7 +107,7 @@ test('186: the page of GraphiQL is found from wherever its server was built to',
   assert.match(script.headers.get('content-type') ?? '', 'javascript')
 })
 
-const [{ files }] = JSON.parse(
+const [{ files, unpackedSize }] = JSON.parse(
   execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
 )
 const packed: string[] = files.map(({ path }: { path: string }) => path)
@@ -121,6 +121,21 @@ test('what the package is read by leads nowhere that is not in it', () => {
       const target = relative('.', resolve(dirname(text), link!)).replaceAll('\\', '/')
       assert.ok(packed.includes(target), `${text} links to ${link}, which is not in the package`)
     }
+})
+
+/** Bytes of all files in a package, without the packages in it. */
+const sizeOf = (path: string): number =>
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !relative(path, entry.parentPath).split(/[\\/]/).includes('node_modules'))
+    .reduce((sum, { parentPath, name }) => sum + statSync(resolve(parentPath, name)).size, 0)
+
+test('T5: what is installed has a bound, in packages and in bytes, and docs/comparison.md tells it', () => {
+  const said = /brings (\d+) other packages\. With them it takes (\d+) MB at most, and (\d+) of these are sluice itself/.exec(readFileSync('docs/comparison.md', 'utf8'))!
+  const [count, all, itself] = said.slice(1).map(Number) as [number, number, number]
+  assert.is(production.length, count)
+  const bytes = production.filter(([path]) => existsSync(path)).reduce((sum, [path]) => sum + sizeOf(path), 0)
+  assert.ok(bytes > 1e7 && bytes + unpackedSize <= all * 1e6, `${bytes + unpackedSize} bytes`)
+  assert.ok(unpackedSize <= itself * 1e6, `${unpackedSize} bytes`)
 })
 
 test('R130: the package holds what was built and what is read, and nothing else', () => {

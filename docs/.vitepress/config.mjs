@@ -10,7 +10,8 @@ const GROUPS = {
   Guides: ['documents', 'executors', 'each', 'graphs', 'deltas', 'failures', 'stores', 'cache', 'schemas', 'types', 'testing'],
   'Serving and clients': ['serving', 'clients', 'graphql', 'frameworks', 'notebooks', 'proxy'],
   Running: ['places', 'runtimes', 'daemon', 'nats', 'deploy', 'operations', 'live', 'telemetry'],
-  Reference: ['errors', 'yaml', 'guarantees', 'protocol', 'performance', 'house'],
+  Reference: ['errors', 'yaml', 'guarantees', 'protocol', 'performance'],
+  'The project': ['SECURITY', 'CONTRIBUTING', 'house'],
 }
 
 const pages = readdirSync(docs)
