@@ -1,13 +1,15 @@
-import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { within } from './support/within.js'
 
 const TIME = 60_000
+const CHROMIUM = '/usr/bin/chromium'
 const tsx = import.meta.resolve('tsx')
 const examples = resolve('examples')
 // They write where they are started.
@@ -44,7 +46,8 @@ const stories: Record<string, () => Promise<void>> = {
 
   async graphql() {
     const { stdout } = await script('graphql')
-    assert.match(stdout, /"matches": \[/)
+    assert.match(stdout, /^A mutation:\n[\s\S]*"text": "telescope"/)
+    assert.match(stdout, /\nA subscription:\n(?: {2}(?:rabit: .*rabbit.*|abacuss: .*abacus.*)\n){2}$/)
   },
 
   async 'paid-api'() {
@@ -76,6 +79,73 @@ const stories: Record<string, () => Promise<void>> = {
       [['a13', 'summarize', 1, 'ERR_EXECUTOR', '422,this text has no summary']],
     )
     assert.match((await script('paid-api', ...args)).stdout, /^599 documents are done already\nSummarizing\n1 documents failed: once more\n599 of 600/)
+  },
+
+  // A crash in the middle; the same command goes on behind what is done, and each element is there once.
+  async elements() {
+    const crashed = await script('elements', '--anew', '--crash-after', '40').catch((error) => error)
+    assert.is(crashed.signal, 'SIGKILL')
+    const { stdout, stderr } = await script('elements')
+    const [, before] = /^(\d+) elements are in the store already\n/.exec(stdout)!
+    assert.ok(Number(before) >= 36 && Number(before) < 111, before)
+    assert.match(stdout, /\n111 elements are defined\. Not in the dictionary: /)
+    assert.match(stdout, /\nGold: a soft yellow malleable ductile .*\nHelium: .*\nTungsten: /)
+    assert.match(stderr, /^done: \d+ requests, \d+ documents, \d+ done before and skipped/m)
+  },
+
+  async questions() {
+    const { stdout } = await script('questions', 'What is a telescope?', 'What is a blorp?')
+    assert.match(stdout, /telescope: a magnifier of images of distant objects\. See also: \w/)
+    assert.match(stdout, /I do not know what blorp means\.\n$/)
+  },
+
+  // In a browser: words come, and the button stops them, on the server too.
+  async chat() {
+    if (!existsSync(CHROMIUM)) return console.log(`skipped: the page of examples/chat, as there is no Chromium at ${CHROMIUM}`)
+    const { chromium } = await import('playwright-core')
+    const server = spawn(process.execPath, ['--import', tsx, join(examples, 'chat', 'main.ts')], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise<number | null>((end) => server.once('close', end))
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    try {
+      let said = ''
+      const told = (pattern: RegExp): Promise<RegExpExecArray> =>
+        new Promise((found) => {
+          const look = (): void => {
+            const match = pattern.exec(said)
+            if (match !== null) found(match)
+          }
+          server.stdout.on('data', (data) => {
+            said += data
+            look()
+          })
+          look()
+        })
+      const [, address] = await within(TIME, told(/The page is at (\S+)/))
+      const page = await browser.newPage()
+      await page.goto(address!)
+      await page.click('button:has-text("Ask")')
+      await page.waitForFunction('document.querySelector("output").textContent.startsWith("You said: Tell me of rivers")')
+      const stopped = told(/Stopped after (\d+) of (\d+) words/)
+      await page.click('#stop')
+      await page.waitForFunction('document.querySelector("output").textContent.endsWith("stopped.")')
+      const [, words, all] = await within(TIME, stopped)
+      assert.ok(Number(words) < Number(all))
+    } finally {
+      await browser.close()
+      server.kill('SIGINT')
+      assert.is(await ended, 0)
+    }
+  },
+
+  // Next.js itself weighs some 300 MB, and is not fetched for this: what it calls is called here as it does, with a Request.
+  async next() {
+    const program = `import { POST } from ${JSON.stringify(pathToFileURL(join(examples, 'next/app/api/flow/[...path]/route.ts')).href)}
+      const ask = (accept) => POST(new Request('http://localhost/api/flow/post', { method: 'POST', headers: { 'content-type': 'application/json', accept }, body: '{"data":[{"text":"two words"}],"execEndpoint":"/"}' }))
+      console.log((await (await ask('application/json')).json()).data[0].text)
+      console.log((await (await ask('application/x-ndjson')).text()).trim().split('\\n').length)
+      await (await globalThis.flow).close()`
+    const { stdout } = await run(['--import', tsx, '--input-type=module', '--eval', program])
+    assert.is(stdout, 'TWO WORDS\n3\n')
   },
 
   // It needs a kernel, which test/kernels has. Here: what is saved with it is what it shows.

@@ -130,7 +130,9 @@ const sizeOf = (path: string): number =>
     .reduce((sum, { parentPath, name }) => sum + statSync(resolve(parentPath, name)).size, 0)
 
 test('T5: what is installed has a bound, in packages and in bytes, and docs/comparison.md tells it', () => {
-  const said = /brings (\d+) other packages\. With them it takes (\d+) MB at most, and (\d+) of these are sluice itself/.exec(readFileSync('docs/comparison.md', 'utf8'))!
+  const said = /brings (\d+) other packages\. With them it takes (\d+) MB at most, and (\d+) of these are sluice itself/.exec(
+    readFileSync('docs/comparison.md', 'utf8'),
+  )!
   const [count, all, itself] = said.slice(1).map(Number) as [number, number, number]
   assert.is(production.length, count)
   const bytes = production.filter(([path]) => existsSync(path)).reduce((sum, [path]) => sum + sizeOf(path), 0)

