@@ -155,7 +155,7 @@ export const MUTATIONS = [
     'test/wire/graphql/abort.ts',
     'R43: a client that leaves a mutation',
   ],
-  ['lib/wire/graphql/server/fetch.ts', "res.once('close', request.left)", '', 'test/wire/graphql/abort.ts', '17: a client that leaves a mutation'],
+  ['lib/wire/graphql/server/fetch.ts', 'request.scope.abort(gone())', '', 'test/wire/graphql/abort.ts', '17: a client that leaves a mutation'],
   ['lib/wire/graphql/server/input.ts', 'contents <= 1', 'contents <= 2', 'test/wire/graphql/short.property.ts', '17: a document that is taken'],
   ['lib/wire/graphql/server/short.ts', 'response.failures.length > 0', 'false', 'test/wire/graphql/short.property.ts', '17: by a plan'],
   ['lib/wire/graphql/server/body.ts', ' || Array.isArray(json)', '', 'test/wire/graphql/limits.ts', 'R96: a list'],

@@ -84,8 +84,9 @@ export function callContext(
   get: (name: string) => string | undefined,
   identity: Identity | undefined,
   address: string | undefined,
+  hold?: Hold,
 ): CallContext {
-  return { arrival, identity, tenant: tenantOf(identity, address), headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)) }
+  return { arrival, identity, tenant: tenantOf(identity, address), headers: readHeaders(get), deadline: readTimeout(get(TIMEOUT_HEADER)), hold }
 }
 
 /**

@@ -48,12 +48,9 @@ export class BodyCharge {
   ) {}
 
   /** @param bytes how many come, where that is said */
-  async ask(bytes: number | undefined): Promise<void> {
-    try {
-      await (bytes === undefined ? this.hold.begin(this.scope) : this.hold.ask(this.scope, bytes))
-    } catch (error) {
-      throw graphQLError(error, ignore)
-    }
+  ask(bytes: number | undefined): void | Promise<void> {
+    const room = bytes === undefined ? this.hold.begin(this.scope) : this.hold.ask(this.scope, bytes)
+    return room?.catch((error) => Promise.reject(graphQLError(error, ignore)))
   }
 
   /** There is none for the rest. */
@@ -73,13 +70,20 @@ export class BodyCharge {
  */
 export async function readJson(request: Bodied, { req, charge }: Connection, limit: number, maxDocuments: number): Promise<object> {
   // A framework has read it.
-  const json = req?.body !== undefined ? inspected(await request.json!()) : await parse(await readText(request, req, limit, charge))
+  const parsed = req?.body !== undefined ? inspected(await request.json!()) : parse(await readText(request, req, limit, charge))
+  const json = parsed instanceof Promise ? await parsed : parsed
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw refusal('malformed', 'The body must be a JSON object with a query; a list of operations is not taken')
   // Before they are looked at as GraphQL's types, which takes longer than all else.
-  const given = Object.values((json as { variables?: object | null }).variables ?? {}).flat()
-  if (hasMore(given, maxDocuments)) throw refusal('tooLarge', tooManyDocuments(maxDocuments))
+  if (hasMore(itemsIn((json as { variables?: object | null }).variables ?? {}), maxDocuments)) throw refusal('tooLarge', tooManyDocuments(maxDocuments))
   return json
+}
+
+/** What the variables are, and what their lists have in them. */
+function itemsIn(variables: object): readonly unknown[] {
+  const values = Object.values(variables)
+  // Most often one list.
+  return values.length === 1 && Array.isArray(values[0]) ? values[0] : values.flat()
 }
 
 /** Strict: what is no UTF-8 is no JSON either. */
@@ -90,69 +94,78 @@ async function readText(request: Bodied, req: IncomingMessage | undefined, limit
   // One that says it is too large is refused at its first bytes, on the same way as one that does not say it.
   const most = Number(length) > limit ? 0 : limit
   const said = length !== null && most > 0
-  await charge?.ask(said ? Number(length) * JSON_WEIGHT : undefined)
-  const chunks = req === undefined ? await fromStream(request.body ?? null, most) : await fromSocket(req, most, charge, said)
-  if (chunks === undefined) throw refusal('tooLarge', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
+  const room = charge?.ask(said ? Number(length) * JSON_WEIGHT : undefined)
+  if (room !== undefined) await room
+  const bytes = await (req === undefined ? fromStream(request.body ?? null, most) : fromSocket(req, most, charge, said))
+  if (bytes === undefined) throw refusal('tooLarge', `The body is larger than ${limit} bytes. Send fewer documents at a time, or raise maxBodyBytes`)
   try {
-    return utf8.decode(
-      join(
-        chunks,
-        chunks.reduce((size, chunk) => size + chunk.length, 0),
-      ),
-    )
+    return utf8.decode(bytes)
   } catch {
     throw refusal('malformed', 'The body is not UTF-8')
   }
 }
-
-/** A key named `__proto__` in a text of JSON, or what may be one in other words. */
-const PROTO = /__proto__|\\u/
 
 function inspected<T>(value: T): T {
   inspectJson(value, (reason) => refusal('malformed', `The body ${reason}`))
   return value
 }
 
-async function parse(text: string): Promise<unknown> {
+function parse(text: string): unknown {
   try {
-    // Where there is no such key, a look into every object would find none.
-    return await parseJson(text, PROTO.test(text) ? { look: inspected } : {})
+    // Where there is no such key, not even in other words, a look into every object would find none.
+    const json = parseJson(text, text.includes('__proto__') || text.includes('\\u') ? { look: inspected } : {})
+    return json instanceof Promise ? json.catch((error) => Promise.reject(unread(error))) : json
   } catch (error) {
-    if (error instanceof GraphQLError) throw error
-    throw refusal('malformed', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
+    throw unread(error)
   }
 }
 
-/** The chunks of a Node request, as they arrive, or nothing if there are too many: a web stream around it would cost more than all else does. */
-function fromSocket(req: IncomingMessage, limit: number, charge: BodyCharge | undefined, paid: boolean): Promise<Uint8Array[] | undefined> {
+function unread(error: unknown): unknown {
+  if (error instanceof GraphQLError) return error
+  return refusal('malformed', error instanceof TooDeep ? `The body is nested deeper than ${MAX_NESTING} levels` : 'The body is not JSON')
+}
+
+/** The body of a Node request, or nothing if there is too much of it: a web stream around it would cost more than all else does. */
+function fromSocket(req: IncomingMessage, limit: number, charge: BodyCharge | undefined, paid: boolean): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = []
+    let chunks: Uint8Array[] = []
     let size = 0
-    const settle = (act: () => void) => {
+    let isOver = false
+    // Listeners are left where they are: taking each away again costs more than the promise.
+    const settle = (): boolean => {
+      if (isOver) return false
+      isOver = true
       charge?.hold.unwatch()
-      req.off('data', take).off('end', end).off('close', gone).off('error', gone)
-      act()
+      return true
     }
-    const take = (chunk: Uint8Array) => {
+    const stop = (reason: () => unknown): void => {
+      if (!settle()) return
+      req.pause()
+      chunks = []
+      reject(reason())
+    }
+    charge?.hold.watch(() => stop(() => charge.late()))
+    req.on('data', (chunk: Uint8Array) => {
+      if (isOver) return
       size += chunk.length
       chunks.push(chunk)
       if (size > limit) {
+        settle()
         req.pause()
-        settle(() => resolve(undefined))
-      } else if (charge !== undefined && !paid && !charge.hold.more(chunk.length * JSON_WEIGHT)) stop(charge.refused())
-    }
-    const stop = (reason: unknown) => {
-      req.pause()
-      settle(() => reject(reason))
-    }
-    charge?.hold.watch(() => stop(charge.late()))
-    const end = () => settle(() => resolve(chunks))
-    const gone = () => settle(() => reject(refusal('malformed', 'The body ended early')))
-    req.on('data', take).on('end', end).on('close', gone).on('error', gone)
+        chunks = []
+        resolve(undefined)
+      } else if (charge !== undefined && !paid && !charge.hold.more(chunk.length * JSON_WEIGHT)) stop(() => charge.refused())
+    })
+    req.on('end', () => {
+      if (!settle()) return
+      resolve(join(chunks, size))
+      chunks = []
+    })
+    req.on('close', () => stop(() => refusal('malformed', 'The body ended early')))
   })
 }
 
-async function fromStream(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array[] | undefined> {
+async function fromStream(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = body?.getReader()
@@ -163,5 +176,5 @@ async function fromStream(body: ReadableStream<Uint8Array> | null, limit: number
     reader!.cancel().catch(() => {})
     return undefined
   }
-  return chunks
+  return join(chunks, size)
 }

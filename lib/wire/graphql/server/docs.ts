@@ -41,7 +41,7 @@ export interface Context extends Deferring {
   /** What its bytes are charged to. */
   readonly charge?: BodyCharge | undefined
   /** A page of another origin asks, which is not granted. */
-  readonly isStranger?: boolean
+  readonly isStranger?: boolean | undefined
   /** What became of `docs`, where the executors were asked before, and graphql is to say it. */
   readonly asked?: Promise<Response | undefined> | undefined
 }
@@ -69,20 +69,19 @@ export type Ask = (args: Arguments, context: Context) => Promise<Response | unde
 export function asking(peer: Handler): Ask {
   return async (args, context) => {
     const call = callOf(args, context)
-    const docs = await documents(args.data)
-    if (docs?.length === 0) return undefined
-    const response = await untilLeft(context.request, (scope) =>
-      postOnce(askedBy(peer, call), args.execEndpoint, docs ?? new DocumentArray(), toldTo(args), scope),
-    )
+    const given = documents(args.data)
+    const docs = (given instanceof Promise ? await given : given) ?? new DocumentArray()
+    if (docs.length === 0 && given !== undefined) return undefined
+    const send = (scope: Scope): Promise<Response> => postOnce(askedBy(peer, call), args.execEndpoint, docs, toldTo(args), scope)
+    const { request } = context
+    const response = await (request.scope === undefined ? untilLeft(request.signal, send) : send(request.scope))
     if (response.error !== undefined) throw response.error
     return response
   }
 }
 
 /** Works as long as the client is there. */
-async function untilLeft<T>(request: Asking, work: (scope: Scope) => Promise<T>): Promise<T> {
-  if (request.scope !== undefined) return await work(request.scope)
-  const { signal } = request
+async function untilLeft<T>(signal: AbortSignal, work: (scope: Scope) => Promise<T>): Promise<T> {
   const own = new Scope()
   const hear = (): void => own.abort(signal.reason)
   if (signal.aborted) hear()
@@ -182,7 +181,7 @@ function callOf({ execEndpoint }: Arguments, { request, params, identity, addres
   if (isStranger) throw refusal('forbidden', STRANGER)
   checkNames({ execEndpoint })
   if (charge !== undefined) charge.endpoint = execEndpoint
-  const call = { ...callContext(ARRIVAL, (name) => request.headers.get(name) ?? undefined, identity, address), hold: charge?.hold }
+  const call = callContext(ARRIVAL, (name) => request.headers.get(name) ?? undefined, identity, address, charge?.hold)
   return requestContext(params?.extensions ?? undefined, call)
 }
 

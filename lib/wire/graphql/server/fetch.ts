@@ -90,18 +90,23 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
   const short = new ShortRoad(logged, plans, schema, all)
   const bytes = bytesOf(peer)
   const run = async (req: IncomingMessage, res: ServerResponse, context: Who): Promise<void> => {
-    const account = bytes && new Account(bytes, res, tenantOf(context.identity, context.address))
+    const request = new NodeRequest(req)
+    const account = bytes && new Account(bytes, res, request.scope, tenantOf(context.identity, context.address))
     const charge = account?.charge
+    let isAnswered = false
+    // Yoga would wait for ever to write the rest.
+    res.on('close', () => {
+      if (!isAnswered && !res.writableFinished) request.scope.abort(gone())
+      account?.leave()
+    })
     try {
-      const request = new NodeRequest(req)
       let handed: Handed | undefined
       if (short.takes(request, request.path)) {
-        res.once('close', request.left)
         const answer = await short.answer(request, { req, charge }, context)
-        res.off('close', request.left)
         // Nobody waits for it.
         if (res.destroyed) return
         if ('text' in answer) {
+          isAnswered = true
           account?.made()
           res.writeHead(200, door.headers(answer, Buffer.byteLength(answer.text), req.headers.origin)).end(answer.text)
           account?.wrote(answer.text.length)
@@ -120,7 +125,8 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
   }
   const take = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const caller = new NodeCaller(req, 'graphql')
-    const { denied, identity } = await unlessLeft(res, (scope) => door.admit(caller, req.method, scope))
+    const verdict = unlessLeft(res, (scope) => door.admit(caller, req.method, scope))
+    const { denied, identity } = verdict instanceof Promise ? await verdict : verdict
     if (res.destroyed) return
     if (denied !== undefined) turnAway(req, res, door.answer(denied, req.headers.origin))
     else {
@@ -189,17 +195,11 @@ class Account {
   #isHeld = true
   #length = 0
 
-  constructor(bytes: ByteBudget, res: ServerResponse, tenant: string | undefined) {
+  constructor(bytes: ByteBudget, res: ServerResponse, scope: Scope, tenant: string | undefined) {
     this.#bytes = bytes
     this.#res = res
     this.#tenant = tenant
-    const scope = new Scope()
     this.#hold = bytes.hold(tenant, false, JSON_WEIGHT)
-    // Yoga would wait for ever to write the rest.
-    res.once('close', () => {
-      if (!res.writableFinished) scope.abort(gone())
-      this.leave()
-    })
     this.#owed = new Owed(res, bytes)
     this.charge = new BodyCharge(bytes, this.#hold, scope)
   }
@@ -263,8 +263,6 @@ class NodeRequest implements Asking, Bodied {
   get signal(): AbortSignal {
     return this.scope.signal
   }
-
-  readonly left = (): void => this.scope.abort(gone())
 }
 
 /** What makes fields of what executors say. */
@@ -273,13 +271,15 @@ export const typed = () => import('./typed.js')
 /** The schema of Jina, with a field for each endpoint of which executors say something: a Flow may be opened later than it is offered, and again. */
 function schemaOf(peer: Limiter, settings: Settings): () => GraphQLSchema | Promise<GraphQLSchema> {
   const general = createSchema(peer, settings)
-  let made: { readonly descriptions: Descriptions; readonly schema: GraphQLSchema } | undefined
+  let made: { readonly describing: Promise<Descriptions>; readonly descriptions: Descriptions; readonly schema: GraphQLSchema } | undefined
   return () => {
     const describing = peer.describe()
     if (describing === undefined) return general
+    if (describing === made?.describing) return made.schema
     return Promise.all([describing, typed()]).then(([descriptions, { fieldsOf }]) => {
-      if (made?.descriptions !== descriptions) made = { descriptions, schema: createSchema(peer, settings, fieldsOf(descriptions, peer, settings, general)) }
-      return made.schema
+      const schema = made?.descriptions === descriptions ? made.schema : createSchema(peer, settings, fieldsOf(descriptions, peer, settings, general))
+      made = { describing, descriptions, schema }
+      return schema
     })
   }
 }
@@ -301,7 +301,7 @@ class Door {
 
   /** Those of an answer. */
   headers({ type }: Answered, length: number, origin: string | null | undefined): Record<string, string> {
-    return { 'content-type': `${type}; charset=utf-8`, 'content-length': String(length), ...this.#cors?.granted(origin) }
+    return { 'content-type': type, 'content-length': String(length), ...this.#cors?.granted(origin) }
   }
 
   /** Whether it may not run executors: what else GraphQL answers, no page of another origin can read. */

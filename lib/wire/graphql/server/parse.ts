@@ -35,18 +35,23 @@ function inspect(source: Source, maxTokens: number): void {
 /** What became of the last few hundred texts: documents, errors, or plans. */
 export class TextCache<V> {
   readonly #entries = new Map<string, V>()
+  /** What was asked for last, which most often is asked for next: it stands behind all others as it is. */
+  #last: { readonly text: string; readonly value: V } | undefined
 
   get(text: string): V | undefined {
+    if (text === this.#last?.text) return this.#last.value
     const found = text.length > LONGEST ? undefined : this.#entries.get(text)
     if (found !== undefined) {
       this.#entries.delete(text)
       this.#entries.set(text, found)
+      this.#last = { text, value: found }
     }
     return found
   }
 
   set(text: string, value: V): void {
     if (text.length > LONGEST) return
+    this.#last = undefined
     if (this.#entries.size === MOST) this.#entries.delete(this.#entries.keys().next().value!)
     this.#entries.set(text, value)
   }

@@ -8,6 +8,7 @@ import {
   type GraphQLOutputType,
   type GraphQLSchema,
   GraphQLString,
+  getArgumentValues,
   getNamedType,
   isLeafType,
   isListType,
@@ -17,6 +18,7 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
   type VariableDefinitionNode,
+  valueFromAST,
 } from 'graphql'
 import type { Document } from '../../../doc/document.js'
 import { textOf } from '../../json.js'
@@ -39,9 +41,8 @@ export interface Plan {
   readonly lists: readonly ListVariable[]
   /** Its variables. */
   readonly variables: readonly VariableDefinitionNode[]
-  /** The field that is asked for. */
-  readonly field: GraphQLField<unknown, unknown>
-  readonly node: FieldNode
+  /** @throws where graphql has to say what is wrong with them @returns the arguments of the field, with these values of the variables */
+  arguments(values: Readonly<Record<string, unknown>>): Record<string, unknown>
   /**
    * The text of the answer, with these documents.
    * @throws where it has errors, or so much in it that it is better read in turns
@@ -90,8 +91,7 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode): Plan | un
       name: operation.name?.value,
       variables,
       lists: listsAmong(schema, variables),
-      field,
-      node: node!,
+      arguments: argumentsIn(field, node!),
       text(docs) {
         if (reading.isDeep && isMuch(docs)) throw UNPLANNED
         const text = textOf(docs, read)
@@ -106,6 +106,40 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode): Plan | un
 
 /** It is for graphql to answer. */
 const UNPLANNED = new GraphQLError('No answer by a plan')
+
+/** An argument that is the same each time, or what a variable says. */
+interface Argument {
+  readonly name: string
+  readonly value: unknown
+  readonly variable: string | undefined
+}
+
+/** What graphql makes of the arguments of a field; of those that are texts, numbers, or variables as a whole, without asking it each time. */
+function argumentsIn(field: GraphQLField<unknown, unknown>, node: FieldNode): Plan['arguments'] {
+  const byGraphQL: Plan['arguments'] = (values) => getArgumentValues(field, node, values)
+  const known: Argument[] = []
+  for (const { name, type, defaultValue } of field.args) {
+    const said = node.arguments?.find((argument) => argument.name.value === name)?.value
+    if (said?.kind === Kind.VARIABLE) {
+      known.push({ name, value: undefined, variable: said.name.value })
+      continue
+    }
+    const value = said === undefined ? defaultValue : valueFromAST(said, type)
+    // Of objects, each gets its own, and what has no value is an error.
+    if (value === undefined || (typeof value === 'object' && value !== null)) return byGraphQL
+    known.push({ name, value, variable: undefined })
+  }
+  return (values) => {
+    const all: Record<string, unknown> = {}
+    for (const { name, value, variable } of known) {
+      if (variable === undefined) all[name] = value
+      // What is missing has a default, and what is null may not be.
+      else if (!Object.hasOwn(values, variable) || values[variable] === null || values[variable] === undefined) return byGraphQL(values)
+      else all[name] = values[variable]
+    }
+    return all
+  }
+}
 
 type Fragments = Map<string, FragmentDefinitionNode>
 

@@ -1,4 +1,4 @@
-import { type GraphQLSchema, getArgumentValues, getVariableValues } from 'graphql'
+import { type GraphQLSchema, getVariableValues, type VariableDefinitionNode } from 'graphql'
 import type { Handler } from '../../../request/handler.js'
 import type { Response } from '../../../request/response.js'
 import type { Settings } from '../options.js'
@@ -6,7 +6,7 @@ import { type Asking, type Bodied, type Connection, readJson } from './body.js'
 import { isRead } from './csrf.js'
 import { type Arguments, type Ask, asking, type Context } from './docs.js'
 import type { Plan, Plans } from './plan.js'
-import { listsOf } from './variables.js'
+import { type Lists, listsOf } from './variables.js'
 
 // Most operations ask for `docs`, with a text that came before. Yoga and graphql answer the first of them, and leave a plan; the others are answered by that, with
 // the same resolver for the documents and the same answer, byte for byte. All else is theirs: what has no plan, what has errors, and what is out of the ordinary. So is
@@ -21,7 +21,7 @@ export interface Handed {
 export interface Answered {
   /** The body of the answer. */
   readonly text: string
-  /** In which words it is wanted. */
+  /** In which words it is wanted: a value of `content-type`. */
   readonly type: string
 }
 
@@ -49,15 +49,21 @@ export class ShortRoad {
     let asked: Promise<Response | undefined> | undefined
     try {
       const params = operationIn(await body)
-      const schema = params && (await this.#schema())
-      const plan = params && this.#plans.get(schema!, params.query)
-      const args = plan && (await argumentsOf(schema!, plan, params!))
+      if (params === undefined) return { body }
+      const known = this.#schema()
+      const schema = known instanceof Promise ? await known : known
+      const plan = this.#plans.get(schema, params.query)
+      if (plan === undefined || (params.operationName != null && params.operationName !== plan.name)) return { body }
+      const lists = listsOf(plan.lists, params.variables)
+      const made = lists instanceof Promise ? await lists : lists
+      const args = 'lists' in made ? argumentsOf(schema, plan, made.lists, params.variables ?? {}) : undefined
       if (args === undefined) return { body }
-      asked = this.#ask(args, { request, params: params!, charge: connection.charge, ...caller })
+      const { identity, address, isStranger } = caller
+      asked = this.#ask(args, { request, params, charge: connection.charge, identity, address, isStranger })
       const response = await asked
       if (response !== undefined && response.failures.length > 0) return { body, asked }
-      const text = await plan!.text(response?.docs ?? [])
-      return { text, type: mediaType(request.headers.get('accept'))! }
+      const text = plan.text(response?.docs ?? [])
+      return { text: typeof text === 'string' ? text : await text, type: mediaType(request.headers.get('accept'))! }
     } catch {
       // With what it is handed, it comes to the same, and says it.
       return { body, ...(asked && { asked }) }
@@ -85,27 +91,29 @@ function operationIn(body: object): Operation | undefined {
   return typeof (body as Partial<Operation>).query === 'string' ? (body as Operation) : undefined
 }
 
-/** @returns undefined where graphql has to say what is wrong with them */
-async function argumentsOf(schema: GraphQLSchema, { name, variables, lists, field, node }: Plan, operation: Operation): Promise<Arguments | undefined> {
-  const { operationName, variables: given } = operation
-  if (operationName != null && operationName !== name) return undefined
-  const made = await listsOf(lists, given)
-  if ('errors' in made) return undefined
-  const own = Object.fromEntries(made.lists)
-  // Most operations have no other variables.
-  const rest = variables.filter(({ variable }) => !made.lists.has(variable.name.value))
-  if (rest.length > 0) {
-    const { coerced } = getVariableValues(schema, rest, given ?? {})
+/** @throws as well as @returns undefined where graphql has to say what is wrong with them */
+function argumentsOf(schema: GraphQLSchema, plan: Plan, lists: Lists, given: Readonly<Record<string, unknown>>): Arguments | undefined {
+  const own: Record<string, unknown> = {}
+  let others: VariableDefinitionNode[] | undefined
+  for (const definition of plan.variables) {
+    const { value: name } = definition.variable.name
+    const list = lists.get(name)
+    if (list !== undefined) own[name] = list
+    // Most operations have no other variables.
+    else (others ??= []).push(definition)
+  }
+  if (others !== undefined) {
+    const { coerced } = getVariableValues(schema, others, given)
     if (coerced === undefined) return undefined
     Object.assign(own, coerced)
   }
-  return getArgumentValues(field, node, own) as unknown as Arguments
+  return plan.arguments(own) as unknown as Arguments
 }
 
-const TYPES = ['application/json', 'application/graphql-response+json']
+const TYPES = ['application/json', 'application/graphql-response+json'].map((type) => ({ type, whole: `${type}; charset=utf-8` }))
 
 let asked: string | null = null
-let found: string | undefined = TYPES[0]
+let found: string | undefined = TYPES[0]!.whole
 
 /** In which words yoga answers an operation, by `accept`. @returns undefined where it has none of them, or not in UTF-8 */
 function mediaType(accept: string | null): string | undefined {
@@ -124,8 +132,8 @@ function typeIn(accept: string): string | undefined {
     const charset = parameters.find((parameter) => parameter.includes('charset=')) ?? 'charset=utf-8'
     if (charset !== 'charset=utf-8') continue
     const [first, second] = type.split('/')
-    const known = TYPES.find((known) => (first === '*' || first === 'application') && (second === '*' || known === `application/${second}`))
-    if (known !== undefined) return known
+    const known = TYPES.find((known) => (first === '*' || first === 'application') && (second === '*' || known.type === `application/${second}`))
+    if (known !== undefined) return known.whole
   }
   return undefined
 }

@@ -34,6 +34,8 @@ export async function speak(handler: Handler, { bodyTimeout, ...options }: Graph
 
 class GraphQLSpeaker implements Speaker<HttpTaken> {
   readonly #handler: GraphQLHandler
+  /** The start of all paths below its own. */
+  readonly #below: string
   readonly #cors: Cors | undefined
   /** Of bodies. */
   readonly #deadlines: Deadlines
@@ -41,13 +43,19 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   readonly #prefetch: number
   readonly #onError: (error: Error) => void
   readonly #drain = new Drain()
+  /** Answers that have not ended. */
+  readonly #open = new Set<ServerResponse>()
 
   constructor(handler: GraphQLHandler, { cors, bodyTimeout = BODY_TIMEOUT, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
     this.#handler = handler
+    this.#below = `${handler.path.replace(/\/$/, '')}/`
     this.#cors = cors ? new Cors(cors) : undefined
     this.#deadlines = new Deadlines(bodyTimeout)
     this.#prefetch = prefetch === 0 ? Infinity : prefetch
     this.#onError = onError
+    this.#drain.onUnready(() => {
+      for (const response of this.#open) last(response)
+    })
   }
 
   /** @returns whether the path is GraphQL's */
@@ -66,10 +74,10 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const inTime = this.#endLate(request)
     const leave = this.#drain.enter(() => response.destroy())
-    // Whoever asks on after this would be cut off.
-    const unwatch = this.#drain.onUnready(() => response.headersSent || response.setHeader('connection', 'close'))
-    response.once('close', () => {
-      unwatch()
+    this.#open.add(response)
+    if (!this.#drain.ready) last(response)
+    response.on('close', () => {
+      this.#open.delete(response)
       leave()
       inTime()
     })
@@ -84,13 +92,16 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
     if (request.complete) return ignore
     const deadline = this.#deadlines.set(() => request.complete || request.socket.destroy())
     const over = (): void => this.#deadlines.clear(deadline)
-    request.once('end', over).once('close', over)
+    request.on('end', over).on('close', over)
     return over
   }
 
   #hasPath({ url = '/' }: IncomingMessage): boolean {
-    const path = url.split('?', 1)[0]!
-    return path === this.#handler.path || path.startsWith(`${this.#handler.path.replace(/\/$/, '')}/`)
+    const { path } = this.#handler
+    if (url === path) return true
+    const mark = url.indexOf('?')
+    const asked = mark === -1 ? url : url.slice(0, mark)
+    return asked === path || asked.startsWith(this.#below)
   }
 
   #refuse({ headers }: IncomingMessage, response: ServerResponse, { status, code }: { status: number; code: string }, message: string): void {
@@ -115,4 +126,9 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
     this.#deadlines.close()
     this.#drain.close()
   }
+}
+
+/** Whoever asks on after this would be cut off. */
+function last(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
 }

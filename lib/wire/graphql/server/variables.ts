@@ -18,7 +18,7 @@ import { later, overdue } from '../../../stream/event-loop.js'
 import { isAsItComes, isOfDocuments } from './input.js'
 
 /** Lists of documents among the variables, by name, as their type has them. */
-export type Lists = Map<string, unknown[]>
+export type Lists = Map<string, readonly unknown[]>
 
 /** As many complaints about variables as graphql has. */
 const MOST_ERRORS = 50
@@ -65,22 +65,42 @@ export function listsAmong(schema: GraphQLSchema, definitions: readonly Variable
   return lists
 }
 
-/** The lists that are given, with what their type makes of what is in them. */
-export async function listsOf(
-  variables: readonly ListVariable[],
-  values: ExecutionArgs['variableValues'],
-): Promise<{ lists: Lists } | { errors: GraphQLError[] }> {
+/** Documents that usually come in one request: whether they are as they come is looked at in one go. */
+const FEW = 1000
+
+type Values = ExecutionArgs['variableValues']
+type Made = { readonly lists: Lists } | { readonly errors: GraphQLError[] }
+
+/** The lists that are given, with what their type makes of what is in them: at once, where that is what came, as most often. */
+export function listsOf(variables: readonly ListVariable[], values: Values): Made | Promise<Made> {
   const lists: Lists = new Map()
-  for (const { name, definition, type } of variables) {
-    const items = values != null && Object.hasOwn(values, name) ? values[name] : undefined
-    // Of none, there is nothing to make.
-    if (!Array.isArray(items) || items.length === 0) continue
-    const errors: GraphQLError[] = []
-    const list = await coerced(name, definition, items, type, errors)
-    if (errors.length > 0) return { errors }
-    lists.set(name, list)
+  for (const variable of variables) {
+    const items = itemsOf(variable, values)
+    if (items === undefined) continue
+    const type = getNullableType(variable.type)
+    if (items.length > FEW || !items.every((item) => isAsItComes(type, item))) return made(variables, values)
+    lists.set(variable.name, items)
   }
   return { lists }
+}
+
+async function made(variables: readonly ListVariable[], values: Values): Promise<Made> {
+  const lists: Lists = new Map()
+  for (const variable of variables) {
+    const items = itemsOf(variable, values)
+    if (items === undefined) continue
+    const errors: GraphQLError[] = []
+    const list = await coerced(variable, items, errors)
+    if (errors.length > 0) return { errors }
+    lists.set(variable.name, list)
+  }
+  return { lists }
+}
+
+/** @returns undefined where nothing is given of which something is to be made */
+function itemsOf({ name }: ListVariable, values: Values): readonly unknown[] | undefined {
+  const items = values != null && Object.hasOwn(values, name) ? values[name] : undefined
+  return Array.isArray(items) && items.length > 0 ? items : undefined
 }
 
 /** What a list of documents is a list of. */
@@ -92,13 +112,7 @@ function itemType(type: unknown): GraphQLInputType | undefined {
   return isOfDocuments(named) && isInputType(item) ? item : undefined
 }
 
-async function coerced(
-  name: string,
-  definition: VariableDefinitionNode,
-  items: readonly unknown[],
-  type: GraphQLInputType,
-  errors: GraphQLError[],
-): Promise<unknown[]> {
+async function coerced({ name, definition, type }: ListVariable, items: readonly unknown[], errors: GraphQLError[]): Promise<unknown[]> {
   const list: unknown[] = new Array(items.length)
   const bare = getNullableType(type)
   let at = 0
