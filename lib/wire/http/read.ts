@@ -1,8 +1,9 @@
 import { DocumentError, say } from '../../base/errors.js'
-import { allocate } from '../../doc/array.js'
+import { allocate, type DocumentArray } from '../../doc/array.js'
 import { Document, type DocumentLike } from '../../doc/document.js'
 import { isPlainObject } from '../../doc/json.js'
 import type { Parameters } from '../../request/parameters.js'
+import type { CallContext } from '../context-headers.js'
 import { hasMore, madeOf, tooManyDocuments } from '../documents.js'
 import { parseJson, TooDeep } from '../json-text.js'
 import type { Message } from '../message.js'
@@ -33,39 +34,52 @@ function unread(text: string, error: unknown): HttpRefusal {
  * @throws HttpRefusal with status 422 that names the field
  */
 export function messageOf(json: unknown, requestId: string, endpoint: string | undefined): Message {
-  const { data, ...head } = headOf(json, requestId, endpoint)
-  const { items, loc } = itemsOf(data)
+  const head = headOf(json, endpoint)
+  const { items, loc } = head
   const docs = allocate(items.length)
   for (let i = 0; i < items.length; i++) docs[i] = at(items[i], loc, i)
-  return { ...head, docs }
+  return whole(head, requestId, docs)
 }
 
 /**
- * The same for a request, of so many documents at most; where there are many, others are served while they are made.
+ * The same for a request, of so many documents at most; where there are many, a promise: others are served while they are made.
+ * @param context what came with its call
  * @throws HttpRefusal with status 413 for more
  */
-export async function requestOf(json: unknown, requestId: string, endpoint: string | undefined, maxDocuments: number): Promise<Message> {
-  const { data, ...head } = headOf(json, requestId, endpoint)
-  const { items, loc } = itemsOf(data)
+export function requestOf(
+  json: unknown,
+  requestId: string,
+  endpoint: string | undefined,
+  maxDocuments: number,
+  context: CallContext,
+): Message | Promise<Message> {
+  const head = headOf(json, endpoint)
+  const { items, loc } = head
   if (hasMore(items, maxDocuments)) throw new HttpRefusal('tooLarge', tooManyDocuments(maxDocuments))
-  return { ...head, docs: await madeOf(items, (item, i) => at(item, loc, i)) }
+  const docs = madeOf(items, (item, i) => at(item, loc, i))
+  return docs instanceof Promise ? docs.then((docs) => whole(head, requestId, docs, context)) : whole(head, requestId, docs, context)
 }
 
-function headOf(json: unknown, requestId: string, endpoint: string | undefined): Omit<Message, 'docs'> & { data: unknown } {
+/** What a body says beside its documents, and what those are to be made of. */
+interface Head extends Items {
+  readonly execEndpoint: string
+  readonly targetExecutor: string | undefined
+  readonly parameters: Parameters
+}
+
+function whole({ execEndpoint, targetExecutor, parameters }: Head, requestId: string, docs: DocumentArray, context?: CallContext): Message {
+  return { requestId, execEndpoint, targetExecutor, status: undefined, parameters, routes: [], docs, context }
+}
+
+function headOf(json: unknown, endpoint: string | undefined): Head {
   if (!isPlainObject(json)) throw invalid([], 'value is not a valid dict', 'type_error.dict')
   const wrong = misspelled(json)
   if (wrong !== undefined) throw invalid([wrong.key], `there is no such key. Did you mean ${wrong.meant}?`)
-  const { data, parameters } = json
   const named = text(json, 'execEndpoint', 'exec_endpoint')
-  return {
-    requestId,
-    execEndpoint: endpoint ?? (named || '/'),
-    targetExecutor: text(json, 'targetExecutor', 'target_executor') || undefined,
-    parameters: parametersOf(parameters),
-    data,
-    status: undefined,
-    routes: [],
-  }
+  const targetExecutor = text(json, 'targetExecutor', 'target_executor') || undefined
+  const parameters = parametersOf(json.parameters)
+  const { items, loc } = itemsOf(json.data)
+  return { execEndpoint: endpoint ?? (named || '/'), targetExecutor, parameters, items, loc }
 }
 
 function text(json: Record<string, unknown>, camel: string, snake: string): string | undefined {

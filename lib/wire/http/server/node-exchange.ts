@@ -48,7 +48,7 @@ export class NodeExchange implements Exchange {
     this.caller = new NodeCaller(req, 'http')
     this.method = req.method!
     this.target = req.url!
-    res.once('close', () => {
+    res.on('close', () => {
       if (!res.writableFinished) this.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client left'))
     })
   }

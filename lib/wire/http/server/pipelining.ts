@@ -11,6 +11,7 @@ const inside = new WeakMap<Socket, number>()
 export function isTooFarAhead(socket: Socket, response: ServerResponse, most: number): boolean {
   const under = (inside.get(socket) ?? 0) + 1
   inside.set(socket, under)
-  response.once('close', () => inside.set(socket, inside.get(socket)! - 1))
+  // It closes once, and to be told of that once more costs more than to be told.
+  response.on('close', () => inside.set(socket, inside.get(socket)! - 1))
   return under > most
 }

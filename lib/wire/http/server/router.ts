@@ -226,7 +226,8 @@ export class Router {
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
     const format = formatOf(exchange.header('accept')) ?? 'json'
-    const message = { ...(await requestOf(json, id, route.endpoint, this.#settings.maxDocuments)), context }
+    const read = requestOf(json, id, route.endpoint, this.#settings.maxDocuments, context)
+    const message = read instanceof Promise ? await read : read
     chargeDocuments(context.hold, message.docs.length)
     const { execEndpoint, targetExecutor, parameters } = message
     const about = { requestId: id, execEndpoint, targetExecutor, parameters }

@@ -60,7 +60,7 @@ class HttpSpeaker implements Speaker<HttpTaken> {
     else {
       const exchange = new NodeExchange(req, res, this.#around)
       const leave = this.#drain.enter(() => exchange.scope.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the server closes')))
-      res.once('close', leave)
+      res.on('close', leave)
       void this.#answer(exchange, req, res)
     }
     return true
