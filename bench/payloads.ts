@@ -8,6 +8,8 @@ export interface Payload {
   readonly documents: number
   /** Two forms of the same documents. */
   readonly bytes: Uint8Array
+  /** The bytes without an id of the request: who gets them gives each another. */
+  readonly unnamed: Uint8Array
   readonly json: string
 }
 
@@ -28,6 +30,7 @@ function payload(name: string, documents: readonly object[]): Payload {
     name,
     documents: docs.length,
     bytes: encodeMessage(emptyMessage({ requestId: '0123456789abcdef0123456789abcdef', execEndpoint: '/index', docs })),
+    unnamed: encodeMessage(emptyMessage({ execEndpoint: '/index', docs })),
     json: JSON.stringify({ execEndpoint: '/index', data: docs }),
   }
 }

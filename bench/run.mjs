@@ -27,6 +27,7 @@ const BENCHES = [
   'import',
   'wires',
   'graphql',
+  'passthrough',
   'nats',
   'jina',
   'places',

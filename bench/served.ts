@@ -1,9 +1,9 @@
 // A server in a process of its own, started by `serving()` in child.ts, which compiles this file first:
 //   node served.js '{"kind": "no-op", "wires": ["http"]}'
 // Says its addresses when it can be reached, and what it has used whenever it is asked.
-import { createServer } from 'node:http'
+import { Agent, createServer, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { credentials, makeGenericClientConstructor, Server, ServerCredentials } from '@grpc/grpc-js'
 import { Flow } from 'sluice'
 import { Gateway } from 'sluice/gateway'
 import { WebSocketServer } from 'ws'
@@ -14,9 +14,14 @@ export type Wire = 'grpc' | 'http' | 'websocket'
 export type Way = Wire | 'graphql'
 
 export interface Asked {
-  /** Our gateway before an executor that does nothing, or before none; what a few lines around the same libraries do; or graphql-yoga as it comes. */
-  readonly kind: 'no-op' | 'empty' | 'bare' | 'yoga'
+  /**
+   * Our gateway before an executor that does nothing, before none, or before one elsewhere; what a few lines around the same libraries do, alone or before a server elsewhere; or graphql-yoga
+   * as it comes.
+   */
+  readonly kind: 'no-op' | 'empty' | 'elsewhere' | 'bare' | 'proxy' | 'yoga'
   readonly wires: readonly Way[]
+  /** Where that is. */
+  readonly upstream?: string | undefined
   /** What is told of it: spans of 1 % of requests, or of all, and metrics. */
   readonly telemetry?: readonly ('spans' | 'all' | 'metrics')[] | undefined
 }
@@ -48,10 +53,11 @@ async function instrumented(telemetry: NonNullable<Asked['telemetry']>): Promise
   })
 }
 
-async function gateway({ kind, wires, telemetry }: Asked): Promise<Readonly<Record<string, string>>> {
+async function gateway({ kind, wires, telemetry, upstream }: Asked): Promise<Readonly<Record<string, string>>> {
   if (telemetry !== undefined) await instrumented(telemetry)
   const flow = new Flow()
   if (kind === 'no-op') flow.add({ name: 'nothing', uses: async () => {} })
+  if (kind === 'elsewhere') flow.add({ name: 'elsewhere', external: true, host: upstream })
   const protocol = wires.map((wire) => (wire === 'graphql' ? 'http' : wire))
   const { addresses } = await Gateway.serve(await flow.open(), { protocol, graphql: wires.includes('graphql') })
   return { ...addresses, graphql: `${addresses['http']}/graphql` }
@@ -126,6 +132,55 @@ async function bare(wire: Way): Promise<string> {
   return `${wire === 'websocket' ? 'ws' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+const asIs = (bytes: Buffer): Buffer => bytes
+
+/** The same calls, handed on without a look at what is in them. */
+async function proxyOf(wire: Way, upstream: string): Promise<string> {
+  if (wire === 'http') {
+    const agent = new Agent({ keepAlive: true })
+    const server = createServer((request, response) => {
+      const { method = 'POST', url = '/', headers } = request
+      const passed = send(new URL(url, upstream), { method, headers, agent }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers)
+        answer.pipe(response)
+      })
+      request.pipe(passed)
+    })
+    server.keepAliveTimeout = 65_000
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const sizes = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 }
+  const client = new (makeGenericClientConstructor({}, 'Jina'))(upstream.replace('grpc://', ''), credentials.createInsecure(), sizes)
+  const begin = () => client.makeBidiStreamRequest<Buffer, Buffer>('/jina.JinaRPC/Call', asIs, asIs)
+  if (wire === 'websocket') {
+    const server = createServer()
+    new WebSocketServer({ server, handleProtocols: () => 'bytes' }).on('connection', (socket) => {
+      const passed = begin()
+      passed.on('data', (bytes: Buffer) => socket.send(bytes))
+      passed.on('error', () => socket.close())
+      socket.on('message', (data) => passed.write(data as Buffer))
+      socket.on('close', () => passed.end())
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const server = new Server(sizes)
+  const stream = (call: any): void => {
+    const passed = begin()
+    passed.on('data', (bytes: Buffer) => call.write(bytes))
+    passed.on('end', () => call.end())
+    passed.on('error', () => call.end())
+    call.on('data', (bytes: Buffer) => passed.write(bytes))
+    call.on('end', () => passed.end())
+  }
+  server.register('/jina.JinaRPC/Call', stream, asIs, asIs, 'bidi')
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port))),
+  )
+  return `grpc://127.0.0.1:${port}`
+}
+
 function usage(): Usage {
   const { user, system } = process.cpuUsage()
   return { cpu: user + system, memory: process.memoryUsage.rss() }
@@ -137,7 +192,9 @@ process.on('disconnect', () => process.exit())
 const addresses =
   asked.kind === 'yoga'
     ? await yoga()
-    : asked.kind === 'bare'
-      ? Object.fromEntries(await Promise.all(asked.wires.map(async (wire) => [wire, await bare(wire)])))
+    : asked.kind === 'bare' || asked.kind === 'proxy'
+      ? Object.fromEntries(
+          await Promise.all(asked.wires.map(async (wire) => [wire, await (asked.kind === 'bare' ? bare(wire) : proxyOf(wire, asked.upstream!))])),
+        )
       : await gateway(asked)
 process.send!(addresses)
