@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { completionCommand } from './completion.js'
 import { daemonCommand } from './daemon.js'
 import { exportCommand } from './export.js'
 import { pingCommand } from './ping.js'
@@ -30,6 +31,7 @@ const program = new Command('sluice')
   .addCommand(clientCommand())
   .addCommand(pingCommand())
   .addCommand(topCommand())
+  .addCommand(completionCommand())
 for (const command of program.commands) for (const one of [command, ...command.commands]) one.copyInheritedSettings(program)
 
 // Whoever reads the messages may leave early; the job goes on.
