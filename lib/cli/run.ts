@@ -313,5 +313,8 @@ function fileOf(path: string, descriptor: number): Stats | undefined {
     return found.isFile() ? found : undefined
   } catch {
     return undefined
+  } finally {
+    // While what was looked at last is a pipe, Node 20 leaves links unfollowed where it finds modules: a linked sluice would be loaded a second time.
+    statSync(process.execPath)
   }
 }
