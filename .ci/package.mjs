@@ -138,10 +138,24 @@ await flow.close()
   const written = JSON.parse(readFileSync(join(folder, 'out.ndjson'), 'utf8'))
   if (written.text !== 'a!') throw new Error(`sluice run wrote ${JSON.stringify(written)}`)
   console.log(`The package works from an empty folder (${files.length} files).`)
+  beginners(join(folder, filename))
   onLowestNode(join(folder, filename))
   onOthers(join(folder, filename))
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** What `sluice new` makes, as a beginner goes on with it: by npm, in both languages. */
+function beginners(tarball) {
+  for (const [name, ...args] of [['hello'], ['hello-js', '--javascript']]) {
+    run('npx', 'sluice', 'new', name, '--sluice', tarball, ...args)
+    const cwd = join(folder, name)
+    const npm = (...args) => execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+    npm('install', '--ignore-scripts', '--no-audit', '--no-fund')
+    npm('test')
+    if (!npm('start').includes('Documents go in, { words: 3')) throw new Error(`npm start of a new project (${name}) shows something else`)
+    console.log(`sluice new ${name} ${args.join(' ')}: it installs, its tests pass, and it runs.`)
+  }
 }
 
 /** What the compiler knows by schemas of each library, with the types of all that is loaded checked too; what it says of a Flow can be written down. */

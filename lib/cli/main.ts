@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { completionCommand } from './completion.js'
 import { daemonCommand } from './daemon.js'
+import { explainCommand, isExplained } from './explain.js'
 import { exportCommand } from './export.js'
+import { hubCommand } from './hub.js'
+import { newCommand } from './new.js'
 import { pingCommand } from './ping.js'
 import { clientCommand, runCommand } from './run.js'
 import { executorCommand, flowCommand } from './serve.js'
@@ -23,6 +26,7 @@ const program = new Command('sluice')
   .configureOutput({ outputError: (text, write) => write(`sluice: ${text.replace(/^error: /, '')}`) })
   .exitOverride()
   .addHelpText('after', '\nEach command has a --help of its own, with examples.')
+  .addCommand(newCommand(version))
   .addCommand(runCommand())
   .addCommand(flowCommand())
   .addCommand(executorCommand())
@@ -30,7 +34,9 @@ const program = new Command('sluice')
   .addCommand(exportCommand())
   .addCommand(clientCommand())
   .addCommand(pingCommand())
+  .addCommand(hubCommand())
   .addCommand(topCommand())
+  .addCommand(explainCommand())
   .addCommand(completionCommand())
 for (const command of program.commands) for (const one of [command, ...command.commands]) one.copyInheritedSettings(program)
 
@@ -56,7 +62,10 @@ try {
   if (error instanceof CommanderError) code = error.exitCode === 0 ? 0 : 2
   else {
     code = error instanceof Usage ? 2 : error instanceof Failed ? error.code : 1
-    if (!(error instanceof Failed)) process.stderr.write(`sluice: ${explain(error)}\n`)
+    if (!(error instanceof Failed)) {
+      const { code } = error as { code?: unknown }
+      process.stderr.write(`sluice: ${explain(error)}\n${isExplained(code) ? `More about it: sluice explain ${code}\n` : ''}`)
+    }
   }
 }
 over = true

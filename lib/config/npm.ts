@@ -39,17 +39,12 @@ function labelOf({ package: name, version }: PackageName): string {
 
 /** A package that is installed where Node would look from `folder`, or in the cache. */
 async function packageOf(wanted: PackageName, folder: string, allowInstall: LoadConfigOptions['allowInstall'], where: Place): Promise<Installed> {
-  const { join } = await node('path')
   const label = labelOf(wanted)
-  const found = await installedFrom(folder, wanted)
+  const { found, home, project } = await packageAt(wanted, folder, allowInstall)
   if (found !== undefined) return found
-  const project = await projectOf(folder)
-  const home = join(await cacheFolder(allowInstall), await entryOf(label, project.registries, await ownFolder()))
-  const cached = await installedIn(home, wanted)
-  if (cached !== undefined && (await isWhole(home))) return cached
   if (!allowInstall)
     throw new ConfigError(
-      cached === undefined
+      (await installedIn(home, wanted)) === undefined
         ? `${label} is not installed. Run npm install ${label}, or load with allowInstall: true to have it installed for sluice, without its install scripts`
         : `${label} was installed into ${home}, and files of it are gone since. Load with allowInstall: true to have it installed again`,
       where,
@@ -58,6 +53,19 @@ async function packageOf(wanted: PackageName, folder: string, allowInstall: Load
   const installed = await installedIn(home, wanted)
   if (installed === undefined) throw new ConfigError(`${label} was installed into ${home}, but is not there`, where)
   return installed
+}
+
+/** Where a package is, if it is there, and where it would be installed: `home` in the cache, as `project` says. Nothing is fetched. */
+export async function packageAt(
+  wanted: PackageName,
+  folder: string,
+  allowInstall?: LoadConfigOptions['allowInstall'],
+): Promise<{ found: Installed | undefined; home: string; project: Project }> {
+  const { join } = await node('path')
+  const project = await projectOf(folder)
+  const home = join(await cacheFolder(allowInstall), await entryOf(labelOf(wanted), project.registries, await ownFolder()))
+  const found = (await installedFrom(folder, wanted)) ?? ((await isWhole(home)) ? await installedIn(home, wanted) : undefined)
+  return { found, home, project }
 }
 
 /** Where packages are kept that were installed with consent. */
@@ -167,6 +175,24 @@ async function install(label: string, home: string, { root, npmrc }: Project, wh
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
+}
+
+/**
+ * What would be in a package if its folder were published now, by npm's own rules: paths from that folder. Its scripts do not run, and nothing is fetched.
+ * @throws ConfigError when npm fails
+ */
+export async function packedFiles(folder: string, where: Place): Promise<string[]> {
+  const { execFile } = await node('child_process')
+  const [command, ...before] = await npm()
+  const args = [...before, 'pack', '--dry-run', '--json', '--ignore-scripts']
+  const said = await new Promise<string>((resolve, reject) =>
+    execFile(command!, args, { cwd: folder, maxBuffer: 1e8 }, (error, output) =>
+      error === null ? resolve(output) : reject(new ConfigError(`npm cannot tell what is in it: ${say(error)}`, where, { cause: error })),
+    ),
+  )
+  // By name, since npm 12.
+  const packed = JSON.parse(said) as { files: { path: string }[] }[] | Record<string, { files: { path: string }[] }>
+  return Object.values(packed).flatMap(({ files }) => files.map(({ path }) => path))
 }
 
 /** npm as a script beside Node, where it is: Windows starts no npm.cmd without a shell. */

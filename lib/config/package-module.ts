@@ -6,6 +6,7 @@ import type { Place } from './yaml.js'
 export interface Manifest {
   readonly name?: unknown
   readonly version?: unknown
+  readonly description?: unknown
   readonly exports?: unknown
   readonly main?: unknown
   /** What it says to us: which image it is in. */
