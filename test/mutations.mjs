@@ -477,6 +477,13 @@ export const MUTATIONS = [
     'P17: a document that one replica',
   ],
   ['lib/flow/cached.ts', 'usesRequests, there?.told]', 'usesRequests]', 'test/flow/cached.ts', 'P17: what its own file says'],
+  [
+    'lib/doc/store/answers.ts',
+    'if (renamed) renameChunks(docs, renamed, this.modules.crypto)',
+    '',
+    'test/flow/cached.ts',
+    'P17: chunks that an executor makes',
+  ],
   ['lib/doc/store/answers.ts', 'this.#drop(state, maxSize, time)', '', 'test/flow/cached.ts', 'P17: bounded by size'],
   [
     'lib/doc/store/answers.ts',

@@ -297,6 +297,47 @@ test('P17: chunks that were cut anew are known by their content, and keep their 
   assert.is(calls, 4)
 })
 
+test('P17: chunks that an executor makes are others for each document of one content, and the same for one document', async () => {
+  const cache = fresh()
+  let calls = 0
+  const uuid = '0190c0de-0000-7000-8000-00000000000a'
+  const uses = ({ docs }: Call<any>): void => {
+    calls++
+    for (const doc of docs) {
+      const cut = new Document({ text: 'cut', parentId: doc.id, chunks: [{ text: 'deeper' }] })
+      cut.chunks[0]!.parentId = cut.id
+      doc.chunks = [cut, { id: uuid }, { id: `${doc.id}-0` }, { id: 'title' }, { id: `${doc.id}0` }, { id: '0190c0de-0000-5000-8000-00000000000a' }]
+      doc.scores.best = { value: 1, refId: cut.id }
+      doc.matches = [{ id: 'a'.repeat(32), chunks: [{ id: 'b'.repeat(32) }] }]
+    }
+  }
+  const asked = async (...ids: string[]): Promise<Document[]> =>
+    (
+      await run(
+        { uses, cache },
+        ids.map((id) => ({ id, text: 'same' })),
+      )
+    ).docs
+  const idsOf = ({ chunks }: Document): string[] => [...chunks].flatMap((chunk) => [chunk.id, ...[...chunk.chunks].map(({ id }) => id)])
+  const [first] = await asked('1')
+  const all = await asked('1', '2', '3')
+  const again = await asked('3', '2')
+  assert.is(calls, 1)
+  // Who asks again gets what it got: an index finds it again.
+  assert.equal(idsOf(all[0]!), idsOf(first!))
+  assert.equal(again.map(idsOf), [idsOf(all[2]!), idsOf(all[1]!)])
+  // Drawn ones differ.
+  const drawn = all.flatMap((doc) => idsOf(doc).slice(0, 3))
+  assert.is(new Set(drawn).size, 9)
+  for (const [at, id] of drawn.entries()) assert.match(id, at % 3 === 2 ? /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/ : /^[\da-f]{32}$/)
+  // What is said of them goes along, and what they are called is called so by the executor.
+  const [, second] = all
+  assert.equal([second!.chunks[0]!.parentId, second!.chunks[0]!.chunks[0]!.parentId, second!.scores.best!.refId], ['2', drawn[3], drawn[3]])
+  assert.equal(idsOf(second!).slice(3), ['2-0', 'title', '10', '0190c0de-0000-5000-8000-00000000000a'])
+  // Matches were found, and not made.
+  assert.equal([second!.matches[0]!.id, second!.matches[0]!.chunks[0]!.id], ['a'.repeat(32), 'b'.repeat(32)])
+})
+
 test('P17: tags count by their values, whatever their order, and content of each type by itself', async () => {
   const cache = fresh()
   const given: number[] = []

@@ -235,6 +235,7 @@ class AnswerStore {
       bytes = sliced.call(found, HEAD, found.length)
       const [before, docs, results, failures] = this.v8.deserialize(bytes) as Written
       const renamed = renaming(before, ids)
+      if (renamed) renameChunks(docs, renamed, this.modules.crypto)
       return renamed === null ? undefined : { docs: documentsKept(docs, renamed), results: own(results), failures }
     } catch (error) {
       this.trouble = this.#error(error)
@@ -411,7 +412,7 @@ function orderOf(time: number, key: Buffer): Buffer {
  * By the ids of what was asked then, those of what is asked now.
  * @returns undefined where they are the same; null where one is to become two
  */
-function renaming(before: readonly string[], ids: readonly string[]): ReadonlyMap<string, string> | undefined | null {
+function renaming(before: readonly string[], ids: readonly string[]): Map<string, string> | undefined | null {
   if (before.length === ids.length && before.every((id, at) => id === ids[at])) return undefined
   const renamed = new Map<string, string>()
   for (const [at, id] of before.entries()) {
@@ -421,4 +422,34 @@ function renaming(before: readonly string[], ids: readonly string[]): ReadonlyMa
     renamed.set(id, now)
   }
   return renamed
+}
+
+/** Ids that are drawn: 32 hex digits, as those of documents, and UUIDs but for those that stand for a name (versions 3 and 5). */
+const DRAWN = /^([\da-f]{32}|[\da-f]{8}-[\da-f]{4}-[124678][\da-f]{3}-[\da-f]{4}-[\da-f]{12})$/i
+
+/**
+ * Notes new ids for the chunks that the executor made, where their document goes by another: else two documents of one content had the same chunks.
+ * They are the same for a document each time. Ids that say something stay (`title`), but for the id of the document that they begin with (`7-title`). Matches are
+ * somebody else's documents, and stay.
+ */
+function renameChunks(docs: readonly Kept[], renamed: Map<string, string>, { createHash }: Modules['crypto']): void {
+  for (const [root, , , , chunks] of docs) {
+    const now = renamed.get(root)
+    if (now === undefined || now === root || chunks === undefined) continue
+    const walk = ([id, , , , inner]: Kept): void => {
+      if (!renamed.has(id)) {
+        const rest = id.slice(root.length)
+        if (DRAWN.test(id)) {
+          const digits = createHash('sha256').update(`${now} ${id}`).digest('hex')
+          // A UUID says by two of its digits what it is.
+          renamed.set(
+            id,
+            id.replace(/[\da-f]/gi, (digit, at: number) => (id.length === 36 && (at === 14 || at === 19) ? digit : digits[at]!)),
+          )
+        } else if (id.startsWith(root) && /^[^\p{L}\p{N}]/u.test(rest)) renamed.set(id, now + rest)
+      }
+      inner?.forEach(walk)
+    }
+    chunks.forEach(walk)
+  }
 }
