@@ -196,9 +196,10 @@ function written(error: Error): void {
 
 /** Why a port does not listen, in words for who asked for it. */
 function failure(cause: unknown, { host = '127.0.0.1' }: GatewayOptions): unknown {
-  const { syscall, code = '', port } = cause as { syscall?: string; code?: string; port?: number }
+  const { syscall, code = '', port, message = '' } = cause as { syscall?: string; code?: string; port?: number; message?: string }
   const where = `${host}${port === undefined ? '' : `:${port}`}`
-  if (syscall === 'listen' || syscall === 'getaddrinfo') {
+  // Bun says of a host that there is none in a sentence alone.
+  if (syscall === 'listen' || syscall === 'getaddrinfo' || message.startsWith('Failed to listen')) {
     const reason = REASONS[code] ?? sayOf(cause)
     return new ConnectionError('ERR_REFUSED', where, `the Flow cannot be served there: ${reason}`, { cause })
   }

@@ -590,7 +590,7 @@ test('D3: a folder with files of somebody else is named, and left as it is', asy
     error.message,
     /no store of documents, and there are other files in it \("data.mdb", "lock.mdb", "more" and 1 more\): give it a folder of its own/,
   )
-  assert.equal(readdirSync(path), ['data.mdb', 'lock.mdb', 'more', 'notes.txt'])
+  assert.equal(readdirSync(path).sort(), ['data.mdb', 'lock.mdb', 'more', 'notes.txt'])
   // What systems leave in a folder is nobody's, and what others put beside a store later is no reason to refuse it.
   const own = fresh()
   mkdirSync(`${own}/lost+found`, { recursive: true })

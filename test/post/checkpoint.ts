@@ -158,7 +158,8 @@ test('P15: a source that can begin anywhere is asked to, and not read from its b
 
 test('P15: another source, another endpoint and other parameters are noticed', async () => {
   const checkpoint = fresh()
-  await run(texts(50), { checkpoint, parameters: { top: 1 } }, 30)
+  // In order: of which are done, the first ones.
+  await run(texts(50), { checkpoint, parameters: { top: 1 }, resultsInOrder: true }, 30)
   const failure = async (inputs: Inputs, options: PostOptions = {}): Promise<string> => {
     const { error } = await run(inputs, { checkpoint, parameters: { top: 1 }, ...options })
     assert.is(error?.code, 'ERR_CHECKPOINT', String(error))

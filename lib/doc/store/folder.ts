@@ -19,7 +19,11 @@ const NOBODYS = /^(?:\..*|lost\+found|Thumbs\.db|desktop\.ini)$/i
 
 /** @throws StoreError (`ERR_STORE_FORMAT`) for a folder that somebody else has files in */
 function checkFolder(fs: Fs, path: string, ours: RegExp, kind: string): void {
-  const names = fs.readdirSync(path).filter((name) => !NOBODYS.test(name))
+  // Not every runtime reads them in order.
+  const names = fs
+    .readdirSync(path)
+    .filter((name) => !NOBODYS.test(name))
+    .sort()
   if (names.some((name) => ours.test(name)) || names.length === 0) return
   const shown = names.slice(0, 3).map(show).join(', ')
   const more = names.length > 3 ? ` and ${names.length - 3} more` : ''

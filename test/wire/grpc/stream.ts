@@ -199,11 +199,13 @@ test('R58: stacks stay on the server, unless it is told to send them', async () 
     await using it = await world(fail, { exposeStacks })
     const [response] = (await within(10_000, collect(it.post('/', texts(1), { continueOnError: true })))).items
     const { stacks } = response!.status.exception!
+    // Where maps to the sources are not read, the file is the compiled one.
+    const here = /stream\.[jt]s/
     assert.is(
-      stacks.some((line) => line.includes('stream.ts')),
+      stacks.some((line) => here.test(line)),
       exposeStacks,
     )
-    assert.is(JSON.stringify(response!.routes).includes('stream.ts'), exposeStacks)
+    assert.is(here.test(JSON.stringify(response!.routes)), exposeStacks)
   }
 })
 
