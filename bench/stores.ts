@@ -1,11 +1,14 @@
 // Documents on disk: what DocumentArrayMemmap adds to lmdb, with the same bytes in the same run.
-import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Database, open } from 'lmdb'
 import { Document, Flow } from 'sluice'
 import { DocumentArrayMemmap } from 'sluice/doc'
+import { install, kept, programOf } from '../test/support/runtimes.mjs'
+import { positions, recordOf, texts } from './kilobytes.js'
 import { median } from './measure.js'
 import { atMost, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
 
@@ -21,8 +24,6 @@ title('stores', `What does DocumentArrayMemmap cost beside lmdb itself? ${COUNT.
 const folder = mkdtempSync(join(tmpdir(), 'sluice-stores-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
-/** Texts that differ, made before the clock runs. */
-const texts = Array.from({ length: 1000 }, (_, i) => `${createHash('sha256').update(String(i)).digest('hex')} `.repeat(16).slice(0, 1000))
 const made = (from: number): Document[] => Array.from({ length: PIECE }, (_, i) => new Document({ text: texts[(from + i) % texts.length]! }))
 
 async function timed(run: () => unknown): Promise<number> {
@@ -50,11 +51,11 @@ const keyBytes = (key: number): Buffer => {
 await array.open()
 const ids: string[] = []
 const writing = { array: [] as number[], raw: [] as number[], ids: [] as number[] }
-// In turns, piece by piece, so that what disturbs the machine disturbs all. The bytes of a record are its id, its text, and six more.
+// In turns, piece by piece, so that what disturbs the machine disturbs all.
 for (let from = 0; from < COUNT; from += PIECE) {
   const piece = made(from)
   for (const { id } of piece) ids.push(id)
-  const records = piece.map(({ id, text }) => Buffer.from(`${id}${text}######`))
+  const records = piece.map(({ id }, i) => recordOf(id, from + i))
   const runs: [keyof typeof writing, () => unknown][] = [
     ['array', () => array.extend(piece)],
     [
@@ -86,8 +87,7 @@ const sum = (all: readonly number[]): number => all.reduce((total, one) => total
 
 // ── what reading costs ───────────────────────────────────────────────────────────────────────────────────
 
-/** Positions all over, the same for all. */
-const asked = Array.from({ length: ASKED }, (_, i) => Math.floor((((i + 1) * 0.6180339887) % 1) * COUNT))
+const asked = positions(ASKED, COUNT)
 const askedIds = asked.map((at) => ids[at]!)
 let seen = 0
 const reads: Record<string, { readonly each: number; run(): unknown }> = {
@@ -164,40 +164,46 @@ table(
 
 // ── beside SQLite ────────────────────────────────────────────────────────────────────────────────────────
 
-try {
-  const { default: Sqlite } = (await import('better-sqlite3' as string)) as { default: new (path: string) => any }
-  const sqlite = new Sqlite(join(folder, 'sqlite.db'))
-  sqlite.pragma('journal_mode = WAL')
-  sqlite.pragma('synchronous = NORMAL')
-  sqlite.exec('CREATE TABLE documents (at INTEGER PRIMARY KEY, id TEXT UNIQUE, record BLOB)')
-  const insert = sqlite.prepare('INSERT INTO documents VALUES (?, ?, ?)')
-  const one = sqlite.prepare('SELECT record FROM documents WHERE at = ?')
-  let put = 0
-  for (let from = 0; from < COUNT; from += PIECE) {
-    const records = Array.from({ length: PIECE }, (_, i) => Buffer.from(`${ids[from + i]}${texts[i]}######`))
-    put += await timed(
-      sqlite.transaction(() => {
-        for (const [i, record] of records.entries()) insert.run(from + i, ids[from + i], record)
-      }),
-    )
+const SQLITE = '12.11.1'
+const BINARY = 'build/Release/better_sqlite3.node'
+
+/** The path of better-sqlite3, which is a dependency of nothing here: fetched into a folder of caches, and compiled where this Node has its headers. */
+async function betterSqlite(): Promise<string> {
+  const binary = await kept(`better-sqlite3-${SQLITE}-abi${process.versions.modules}`, `node_modules/better-sqlite3/${BINARY}`, async (folder) => {
+    await install(folder, `better-sqlite3@${SQLITE}`)
+    const here = dirname(dirname(process.execPath))
+    const headers = existsSync(join(here, 'include/node/node.h')) ? ['--build-from-source', `--nodedir=${here}`] : []
+    await promisify(execFile)('npm', ['rebuild', 'better-sqlite3', ...headers], { cwd: folder, timeout: 600_000 })
+  })
+  return binary.slice(0, -BINARY.length - 1)
+}
+
+async function sqlite(): Promise<{ name: string; program: string; driver: string[] }> {
+  try {
+    return { name: `better-sqlite3 ${SQLITE}`, program: process.execPath, driver: [await betterSqlite()] }
+  } catch (error) {
+    say(`better-sqlite3 could not be had: ${(error as Error).message.split('\n')[0]}. What Node 22 has itself stands here in its place.`)
+    return { name: 'node:sqlite', program: await programOf('node22'), driver: [] }
   }
-  const scan = await timed(() => {
-    for (const { record } of sqlite.prepare('SELECT record FROM documents ORDER BY at').iterate()) seen += record.length
-  })
-  const get = await timed(() => {
-    for (const at of asked) seen += one.get(at).record.length
-  })
-  say('## Beside better-sqlite3')
+}
+
+try {
+  const { name, program, driver } = await sqlite()
+  const args = ['--import', 'tsx', 'bench/sqlite.ts', join(folder, 'sqlite.db'), `${COUNT}`, `${ASKED}`, ...driver]
+  const { stdout } = await promisify(execFile)(program, args)
+  const { put, scan, get, found } = JSON.parse(stdout) as Record<'put' | 'scan' | 'get' | 'found', number>
+  say(`## Beside SQLite`, `The same records by ${name}, with WAL and \`synchronous = NORMAL\`, in a table with an index by id.`)
   table(
     ['', 'µs'],
     [
-      ['insert, WAL, with an index by id', figure((put * 1000) / COUNT)],
-      ['scan', figure((scan * 1000) / COUNT)],
-      ['get by number', figure((get * 1000) / ASKED)],
+      [`insert, ${PIECE} in a transaction`, figure(put)],
+      ['scan in order', figure(scan)],
+      ['get by number', figure(get)],
+      ['get by id', figure(found)],
     ],
   )
 } catch (error) {
-  say(`better-sqlite3 was not measured: ${(error as Error).message.split('\n')[0]}`)
+  say(`SQLite was not measured: ${(error as Error).message.split('\n')[0]}`)
 }
 
 // ── what a checkpoint costs ──────────────────────────────────────────────────────────────────────────────
