@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { DocumentArray } from '../../../lib/doc/array.js'
 import { Document } from '../../../lib/doc/document.js'
+import { delta } from '../../../lib/executor/delta.js'
 import { each } from '../../../lib/executor/each.js'
 import type { Call } from '../../../lib/executor/executor.js'
 import { Flow } from '../../../lib/flow/flow.js'
@@ -229,6 +230,60 @@ test('17: by a plan or by yoga, all operations have one answer, byte for byte, a
   )
   // A test of nothing otherwise.
   assert.ok(planned > RUNS.numRuns / 5, `${planned} by a plan`)
+})
+
+const responseFields = fc
+  .array(
+    fc.oneof(
+      { weight: 6, arbitrary: selection.map((inner) => `docs { ${inner} }`) },
+      fc.constantFrom(
+        'requestId execEndpoint partial ordinal __typename',
+        'parameters told: parameters',
+        'status { code description exception { name executor } } routes { executor }',
+        'again: docs { id }',
+        'delta { at id fresh text blob tags }',
+        '... on DocsResponse { partial }',
+      ),
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((parts) => parts.join(' '))
+
+test('17: events of a subscription by a plan are those that graphql writes, byte for byte', async () => {
+  /** Yields as many pieces as it says, of deltas or whole. */
+  async function* pieces({ docs, parameters }: Call): AsyncGenerator<object> {
+    for (let at = 0; at < 2; at++) yield parameters.deltas ? docs.map((doc) => delta(doc, { text: `${at}` })) : docs
+  }
+  const uses = (call: Call): unknown => (call.endpoint === '/pieces' ? pieces(call) : DEEDS[call.endpoint]?.(call))
+  await using flow = await new Flow().add({ name: 'work', uses: uses as never }).open()
+  const { fetch } = createGraphQL(flow)
+  const ask = async (body: object): Promise<string> => {
+    const headers = { 'content-type': 'application/json', accept: 'text/event-stream' }
+    return same(await (await fetch(new Request('http://localhost/graphql', { method: 'POST', headers, body: JSON.stringify(body) }))).text())
+  }
+  const endpoints = fc.constantFrom('/pieces', ...Object.keys(DEEDS))
+  await fc.assert(
+    fc.asyncProperty(
+      responseFields,
+      endpoints,
+      data,
+      fc.constantFrom({}, { top: 5 }, { deltas: true }),
+      fc.boolean(),
+      async (fields, endpoint, data, parameters, no) => {
+        const told = '(data: $data, execEndpoint: $endpoint, parameters: $parameters, requestSize: 2, resultsInOrder: true)'
+        const fragment = fields.includes('...found') ? 'fragment found on StrawberryDocument { id tags inner: chunks { text } }' : ''
+        const head = `subscription S($data: [StrawberryDocumentInput!], $endpoint: String! = "/search", $parameters: JSONScalar${fields.includes('$no') ? ', $no: Boolean = false' : ''})`
+        const of = (condition: string): object => ({
+          query: `${head} { docs${told} ${condition} { ${fields} } } ${fragment}`,
+          variables: { data, endpoint, parameters, ...(fields.includes('$no') && { no }) },
+        })
+        // With a condition, graphql writes it. Errors say where their fields stand, so both are as long.
+        const condition = '@include(if: true)'
+        assert.is(await ask(of(' '.repeat(condition.length))), await ask(of(condition)), JSON.stringify(of('')))
+      },
+    ),
+    { ...RUNS, numRuns: 200 },
+  )
 })
 
 test('17: a document that is taken as it comes is what graphql would make of it', () => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { execute, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule, subscribe } from 'graphql'
+import { execute, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import { say } from '../../../base/errors.js'
 import type { Descriptions } from '../../../executor/schemas.js'
@@ -31,6 +31,7 @@ import { parseWithin, TextCache } from './parse.js'
 import { Plans } from './plan.js'
 import { createSchema } from './schema.js'
 import { type Answered, type Handed, ShortRoad } from './short.js'
+import { subscribed, type Told } from './subscribed.js'
 import { withLists } from './variables.js'
 
 /** GraphQL over HTTP, for any server. */
@@ -325,11 +326,6 @@ function turnAway(req: IncomingMessage, res: ServerResponse, { status, headers, 
   res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(req.method === 'HEAD' ? undefined : body)
 }
 
-/** What graphql answers, and how yoga is told to write it. */
-interface Told extends Result {
-  stringify?: (result: Result) => string
-}
-
 /** graphql's own execution. Yoga's copies all variables first, which is a tenth of a request with many documents. */
 function engine(report: (error: unknown) => void, plans: Plans): Plugin {
   // What throws where yoga writes an event is caught by nobody, and would end the process.
@@ -373,12 +369,13 @@ function engine(report: (error: unknown) => void, plans: Plans): Plugin {
       const accept = (args.contextValue as Context).request.headers.get('accept') ?? '*/*'
       if (!/text\/event-stream|multipart\/mixed|(text|multipart|\*)\/\*/i.test(accept))
         return setResultAndStopExecution({ errors: [new GraphQLError(STREAMED, { extensions: { code: 'NOT_ACCEPTABLE', http: { status: 406 } } })] })
-      setSubscribeFn((args) => withLists(args, subscribe))
+      setSubscribeFn((args) => withLists(args, subscribed))
       return {
         onSubscribeResult({ result }) {
           refuse(result as Result)
           return {
             async onNext({ result }) {
+              if ((result as Told).stringify !== undefined) return
               const context = args.contextValue as Context
               const { failed } = context
               context.failed = undefined

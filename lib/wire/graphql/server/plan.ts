@@ -21,9 +21,10 @@ import {
   valueFromAST,
 } from 'graphql'
 import type { Document } from '../../../doc/document.js'
+import type { Response } from '../../../request/response.js'
 import { textOf } from '../../json.js'
 import { isMuch } from './answer.js'
-import { DOCS, documentsIn, StrawberryDocument } from './output.js'
+import { DOCS, DocsResponse, documentsIn, StrawberryDocument } from './output.js'
 import { TextCache } from './parse.js'
 import { NdArrayScalar } from './scalars.js'
 import { type ListVariable, listsAmong } from './variables.js'
@@ -71,37 +72,73 @@ export class Plans {
 
 /** @returns undefined for what graphql has to answer */
 export function planOf(schema: GraphQLSchema, document: DocumentNode): Plan | undefined {
-  const fragments: Fragments = new Map()
-  const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
-  for (const definition of document.definitions) if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
-  const [operation, ...others] = operations
-  if (operation === undefined || others.length > 0 || operation.directives?.length) return undefined
-  if (operation.operation === OperationTypeNode.SUBSCRIPTION) return undefined
-  try {
-    const [[key, nodes], ...more] = [...collect([operation.selectionSet], fragments)] as [[string, FieldNode[]], ...unknown[]]
-    const [node] = nodes
-    const field = node!.name.value === DOCS ? schema.getRootType(operation.operation)?.getFields()[DOCS] : undefined
-    if (field === undefined || more.length > 0) return undefined
+  return unlessUnplanned(() => {
+    const { operation, key, field, nodes, fragments } = askedIn(schema, document)
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION) throw UNPLANNED
     const reading = new Reading(fragments)
     const read = reading.object(StrawberryDocument, nodes)
-    const before = `{"data":{${JSON.stringify(key)}:`
-    const around = (text: string): string => `${before}${text}}}`
+    const [before, after] = aroundOf(key)
+    const around = (text: string): string => before + text + after
     const variables = operation.variableDefinitions ?? []
     return {
       name: operation.name?.value,
       variables,
       lists: listsAmong(schema, variables),
-      arguments: argumentsIn(field, node!),
+      arguments: argumentsIn(field, nodes[0]!),
       text(docs) {
         if (reading.isDeep && isMuch(docs)) throw UNPLANNED
         const text = textOf(docs, read)
         return typeof text === 'string' ? around(text) : text.then(around)
       },
     }
+  })
+}
+
+/** @returns what writes an event of a subscription; nothing for one that graphql has to. Undefined where it has to write all */
+export function eventPlanOf(schema: GraphQLSchema, document: DocumentNode): ((response: Response) => string | undefined) | undefined {
+  return unlessUnplanned(() => {
+    const { operation, key, nodes, fragments } = askedIn(schema, document)
+    if (operation.operation !== OperationTypeNode.SUBSCRIPTION) throw UNPLANNED
+    const reading = new Reading(fragments)
+    const read = reading.object(DocsResponse, nodes)
+    const [before, after] = aroundOf(key)
+    return (response) => {
+      if (response.error !== undefined || response.failures.length > 0) return undefined
+      try {
+        return before + JSON.stringify(read(response)) + after
+      } catch {
+        // It has errors, or much in it, and graphql comes to the same.
+        return undefined
+      }
+    }
+  })
+}
+
+function unlessUnplanned<P>(plan: () => P): P | undefined {
+  try {
+    return plan()
   } catch (error) {
     if (error === UNPLANNED) return undefined
     throw error
   }
+}
+
+/** The text around that of the one field. */
+function aroundOf(key: string): readonly [before: string, after: string] {
+  return [`{"data":{${JSON.stringify(key)}:`, '}}']
+}
+
+/** The one operation of a document, and the one field that it asks for: `docs`. @throws where there is something else */
+function askedIn(schema: GraphQLSchema, document: DocumentNode) {
+  const fragments: Fragments = new Map()
+  const operations = document.definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
+  for (const definition of document.definitions) if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
+  const [operation, ...others] = operations
+  if (operation === undefined || others.length > 0 || operation.directives?.length) throw UNPLANNED
+  const [[key, nodes], ...more] = [...collect([operation.selectionSet], fragments)] as [[string, FieldNode[]], ...unknown[]]
+  const field = nodes[0]!.name.value === DOCS ? schema.getRootType(operation.operation)?.getFields()[DOCS] : undefined
+  if (field === undefined || more.length > 0) throw UNPLANNED
+  return { operation, key, field, nodes, fragments }
 }
 
 /** It is for graphql to answer. */
@@ -198,6 +235,8 @@ class Reading {
     const documents = documentsIn(field)
     if (documents !== undefined || getNamedType(field.type) === NdArrayScalar) this.isDeep = true
     const complete = this.#complete(field.type, nodes)
+    // Of a response, they may be many; those in documents were counted with them.
+    if (documents !== undefined && parent === DocsResponse) return (source) => complete(few(documents(source)))
     const resolve = documents ?? (field.resolve as Read | undefined)
     return resolve === undefined ? (source) => complete(source[name]) : (source) => complete(resolve(source))
   }
@@ -228,6 +267,10 @@ class Reading {
     const object = this.object(type, nodes)
     return (value) => (value === undefined || value === null ? null : object(value))
   }
+}
+
+function few(docs: readonly Document[]): readonly Document[] {
+  return isMuch(docs) ? refuse() : docs
 }
 
 function refuse(): never {
