@@ -92,6 +92,7 @@ if (!isChild) {
 const KINDS: Readonly<Record<string, Asked['telemetry']>> = {
   off: undefined,
   'spans at 1 %': ['spans'],
+  'spans at 1 %, by the sampler of the provider': ['own sampler'],
   metrics: ['metrics'],
   'spans at 1 % and metrics': ['spans', 'metrics'],
   'all spans, and metrics': ['all', 'metrics'],

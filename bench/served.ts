@@ -23,7 +23,7 @@ export interface Asked {
   /** Where that is. */
   readonly upstream?: string | undefined
   /** What is told of it: spans of 1 % of requests, or of all, and metrics. */
-  readonly telemetry?: readonly ('spans' | 'all' | 'metrics')[] | undefined
+  readonly telemetry?: readonly ('spans' | 'own sampler' | 'all' | 'metrics')[] | undefined
 }
 
 export interface Usage {
@@ -41,12 +41,15 @@ async function instrumented(telemetry: NonNullable<Asked['telemetry']>): Promise
     import('@opentelemetry/sdk-metrics'),
   ])
   const exporter = { export: (_: unknown, done: (result: { code: number }) => void) => done({ code: 0 }), shutdown: async () => {} }
+  const share = telemetry.includes('all') ? 1 : 0.01
+  const isOwn = telemetry.includes('own sampler')
   const tracing = new traces.BasicTracerProvider({
-    sampler: new traces.ParentBasedSampler({ root: new traces.TraceIdRatioBasedSampler(telemetry.includes('all') ? 1 : 0.01) }),
+    ...(isOwn && { sampler: new traces.ParentBasedSampler({ root: new traces.TraceIdRatioBasedSampler(share) }) }),
     spanProcessors: [new traces.BatchSpanProcessor(exporter)],
   })
   await instrument({
     tracing: telemetry.includes('metrics') && telemetry.length === 1 ? false : tracing,
+    ...(!isOwn && { sampler: share }),
     metrics:
       telemetry.includes('metrics') &&
       new metrics.PeriodicExportingMetricReader({ exporter: new metrics.InMemoryMetricExporter(0), exportIntervalMillis: 1000 }),

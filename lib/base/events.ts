@@ -25,6 +25,8 @@ export interface Events {
   }
   /** The same, of what is sampled: see {@link Traces}. */
   'part.sampled': Events['part']
+  /** A request begins: before all else that is told of it, so that who decides whether it is sampled puts that in `headers`. See {@link Traces}. */
+  sampling: Traces['request']
   /** A message came or went over the network. */
   bytes: {
     /** Who tells: a server of what it was asked and has answered, a client of what it has asked and was answered. */
@@ -82,8 +84,8 @@ export interface TracedRequest extends Traced {
  * Work with a beginning and an end: each is five channels, `tracing:sluice.request:start` and so on, as `tracingChannel('sluice.request')` names them. `start`: it begins; stores that are bound
  * there hold for all of it. `end`: it was begun, and may go on. `error`: it failed. `asyncStart` and `asyncEnd`: it is over, whether it took a moment or was done at once. All have the same message.
  *
- * A tracer need not hear of what is not sampled: `tracing:sluice.executor.sampled:start` and `:asyncEnd`, and those of `call`, leave out work whose `traceparent` says that. They come before
- * `start`, and after `asyncEnd`.
+ * A tracer need not hear of what is not sampled: `tracing:sluice.executor.sampled:start` and `:asyncEnd`, and those of `call` and `request`, leave out work whose `traceparent` says that. They come
+ * before `start`, and after `asyncEnd`. Where all who listen to requests take those alone, one that is not sampled costs next to nothing: `sluice.sampling` is where that is decided.
  */
 export interface Traces {
   /** A request, from where it comes into a Flow until it is answered. */
@@ -172,7 +174,7 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
 
   /** Whether anybody listens. Nothing else is asked where nobody does: some nanoseconds. */
   get isHeard(): boolean {
-    return this.#sampledStart.hasSubscribers || this.isHeardByAll
+    return this.#sampledEnd.hasSubscribers || this.isHeardByAll
   }
 
   get isHeardByAll(): boolean {
@@ -193,7 +195,7 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
 
   /** Whether those hear of it who take what is sampled alone. */
   isSampled(headers: Headers | undefined): boolean {
-    return this.#sampledStart.hasSubscribers && !isUnsampled(headers?.traceparent)
+    return this.#sampledEnd.hasSubscribers && !isUnsampled(headers?.traceparent)
   }
 
   /**
@@ -239,6 +241,7 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
   }
 }
 
-function begin(message: Traced, work: Work): ReturnType<Work> {
+/** Does the work where its context holds. */
+export function begin(message: Traced, work: Work): ReturnType<Work> {
   return message.within ? message.within(work) : work()
 }

@@ -1,4 +1,4 @@
-import { type Arrival, publish, type Traces, Tracing } from '../base/events.js'
+import { type Arrival, begin, publish, type Traces, Tracing } from '../base/events.js'
 import type { ContextHeaders, Request } from './request.js'
 
 // What tools hear of requests, as base/events has it. Nothing is made where nobody listens.
@@ -129,7 +129,9 @@ class Sent extends Message {
 
 /** A request in a Flow. What it goes on with, it keeps: who tells of its failure names its trace. */
 export function traceRequest(flow: string, request: Request, work: Work): void | Promise<void> {
-  return REQUESTS.run(new Asked(request, flow, request.arrival), work)
+  const message = new Asked(request, flow, request.arrival)
+  publish('sampling', () => message)
+  return REQUESTS.wants(message.headers) ? REQUESTS.run(message, work) : begin(message, work)
 }
 
 /**

@@ -7,11 +7,10 @@ type Api = typeof import('@opentelemetry/api')
 type Work = () => void | Promise<void>
 
 /** By which OpenTelemetry's SDK marks what its exporters do: they look for a context to mark it, and not for a span. */
-const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
+export const SUPPRESSED = Symbol.for('OpenTelemetry SDK Context Key SUPPRESS_TRACING')
 
-/** Requests that are not recorded have a context all the same, as long as nobody is known to look: the first, and each that many after them. */
+/** So many requests that are not recorded have a context all the same, where nobody is known to look yet. */
 const FIRST = 256
-const EACH = 64
 
 /** Has OpenTelemetry know which span goes on where, so that spans that executors make are part of those that they run in. */
 export interface Contexts {
@@ -127,10 +126,9 @@ class Own implements Contexts, ContextManager {
 
   unrecorded(own: () => Context, work: Work): void | Promise<void> {
     if (this.#isLooked) this.#isKept = true
-    const count = this.#unrecorded++
     // What is around it, it must not be taken for.
     const isWithin = this.#inside > 0 && this.storage.getStore() !== undefined
-    if (this.#isKept || isWithin || count < FIRST || count % EACH === 0) return this.recorded(own(), work)
+    if (this.#isKept || isWithin || this.#unrecorded++ < FIRST) return this.recorded(own(), work)
     const before = this.#current
     this.#current = own
     try {

@@ -2,6 +2,7 @@ import type { TracerProvider } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import type { MetricReader } from '@opentelemetry/sdk-metrics'
 import { peer } from './peers.js'
+import { Ids, Sampling, samplerOfEnvironment } from './sampling.js'
 
 /** A provider of our own, and its end, which sends what waits. */
 export interface Exporting<Provider> {
@@ -10,14 +11,17 @@ export interface Exporting<Provider> {
 }
 
 /** Sends spans in batches, to an address as `endpointOf` gives it. Which are sampled, `OTEL_TRACES_SAMPLER` says; all, by default. */
-export async function exportSpans(service: string, url: string): Promise<Exporting<TracerProvider>> {
-  const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, resource] = await Promise.all([
+export async function exportSpans(service: string, url: string): Promise<Exporting<TracerProvider> & { readonly sampling: Sampling | undefined }> {
+  const [sdk, { OTLPTraceExporter }, resource] = await Promise.all([
     peer('@opentelemetry/sdk-trace-base'),
     peer('@opentelemetry/exporter-trace-otlp-grpc'),
     resourceOf(service),
   ])
-  const provider = new BasicTracerProvider({ resource, spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url }))] })
-  return { provider, close: () => provider.shutdown() }
+  const idGenerator = new Ids()
+  const sampler = samplerOfEnvironment(sdk)
+  const spanProcessors = [new sdk.BatchSpanProcessor(new OTLPTraceExporter({ url }))]
+  const provider = new sdk.BasicTracerProvider({ resource, spanProcessors, idGenerator, ...(sampler && { sampler }) })
+  return { provider, sampling: sampler && new Sampling(sampler, idGenerator), close: () => provider.shutdown() }
 }
 
 /** The same for numbers: a reader asks for them each minute unless `OTEL_METRIC_EXPORT_INTERVAL` says otherwise, and at the end. */

@@ -1,6 +1,6 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api'
 import { flag, type Rule } from '../base/check.js'
-import { DependencyError, OptionRangeError, optionType } from '../base/errors.js'
+import { DependencyError, OptionRangeError, optionRange, optionType } from '../base/errors.js'
 import { isDone } from '../base/is-done.js'
 import { checkNamed } from '../base/misspelled.js'
 import { builtin } from '../base/node.js'
@@ -14,6 +14,7 @@ import { endpointOf, type FlowTelemetry, type Telemetry } from './options.js'
 import { peer } from './peers.js'
 import { Producer } from './producer.js'
 import { prometheusText } from './prometheus.js'
+import { type Sampler, Sampling } from './sampling.js'
 import { Spans } from './spans.js'
 
 /** A reader of metrics of OpenTelemetry's SDK, such as a `PeriodicExportingMetricReader`, that no MeterProvider has. */
@@ -27,6 +28,12 @@ export interface TelemetryOptions {
   /** Spans of requests, executors, batches and calls: by OpenTelemetry's global provider, or by this one. Default `true`. */
   tracing?: boolean | TracerProvider | undefined
   /**
+   * How many of the requests that begin here are sampled: a share from 0 to 1, or a sampler of OpenTelemetry's SDK. It is asked before a span is begun, and of a request that it leaves out, the provider
+   * hears nothing: that costs a fraction of what asking the provider costs. What comes from elsewhere goes by what was decided there, where it is a share. What is sampled, the provider's own sampler
+   * is asked about as well: leave that at its default, which takes all of it. By default the provider alone decides. Where tracing was begun before, that goes on as it is.
+   */
+  sampler?: Sampler | number | undefined
+  /**
    * Jina's metrics: to OpenTelemetry's global provider, or to this one. Default `true`. A provider of OpenTelemetry's SDK takes each measurement by itself, five and more a request. A reader takes
    * sums when it reads, and a request costs some additions: prefer one where requests are small. It needs `@opentelemetry/resources`.
    */
@@ -39,12 +46,19 @@ const RULES: Record<keyof TelemetryOptions, Rule> = {
   tracing: provider(['getTracer'], 'a TracerProvider'),
   metrics: provider(['getMeter', 'setMetricProducer'], 'a MeterProvider or a MetricReader'),
   exceptions: flag,
+  sampler,
 }
 
 function provider(methods: readonly string[], what: string): Rule {
   return (name, value) => {
     if (typeof value !== 'boolean' && !methods.some((method) => typeof value?.[method] === 'function')) throw optionType(name, `true, false or ${what}`, value)
   }
+}
+
+function sampler(name: string, value: any): void {
+  if (typeof value?.shouldSample === 'function') return
+  if (typeof value !== 'number') throw optionType(name, 'a number from 0 to 1 or a Sampler', value)
+  if (!(value >= 0 && value <= 1)) throw optionRange(name, 'from 0 to 1', value)
 }
 
 /** One kind of telemetry that goes on in this process, as several Flows may want it. */
@@ -76,11 +90,15 @@ const producers = new WeakMap<NumbersReader, Producer>()
  * await using telemetry = await instrument()
  */
 export async function instrument(options: TelemetryOptions = {}): Promise<Telemetry> {
-  const { tracing = true, metrics = true, exceptions = false } = checkNamed('instrument', options, RULES)
+  const { tracing = true, metrics = true, exceptions = false, sampler: own } = checkNamed('instrument', options, RULES)
   const wanted: Promise<() => Promise<void>>[] = []
   if (metrics !== false) wanted.push(begin('registry', 'here', keepNumbers))
   if (tracing !== false)
-    wanted.push(begin('tracing', tracing === true ? 'global' : tracing, () => makeSpans(tracing === true ? undefined : tracing, { exceptions })))
+    wanted.push(
+      begin('tracing', tracing === true ? 'global' : tracing, () =>
+        makeSpans(tracing === true ? undefined : tracing, { exceptions, sampling: own === undefined ? undefined : new Sampling(own, undefined) }),
+      ),
+    )
   if (metrics !== false) wanted.push(begin('metrics', metrics === true ? 'global' : metrics, () => tellMetrics(metrics)))
   return together(wanted)
 }
@@ -101,7 +119,12 @@ export async function telemetryOf(service: string, options: FlowTelemetry): Prom
   if (tracing) {
     if (spansTo === undefined) wanted.push(begin('tracing', 'global', () => makeSpans(undefined)))
     else
-      wanted.push(begin('tracing', spansTo, async () => exported(await exportSpans(service, spansTo), (provider) => makeSpans(provider, { register: true }))))
+      wanted.push(
+        begin('tracing', spansTo, async () => {
+          const exporting = await exportSpans(service, spansTo)
+          return exported(exporting, (provider) => makeSpans(provider, { register: true, sampling: exporting.sampling }))
+        }),
+      )
   }
   if (metrics) {
     if (numbersTo !== undefined)
@@ -170,7 +193,10 @@ async function keepNumbers(): Promise<{ close(): Promise<void> }> {
   return { close: async () => end() }
 }
 
-async function makeSpans(provider: TracerProvider | undefined, { register = false, exceptions = false } = {}): Promise<{ close(): Promise<void> }> {
+async function makeSpans(
+  provider: TracerProvider | undefined,
+  { register = false, exceptions = false, sampling }: { register?: boolean; exceptions?: boolean; sampling?: Sampling | undefined } = {},
+): Promise<{ close(): Promise<void> }> {
   await channelsHere()
   const api = await peer('@opentelemetry/api')
   const contexts = await keepContexts(api)
@@ -181,7 +207,7 @@ async function makeSpans(provider: TracerProvider | undefined, { register = fals
     contexts.close()
   }
   try {
-    const end = await new Spans(api, (provider ?? api.trace).getTracer('sluice', VERSION), contexts, exceptions).listen()
+    const end = await new Spans(api, (provider ?? api.trace).getTracer('sluice', VERSION), contexts, exceptions, sampling).listen()
     return {
       async close() {
         end()

@@ -1,10 +1,11 @@
-import type { Attributes, Context, Link, Span, SpanKind, SpanOptions, Tracer } from '@opentelemetry/api'
+import type { Attributes, Context, Link, Span, SpanContext, SpanKind, SpanOptions, Tracer } from '@opentelemetry/api'
 import { now } from '../base/clock.js'
 import type { Coded } from '../base/errors.js'
 import type { Events, Traces } from '../base/events.js'
 import { isUnsampled, readTraceparent, SAMPLED, type TraceContext, writeTraceparent } from '../base/traceparent.js'
 import { loadChannels, subscribe, unsubscribe } from './channels.js'
 import type { Contexts } from './contexts.js'
+import type { Sampling } from './sampling.js'
 
 type Api = typeof import('@opentelemetry/api')
 type Message = Traces[keyof Traces]
@@ -31,12 +32,16 @@ export class Spans {
   readonly #contexts: Contexts
   readonly #held = new WeakMap<object, Held>()
 
-  /** @param exceptions whether messages and stacks of errors are told, too: an executor may have put documents in them */
+  /**
+   * @param exceptions whether messages and stacks of errors are told, too: an executor may have put documents in them
+   * @param sampling who is asked before the provider is, where that is known
+   */
   constructor(
     api: Api,
     tracer: Tracer,
     contexts: Contexts,
     private readonly exceptions: boolean,
+    private readonly sampling: Sampling | undefined,
   ) {
     this.#api = api
     this.#tracer = tracer
@@ -61,7 +66,8 @@ export class Spans {
       hear(`tracing:sluice.${channel}:start`, begin)
       hear(`tracing:sluice.${channel}:asyncEnd`, (message: Traces[Name]) => this.#end(message))
     }
-    on('request', 'request', (message) => this.#request(message))
+    hear('sluice.sampling', (message: Traces['request']) => this.#request(message))
+    hear('tracing:sluice.request.sampled:asyncEnd', (message: Traces['request']) => this.#end(message))
     on('executor', 'executor.sampled', (message) => this.#executor(message))
     on('batch', 'batch', (message) => this.#batch(message))
     on('call', 'call.sampled', (message) => this.#call(message))
@@ -138,23 +144,31 @@ export class Spans {
     // What samplers may decide by; the rest is for those that are recorded.
     const options: SpanOptions = { kind, attributes: { 'sluice.endpoint': endpoint } }
     if (links !== undefined) options.links = links
+    const refused = this.sampling?.refused(this.#api, name, options, parent)
+    if (refused !== undefined) {
+      this.#goOn(message, refused)
+      return this.#unrecorded(message, () => this.#api.trace.setSpanContext(parent, refused))
+    }
     const span = this.#tracer.startSpan(name, options, parent)
     const context = span.spanContext()
     // A tracer of nobody's makes none.
-    if (context.traceId !== this.#api.INVALID_TRACEID) {
-      const { headers } = message
-      const traceparent = writeTraceparent(context)
-      const tracestate = context.traceState?.serialize()
-      message.headers =
-        headers === undefined && !tracestate
-          ? { traceparent }
-          : { ...(readTraceparent(headers?.traceparent) === undefined ? withoutState(headers) : headers), traceparent, ...(tracestate && { tracestate }) }
-    }
+    if (context.traceId !== this.#api.INVALID_TRACEID) this.#goOn(message, context)
     const own = (): Context => this.#api.trace.setSpan(parent, span)
     if (!span.isRecording()) return this.#unrecorded(message, own)
     this.#held.set(message, { span, parts: 0 })
     message.within = (work) => this.#contexts.recorded(own(), work)
     span.setAttributes({ 'sluice.request_id': message.requestId, 'sluice.docs': message.docs, ...attributes() })
+  }
+
+  /** The context that it has from now on. */
+  #goOn(message: Message, context: SpanContext): void {
+    const { headers } = message
+    const traceparent = writeTraceparent(context)
+    const tracestate = context.traceState?.serialize()
+    message.headers =
+      headers === undefined && !tracestate
+        ? { traceparent }
+        : { ...(readTraceparent(headers?.traceparent) === undefined ? withoutState(headers) : headers), traceparent, ...(tracestate && { tracestate }) }
   }
 
   /** Of what is not sampled, nothing is noted: its context alone goes on. */
