@@ -15,15 +15,26 @@ export type Given = AddOptions & { readonly external?: unknown; readonly host?: 
 
 /** What the executor is: the name of a class, a function or a module, or where it stands. */
 export function origin(options: Given): string | undefined {
-  const { uses, host, port } = options
-  if (typeof host === 'string') return port === undefined || /:\d+$/.test(host) ? host : `${host}:${port}`
-  if (options.external && port !== undefined) return `localhost:${port}`
+  const { uses } = options
+  const [first, ...more] = addresses(options)
+  if (first !== undefined) return more.length === 0 ? first : `${first} and ${more.length} more`
   if (typeof uses === 'function') return /^class\b/.test(Function.prototype.toString.call(uses)) ? uses.name || 'class' : functionName(uses, 'uses')
   if (typeof uses === 'string')
     return uses.includes('\n') ? /^\s*jtype:\s*['"]?([\w$.-]+)/m.exec(uses)?.[1] : uses.replace(/^npm:|^(?:.*[\\/])(?=[^\\/]+$)/, '')
   if (typeof uses !== 'object' || uses === null) return undefined
   const modules = 'modules' in uses && uses.modules !== undefined ? [uses.modules].flat().join(', ') : undefined
   return uses.jtype ?? modules
+}
+
+/** Where an executor elsewhere is: at one address, or several. */
+function addresses({ external, host, port }: Given): string[] {
+  const hosts = [host ?? []].flat() as string[]
+  const ports = [port ?? []].flat() as (number | string)[]
+  if (hosts.length === 0 && !external) return []
+  return Array.from({ length: Math.max(hosts.length, ports.length) }, (_, at) => {
+    const [own = 'localhost', door] = [hosts[at] ?? hosts[0], ports[at] ?? ports[0]]
+    return door === undefined || /:\d+$/.test(own) ? own : `${own}:${door}`
+  })
 }
 
 function functionName({ name }: Function, inferred: string): string {
@@ -51,8 +62,9 @@ export function chips(options: Given, join: string | undefined, floating: boolea
   return found
 }
 
-export function replicasOf({ parallel, replicas, shards }: Given): number {
-  return parallel ?? replicas ?? shards ?? 1
+export function replicasOf(options: Given): number {
+  const { parallel, replicas, shards } = options
+  return parallel ?? replicas ?? shards ?? Math.max(addresses(options).length, 1)
 }
 
 function pollings(given: AddOptions['polling']): string {

@@ -155,6 +155,12 @@ test('F5 external executors say where they are', async () => {
   assert.equal(words(svg)[1], ['far', 'gpu:8080', 'external'])
   assert.match(svg, 'class="card external"')
   assert.match(svg, 'class="mark"')
+  const many = async (host: string | string[] | undefined, port: number | number[] | undefined): Promise<string[]> =>
+    words(await draw(planOf([{ name: 'far', external: true, host, port }])))[1]!
+  assert.equal(await many(['gpu', 'tpu', 'cpu:1'], 8080), ['far', 'gpu:8080 and 2 more', '×3 ANY', 'external'])
+  assert.equal(await many('gpu', [1, 2]), ['far', 'gpu:1 and 1 more', '×2 ANY', 'external'])
+  assert.equal(await many(undefined, 8080), ['far', 'localhost:8080', 'external'])
+  assert.equal(await many('gpu:1', undefined), ['far', 'gpu:1', 'external'])
 })
 
 test('F5 what an executor is: class, function, module, YAML', async () => {
