@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 
 /** File, text that stands there once, what takes its place, the suite, and how the test begins that must fail. */
 export const MUTATIONS = [
+  ['lib/gateway/live.ts', 'viewer.knows ? piece : greeting!', 'viewer.knows ? piece.slice() : greeting!', 'test/gateway/live.ts', 'T4: all who look are sent'],
+  ['lib/wire/http/server/node-exchange.ts', "if (!packs) this.#res.removeHeader('transfer-encoding')", '', 'test/gateway/live.ts', 'T4: all who look are sent'],
   [
     'lib/request/traced.ts',
     'if (request.emit === given) request.emit = emit\n    request.contextHeaders = contextHeaders',

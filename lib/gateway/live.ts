@@ -14,8 +14,10 @@ const INTERVAL = 1000
 /** Viewers that are told in one turn of the event loop: requests go on between. */
 const AT_ONCE = 50
 
+const END = /* @__PURE__ */ encoded('event: end\ndata: {}\n\n')
+
 interface Viewer {
-  readonly write: (text: string) => void | Promise<void>
+  readonly write: (piece: Uint8Array) => void | Promise<void>
   /** It has not taken yet what it was told. */
   busy: boolean
   /** It knows what was before. */
@@ -74,7 +76,7 @@ export class Live implements LiveView {
   close(): void {
     this.#closed = true
     for (const viewer of [...this.#viewers]) {
-      this.#tell(viewer, 'event: end\ndata: {}\n\n')
+      this.#tell(viewer, END)
       viewer.leave()
     }
   }
@@ -103,7 +105,7 @@ export class Live implements LiveView {
       const text = await this.#hello()
       if (!this.#viewers.has(viewer) || viewer.knows) return
       viewer.knows = true
-      this.#tell(viewer, text)
+      this.#tell(viewer, encoded(text))
     } catch {
       // It is greeted at the next tick.
     }
@@ -130,9 +132,9 @@ export class Live implements LiveView {
       const { requests, executors, seen } = taken
       const text = event('tick', { status, rates: requests, executors: Object.fromEntries(executors), requests: seen })
       const viewers = [...this.#viewers]
-      // Made once for all who need it.
-      const hello = viewers.some(({ knows, busy }) => !knows && !busy) ? await this.#hello() : ''
-      this.#tellAll(viewers, hello, text)
+      // Made once for all who need it, bytes too: writing them down for each is a part of what many viewers cost.
+      const greeting = viewers.some(({ knows, busy }) => !knows && !busy) ? encoded((await this.#hello()) + text) : undefined
+      this.#tellAll(viewers, greeting, encoded(text))
     } catch {
       // The page says that nothing comes any more; the next may.
     } finally {
@@ -140,22 +142,22 @@ export class Live implements LiveView {
     }
   }
 
-  #tellAll(viewers: readonly Viewer[], hello: string, text: string, from = 0): void {
+  #tellAll(viewers: readonly Viewer[], greeting: Uint8Array | undefined, piece: Uint8Array, from = 0): void {
     for (const viewer of viewers.slice(from, from + AT_ONCE)) {
       // Who is slow misses some, and is told anew what it should know.
       if (viewer.busy) viewer.knows = false
-      else if (viewer.knows || hello !== '') {
-        this.#tell(viewer, viewer.knows ? text : hello + text)
+      else if (viewer.knows || greeting !== undefined) {
+        this.#tell(viewer, viewer.knows ? piece : greeting!)
         viewer.knows = true
       }
     }
-    if (from + AT_ONCE < viewers.length) nextTurn(() => this.#tellAll(viewers, hello, text, from + AT_ONCE))
+    if (from + AT_ONCE < viewers.length) nextTurn(() => this.#tellAll(viewers, greeting, piece, from + AT_ONCE))
   }
 
-  #tell(viewer: Viewer, text: string): void {
+  #tell(viewer: Viewer, piece: Uint8Array): void {
     if (!this.#viewers.has(viewer)) return
     try {
-      const welcome = viewer.write(text)
+      const welcome = viewer.write(piece)
       if (welcome === undefined) return
       viewer.busy = true
       welcome.then(
@@ -168,6 +170,10 @@ export class Live implements LiveView {
       viewer.leave()
     }
   }
+}
+
+function encoded(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
 }
 
 function event(name: string, data: object): string {

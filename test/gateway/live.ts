@@ -5,8 +5,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
+import { Live } from '../../lib/gateway/live.js'
 import { KEPT, Numbers } from '../../lib/gateway/live-numbers.js'
+import { Limiter } from '../../lib/handler/limits.js'
 import { type Call, Flow } from '../../lib/index.js'
+import { Scope } from '../../lib/stream/scope.js'
 import { deferred } from '../support/deferred.js'
 import { events } from '../support/sse.js'
 import { until } from '../support/until.js'
@@ -246,6 +249,26 @@ test('T4: whoever looks keeps no Flow from closing, and hears its end', async ()
     if (value!.event === 'end') break
   }
   assert.is(isHeard(), false)
+})
+
+test('T4: all who look are sent the same bytes, made once, and not cut in chunks for each', async () => {
+  const limiter = new Limiter({ accepts: () => true, handle: () => {} } as never, {})
+  const live = await Live.of(limiter, { ui: true }, false)
+  const scopes = [new Scope(), new Scope(), new Scope()]
+  const told = scopes.map((): Uint8Array[] => [])
+  const over = scopes.map((scope, at) => live.watch((piece) => void told[at]!.push(piece), scope))
+  // What comes first is each one's own: it says what was before it came.
+  await until(() => told.every((pieces) => pieces.length >= 2))
+  for (const pieces of told) assert.is(pieces[1], told[0]![1])
+  assert.match(new TextDecoder().decode(told[0]![1]), /^event: tick\ndata: \{/)
+  live.close()
+  await Promise.all(over)
+  assert.is(new TextDecoder().decode(told[2]!.at(-1)), 'event: end\ndata: {}\n\n')
+  await using flow = await served()
+  const eye = await looking(flow)
+  assert.equal([eye.response.headers.get('transfer-encoding'), eye.response.headers.get('connection')], [null, 'close'])
+  await eye.next('tick')
+  eye.leave()
 })
 
 test('T4: a gateway of what is no Flow has a page, too', async () => {

@@ -65,9 +65,9 @@ export interface HttpSpeakerOptions extends HttpOptions {
 export interface LiveView {
   /**
    * Tells a viewer what happens, as server-sent events, until it leaves or nothing is served any more.
-   * @param write takes a piece; a promise says when the next is welcome
+   * @param write takes a piece, of which many have the same; a promise says when the next is welcome
    */
-  watch(write: (text: string) => void | Promise<void>, scope: Scope): Promise<void>
+  watch(write: (piece: Uint8Array) => void | Promise<void>, scope: Scope): Promise<void>
   /** @returns documents of one of the last requests, as JSON; undefined where they are not shown, or not kept any more */
   documents(request: string): string | undefined
 }

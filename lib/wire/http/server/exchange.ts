@@ -25,7 +25,7 @@ export interface Exchange {
   chunks(): AsyncIterable<Uint8Array>
   /**
    * Begins an answer that comes piece by piece, in place of a {@link Reply}.
-   * @param packs whether it may be packed, for who takes it packed. What many are sent alike is not: it would be packed for each. Default `true`
+   * @param packs whether it may be packed, for who takes it packed. What many are sent alike is not: it would be packed for each. Nor is it cut in chunks, where that can be: it ends with its connection. Default `true`
    */
   open(status: number, headers: Headers, packs?: boolean): Sink
 }
@@ -43,5 +43,5 @@ export interface Reply {
 
 /** Takes an answer piece by piece. A promise says when the next is welcome: the client may be slow. */
 export interface Sink {
-  write(text: string): void | Promise<void>
+  write(text: string | Uint8Array): void | Promise<void>
 }

@@ -164,7 +164,7 @@ class FetchExchange implements Exchange {
     return {
       write: (text) => {
         if (this.scope.aborted) throw this.scope.reason
-        this.#controller!.enqueue(encoder.encode(text))
+        this.#controller!.enqueue(typeof text === 'string' ? encoder.encode(text) : text)
         if ((this.#controller!.desiredSize ?? 0) > 0) return
         return new Promise<void>((resolve) => this.#waiting.push(resolve))
       },

@@ -175,7 +175,10 @@ export class NodeExchange implements Exchange {
   open(status: number, headers: Headers, packs = true): Sink {
     const { zlib, compression } = this.#around
     const coding = compression && packs ? codingOf(this.header('accept-encoding'), ['br', 'gzip', 'deflate']) : undefined
-    const { sink, finish } = openSink(this.#res, zlib, status, headers, coding, this.scope, this.wrote)
+    // Chunks would be made for each anew, and are half of what a small piece costs.
+    if (!packs) this.#res.removeHeader('transfer-encoding')
+    const all = packs ? headers : { ...headers, connection: 'close' }
+    const { sink, finish } = openSink(this.#res, zlib, status, all, coding, this.scope, this.wrote)
     this.finish = finish
     return sink
   }

@@ -86,7 +86,7 @@ export function openSink(
     })
   }
   if (coding === undefined) {
-    const write = (text: string): void | Promise<void> => {
+    const write = (text: string | Uint8Array): void | Promise<void> => {
       if (scope.aborted) throw scope.reason
       res.write(text)
       return drained()
@@ -97,7 +97,7 @@ export function openSink(
   packer.on('data', (chunk) => res.write(chunk))
   packer.on('end', () => res.end())
   packer.on('error', (error) => res.destroy(error))
-  const write = async (text: string): Promise<void> => {
+  const write = async (text: string | Uint8Array): Promise<void> => {
     if (scope.aborted) throw scope.reason
     packer.write(text)
     await new Promise<void>((resolve) => packer.flush(flush, resolve))
