@@ -1,0 +1,144 @@
+// The blocks of docs/frameworks.md and docs/graphql.md that need packages of others: fetched once, into node_modules/.cache, and run against a Flow.
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+const run = promisify(execFile)
+const PACKAGES = [
+  ...['hono@4.13.19', '@hono/node-server@1.19.19', 'express@5.3.0', 'fastify@5.12.8'],
+  ...['graphql@16.15.0', 'graphql-sse@2.6.1', '@urql/core@6.0.3', '@apollo/client@4.3.8', 'relay-runtime@20.1.1', 'rxjs@7.8.2'],
+]
+/** To fetch them, on a machine that is busy. */
+const INSTALL = 240_000
+
+/** A folder with the packages, and sluice. @returns nothing where they cannot be had */
+async function packages(): Promise<string | undefined> {
+  const home = resolve('node_modules/.cache/sluice-frameworks', createHash('sha256').update(PACKAGES.join()).digest('hex').slice(0, 12))
+  if (existsSync(home)) return home
+  const made = `${home}.${process.pid}`
+  mkdirSync(made, { recursive: true })
+  writeFileSync(join(made, 'package.json'), '{ "private": true, "type": "module" }')
+  try {
+    await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...PACKAGES], { cwd: made, timeout: INSTALL })
+    symlinkSync(resolve('.'), join(made, 'node_modules/sluice'), 'junction')
+    renameSync(made, home)
+    return home
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true })
+    console.log(`skipped: Hono, Express, Fastify and clients of GraphQL: ${String((error as { stderr?: string }).stderr || error).split('\n')[0]}`)
+    return
+  }
+}
+
+/** The blocks of a page that say what their file is called. */
+const blocksOf = (page: string): [name: string, code: string][] =>
+  [...readFileSync(page, 'utf8').matchAll(/^```js\n(\/\/ ([\w-]+\.js)\b[\s\S]*?)^```$/gm)].map(([, code, name]) => [name!, code!])
+
+/** Runs a script beside the blocks of a page. */
+async function beside(home: string, page: string, port: number, script: string): Promise<string> {
+  const folder = join(home, `${page.replace(/\W/g, '-')}-${process.pid}`)
+  mkdirSync(folder)
+  try {
+    for (const [name, code] of [...blocksOf(page), ['main.js', script] as const]) writeFileSync(join(folder, name), code.replaceAll('8080', String(port)))
+    return (await run(process.execPath, [join(folder, 'main.js')], { timeout: 60_000 })).stdout
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const FRAMEWORKS = `
+import { once } from 'node:events'
+import { flow } from './pipeline.js'
+
+const json = { method: 'POST', headers: { 'content-type': 'application/json' } }
+const post = { ...json, body: '{"data":[{"text":"hello"}],"execEndpoint":"/"}' }
+const mutation = { ...json, body: JSON.stringify({ query: 'mutation { docs(data: { text: "hello" }, execEndpoint: "/") { text } }' }) }
+const say = async (name, answer) => console.log(name, (await answer.text()).includes('HELLO'))
+
+const { app: hono } = await import('./hono.js')
+await say('hono', await hono.request('/flow/post', post))
+for (const [name, path, request] of [['express', '/graphql', mutation], ['express-http', '/flow/post', post]]) {
+  const { app } = await import('./' + name + '.js')
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  await say(name, await fetch('http://127.0.0.1:' + server.address().port + path, request))
+  server.close()
+  server.closeAllConnections()
+}
+const { app: fastify } = await import('./fastify.js')
+await say('fastify', await fetch((await fastify.listen({ port: 0, host: '127.0.0.1' })) + '/graphql', mutation))
+fastify.server.closeAllConnections()
+await fastify.close()
+await flow.close()
+`
+
+const CLIENTS = `
+import { delta, Flow } from 'sluice'
+
+async function* answer({ docs }) {
+  for (const doc of docs) for (const text of ['It', ' is', ' raining']) yield delta(doc, { text })
+}
+const flow = await new Flow({ protocol: 'http', graphql: true, port: 8080 }).add({ uses: answer }).open()
+const query = 'query { docs(data: { text: "" }, execEndpoint: "/") { id text } }'
+const subscription = 'subscription { docs(data: { text: "" }, execEndpoint: "/") { partial delta { text } docs { text } } }'
+
+/** What came, up to what is whole. */
+const all = (subscribe) =>
+  new Promise((done, fail) => {
+    const seen = []
+    subscribe({
+      next({ data, error }) {
+        if (error) return fail(error)
+        const { partial, delta, docs } = data.docs
+        seen.push(partial ? delta[0].text : docs[0].text)
+        if (!partial) done(seen.join('|'))
+      },
+      error: fail,
+      complete() {},
+    })
+  })
+
+const { client: urql } = await import('./urql.js')
+console.log('urql', (await urql.query(query, {})).data.docs[0].text, await all((sink) => urql.subscription(subscription, {}).subscribe(sink.next)))
+
+const { client: apollo } = await import('./apollo.js')
+const { gql } = await import('@apollo/client')
+console.log('apollo', (await apollo.query({ query: gql(query) })).data.docs[0].text, await all((sink) => apollo.subscribe({ query: gql(subscription) }).subscribe(sink)))
+
+const { network } = await import('./relay.js')
+const execute = (operationKind, text) => network.execute({ text, operationKind, name: 'x', id: null, cacheID: 'x', metadata: {} }, {}, {})
+const relay = await new Promise((next, error) => execute('query', query).subscribe({ next, error }))
+console.log('relay', relay.data.docs[0].text, await all((sink) => execute('subscription', subscription).subscribe(sink)))
+
+const { client: sse } = await import('./sse.js')
+console.log('graphql-sse', await all((sink) => sse.subscribe({ query: subscription }, sink)))
+await flow.close()
+process.exit()
+`
+
+const home = await packages()
+if (home === undefined) test('T5: there are no packages of others to try', () => {})
+else {
+  test('T5: docs/frameworks.md: Hono, Express and Fastify answer with a Flow, as the page has them', async () => {
+    assert.is(await beside(home, 'docs/frameworks.md', 0, FRAMEWORKS), 'hono true\nexpress true\nexpress-http true\nfastify true\n')
+  })
+
+  test('T5: docs/graphql.md: urql, Apollo, Relay and graphql-sse ask, and hear a subscription piece by piece, as the page has them', async () => {
+    const heard = 'It| is| raining|It is raining'
+    const { createServer } = await import('node:net')
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((done) => server.once('listening', done))
+    const { port } = server.address() as { port: number }
+    await new Promise((done) => server.close(done))
+    assert.is(
+      await beside(home, 'docs/graphql.md', port, CLIENTS),
+      `urql It is raining ${heard}\napollo It is raining ${heard}\nrelay It is raining ${heard}\ngraphql-sse ${heard}\n`,
+    )
+  })
+}
+
+test.run()
