@@ -48,9 +48,10 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['mkdir hello', 'makes a folder, and a package in it'],
   ['npm install ../sluice/', 'installs the package, which .ci/package.mjs does'],
   ['npm run bench', 'measures for minutes'],
-  ...['hono', 'express', 'express-http', 'fastify', 'urql', 'apollo', 'relay', 'sse'].map(
-    (name) => [`// ${name}.js\n`, 'needs a package that test/frameworks.ts fetches, to run it'] as const,
-  ),
+  ...['hono', 'express', 'express-http', 'fastify', 'urql', 'apollo', 'relay', 'sse'].map((name): [string, string] => [
+    `// ${name}.js\n`,
+    'needs a package that test/frameworks.ts fetches, to run it',
+  ]),
   ['// bun.js\n', 'needs Bun, on which .ci/package.mjs tries the package'],
   ['// deno.js\n', 'needs Deno, on which .ci/package.mjs tries the package'],
   ['                 ┌', 'a picture'],
