@@ -173,7 +173,7 @@ async function betterSqlite(): Promise<string> {
     await install(folder, `better-sqlite3@${SQLITE}`)
     const here = dirname(dirname(process.execPath))
     const headers = existsSync(join(here, 'include/node/node.h')) ? ['--build-from-source', `--nodedir=${here}`] : []
-    await promisify(execFile)('npm', ['rebuild', 'better-sqlite3', ...headers], { cwd: folder, timeout: 600_000 })
+    await promisify(execFile)('npm', ['rebuild', 'better-sqlite3', ...headers], { cwd: folder, timeout: 1_800_000 })
   })
   return binary.slice(0, -BINARY.length - 1)
 }

@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node
 import type { Duplex } from 'node:stream'
 import { now } from '../base/clock.js'
 import { node } from '../base/node.js'
+import { endLate } from './late-headers.js'
 import { answerAsIs } from './other-upgrade.js'
 import type { Wires } from './wires.js'
 
@@ -43,5 +44,6 @@ export async function httpServer({ http = [], websocket }: Wires, headersTimeout
     })
   // Node looks for connections that are late once it listens, which this server never does by itself.
   server.emit('listening')
+  if ('Bun' in globalThis && headersTimeout > 0) endLate(server, headersTimeout, KEEP_ALIVE)
   return server
 }

@@ -1,0 +1,25 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { clearTimeout, setTimeout } from '../base/clock.js'
+
+/** Bun looks for who is late only where a server listens by itself: here, a request whose headers are not whole in time ends as in Node. */
+export function endLate(server: Server, headersTimeout: number, keepAlive: number): void {
+  const timers = new WeakMap<object, ReturnType<typeof setTimeout>>()
+  const wait = (socket: Socket, time: number): void => {
+    clearTimeout(timers.get(socket))
+    const late = (): void => void socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n', () => socket.destroy())
+    timers.set(socket, setTimeout(late, time))
+  }
+  const came = ({ socket }: IncomingMessage, response?: unknown): void => {
+    clearTimeout(timers.get(socket))
+    // The next one may begin late, and then has its time.
+    if (response !== undefined) (response as ServerResponse).once('finish', () => socket.destroyed || wait(socket, keepAlive + headersTimeout))
+  }
+  server.on('connection', (socket: Socket) => {
+    wait(socket, headersTimeout)
+    socket.once('close', () => clearTimeout(timers.get(socket)))
+  })
+  server.on('request', came)
+  server.on('checkContinue', came)
+  server.on('upgrade', (request) => came(request))
+}
