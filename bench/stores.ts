@@ -172,8 +172,9 @@ async function betterSqlite(): Promise<string> {
   const binary = await kept(`better-sqlite3-${SQLITE}-abi${process.versions.modules}`, `node_modules/better-sqlite3/${BINARY}`, async (folder) => {
     await install(folder, `better-sqlite3@${SQLITE}`)
     const here = dirname(dirname(process.execPath))
-    const headers = existsSync(join(here, 'include/node/node.h')) ? ['--build-from-source', `--nodedir=${here}`] : []
-    await promisify(execFile)('npm', ['rebuild', 'better-sqlite3', ...headers], { cwd: folder, timeout: 1_800_000 })
+    // Else its script waits for a server that has it made.
+    const headers = existsSync(join(here, 'include/node/node.h')) && { npm_config_build_from_source: 'true', npm_config_nodedir: here }
+    await promisify(execFile)('npm', ['rebuild', 'better-sqlite3'], { cwd: folder, timeout: 1_800_000, env: { ...process.env, ...headers } })
   })
   return binary.slice(0, -BINARY.length - 1)
 }
