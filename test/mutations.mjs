@@ -104,7 +104,7 @@ export const MUTATIONS = [
   ],
   ['lib/handler/retry.ts', 'trial.attempt = { tried,', 'trial.attempt = { tried: new Set(),', 'test/handler/retry.ts', '216: the next attempt'],
   ['lib/handler/retry.ts', ' || parted || request', ' || request', 'test/handler/retry.ts', 'E3, R113: no attempt follows partial answers'],
-  ['lib/handler/retry.ts', ' || !passing(error)', '', 'test/network/external.ts', 'R107: the gateway before a gateway'],
+  ['lib/handler/retry.ts', ' || !passing(error, request)', '', 'test/network/external.ts', 'R107: the gateway before a gateway'],
   ['lib/handler/retry.ts', 'trial.linger(pending)', '', 'test/handler/retry.ts', 'R44: close() waits'],
   ['lib/graph/branches.ts', 'branch.branches = undefined', '', 'test/flow/flow.ts', '216: only the executor at a join'],
   [

@@ -156,13 +156,19 @@ const OPTIONS: Keys = {
   pull: option(TEXT, 'When its image is brought: missing (default), where it is not there; always; never.'),
   entrypoint: option(NAMES, 'What runs in place of its image’s own entrypoint. Default: that.'),
   dockerArgs: option(NAMES, 'What else docker run is told, before the image: [--cap-add, SYS_NICE]. Default none.'),
-  readyTimeout: option(PATIENCE, 'Milliseconds in which its container takes requests, from when it runs. Default 120 000; -1 is no end.'),
+  readyTimeout: option(
+    PATIENCE,
+    'Milliseconds in which its container takes requests, from when it runs; of an external one, for which requests wait while it is away. Default 120 000, and none; -1 is no end.',
+  ),
   inheritEnv: option(FLAG, 'Its process gets all of this one’s environment. Default false: PATH, HOME, LANG, TZ, TMPDIR, NODE_EXTRA_CA_CERTS and env.'),
   unresponsiveAfter: option(
     { type: 'number', minimum: 1, maximum: 0x7fffffff },
     'Milliseconds after which its thread or process is ended, where it has requests and says nothing. Default: never.',
   ),
-  maxDeaths: option(SOME, 'How many deaths of its threads, processes or containers a request may meet before it fails. Default 3.'),
+  maxDeaths: option(
+    SOME,
+    'How many deaths of its threads, processes or containers a request may meet before it fails; of an external one, with ready_timeout. Default 3.',
+  ),
   prefixOutput: option(FLAG, 'Each line that its thread, process or container writes begins with its name. Default false.'),
   uploadFiles: option(
     { oneOf: [TEXT, { type: 'array', items: TEXT }] },

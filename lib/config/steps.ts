@@ -2,7 +2,7 @@ import { optionRange, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { ADD_RULES, type AddOptions, type FlowOptions } from '../flow/options.js'
 import { CACHE_RULES } from '../handler/cache-options.js'
-import { FOR_DAEMON, isImage, ONLY_ELSEWHERE, ONLY_HERE, runtimeOf, volumeAt } from '../place/options.js'
+import { FOR_DAEMON, isImage, ONLY_ELSEWHERE, ONLY_HERE, runtimeOf, volumeAt, WAITED_FOR } from '../place/options.js'
 import { CLIENT_RULES } from '../wire/connect-options.js'
 import { batchingOf } from './batching.js'
 import { CACHE_KEYS, OVER_METAS_KEYS, RETRIES_KEYS, USES_KEYS } from './executor-keys.js'
@@ -59,6 +59,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   const isExternal = rest.external === true
   const runsIn = runtimeOf({ ...rest, runtime: lower(rest.runtime) } as AddOptions, handedDown as FlowOptions)
   const isContained = runsIn === 'container' || (runsIn === 'daemon' && isImage(rest.uses))
+  const waits = isExternal && isWaitedFor(fields)
   const all: Record<string, unknown> = {
     ...elsewhere(fields, rest),
     ...given('name', fields.text('name')),
@@ -73,12 +74,14 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     ...given('runtime', lower(rest.runtime)),
     ...given('gpus', numbered(rest.gpus)),
     ...given('user', numbered(rest.user)),
-    ...(isContained ? await contained(fields, { ...rest, network, readyTimeout, pullLatest }, where) : {}),
+    ...(isContained ? await contained(fields, { ...rest, network, pullLatest }, where) : {}),
+    // A timer for no end would be one that fires at once.
+    ...(isContained || waits ? given('readyTimeout', readyTimeout === -1 ? 0x7fffffff : readyTimeout) : {}),
   }
   if (pullLatest !== undefined && typeof pullLatest !== 'boolean') throw fields.error('pullLatest', `this must be true or false, not ${show(pullLatest)}`)
   if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
   if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
-  const options = isExternal ? without(all, HERE) : isContained ? all : uncontained(fields, all)
+  const options = isExternal ? without(all, waits ? HERE : [...HERE, ...WAITED_FOR]) : isContained ? all : uncontained(fields, all)
   if (options.token !== undefined) {
     if (!fields.isSubstituted('token')) throw fields.error('token', WRITTEN_OUT)
     options.token = fields.text('token')
@@ -129,7 +132,7 @@ async function thereOf(fields: Fields, where: UsesPlace, handedDown: Readonly<Re
 /** What Jina says of containers, in the words of here; paths start at the file's folder. */
 async function contained(fields: Fields, rest: Record<string, any>, where: UsesPlace): Promise<Record<string, unknown>> {
   const { resolve } = await node('path')
-  const { uses, network, readyTimeout, pullLatest } = rest
+  const { uses, network, pullLatest } = rest
   if (network === 'NONE') throw fields.error('network', 'in a network of its own, nobody could reach it. Take this out')
   const found = (volume: unknown): unknown => (typeof volume === 'string' ? volumeAt(volume, (path) => resolve(where.folder, path)) : volume)
   const isPackage = typeof uses === 'string' && uses.startsWith('npm:') && where.draft === undefined
@@ -137,8 +140,6 @@ async function contained(fields: Fields, rest: Record<string, any>, where: UsesP
     ...given('volumes', rest.volumes === undefined ? undefined : Array.isArray(rest.volumes) ? rest.volumes.map(found) : found(rest.volumes)),
     ...given('pull', rest.pull ?? (pullLatest === true ? 'always' : undefined)),
     ...given('network', network === 'AUTO' ? undefined : /^(?:HOST|BRIDGE)$/.test(network) ? lower(network) : network),
-    // A timer for no end would be one that fires at once.
-    ...given('readyTimeout', readyTimeout === -1 ? 0x7fffffff : readyTimeout),
     ...given('uses', isPackage ? await resolveImage(fields.text('name') ?? 'an executor', uses, { ...where, ...fields.place('uses') }) : uses),
   }
 }
@@ -155,7 +156,7 @@ const FOR_CONTAINERS = ['volumes', 'gpus', 'entrypoint', 'network', 'readyTimeou
 
 /** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */
 function checkGiven(fields: Fields): void {
-  for (const name of [...ONLY_HERE, 'runtime', ...ONLY_ELSEWHERE] as const) {
+  for (const name of [...ONLY_HERE, ...WAITED_FOR, 'runtime', ...ONLY_ELSEWHERE] as const) {
     const value = fields.get(name)
     if (value === undefined) continue
     if (name === 'env' || name === 'headers' || name === 'metadata') fields.texts(name)
@@ -205,10 +206,15 @@ export function noteIdle(fields: Fields): void {
 /** What has a meaning for those that run here only; Jina's files say it of all. */
 const HERE = [...ONLY_HERE, 'runtime', 'modules']
 
+/** Whether requests wait for one that is external. Jina says timeout_ready of all executors, and means those that a Flow begins. */
+function isWaitedFor(fields: Fields): boolean {
+  return fields.get('readyTimeout') !== undefined && fields.place('readyTimeout').key !== 'timeout_ready'
+}
+
 /** Where an executor is that runs elsewhere. Jina also says it of those that run here, where it has no meaning. */
 function elsewhere(fields: Fields, { external, ...rest }: Record<string, any>): Record<string, unknown> {
   if (external === true) {
-    for (const name of HERE)
+    for (const name of isWaitedFor(fields) ? HERE : [...HERE, ...WAITED_FOR])
       if (fields.get(name) !== undefined)
         fields.reading.notices.note(fields.place(name).key!, 'this executor is external, and was told where it runs', fields.place(name))
     return {

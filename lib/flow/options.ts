@@ -227,13 +227,16 @@ export interface AddOptions<Name extends string = string, Need extends string = 
   entrypoint?: string | readonly string[] | undefined
   /** What else `docker run` is told, before the image: `['--cap-add', 'SYS_NICE']`. Over what it is told by default. Default none. */
   dockerArgs?: string | readonly string[] | undefined
-  /** Milliseconds in which a container must take requests, from when it runs. Default 120 000: models are large. */
+  /**
+   * Milliseconds in which a container must take requests, from when it runs. Default 120 000: models are large. Of an external executor: for which each request waits
+   * while nobody is there, and is sent again when whoever had it dies, up to `maxDeaths` times. No try of `retries` is taken for that. Default: none waits.
+   */
   readyTimeout?: number | undefined
   /** A process gets all of this one's environment, and not only PATH, HOME, LANG, TZ, TMPDIR, NODE_EXTRA_CA_CERTS and `env`. Default `false`. */
   inheritEnv?: boolean | undefined
   /** Milliseconds after which a thread or process is ended that has requests and does not turn its event loop. Default: it may compute as long as it likes. */
   unresponsiveAfter?: number | undefined
-  /** How many deaths of threads, processes or containers a request may meet. It is sent again until then, and fails alone. 1: never sent twice. Default 3. */
+  /** How many deaths of threads, processes, containers, or of external executors with `readyTimeout`, a request may meet. It is sent again until then, and fails alone. 1: never sent twice. Default 3. */
   maxDeaths?: number | undefined
   /** Each line that a thread, process or container writes begins with its name: `[parse/0] …`. Default `false`. */
   prefixOutput?: boolean | undefined

@@ -37,7 +37,7 @@ interface RetryPolicy {
   /** What tries after the first are taken out of, for all requests together: without it, there are as many as `retries` says. */
   readonly budget?: RetryBudget | undefined
   /** Whether what failed may succeed the next time, and is worth a try of `retries`. Default: all but what is final. */
-  passing?(error: unknown): boolean
+  passing?(error: unknown, request: Request): boolean
   /** What it fails with when its time is up. */
   late?(request: Request, milliseconds: number, cause: unknown): Error
   /** Hears of each try that follows another, and of what that failed at. */
@@ -164,7 +164,7 @@ export class Retry implements Handler {
           const moving = !over && isAway(error) && moves-- > 0 && tried.size > 0
           // Who is gone has left its load to the others. Who has too much to do has not: what it refuses is on top of theirs.
           if (moving && !isBusy(error)) paid = true
-          const again = moving || !(over || last || !passing(error))
+          const again = moving || !(over || last || !passing(error, request))
           if (!again || !pay()) {
             if (!copies) adopt(request, trial)
             const all = allOf(error, away)

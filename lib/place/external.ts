@@ -1,9 +1,11 @@
+import { now } from '../base/clock.js'
 import { FlowBuildError } from '../base/errors.js'
 import { tell } from '../base/incidents.js'
 import type { Part } from '../base/lifecycle.js'
 import type { Logger } from '../base/logger.js'
-import { isAway, retriesElsewhere } from '../base/retry-policy.js'
+import { isAway, isBusy, retriesElsewhere } from '../base/retry-policy.js'
 import { Client, type ClientOptions } from '../client/client.js'
+import type { AddOptions } from '../flow/options.js'
 import { Replicas } from '../handler/replicas.js'
 import { Retry, type RetryOptions } from '../handler/retry.js'
 import type { Handler } from '../request/handler.js'
@@ -16,7 +18,11 @@ import { isSilent } from '../wire/liveness.js'
 import { REMOTE_RULES } from '../wire/option-rules.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
 import { Named } from './named.js'
+import { MAX_DEATHS } from './options.js'
 import type { Start } from './place.js'
+
+/** How often somebody looks whether who is away is back. */
+const LOOKS = { delay: 100, maxDelay: 1000 }
 
 /**
  * A Client for each address of an executor that runs elsewhere.
@@ -83,19 +89,20 @@ export class External implements Handler, Part {
     readonly name: string,
     replicas: Handler,
     clients: readonly Remote[],
-    { timeout, attemptTimeout, retries, signal, retryBudget }: RetryOptions & Pick<RemoteOptions, 'retryBudget'> = {},
+    { timeout, attemptTimeout, retries, signal, retryBudget, readyTimeout, maxDeaths }: RetryOptions & Elsewhere = {},
     logger?: Logger,
   ) {
     const addresses = clients.length
     this.#clients = clients
+    const budget = new RetryBudget(retryBudget, (event, about) => tell(logger, event, { executor: name, ...about }))
+    const tries = retries ?? retriesElsewhere(addresses)
+    // Who was found silent was waited for already, and may be at it.
+    const passing = (error: unknown): boolean => retries !== undefined || (isAway(error) && !isSilent(error))
     this.#retry = new Retry(replicas, {
       ...{ name, timeout, attemptTimeout, signal, addresses },
-      retries: retries ?? retriesElsewhere(addresses),
       tells: replicas instanceof Replicas,
       copies: false,
-      budget: new RetryBudget(retryBudget, (event, about) => tell(logger, event, { executor: name, ...about })),
-      // Who was found silent was waited for already, and may be at it.
-      ...(retries === undefined && { passing: (error) => isAway(error) && !isSilent(error) }),
+      ...(readyTimeout === undefined ? { retries: tries, budget, passing } : waiting(readyTimeout, maxDeaths, tries, budget, passing)),
     })
     this.#named = new Named(name, this.#retry)
   }
@@ -125,5 +132,34 @@ export class External implements Handler, Part {
 
   handle(request: Request): Promise<void> {
     return this.#named.handle(request)
+  }
+}
+
+/** What is said of one elsewhere beside how it is tried again. */
+type Elsewhere = Pick<RemoteOptions, 'retryBudget'> & Pick<AddOptions, 'readyTimeout' | 'maxDeaths'>
+
+/**
+ * How requests wait for who is away, as they do for a container that a Flow begins itself: no `retries`, and none of their budget, is taken for that.
+ * @param passing whether it is tried again for another reason, as often as `retries` says
+ */
+function waiting(
+  readyTimeout: number,
+  maxDeaths = MAX_DEATHS,
+  retries: NonNullable<RetryOptions['retries']>,
+  budget: RetryBudget,
+  passing: (error: unknown) => boolean,
+): Pick<ConstructorParameters<typeof Retry>[1], 'retries' | 'passing'> {
+  const { attempts, ...backoff } = typeof retries === 'number' ? { attempts: retries, ...LOOKS } : retries
+  const known = new WeakMap<Request, { readonly until: number; deaths: number; tries: number }>()
+  return {
+    retries: { attempts: Infinity, ...backoff },
+    passing(error, request) {
+      let of = known.get(request)
+      if (of === undefined) known.set(request, (of = { until: now() + readyTimeout, deaths: 0, tries: 0 }))
+      if (!isAway(error) || isBusy(error)) return passing(error) && of.tries++ < attempts && budget.take()
+      // Of whom it may be the death: nobody has begun with what could not be sent.
+      if (error.code === 'ERR_DISCONNECTED' && ++of.deaths >= maxDeaths) return false
+      return now() < of.until
+    },
   }
 }

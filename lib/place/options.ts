@@ -12,10 +12,18 @@ export function isImage(uses: unknown): boolean {
   return typeof uses === 'string' && /^docker:/i.test(uses)
 }
 
+/** How often a worker may die of, or beside, one request where nobody said so. */
+export const MAX_DEATHS = 3
+
+/** What one elsewhere is told as containers are: for how long requests wait for it, and how often it may die of one. */
+export const WAITED_FOR = ['readyTimeout', 'maxDeaths'] as const
+
 /** What only a Flow that runs an executor can do for it. */
 export const ONLY_HERE = [
   ...(['uses', 'usesWith', 'usesMetas', 'usesRequests', 'parallel', 'replicas', 'shards', 'workspace', 'env'] as const),
-  ...(Object.keys(PLACE_RULES) as (keyof typeof PLACE_RULES)[]),
+  ...(Object.keys(PLACE_RULES) as (keyof typeof PLACE_RULES)[]).filter(
+    (name): name is Exclude<typeof name, (typeof WAITED_FOR)[number]> => !(WAITED_FOR as readonly string[]).includes(name),
+  ),
 ] as const
 
 /** What only an executor elsewhere can be told: where it is, and how it is spoken to. */
@@ -95,6 +103,8 @@ export function checkPlace({ name, options }: Plan['steps'][number], flow: FlowO
           : `runs here, where ${named} would do nothing. Say external: true if it runs elsewhere, or take ${named} out`,
     )
   }
+  if (options.external && options.maxDeaths !== undefined && options.readyTimeout === undefined)
+    throw refuse('is external, and not waited for when it dies, so maxDeaths would do nothing. Give readyTimeout beside it, or take it out')
   const known = isThere && isContained ? KNOWN_THERE : KNOWN[runtime]
   const unknown = Object.keys(PLACE_RULES).filter((option) => options[option as keyof typeof PLACE_RULES] !== undefined && !known?.includes(option))
   for (const [option, why] of Object.entries(CANNOT[runsOn ?? '']?.[runtime] ?? {}))

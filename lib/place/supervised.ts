@@ -4,12 +4,11 @@ import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import { pollingFor } from '../handler/polling.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { MAX_DEATHS } from './options.js'
 import type { Started } from './place.js'
 import { Supervisor } from './supervisor.js'
 import type { Begin } from './worker-life.js'
 
-/** How often a worker may die of, or beside, one request where nobody said so. */
-const MAX_DEATHS = 3
 /** As of a Flow. */
 const CLOSE_TIMEOUT = 10_000
 

@@ -224,6 +224,8 @@ const elsewhere = some<any>(
     breaker: fc.boolean(),
     retryBudget: fc.constantFrom(0, 0.25, 3, Infinity),
     nats: fc.constant<any>({ prefix: 'team.sluice', servers: ['nats-2:4222'], durable: true }),
+    readyTimeout: patience,
+    maxDeaths: rarely(fc.constant(undefined), fc.integer({ min: 1, max: 9 })),
     ...general,
     uses: rarely(fc.constant(undefined), fc.constant(Executor)),
   },

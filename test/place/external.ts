@@ -293,6 +293,42 @@ test('224: who said when to ask again is not asked sooner, and nobody waits for 
   assert.match(failures[0]!, /took longer than 1000 ms/)
 })
 
+test('F13: with readyTimeout, requests wait for who is away as long as it says, and for who dies as often as maxDeaths says; no retry, and no budget, is taken for that', async () => {
+  let time = 0
+  fake.now = () => time
+  fake.setTimeout = (run, milliseconds) => {
+    time += milliseconds
+    return real.setTimeout(run, 0)
+  }
+  const asks = async (
+    options: ConstructorParameters<typeof External>[3],
+    failures: readonly (() => Error)[],
+  ): Promise<[asked: number, failed: string | undefined]> => {
+    let asked = 0
+    const handle = async ({ attempt }: Request): Promise<void> => {
+      attempt!.tried.add({})
+      const failure = failures[Math.min(asked++, failures.length - 1)]!
+      if (asked <= failures.length || failures.length === 1) throw failure()
+    }
+    const external = new External('there', { accepts: () => true, handle } as unknown as Handler, clients.slice(0, 1), options)
+    const failed = await external.handle(new Request(new Header('/', {}), new DocumentArray(), new Scope())).catch((error) => error.message)
+    return [asked, failed]
+  }
+  const away = (): Error => new ConnectionError('ERR_UNREACHABLE', 'x', 'nobody there')
+  const waited = { readyTimeout: 10_000, retryBudget: 0 }
+  assert.equal(await asks(waited, Array(8).fill(away)), [9, undefined])
+  const began = time
+  assert.is((await asks(waited, [away]))[1], 'x: nobody there')
+  assert.ok(time - began >= 10_000 && time - began < 12_000, `${time - began} ms`)
+  assert.equal(await asks(waited, [gone]), [3, 'x: it went away'])
+  assert.equal(await asks({ ...waited, maxDeaths: 1 }, [gone]), [1, 'x: it went away'])
+  // What else it fails at is tried as often as retries says.
+  assert.equal(await asks(waited, [threw]), [1, 'it threw'])
+  assert.equal(await asks({ readyTimeout: 10_000, retries: 2 }, [away, threw, away, threw, threw]), [5, 'it threw'])
+  assert.equal(await asks({ readyTimeout: 10_000 }, [busy]), [3, 'x: busy'])
+  fake.now = fake.setTimeout = undefined
+})
+
 test('224: nobody is asked again in the time that a request has no more', async () => {
   const request = new Request(new Header('/', {}), new DocumentArray(), new Scope())
   request.scope.deadline = { left: 20 }
