@@ -44,6 +44,7 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
   if (written !== undefined && typeof written !== 'string') throw optionType('host', 'a string', written)
   const [, scheme, rest = '', path = ''] = /^(?:([a-z]+):\/\/)?([^/]*)((?:\/[\w.~!$&'()*+,;=:@%-]+)*)\/?$/i.exec(written ?? '') ?? [undefined, undefined, '//']
   const known = scheme === undefined ? undefined : Object.hasOwn(SCHEMES, scheme.toLowerCase()) ? SCHEMES[scheme.toLowerCase()] : undefined
+  if (rest === '//') checkPath(written)
   if (scheme !== undefined && known === undefined)
     throw optionRange(
       'host',
@@ -69,6 +70,14 @@ export function addressOf({ host: written, port, protocol, tls }: AddressOptions
     tls: secure,
     ...(path !== '' && { path }),
   }
+}
+
+/** @throws OptionRangeError for what a name behind the server has, and no address may: it is no fault of the host */
+function checkPath(written = ''): void {
+  const [, odd] = /^(?:[a-z]+:\/\/)?[^/\s]+\/.*?([^\w.~!$&'()*+,;=:@%/-])/isu.exec(written) ?? []
+  if (odd === undefined) return
+  const reason = `an address in whose names behind the host stands what URLs may have: not ${JSON.stringify(odd)}. Write it as encodeURIComponent does, such as %20 for a space`
+  throw optionRange('host', reason, written)
 }
 
 /** @returns as the rooms of the wires are called */
