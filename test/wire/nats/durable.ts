@@ -308,6 +308,29 @@ test('F14: who may not use the queue, and what is larger than it takes, is refus
   await here.close()
 })
 
+test('F14: a queue that is full takes a request when there is room, and says so where there is none for connectTimeout', async () => {
+  const nats = await place()
+  await (await serve(nats, () => {})).close()
+  await behind(async (jsm) => {
+    const { config } = await jsm.streams.info(`${wordOf(nats)}-work`)
+    await jsm.streams.update(config.name, { ...config, max_msgs: 1 })
+  })
+  await using client = new Client(nats, { nats: { durable: true }, connectTimeout: 600 })
+  const first = client.post('/', ['first']).docs()
+  await until(async () => (await kept(nats, 'work')) === 1)
+  const error = await within(8000, failure(client.post('/', ['second']).drain()))
+  assert.is(error.code, 'ERR_UNREACHABLE')
+  assert.match(error.message, /the queue takes nothing now: .*maximum messages exceeded/)
+  await using patient = new Client(nats, { nats: { durable: true } })
+  const third = patient.post('/', ['third']).docs()
+  const far = await serve(nats, ({ docs }) => void (docs[0]!.text += '!'))
+  assert.equal(
+    (await within(8000, Promise.all([first, third]))).map(({ texts }) => texts),
+    [['first!'], ['third!']],
+  )
+  await far.close()
+})
+
 test('F14: the rights that docs/nats.md names are enough', async () => {
   const user = (name: string, publish: string[], subscribe: string[]): string =>
     `{ user: ${name}, password: x, permissions: { publish: ${JSON.stringify(publish)}, subscribe: ${JSON.stringify(subscribe)} } }`
