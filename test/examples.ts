@@ -202,6 +202,22 @@ test('every example is run here', () => {
   assert.equal(readdirSync(examples).sort(), Object.keys(stories).sort())
 })
 
+// What is in them runs in test/engine.
+test('examples/wordnet has the files of Compose that sluice export writes of its Flow', async () => {
+  const app = join(cwd, 'cluster')
+  cpSync(join(examples, 'wordnet'), app, { recursive: true })
+  mkdirSync(join(app, 'node_modules'))
+  for (const [name, path] of [
+    ['sluice', '.'],
+    ['lmdb', 'node_modules/lmdb'],
+  ] as const)
+    symlinkSync(resolve(path), join(app, 'node_modules', name), 'junction')
+  const told = ['--root', app, '--image', 'sluice-wordnet:1', '--build', app, '--queue']
+  await run(['--import', tsx, resolve('dist/cli/main.js'), 'export', 'compose', join(app, 'flow.yml'), app, ...told])
+  for (const name of ['docker-compose.yml', 'docker-compose.flow.yml'])
+    assert.is(readFileSync(join(app, name), 'utf8'), readFileSync(join(examples, 'wordnet', name), 'utf8'))
+})
+
 for (const [name, story] of Object.entries(stories)) test(`the example ${name}`, story)
 
 test.run()

@@ -16,8 +16,9 @@ export class Score extends Executor {
   @requests('/index')
   count({ docs }: Call<Synset>): void {
     for (const { tags } of docs) {
-      tags.counts = new Map()
-      for (const term of tags.terms!) tags.counts.set(term, (tags.counts.get(term) ?? 0) + 1)
+      const counts = new Map<string, number>()
+      for (const term of tags.terms!) counts.set(term, (counts.get(term) ?? 0) + 1)
+      tags.counts = [...counts]
     }
   }
 }

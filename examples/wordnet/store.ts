@@ -12,6 +12,8 @@ type Stored = Pick<Document<Synset>, 'id' | 'text'> & { tags: Pick<Synset, 'word
 export class Index {
   readonly #root: RootDatabase<{ documents: number; terms: number }, 'totals'>
   readonly #documents: Database<Stored, number>
+  /** By the id of a document. */
+  readonly #numbers: Database<number, string>
   /** By term and batch: document, occurrences, document length; document, occurrences, … */
   readonly #postings: Database<number[], [term: string, batch: number]>
   #totals: { documents: number; terms: number }
@@ -19,6 +21,7 @@ export class Index {
   constructor(folder: string) {
     this.#root = open({ path: folder })
     this.#documents = this.#root.openDB({ name: 'documents' })
+    this.#numbers = this.#root.openDB({ name: 'numbers' })
     this.#postings = this.#root.openDB({ name: 'postings' })
     this.#totals = this.#root.get('totals') ?? { documents: 0, terms: 0 }
   }
@@ -28,24 +31,27 @@ export class Index {
     return this.#totals.documents
   }
 
-  /** Adds documents in one transaction, and resolves when they are on disk. */
+  /** Adds documents in one transaction, and resolves when they are on disk. Those that are there already stay: a queue may bring them twice. */
   async add(docs: readonly Document<Synset>[]): Promise<void> {
-    const first = this.#totals.documents
-    const batch = new Map<string, number[]>()
-    for (const [at, { tags }] of docs.entries()) {
-      this.#totals.documents++
-      this.#totals.terms += tags.terms!.length
-      for (const [term, count] of tags.counts!) {
-        const postings = batch.get(term)
-        if (postings === undefined) batch.set(term, [first + at, count, tags.terms!.length])
-        else postings.push(first + at, count, tags.terms!.length)
-      }
-    }
-    const totals = { ...this.#totals }
     await this.#root.transaction(() => {
-      for (const [at, { id, text, tags }] of docs.entries()) this.#documents.put(first + at, { id, text, tags: { words: tags.words, pos: tags.pos } })
+      const totals = { ...this.#totals }
+      const first = totals.documents
+      const batch = new Map<string, number[]>()
+      for (const { id, text, tags } of docs) {
+        if (this.#numbers.doesExist(id)) continue
+        const number = totals.documents++
+        this.#numbers.put(id, number)
+        this.#documents.put(number, { id, text, tags: { words: tags.words, pos: tags.pos } })
+        totals.terms += tags.terms!.length
+        for (const [term, count] of tags.counts!) {
+          const postings = batch.get(term)
+          if (postings === undefined) batch.set(term, [number, count, tags.terms!.length])
+          else postings.push(number, count, tags.terms!.length)
+        }
+      }
       for (const [term, postings] of batch) this.#postings.put([term, first], postings)
       this.#root.put('totals', totals)
+      this.#totals = totals
     })
   }
 

@@ -14,7 +14,7 @@ export interface Synset {
   /** Left by Tokenize. */
   terms?: string[]
   /** Left by Score: how often each term occurs. */
-  counts?: Map<string, number>
+  counts?: [term: string, count: number][]
 }
 
 /** The meanings of WordNet 3.1, read as they are asked for: a document each, with the gloss as its text. */

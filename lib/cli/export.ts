@@ -12,6 +12,7 @@ interface Given {
   root?: string
   env?: Nested
   secret?: Nested
+  queue?: string | true
   gateway: boolean
   gateways?: number
   service?: 'ClusterIP' | 'LoadBalancer' | 'NodePort'
@@ -23,6 +24,8 @@ interface Given {
   networkPolicy: boolean
   network?: string
   publish?: string
+  natsImage?: string
+  build?: string
 }
 
 /** Values by name, by container. */
@@ -32,7 +35,7 @@ const FORMATS = ['kubernetes', 'kustomize', 'compose'] as const
 
 /** What one of them alone is told. */
 const ONLY_KUBERNETES = ['gateways', 'service', 'tls', 'namespace', 'autoscale', 'volume', 'storageClass'] as const
-const ONLY_COMPOSE = ['network', 'publish'] as const
+const ONLY_COMPOSE = ['network', 'publish', 'natsImage', 'build'] as const
 
 /** `sluice export`: a Flow as files for those who run containers. */
 export function exportCommand(): Command {
@@ -52,6 +55,10 @@ export function exportCommand(): Command {
       'the same of a Secret, by its name and a key in it; Compose asks whoever starts it for a variable of that name',
       nested('.'),
     )
+    .option(
+      '--queue [server]',
+      'executors take their work from a durable queue at this server of NATS (Compose: where none is said, from one of its own) (default: they are asked at their addresses)',
+    )
     .option('--no-gateway', 'executors alone')
     .optionsGroup('Kubernetes and Kustomize:')
     .option('--namespace <name>', 'the namespace, which is there already (default: none is written)')
@@ -64,6 +71,8 @@ export function exportCommand(): Command {
     .option('--no-network-policy', 'everybody in the cluster gets to the executors')
     .optionsGroup('Compose:')
     .option('--network <name>', 'its network in the file (default: flow)')
+    .option('--build <folder>', 'the folder of a Dockerfile from which --image is built where it is not there (default: it is brought)')
+    .option('--nats-image <image>', 'of the server that --queue puts beside the Flow (default: nats:2)')
     .option('--publish <address>', 'where the gateway is published (default: 127.0.0.1)')
     .addHelpText(
       'after',
@@ -86,15 +95,25 @@ async function write(format: (typeof FORMATS)[number], file: string, folder: str
       `--${idle === 'networkPolicy' ? 'no-network-policy' : idle.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} means nothing for ${format}`,
     )
   const flow = await flowOf(file)
-  for (const name of await written(format, flow, folder, given)) process.stdout.write(`${name}\n`)
+  const files = await written(format, flow, folder, given)
+  for (const name of files) process.stdout.write(`${name}\n`)
+  if (format === 'compose') return
+  const { leftOf } = await import('../export/index.js')
+  for (const left of await leftOf(flow, format === 'kustomize' ? join(folder, 'base') : folder, files))
+    process.stderr.write(
+      `sluice: ${left} is of an earlier export, and what it describes is no part of the Flow any more. Take it out of the cluster (kubectl delete -f), and remove it\n`,
+    )
 }
 
 async function written(format: (typeof FORMATS)[number], flow: Flow<string>, folder: string, given: Given): Promise<string[]> {
   const { image, imageOf, registry, root, env, secret, gateways, service, tls } = given
   const gateway = given.gateway && { ...(gateways !== undefined && { replicas: gateways }), ...(service && { service }), ...(tls && { tls }) }
-  const both: ExportOptions = { image, images: imageOf, registry, root, env, secrets: secret, gateway }
+  const server = typeof given.queue === 'string' ? given.queue : undefined
+  if (given.natsImage !== undefined && (given.queue === undefined || server !== undefined)) throw new Usage('--nats-image goes with --queue without a server')
+  const queue = given.queue !== undefined && { server, image: given.natsImage }
+  const both: ExportOptions = { image, images: imageOf, registry, root, env, secrets: secret, queue, gateway }
   if (format === 'compose') {
-    const options: ComposeOptions = { ...both, network: given.network, publish: given.publish }
+    const options: ComposeOptions = { ...both, network: given.network, publish: given.publish, build: given.build }
     return said(() => flow.toDockerComposeYaml(join(folder, 'docker-compose.yml'), options))
   }
   const { namespace, autoscale, volume, storageClass, networkPolicy } = given

@@ -3,8 +3,9 @@ import { toStderr } from '../base/log-line.js'
 import type { Logger } from '../base/logger.js'
 import { EXECUTOR_KEYS } from '../config/executor-keys.js'
 import { FLOW_KEYS, GATEWAY_KEYS } from '../config/flow-keys.js'
+import type { ExecutorInit } from '../executor/executor.js'
 import { Flow } from '../flow/flow.js'
-import { checkFlowOptions, type FlowOptions, type Plan, type Runtime } from '../flow/options.js'
+import { type AddOptions, checkFlowOptions, type ExecutorClass, type FlowOptions, type Plan, type Runtime } from '../flow/options.js'
 import { only } from '../gateway/gateway.js'
 import { type GatewayOptions, notice } from '../gateway/index.js'
 import { checkGatewayOptions } from '../gateway/options.js'
@@ -84,6 +85,7 @@ interface ExecutorOptions extends ServeOptions {
   env?: Record<string, string>
   workspace?: string
   parallel?: number
+  shardId?: number
   concurrency?: number
   stuckAfter?: number
 }
@@ -124,6 +126,7 @@ export function executorCommand(): Command {
     .option('--env <name=value>', 'what it finds in this.env; as often as needed', pair)
     .option('--workspace <folder>', 'the folder below which it has its own (default: none)')
     .option('--parallel <n>', 'how many instances there are (default: 1)', integer)
+    .option('--shard-id <n>', 'its number among those that stand elsewhere: this.shardId (default: 0)', integer)
   return serving(
     withFlags(command, OF_EXECUTOR, EXECUTOR_KEYS),
     `
@@ -132,19 +135,42 @@ Examples:
   $ sluice executor encoder/config.yml --host 0.0.0.0 --with '{"model": "small"}' --parallel 4
   $ sluice executor ./executor.js#Encoder --nats nats://nats.internal --name search/encode    # as often as there are to be
 In a Flow elsewhere: add({ external: true, host: 'grpc://127.0.0.1:51001' }), or host: 'nats://nats.internal/search/encode'`,
-  ).action(async (uses: string, { name: said, with: own, env, workspace, parallel, concurrency, stuckAfter, runtime, ...options }: ExecutorOptions) => {
-    const { usesWith = own, usesMetas, usesRequests, ...more } = options
-    const name = said.split('/').at(-1)!
-    if (more.nats === undefined && said !== name) throw new Usage(`--name ${said} has the Flow in front that it is of, which goes with --nats`)
-    if (more.nats !== undefined) more.nats = named(more.nats, said)
-    const all = { ...handedOn(), ...env }
-    const configured = { usesWith, usesMetas, usesRequests, ...(Object.keys(all).length > 0 && { env: all }) }
-    const told = { name, uses, ...configured, workspace, parallel, concurrency, stuckAfter, runtime }
-    await serve(
-      asUsage(() => new Flow<string>({ name }).add(told)),
-      more,
-    )
-  })
+  ).action(
+    async (uses: string, { name: said, with: own, env, workspace, parallel, shardId, concurrency, stuckAfter, runtime, ...options }: ExecutorOptions) => {
+      const { usesWith = own, usesMetas, usesRequests, ...more } = options
+      const name = said.split('/').at(-1)!
+      if (more.nats === undefined && said !== name) throw new Usage(`--name ${said} has the Flow in front that it is of, which goes with --nats`)
+      if (more.nats !== undefined) more.nats = named(more.nats, said)
+      const all = { ...handedOn(), ...env }
+      const configured = { usesWith, usesMetas, usesRequests, ...(Object.keys(all).length > 0 && { env: all }) }
+      const told = { name, uses, ...configured, workspace, parallel, concurrency, stuckAfter, runtime }
+      if (shardId !== undefined && runtime !== undefined && runtime !== 'inline') throw new Usage(`--shard-id goes with no --runtime ${runtime}`)
+      const numbered = shardId === undefined ? told : await ofShard(told, shardId)
+      await serve(
+        asUsage(() => new Flow<string>({ name }).add(numbered)),
+        more,
+      )
+    },
+  )
+}
+
+/** With its number among those that stand elsewhere: the first instance here has it, in place of 0. */
+async function ofShard(told: AddOptions & { readonly name: string }, shardId: number): Promise<AddOptions> {
+  if (shardId < 0) throw new Usage(`--shard-id is a number from 0, not ${shardId}`)
+  const [{ isClass, resolved }, { executorOf }] = await Promise.all([import('../place/inline.js'), import('../executor/executor.js')])
+  const { uses, ...options } = await resolved({ name: told.name, options: told })
+  const type = (isClass(uses) ? uses : executorOf(uses)) as ExecutorClass
+  const { [type.name]: numbered } = {
+    [type.name]: class extends type {
+      constructor(init: ExecutorInit) {
+        super({ ...init, shardId: shardId + init.shardId! })
+      }
+    },
+  }
+  // What a function says of its documents stands beside it.
+  const { input, output } = uses as { readonly input?: unknown; readonly output?: unknown }
+  if (!isClass(uses)) Object.assign(numbered!, { input, output })
+  return { ...options, uses: numbered! }
 }
 
 /** Where it answers over NATS. */

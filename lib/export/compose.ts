@@ -5,7 +5,7 @@ import { WORKSPACE } from '../place/docker.js'
 import { type Files, OURS, writeAll } from './files.js'
 import { type ComposeOptions, checkComposeOptions } from './options.js'
 import { noted, write } from './text.js'
-import { FLOW_FILE, FLOW_FOLDER, type Unit, unitsOf } from './units.js'
+import { FLOW_FILE, FLOW_FOLDER, NATS, type Unit, unitsOf, within } from './units.js'
 
 /** Milliseconds after SIGTERM for which a container takes what was on its way to it: its name is known until it has ended. */
 const DRAIN = 1000
@@ -23,9 +23,11 @@ export async function toCompose(plan: Plan, file = 'docker-compose.yml', options
 }
 
 async function composeFiles(plan: Plan, file: string, folder: string, options: ComposeOptions): Promise<Files> {
-  const around = { drainDelay: DRAIN, serving: {}, envName: /^[^=\0]+$/, gateways: 1 }
+  const around = { drainDelay: DRAIN, serving: {}, envName: /^[^=\0]+$/, gateways: 1, server: `nats://${NATS}:4222` }
   if (typeof options.gateway === 'object' && options.gateway.tls !== undefined)
     throw new OptionTypeError('gateway.tls must be left out for Compose, which has no Secrets of Kubernetes. Let a proxy in front of it speak TLS')
+  if (options.build !== undefined && options.image === undefined)
+    throw new OptionTypeError('build goes with image, which is what is built there. Give image, too')
   const odd = (unit: Unit): string | undefined => {
     const name = Object.keys(unit.secrets).find((name) => !/^[a-z_]\w*$/i.test(name))
     return name === undefined ? undefined : `has a secret for ${show(name)}. In Compose it comes from a variable of that name: letters, digits and _`
@@ -40,6 +42,11 @@ async function composeFiles(plan: Plan, file: string, folder: string, options: C
   }
   const services: Record<string, unknown> = {}
   const volumes = new Set<string>()
+  const queue = ownQueueOf(options)
+  if (queue !== undefined) {
+    volumes.add(`${NATS}-data`)
+    services[NATS] = noted('The queue from which executors take their work: what is in it outlasts all of them.', natsOf(queue, network))
+  }
   const others = units.filter(({ isGateway }) => !isGateway).map(({ name }) => name)
   for (const unit of units) {
     services[unit.name] = noted(aboutOf(unit), serviceOf(unit, { options, network, flowFile, others, way, volumes }))
@@ -65,6 +72,27 @@ function aboutOf({ isGateway, executor, shard }: Unit): string {
   if (isGateway) return 'It serves the Flow. Each executor is found by its name, with all its containers, and asked where least is to do.'
   return `The executor ${executor}${shard === undefined ? '' : `, number ${shard} of those that all are asked`}.`
 }
+
+/** The image of a queue's server that stands in the file. */
+function ownQueueOf({ queue = false }: ComposeOptions): string | undefined {
+  if (queue === false) return undefined
+  const { server, image = 'nats:2' } = queue === true ? {} : queue
+  return server === undefined ? image : undefined
+}
+
+function natsOf(image: string, network: string): object {
+  return {
+    image,
+    command: ['--jetstream', '--store_dir', '/data'],
+    networks: [network],
+    volumes: [{ type: 'volume', source: `${NATS}-data`, target: '/data' }],
+    restart: 'unless-stopped',
+    ...BOUNDS,
+  }
+}
+
+/** What no container may do. */
+const BOUNDS = { read_only: true, tmpfs: ['/tmp'], cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] }
 
 interface Around {
   readonly options: ComposeOptions
@@ -93,9 +121,11 @@ function serviceOf(unit: Unit, { options, network, flowFile, others, way, volume
     )
   }
   if (unit.flow !== undefined) mounts.push({ type: 'bind', source: plain(`./${flowFile}`), target: `${FLOW_FOLDER}/${FLOW_FILE}`, read_only: true })
-  const { publish = '127.0.0.1' } = options
+  const { publish = '127.0.0.1', build } = options
+  const before = [...(isGateway ? others : []), ...(ownQueueOf(options) !== undefined && (isGateway || unit.queue !== undefined) ? [NATS] : [])]
   return {
     image: unit.image,
+    build: build !== undefined && unit.image === within(options.image!, options) ? { context: plain(way(build)) } : undefined,
     // Lists, without a shell: signals arrive, and nothing in them is a command.
     entrypoint: unit.entrypoint?.map(plain),
     command: unit.args.map(plain),
@@ -108,7 +138,7 @@ function serviceOf(unit: Unit, { options, network, flowFile, others, way, volume
         )
       : undefined,
     volumes: mounts.length === 0 ? undefined : mounts,
-    depends_on: isGateway && others.length > 0 ? others : undefined,
+    depends_on: before.length > 0 ? before : undefined,
     scale: count === 1 || isGateway ? undefined : count,
     init: noted('It reaps what processes an executor leaves behind.', true),
     restart: 'unless-stopped',
@@ -116,10 +146,7 @@ function serviceOf(unit: Unit, { options, network, flowFile, others, way, volume
     healthcheck: unit.isForeign ? undefined : healthOf(unit),
     pull_policy: unit.pull === undefined ? undefined : unit.pull === 'missing' ? 'if_not_present' : unit.pull,
     user: unit.user,
-    read_only: true,
-    tmpfs: ['/tmp'],
-    cap_drop: ['ALL'],
-    security_opt: ['no-new-privileges:true'],
+    ...BOUNDS,
     mem_limit: memory === undefined ? undefined : String(memory),
     cpus,
     deploy:

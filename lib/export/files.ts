@@ -40,8 +40,7 @@ export async function writeAll(folder: string, files: Files, once: readonly stri
     try {
       const { buffer, bytesRead } = await opened.read(new Uint8Array(HEAD), 0, HEAD, 0)
       const said = new TextDecoder().decode(buffer.subarray(0, bytesRead))
-      if (bytesRead > 0 && !/^(?:#.*\n)*/.exec(said)![0].includes(OURS))
-        throw refuse(file, `this was not written by sluice export, and stays as it is. Move it, or export to another folder`)
+      if (bytesRead > 0 && !isOurs(said)) throw refuse(file, `this was not written by sluice export, and stays as it is. Move it, or export to another folder`)
     } finally {
       await opened.close()
     }
@@ -70,4 +69,27 @@ export async function writeAll(folder: string, files: Files, once: readonly stri
     throw cause instanceof ConfigError ? cause : refuse(at, `cannot be written: ${say(cause)}`, cause)
   }
   return [...drafts.keys()]
+}
+
+/**
+ * Files of an earlier export of the same Flow that this one does not write: what they describe is no part of it any more. They stay, as whoever applied them needs them
+ * to take it away.
+ * @param sign what each file of the Flow has in it
+ * @param files what was written
+ */
+export async function leftIn(folder: string, sign: RegExp, files: readonly string[]): Promise<string[]> {
+  const [{ readdir, readFile }, { join }] = await Promise.all([node('fs/promises'), node('path')])
+  const left: string[] = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const file = join(folder, entry.name)
+    if (!entry.isFile() || !/\.ya?ml$/.test(entry.name) || files.includes(file)) continue
+    const text = await readFile(file, 'utf8').catch(() => '')
+    if (isOurs(text) && sign.test(text)) left.push(file)
+  }
+  return left.sort()
+}
+
+/** Whether its first comment says so. */
+function isOurs(text: string): boolean {
+  return /^(?:#.*\n)*/.exec(text)![0].includes(OURS)
 }

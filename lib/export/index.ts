@@ -1,4 +1,4 @@
 // The door of this room: one, as it is loaded by a Flow that is asked for it, and by no other.
 export { toCompose } from './compose.js'
-export { toKubernetes } from './kubernetes.js'
+export { leftOf, toKubernetes } from './kubernetes.js'
 export { toKustomize } from './kustomize.js'

@@ -2,7 +2,7 @@ import { node } from '../base/node.js'
 import type { Plan } from '../flow/options.js'
 import { WORKSPACE } from '../place/docker.js'
 import { GATEWAY } from '../request/route.js'
-import { type Files, OURS, writeAll } from './files.js'
+import { type Files, leftIn, OURS, writeAll } from './files.js'
 import { type Autoscale, checkKubernetesOptions, type KubernetesOptions } from './options.js'
 import { lines, noted, write } from './text.js'
 import { dns, FLOW_FILE, FLOW_FOLDER, TLS_FOLDER, type Unit, type UnitPort, unitsOf } from './units.js'
@@ -33,9 +33,19 @@ export async function toKubernetes(plan: Plan, folder: string, options: Kubernet
   return writeAll(folder, files)
 }
 
+/** Files of executors that the Flow had when it was exported there before. */
+export async function leftOf({ name }: Pick<Plan, 'name'>, folder: string, written: readonly string[]): Promise<string[]> {
+  return leftIn(folder, new RegExp(`app\\.kubernetes\\.io/part-of: "?${dns(name)}"?$`, 'm'), written)
+}
+
 /** The files by their names. */
 export async function kubernetesFiles(plan: Plan, options: KubernetesOptions): Promise<Files> {
-  const units = await unitsOf(plan, options, { drainDelay: DRAIN, serving: { maxConnectionAge: AGE }, envName: ENV_NAME, gateways: 2 }, volumesProblem(options))
+  const units = await unitsOf(
+    plan,
+    options,
+    { drainDelay: DRAIN, serving: { maxConnectionAge: AGE }, envName: ENV_NAME, gateways: 2, server: undefined },
+    volumesProblem(options),
+  )
   const part = dns(plan.name)
   const files: Record<string, string> = {}
   for (const unit of units) {
@@ -258,36 +268,31 @@ async function workload(
     },
   }
   const replicas = scale === undefined ? count : undefined
-  if (kind === 'Deployment')
-    return {
-      apiVersion: 'apps/v1',
-      kind,
-      metadata: meta(),
-      spec: {
-        replicas,
-        strategy: noted('A new pod takes requests before an old one goes.', { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }),
-        selector: { matchLabels: selector },
-        template,
-      },
-    }
+  const isSet = kind === 'StatefulSet'
   return {
     apiVersion: 'apps/v1',
     kind,
     metadata: meta(),
     spec: {
       replicas,
-      serviceName: unit.name,
-      podManagementPolicy: 'Parallel',
-      updateStrategy: { type: 'RollingUpdate' },
+      ...(isSet
+        ? { serviceName: unit.name, podManagementPolicy: 'Parallel', updateStrategy: { type: 'RollingUpdate' } }
+        : {
+            strategy: noted('A new pod takes requests before an old one goes.', { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }),
+          }),
       selector: { matchLabels: selector },
       template,
-      volumeClaimTemplates: claims.map(({ name, size }) => ({
-        apiVersion: 'v1',
-        kind: 'PersistentVolumeClaim',
-        metadata: { name },
-        spec: { accessModes: ['ReadWriteOnce'], storageClassName: options.storageClass, resources: { requests: { storage: size } } },
-      })),
+      volumeClaimTemplates: isSet ? claims.map((claim) => claimOf(claim, options)) : undefined,
     },
+  }
+}
+
+function claimOf({ name, size }: Claim, { storageClass: storageClassName }: KubernetesOptions): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: { accessModes: ['ReadWriteOnce'], storageClassName, resources: { requests: { storage: size } } },
   }
 }
 

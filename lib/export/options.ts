@@ -1,6 +1,7 @@
 import { check, count, flag, object, type Rule, ruled, string, word } from '../base/check.js'
 import { OptionRangeError, OptionTypeError, optionRange, optionType, show } from '../base/errors.js'
 import { checkNamed } from '../base/misspelled.js'
+import { named } from '../wire/nats/rules.js'
 
 /** How many there are of an executor, by how busy they are. */
 export interface Autoscale {
@@ -27,6 +28,14 @@ export interface GatewayExport {
   readonly tls?: string | undefined
 }
 
+/** A durable queue of NATS from which executors take their work. */
+export interface QueueExport {
+  /** Its server, such as `'nats://nats.internal'`. Default: in Compose, one of its own in the file, which keeps its streams in a volume. In Kubernetes it has to be given. */
+  readonly server?: string | undefined
+  /** In Compose: the image of that server of its own. Default `'nats:2'`. */
+  readonly image?: string | undefined
+}
+
 /** What both exports can be told. Names of containers are those of executors, and `gateway`. */
 export interface ExportOptions {
   /** The image of every container that has none of its own: it holds node, sluice and the modules that the Flow names, in its working folder as they are in `root`. */
@@ -46,6 +55,11 @@ export interface ExportOptions {
    * name of whoever starts it. No secret is written down.
    */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined
+  /**
+   * Whether executors take their work from a durable queue of NATS, at least once, and are not asked at their addresses: what is asked outlasts them and the gateway. Those
+   * that bring an image of their own stay where they are. Default `false`.
+   */
+  readonly queue?: boolean | QueueExport | undefined
   /** Whether there is a gateway, and how. Default `true`. */
   readonly gateway?: boolean | GatewayExport | undefined
   /** Jina's name for `gateway: true` and `false`. */
@@ -77,11 +91,15 @@ export interface ComposeOptions extends ExportOptions {
   readonly network?: string | undefined
   /** Jina's name for `network`. */
   readonly networkName?: string | undefined
+  /** The folder of a Dockerfile from which Compose builds `image` where it is not there, as `docker build` is told. Default: none, and it is brought from its registry. */
+  readonly build?: string | undefined
   /** The address of this machine where the gateway is published. Default `'127.0.0.1'`: for this machine alone. */
   readonly publish?: string | undefined
 }
 
 const GATEWAY: Record<keyof GatewayExport, Rule> = { replicas: least(1), service: word('ClusterIP LoadBalancer NodePort'), tls: dnsName }
+
+const QUEUE: Record<keyof QueueExport, Rule> = { server, image }
 
 const BOTH: Record<keyof ExportOptions, Rule> = {
   image,
@@ -91,7 +109,8 @@ const BOTH: Record<keyof ExportOptions, Rule> = {
   root: string,
   env: byName(byName(string)),
   secrets: byName(byName(secret)),
-  gateway: (name, value) => typeof value === 'boolean' || check(name, value, GATEWAY),
+  queue: (name, value) => typeof value === 'boolean' || check(name, value, named(name, QUEUE)),
+  gateway: (name, value) => typeof value === 'boolean' || check(name, value, named(name, GATEWAY)),
   includeGateway: flag,
 }
 
@@ -115,6 +134,7 @@ const KUBERNETES: Record<keyof KubernetesOptions, Rule> = {
 const COMPOSE: Record<keyof ComposeOptions, Rule> = {
   ...BOTH,
   ...ruled(networkName, 'network networkName'),
+  build: string,
   publish(name, value) {
     string(name, value)
     if (!/^[\d.]+$|^\[[\da-f:.]+\]$/i.test(value)) throw optionRange(name, "an address such as '127.0.0.1'", value)
@@ -165,6 +185,12 @@ const IMAGE = /^[a-z\d][\w.-]*(?::\d+)?(?:\/[\w][\w.-]*)*(?::[\w][\w.-]*)?(?:@[a
 function image(name: string, value: unknown): void {
   string(name, value)
   if (!IMAGE.test(value as string)) throw optionRange(name, "the name of an image, such as 'registry.example/flow:1.0.0' or with its digest behind an @", value)
+}
+
+function server(name: string, value: unknown): void {
+  string(name, value)
+  if (!/^natss?:\/\/[\w.-]+(?::\d+)?$/.test(value as string))
+    throw optionRange(name, "a server of NATS, such as 'nats://nats.internal:4222', without a path", value)
 }
 
 function registry(name: string, value: unknown): void {

@@ -1,4 +1,4 @@
-import { FlowBuildError, say, show } from '../base/errors.js'
+import { FlowBuildError, OptionTypeError, say, show } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { node } from '../base/node.js'
 import { resolveImage } from '../config/resolve.js'
@@ -18,6 +18,8 @@ import type { ExportOptions, GatewayExport } from './options.js'
 
 /** What starts sluice in an image whose working folder has it among its packages. */
 const COMMAND = ['node', 'node_modules/sluice/dist/cli/sluice.js']
+/** What the server of a queue is called that stands beside the Flow. */
+export const NATS = 'nats'
 /** Where the gateway has its Flow, and its key and certificate. */
 export const FLOW_FOLDER = '/etc/sluice'
 export const FLOW_FILE = 'flow.yml'
@@ -77,6 +79,8 @@ export interface Unit {
   /** Of the gateway: its Flow, as YAML. */
   readonly flow?: string
   readonly gateway?: GatewayExport
+  /** Of an executor that takes its work from a queue: its address there. */
+  readonly queue?: string
   /** Of the gateway: whether health is open to those who bring no token, and asked without TLS. */
   readonly probes?: 'open' | 'tls' | 'closed'
 }
@@ -91,6 +95,14 @@ interface Surroundings {
   readonly envName: RegExp
   /** How many gateways there are where nobody says so. */
   readonly gateways: number
+  /** The server of a queue where nobody names one; undefined where one has to be named. */
+  readonly server: string | undefined
+}
+
+/** Where executors take their work from: a server of NATS, and the name of the Flow there. */
+interface Queue {
+  readonly server: string
+  readonly flow: string
 }
 
 /**
@@ -106,7 +118,8 @@ export async function unitsOf(
 ): Promise<readonly Unit[]> {
   const problems: string[] = []
   const refuse = (name: string, why: string): void => void problems.push(`${name} ${why}`)
-  const names = namesOf(plan)
+  const queue = queueOf(plan, options, around)
+  const names = namesOf(plan, queue === undefined ? [] : [NATS])
   checkNames(plan, options)
   const units: Unit[] = []
   const steps: Plan['steps'][number][] = []
@@ -140,7 +153,7 @@ export async function unitsOf(
       refuse(name, "runs at a daemon, of which containers know nothing. Take runtime: 'daemon' and its host out, or reach it as external")
       continue
     }
-    const made = await executorUnits(step, plan.options, options, around, names.get(name)!, refuse, resolve)
+    const made = await executorUnits(step, plan.options, options, around, names.get(name)!, queue, refuse, resolve)
     units.push(...made)
     const why = wrong(made[0]!)
     if (why !== undefined) refuse(name, why)
@@ -149,7 +162,7 @@ export async function unitsOf(
       options: outside(
         own,
         plan.options,
-        made.map((unit) => unit.name),
+        made.map(({ name, queue: at }) => at ?? `grpc://${name}:${PORT}`),
       ),
     })
   }
@@ -162,6 +175,14 @@ export async function unitsOf(
   if (problems.length > 0)
     throw new FlowBuildError('ERR_USES_INVALID', `${plan.name} cannot be exported: ${problems.map((problem) => problem.replace(/\.$/, '')).join('; ')}`)
   return units
+}
+
+/** @throws OptionTypeError where there is a queue, and nobody says where */
+function queueOf({ name }: Plan, { queue = false }: ExportOptions, around: Surroundings): Queue | undefined {
+  if (queue === false) return undefined
+  const { server = around.server } = queue === true ? {} : queue
+  if (server === undefined) throw new OptionTypeError("queue.server must be given: a server of NATS with JetStream, such as 'nats://nats.internal'")
+  return { server, flow: dns(name) }
 }
 
 const NO_SECRET =
@@ -187,9 +208,9 @@ function isInside({ uses, runtime }: AddOptions): boolean {
 }
 
 /** A name that Kubernetes and DNS take, of its own. */
-function namesOf({ steps }: Plan): Map<string, string> {
+function namesOf({ steps }: Plan, others: readonly string[]): Map<string, string> {
   // The latter is a file of Kustomize.
-  const taken = new Set([GATEWAY, 'kustomization'])
+  const taken = new Set([GATEWAY, 'kustomization', ...others])
   const names = new Map<string, string>()
   for (const { name, options } of steps) {
     const stem = dns(name)
@@ -242,6 +263,7 @@ async function executorUnits(
   options: ExportOptions,
   around: Surroundings,
   called: string,
+  queue: Queue | undefined,
   refuse: Refuse,
   resolve: (path: string) => string,
 ): Promise<Unit[]> {
@@ -252,12 +274,20 @@ async function executorUnits(
   // One thing at a time: what has no module needs no image.
   const image = module === undefined ? '' : await imageFor(name, own, options, isForeign, refuse)
   const [entrypoint, ...before] = [own.entrypoint ?? []].flat()
-  const place = ['--name', name, '--host', '0.0.0.0', '--port', String(PORT)]
+  const place = ['--host', '0.0.0.0', '--port', String(PORT)]
   const workspace = hasWorkspace ? ['--workspace', WORKSPACE] : []
   const config = own.usesWith === undefined ? [] : ['--uses-with', json(name, own.usesWith, refuse)]
-  let args: string[]
-  if (isForeign) args = [...before, ...place, ...config, ...workspace, ...[own.args ?? []].flat()]
-  else args = ['executor', module ?? '', ...place, ...config, ...workspace, ...flagsOf(name, own, flow, around, refuse)]
+  const more = isForeign ? [own.args ?? []].flat() : flagsOf(name, own, flow, around, refuse)
+  /** Its name in a queue: those that all are asked have one each. */
+  const queued = (shard: number | undefined): string | undefined => (queue === undefined || isForeign ? undefined : `${queue.flow}/${shardName(name, shard)}`)
+  const argsOf = (shard?: number): string[] => {
+    const at = queued(shard)
+    const number = shard === undefined || isForeign ? [] : ['--shard-id', String(shard)]
+    const work = at === undefined ? [] : ['--nats', queue!.server, '--durable']
+    return [...(isForeign ? before : ['executor', module ?? '']), '--name', at ?? name, ...number, ...place, ...work, ...config, ...workspace, ...more]
+  }
+  const queueAt = (shard?: number): Pick<Unit, 'queue'> => (queued(shard) === undefined ? {} : { queue: `${queue!.server}/${queued(shard)}` })
+  const args = argsOf()
   if (own.dockerArgs !== undefined) refuse(name, 'has dockerArgs, which nobody but docker run understands. Take them out')
   const { env, secrets } = environmentOf(name, { ...flow.env, ...own.env }, options, around, refuse)
   for (const arg of [...args, ...(entrypoint === undefined ? [] : [entrypoint])])
@@ -278,7 +308,6 @@ async function executorUnits(
     image,
     isForeign,
     entrypoint: isForeign ? (entrypoint === undefined ? undefined : [entrypoint]) : (options.command ?? COMMAND),
-    args,
     env,
     secrets,
     ports: [{ name: 'grpc', port: PORT, protocols: ['grpc' as const] }],
@@ -294,8 +323,15 @@ async function executorUnits(
     drainDelay: around.drainDelay,
   }
   const shards = shardsOf(own)
-  if (shards === undefined) return [{ ...unit, name: called, shard: undefined, count: parallel }]
-  return Array.from({ length: shards }, (_, shard) => ({ ...unit, name: shardName(called, shard), shard, count: 1 }))
+  if (shards === undefined) return [{ ...unit, ...queueAt(), args, name: called, shard: undefined, count: parallel }]
+  return Array.from({ length: shards }, (_, shard) => ({
+    ...unit,
+    ...queueAt(shard),
+    args: argsOf(shard),
+    name: shardName(called, shard),
+    shard,
+    count: 1,
+  }))
 }
 
 async function imageFor(name: string, { uses }: AddOptions, options: ExportOptions, isForeign: boolean, refuse: Refuse): Promise<string> {
@@ -314,7 +350,7 @@ async function imageFor(name: string, { uses }: AddOptions, options: ExportOptio
 }
 
 /** With its registry in front, where it names none. */
-function within(image: string, { registry }: ExportOptions): string {
+export function within(image: string, { registry }: ExportOptions): string {
   const [first, ...path] = image.split('/')
   return registry === undefined || (path.length > 0 && /[.:]|^localhost$/.test(first!)) ? image : `${registry.replace(/\/$/, '')}/${image}`
 }
@@ -387,14 +423,16 @@ function environmentOf(
 }
 
 /** An executor as its gateway sees it: elsewhere, at a name. */
-function outside(own: AddOptions, flow: FlowOptions, names: readonly string[]): AddOptions {
+function outside(own: AddOptions, flow: FlowOptions, hosts: readonly string[]): AddOptions {
   const HERE = new Set<string>([...ONLY_HERE, 'concurrency', 'stuckAfter', 'runtime'])
   const kept = Object.fromEntries(Object.entries(own).filter(([option, value]) => !HERE.has(option) && value !== undefined))
-  const hosts = names.map((name) => `grpc://${name}:${PORT}`)
   return {
     ...kept,
     external: true,
+    ...(hosts[0]!.startsWith(NATS) && { nats: { durable: true } }),
     host: hosts.length === 1 ? hosts[0]! : hosts,
+    // Requests wait while one is begun anew, as they do where the Flow begins it.
+    readyTimeout: own.readyTimeout ?? READY,
     ...(flow.maxMessageBytes !== undefined && { maxMessageBytes: flow.maxMessageBytes }),
   }
 }

@@ -398,6 +398,25 @@ test('216: sluice executor is what its flags say: name, workspace, parallel, hos
   assert.is(server.stderr, '')
 })
 
+test('F13: sluice executor has the number that it is told among those that stand elsewhere, in its folder, too', async () => {
+  const workspace = `${folder.path}/shards`
+  const told = ['--name', 'told', '--workspace', workspace, '--shard-id', '2', '--parallel', '2']
+  const server = new Command(['executor', `${folder.path}/executors.mjs#Tell`, ...told, '--port', '0'])
+  await using client = new Client(await started(server, 'gRPC'))
+  const [response] = await client.post('/', 'x').toArray()
+  assert.match(response!.docs.texts[0]!, new RegExp(`^told [23] ${workspace}/told/[23]$`))
+  assert.equal(readdirSync(`${workspace}/told`).sort(), ['2', '3'])
+  await stop(server)
+  for (const [more, said] of [
+    [['--shard-id', '-1'], /--shard-id is a number from 0, not -1/],
+    [['--shard-id', '1', '--runtime', 'process'], /--shard-id goes with no --runtime process/],
+  ] as const) {
+    const wrong = new Command(['executor', `${folder.path}/executors.mjs#Tell`, ...more, '--port', '0'])
+    assert.is((await wrong.end).code, 2)
+    assert.match(wrong.stderr, said)
+  }
+})
+
 test('216: keys and docarray v2 of both ends: who shows no certificate is not let in', async () => {
   const { key, cert, ca } = await certificates()
   const [keyFile, certFile, caFile] = [folder.file('own.pem', key), folder.file('own-cert.pem', cert), folder.file('own-ca.pem', ca)]

@@ -225,7 +225,6 @@ const elsewhere = some<any>(
     retryBudget: fc.constantFrom(0, 0.25, 3, Infinity),
     nats: fc.constant<any>({ prefix: 'team.sluice', servers: ['nats-2:4222'], durable: true }),
     readyTimeout: patience,
-    maxDeaths: rarely(fc.constant(undefined), fc.integer({ min: 1, max: 9 })),
     ...general,
     uses: rarely(fc.constant(undefined), fc.constant(Executor)),
   },
@@ -252,7 +251,7 @@ const executor = fc.tuple(
   name,
   fc.oneof(
     few(here),
-    few(elsewhere).map((options) => ({ external: true, host: 'encoder', ...options })),
+    few(elsewhere).map((options) => ({ external: true, host: 'encoder', ...options, ...((options as any).readyTimeout > 9 && { maxDeaths: 2 }) })),
     few(contained).map((options) => ({ uses: 'docker://registry.example/ocr:1', ...options })),
   ),
   fc.constantFrom('add', 'add', 'needs', 'needsAll'),

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, parseAllDocuments } from 'yaml'
+import { leftOf } from '../../lib/export/kubernetes.js'
 import { toKustomize } from '../../lib/export/kustomize.js'
 import { type ComposeOptions, Executor, Flow, type KubernetesOptions } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
@@ -175,6 +176,7 @@ test('F13: shards that all are asked are found one by one; what has volumes is a
   )
   for (const set of sets) {
     assert.is(set.spec.strategy, undefined)
+    assert.match(containerOf(set).args.join(' '), `--name index --shard-id ${set.metadata.name.at(-1)} `)
     assert.equal([set.spec.serviceName, set.spec.updateStrategy], [set.metadata.name, { type: 'RollingUpdate' }])
     assert.equal(set.spec.volumeClaimTemplates[0].spec, {
       accessModes: ['ReadWriteOnce'],
@@ -190,6 +192,59 @@ test('F13: shards that all are asked are found one by one; what has volumes is a
   assert.equal([steps[0]!.options.host, steps[0]!.options.polling], [[0, 1, 2].map((at) => `grpc://index-${at}:8080`), { '/search': 'ALL' }])
   const { services } = await compose(flow)
   assert.equal(Object.keys(services), ['gateway', 'index-0', 'index-1', 'index-2'])
+})
+
+test('F13, F14: on a queue, executors take their work from NATS, and keep their probes; Compose has the server beside them', async () => {
+  const flow = shop().add({ name: 'index', uses: MODULE, shards: 2, polling: 'ALL' } as any)
+  const { services, root, flow: served } = await compose(flow, { queue: true, image: 'shop:1', build: 'deploy' })
+  assert.equal(Object.keys(services), ['nats', 'gateway', 'encode', 'rank-2', 'index-0', 'index-1'])
+  const { image, command, ports, cap_drop } = services.nats
+  assert.equal([image, command, ports, cap_drop], ['nats:2', ['--jetstream', '--store_dir', '/data'], undefined, ['ALL']])
+  assert.equal(Object.keys(root.volumes), ['nats-data'])
+  const work = (name: string): string => services[name].command.join(' ')
+  assert.match(work('encode'), '--name shop/encode --host 0.0.0.0 --port 8080 --nats nats://nats:4222 --durable')
+  assert.match(work('index-1'), '--name shop/index-1 --shard-id 1')
+  assert.not.match(work('rank-2'), /nats/, 'an image of its own stays where it is')
+  assert.equal([services.encode.depends_on, services.gateway.depends_on], [['nats'], ['encode', 'rank-2', 'index-0', 'index-1', 'nats']])
+  assert.equal([services.encode.build.context.endsWith('/deploy'), services.gateway.build !== undefined, services['rank-2'].build], [true, true, undefined])
+  const { steps } = (await Flow.loadConfig(folder.file('queued.yml', served))).plan
+  assert.equal(
+    steps.map(({ options: { host, nats, readyTimeout } }) => [host, nats, readyTimeout]),
+    [
+      ['nats://nats:4222/shop/encode', { durable: true }, 120_000],
+      ['grpc://rank-2:8080', undefined, 120_000],
+      [undefined, undefined, undefined],
+      [['nats://nats:4222/shop/index-0', 'nats://nats:4222/shop/index-1'], { durable: true }, 120_000],
+    ],
+  )
+  const elsewhere = await compose(flow, { queue: { server: 'nats://nats.internal' } })
+  assert.is(elsewhere.services.nats, undefined)
+  assert.match(elsewhere.flow, 'nats://nats.internal/shop/encode')
+  const { of } = await kubernetes(flow, { queue: { server: 'natss://nats.internal:4223' } })
+  const encode = containerOf(of('Deployment', 'encode'))
+  assert.match(encode.args.join(' '), '--nats natss://nats.internal:4223 --durable')
+  assert.is(encode.readinessProbe.grpc.service, 'readiness')
+  for (const [work, said] of [
+    [() => kubernetes(flow, { queue: true }), /queue\.server must be given/],
+    [() => kubernetes(flow, { queue: { server: 'nats://a/b' } }), /queue\.server must be a server of NATS/],
+    [() => compose(flow, { queue: { server: 'nats://user:x@a' } }), /queue\.server must be a server of NATS/],
+    [
+      () => new Flow<any>().add({ name: 'a', uses: 'docker://a' } as any).toDockerComposeYaml(fresh(), { build: '.', images: { gateway: 'b' } }),
+      /build goes with image/,
+    ],
+  ] as const)
+    assert.match((await refusal(work())).message, said)
+})
+
+test('F13: files of executors that are gone stay, and are known; those of others are not looked at', async () => {
+  const where = fresh()
+  await shop().toKubernetesYaml(where, { image: IMAGE })
+  writeFileSync(join(where, 'notes.yml'), '# mine\n')
+  await new Flow<any>({ name: 'other' }).add({ name: 'far', uses: 'docker://a' } as any).toKubernetesYaml(where, { gateway: false })
+  const less = new Flow<any>({ name: 'shop' }).add({ name: 'encode', uses: MODULE } as any)
+  const written = await less.toKubernetesYaml(where, { image: IMAGE })
+  assert.equal(await leftOf(less, where, written), [join(where, 'rank-2.yml')])
+  assert.ok(existsSync(join(where, 'rank-2.yml')))
 })
 
 test('F13: as many as there is to do: by processors, or by what KEDA counts', async () => {
