@@ -168,6 +168,13 @@ export const MUTATIONS = [
   ],
   ['lib/wire/graphql/server/fetch.ts', 'request.scope.abort(gone())', '', 'test/wire/graphql/abort.ts', '17: a client that leaves a mutation'],
   ['lib/wire/graphql/server/input.ts', 'contents <= 1', 'contents <= 2', 'test/wire/graphql/short.property.ts', '17: a document that is taken'],
+  [
+    'lib/wire/graphql/server/plan.ts',
+    'response.error !== undefined || response.failures',
+    'response.failures',
+    'test/wire/graphql/short.property.ts',
+    '17: events',
+  ],
   ['lib/wire/graphql/server/short.ts', 'response.failures.length > 0', 'false', 'test/wire/graphql/short.property.ts', '17: by a plan'],
   ['lib/wire/graphql/server/body.ts', ' || Array.isArray(json)', '', 'test/wire/graphql/limits.ts', 'R96: a list'],
   ['lib/wire/graphql/options.ts', 'if (!(error instanceof ExecutorError)) console', 'console', 'test/gateway/logger.ts', '184: without a logger'],

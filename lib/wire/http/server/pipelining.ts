@@ -11,7 +11,7 @@ const inside = new WeakMap<Socket, number>()
 export function isTooFarAhead(socket: Socket, response: ServerResponse, most: number): boolean {
   const under = (inside.get(socket) ?? 0) + 1
   inside.set(socket, under)
-  // It closes once, and to be told of that once more costs more than to be told.
+  // A response closes once. To have the listener taken away then, too, would cost more than to call it.
   response.on('close', () => inside.set(socket, inside.get(socket)! - 1))
   return under > most
 }
