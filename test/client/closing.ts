@@ -10,7 +10,7 @@ import { PROTOCOLS, texts, WAYS } from '../network/ways.js'
 import { collect } from '../support/collect.js'
 import { deadPort, silence } from '../support/nobody.js'
 import { tap } from '../support/tap.js'
-import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { world } from './world.js'
 
@@ -79,7 +79,7 @@ for (const protocol of PROTOCOLS)
     const client = new Client({ port: silent.port, protocol, connectTimeout: 60_000 })
     const opening = client.open().catch((error) => error)
     const ready = client.isFlowReady()
-    while (silent.connections === 0) await turn()
+    await until(() => silent.connections > 0)
     await within(5000, client.close())
     assertClosed(await within(5000, opening))
     assert.is(await within(5000, ready), false)

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { type Call, Document, DocumentArray, DocumentError, Flow, ParseError } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 const folder = new Folder()
@@ -76,7 +77,7 @@ test('D2, R73: a stream is written to with its backpressure, and left open', asy
     .then(() => {
       saved = true
     })
-  while (writes === 0) await new Promise((resolve) => setImmediate(resolve))
+  await until(() => writes > 0)
   assert.not(saved)
   doors[0]!.resolve()
   await within(5_000, saving)

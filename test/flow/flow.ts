@@ -8,6 +8,7 @@ import { Scope } from '../../lib/stream/scope.js'
 import { asProgram, codeUrl } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 const mark =
@@ -721,7 +722,7 @@ test('206: block() closes also when before throws, and ends when somebody else c
   let asked = false
   const blocking = flow.block({ before: () => void (asked = true) })
   const listening = process.listenerCount('SIGTERM')
-  while (process.listenerCount('SIGTERM') === listening) await turn()
+  await until(() => process.listenerCount('SIGTERM') !== listening)
   await flow.close()
   await within(1000, blocking)
   assert.not.ok(asked)

@@ -14,7 +14,7 @@ import { createGraphQL } from '../../lib/wire/graphql/index.js'
 import { closedWith } from '../../lib/wire/websocket/client/failures.js'
 import { code, flags } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
-import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { frame, raw } from '../wire/websocket/support.js'
 import { type Fate, sharing, ways } from './heavy.js'
@@ -38,9 +38,7 @@ async function started(options: GatewayOptions) {
   const gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true, onError: () => {}, ...options })
   return Object.assign(it, {
     port: gateway.port,
-    async until(holds: () => boolean) {
-      while (!holds()) await within(10_000, turn())
-    },
+    until: (holds: () => boolean) => until(holds, 20_000),
     /** @param cut whether what waits at the door is not let through, and cut off */
     async [Symbol.asyncDispose](cut?: number) {
       if (cut === undefined) it.door.resolve()
@@ -139,7 +137,7 @@ test('222: GraphQL: what a client holds that leaves in the middle of its answer 
   socket.destroy()
   let gone = false
   const all = async (): Promise<void> => {
-    while (!gone && limiter.bytes!.inside > 0) await turn()
+    await until(() => gone || limiter.bytes!.inside === 0)
   }
   await within(20_000, all()).finally(async () => {
     gone = true
@@ -177,9 +175,9 @@ test('222: beside answers that nobody takes, what is asked for the first time is
   it.door.resolve()
   for (let at = 0; at < 2; at++) void all['http json']!.ask(it.port)
   const bytes = async (): Promise<any> => ((await (await fetch(`http://127.0.0.1:${it.port}/status`)).json()) as any).sluice.bytes
-  while ((await bytes()).inside < 1_000_000) await turn()
+  await until(async () => (await bytes()).inside >= 1_000_000)
   void all['http json']!.ask(it.port)
-  while ((await bytes()).waiting === 0) await turn()
+  await until(async () => (await bytes()).waiting > 0)
   assert.is(await small(it.port), 200)
   assert.ok((await bytes()).inside >= 1_000_000, 'nobody had to be hung up on for it')
 })

@@ -12,7 +12,7 @@ import { decodeMessage, encodeMessage } from '../../lib/wire/proto/index.js'
 import { deferred } from '../support/deferred.js'
 import { Service } from '../support/service.js'
 import { soonest, timed } from '../support/soonest.js'
-import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
 
@@ -74,10 +74,10 @@ test('220: what is not done within closeTimeout is cut off: who waits hears why,
     fetched('/post', { data: ['a'], execEndpoint: '/' }),
     fetched('/graphql', { query: 'mutation { docs(data: { text: "a" }, execEndpoint: "/") { id } }' }),
   ] as Promise<any>[]
-  while (called < 7) await within(20_000, turn())
+  await until(() => called >= 7, 20_000)
   // It waits in line.
   const line = fetched('/post', { data: ['a'], execEndpoint: '/' })
-  while (((await (await fetch(`${http}/status`)).json()) as any).sluice.requests.waiting < 1) await within(20_000, turn())
+  await until(async () => ((await (await fetch(`${http}/status`)).json()) as any).sluice.requests.waiting >= 1, 20_000)
   await within(20_000, flow.close())
   const [one, two, three, { status: end }, plain, graphql] = await within(5000, Promise.all(answers))
   for (const error of [one, two, three]) {
@@ -120,7 +120,7 @@ test('220: of a Flow that two gateways serve, one that closes cuts off what came
   const [cut, stays] = clients.map((client) => client.post('/', ['a']).docs())
   const inside = flow.post('/', ['a']).docs()
   cut!.catch(() => {})
-  while (called < 3) await within(10_000, turn())
+  await until(() => called >= 3)
   await within(10_000, one.close(0))
   const said = await within(
     10_000,
@@ -142,7 +142,7 @@ test('205: what waits for a batch is sent out when a served Flow closes', async 
   const clients = PROTOCOLS.map((protocol) => new Client(flow.addresses[protocol]!))
   for (const client of clients) await client.open()
   const answered = clients.map((client) => client.post('/', ['a']).docs())
-  while (came < 3) await within(10_000, turn())
+  await until(() => came >= 3)
   const closed = flow.close()
   for (const docs of await within(10_000, Promise.all(answered))) assert.is(docs.length, 1)
   await within(10_000, closed)
@@ -193,8 +193,8 @@ test('155, 205: executors elsewhere and a gateway are restarted one by one under
     while (!over) await once()
   })
   const more = async (count: number): Promise<void> => {
-    const until = answered + count
-    while (answered < until && failures.length === 0) await within(20_000, turn())
+    const wanted = answered + count
+    await until(() => answered >= wanted || failures.length > 0, 20_000)
   }
   for (let round = 0; round < 2; round++) {
     for (const at of [0, 1]) {

@@ -8,6 +8,7 @@ import { type Call, Executor, Flow } from '../../lib/index.js'
 import { code } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 const PREFETCH = 4
@@ -48,7 +49,7 @@ for (const [kind, connections, calls, most] of FLOODS)
     const gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], prefetch: PREFETCH })
     const child = fork(code('test/gateway/flooder'), [kind, gateway.port, connections, calls].map(String))
     try {
-      while (flood < 10 * most) await within(20_000, turn())
+      await until(() => flood >= 10 * most, 20_000)
       for (const protocol of ['grpc', 'http', 'websocket'] as const) {
         await using client = new Client(gateway.addresses[protocol]!)
         await within(20_000, client.post('/', ['a']).docs())
@@ -91,11 +92,11 @@ for (const wire of ['grpc', 'http', 'websocket', 'graphql'] as const)
       const all = Array.from({ length: 60 }, (_, at) => ask(clients, `flood ${at}`))
       // On what posts share, who asks is let in once.
       const entries = wire === 'http' || wire === 'graphql' ? 60 : 1
-      while (came < entries || order.length === 0) await within(20_000, turn())
+      await until(() => came >= entries && order.length > 0, 20_000)
       for (let at = 0; at < 50; at++) await turn()
       const before = order.length
       const last = ask(clients, 'victim')
-      while (came < entries + 1) await within(20_000, turn())
+      await until(() => came >= entries + 1, 20_000)
       // What was let in is read, and waits.
       for (let at = 0; at < 50; at++) await turn()
       door.resolve()

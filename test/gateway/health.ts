@@ -11,7 +11,7 @@ import { Command } from '../support/command.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
 import { deadPort } from '../support/nobody.js'
-import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
 
@@ -100,7 +100,7 @@ test('219, 225: 1,000 calls that hang: all probes say so within stuckAfter, live
   // Their places are free: of those that were begun in time, which on a slow machine are not all. Each is free a second after its time is up.
   let isOver = false
   const free = async (): Promise<void> => {
-    while (!isOver && told.requests.lingering < told.executors[0].inFlight) told = await status()
+    await until(async () => isOver || (told = await status()).requests.lingering >= told.executors[0].inFlight, 20_000)
   }
   await within(20_000, free()).finally(() => (isOver = true))
   assert.equal([told.requests.lingering, told.executors[0].replicas[0].lingering], [told.executors[0].inFlight, told.executors[0].inFlight])
@@ -187,7 +187,7 @@ test('225: who is busy is not ill, nor is a gateway whose places are all taken',
   const door = deferred<void>()
   await using flow = await new Flow({ ...ALL, closeTimeout: 0 }).add({ uses: () => door.promise, concurrency: 1 }).open({ serve: { maxInFlight: 2 } })
   const all = Array.from({ length: 20 }, () => post(flow.addresses.http!, '/'))
-  while (((await (await fetch(`${flow.addresses.http}/status`)).json()) as any).sluice.requests.waiting < 18) await turn()
+  await until(async () => ((await (await fetch(`${flow.addresses.http}/status`)).json()) as any).sluice.requests.waiting >= 18)
   await untilAll(flow.addresses, true)
   door.resolve()
   assert.equal([...new Set(await Promise.all(all))], [200])

@@ -18,6 +18,7 @@ import { emptyMessage } from '../../lib/wire/message.js'
 import { decodeMessage, encodeMessage, encodeSingle } from '../../lib/wire/proto/index.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { Raw } from '../wire/grpc/raw.js'
 
@@ -59,9 +60,7 @@ async function started(options: GatewayOptions = {}) {
     gateway,
     reported,
     raw,
-    async until(holds: () => boolean) {
-      while (!holds()) await within(10_000, turn())
-    },
+    until: (holds: () => boolean) => until(holds, 20_000),
     async [Symbol.asyncDispose]() {
       it.door.resolve()
       raw[Symbol.dispose]()
@@ -398,7 +397,7 @@ test('219: a second after their time is up, requests whose executors hang give t
   await new Promise((resolve) => setTimeout(resolve, 1100))
   assert.is((await within(5000, ask(it, json('/')))).status, 504, 'no more of them than there are places')
   it.door.resolve()
-  while (it.inside > 0) await turn()
+  await until(() => it.inside === 0)
   it.door = deferred()
   it.highest = 0
   const all = MANY.slice(0, 12).map(() => ask(it, json('/wait')))

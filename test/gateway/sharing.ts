@@ -12,6 +12,7 @@ import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 type Uses = (call: Call) => any
@@ -112,7 +113,7 @@ for (const wire of SHARED) {
     })
     const client = it.client(wire)
     const posts = Array.from({ length: 300 }, (_, at) => client.post('/', [`${at}`]).docs())
-    while (inside < 200) await within(20_000, turn())
+    await until(() => inside >= 200, 20_000)
     door.resolve()
     const all = await within(20_000, Promise.all(posts))
     // Each has its own.
@@ -137,13 +138,13 @@ for (const wire of SHARED) {
     const client = it.client(wire)
     const stays = client.post('/', ['stays']).docs()
     stays.catch(() => {})
-    while (inside < 1) await within(20_000, turn())
+    await until(() => inside >= 1, 20_000)
     const controller = new AbortController()
     const leaves = client
       .post('/', ['leaves'], { signal: controller.signal })
       .drain()
       .catch((error) => error)
-    while (inside < 2) await within(20_000, turn())
+    await until(() => inside >= 2, 20_000)
     controller.abort(new Error('enough'))
     assert.is((await within(20_000, leaves)).message, 'enough')
     await within(20_000, left.promise)
@@ -185,7 +186,7 @@ for (const wire of SHARED) {
       late.map(({ code }) => code),
       late.map(() => 'ERR_TIMEOUT'),
     )
-    while (inside > 0) await within(20_000, turn())
+    await until(() => inside === 0, 20_000)
     assert.is((await within(20_000, impatient.post('/', ['quick']).docs())).length, 1)
   })
 
@@ -242,7 +243,7 @@ for (const wire of SHARED) {
         .drain()
         .catch((error) => error.code),
     )
-    while (inside < 1) await within(20_000, turn())
+    await until(() => inside >= 1, 20_000)
     for (let at = 0; at < 50; at++) await turn()
     await client.close()
     assert.equal([...new Set(await within(20_000, Promise.all(posts)))], ['ERR_DISCONNECTED'])
@@ -261,7 +262,7 @@ for (const wire of SHARED) {
     const client = it.client(wire)
     const slow = client.post('/', ['slow']).docs()
     slow.catch(() => {})
-    while (inside < 1) await within(20_000, turn())
+    await until(() => inside >= 1, 20_000)
     const closed = it.gateway.close(10_000)
     // It is not taken here, and nobody else is there.
     const error = await within(
@@ -292,7 +293,7 @@ for (const wire of SHARED)
       const client = it.client(wire, state === 'token' ? { token: async () => 'one' } : {})
       if (state !== 'cold') await within(20_000, client.post('/', ['warm']).drain())
       const asked = Promise.all(WHO.map((who) => asking(client, 'same', who)))
-      while (inside < WHO.length) await within(20_000, turn())
+      await until(() => inside >= WHO.length, 20_000)
       door.resolve()
       assert.equal(
         await within(20_000, asked),
@@ -349,7 +350,7 @@ for (const wire of SHARED) {
       .post('/', ['leaves'], { signal: controller.signal })
       .drain()
       .catch((error) => error)
-    while (inside < 2) await within(20_000, turn())
+    await until(() => inside >= 2, 20_000)
     const closed = it.gateway.close(10_000)
     // By then, this Client has heard of it.
     await within(
@@ -431,7 +432,7 @@ test('223: websocket: nothing is asked of a Client that was closed meanwhile', a
       .drain()
       .catch((error) => error.code),
   )
-  while (it.counted.connections < 1) await within(20_000, turn())
+  await until(() => it.counted.connections >= 1, 20_000)
   const token = deferred<string>()
   const asked = deferred<void>()
   const bringing = it.client('websocket', {
@@ -465,7 +466,7 @@ test('223: websocket: of a socket that was left before anybody greeted, nothing 
     .post('/', ['first'], { signal: controller.signal })
     .drain()
     .catch((error) => error)
-  while (it.counted.connections < 1) await within(20_000, turn())
+  await until(() => it.counted.connections >= 1, 20_000)
   const others = Array.from({ length: 20 }, () => client.post('/', ['a']).drain())
   for (let at = 0; at < 20; at++) await turn()
   // As a timer does it: what the socket says of its end comes before anybody goes on who waits for it.
@@ -508,7 +509,7 @@ for (const by of ['post', 'mutate'] as const)
         : client.mutate('mutation ($text: String!) { docs(data: [{ text: $text }], execEndpoint: "/") { text } }', { text })
     const all = Array.from({ length: 300 }, (_, at) => ask(`${at}`))
     for (const one of all) one.catch(() => {})
-    while (inside < 256) await within(20_000, turn())
+    await until(() => inside >= 256, 20_000)
     for (let at = 0; at < 50; at++) await turn()
     assert.is(inside, 256)
     door.resolve()
@@ -530,7 +531,7 @@ test('223: http: who waits for a connection may leave, and is next when there is
   const client = it.client('http')
   const all = Array.from({ length: 256 }, () => client.post('/', ['a']).drain())
   for (const one of all) one.catch(() => {})
-  while (inside < 256) await within(20_000, turn())
+  await until(() => inside >= 256, 20_000)
   const error = await within(
     20_000,
     client

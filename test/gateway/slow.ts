@@ -9,6 +9,7 @@ import { Flow } from '../../lib/index.js'
 import { METHODS } from '../../lib/wire/grpc/methods.js'
 import { certificates } from '../support/tls.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { call, FLAG, frame, TYPE, Wire } from '../wire/grpc/frames.js'
 
@@ -107,7 +108,7 @@ test('R112: what a client says first may come octet by octet', async () => {
     Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(TYPE.settings, 0, 0), frame(TYPE.headers, FLAG.endHeaders, 1, call(METHODS.info))]),
   )
   wire.say(frame(TYPE.data, FLAG.endStream, 1, Buffer.alloc(5)))
-  while (!wire.heard.has(TYPE.data)) await within(5000, turn())
+  await until(() => wire.heard.has(TYPE.data))
   wire.socket.destroy()
   const http = connect(it.gateway.port, '127.0.0.1')
   const heard = new Promise((resolve) => http.once('data', (data) => resolve(String(data))))

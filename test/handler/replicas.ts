@@ -493,7 +493,7 @@ test('F4, R36: ALL is the same in any order of arrival', async () => {
       })
       await using flow = await new Flow().add({ name: 'w', uses: Worker, parallel: 4, polling: 'ALL' }).open()
       const post = flow.post('/', { id: 'x' }).toArray()
-      while (doors.waiting.length < 4) await turn()
+      await until(() => doors.waiting.length >= 4)
       for (const shard of order) {
         doors.waiting.find(({ shardId }) => shardId === shard)!.door.resolve()
         await turn()
@@ -871,7 +871,7 @@ test('219: what goes on after its time gives its place to another a second later
   await using flow = await new Flow({ closeTimeout: 0 }).add({ name: 'worker', uses: Worker, concurrency: 2, timeout: 100 }).open()
   const ask = async (): Promise<string> => (await failure(flow.post('/work', ['x']).drain())).code
   const begun = async (count: number): Promise<void> => {
-    while (doors.waiting.length < count) await oneTurn()
+    await until(() => doors.waiting.length >= count)
     await turn()
     assert.is(doors.waiting.length, count)
   }
@@ -901,7 +901,7 @@ test('219: who waits gets the place of one that hangs, once who asked for that h
   await using flow = await new Flow({ closeTimeout: 0 }).add({ name: 'worker', uses: Worker, concurrency: 1 }).open()
   const stop = new AbortController()
   const left = failure(flow.post('/work', ['hangs'], { signal: stop.signal }).drain())
-  while (doors.waiting.length < 1) await oneTurn()
+  await until(() => doors.waiting.length >= 1)
   const waits = flow.post('/work', ['waits']).drain()
   await turn()
   stop.abort(new Error('left'))

@@ -9,6 +9,7 @@ import { fake } from '../support/clock.js'
 import { deferred } from '../support/deferred.js'
 import { numbers, Source } from '../support/source.js'
 import { pending, turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 // Time stands still: on a busy machine, what is under way would step aside for turns that these tests do not wait for. in-flight.load.ts looks at that.
@@ -448,7 +449,7 @@ test('R156: ordered, thousands that fail from the last to the first: the first s
   const it = inFlight(numbers(20_000), fn, { limit: Infinity, ordered: true })
   const next = it.next()
   next.catch(() => {})
-  while (started < 20_000) await turn()
+  await until(() => started >= 20_000)
   for (let n = work.length - 1; n >= 0; n--) work[n]!.reject(new Error(`${n}`))
   assert.is(
     (

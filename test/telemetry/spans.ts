@@ -19,6 +19,7 @@ import { traceExecutor } from '../../lib/request/traced.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { instrument } from '../../lib/telemetry/index.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 
 /** What is exported meanwhile. A span of a server ends after its client has its answer. */
 async function exported(work: (provider: BasicTracerProvider) => Promise<unknown>, count: number, ratio = 1, exceptions = false): Promise<ReadableSpan[]> {
@@ -29,7 +30,7 @@ async function exported(work: (provider: BasicTracerProvider) => Promise<unknown
   })
   await using _telemetry = await instrument({ tracing: provider, metrics: false, exceptions })
   await work(provider)
-  while (exporter.getFinishedSpans().length < count) await turn()
+  await until(() => exporter.getFinishedSpans().length >= count)
   return exporter.getFinishedSpans()
 }
 

@@ -12,6 +12,7 @@ import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { Service } from '../../support/service.js'
 import { pending, turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -51,7 +52,7 @@ test('155: clients of gRPC with calls of their own get their answers, and OK, th
   })
   using raw = new Raw(it.server.address)
   const calls = Array.from({ length: 8 }, (_, at) => raw.unary(METHODS.single, asked(`request ${at}`)))
-  while (called < 8) await turn()
+  await until(() => called >= 8)
   const closed = it.server.drain().then(() => it.server.close())
   door.resolve()
   for (const { answer, status: how } of await within(10_000, Promise.all(calls))) {

@@ -10,6 +10,7 @@ import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { heap } from '../../support/gc.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { world } from './world.js'
 
@@ -115,7 +116,7 @@ test('R60: a thousand clients that leave in the middle leave nothing behind', as
     const responses = post(connection, '/', [{ text: 'a' }])
     const next = responses.next()
     const before = inside
-    while (inside === before) await turn()
+    await until(() => inside !== before)
     await responses.return()
     connection.close()
     await next
@@ -134,7 +135,7 @@ test('R60: a thousand clients that leave in the middle leave nothing behind', as
   assert.ok(process.getActiveResourcesInfo().length <= handles + 2, process.getActiveResourcesInfo().join())
 
   async function settle() {
-    while (inside > 0) await turn()
+    await until(() => inside === 0)
     for (let i = 0; i < 200; i++) await turn()
   }
 })

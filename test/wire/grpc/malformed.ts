@@ -13,6 +13,7 @@ import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { heap } from '../../support/gc.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -182,7 +183,7 @@ async function ending(stream: ClientHttp2Stream, frames: readonly Uint8Array[]):
   }
   stream.end()
   await within(10_000, told)
-  while (said['grpc-status'] === undefined && !stream.destroyed && said[':status'] === 200) await turn()
+  await until(() => said['grpc-status'] !== undefined || stream.destroyed || said[':status'] !== 200)
   if (said['grpc-status'] !== undefined) return Code[Number(said['grpc-status'])]!
   return stream.rstCode ? `reset with ${stream.rstCode}` : `HTTP ${said[':status']}`
 }
@@ -200,7 +201,7 @@ test('R100: messages that are framed in ways that gRPC does not know; others on 
     assert.is(await ending(ask(METHODS.single, headers), frames), unary, `a unary call: ${what}`)
     const before = answered
     other.write(framed(good))
-    while (answered === before) await within(5000, turn())
+    await until(() => answered !== before)
   }
   other.destroy()
   session.close()
@@ -220,7 +221,7 @@ test('R100, R43: half a message and then nothing: the executors hear of the end,
   stream.on('error', () => {})
   stream.write(framed(good))
   stream.write(framed(good).subarray(0, 9))
-  while (calls === 0) await within(5000, turn())
+  await until(() => calls > 0)
   session.destroy()
   await within(5000, left.promise)
   assert.is(calls, 1)

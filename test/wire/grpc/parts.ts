@@ -10,6 +10,7 @@ import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -64,7 +65,7 @@ test('E9: pieces that wait for their turn do not hold up those before them', asy
     } else for (let i = 0; i < 100; i++) yield { id: 'same', text: `${made++}` }
   } as any)
   const received = collect(it.post('/', [{ text: 'head' }, { text: 'tail' }], { requestSize: 1, resultsInOrder: true }))
-  while (made < 16) await turn()
+  await until(() => made >= 16)
   for (let i = 0; i < 100; i++) await turn()
   door.resolve()
   const { items, error } = await within(10_000, received)
@@ -124,10 +125,10 @@ test('194: what a client gives up keeps no place, whatever ids its requests have
     call.on('data', () => parts++)
     call.write(streaming('same'))
     call.write(streaming('same'))
-    while (parts < 32) await within(5000, turn())
+    await until(() => parts >= 32)
     assert.is(running, 2)
     call.cancel()
-    while (running > 0) await within(5000, turn())
+    await until(() => running === 0)
   }
 })
 
@@ -154,12 +155,12 @@ test('195: partial answers wait for word in the stream itself, also behind reque
   call.write(streaming('first'))
   assert.is(await within(5000, ahead), '16')
   for (let at = 1; at < 16; at++) call.write(streaming(`behind ${at}`))
-  while (parts.length < 16) await within(5000, turn())
+  await until(() => parts.length >= 16)
   for (let i = 0; i < 50; i++) await turn()
   assert.is(parts.length, 16)
   assert.ok(made <= 17, `${made}`)
   call.write(Buffer.from(encodeMessage(emptyMessage({ requestId: 'first', ordinal: 9 }))))
-  while (parts.length < 26) await within(5000, turn())
+  await until(() => parts.length >= 26)
   for (let i = 0; i < 50; i++) await turn()
   assert.is(parts.length, 26)
   // Whoever says that nothing more comes takes the rest as fast as the wire does.

@@ -8,7 +8,7 @@ import { emptyMessage } from '../../../lib/wire/message.js'
 import { encodeMessage } from '../../../lib/wire/proto/index.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
-import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -42,7 +42,7 @@ test('154: a thousand calls of a client of gRPC are given up at once: another on
     call.write(asked('hangs'))
     return call
   })
-  while (called.other < 1000) await within(20_000, turn())
+  await until(() => called.other >= 1000, 20_000)
   for (const call of calls) call.cancel()
   // Others go on meanwhile, by whatever connection.
   for (let i = 0; i < 20; i++) {
@@ -58,7 +58,7 @@ test('154: a Client that breaks twelve hundred posts, one after the other: anoth
   const { uses, door, called } = hanging()
   await using it = await world(uses)
   const innocent = collect(it.post('/', ['innocent']))
-  while (called.innocent === 0) await within(10_000, turn())
+  await until(() => called.innocent > 0)
   for (let i = 0; i < 1200; i++) for await (const { partial } of it.post('/', ['breaks'])) if (partial) break
   door.resolve()
   const { error, items } = await within(10_000, innocent)

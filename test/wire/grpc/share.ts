@@ -9,6 +9,7 @@ import { emptyMessage } from '../../../lib/wire/message.js'
 import { decodeMessage, encodeMessage } from '../../../lib/wire/proto/index.js'
 import { deferred } from '../../support/deferred.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { Raw } from './raw.js'
 import { world } from './world.js'
@@ -76,7 +77,7 @@ test('R33: of many calls on one connection, a bounded number of requests is unde
   )
   const lines = [new Raw(it.server.address), new Raw(it.server.address)]
   const ends = lines.flatMap((raw) => Array.from({ length: 40 }, (_, at) => raw.converse(at % 2 === 0 ? METHODS.call : METHODS.single, [request('/')])))
-  while (inside < 32) await within(5000, turn())
+  await until(() => inside >= 32)
   for (let i = 0; i < 50; i++) await turn()
   assert.is(inside, 32)
   door.resolve()
@@ -106,7 +107,7 @@ test('R33: calls whose client takes no more partial answers leave room for other
     call.write(request('/'))
     return call
   })
-  while (stalled < 20) await within(5000, turn())
+  await until(() => stalled >= 20)
   const { answer } = await within(5000, raw.unary(METHODS.single, request('/')))
   assert.is(decodeMessage(answer!).status?.code ?? 'SUCCESS', 'SUCCESS')
   for (const call of calls) call.cancel()

@@ -19,6 +19,7 @@ import { deferred } from '../../support/deferred.js'
 import { attach, serveWebSocket as serve } from '../../support/serving.js'
 import { certificates } from '../../support/tls.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { serving } from './support.js'
 
@@ -147,7 +148,7 @@ test('223: a server that answers twice, or what nobody asked, ends nothing, and 
     ),
   )
   for (let at = 0; at < 40; at++) {
-    while (came.length <= at) await within(10_000, turn())
+    await until(() => came.length > at)
     for (let turns = 0; turns < 10; turns++) await turn()
     assert.ok(came.length <= 16 + at, `${came.length} were sent when ${at} were answered`)
     for (const id of ['x', came[at]!, came[at]!, 'x']) answer(id)
@@ -203,13 +204,13 @@ test('223: until a server has said anything, it is sent sixteen requests', async
       { requestSize: 1, prefetch: 40, continueOnError: true },
     ),
   )
-  while (came.length < 16) await within(10_000, turn())
+  await until(() => came.length >= 16)
   for (let turns = 0; turns < 20; turns++) await turn()
   assert.is(came.length, 16)
   // An answer without a greeting is that of an older server, or of Jina's.
   const answer = (requestId: string): void => socket.send(encodeMessage(emptyMessage({ requestId, status: { code: 'SUCCESS', description: '' } })))
   answer(came[0]!)
-  while (came.length < 40) await within(10_000, turn())
+  await until(() => came.length >= 40)
   for (const id of came.slice(1)) answer(id)
   assert.is((await within(10_000, all)).items.length, 40)
   connection.close()

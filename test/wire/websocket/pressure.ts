@@ -6,6 +6,7 @@ import { post } from '../../../lib/post/post.js'
 import { deferred } from '../../support/deferred.js'
 import { gc, heap } from '../../support/gc.js'
 import { turn } from '../../support/turn.js'
+import { until } from '../../support/until.js'
 import { within } from '../../support/within.js'
 import { frame, raw, serving } from './support.js'
 
@@ -182,7 +183,7 @@ test('R43: a thousand clients that leave in the middle leave nothing behind', as
   }
   const crowd = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 50) await Promise.all(Array.from({ length: 50 }, visit))
-    while (inside > 0) await within(5000, turn())
+    await until(() => inside === 0)
   }
   await crowd(200)
   const before = await heap()
@@ -208,7 +209,7 @@ test('R138: idle sockets are closed at once, also those that never say goodbye',
   const rude: Socket = await raw(it.server.port)
   await within(5000, it[Symbol.asyncDispose]())
   rude.destroy()
-  while (codes.length < sockets.length) await within(5000, turn())
+  await until(() => codes.length >= sockets.length)
   assert.equal([...new Set(codes)], [1001])
 })
 
