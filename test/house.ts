@@ -137,6 +137,14 @@ test('F11: what runs executors for others is loaded by its command alone, and by
     for (const { to, lazy } of imports) if (room(to) === 'daemon' && room(file) !== 'daemon') assert.ok(file === 'cli/daemon' && lazy, `${file} loads ${to}`)
 })
 
+test('a command loads what it needs itself, and no other command', () => {
+  const atOnce = (graph.get('cli/main') ?? []).filter(({ lazy }) => !lazy).map(({ to }) => to)
+  assert.equal(
+    atOnce.filter((file) => graph.has(file)),
+    ['cli/explain', 'cli/usage'],
+  )
+})
+
 /** What a file exports under a name of its own. */
 const exportsOf = (file: string): string[] => {
   const text = readFileSync(`lib/${file}.ts`, 'utf8')
@@ -148,7 +156,7 @@ const exportsOf = (file: string): string[] => {
 /** The rooms that know nothing of wires, but for those whose files are siblings on purpose, as places are. */
 const INNER = ['base', 'stream', 'doc', 'request', 'executor', 'post', 'graph', 'handler', 'flow']
 /** One file for Node and one for the web, under the same names on purpose; and the check of a value that two rooms have, each in its own errors. */
-const SIBLINGS = ['base/node', 'base/node-web']
+const SIBLINGS = ['base/node', 'base/node-web', 'request/traced', 'request/traced-web']
 const TWICE = ['string', 'documents']
 
 test('a name stands in one file', () => {

@@ -1,17 +1,24 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { completionCommand } from './completion.js'
-import { daemonCommand } from './daemon.js'
-import { explainCommand, isExplained } from './explain.js'
-import { exportCommand } from './export.js'
-import { hubCommand } from './hub.js'
-import { newCommand } from './new.js'
-import { pingCommand } from './ping.js'
-import { clientCommand, runCommand } from './run.js'
-import { executorCommand, flowCommand } from './serve.js'
-import { topCommand } from './top.js'
+import { isExplained } from './explain.js'
 import { explain, Failed, Usage } from './usage.js'
+
+/** In the order of the help. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  new: async () => (await import('./new.js')).newCommand(version),
+  run: async () => (await import('./run.js')).runCommand(),
+  flow: async () => (await import('./serve.js')).flowCommand(),
+  executor: async () => (await import('./serve.js')).executorCommand(),
+  daemon: async () => (await import('./daemon.js')).daemonCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  client: async () => (await import('./run.js')).clientCommand(),
+  ping: async () => (await import('./ping.js')).pingCommand(),
+  hub: async () => (await import('./hub.js')).hubCommand(),
+  top: async () => (await import('./top.js')).topCommand(),
+  explain: async () => (await import('./explain.js')).explainCommand(),
+  completion: async () => (await import('./completion.js')).completionCommand(),
+}
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -26,18 +33,11 @@ const program = new Command('sluice')
   .configureOutput({ outputError: (text, write) => write(`sluice: ${text.replace(/^error: /, '')}`) })
   .exitOverride()
   .addHelpText('after', '\nEach command has a --help of its own, with examples.')
-  .addCommand(newCommand(version))
-  .addCommand(runCommand())
-  .addCommand(flowCommand())
-  .addCommand(executorCommand())
-  .addCommand(daemonCommand())
-  .addCommand(exportCommand())
-  .addCommand(clientCommand())
-  .addCommand(pingCommand())
-  .addCommand(hubCommand())
-  .addCommand(topCommand())
-  .addCommand(explainCommand())
-  .addCommand(completionCommand())
+
+// What is asked for is loaded alone. All of them are where none is, or one that does not exist: for the help, to say what it may have meant, and for the shell.
+const [asked = ''] = process.argv.slice(2)
+const isOne = Object.hasOwn(COMMANDS, asked) && asked !== 'completion'
+for (const load of isOne ? [COMMANDS[asked]!] : Object.values(COMMANDS)) program.addCommand(await load())
 for (const command of program.commands) for (const one of [command, ...command.commands]) one.copyInheritedSettings(program)
 
 // Whoever reads the messages may leave early; the job goes on.
