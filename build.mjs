@@ -29,6 +29,7 @@ const entries = [
 // What is another file in a page: the `imports` of package.json choose.
 const doors = {
   '#host': ['base/node.ts', 'base/node-web.ts'],
+  '#traced': ['request/traced.ts', 'request/traced-web.ts'],
   '#streams': ['wire/graphql/yoga/streams.mjs', 'wire/graphql/yoga/streams-web.mjs'],
   '#grpc': ['@grpc/grpc-js', 'wire/grpc/absent.mjs'],
 }

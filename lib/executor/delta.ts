@@ -3,7 +3,8 @@ import type { Change } from '../doc/growth.js'
 
 /** What {@link delta} gives an executor to yield. What it says stands under a symbol, and so nobody takes it for a document, or for its fields. */
 export class Delta<T extends object = Tags> {
-  readonly [DELTA]: { readonly doc: Document<T>; readonly change: Change<T> }
+  // Declared alone: a field that is named by a symbol would keep the class in every page, used or not.
+  declare readonly [DELTA]: { readonly doc: Document<T>; readonly change: Change<T> }
 
   constructor(doc: Document<T>, change: Change<T>) {
     this[DELTA] = { doc, change }
