@@ -22,7 +22,7 @@ interface Modules {
 
 /**
  * What comes from Node when it is needed: the only door to it. Each name is written out, so that whoever bundles a server finds them all.
- * For browsers, `host-web.ts` stands here: see `imports` in package.json.
+ * For browsers, `node-web.ts` stands here: see `imports` in package.json.
  */
 const modules: { readonly [Name in keyof Modules]: () => Promise<Modules[Name]> } = {
   'fs/promises': () => import('node:fs/promises'),
@@ -46,9 +46,13 @@ const modules: { readonly [Name in keyof Modules]: () => Promise<Modules[Name]> 
   module: () => import('node:module'),
 }
 
+/** Those that were asked for: with a loader in the process, such as tsx, each `import()` asks a thread, also for what is there. */
+const loaded: Partial<Record<keyof Modules, Promise<any>>> = {}
+
 /** A module of Node. */
 export function node<Name extends keyof Modules>(name: Name): Promise<Modules[Name]> {
-  return modules[name]()
+  loaded[name] ??= modules[name]()
+  return loaded[name]
 }
 
 interface Builtins {
