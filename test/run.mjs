@@ -21,10 +21,12 @@ const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 const END = TIME / 5
 /** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. */
 const LONGEST = [
-  ...['cli/serve', 'cli/run', 'gateway/fairness', 'contract/external-grpc', 'wire/held', 'gateway/health', 'examples', 'place/process', 'gateway/authenticate'],
-  ...['story', 'place/thread', 'network/liveness', 'types/', 'wire/deltas', 'gateway/floods', 'post/checkpoint', 'gateway/bytes', 'let-go', 'doc/memmap'],
-  ...['gateway/handles', 'context/', 'cli/', 'config/', 'network/', 'gateway/', 'contract/', 'pressure', 'http/limits', 'in-flight.load', 'client/breaker'],
-  ...['proto/garbage', 'malformed', 'context-headers', 'shortage', 'model/', 'post/', 'client/', 'wire/'],
+  ...['cli/serve', 'cli/run', 'daemon/breaks', 'story', 'place/process', 'place/thread', 'place/daemon', 'gateway/bytes', 'gateway/health', 'wire/held'],
+  ...['gateway/fairness', 'types/', 'examples', 'contract/external-nats', 'contract/client-nats', 'browser/', 'wire/deltas', 'grpc/malformed', 'http/limits'],
+  ...['daemon/', 'gateway/authenticate', 'network/liveness', 'websocket/pressure', 'in-flight.load', 'contract/external-grpc', 'let-go', 'config/differential'],
+  ...['config/save', 'context/', 'proto/garbage', 'place/engine', 'network/', 'gateway/handles', 'contract/', 'gateway/garbled', 'config/'],
+  ...['doc/memmap', 'cli/', 'client/breaker', 'client/by-name', 'flow/cached', 'telemetry/options', 'gateway/', 'post/checkpoint', 'graph/'],
+  ...['handler/replicas', 'house', 'package', 'context-headers', 'shortage', 'model/', 'post/', 'client/', 'wire/'],
 ]
 const NAMED = ['interop', 'engine', 'kernels']
 const option = (name) =>
