@@ -3,6 +3,7 @@ import { FlowBuildError, say, show } from '../base/errors.js'
 import { isPlainObject } from '../doc/json.js'
 import type { Saying } from '../executor/schemas.js'
 import type { AddOptions, FlowOptions } from '../flow/options.js'
+import { checkEnvironment } from './environment.js'
 import { FramedWorker } from './framed-worker.js'
 import type { Host } from './host.js'
 import { bytesOf } from './options.js'
@@ -35,10 +36,12 @@ export function startBehind(make: () => Promise<Host>): Start {
 async function specOf(name: string, options: AddOptions, flow: FlowOptions, host: Host): Promise<Omit<WorkerSpec, 'shardId'>> {
   const { usesWith, usesMetas, usesRequests, workspace, input, output } = options
   const uses = typeof options.uses === 'function' && !host.takesCode ? await moduleOf(name, options.uses, host) : options.uses
+  const env = { ...flow.env, ...options.env }
+  checkEnvironment(name, host.kind, env)
   const spec = {
     name,
     options: { uses, usesWith, usesMetas, usesRequests, workspace } as WorkerSpec['options'],
-    env: { ...flow.env, ...options.env },
+    env,
     workspace: flow.workspace,
     model: flow.docarray ?? 'v1',
     over: { input: keysOf(input), output: keysOf(output) },

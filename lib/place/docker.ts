@@ -1,5 +1,6 @@
 import { FlowBuildError, show } from '../base/errors.js'
 import type { AddOptions } from '../flow/options.js'
+import { checkEnvironment } from './environment.js'
 import { bytesOf, volumeAt } from './options.js'
 
 /** Where an executor listens in its container, as Jina's images are told in Kubernetes. */
@@ -113,10 +114,8 @@ function environmentOf(executor: string, given: Readonly<Record<string, string>>
   const all: Record<string, string> = { ...inherited, ...given, SLUICE_ENV: JSON.stringify(Object.keys(given)) }
   const args: string[] = []
   const env: Record<string, string> = {}
+  checkEnvironment(executor, 'container', given)
   for (const [key, value] of Object.entries(all)) {
-    if (key === '' || /[=*\0]/.test(key))
-      throw refusal(executor, `has env ${show(key)}, which a container cannot have. Names are without =, * and the character of number 0`)
-    if (value.includes('\0')) throw refusal(executor, `has the character of number 0 in env ${key}, which no environment can have`)
     if (OWN.test(key)) args.push('--env', `${key}=${value}`)
     else {
       args.push('--env', key)

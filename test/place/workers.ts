@@ -84,6 +84,19 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     assert.is(tags.pid === process.pid, isThread)
   })
 
+  test(of('123: an environment that no process can have is refused, before one is begun'), async () => {
+    for (const [env, names] of [
+      [{ '': 'x' }, 'env ""'],
+      [{ 'A=B': 'x' }, 'env "A=B"'],
+      [{ 'A\0': 'x' }, 'env "A'],
+      [{ A: 'x\0y' }, 'character of number 0 in env A'],
+    ] as const) {
+      const failure = await error(flowOf(runtime, { env: env as never }).open())
+      assert.is(failure.code, 'ERR_USES_INVALID', names)
+      assert.ok(failure.message.includes(names), failure.message)
+    }
+  })
+
   test(of('who asks, its trace and the branches of a join come along'), async () => {
     await using flow = await new Flow<any>()
       .add({ name: 'a', needs: 'gateway', uses: ({ docs }: any) => docs.map((doc: any) => ({ id: doc.id, text: 'a' })) })
