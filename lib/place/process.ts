@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { setTimeout } from '../base/clock.js'
+import { nextTurn, setTimeout } from '../base/clock.js'
 import { node } from '../base/node.js'
 import { readError } from '../wire/port/errors.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, workerFile } from './entry.js'
-import { type Host, HUNG_UP, hosts, LAST_WORDS } from './host.js'
+import { type Host, HUNG_UP, hosts, LAST_WORDS, type Link } from './host.js'
 import { handOn } from './output.js'
 import type { WorkerEnd } from './worker-life.js'
 
@@ -17,6 +17,9 @@ const PIPES = 250
 
 /** Characters at the end of what it wrote on stderr, by which the end of V8's memory is told. */
 const TAIL = 4096
+
+/** The way to one that could not be begun. */
+const NONE: Link = { send() {}, kill() {}, hold() {} }
 
 /** What a process tells by its last words, on a pipe of its own. */
 interface LastWords extends Partial<Pick<WorkerEnd, 'how' | 'exitCode' | 'signal' | 'log'>> {
@@ -36,21 +39,28 @@ export async function processes(): Promise<Host> {
         : Object.fromEntries(PASSED.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])))
       const flags = [...loaderFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${Math.max(1, Math.round(memory / 2 ** 20))}`])]
       const told = JSON.stringify({ sluice: 'process', parent: process.pid, unresponsiveAfter, container })
-      // No shell, and nothing of it is put together from texts.
-      const child = spawn(process.execPath, [...flags, file, told], {
-        stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-        env: { ...inherited, ...env },
-        cwd: folder,
-        // A group of its own, so that programs that it began end with it.
-        detached: process.platform !== 'win32',
-      })
+      let child: ReturnType<typeof spawn>
+      try {
+        // No shell, and nothing of it is put together from texts.
+        child = spawn(process.execPath, [...flags, file, told], {
+          stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+          env: { ...inherited, ...env },
+          cwd: folder,
+          // A group of its own, so that programs that it began end with it.
+          detached: process.platform !== 'win32',
+        })
+      } catch (cause) {
+        // Of some reasons node tells by an event, of others, as of a machine without memory, at once.
+        nextTurn(() => end({ how: 'could not be started', cause }))
+        return NONE
+      }
       let failed: Error | undefined
       child.on('error', (error) => {
         failed = error
         if (child.pid === undefined) end({ how: 'could not be started', cause: error })
       })
       // Without a file handle there are no pipes either, and the error comes in the next turn.
-      if ((child.stdio as unknown) === undefined) return { pid: undefined, send() {}, kill() {}, hold() {} }
+      if ((child.stdio as unknown) === undefined) return NONE
       const socket = child.stdio[3] as Socket
       const last = child.stdio[4] as Readable
       let killed: string | undefined

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Flow } from '../../lib/index.js'
 import { code } from '../support/code.js'
 import { within } from '../support/within.js'
 import { workers } from './workers.js'
@@ -16,6 +17,25 @@ test('process: 218: one that cannot be begun, as no file handle is left, ends no
     promisify(execFile)('sh', ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, script, code('lib/index'), `${code('test/place/doing')}#Doing`]),
   )
   assert.equal(JSON.parse(stdout), { opening: 'ERR_EXECUTOR_OPEN', container: 'ERR_EXECUTOR_OPEN', dying: 'ERR_EXECUTOR', after: 'good' })
+})
+
+test('process: one that the system refuses to begin anew is tried again, and its requests hear of it', async () => {
+  const flow = await new Flow<any>().add({ name: 'doing', uses: `${code('test/place/doing')}#Doing`, runtime: 'process', inheritEnv: true } as any).open()
+  const ask = (text: string): Promise<any> => flow.post(text === 'x' ? '/about' : '/die', [text]).docs()
+  try {
+    // More than a system hands on.
+    process.env['TOO_MUCH'] = 'x'.repeat(4 << 20)
+    const failure = await within(20_000, ask('SIGKILL')).then(
+      () => assert.unreachable(),
+      (error) => error,
+    )
+    assert.match(failure.message, /unhealthy: its process could not be started/)
+  } finally {
+    delete process.env['TOO_MUCH']
+  }
+  while (flow.workers[0]!.state !== 'up') await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.is((await ask('x')).length, 1)
+  await flow.close()
 })
 
 test.run()
