@@ -191,7 +191,6 @@ export class Entry {
    * @throws Refusal for a path that leads elsewhere, one that is there already, and what is over a limit: nothing of it is left then; once all is there
    */
   async take(path: string, body: IncomingMessage): Promise<void> {
-    if (this.#isReady) throw new Refusal('invalid', `${this.wanted.name} has all of its files`)
     this.#bodies.add(body)
     await this.#written(this.#take(path, body)).finally(() => this.#bodies.delete(body))
   }
@@ -203,10 +202,12 @@ export class Entry {
   }
 
   async #take(path: string, body: IncomingMessage): Promise<void> {
+    const { lstat, mkdir, open, rm, rmdir } = await node('fs/promises')
+    // From here until it is counted, no other comes between.
+    if (this.#isReady) throw new Refusal('invalid', `${this.wanted.name} has all of its files`)
     const parts = partsOf(path)
     const { maxUploadBytes, maxUploadFiles } = this.#limits
     if (this.#files >= maxUploadFiles) throw new Refusal('tooLarge', `${this.wanted.name} comes with more than ${maxUploadFiles} files (maxUploadFiles)`)
-    const { lstat, mkdir, open, rm, rmdir } = await node('fs/promises')
     const announced = Number(body.headers['content-length'] ?? 0)
     const tooMuch = (): Refusal => new Refusal('tooLarge', `${this.wanted.name} comes with more than ${maxUploadBytes} bytes of files (maxUploadBytes)`)
     if (this.#bytes + announced > maxUploadBytes) throw tooMuch()
