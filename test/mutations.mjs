@@ -1105,6 +1105,10 @@ export const MUTATIONS = [
     'thread: what handed on partial answers',
   ],
   ['lib/place/supervisor.ts', ' || met >= this.#settings.maxDeaths', '', 'test/place/thread.ts', 'thread: 67'],
+  ['lib/place/environment.ts', "name === '' || ", '', 'test/place/thread.ts', 'thread: 123'],
+  ['lib/place/inside.ts', 'if (time - this.#since < LONG) return', 'if (time > 0) return', 'test/place/turns.ts', 'places: what was computed'],
+  ['lib/place/framed-worker.ts', 'frames >= EARLY && frames * 3 >', 'frames * 3 < 0 *', 'test/place/turns.ts', 'places: a worker without work'],
+  ['lib/place/framed-worker.ts', 'link.send(bytes), nextTurn)', 'link.send(bytes))', 'test/place/turns.ts', 'places: a worker without work'],
   [
     'lib/place/supervisor.ts',
     'if (met > 0 && worker.calls.size > 0 && (isLast || !this.#onlyLong(worker))) return',

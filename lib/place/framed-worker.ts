@@ -1,10 +1,16 @@
+import { nextTurn } from '../base/clock.js'
 import { say } from '../base/errors.js'
+import type { Request } from '../request/request.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
+import type { Writer } from '../wire/proto/index.js'
 import type { Host, Link, WorkerSettings } from './host.js'
 import type { WorkerDescription, WorkerSpec } from './spec.js'
 import type { LifeEvents, Sent, Worker } from './worker-life.js'
+
+/** Requests that go at once to a worker that has little else: it begins while others are still written. */
+const EARLY = 32
 
 /** Something beside calls that waits for what the worker says. */
 interface Asked {
@@ -53,8 +59,11 @@ export class FramedWorker implements Worker {
       },
     })
     this.#link = link
-    this.#out = new Outbox((bytes) => link.send(bytes))
+    // Who takes answers asks anew in a few steps of a turn.
+    this.#out = new Outbox((bytes) => link.send(bytes), nextTurn)
   }
+
+  readonly #write = (writer: Writer, request: Request): void => writeCall(writer, request, this.#names, this.#model)
 
   get hasRoom(): boolean {
     return this.#onWay < WINDOW
@@ -78,12 +87,15 @@ export class FramedWorker implements Worker {
   send(sent: Sent): void {
     const { request } = sent
     const call = this.#next
-    const size = this.#out.write(FRAME.call, call, (writer) => writeCall(writer, request, this.#names, this.#model))
+    const size = this.#out.write(FRAME.call, call, this.#write, request)
     this.#next = (call + 1) >>> 0
     sent.call = call
     this.#onWay += size
     if (this.calls.size === 0) this.#link.hold(true)
     this.calls.set(call, sent)
+    // One that has enough gets all of a turn together: what was parted once would come back in parts for ever.
+    const { frames } = this.#out
+    if (frames >= EARLY && frames * 3 > this.calls.size * 2) this.#out.flush()
   }
 
   abort({ call }: Sent, reason: unknown): void {

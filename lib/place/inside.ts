@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { now } from '../base/clock.js'
 import { node } from '../base/node.js'
 import { DocumentArray } from '../doc/array.js'
 import { bindings, DEFAULT_ENDPOINT, DRY_RUN, rebind, standing } from '../executor/bindings.js'
@@ -19,6 +20,7 @@ import { jsonSchemaOf } from '../wire/json-schema.js'
 import { type AsReceived, partWriter, type ReceivedCall, readCall, writeAnswer, writeRefusal } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frame, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox, put, SAID, take } from '../wire/port/frames.js'
+import type { Writer } from '../wire/proto/index.js'
 import type { ContainerBound } from './host.js'
 import { checkFunction, instance, isClass, type Resolved, resolved } from './inline.js'
 import type { Said, WorkerDescription, WorkerSpec, WrittenSchema } from './spec.js'
@@ -27,13 +29,29 @@ import type { WorkerEnd } from './worker-life.js'
 /** Pieces of one request that may be on their way: as over gRPC. The generator waits for who takes them. */
 const WINDOW = 16
 
+/** Milliseconds of computing after which answers go, though there are others to come in this turn. */
+const LONG = 1
+
 /** A request that is here. */
-interface Held {
-  readonly scope: Scope
+class Held {
+  readonly call: number
+  readonly request: Request
+  /** What it came with. */
+  readonly received: AsReceived
   /** Pieces on their way. */
-  ahead: number
+  ahead = 0
   /** The generator goes on. */
   go: (() => void) | undefined
+
+  constructor(call: number, request: Request, received: AsReceived) {
+    this.call = call
+    this.request = request
+    this.received = received
+  }
+
+  get scope(): Scope {
+    return this.request.scope
+  }
 }
 
 /** What an end in a worker needs of it. */
@@ -64,6 +82,8 @@ export class Inside {
   #isOpen = false
   /** Bytes of requests that were begun since that was last said. */
   #begun = 0
+  /** Since when answers wait for the end of this turn. */
+  #since = 0
   /** Takes what comes, in pieces of any size. */
   readonly receive: (bytes: Uint8Array) => void
 
@@ -72,6 +92,7 @@ export class Inside {
     this.#out = new Outbox((bytes) => around.send(bytes))
     const read = frameReader((frame) => this.#take(frame))
     this.receive = (bytes) => {
+      this.#since = now()
       read(bytes)
       if (this.#begun < SAID) return
       const said = frame(FRAME.begun, 0, new Uint8Array(4))
@@ -86,7 +107,8 @@ export class Inside {
     switch (frame.kind) {
       case FRAME.call:
         this.#begun += frame.end - frame.at + HEAD
-        return this.#call(frame)
+        this.#call(frame)
+        return this.#answerSoon()
       case FRAME.abort:
         return this.#held.get(call)?.scope.abort(readError(jsonIn(frame)))
       case FRAME.took: {
@@ -111,6 +133,14 @@ export class Inside {
           () => this.#around.end(),
         )
     }
+  }
+
+  /** What computes keeps no answers of others: those who wait would get all of a turn at its end. */
+  #answerSoon(): void {
+    const time = now()
+    if (time - this.#since < LONG) return
+    this.#since = time
+    this.#out.flush()
   }
 
   /** Does what was asked beside calls, and says what became of it. */
@@ -180,58 +210,70 @@ export class Inside {
   #call(frame: Frame): void {
     const { call } = frame
     const { model } = this.#spec!
-    let received: ReceivedCall
+    let came: ReceivedCall
     try {
-      received = readCall(frame, model)
+      came = readCall(frame, model)
     } catch (error) {
       // Documents that came from elsewhere as bytes, and are none.
       const none = new Request(new Header('/', {}), new DocumentArray(), new Scope())
-      this.#out.write(FRAME.refusal, call, (writer) => writeRefusal(writer, none, [], error, model))
-      return
+      return this.#refuse(new Held(call, none, []), error)
     }
-    const { requestId, header, docs, branches, wantsParts, identity, tenant, headers, left } = received
     const scope = new Scope()
-    if (left !== undefined) scope.deadline = new TimeLeft(left, true)
-    const request = new Request(header, docs, scope)
-    request.id = requestId
-    request.identity = frozen(identity)
-    request.tenant = tenant
-    request.contextHeaders = headers && Object.freeze(headers)
-    request.branches = branches
-    const held: Held = { scope, ahead: 0, go: undefined }
+    if (came.left !== undefined) scope.deadline = new TimeLeft(came.left, true)
+    const request = new Request(came.header, came.docs, scope)
+    request.id = came.requestId
+    request.identity = frozen(came.identity)
+    request.tenant = came.tenant
+    request.contextHeaders = came.headers && Object.freeze(came.headers)
+    request.branches = came.branches
+    const held = new Held(call, request, Array.prototype.slice.call(came.docs))
     this.#held.set(call, held)
     this.#around.busy(this.#held.size)
-    if (wantsParts) request.emit = this.#emitter(call, held)
-    const asReceived: AsReceived = Array.prototype.slice.call(docs)
-    const done = (): void => {
-      try {
-        this.#out.write(FRAME.answer, call, (writer) => writeAnswer(writer, request, asReceived, model))
-      } catch (error) {
-        // It cannot be written.
-        return fail(error)
-      }
-      this.#leave(call)
-    }
-    const fail = (error: unknown): void => {
-      this.#out.write(FRAME.refusal, call, (writer) => writeRefusal(writer, request, asReceived, error, model))
-      this.#leave(call)
-    }
-    const run = (): void | Promise<void> => {
-      const handle = (): void | Promise<void> =>
-        EXECUTORS.isHeard ? traceExecutor(this.#spec!.name, request, () => this.#handler!.handle(request), undefined, true) : this.#handler!.handle(request)
-      const preparing = header.prepare()
-      return preparing === undefined ? handle() : preparing.then(handle)
-    }
+    if (came.wantsParts) request.emit = this.#emitter(call, held)
     try {
-      const pending = run()
-      if (pending === undefined) done()
-      else pending.then(done, fail)
+      const pending = this.#run(request)
+      if (pending === undefined) this.#done(held)
+      else
+        pending.then(
+          () => this.#done(held),
+          (error) => this.#fail(held, error),
+        )
     } catch (error) {
-      fail(error)
+      this.#fail(held, error)
     }
   }
 
-  #leave(call: number): void {
+  #run(request: Request): void | Promise<void> {
+    const preparing = request.header.prepare()
+    return preparing === undefined ? this.#handle(request) : preparing.then(() => this.#handle(request))
+  }
+
+  #handle(request: Request): void | Promise<void> {
+    return EXECUTORS.isHeard ? traceExecutor(this.#spec!.name, request, () => this.#handler!.handle(request), undefined, true) : this.#handler!.handle(request)
+  }
+
+  readonly #write = (writer: Writer, { request, received }: Held): void => writeAnswer(writer, request, received, this.#spec!.model)
+
+  #done(held: Held): void {
+    try {
+      this.#out.write(FRAME.answer, held.call, this.#write, held)
+    } catch (error) {
+      // It cannot be written.
+      return this.#fail(held, error)
+    }
+    this.#leave(held)
+  }
+
+  #fail(held: Held, error: unknown): void {
+    this.#refuse(held, error)
+    this.#leave(held)
+  }
+
+  #refuse({ call, request, received }: Held, error: unknown): void {
+    this.#out.write(FRAME.refusal, call, (writer) => writeRefusal(writer, request, received, error, this.#spec!.model), undefined)
+  }
+
+  #leave({ call }: Held): void {
     this.#held.delete(call)
     this.#around.busy(this.#held.size)
   }
@@ -239,7 +281,7 @@ export class Inside {
   #emitter(call: number, held: Held): (response: Response) => Promise<void> {
     const write = partWriter(this.#spec!.model)
     return async (response) => {
-      this.#out.write(FRAME.part, call, (writer) => write(writer, response))
+      this.#out.write(FRAME.part, call, write, response)
       if (++held.ahead < WINDOW) return
       if (held.scope.aborted) return
       await new Promise<void>((resolve) => {

@@ -10,6 +10,7 @@ import { type PollingOption, pollingFor } from '../handler/polling.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { backoff } from '../stream/backoff.js'
+import type { Scope } from '../stream/scope.js'
 import type { WorkerStatus } from './options.js'
 import type { WorkerDescription } from './spec.js'
 import type { Begin, Sent, Worker, WorkerEnd } from './worker-life.js'
@@ -46,7 +47,14 @@ export interface SupervisorSettings {
 
 /** A request that waits for its answer. */
 interface Pending extends Sent {
-  unwatch: (() => void) | undefined
+  /** What it is under, as long as that is heard for it. */
+  scope: Scope | undefined
+}
+
+/** What several requests are under: those of a post are told to stop together, and one ear does for all of them. */
+interface Watched {
+  count: number
+  unwatch: () => void
 }
 
 /** The end of a worker that had requests. */
@@ -86,6 +94,7 @@ export class Supervisor implements Handler, Part {
   readonly #begins: Begin
   readonly #settings: SupervisorSettings
   readonly #queue: Pending[] = []
+  readonly #watched = new Map<Scope, Watched>()
   #worker: Worker | undefined
   #state: WorkerStatus['state'] = 'starting'
   #up = false
@@ -399,12 +408,33 @@ export class Supervisor implements Handler, Part {
       if (scope.aborted) return reject(scope.reason)
       if (this.#closing) return reject(new ConnectionError('ERR_UNREACHABLE', this.address, 'the Flow was closed'))
       if (!this.#up && this.#state === 'unhealthy') return reject(this.#unreachable(this.#say(this.#lastEnd!)))
-      const pending: Pending = { request, resolve, reject, call: -1, parts: undefined, parted: false, unwatch: undefined }
-      pending.unwatch = scope.watch((reason) => this.#abort(pending, reason))
+      const pending: Pending = { request, resolve, reject, call: -1, parts: undefined, parted: false, scope }
+      this.#watch(scope)
       this.#queue.push(pending)
       this.#again?.ref?.()
       this.#pump()
     })
+  }
+
+  #watch(scope: Scope): void {
+    const watched = this.#watched.get(scope)
+    if (watched === undefined) this.#watched.set(scope, { count: 1, unwatch: scope.watch((reason) => this.#stop(scope, reason)) })
+    else watched.count++
+  }
+
+  #unwatch(pending: Pending): void {
+    const { scope } = pending
+    if (scope === undefined) return
+    pending.scope = undefined
+    const watched = this.#watched.get(scope)!
+    if (--watched.count > 0) return
+    this.#watched.delete(scope)
+    watched.unwatch()
+  }
+
+  #stop(scope: Scope, reason: unknown): void {
+    const all = [...this.#queue, ...((this.#worker?.calls.values() ?? []) as Iterable<Pending>)]
+    for (const pending of all) if (pending.scope === scope) this.#abort(pending, reason)
   }
 
   #abort(pending: Pending, reason: unknown): void {
@@ -469,6 +499,6 @@ export class Supervisor implements Handler, Part {
       this.#alone = undefined
       clearTimeout(this.#aloneTimer)
     }
-    pending.unwatch?.()
+    this.#unwatch(pending)
   }
 }

@@ -80,46 +80,46 @@ export function take(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
 }
 
-/** Frames that go together at the most: so whoever gets them begins while others are still written. */
-const MOST = 32
-/** Bytes from which they go at once. */
+/** Bytes from which frames go at once: so whoever gets them begins while others are still written. */
 const MUCH = 1 << 16
 /** Bytes there is room for at first. */
 const ROOM = 1 << 17
 
-const afterThis = nextTick ?? nextTurn
-
-/** Writes the frames of one turn behind each other, and sends them together. */
+/** Writes frames behind each other, and sends them together. */
 export class Outbox {
   readonly #writer = new Writer(ROOM)
   readonly #room = this.#writer.bytes
-  #frames = 0
+  /** How many wait to be sent. */
+  frames = 0
   #scheduled = false
   #writing = false
   readonly #send: (bytes: Uint8Array) => void
+  readonly #after: (run: () => void) => void
   readonly #flush = (): void => {
     this.#scheduled = false
     this.flush()
   }
 
-  /** @param send gets frames behind each other, in memory of their own */
-  constructor(send: (bytes: Uint8Array) => void) {
+  /**
+   * @param send gets frames behind each other, in memory of their own
+   * @param after when: default, when all microtasks have run. What is written in several steps of one turn goes together with {@link nextTurn}
+   */
+  constructor(send: (bytes: Uint8Array) => void, after: (run: () => void) => void = nextTick ?? nextTurn) {
     this.#send = send
+    this.#after = after
   }
 
   /** A frame that is made already. */
   push(bytes: Uint8Array): void {
-    this.write(bytes[4]!, take(bytes, 5), (writer) => {
-      writer.need(bytes.length)
-      writer.copy(bytes.subarray(HEAD))
-    })
+    this.write(bytes[4]!, take(bytes, 5), copy, bytes)
   }
 
   /**
    * @param fill writes what is in it. What it throws leaves nothing of the frame
+   * @param what it gets beside: so one function does for all frames of a kind
    * @returns how many bytes it is
    */
-  write(kind: number, call: number, fill: (writer: Writer) => void): number {
+  write<T>(kind: number, call: number, fill: (writer: Writer, what: T) => void, what: T): number {
     // What is written may hold objects whose toJSON writes, too.
     const isWithin = this.#writing
     const writer = isWithin ? new Writer(ROOM) : this.#writer
@@ -127,7 +127,7 @@ export class Outbox {
     this.#writing = true
     writer.open(HEAD)
     try {
-      fill(writer)
+      fill(writer, what)
     } catch (error) {
       writer.pos = start
       throw error
@@ -139,17 +139,20 @@ export class Outbox {
     bytes[start + 4] = kind
     put(bytes, start + 5, call)
     if (isWithin) this.#send(bytes.subarray(0, pos))
-    else if (++this.#frames >= MOST || pos >= MUCH) this.flush()
-    else if (!this.#scheduled) {
-      this.#scheduled = true
-      afterThis(this.#flush)
+    else {
+      this.frames++
+      if (pos >= MUCH) this.flush()
+      else if (!this.#scheduled) {
+        this.#scheduled = true
+        this.#after(this.#flush)
+      }
     }
     return pos - start
   }
 
   flush(): void {
-    if (this.#frames === 0) return
-    this.#frames = 0
+    if (this.frames === 0) return
+    this.frames = 0
     const { bytes, pos } = this.#writer
     // What has outgrown the room is handed over as it is, with its memory.
     const isLarge = bytes !== this.#room
@@ -158,6 +161,11 @@ export class Outbox {
     this.#writer.reuse(this.#room)
     this.#send(own)
   }
+}
+
+function copy(writer: Writer, bytes: Uint8Array): void {
+  writer.need(bytes.length)
+  writer.copy(bytes.subarray(HEAD))
 }
 
 /** The most bytes of one frame: what a typed array holds on every platform. More is no frame. */
