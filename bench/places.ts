@@ -1,6 +1,6 @@
 // What a call to a thread or process costs beside raw ends and pools, what two threads are worth, and what is left when a worker dies.
 //   node --import tsx bench/places.ts [--quick]
-import { spawn } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -8,15 +8,15 @@ import { Piscina } from 'piscina'
 import { Document, Flow } from 'sluice'
 import { Tinypool } from 'tinypool'
 import workerpool from 'workerpool'
-import { atMost, below, elapsed, figure, quick, say, type Target, table, targets, title } from './report.js'
+import { atMost, below, elapsed, figure, isChild, quick, say, type Target, table, targets, title } from './report.js'
 
 const WORK = fileURLToPath(new URL('./places-work.mjs', import.meta.url))
 const COUNT = quick ? 4_000 : 40_000
 const ROUNDS = quick ? 3 : 9
 const IN_FLIGHT = 64
+/** Fresh processes that each measure all: what holds, has to in the worst. */
+const PROCESSES = quick ? 1 : 5
 const must: Target[] = []
-
-title('places', 'What does it cost to run an executor in a thread or process, and what becomes of its requests when one dies?')
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
@@ -104,43 +104,41 @@ async function ours(runtime: 'thread' | 'process'): Promise<Contender> {
   }
 }
 
-const contenders: Contender[] = [rawThread(), rawSocket(), await ours('thread'), await ours('process')]
-for (const concurrentTasksPerWorker of [1, 16]) {
-  const own = new Piscina({ filename: WORK, minThreads: 1, maxThreads: 1, concurrentTasksPerWorker })
-  contenders.push({
-    name: `piscina, ${concurrentTasksPerWorker} per worker`,
-    run: (count) => pour(count, () => own.run(message)),
-    end: () => own.destroy(),
-  })
-}
-const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
-for (let round = -2; round < ROUNDS; round++) {
-  for (const { name, run } of [...contenders].sort(() => Math.random() - 0.5)) {
-    const start = performance.now()
-    await run(COUNT)
-    if (round >= 0) times.get(name)!.push(((performance.now() - start) * 1000) / COUNT)
+const ONE = 'piscina, 1 per worker'
+const SIXTEEN = 'piscina, 16 per worker'
+/** What each is measured against. */
+const rawOf = (name: string): string => (/process|socket/.test(name) ? 'raw framed socket' : 'raw postMessage')
+
+/** Microseconds a call, by contender, in each round. */
+async function calls(): Promise<Record<string, number[]>> {
+  const contenders: Contender[] = [rawThread(), rawSocket(), await ours('thread'), await ours('process')]
+  for (const concurrentTasksPerWorker of [1, 16]) {
+    const own = new Piscina({ filename: WORK, minThreads: 1, maxThreads: 1, concurrentTasksPerWorker })
+    contenders.push({
+      name: `piscina, ${concurrentTasksPerWorker} per worker`,
+      run: (count) => pour(count, () => own.run(message)),
+      end: () => own.destroy(),
+    })
   }
+  const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  for (let round = -2; round < ROUNDS; round++) {
+    for (const { name, run } of [...contenders].sort(() => Math.random() - 0.5)) {
+      const start = performance.now()
+      await run(COUNT)
+      if (round >= 0) times.get(name)!.push(((performance.now() - start) * 1000) / COUNT)
+    }
+  }
+  for (const { end } of contenders) await end()
+  return Object.fromEntries(times)
 }
-const cost = (name: string): number => median(times.get(name)!)
-/** Ratios within a round, as what else the machine does changes. */
-const over = (name: string, other: string): number => median(times.get(name)!.map((time, round) => time / times.get(other)![round]!))
-say(
-  '## A call',
-  `One document a request through flow.post(), ${IN_FLIGHT} in flight, an executor that does nothing; the same text to raw ends and pools with one worker. Wall time, median of ${ROUNDS} rounds in random order.`,
-)
-table(
-  ['', 'µs a call', '× raw'],
-  contenders.map(({ name }) => [name, figure(cost(name)), figure(over(name, /process|socket/.test(name) ? 'raw framed socket' : 'raw postMessage'))]),
-)
-must.push(atMost('a call to a thread: × raw postMessage', 2, over('sluice, thread', 'raw postMessage')))
-must.push(atMost('a call to a process: × raw framed socket', 2, over('sluice, process', 'raw framed socket')))
-const best = cost('piscina, 1 per worker') < cost('piscina, 16 per worker') ? 'piscina, 1 per worker' : 'piscina, 16 per worker'
-must.push(atMost('a call to a thread: × piscina at its best', 1 / 3, over('sluice, thread', best)))
-must.push(atMost('a call to a process: × piscina at its best', 1 / 3, over('sluice, process', best)))
-for (const { end } of contenders) await end()
 
 // ── embeddings ───────────────────────────────────────────────────────────────────────────────────────────
-{
+const RAW = 'one transferred buffer'
+const UNSEEN = 'sluice, looked at by nobody'
+const WRITTEN = 'sluice, written to'
+
+/** Microseconds there and back, by way, in each round. */
+async function floats(): Promise<Record<string, number[]>> {
   const flow = await open('thread')
   const worker = new Worker(WORK, { workerData: { raw: 'column' } })
   const arrays = Array.from({ length: 100 }, (_, at) => new Float32Array(768).fill(at))
@@ -161,9 +159,9 @@ for (const { end } of contenders) await end()
       if (back.length !== 100 || back[3].embedding.data[0] !== (on === '/embed' ? 4 : 3)) throw new Error('wrong')
   }
   const ways: Record<string, () => Promise<void>> = {
-    'one transferred buffer': raw,
-    'sluice, looked at by nobody': () => ask('/noop'),
-    'sluice, written to': () => ask('/embed'),
+    [RAW]: raw,
+    [UNSEEN]: () => ask('/noop'),
+    [WRITTEN]: () => ask('/embed'),
   }
   const seen = new Map<string, number[]>(Object.keys(ways).map((name) => [name, []]))
   const calls = quick ? 50 : 300
@@ -173,26 +171,17 @@ for (const { end } of contenders) await end()
       for (let at = 0; at < calls; at++) await run()
       if (round >= 0) seen.get(name)!.push(((performance.now() - start) * 1000) / calls)
     }
-  const raws = seen.get('one transferred buffer')!
-  const ratio = (name: string): number => median(seen.get(name)!.map((time, round) => time / raws[round]!))
-  say(
-    '## 100 × 768 floats',
-    'There and back, one after the other, in a thread. The raw end puts 100 vectors into one buffer, hands it over, and takes apart what comes back.',
-  )
-  table(
-    ['', 'µs', '× raw'],
-    Object.keys(ways).map((name) => [name, figure(median(seen.get(name)!)), figure(ratio(name))]),
-  )
-  must.push(atMost('100 × 768 floats to a thread and back: × one transferred buffer', 2, ratio('sluice, looked at by nobody')))
-  must.push(atMost('the same, all written to: × one transferred buffer', 2, ratio('sluice, written to')))
   if (arrays.some(({ length }) => length !== 768)) throw new Error('arrays were taken away')
   await worker.terminate()
   await flow.close()
+  return Object.fromEntries(seen)
 }
 
 // ── two threads ──────────────────────────────────────────────────────────────────────────────────────────
-{
-  const calls = quick ? 60 : 300
+const TASKS = quick ? 60 : 300
+
+/** What two threads are worth, and how late timers were meanwhile, in milliseconds. */
+async function threads(): Promise<{ gain: number; late: number }> {
   const rate = async (parallel: number): Promise<{ seconds: number; late: number }> => {
     const flow = await open('thread', { parallel, concurrency: 1 })
     const options = { requestSize: 1, prefetch: 8, parameters: { milliseconds: 5 } }
@@ -205,31 +194,110 @@ for (const { end } of contenders) await end()
       last = time
     }, 10)
     const start = performance.now()
-    await flow.post('/busy', Array(calls).fill('x'), options).drain()
+    await flow.post('/busy', Array(TASKS).fill('x'), options).drain()
     clearInterval(timer)
     const seconds = (performance.now() - start) / 1000
     await flow.close()
     return { seconds, late }
   }
-  const rounds = await Array.from({ length: quick ? 1 : 3 }).reduce<Promise<{ gain: number; late: number }[]>>(async (before) => {
-    const all = await before
-    const one = await rate(1)
-    const two = await rate(2)
-    return [...all, { gain: one.seconds / two.seconds, late: two.late }]
-  }, Promise.resolve([]))
-  const gain = median(rounds.map(({ gain }) => gain))
-  const late = median(rounds.map(({ late }) => late))
-  say('## Two threads', `${calls} tasks of 5 ms each that only compute, in one thread and in two.`)
-  table(
-    ['', 'measured'],
-    [
-      ['two threads: × one', figure(gain)],
-      ['timers of the main thread late by, ms', figure(late)],
-    ],
-  )
-  must.push({ what: 'two threads of computing: × one', bound: '≥ 1.8', measured: figure(gain), met: gain >= 1.8 })
-  must.push(below('timers of the main thread late by', 10, late, ' ms'))
+  const one = await rate(1)
+  const two = await rate(2)
+  return { gain: one.seconds / two.seconds, late: two.late }
 }
+
+// ── several processes ────────────────────────────────────────────────────────────────────────────────────
+
+interface Measured {
+  readonly calls: Record<string, number[]>
+  readonly floats: Record<string, number[]>
+  readonly threads: { readonly gain: number; readonly late: number }
+}
+
+if (isChild) {
+  const all: Measured = { calls: await calls(), floats: await floats(), threads: await threads() }
+  await new Promise((resolve) => process.send!(all, resolve))
+  process.exit()
+}
+
+title('places', 'What does it cost to run an executor in a thread or process, and what becomes of its requests when one dies?')
+
+async function measured(): Promise<Measured> {
+  const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
+    env: { ...process.env, BENCH_CHILD: '1' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  let all: Measured | undefined
+  child.on('message', (message) => (all = message as Measured))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  if (all === undefined) throw new Error(`A process of the bench ended with ${code}`)
+  return all
+}
+
+const runs: Measured[] = []
+for (let at = 0; at < PROCESSES; at++) runs.push(await measured())
+
+/** Of each process, the ratio of two within its rounds, as what else the machine does changes. */
+const ratios = (part: 'calls' | 'floats', name: string, other: (run: Measured) => string): number[] =>
+  runs.map((run) => median(run[part][name]!.map((time, round) => time / run[part][other(run)]![round]!)))
+const cost = (part: 'calls' | 'floats', name: string): number => median(runs.map((run) => median(run[part][name]!)))
+const worst = (values: readonly number[]): number => Math.max(...values)
+const both = (part: 'calls' | 'floats', name: string, raw: string): string[] => {
+  const all = ratios(part, name, () => raw)
+  return [name, figure(cost(part, name)), figure(median(all)), figure(worst(all))]
+}
+const within = (what: string, bound: number, values: readonly number[]): void => void must.push(atMost(what, bound, worst(values)))
+const several = `Wall time in ${PROCESSES} fresh processes, one after the other, each ${ROUNDS} rounds in random order: the median, and of the ratio the worst process, too`
+
+say(
+  '## A call',
+  `One document a request through flow.post(), ${IN_FLIGHT} in flight, an executor that does nothing; the same text to raw ends and pools with one worker. ${several}.`,
+)
+table(
+  ['', 'µs a call', '× raw', 'worst'],
+  Object.keys(runs[0]!.calls).map((name) => both('calls', name, rawOf(name))),
+)
+const best = ({ calls }: Measured): string => (median(calls[ONE]!) < median(calls[SIXTEEN]!) ? ONE : SIXTEEN)
+for (const runtime of ['thread', 'process']) {
+  const name = `sluice, ${runtime}`
+  within(
+    `a call to a ${runtime}: × ${rawOf(name)}`,
+    2,
+    ratios('calls', name, () => rawOf(name)),
+  )
+  within(`a call to a ${runtime}: × piscina at its best`, 1 / 3, ratios('calls', name, best))
+}
+
+say(
+  '## 100 × 768 floats',
+  `There and back, one after the other, in a thread. The raw end puts 100 vectors into one buffer, hands it over, and takes apart what comes back. ${several}.`,
+)
+table(
+  ['', 'µs', '× raw', 'worst'],
+  Object.keys(runs[0]!.floats).map((name) => both('floats', name, RAW)),
+)
+within(
+  '100 × 768 floats to a thread and back: × one transferred buffer',
+  2,
+  ratios('floats', UNSEEN, () => RAW),
+)
+within(
+  'the same, all written to: × one transferred buffer',
+  2,
+  ratios('floats', WRITTEN, () => RAW),
+)
+
+const gain = Math.min(...runs.map(({ threads }) => threads.gain))
+const late = worst(runs.map(({ threads }) => threads.late))
+say('## Two threads', `${TASKS} tasks of 5 ms each that only compute, in one thread and in two. The worst of ${PROCESSES} fresh processes.`)
+table(
+  ['', 'measured'],
+  [
+    ['two threads: × one', figure(gain)],
+    ['timers of the main thread late by, ms', figure(late)],
+  ],
+)
+must.push({ what: 'two threads of computing: × one', bound: '≥ 1.8', measured: figure(gain), met: gain >= 1.8 })
+must.push(below('timers of the main thread late by', 10, late, ' ms'))
 
 // ── deaths ───────────────────────────────────────────────────────────────────────────────────────────────
 
