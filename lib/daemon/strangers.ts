@@ -25,8 +25,9 @@ export class Strangers {
     const { remotePort = 0 } = socket
     let near = this.#sockets.get(remoteAddress)
     if (near === undefined) this.#sockets.set(remoteAddress, (near = new Map()))
+    // Who hangs up and comes again is here twice for a moment; who has hung up already has no address.
+    if (!near.has(remotePort)) this.#count++
     near.set(remotePort, socket)
-    this.#count++
     socket.once('close', () => this.#sockets.get(remoteAddress)?.get(remotePort) === socket && this.#leave(remoteAddress, remotePort))
     if (near.size > this.#ofOne) this.#close(remoteAddress, near)
     else if (this.#count > this.#ofAll) this.#close(...[...this.#sockets].reduce((most, one) => (one[1].size > most[1].size ? one : most)))
