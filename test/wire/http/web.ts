@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../../lib/flow/flow.js'
@@ -190,6 +191,35 @@ test('G1, R131: the page asks no other host, and runs no script from elsewhere',
     assert.not.match(text, /innerHTML|<script>|onclick=|<style>/, path)
     if (path.endsWith('.js')) new Function(text)
   }
+})
+
+test('G1: the page of the API has the colours of the live page, tells methods apart, and shows fields as a table', async () => {
+  await using service = await started(() => {})
+  const get = async (path: string): Promise<string> => (await fetch(service.url + path)).text()
+  const style = await get('/docs/page.css')
+  const colours = (css: string): string[] => [...css.matchAll(/--[\w-]+: #\w+/g)].map(([colour]) => colour)
+  const live = colours(readFileSync('lib/wire/http/live/page.css', 'utf8'))
+  assert.ok(live.length > 20)
+  assert.equal(colours(style), live)
+  for (const method of ['get', 'post', 'put', 'delete']) assert.match(style, `.${method}`)
+  const made: { name: string; textContent: string }[] = []
+  const createElement = (name: string): object => {
+    const it = { name, textContent: '', append() {} }
+    made.push(it)
+    return it
+  }
+  const { table, kindOf } = new Function('document', `${(await get('/docs/page.js')).replace(/\nshow\(\)\n$/, '\n')}; return { table, kindOf }`)({
+    createElement,
+  })
+  const schemas = {
+    Base: { properties: { id: { type: 'string', description: 'as `uuid`' } } },
+    Own: { allOf: [{ $ref: '#/components/schemas/Base' }, { properties: { tags: { type: 'array', items: { enum: ['a', 1] } } }, required: ['tags'] }] },
+  }
+  table({ $ref: '#/components/schemas/Own' }, schemas)
+  const codes = made.filter(({ name }) => name === 'code').map(({ textContent }) => textContent)
+  assert.equal(codes, ['id', 'string', 'uuid', 'tags', 'list of "a" | 1'])
+  assert.is(made.filter(({ textContent }) => textContent === ' required').length, 1)
+  assert.is(kindOf({ oneOf: [{ type: 'string' }, { type: ['number', 'null'] }] }), 'string | number | null')
 })
 
 test('G1: the same without a socket, for any server', async () => {

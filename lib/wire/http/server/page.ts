@@ -29,17 +29,72 @@ const HTML = `<!doctype html>
 </html>
 `
 
-const STYLE = `:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 }
-main { max-width: 56rem; margin: 0 auto; padding: 1rem }
-h2 { margin: 2rem 0 .5rem; font-size: 1.1rem }
-details { border: 1px solid #8886; border-radius: 6px; margin: .5rem 0; padding: 0 .75rem }
-summary { cursor: pointer; padding: .5rem 0 }
-code, pre, textarea, input { font: 14px/1.4 ui-monospace, monospace }
-pre { overflow: auto; max-height: 24rem; padding: .5rem; background: #8882; border-radius: 4px; white-space: pre-wrap; overflow-wrap: anywhere }
-textarea { width: 100%; min-height: 8rem; box-sizing: border-box }
-label { display: block; margin: .25rem 0 }
-b.method { display: inline-block; min-width: 4.5rem }
+/** The colours and shapes of the live page (`live/page.css`): a test holds the two together. */
+const STYLE = `:root {
+  color-scheme: light dark;
+  --page: #f6f7f9;
+  --card: #fff;
+  --border: #cfd6de;
+  --text: #1f2328;
+  --quiet: #56606b;
+  --line: #8b95a1;
+  --accent: #4f46e5;
+  --on-accent: #fff;
+  --good: #17733a;
+  --bad: #b42318;
+  --warn: #8a5200;
+  --track: #e7eaee;
+  --external: #0b7a71;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #0d1117;
+    --card: #171c24;
+    --border: #39424e;
+    --text: #f0f3f6;
+    --quiet: #a4aebb;
+    --line: #717b88;
+    --accent: #8f89ff;
+    --on-accent: #10121a;
+    --good: #5fd08a;
+    --bad: #ff8f80;
+    --warn: #f0c95a;
+    --track: #2a313b;
+    --external: #4cc7bb;
+  }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+main { max-width: 60rem; margin: 0 auto; padding: .75rem 1rem 2rem }
+h1 { font-size: 1.35rem; margin: 0; overflow-wrap: anywhere }
+h2 { margin: 1.75rem 0 .5rem; font-size: 1rem }
+a { color: var(--accent) }
+details { border: 1px solid var(--border); border-radius: 10px; margin: .5rem 0; padding: 0 1rem; background: var(--card) }
+details[open] { padding-bottom: 1rem }
+details details { background: none; border-radius: 6px }
+summary { cursor: pointer; position: relative; padding: .55rem 1.5rem .55rem 0; display: flex; flex-wrap: wrap; gap: .1rem .75rem; align-items: baseline; list-style: none; overflow-wrap: anywhere }
+summary::-webkit-details-marker { display: none }
+summary::after { content: "+"; position: absolute; right: 0; top: .55rem; color: var(--quiet) }
+[open] > summary::after { content: "−" }
+code, pre, textarea, input { font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
+summary > code { font-weight: 600 }
+.quiet { color: var(--quiet) }
+.method { min-width: 4.6rem; text-align: center; font-size: .8rem; border: 1px solid currentColor; border-radius: 1rem; padding: 0 .5rem; color: var(--quiet) }
+.get { color: var(--accent) }
+.post { color: var(--good) }
+.put, .patch { color: var(--warn) }
+.delete { color: var(--bad) }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; width: 100%; font-size: .9rem }
+th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--track) }
+th { color: var(--quiet); font-weight: 600 }
+pre { overflow: auto; max-height: 24rem; margin: .75rem 0 0; padding: .6rem; background: var(--page); border: 1px solid var(--track); border-radius: 6px; white-space: pre-wrap; overflow-wrap: anywhere }
+pre:empty { display: none }
+textarea { width: 100%; min-height: 9rem; resize: vertical }
+textarea, input, select { background: var(--page); color: var(--text); border: 1px solid var(--line); border-radius: 6px; padding: .35rem .5rem; max-width: 100% }
+label { display: block; margin: .5rem 0; color: var(--quiet) }
+button { font: inherit; font-weight: 600; background: var(--accent); color: var(--on-accent); border: 0; border-radius: 6px; padding: .4rem 1.1rem; cursor: pointer }
 `
 
 /** Runs in browsers. All that comes from the service is set as text, never as HTML. */
@@ -50,6 +105,11 @@ const make = (name, text, ...inside) => {
   element.append(...inside)
   return element
 }
+
+const quiet = (text) => Object.assign(make('span', text), { className: 'quiet' })
+
+// Text in which code stands between backticks.
+const prose = (name, text) => make(name, '', ...String(text || '').split('\`').map((part, at) => (at % 2 ? make('code', part) : part)))
 
 async function send(method, path, type, body, accept, output) {
   output.textContent = '…'
@@ -93,6 +153,39 @@ function whole(schema, schemas, depth) {
   return Object.fromEntries(Object.entries(schema).map(([key, one]) => [key, whole(one, schemas, depth)]))
 }
 
+// What kind of value it is, in a word or two.
+function kindOf(schema) {
+  if (!schema || typeof schema !== 'object') return 'anything'
+  if (schema.$ref) return named(schema)
+  if ('const' in schema) return JSON.stringify(schema.const)
+  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(' | ')
+  const several = schema.oneOf || schema.anyOf
+  if (several) return [...new Set(several.map(kindOf))].join(' | ')
+  if (schema.allOf) return schema.allOf.map(kindOf).join(' & ')
+  const types = [schema.type || (schema.properties ? 'object' : 'anything')].flat()
+  return types.map((type) => (type === 'array' ? 'list of ' + kindOf(schema.items) : type)).join(' | ')
+}
+
+// What is in an object: a row for each field, those of what it builds upon too.
+function fieldsOf(schema, schemas, depth) {
+  if (!schema || depth < 0) return []
+  if (schema.$ref) return fieldsOf(schemas[named(schema)], schemas, depth - 1)
+  const own = Object.entries(schema.properties || {}).map(([name, one]) => [name, one, (schema.required || []).includes(name)])
+  return [...(schema.allOf || []).flatMap((one) => fieldsOf(one, schemas, depth - 1)), ...own]
+}
+
+function table(schema, schemas) {
+  // Who builds upon it says more.
+  const rows = new Map(fieldsOf(schema, schemas, 8).map((row) => [row[0], row]))
+  if (rows.size === 0) return []
+  const head = ['Field', 'Kind', 'About'].map((title) => Object.assign(make('th', title), { scope: 'col' }))
+  const body = [...rows.values()].map(([name, one, required]) =>
+    make('tr', '', make('td', '', make('code', name), ...(required ? [quiet(' required')] : [])), make('td', '', make('code', kindOf(one))), prose('td', (one || {}).description)))
+  const scroll = make('div', '', make('table', '', make('thead', '', make('tr', '', ...head)), make('tbody', '', ...body)))
+  scroll.className = 'scroll'
+  return [scroll]
+}
+
 // A value that fits a schema, more or less.
 function sampleOf(schema, schemas, depth) {
   if (!schema || typeof schema !== 'object' || depth < 0) return null
@@ -118,25 +211,25 @@ function said(title, content, schemas) {
   const schema = ((content || {})['application/json'] || {}).schema
   const name = named(schema)
   if (!name || GENERAL.includes(name)) return []
-  return [make('details', '', make('summary', title + ': ' + name), make('pre', JSON.stringify(whole(schema, schemas, 8), null, 2)))]
+  return [make('details', '', make('summary', title + ': ' + name), ...table(schema, schemas), make('pre', JSON.stringify(whole(schema, schemas, 8), null, 2)))]
 }
 
 function operation(path, method, about, schemas) {
   const name = method.toUpperCase()
   const verb = make('b', name)
-  verb.className = 'method'
-  const details = make('details', '', make('summary', '', verb, make('code', path), ' ' + (about.summary || '')))
-  if (about.description) details.append(make('p', about.description))
+  verb.className = 'method ' + method
+  const details = make('details', '', make('summary', '', verb, make('code', path), quiet(about.summary || '')))
+  if (about.description) details.append(prose('p', about.description))
   const accepts = Object.keys((about.responses['200'] || {}).content || { 'application/json': 0 })
   const [acceptLabel, accept] = choice('Accept', accepts)
-  const output = make('pre')
+  const output = Object.assign(make('pre'), { ariaLive: 'polite', ariaLabel: 'Answer' })
   const button = make('button', 'Send')
   let type, body
   const options = []
   if (about.requestBody) {
     const [typeLabel, select] = choice('Content-Type', Object.keys(about.requestBody.content))
     type = select
-    body = make('textarea')
+    body = Object.assign(make('textarea'), { ariaLabel: 'Body', spellcheck: false })
     const name = named(about.requestBody.content['application/json'].schema)
     const document = { data: {}, parameters: {} }
     if (!GENERAL.includes(name)) {
@@ -183,9 +276,14 @@ async function show() {
     }
     const link = make('a', 'openapi.json')
     link.href = './openapi.json'
-    page.replaceChildren(make('h1', api.info.title), make('p', api.info.description), make('p', '', link))
+    const links = make('p', '', link)
+    if (api.paths['/ui']) links.append(' · ', Object.assign(make('a', 'Live page'), { href: './ui' }))
+    page.replaceChildren(make('h1', api.info.title), prose('p', api.info.description), links)
     for (const [tag, operations] of [...groups].reverse()) page.append(make('h2', tag), ...operations)
-    page.append(make('h2', 'Schemas'), make('pre', JSON.stringify(api.components.schemas, null, 2)))
+    const { schemas } = api.components
+    const shapes = Object.entries(schemas).map(([name, schema]) =>
+      make('details', '', make('summary', '', make('code', name)), ...table(schema, schemas), make('pre', JSON.stringify(schema, null, 2))))
+    page.append(make('h2', 'Schemas'), ...shapes)
   } catch (error) {
     page.textContent = 'openapi.json cannot be read: ' + error
   }
