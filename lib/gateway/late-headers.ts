@@ -5,15 +5,22 @@ import { clearTimeout, setTimeout } from '../base/clock.js'
 /** Bun looks for who is late only where a server listens by itself: here, a request whose headers are not whole in time ends as in Node. */
 export function endLate(server: Server, headersTimeout: number, keepAlive: number): void {
   const timers = new WeakMap<object, ReturnType<typeof setTimeout>>()
+  /** How many requests of a connection are not answered yet. */
+  const open = new WeakMap<object, number>()
   const wait = (socket: Socket, time: number): void => {
     clearTimeout(timers.get(socket))
     const late = (): void => void socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n', () => socket.destroy())
     timers.set(socket, setTimeout(late, time))
   }
-  const came = ({ socket }: IncomingMessage, response?: unknown): void => {
+  const came = ({ socket }: IncomingMessage, response: ServerResponse): void => {
     clearTimeout(timers.get(socket))
-    // The next one may begin late, and then has its time.
-    if (response !== undefined) (response as ServerResponse).once('finish', () => socket.destroyed || wait(socket, keepAlive + headersTimeout))
+    open.set(socket, (open.get(socket) ?? 0) + 1)
+    response.once('finish', () => {
+      const left = open.get(socket)! - 1
+      open.set(socket, left)
+      // The next one may begin late, and then has its time.
+      if (left === 0 && !socket.destroyed) wait(socket, keepAlive + headersTimeout)
+    })
   }
   server.on('connection', (socket: Socket) => {
     wait(socket, headersTimeout)
@@ -21,5 +28,5 @@ export function endLate(server: Server, headersTimeout: number, keepAlive: numbe
   })
   server.on('request', came)
   server.on('checkContinue', came)
-  server.on('upgrade', (request) => came(request))
+  server.on('upgrade', ({ socket }) => clearTimeout(timers.get(socket)))
 }
