@@ -3,17 +3,22 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { status as Code } from '@grpc/grpc-js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LogRecord } from '../../lib/base/logger.js'
 import { Client } from '../../lib/client/index.js'
 import { Gateway, type GatewayOptions } from '../../lib/gateway/index.js'
 import { Limiter } from '../../lib/handler/limits.js'
+import { Refused } from '../../lib/handler/refused.js'
 import { Executor, Flow } from '../../lib/index.js'
 import { createGraphQL } from '../../lib/wire/graphql/index.js'
+import { Charges } from '../../lib/wire/grpc/server/charges.js'
 import { closedWith } from '../../lib/wire/websocket/client/failures.js'
 import { code, flags } from '../support/code.js'
 import { deferred } from '../support/deferred.js'
+import { turn } from '../support/turn.js'
 import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 import { frame, raw } from '../wire/websocket/support.js'
@@ -180,6 +185,45 @@ test('222: beside answers that nobody takes, what is asked for the first time is
   await until(async () => (await bytes()).waiting > 0)
   assert.is(await small(it.port), 200)
   assert.ok((await bytes()).inside >= 1_000_000, 'nobody had to be hung up on for it')
+})
+
+for (const [name, { ask }] of Object.entries(ways(1000)))
+  test(`222: ${name}: of answers that nobody takes, no more are made than there is room for`, async () => {
+    let made = 0
+    class Worker extends Executor {
+      static requests = { '/big': 'big' } as const
+      async big() {
+        made++
+        await turn()
+        // More than the system takes off one's hands.
+        return [{ text: 'x'.repeat(8_000_000) }]
+      }
+    }
+    await using flow = await new Flow({ closeTimeout: 100 }).add({ uses: Worker }).open()
+    const gateway = await Gateway.serve(flow, { protocol: ['grpc', 'http', 'websocket'], graphql: true, onError: () => {}, maxBytesInFlight: 32_000_000 })
+    for (let at = 0; at < 20; at++) void ask(gateway.port)
+    await until(() => made > 0, 20_000)
+    // Before anybody is hung up on: that would make room.
+    await new Promise((resolve) => setTimeout(resolve, 800))
+    await gateway.close(0)
+    assert.ok(made < 12, `${made} of 20`)
+  })
+
+test('222: gRPC: of a call that is refused in the middle of its message, grpc-js does not hear the end that comes right behind', async () => {
+  let cut = (): void => {}
+  const hold = { bytes: 0, ask() {}, watch: (given: () => void) => (cut = given), unwatch() {}, leave() {} }
+  const stream = new PassThrough()
+  const said: string[] = []
+  Object.assign(stream, { respond: (headers: Record<string, string>) => said.push(headers['grpc-status']!), close: () => stream.destroy() })
+  new Charges({ hold: () => hold, busy: () => new Refused('ERR_UNREACHABLE', 'Busy') } as never, { tenant: undefined, several: false }, stream as never, 1000)
+  stream.on('data', () => {}).on('end', () => said.push('the end'))
+  const message = Buffer.from([0, 0, 0, 0, 20, ...Array(20).fill(1)])
+  stream.write(message.subarray(0, 10))
+  await turn()
+  cut()
+  stream.end(message.subarray(10))
+  await once(stream, 'close')
+  assert.equal(said, [String(Code.RESOURCE_EXHAUSTED)])
 })
 
 test('222: 0 is no bound', async () => {

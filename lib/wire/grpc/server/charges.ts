@@ -151,6 +151,9 @@ export class Charges implements Deciding {
     if (stream.headersSent) return stream.close(ENHANCE_YOUR_CALM)
     const { code, details } = endOf(reason, () => {})
     this.#turnedAway = true
+    // grpc-js answers a call that ends without a message, and Node throws at whoever answers one twice. Node has no listener of its own here yet: that
+    // comes when the stream closes.
+    stream.removeAllListeners('end')
     turnAway(stream, code, details)
   }
 

@@ -64,13 +64,17 @@ export class Stream {
     return answered(message, this.#stacks, this.#report)
   }
 
-  /** @param said where it is written already @returns how long it is */
-  async send(message: Message, said = this.write(message)): Promise<number> {
+  /**
+   * @param said where it is written already
+   * @param given told how long it is, once it is the platform's and charged as what waits for its client: who does not read is not waited for
+   */
+  async send(message: Message, said = this.write(message), given?: (length: number) => void): Promise<void> {
     const { text, failed } = await this.#inOrder(said)
     const kind = failed ? 'error' : message.deltas !== undefined ? 'delta' : message.ordinal !== undefined ? 'partial' : 'response'
     publishBytes('server', 'sent', 'http', text)
-    await this.begin().write(framed(this.#format, kind, text))
-    return text.length
+    const taken = this.begin().write(framed(this.#format, kind, text))
+    given?.(text.length)
+    await taken
   }
 
   #inOrder(next: Answered | Promise<Answered>): Answered | Promise<Answered> {

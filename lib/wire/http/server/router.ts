@@ -237,12 +237,11 @@ export class Router {
         this.#peer,
         message,
         exchange.scope,
-        stream && ((part) => stream.send(part) as Promise<unknown> as Promise<void>),
+        stream && ((part) => stream.send(part)),
         exchange.header(DELTAS_HEADER) === '1' ? ALONE : undefined,
       )
       if (stream?.begun) {
-        const length = await stream.send(answered)
-        this.#bytes?.answered(execEndpoint || '/', length)
+        await stream.send(answered, undefined, (length) => this.#bytes?.answered(execEndpoint || '/', length))
         await stream.end()
         return undefined
       }

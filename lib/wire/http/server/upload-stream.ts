@@ -4,6 +4,7 @@ import { post } from '../../../post/post.js'
 import type { Handler } from '../../../request/handler.js'
 import type { Request } from '../../../request/request.js'
 import { GATEWAY } from '../../../request/route.js'
+import type { Hold } from '../../../stream/byte-budget.js'
 import { bytesOf, chargeDocuments, UploadCharge } from '../../charge.js'
 import type { CallContext } from '../../context-headers.js'
 import { DELTAS_HEADER, type Numbering, numbering } from '../../deltas.js'
@@ -39,7 +40,7 @@ export async function upload(
   const stream = new Stream(exchange, format, headers, settings)
   const bytes = bytesOf(peer)
   const charge = bytes && new UploadCharge(bytes, context?.tenant, exchange.scope, () => exchange.scope.abort(bytes.busy()))
-  const { handler, written } = writing(askedBy(peer, context), stream, charge, exchange.header(DELTAS_HEADER) === '1' ? numbering() : undefined)
+  const { handler, written, leave } = writing(askedBy(peer, context), stream, charge, exchange.header(DELTAS_HEADER) === '1' ? numbering() : undefined)
   checkNames({ execEndpoint: on })
   const responses = post(handler, on, () => documentsOf(exchange.chunks(), settings.maxJsonBytes, charge), {
     ...options,
@@ -49,8 +50,11 @@ export async function upload(
   try {
     for await (const response of responses) {
       const { message, text } = written.get(response) ?? { message: answerOf(response) }
-      const length = await stream.send(message, text)
-      if (!response.partial) bytes?.answered(on, length)
+      await stream.send(message, text, (length) => {
+        if (response.partial) return
+        bytes?.answered(on, length)
+        leave(response.header.requestId)
+      })
     }
     if (!stream.begun) return { status: 200, headers: { ...headers, ...streamHeaders(format) }, body: format === 'sse' ? 'event: end\ndata: {}\n\n' : '' }
     await stream.end()
@@ -62,6 +66,7 @@ export async function upload(
     await failLate(stream, error, about, settings, exchange)
   } finally {
     stream.close()
+    leave()
     charge?.end()
   }
   return undefined
@@ -78,8 +83,16 @@ function writing(
   stream: Stream,
   charge: UploadCharge | undefined,
   deltas: Numbering | undefined,
-): { handler: Handler; written: WeakMap<object, Piece> } {
+): { handler: Handler; written: WeakMap<object, Piece>; leave(id?: string): void } {
   const written = new WeakMap<object, Piece>()
+  // What a request holds stands for its answer too, until that is written: else the next would be made before anybody knows how much waits for the client.
+  const holds = new Map<string, Hold>()
+  const leave = (id?: string): void => {
+    for (const one of id === undefined ? [...holds.keys()] : [id]) {
+      holds.get(one)?.leave()
+      holds.delete(one)
+    }
+  }
   const handle = (request: Request): void | Promise<void> => {
     const { emit } = request
     const write = writerFor(deltas)
@@ -93,19 +106,10 @@ function writing(
     const hold = charge.taken()
     chargeDocuments(hold, request.docs.length)
     request.hold = hold
-    const leave = (): void => hold.leave()
-    let pending: void | Promise<void>
-    try {
-      pending = peer.handle(request)
-    } catch (error) {
-      leave()
-      throw error
-    }
-    if (pending === undefined) leave()
-    else pending.then(leave, leave)
-    return pending
+    holds.set(request.id, hold)
+    return peer.handle(request)
   }
-  return { handler: { accepts: (endpoint) => peer.accepts(endpoint), handle }, written }
+  return { handler: { accepts: (endpoint) => peer.accepts(endpoint), handle }, written, leave }
 }
 
 /** The last line of a stream that went wrong half-way: an envelope with the status ERROR. */

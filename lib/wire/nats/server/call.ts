@@ -67,7 +67,6 @@ export class Call {
   async run(message: Msg, unknown: boolean): Promise<void> {
     if (unknown) this.#accept()
     else if (!this.plain) this.#timer = setTimeout(() => this.#accept(), TAKEN)
-    const { bytes } = this.#around
     let unwatch: (() => void) | undefined
     const stopped = new Promise<undefined>((resolve) => {
       unwatch = this.#scope.watch(() => resolve(undefined))
@@ -76,8 +75,7 @@ export class Call {
     try {
       const answered = await Promise.race([stopped, this.#answer(message, (taken) => (hold = taken))])
       if (answered === undefined || this.#scope.aborted) return
-      const length = await this.#send(answered.message, hold)
-      bytes?.answered(answered.endpoint, length)
+      await this.#send(answered.message, hold, answered.endpoint)
     } catch (error) {
       this.#around.settings.onError(error)
     } finally {
@@ -209,8 +207,11 @@ export class Call {
     link.connection.publish(this.reply, body, { ...(!this.plain && { reply: at }), ...(headers !== undefined && { headers: link.headers(headers) }) })
   }
 
-  /** @throws what says why a partial answer cannot be written: its executor fails of it @returns bytes */
-  async #send(message: Message, hold?: Hold): Promise<number> {
+  /**
+   * @param endpoint whose answer it is: how large it is, is known before the client takes it
+   * @throws what says why a partial answer cannot be written: its executor fails of it
+   */
+  async #send(message: Message, hold?: Hold, endpoint?: string): Promise<void> {
     const before = this.#sending
     let over!: () => void
     const own = new Promise<void>((resolve) => {
@@ -219,17 +220,17 @@ export class Call {
     this.#sending = own
     try {
       if (before !== undefined) await before
-      if (this.#scope.aborted) return 0
+      if (this.#scope.aborted) return
       const data = await this.#write(message)
+      if (endpoint !== undefined) this.#around.bytes?.answered(endpoint, data.length)
       hold?.made()
-      if (this.#scope.aborted) return 0
+      if (this.#scope.aborted) return
       // Nothing is to be told any more.
       if (message.ordinal === undefined) clearTimeout(this.#timer)
       const { room } = this.#around.link
       if (data.length <= room) this.#publish(data)
       else if (this.plain) this.#publish(await this.#write(this.#beyond(message, room)))
       else await this.#sendParts(data, room, hold)
-      return data.length
     } finally {
       if (this.#sending === own) this.#sending = undefined
       over()

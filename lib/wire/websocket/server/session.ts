@@ -160,8 +160,7 @@ export class Session {
     const asked = message
     const answered =
       this.#revocable?.run(asked.requestId, turn, this.#scope, (scope) => this.#ask(asked, scope, hold)) ?? this.#ask(asked, this.#scope.child(), hold)
-    const length = await this.#send(await answered, hold)
-    this.#bytes?.answered(asked.execEndpoint || '/', length)
+    await this.#send(await answered, hold, asked.execEndpoint || '/')
   }
 
   /** @param scope of its own: listeners on a signal that outlives the request would pile up */
@@ -199,10 +198,11 @@ export class Session {
 
   /**
    * @param hold has room for it until it is written
+   * @param endpoint whose answer it is: how large it is, is known before the client takes it
    * @throws what says why a partial answer cannot be written: its executor fails of it
    */
-  readonly #send = async (message: Message, hold?: Hold): Promise<number> => {
-    if (this.#scope.aborted) return 0
+  readonly #send = async (message: Message, hold?: Hold, endpoint?: string): Promise<void> => {
+    if (this.#scope.aborted) return
     const { dialect } = this.asked
     const shown = this.settings.exposeStacks ? message : sealed(message)
     let data: string | Uint8Array | Promise<string | Uint8Array>
@@ -213,10 +213,10 @@ export class Session {
       data = this.#writeInstead(message, error)
     }
     if (data instanceof Promise || this.#writing !== undefined) data = await this.#inOrder(data, message)
+    if (endpoint !== undefined) this.#bytes?.answered(endpoint, data.length)
     hold?.made()
     publishBytes('server', 'sent', 'websocket', data)
     await this.#sendQueue.send(data)
-    return data.length
   }
 
   #inOrder(data: string | Uint8Array | Promise<string | Uint8Array>, message: Message): Promise<string | Uint8Array> {
