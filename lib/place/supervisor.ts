@@ -229,6 +229,8 @@ export class Supervisor implements Handler, Part {
     if (worker === undefined) return
     await new Promise<void>((resolve) => {
       this.#ended = resolve
+      // Its end is waited for: without calls, nothing else may keep this process.
+      worker.hold(true)
       worker.kill()
     })
   }

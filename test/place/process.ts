@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
-import { code } from '../support/code.js'
+import { code, codeUrl } from '../support/code.js'
 import { within } from '../support/within.js'
 import { workers } from './workers.js'
 
@@ -36,6 +36,18 @@ test('process: one that the system refuses to begin anew is tried again, and its
   while (flow.workers[0]!.state !== 'up') await new Promise((resolve) => setTimeout(resolve, 20))
   assert.is((await ask('x')).length, 1)
   await flow.close()
+})
+
+test('process: one that does not close in time is told of, though nothing else keeps this process', async () => {
+  const script = `
+    const { Flow } = await import(process.argv[1])
+    const flow = await new Flow({ closeTimeout: 300 }).add({ name: 'doing', uses: process.argv[2], usesWith: { hangs: 'close' }, runtime: 'process' }).open()
+    await flow.close().catch((error) => console.log(error.message))`
+  const { stdout } = await within(
+    60_000,
+    promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, codeUrl('lib/index'), `${code('test/place/doing')}#Doing`]),
+  )
+  assert.match(stdout, /^doing did not close in time, and its process was ended/)
 })
 
 test.run()
