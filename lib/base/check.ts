@@ -1,4 +1,5 @@
 import { optionRange, optionType } from './errors.js'
+import { misspelled } from './node.js'
 
 /** What checks an option. @throws OptionTypeError, OptionRangeError that name it */
 export type Rule = (name: string, value: any) => void
@@ -26,7 +27,7 @@ export function oneOrMore(rule: Rule): Rule {
   return (name, value) => {
     const list = [value].flat()
     // An empty one is refused as what is none.
-    for (const one of list.length === 0 ? [value] : list) rule(name, one)
+    for (const one of list.length > 0 ? list : [value]) rule(name, one)
   }
 }
 
@@ -39,7 +40,8 @@ export function unless(types: string): Rule {
 export function check<O extends object>(where: string, options: O, rules: Record<string, Rule>): O {
   object(`The options of ${where}`, options)
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(rules, name)) throw optionType(`An option of ${where}`, `one of ${Object.keys(rules).join(', ')}`, name)
+    if (!Object.hasOwn(rules, name))
+      throw misspelled(where, name, rules) ?? optionType(`An option of ${where}`, `one of ${Object.keys(rules).join(', ')}`, name)
     const value = options[name as keyof O]
     if (value !== undefined) rules[name]!(name, value)
   }
@@ -103,11 +105,9 @@ export interface Retries {
 }
 
 export function retries(name: string, value: unknown): void {
-  if (typeof value === 'number') count(name, value)
-  else {
-    check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
-    count(`attempts of ${name}`, (value as Retries).attempts)
-  }
+  if (typeof value === 'number') return count(name, value)
+  check(name, value as Retries, { attempts: count, delay: milliseconds, maxDelay: milliseconds })
+  count(`attempts of ${name}`, (value as Retries).attempts)
 }
 
 /** Bytes, or a text such as `'512m'`. */

@@ -1,3 +1,5 @@
+export { misspelled } from './unknown-option.js'
+
 interface Modules {
   'fs/promises': typeof import('node:fs/promises')
   fs: typeof import('node:fs')

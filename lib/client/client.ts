@@ -1,4 +1,4 @@
-import { callback, count, milliseconds, patience, type Retries, retries, some, string } from '../base/check.js'
+import { callback, count, milliseconds, patience, type Retries, retries, some, string, word } from '../base/check.js'
 import { deprecated } from '../base/deprecated.js'
 import { ConnectionError, OptionTypeError, optionRange, optionType } from '../base/errors.js'
 import { tell } from '../base/incidents.js'
@@ -30,11 +30,15 @@ import { certificates, isInFiles, onNode } from '../wire/tls.js'
 import type { Profile } from './profiling.js'
 
 /** What a Client can be told. */
-export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata'>, Omit<AddressOptions, 'tls'> {
+export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata' | 'compression'>, Omit<AddressOptions, 'tls'> {
   /** Where the server is: a name or an IP address, which may bring scheme and port, such as `'grpc://my.flow:1234'`. Default `127.0.0.1`. */
   host?: string | undefined
   /** Default 80, or 443 with `tls`, as in Jina. */
   port?: number | undefined
+  /** Jina 2's name for `port`. */
+  portExpose?: number | undefined
+  /** Packs what is sent. Jina's way to write it is taken, too. Default: none. */
+  compression?: 'gzip' | 'deflate' | 'Gzip' | 'Deflate' | undefined
   /** Default `'grpc'`, as in Jina; in browsers, give another: they cannot speak it. */
   protocol?: AddressOptions['protocol']
   /** Go with each call: HTTP headers, gRPC metadata. In browsers, WebSockets cannot have any. */
@@ -83,6 +87,8 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
     if (value.trim() === '') throw optionRange(name, 'a name or an IP address; left out, it is this machine', value)
   },
   port: count,
+  portExpose: count,
+  compression: word('gzip deflate', 'i'),
   protocol: string,
   headers: (name, value) => headers(name, textsOf(value)),
   metadata: (name, value) => headers(name, textsOf(value)),
@@ -115,7 +121,7 @@ const RULES: Record<keyof ClientOptions, (name: string, value: any) => void> = {
  */
 export class Client implements Handler, AsyncDisposable {
   readonly address: Address
-  readonly #options: ClientOptions
+  readonly #options: ReturnType<typeof asHere>
   readonly #headers: Readonly<Record<string, string>>
   readonly #token: RemoteOptions['token']
   readonly #breaker: Breaker
@@ -135,8 +141,8 @@ export class Client implements Handler, AsyncDisposable {
    * @throws TypeError (`ERR_OPTION_TYPE`) or RangeError (`ERR_OPTION_RANGE`) that names the option, or what is given twice
    */
   constructor(host: string | ClientOptions = {}, options: ClientOptions = {}) {
-    const all = onlyOnce(host, options)
-    this.#options = checkNamed('Client', all, RULES)
+    const all = asHere(checkNamed('Client', onlyOnce(host, options), RULES))
+    this.#options = all
     this.address = addressOf(all)
     this.#traced = { address: written(this.address), protocol: this.address.protocol }
     checkDocarray(all.docarray, [this.address.protocol])
@@ -420,6 +426,16 @@ function onlyOnce(host: string | ClientOptions, options: ClientOptions): ClientO
   if (Object.keys(options ?? {}).length > 0)
     throw new OptionTypeError('Options go into one object: new Client({ host, …options }), or behind an address: new Client(address, options)')
   return host
+}
+
+/** What Jina writes in another way, as it is written here. @throws OptionTypeError for what is said twice */
+function asHere({ portExpose, compression, ...options }: ClientOptions): ClientOptions & Pick<RemoteOptions, 'compression'> {
+  if (portExpose !== undefined && options.port !== undefined) throw new OptionTypeError('port must be left out where portExpose is given: they are the same')
+  return {
+    ...options,
+    ...(portExpose !== undefined && { port: portExpose }),
+    ...(compression !== undefined && { compression: compression.toLowerCase() as RemoteOptions['compression'] }),
+  }
 }
 
 /** @throws OptionTypeError for what is said twice */

@@ -1,3 +1,4 @@
+import { AFTER, BEFORE } from '../base/jina-names.js'
 import { FLAG, ignored, type Keys, OBJECT, refused, TEXT } from './keys.js'
 
 const LOGS = 'nothing is logged here but what fails'
@@ -53,8 +54,8 @@ export const EXECUTOR_IGNORED: Keys = {
   ...SHARED,
   ...ignored(PORTS, 'ports portExpose protocols sslCertfile sslKeyfile'),
   peasHosts: refused(OBJECT, 'replicas on other machines cannot be reached yet'),
-  usesBefore: refused(TEXT, 'add an executor of its own before this one, and name it in needs'),
-  usesAfter: refused(TEXT, 'add an executor of its own behind this one'),
+  usesBefore: refused(TEXT, BEFORE),
+  usesAfter: refused(TEXT, AFTER),
   stateful: refused(FLAG, 'replicas do not agree on a common state here'),
   raftConfiguration: refused(OBJECT, 'replicas do not agree on a common state here'),
 }

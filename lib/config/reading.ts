@@ -1,3 +1,5 @@
+import type { ExecutorFunction } from '../executor/executor.js'
+import type { ExecutorClass } from '../flow/options.js'
 import type { Reading } from './fields.js'
 import type { Notices } from './notices.js'
 import { substitute, type Variables } from './variables.js'
@@ -9,6 +11,8 @@ export interface LoadConfigOptions extends Variables {
   readonly allowOutside?: boolean | undefined
   /** Consent to install packages named by `npm:` that are not there. `cache` is the folder for them; by default one for all that the user runs. Default `false`. */
   readonly allowInstall?: boolean | { readonly cache?: string | undefined } | undefined
+  /** Classes and functions by the names that the file has for them, where it names no module that exports them. */
+  readonly executors?: Readonly<Record<string, ExecutorClass | ExecutorFunction>> | undefined
   /** Told of keys that are read and have no effect. Default: console.warn. */
   readonly onNotice?: ((notice: string) => void) | undefined
 }

@@ -1,5 +1,6 @@
 import { object, string } from '../base/check.js'
 import { ConfigError, show } from '../base/errors.js'
+import { nearest } from '../base/nearest.js'
 import { type Bound, bindings, rebind } from '../executor/bindings.js'
 import { Executor, type Metas } from '../executor/executor.js'
 import type { ExecutorConfig, Uses } from '../flow/options.js'
@@ -162,9 +163,13 @@ const DOTTED = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+$/
 /** @param name the export; without it, what the one module names behind its # */
 async function codeOf(modules: readonly string[], name: string | undefined, where: Where): Promise<Code> {
   if (modules.length === 0) {
+    const { executors = {} } = where
+    if (name !== undefined && Object.hasOwn(executors, name)) return exportOf([{ name: 'executors', module: executors }], name, where).code
     if (name !== undefined && NO_CLASS.includes(name)) return Executor
+    const near = name === undefined ? undefined : nearest(name, Object.keys(executors))
+    if (near !== undefined) throw new ConfigError(`executors has no ${name}. Did you mean ${near}?`, where)
     throw new ConfigError(
-      `no module is named${name === undefined ? '' : ` that exports ${name}`}. Name one under modules, such as ./executors.js, or write uses: ./executors.js#${name ?? 'Name'}`,
+      `no module is named${name === undefined ? '' : ` that exports ${name}`}. Name one under modules, such as ./executors.js, or write uses: ./executors.js#${name ?? 'Name'}, or hand it over in code: { executors: { ${name ?? 'Name'} } }`,
       where,
     )
   }

@@ -591,7 +591,7 @@ test('each: options that cannot be are refused by name', () => {
     [{ rate: { limit: 1, per: 'week' } }, /per must be milliseconds/],
     [{ retries: -1 }, /retries must be an integer ≥ 0/],
     [{ attemptTimeout: '1s' }, /attemptTimeout must be a number of milliseconds/],
-    [{ concurency: 1 }, /An option of each\(\) must be one of concurrency/],
+    [{ concurency: 1 }, /^each\(\) has no option "concurency"\. Did you mean concurrency\?$/],
   ]
   for (const [options, message] of bad) assert.throws(() => each(() => {}, options), message)
   assert.throws(() => each('x' as never), /What each\(\) calls must be a function/)

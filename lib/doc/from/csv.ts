@@ -1,9 +1,9 @@
-import { check, object, string } from '../../base/check.js'
+import { check, string } from '../../base/check.js'
 import { OptionRangeError, optionRange, optionType, say, show } from '../../base/errors.js'
 import type { Document } from '../document.js'
 import { blocksOf } from './blocks.js'
 import { CellError, type Column, columnsOf, documentOf, type FieldResolver } from './columns.js'
-import { FROM, type FromOptions, maxLengthOf, reporter } from './options.js'
+import { FROM, type FromOptions, fieldResolver, maxLengthOf, reporter } from './options.js'
 import { cellsOf, placeOf, type RowText, rowsOf } from './rows.js'
 import { checkSource, fileOf, type TextSource } from './source.js'
 
@@ -112,11 +112,6 @@ function broken(error: Error & { code?: string; index?: number }): CellError {
         ? 'a quote inside a cell: put the cell in quotes, and double those inside'
         : say(error)
   return new CellError(error.index ?? 0, reason, error)
-}
-
-function fieldResolver(name: string, value: unknown): void {
-  object(name, value)
-  for (const [column, field] of Object.entries(value as object)) string(`${name}.${column}`, field)
 }
 
 function delimiter(name: string, value: unknown): void {

@@ -1,11 +1,18 @@
 import { check } from '../../base/check.js'
-import { say } from '../../base/errors.js'
+import { say, show } from '../../base/errors.js'
 import { Document, type DocumentLike } from '../document.js'
 import { blocksOf } from './blocks.js'
+import type { FieldResolver } from './columns.js'
 import { columnOf } from './json.js'
 import { endOfLine, lineAt } from './lines.js'
-import { FROM, type FromOptions, maxLengthOf, reporter } from './options.js'
+import { FROM, type FromOptions, fieldResolver, maxLengthOf, reporter } from './options.js'
 import { checkSource, fileOf, type TextSource } from './source.js'
+
+/** What `fromNdjson()` can be told. */
+export interface FromNdjsonOptions extends FromOptions {
+  /** Which key of a line fills which field: `{ body: 'text' }`, or which tag: `{ location: 'tags.location' }`. Keys that it does not name are taken as they are. */
+  fieldResolver?: FieldResolver | undefined
+}
 
 /**
  * A document for each line of JSON: an object with a document's fields (Jina's `snake_case` names too; other keys become
@@ -20,14 +27,15 @@ import { checkSource, fileOf, type TextSource } from './source.js'
  * @example
  * flow.index(fromNdjson('documents.ndjson', { onInvalid: (error) => console.warn(error.message) }))
  */
-export function fromNdjson(source: TextSource, options: FromOptions = {}): AsyncGenerator<Document, void, undefined> {
+export function fromNdjson(source: TextSource, options: FromNdjsonOptions = {}): AsyncGenerator<Document, void, undefined> {
   checkSource(source)
-  check('fromNdjson()', options, FROM)
+  check('fromNdjson()', options, { ...FROM, fieldResolver })
   return read(source, options)
 }
 
-async function* read(source: TextSource, options: FromOptions): AsyncGenerator<Document, void, undefined> {
+async function* read(source: TextSource, options: FromNdjsonOptions): AsyncGenerator<Document, void, undefined> {
   const report = reporter(fileOf(source), options.onInvalid)
+  const resolver = options.fieldResolver === undefined ? undefined : new Map(Object.entries(options.fieldResolver))
   for await (const block of blocksOf(source, maxLengthOf(options), report, true)) {
     const { text } = block
     for (let at = 0, { line } = block; at < text.length; line++) {
@@ -43,7 +51,7 @@ async function* read(source: TextSource, options: FromOptions): AsyncGenerator<D
       }
       let document: Document
       try {
-        document = Document.from(value as DocumentLike)
+        document = Document.from((resolver === undefined ? value : renamed(value, resolver)) as DocumentLike)
       } catch (error) {
         report(say(error), line, undefined, error)
         continue
@@ -51,4 +59,20 @@ async function* read(source: TextSource, options: FromOptions): AsyncGenerator<D
       yield document
     }
   }
+}
+
+/** An object with other names for some of its keys. @throws Error for two that come to have one name */
+function renamed(value: unknown, resolver: ReadonlyMap<string, string>): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const entries = new Map<string, unknown>()
+  const tags = new Map<string, unknown>()
+  for (const [from, one] of Object.entries(value)) {
+    const field = resolver.get(from) ?? from
+    const [into, key] = resolver.has(from) && field.startsWith('tags.') ? [tags, field.slice(5)] : [entries, field]
+    if (into.has(key)) throw new Error(`two of its keys fill ${show(field)}, ${show(from)} among them. Rename one by fieldResolver`)
+    into.set(key, one)
+  }
+  const own = entries.get('tags')
+  if (tags.size > 0) entries.set('tags', { ...(typeof own === 'object' ? own : {}), ...Object.fromEntries(tags) })
+  return Object.fromEntries(entries)
 }

@@ -1,4 +1,4 @@
-import { callback } from '../../base/check.js'
+import { callback, object, string } from '../../base/check.js'
 import { optionRange, optionType, ParseError } from '../../base/errors.js'
 
 /** The longest line that is read unless told otherwise: far above any real one, far below what fills the memory. */
@@ -36,4 +36,10 @@ export function maxLengthOf({ maxLength = DEFAULT_MAX_LENGTH }: FromOptions): nu
 function length(name: string, value: unknown): void {
   if (typeof value !== 'number') throw optionType(name, 'a number of bytes', value)
   if (value !== Infinity && !(Number.isInteger(value) && value >= 1)) throw optionRange(name, 'an integer ≥ 1', value)
+}
+
+/** The rule of `fieldResolver`. */
+export function fieldResolver(name: string, value: unknown): void {
+  object(name, value)
+  for (const [from, field] of Object.entries(value as object)) string(`${name}.${from}`, field)
 }
