@@ -21,6 +21,7 @@ const BENCHES = [
   'breaker',
   'tenants',
   'graph',
+  'scale',
   'codec',
   'stores',
   'cache',
