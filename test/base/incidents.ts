@@ -146,7 +146,11 @@ test('225: a spell begins with the first, and has ended when there was none for 
 })
 
 test('225: the page of who runs it has them all, with their levels', () => {
-  const rows = [...readFileSync('docs/operations.md', 'utf8').matchAll(/^\| `(\w+\.\w+)` *\| (\w+) *\|/gm)].map(([, event, level]) => [event, level])
+  // Records of single requests have a table with fewer columns.
+  const rows = [...readFileSync('docs/operations.md', 'utf8').matchAll(/^\| `(\w+\.\w+)` *\| (\w+) *\|[^|]+\|[^|]+\|$/gm)].map(([, event, level]) => [
+    event,
+    level,
+  ])
   assert.equal(rows, Object.entries(INCIDENTS))
 })
 
