@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -206,6 +206,8 @@ test('every example is run here', () => {
 test('examples/wordnet has the files of Compose that sluice export writes of its Flow', async () => {
   const app = join(cwd, 'cluster')
   cpSync(join(examples, 'wordnet'), app, { recursive: true })
+  // As its image has it: a loader takes TypeScript for CommonJS elsewhere.
+  writeFileSync(join(app, 'package.json'), '{ "type": "module" }')
   mkdirSync(join(app, 'node_modules'))
   for (const [name, path] of [
     ['sluice', '.'],

@@ -1,11 +1,12 @@
 // Projects as `sluice new` begins them: each of them runs, and its tests pass. .ci/package.mjs installs one with npm.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Command } from '../support/command.js'
 import { Folder } from '../support/folder.js'
+import { published } from '../support/typescript.js'
 
 const folder = new Folder()
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -16,12 +17,17 @@ async function made(...args: string[]): Promise<{ code: number | null; stdout: s
   return { code, stdout: command.stdout, stderr: command.stderr }
 }
 
-/** As npm install would leave it. */
-function install(project: string): void {
+/** As npm install would leave it, where this package is a link. */
+async function install(project: string): Promise<void> {
+  const own = folder.file('sluice')
+  if (!existsSync(own)) {
+    await published(own)
+    symlinkSync(resolve('node_modules'), join(own, 'node_modules'), 'junction')
+  }
   for (const name of ['sluice', 'typescript', '@types/node']) {
     const link = join(project, 'node_modules', name)
     mkdirSync(dirname(link), { recursive: true })
-    symlinkSync(name === 'sluice' ? resolve('.') : resolve('node_modules', name), link)
+    symlinkSync(name === 'sluice' ? own : resolve('node_modules', name), link, 'junction')
   }
 }
 
@@ -46,7 +52,7 @@ for (const template of ['pipeline', 'executors'])
       const manifest = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
       assert.is(manifest.name, name)
       assert.is({ ...manifest.dependencies, ...manifest.devDependencies }.sluice, `^${version}`)
-      install(project)
+      await install(project)
       if (isTyped) run(project, resolve('node_modules/typescript/bin/tsc'))
       const [, suite] = /node --test (\S+)$/.exec(manifest.scripts.test)!
       assert.match(run(project, '--test', suite!), /# fail 0|ℹ fail 0/)

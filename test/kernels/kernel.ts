@@ -1,12 +1,12 @@
 // Real kernels of notebooks, without a browser: cells are sent by Python's jupyter_client, which nbclient brings.
 import { execFile, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { Folder } from '../support/folder.js'
 import { install, kept, programOf } from '../support/runtimes.mjs'
-import { declarations } from '../support/typescript.js'
+import { published } from '../support/typescript.js'
 import { within } from '../support/within.js'
 
 const NBCLIENT = '0.11.0'
@@ -97,10 +97,7 @@ function tslab(): Promise<string> {
 async function installed(home: Folder): Promise<string> {
   const modules = join(home.path, 'project/node_modules')
   const own = join(modules, 'sluice')
-  mkdirSync(own, { recursive: true })
-  cpSync('package.json', join(own, 'package.json'))
-  cpSync('dist', join(own, 'dist'), { recursive: true })
-  cpSync(await declarations(), join(own, 'dist'), { recursive: true })
+  await published(own)
   for (const name of readdirSync('node_modules')) {
     const at = join(modules, name)
     if (!name.startsWith('.') && !existsSync(at)) symlinkSync(resolve('node_modules', name), at, 'junction')

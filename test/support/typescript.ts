@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const COMPILER = resolve('node_modules/typescript/lib/tsc.js')
@@ -19,6 +19,14 @@ export function declarations(): Promise<string> {
     return DECLARATIONS
   })
   return made
+}
+
+/** Puts this package into a folder, as it is published: types and all, which `npm test` alone does not make. */
+export async function published(folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  cpSync('package.json', join(folder, 'package.json'))
+  cpSync('dist', join(folder, 'dist'), { recursive: true })
+  cpSync(await declarations(), join(folder, 'dist'), { recursive: true })
 }
 
 /** A program that is checked against the declarations, in which `sluice` is this package. Inside the package, so that it finds what tests use. */
