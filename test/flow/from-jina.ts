@@ -1,6 +1,7 @@
 // What somebody writes who comes from Jina, in code: it works, or is answered with its name here. And what is misspelled.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { JINA_NAMES } from '../../lib/base/jina-names.js'
 import * as page from '../../lib/base/node-web.js'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
 import { fromNdjson } from '../../lib/doc/index.js'
@@ -37,6 +38,15 @@ test('a name known from Jina, or in snake_case, is answered with the name that i
   assert.match(post({ on_done() {} }), /It is onDone$/)
   // Of one name here and there, ours counts.
   assert.is(flow({ timeout: 5 }), 'nothing')
+})
+
+test('no name that is answered is an option here itself, and what executors are said to have, they have', () => {
+  const add = (name: string) => said(() => new Flow().add({ uses: Mark, [name]: 1 } as never))
+  for (const [name, advice] of Object.entries(JINA_NAMES)) {
+    assert.is(add(name), `ERR_OPTION_TYPE add() has no option "${name}". ${advice}`)
+    const [, ours] = /^It is (\w+).*, of executors/.exec(advice) ?? []
+    if (ours !== undefined) assert.not.match(add(ours), /has no option/)
+  }
 })
 
 test('a misspelled option is answered with the one that is meant, and one that is like none with all that there are', () => {
