@@ -1,21 +1,17 @@
 // Checks what sluice export writes for Kubernetes: by kubernetes-validate, strictly, for each version from 1.30 to its newest, and by kube-score and kubeconform where Go is.
 //   node .ci/manifests.mjs
 // Needs a build. What cannot be had says so, and is no failure.
-import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { faults, hasValidator, kubeconform, kubeScore, schemas, score, versions } from '../test/support/checkers.mjs'
 
 const run = promisify(execFile)
 const { Flow } = await import('../dist/index.js')
 const folder = mkdtempSync(join(tmpdir(), 'sluice-manifests-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-/** Tools are kept from one run to the next. */
-const tools = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sluice-ci')
-mkdirSync(tools, { recursive: true })
-/** Milliseconds for each tool to be there. */
-const TIME = 100_000
 const MODULE = './examples/run/executors.js#Redact'
 const image = 'registry.example/flow:1.0.0'
 
@@ -77,62 +73,26 @@ const failure = (text) => {
   console.log(text)
 }
 
-/** Makes a tool be there. @returns undefined, and says so, where it cannot be had */
-async function tool(name, path, make) {
-  if (existsSync(path)) return path
-  try {
-    for (const [command, ...args] of make) await run(command, args, { timeout: TIME, env: { ...process.env, GOBIN: tools } })
-    return path
-  } catch (error) {
-    console.log(
-      `skipped: ${name}: it cannot be had here (${String(error.stderr ?? error)
-        .trim()
-        .split('\n')
-        .at(-1)})`,
-    )
-    return undefined
-  }
+const validates = await hasValidator()
+if (validates) {
+  const said = await Promise.all(versions().map(async (version) => [version, await faults(version, files)]))
+  for (const [version, text] of said) if (text !== '') failure(`kubernetes-validate ${version}: ${text}`)
+  console.log(`kubernetes-validate, strict: ${versions().join(', ')}`)
 }
-
-const python = join(tools, 'python')
-const go = (module) => (spawnSync('go', ['version']).status === 0 ? [['go', 'install', module]] : [['go', 'version']])
-const [validator, score, conform] = await Promise.all([
-  tool('kubernetes-validate', join(python, 'bin/kubernetes-validate'), [
-    ['python3', '-m', 'venv', python],
-    [join(python, 'bin/pip'), 'install', '-q', 'kubernetes-validate==1.37.0'],
-  ]),
-  tool('kube-score', join(tools, 'kube-score'), go('github.com/zegl/kube-score/cmd/kube-score@v1.20.0')),
-  tool('kubeconform', join(tools, 'kubeconform'), go('github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0')),
-])
-
-const schemas = validator && findSchemas()
-if (validator !== undefined) {
-  const versions = readdirSync(schemas)
-    .map((name) => /^v(1\.(\d+)\.0)-local$/.exec(name))
-    .filter((found) => found !== null && Number(found[2]) >= 30)
-    .map(([, version]) => version)
-    .sort()
-  await Promise.all(
-    versions.map((version) =>
-      run(validator, ['--strict', '--quiet', '-k', version, ...files]).catch(({ stdout, stderr }) =>
-        failure(`kubernetes-validate ${version}: ${stdout}${stderr}`),
-      ),
-    ),
-  )
-  console.log(`kubernetes-validate, strict: ${versions.join(', ')}`)
+const scorer = await kubeScore()
+if (scorer !== undefined) {
+  const scores = []
+  for (const files of byFlow) scores.push(await score(scorer, files))
+  const [critical, warnings] = ['critical', 'warnings'].map((grade) => scores.flatMap((scored) => scored[grade]))
+  if (critical.length > 0) failure(critical.join('\n'))
+  console.log(`kube-score: ${critical.length} critical, ${warnings.length} warnings`)
 }
-if (score !== undefined) {
-  const said = await Promise.all(byFlow.map((files) => run(score, ['score', '--output-format', 'ci', ...files]).catch((error) => error)))
-  const stdout = said.map(({ stdout }) => stdout).join('\n')
-  const found = stdout.split('\n').filter((line) => line.startsWith('[CRITICAL]'))
-  if (found.length > 0) failure(found.join('\n'))
-  console.log(`kube-score: ${found.length} critical, ${stdout.split('\n').filter((line) => line.startsWith('[WARNING]')).length} warnings`)
-}
-if (conform !== undefined && schemas !== undefined) {
+const conform = await kubeconform()
+if (conform !== undefined && validates) {
   // As it reads them: with names of files in them, and none of their own.
   const own = join(folder, 'schemas')
   mkdirSync(own)
-  const from = join(schemas, 'v1.37.0-local-strict')
+  const from = join(schemas(), 'v1.37.0-local-strict')
   for (const name of readdirSync(from)) {
     const { $id: _, ...schema } = JSON.parse(readFileSync(join(from, name), 'utf8'))
     writeFileSync(join(own, name), JSON.stringify(schema).replaceAll('"/api/_definitions.json#', '"_definitions.json#'))
@@ -143,8 +103,3 @@ if (conform !== undefined && schemas !== undefined) {
   )
 }
 process.exit(failed === 0 ? 0 : 1)
-
-function findSchemas() {
-  const lib = join(python, 'lib')
-  return resolve(lib, readdirSync(lib)[0], 'site-packages/kubernetes_validate/kubernetes-json-schema')
-}

@@ -30,6 +30,7 @@ const BENCHES = [
   'graphql',
   'passthrough',
   'nats',
+  'manifests',
   'jina',
   'places',
 ]
