@@ -6,6 +6,7 @@ import { list, Usage } from './usage.js'
 /** How a server of NATS is reached, as the command line says it. */
 export interface NatsFlags {
   natsPrefix?: string
+  natsInboxPrefix?: string
   natsServers?: string[]
   natsTokenFile?: string
   natsNkeyFile?: string
@@ -21,14 +22,22 @@ export interface NatsFlags {
 export function natsOptions(command: Command): Command {
   return command
     .option('--nats-prefix <words>', 'over NATS: the words in front of all subjects, the same at both ends (default: sluice)')
+    .option('--nats-inbox-prefix <words>', 'in front of the subjects at which this end alone hears, such as _INBOX.anna (default: _INBOX)')
     .option('--nats-servers <list>', 'others of its cluster, with commas (default: those that the server tells of)', list)
     .option('--nats-token-file <file>', 'the file of its token')
     .option('--nats-nkey-file <file>', "the file of an nkey's seed")
     .option('--nats-credentials-file <file>', "the file of a user's credentials (.creds)")
 }
 
-function given({ natsPrefix, natsServers, natsTokenFile, natsNkeyFile, natsCredentialsFile }: NatsFlags): NatsOptions | undefined {
-  const all = { prefix: natsPrefix, servers: natsServers, tokenFile: natsTokenFile, nkeyFile: natsNkeyFile, credentialsFile: natsCredentialsFile }
+function given({ natsPrefix, natsInboxPrefix, natsServers, natsTokenFile, natsNkeyFile, natsCredentialsFile }: NatsFlags): NatsOptions | undefined {
+  const all = {
+    prefix: natsPrefix,
+    inboxPrefix: natsInboxPrefix,
+    servers: natsServers,
+    tokenFile: natsTokenFile,
+    nkeyFile: natsNkeyFile,
+    credentialsFile: natsCredentialsFile,
+  }
   const said = Object.entries(all).filter(([, value]) => value !== undefined)
   return said.length === 0 ? undefined : Object.fromEntries(said)
 }

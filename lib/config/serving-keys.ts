@@ -28,6 +28,7 @@ export const CORS_KEYS: Keys = {
 const NATS_KEYS: Keys = {
   servers: option(ORIGINS, 'Others of its cluster, such as nats-2:4222. Default: those that the server tells of.'),
   prefix: option(TEXT, 'The words in front of all subjects, the same at both ends. Default sluice.'),
+  inboxPrefix: option(TEXT, 'The words in front of the subjects at which this end alone hears, such as _INBOX.anna. Default _INBOX.'),
   token: option(TEXT, 'Its token: from the environment only, as ${{ ENV.NATS_TOKEN }}. For a file, token_file.'),
   tokenFile: option(TEXT, 'The file of its token, from the folder of this file.'),
   user: option(TEXT, 'A user’s name, with password.'),

@@ -20,6 +20,8 @@ export interface NatsOptions {
   servers?: readonly string[] | undefined
   /** The words in front of all subjects, the same at both ends. Default `sluice`. */
   prefix?: string | undefined
+  /** The words in front of the subjects at which this end alone hears: `_INBOX.anna`, where nobody else may subscribe `_INBOX.anna.>`. Default `_INBOX`. */
+  inboxPrefix?: string | undefined
   /** The token of the server of NATS, or the file that holds it. */
   token?: string | undefined
   tokenFile?: string | undefined

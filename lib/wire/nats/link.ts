@@ -3,6 +3,7 @@ import { clearTimeout, setTimeout } from '../../base/clock.js'
 import { ConfigError, type ConnectionError, DependencyError, say } from '../../base/errors.js'
 import { node, packageOfNode } from '../../base/node.js'
 import { failure } from '../outcome.js'
+import type { NatsOptions } from '../remote-options.js'
 import { secureTo, tlsNow } from '../tls.js'
 import type { ClientTls } from '../tls-options.js'
 import type { LinkSettings } from './options.js'
@@ -53,7 +54,7 @@ export class Link {
     readonly connection: NatsConnection,
     address: string,
     /** With what another connects from elsewhere. */
-    readonly again: { readonly options: object; readonly shown: object },
+    readonly again: { readonly options: object; readonly shown: NatsOptions },
   ) {
     this.#nats = nats
     this.#address = address
@@ -84,6 +85,7 @@ export class Link {
       // Credentials are renewed, and accounts come back.
       ignoreAuthErrorAbort: true,
       noAsyncTraces: true,
+      ...(given.inboxPrefix !== undefined && { inboxPrefix: given.inboxPrefix }),
       pingInterval: keepalive === 0 ? NEVER : keepalive,
       maxPingOut: 2,
       ...(authenticator !== undefined && { authenticator }),
@@ -142,7 +144,7 @@ export class Link {
   }
 
   inbox(): string {
-    return this.#nats.createInbox()
+    return this.#nats.createInbox(this.again.shown.inboxPrefix)
   }
 
   /** Calls back when the connection is lost: nothing that was on its way can be counted on. @returns lets go of it */

@@ -8,16 +8,22 @@ export const NATS_RULES: Record<keyof NatsOptions, Rule> = {
     if (!Array.isArray(value) || !value.every((server) => typeof server === 'string' && /^[^\s/@]+$/.test(server)))
       throw optionType(name, "a list of servers such as ['nats-2:4222']", value)
   },
-  prefix(name, value) {
-    string(name, value)
-    if (!/^[\w-]+(\.[\w-]+)*$/.test(value)) throw optionRange(name, "words of letters, digits, _ and - with points between them, such as 'team.sluice'", value)
-  },
+  prefix: words('team.sluice'),
+  inboxPrefix: words('_INBOX.anna'),
   token: secret,
   tokenFile: file,
   user: string,
   password: secret,
   nkeyFile: file,
   credentialsFile: file,
+}
+
+/** In front of subjects. @param example one of them */
+function words(example: string): Rule {
+  return (name, value) => {
+    string(name, value)
+    if (!/^[\w-]+(\.[\w-]+)*$/.test(value)) throw optionRange(name, `words of letters, digits, _ and - with points between them, such as '${example}'`, value)
+  }
 }
 
 /** What it holds is not shown. */

@@ -149,6 +149,8 @@ all('F14: options that are none are refused by name, and no secret is shown', ()
   }
   assert.is(refused({ prefix: 'a.b-c' }), 'taken')
   assert.match(refused({ prefix: 'a.*' }), /nats\.prefix/)
+  assert.is(refused({ inboxPrefix: '_INBOX.anna' }), 'taken')
+  assert.match(refused({ inboxPrefix: '_INBOX.>' }), /nats\.inboxPrefix .*_INBOX\.anna/)
   assert.match(refused({ servers: 'a' }), /nats\.servers/)
   assert.match(refused({ token: '' }), /nats\.token .*Is the variable set/)
   assert.match(refused({ token: 's3cret', nkeyFile: 'x' }), /^nats\.token and nats\.nkeyFile/)

@@ -437,6 +437,67 @@ test('F14: who may not ask under a name is told so at once', async () => {
   await far.close()
 })
 
+test('F14: with an inboxPrefix of its own, nobody else of those who ask can hear what one is answered, in parts, in pieces, or when it asks who is there', async () => {
+  const user = (name: string): string => `{ user: ${name}, password: x, permissions: { publish: ["sluice.>"], subscribe: ["_INBOX.${name}.>"] } }`
+  await using own = await natsServer({
+    config: `authorization { users: [ { user: works, password: x, permissions: { publish: ["_INBOX.>"], subscribe: ["sluice.>"] } }, ${user('anna')}, ${user('bert')} ] }`,
+  })
+  const nats = await place(own)
+  const far = await serve({ address: nats, user: 'works', password: 'x' }, async function* ({ docs: [{ text }] }: any) {
+    yield { text: 'piece' }
+    yield { text: text.repeat(2) }
+  })
+  const shown = (name: string, inboxPrefix?: string) => ({ nats: { user: name, password: 'x', ...(inboxPrefix && { inboxPrefix }) } })
+  await using client = new Client(nats, shown('anna', '_INBOX.anna'))
+  assert.ok(await client.isFlowReady())
+  const { texts } = await client.post('/', ['x'.repeat(1_000_000)]).docs()
+  assert.equal(
+    [...texts].map((text) => text!.length),
+    [5, 2_000_000],
+  )
+  const listener = await connect({ servers: `127.0.0.1:${own.port}`, user: 'bert', pass: 'x', noAsyncTraces: true })
+  const denied = deferred<void>()
+  listener.subscribe('_INBOX.anna.>', { callback: (error) => void (error !== null && denied.resolve()) })
+  await within(3000, denied.promise)
+  await listener.close()
+  // Who does not say it hears nothing, and is told so.
+  await using other = new Client(nats, shown('bert'))
+  assert.is((await within(3000, failure(other.post('/', ['x']).drain()))).code, 'ERR_REFUSED')
+  await far.close()
+})
+
+test('222: how large answers of an endpoint are is learned here, too: of what is known to be large, one is made at a time, and of what is small, all', async () => {
+  const nats = await place()
+  const door = { '/big': deferred<void>(), '/small': deferred<void>() }
+  const begun = { '/big': 0, '/small': 0 }
+  const far = await serve(
+    nats,
+    async ({ docs, endpoint }: any) => {
+      const at = endpoint as keyof typeof door
+      begun[at]++
+      if (docs[0].text === 'wait') await door[at].promise
+      docs[0].text = 'x'.repeat(at === '/big' ? 1_500_000 : 10)
+    },
+    { protocol: 'http', port: 0, maxBytesInFlight: 8_000_000 },
+  )
+  const waiting = async (): Promise<number> => ((await (await fetch(`${far.addresses['http']}/status`)).json()) as any).sluice.bytes.waiting
+  await using client = new Client(nats)
+  const post = (on: string, texts: readonly string[]) => client.post(on, [...texts], { requestSize: 1 }).drain()
+  for (const on of ['/big', '/small']) await post(on, ['once'])
+  begun['/big'] = begun['/small'] = 0
+  const eight = Array.from({ length: 8 }, () => 'wait')
+  const small = post('/small', eight)
+  await until(() => begun['/small'] === 8)
+  door['/small'].resolve()
+  await small
+  const big = post('/big', eight)
+  await until(async () => (await waiting()) === 7)
+  assert.is(begun['/big'], 1)
+  door['/big'].resolve()
+  await big
+  await far.close()
+})
+
 test('59: more requests than go in one message are asked after in several, and nothing ends the process', async () => {
   await using small = await natsServer({ config: 'max_payload: 8192' })
   const nats = await place(small)

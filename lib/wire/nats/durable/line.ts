@@ -114,7 +114,8 @@ export class DurableLine {
 
   #deny(cause: Error): void {
     const { work, parts, results } = this.#places
-    const reason = `the server of NATS does not let use the queue: ${say(cause)}. Who asks publishes ${work}.>, ${parts}.> and $JS.API.>, and subscribes ${results}.> and _INBOX.>`
+    const { inboxPrefix = '_INBOX' } = this.#settings.nats
+    const reason = `the server of NATS does not let use the queue: ${say(cause)}. Who asks publishes ${work}.>, ${parts}.> and $JS.API.>, and subscribes ${results}.> and ${inboxPrefix}.>`
     this.#denied = failure('forbidden', this.#settings.address, reason, { cause })
     for (const { fail } of this.#waiting.values()) fail(this.#denied)
     for (const deny of this.#denials) deny(this.#denied)
