@@ -200,9 +200,10 @@ function inOne(peer: Handler): Handler {
   }
 }
 
-function explain(error: unknown, { request }: Context, report: (error: unknown) => void): unknown {
+/** What a client is told of why there are no documents, see {@link graphQLError}. */
+export function explain(error: unknown, { request }: Context, report: (error: unknown) => void): unknown {
   // Nobody reads it, and nothing went wrong here.
-  if (request.signal.aborted) return new GraphQLError('The client went away', { extensions: { code: 'ABORTED', http: { status: 499 } } })
+  if ((request.scope ?? request.signal).aborted) return new GraphQLError('The client went away', { extensions: { code: 'ABORTED', http: { status: 499 } } })
   return graphQLError(error, report)
 }
 

@@ -109,7 +109,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
         if ('text' in answer) {
           isAnswered = true
           account?.made()
-          res.writeHead(200, door.headers(answer, Buffer.byteLength(answer.text), req.headers.origin)).end(answer.text)
+          res.writeHead(answer.status, door.headers(answer, Buffer.byteLength(answer.text), req.headers.origin)).end(answer.text)
           account?.wrote(answer.text.length)
           account?.answered()
           return
@@ -153,7 +153,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
       const answer = await unlessAborted(request.signal, short.answer(request, {}, context))
       if (!('text' in answer)) return yoga.fetch(request, { ...context, ...answer })
       const body = new TextEncoder().encode(answer.text)
-      return new Response(body, { headers: door.headers(answer, body.length, request.headers.get('origin')) })
+      return new Response(body, { status: answer.status, headers: door.headers(answer, body.length, request.headers.get('origin')) })
     },
     path: all.path,
   })
@@ -301,8 +301,8 @@ class Door {
   }
 
   /** Those of an answer. */
-  headers({ type }: Answered, length: number, origin: string | null | undefined): Record<string, string> {
-    return { 'content-type': type, 'content-length': String(length), ...this.#cors?.granted(origin) }
+  headers({ headers }: Answered, length: number, origin: string | null | undefined): Record<string, string> {
+    return { ...headers, 'content-length': String(length), ...this.#cors?.granted(origin) }
   }
 
   /** Whether it may not run executors: what else GraphQL answers, no page of another origin can read. */

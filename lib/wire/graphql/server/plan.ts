@@ -9,6 +9,7 @@ import {
   type GraphQLSchema,
   GraphQLString,
   getArgumentValues,
+  getLocation,
   getNamedType,
   isLeafType,
   isListType,
@@ -49,6 +50,8 @@ export interface Plan {
    * @throws where it has errors, or so much in it that it is better read in turns
    */
   text(docs: readonly Document[]): string | Promise<string>
+  /** The text of the answer where nothing but this went wrong, and there are no documents. */
+  failed(error: GraphQLError): string
 }
 
 /** Plans of the last few hundred texts, of one schema: most texts come again. */
@@ -80,11 +83,17 @@ export function planOf(schema: GraphQLSchema, document: DocumentNode): Plan | un
     const [before, after] = aroundOf(key)
     const around = (text: string): string => before + text + after
     const variables = operation.variableDefinitions ?? []
+    const located = { locations: nodes.map(({ loc }) => getLocation(loc!.source, loc!.start)), path: [key] }
+    const nothing = isNonNullType(field.type) ? null : { [key]: null }
     return {
       name: operation.name?.value,
       variables,
       lists: listsAmong(schema, variables),
       arguments: argumentsIn(field, nodes[0]!),
+      failed({ message, extensions: { http: _, ...extensions } }) {
+        const error = { message, ...located, ...(Object.keys(extensions).length > 0 && { extensions }) }
+        return JSON.stringify({ errors: [error], data: nothing })
+      },
       text(docs) {
         if (reading.isDeep && isMuch(docs)) throw UNPLANNED
         const text = textOf(docs, read)

@@ -1,16 +1,17 @@
-import { type GraphQLSchema, getVariableValues, type VariableDefinitionNode } from 'graphql'
+import { GraphQLError, type GraphQLSchema, getVariableValues, type VariableDefinitionNode } from 'graphql'
 import type { Handler } from '../../../request/handler.js'
 import type { Response } from '../../../request/response.js'
 import type { Settings } from '../options.js'
 import { type Asking, type Bodied, type Connection, readJson } from './body.js'
 import { isRead } from './csrf.js'
-import { type Arguments, type Ask, asking, type Context } from './docs.js'
+import { type Arguments, type Ask, asking, type Context, explain } from './docs.js'
 import type { Plan, Plans } from './plan.js'
 import { type Lists, listsOf } from './variables.js'
 
 // Most operations ask for `docs`, with a text that came before. Yoga and graphql answer the first of them, and leave a plan; the others are answered by that, with
-// the same resolver for the documents and the same answer, byte for byte. All else is theirs: what has no plan, what has errors, and what is out of the ordinary. So is
-// what turns out to be so on the way. They are handed what was read, and what the executors made of it: nothing is done twice, and no error is said by two.
+// the same resolver for the documents and the same answer, byte for byte. So is what is refused, or fails as a whole: where there is too much to do, that is most, and
+// has to cost little. All else is theirs: what has no plan, what has other errors, and what is out of the ordinary. So is what turns out to be so on the way. They are
+// handed what was read, and what the executors made of it: nothing is done twice, and no error is said by two.
 
 /** What yoga is to be given along, where it has to answer. */
 export interface Handed {
@@ -21,8 +22,9 @@ export interface Handed {
 export interface Answered {
   /** The body of the answer. */
   readonly text: string
-  /** In which words it is wanted: a value of `content-type`. */
-  readonly type: string
+  readonly status: number
+  /** In which words it is wanted, as a value of `content-type`, and what else is said beside it. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 export class ShortRoad {
@@ -59,11 +61,22 @@ export class ShortRoad {
       const args = 'lists' in made ? argumentsOf(schema, plan, made.lists, params.variables ?? {}) : undefined
       if (args === undefined) return { body }
       const { identity, address, isStranger } = caller
-      asked = this.#ask(args, { request, params, charge: connection.charge, identity, address, isStranger })
-      const response = await asked
+      const context = { request, params, charge: connection.charge, identity, address, isStranger }
+      asked = this.#ask(args, context)
+      const headers = { 'content-type': mediaType(request.headers.get('accept'))! }
+      let response: Response | undefined
+      try {
+        response = await asked
+      } catch (error) {
+        const failure = explain(error, context, this.#settings.onError)
+        // What nobody may know of, yoga masks.
+        if (!(failure instanceof GraphQLError) || failure.originalError !== undefined) return { body, asked }
+        const { status = 200, headers: more } = (failure.extensions['http'] ?? {}) as { status?: number; headers?: Record<string, string> }
+        return { text: plan.failed(failure), status, headers: { ...headers, ...more } }
+      }
       if (response !== undefined && response.failures.length > 0) return { body, asked }
       const text = plan.text(response?.docs ?? [])
-      return { text: typeof text === 'string' ? text : await text, type: mediaType(request.headers.get('accept'))! }
+      return { text: typeof text === 'string' ? text : await text, status: 200, headers }
     } catch {
       // With what it is handed, it comes to the same, and says it.
       return { body, ...(asked && { asked }) }
