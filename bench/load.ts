@@ -102,6 +102,8 @@ function askOurs({ address, way, timeout, who = 'somebody' }: { address: string;
       return 'answered'
     } catch (error) {
       const { code, message } = error as Error & { code?: string }
+      // Sent away in line.
+      if (/they go first/.test(message)) return 'late'
       return code === 'ERR_TIMEOUT' ? 'late' : /Busy/.test(message) ? 'refused' : 'failed'
     }
   }

@@ -21,6 +21,10 @@ import { Refused, refusedBytes } from './refused.js'
 /** Milliseconds in which whoever is refused is told to ask again, at least and at most. */
 const [SHORTEST_WAIT, LONGEST_WAIT] = [100, 10_000]
 
+const within = (time: number): number => Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, time))
+
+const PASSED = 'Busy: more requests that came later wait than can be answered in the time that this one has left, and they go first. Ask again later'
+
 /** What holds for all requests to a peer, whatever they come by. */
 export interface Limits {
   /** Milliseconds in which a request must be answered, or begin to be in parts. 0, and by default: no end. */
@@ -277,10 +281,15 @@ export class Limiter implements Handler, Healthy {
     }
     if (pending === undefined) return over()
     return new Promise((resolve, reject) => {
-      late = () => {
-        const refused = this.#late(request, asked)
+      const end = (refused: Refused): void => {
         reject(refused)
         scope.abort(refused)
+      }
+      late = () => end(this.#late(request, asked))
+      // Nobody is told so who has a part of the answer.
+      time.shed = (wait) => {
+        this.#overload.note()
+        end(new Refused('ERR_UNREACHABLE', PASSED, request, within(wait)))
       }
       pending.then(resolve, reject).finally(over)
     })
@@ -344,7 +353,7 @@ export class Limiter implements Handler, Healthy {
   /** Milliseconds until all who wait now have had their turn, where that can be told: not much longer than people wait, as others leave the line before. */
   #again({ waiting }: Permits<Request>): number | undefined {
     const time = this.#pace.until(waiting)
-    return time && Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, time))
+    return time && within(time)
   }
 
   #permitted(request: Request): void | Promise<void> {

@@ -57,6 +57,8 @@ export class Deadlines {
 
 /** How much time something has, from now on. */
 export class TimeLeft {
+  /** Ends it before its time is over: it waits in a line that takes so many milliseconds. */
+  shed: ((time: number) => void) | undefined
   #due: number
 
   /**

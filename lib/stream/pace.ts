@@ -1,8 +1,10 @@
 import { now } from '../base/clock.js'
 
-/** Milliseconds over which it is measured: what came in shorter ones says little, and what is older is no news. */
+/** Milliseconds over which it is measured: what came in shorter ones says little, and what is older is no news. Where few leave, it takes longer. */
 const LEAST = 100
+const LONG = 2500
 const OLD = 5000
+const FEW = 4
 
 /** How fast those leave who wait in a line: what is told to who may not join it. Costs an addition for each that leaves. */
 export class Pace {
@@ -21,8 +23,8 @@ export class Pace {
   until(many: number): number | undefined {
     const time = now()
     const span = time - this.#since
-    if (span >= LEAST) {
-      const left = this.#left - this.#counted
+    const left = this.#left - this.#counted
+    if (span >= (left < FEW ? LONG : LEAST)) {
       // Nobody was refused for long, and most of that time it may have been idle.
       this.#each = left === 0 || span > OLD ? undefined : span / left
       this.#counted = this.#left

@@ -15,8 +15,11 @@ export class Scope {
   #reason: unknown
   /** What the source of what is mapped under this scope ended with: what fails meanwhile ends nothing. */
   declare sourceFailure?: { readonly reason: unknown } | undefined
-  /** How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. `given`: how many it had. */
-  deadline: { readonly left: number; readonly watched?: boolean; readonly given?: number } | undefined
+  /**
+   * How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. `given`: how many it had. `shed`: ends it sooner, where it
+   * waits in a line in which so many milliseconds pass before its turn.
+   */
+  deadline: { readonly left: number; readonly watched?: boolean; readonly given?: number; readonly shed?: ((time: number) => void) | undefined } | undefined
 
   get aborted(): boolean {
     return this.#aborted

@@ -1,6 +1,7 @@
 import { now } from '../base/clock.js'
 import { here } from '../base/context.js'
 import { type Linked, LinkedList } from './linked-list.js'
+import { Pace } from './pace.js'
 import type { Scope } from './scope.js'
 
 // In which order those who wait get their turn.
@@ -9,9 +10,11 @@ import type { Scope } from './scope.js'
 //
 // Of one tenant: first come, first served, as long as that serves. Once the time of some was up, here or behind it, more comes than is served: in the order in
 // which they came, each would then get its turn when its time is nearly over, and all work would be for nobody. So for as long as that
-// goes on, those who came last go first; they have the most time left, and the others leave in time as they would have anyway. Not those that were given more: one that
-// has more time left than who came last goes before it. Who has no time to keep is not passed by for ever: it is served once nobody who came before it
-// waits. (Adaptive LIFO: see "Fail at Scale", ACM Queue 2015.)
+// goes on, those who came last go first; they have the most time left. Not those that were given more: one that has more time left than who came last goes before it.
+// Who has no time to keep is not passed by for ever: it is served once nobody who came before it waits. (Adaptive LIFO: see "Fail at Scale", ACM Queue 2015.)
+//
+// Those whom so many have passed by that their turn will not come in time are sent away then, and not when their time is over: they can ask elsewhere meanwhile, and who is
+// told so keeps its connection, which who gives up hangs up on.
 
 /** Somebody who waits, until nobody wants what comes of it any more. */
 export interface Asking {
@@ -25,6 +28,9 @@ const NEARLY = 50
 const isOver = ({ left, given = Infinity }: NonNullable<Scope['deadline']>): boolean => left < Math.min(NEARLY, given / 10)
 /** Milliseconds after the last one whose time was up in line in which the newest go first. */
 const OVERLOADED = 1000
+
+/** How many times the time that one has left it must take, as it seems, until all have been served who wait: it is not known that well. */
+const HOPELESS = 2
 
 /** One who waits. */
 class Waiter<Who extends Asking, Given> implements Linked {
@@ -91,6 +97,7 @@ export class WaitQueue<Who extends Asking, Given = void> {
   readonly #lines = new Map<string | undefined, Line<Who, Given>>()
   /** Whose turn it is, first. */
   readonly #turns = new LinkedList<Line<Who, Given>>()
+  readonly #pace = new Pace()
   #size = 0
   /** No other line was longer when it was looked at, and none of the others is now than so much. */
   #longest: Line<Who, Given> | undefined
@@ -137,7 +144,20 @@ export class WaitQueue<Who extends Asking, Given = void> {
         this.#leave(waiter)
         reject(reason)
       })
+      if (now() - line.lapsed < OVERLOADED) this.#shed(line)
     })
+  }
+
+  /** Sends those away whose turn will not come in time, as long as the newest go first. */
+  #shed(line: Line<Who, Given>): void {
+    for (;;) {
+      const { length, first } = line.pressed
+      const { left, shed } = first?.who.scope.deadline ?? {}
+      const time = this.#pace.until(length * this.#lines.size)
+      if (!shed || !time || time < HOPELESS * left!) return
+      line.lapsed = now()
+      shed(time)
+    }
   }
 
   /** One ends, that waits here or had its turn. If its time is up, those who came last are next for a while. */
@@ -159,6 +179,7 @@ export class WaitQueue<Who extends Asking, Given = void> {
     }
     if (line === undefined || waiter === undefined) return false
     this.#leave(waiter)
+    this.#pace.note()
     // The others are next.
     if (line.length > 0) {
       this.#turns.delete(line)

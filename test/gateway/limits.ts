@@ -492,6 +492,30 @@ test('225: requests that are refused are two records: when it begins, and when i
   await Promise.all(ends.slice(0, 17))
 })
 
+test('217: whose turn would come too late is refused, with the time in which to ask again, and its executors are told', async () => {
+  const records: LogRecord[] = []
+  const { inside, limited } = doors({ timeout: 60_000, logger: (record) => void records.push(record) })
+  const asked = [limited.handle(request()), limited.handle(request())]
+  const { scope } = inside[0]!.request
+  scope.deadline!.shed!(5000)
+  const refused = await within(
+    5000,
+    Promise.resolve(asked[0]).catch((error: Refused) => error),
+  )
+  assert.instance(refused, Refused)
+  const { busy, message, cause } = refused as Refused
+  assert.equal([busy, (cause as { retryAfter?: number }).retryAfter], [true, 5000])
+  assert.match(message, /^Busy: .*Ask again later$/)
+  assert.is(scope.reason, refused)
+  inside[1]!.done()
+  await asked[1]
+  limited.close()
+  assert.equal(
+    records.filter(({ level }) => level !== 'debug').map(({ event }) => event),
+    ['overload.began', 'overload.ended'],
+  )
+})
+
 test('G4: an executor that needs no promise needs none below its limits, and any number of them may wait', async () => {
   let handled = 0
   let door: (() => void) | undefined

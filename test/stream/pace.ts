@@ -23,7 +23,11 @@ test('217: how long a line takes is told by how fast it was left lately', () => 
   assert.is(pace.until(10), 100, 'as long as too little is known, what was before holds')
   leave(50, 40)
   assert.ok(Math.abs(pace.until(10)! - 400) < 50)
-  time += 500
+  leave(3, 200)
+  assert.ok(Math.abs(pace.until(10)! - 400) < 50, 'so few say nothing yet')
+  leave(1, 200)
+  assert.is(pace.until(10), 2000)
+  time += 2500
   assert.is(pace.until(10), undefined, 'nobody left')
   leave(10, 1000)
   assert.is(pace.until(10), undefined, 'it may have been idle')

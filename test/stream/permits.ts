@@ -91,6 +91,58 @@ test('217: one who leaves with time left says nothing of overload', async () => 
   assert.equal(served, ['1', '2'])
 })
 
+test('217: of those who are passed by, they are sent away whose turn will not come in time; not while the first come first', async () => {
+  let time = 1000
+  fake.now = () => time
+  const { queue: waiting, served, join } = queue()
+  const shed: string[] = []
+  const add = (name: string, tenant?: string, left = 500): void => {
+    const one = who(name, tenant)
+    const leave = (wait: number): void => one.scope.abort(new Error(shed[shed.push(`${name} ${wait}`) - 1]))
+    const due = time + left
+    one.scope.deadline = {
+      get left() {
+        return due - time
+      },
+      shed: leave,
+    }
+    join(one)[0]!.catch(() => {})
+  }
+  // 100 turns a second are given, and 1,000 come.
+  let at = 0
+  const pass = (milliseconds: number, tenant?: string): void => {
+    for (let end = time + milliseconds; time < end; time++) {
+      add(`${at++}`, tenant)
+      if (time % 10 === 0) waiting.shift()
+    }
+  }
+  pass(300)
+  assert.equal(shed, [], 'the first come first')
+  assert.equal(served.slice(0, 3), ['0', '1', '2'])
+  waiting.note({ left: 0 })
+  pass(200)
+  // What is left of the first ones is too short at once; who comes then waits until there are as many behind as have their turn in twice what it has left.
+  assert.ok(waiting.size > 50 && waiting.size < 120, `${waiting.size} wait`)
+  assert.is(served.at(-1), `${at - 10}`, 'the newest are next')
+  const first = shed.length
+  pass(2000)
+  assert.ok(shed.length - first > 1700, 'as long as that goes on')
+  assert.ok(waiting.size > 50 && waiting.size < 120, `${waiting.size} wait`)
+  // Of two that take turns, each has half of them.
+  add('other', 'other', 10_000)
+  const before = shed.length
+  pass(50)
+  assert.ok(!shed.some((name) => name.startsWith('other')))
+  assert.ok(shed.length - before > 40)
+  // Who has time is kept.
+  add('patient', undefined, 100_000)
+  pass(1000)
+  assert.ok(!shed.some((name) => name.startsWith('patient')))
+  serve(waiting)
+  assert.ok(served.includes('patient'))
+  fake.now = undefined
+})
+
 test('223: of a full line, who has most waiting leaves for who has less, the last first', async () => {
   const permits = new Permits<Who>(1, 4)
   permits.take('flood')
