@@ -78,6 +78,8 @@ export class ByteBudget {
   #stepping = false
   /** How many wait of whose answers nothing is known. */
   #unknown = 0
+  /** How many answers are being made of which nothing is known, by what was asked for. */
+  readonly #new = new Map<string, number>()
 
   /**
    * @param busy what is said where there are no bytes
@@ -180,7 +182,8 @@ export class ByteBudget {
   }
 
   /**
-   * Before an answer is made, of which is known how large it was before. Of one that was never made, some are made at first; others wait for what is seen then, but not for long.
+   * Before an answer is made, of which is known how large it was before. Of one that was never made, some are made at first, and one whatever else is inside: small ones would stand behind large
+   * ones that nobody takes, as nobody knew that they are small. Others wait for what is seen then, but not for long.
    * @returns a promise where it has to wait; as {@link room} does
    */
   expect(hold: Hold, scope: Scope, endpoint: string): void | Promise<void> {
@@ -196,17 +199,31 @@ export class ByteBudget {
   /** Some are made, and the others wait for what is seen then. */
   #expectNew(hold: Hold, scope: Scope, endpoint: string): void | Promise<void> {
     if (this.#answers.waiting === 0) this.#made = now()
-    const room = hold.expect(scope, Math.min(GUESS, Math.ceil(this.#base / NEW)))
-    if (room === undefined) return
+    const bytes = Math.min(GUESS, Math.ceil(this.#base / NEW))
+    if (!this.#new.has(endpoint) && this.#new.size < NEW) {
+      hold.expectNow(bytes)
+      return this.#beginNew(hold, endpoint)
+    }
+    const room = hold.expect(scope, bytes)
+    if (room === undefined) return this.#beginNew(hold, endpoint)
     this.#unknown++
     this.#stepLater()
     return room
       .finally(() => this.#unknown--)
       .then(() => {
-        if (!this.isKnown(endpoint)) return
+        if (!this.isKnown(endpoint)) return this.#beginNew(hold, endpoint)
         hold.made()
         return this.expect(hold, scope, endpoint)
       })
+  }
+
+  #beginNew(hold: Hold, endpoint: string): void {
+    this.#new.set(endpoint, (this.#new.get(endpoint) ?? 0) + 1)
+    hold.begins(() => {
+      const others = this.#new.get(endpoint)! - 1
+      if (others === 0) this.#new.delete(endpoint)
+      else this.#new.set(endpoint, others)
+    })
   }
 
   get #base(): number {
@@ -322,6 +339,7 @@ export class Hold {
   #since = 0
   #cut: (() => void) | undefined
   #expected = 0
+  #begun: (() => void) | undefined
   #small = 0
   /** Of what it asked for, what is not there yet. */
   #spare = 0
@@ -408,15 +426,21 @@ export class Hold {
     }
   }
 
+  /** As {@link expect}, where it need not wait. @returns whether there are so many */
+  expectNow(bytes: number): boolean {
+    const got = this.parts.answers.take(this.tenant, bytes)
+    if (got) this.#expected += bytes
+    return got
+  }
+
   /** Takes bytes of others, that are expected. @param patience milliseconds after which it goes on without @returns a promise where it has to wait */
   expect(scope: Scope, bytes: number, patience = Infinity): void | Promise<void> {
-    const { answers } = this.parts
+    if (this.expectNow(bytes)) return
     const got = (): void => {
       this.#expected += bytes
       if (this.#users === 0) this.#settle()
     }
-    if (answers.take(this.tenant, bytes)) return got()
-    return this.#waitFor(answers, scope, bytes, got, patience, false)
+    return this.#waitFor(this.parts.answers, scope, bytes, got, patience, false)
   }
 
   /** Waits for so long at most. @param must whether it is refused then; else it goes on without */
@@ -431,11 +455,18 @@ export class Hold {
   }
 
   get isExpecting(): boolean {
-    return this.#expected > 0
+    return this.#expected > 0 || this.#begun !== undefined
+  }
+
+  /** Its answer is made, of which nothing is known. @param over told when it is there */
+  begins(over: () => void): void {
+    this.#begun = over
   }
 
   /** What was expected is there, or begins to be. */
   made(): void {
+    this.#begun?.()
+    this.#begun = undefined
     const expected = this.#expected
     this.#expected = 0
     if (expected > 0) this.budget.made(this.tenant, expected)

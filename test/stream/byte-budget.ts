@@ -280,6 +280,26 @@ test('222: of answers that are large, few are made at a time; of one nobody know
   assert.is(bytes.expect(bytes.hold('a'), new Scope(), '/small'), undefined)
 })
 
+test('222: the first answer of a kind stands behind no others; the second does, and where there are many kinds, the ninth', async () => {
+  using _ = clock()
+  const bytes = budget(8_000_000)
+  const expect = (endpoint: string) => {
+    const hold = bytes.hold('a')
+    return { hold, room: watched(bytes.expect(hold, new Scope(), endpoint)) }
+  }
+  const big = Array.from({ length: 20 }, () => expect('/big'))
+  assert.is(big.filter(({ room }) => room.state === 'waits').length, 12)
+  const first = expect('/small')
+  assert.equal([first.room.state, first.hold.isExpecting, expect('/small').room.state], ['at once', true, 'waits'])
+  first.hold.leave()
+  assert.is(first.hold.isExpecting, false)
+  const more = Array.from({ length: 9 }, (_, at) => expect(`/new${at}`).room.state)
+  assert.equal(more, [...new Array(7).fill('at once'), 'waits', 'waits'], 'beside /big')
+  // What is done makes room for another kind.
+  for (const { hold } of big) hold.leave()
+  assert.is(expect('/other').room.state, 'at once')
+})
+
 test('222: where answers that are large take long, more are made beside them, and no more than before when they are done', async () => {
   using time = clock()
   const bytes = budget(8_000_000)
