@@ -24,6 +24,8 @@ export interface Served {
 /** Asks `rate` requests a second for so many seconds, whatever becomes of them: an open loop. */
 export interface Load {
   readonly address: string
+  /** Asked before, in the same way and as much, for {@link WARM} seconds: whoever begins with a flood is slow at first, and would measure itself. */
+  readonly warm: string
   readonly way: Way
   readonly rate: number
   readonly seconds: number
@@ -136,7 +138,14 @@ async function timed(ask: Ask, at: number, behind: number, outcomes: Outcome[]):
 
 const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
+const WARM = 4
+
 async function load(told: Load): Promise<Outcome[]> {
+  await flood({ ...told, address: told.warm, seconds: WARM, timeout: told.timeout ?? 1000 })
+  return flood(told)
+}
+
+async function flood(told: Omit<Load, 'warm'>): Promise<Outcome[]> {
   const { rate, seconds, timeout } = told
   const ask = askingBy(told)
   const outcomes: Outcome[] = []

@@ -46,8 +46,11 @@ interface Judged {
 
 async function judge({ way, address }: Whom, times: number, timeout: number | undefined): Promise<Judged> {
   const rate = (CAPACITY * times) / LOADERS
-  const loads = Array.from({ length: LOADERS }, () => start('load', { address, way, rate, seconds: LASTS, timeout }))
+  const other = start('serve', {})
+  const warm = (await other.said)[way]
+  const loads = Array.from({ length: LOADERS }, () => start('load', { address, warm, way, rate, seconds: LASTS, timeout }))
   const all = (await Promise.all(loads.map(({ said }) => said))).flat()
+  other.stop()
   // Whoever asked has gone by now, a moment later than it asked last.
   const gap = (Math.min(timeout ?? 0, 1000) + 100) / 1000
   const after = await start('loop', { address, way, who: 'somebody', atOnce: 1, seconds: AFTER }).said
