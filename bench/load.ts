@@ -66,11 +66,11 @@ async function serve({ maxInFlight }: Served): Promise<object> {
     authenticate,
     ...(maxInFlight !== undefined && { maxInFlight }),
   })
-  return { ...addresses, graphql: addresses['http'], bare: await bare() }
+  return { ...addresses, graphql: addresses['http'], bare: await bare(16 * (maxInFlight ?? 64)) }
 }
 
-/** A server of node:http with as many places, and a line as long as there may be requests in a gateway of ours. */
-async function bare(): Promise<string> {
+/** A server of node:http with as many places, and a line for so many. */
+async function bare(places: number): Promise<string> {
   const line: (() => void)[] = []
   let free = PLACES
   const server = createServer((request, response) => {
@@ -83,7 +83,7 @@ async function bare(): Promise<string> {
       line.shift()?.()
     }
     if (free > 0) return void go()
-    if (line.length >= 1024) return void response.writeHead(503).end()
+    if (line.length >= places) return void response.writeHead(503).end()
     line.push(() => void go())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

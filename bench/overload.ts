@@ -181,12 +181,13 @@ say(
   `The same gateway with \`maxInFlight: ${FEW}\`, in whose line 16 times as many wait, at 10 times capacity: what does not fit is refused at the door.`,
 )
 const rows: string[][] = []
-for (const way of WIRES) {
-  if (!asked(way)) continue
+for (const way of [...WIRES, 'bare'] as const) {
+  if (!asked(way === 'bare' ? 'others' : way)) continue
   const { whom, stop } = await ours(way, FEW)()
   const judged = await judge(whom, 10, TIMEOUT)
   await stop()
-  rows.push(rowOf(way, judged))
+  rows.push(rowOf(way === 'bare' ? 'node:http, as short' : way, judged))
+  if (way === 'bare') continue
   must.push(below(`${way}: refusals at the door, p99`, 10, judged.refused, ' ms'))
 }
 table(HEAD, rows)
