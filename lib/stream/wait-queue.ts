@@ -150,10 +150,12 @@ export class WaitQueue<Who extends Asking, Given = void> {
 
   /** Sends those away whose turn will not come in time, as long as the newest go first. */
   #shed(line: Line<Who, Given>): void {
-    for (;;) {
-      const { length, first } = line.pressed
-      const { left, shed } = first?.who.scope.deadline ?? {}
-      const time = this.#pace.until(length * this.#lines.size)
+    const { pressed } = line
+    let last: Waiter<Who, Given> | undefined
+    // Whoever is told so leaves at once.
+    while (pressed.first !== undefined && pressed.first !== last) {
+      const { left, shed } = (last = pressed.first).who.scope.deadline ?? {}
+      const time = this.#pace.until(pressed.length * this.#lines.size)
       if (!shed || !time || time < HOPELESS * left!) return
       line.lapsed = now()
       shed(time)
