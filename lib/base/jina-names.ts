@@ -2,6 +2,10 @@
 export const BEFORE = 'add an executor of its own before this one, and name it in needs'
 export const AFTER = 'add an executor of its own behind this one'
 
+const SETTINGS = 'There is none: each setting of a server has an option of its own'
+const ADD = 'Call add() for each executor'
+const TAKE = 'There is none: leave the loop when there are enough, and pass over what you do not want'
+
 /** Names of options that are known from Jina, and what they are here. Names in snake_case are looked up as they are in camelCase. */
 export const JINA_NAMES: Readonly<Record<string, string>> = {
   asyncio: 'Leave it out: everything here is asynchronous',
@@ -13,16 +17,83 @@ export const JINA_NAMES: Readonly<Record<string, string>> = {
   restful: "It is protocol: 'http'",
   restApi: "It is protocol: 'http'",
   https: 'It is tls',
-  pods: 'Call add() for each executor',
+  sslCertfile: 'It is tls: { certFile, keyFile }, of what is served',
+  sslKeyfile: 'It is tls: { certFile, keyFile }, of what is served',
+  pods: ADD,
+  deployments: ADD,
+  executors: ADD,
   podName: 'It is name',
+  portIn: 'It is port',
+  jinad: "It is runtime: 'daemon', with host",
+  runtimeBackend: 'It is runtime',
+  pyModules: "Name the module in uses: './module.js#Name'",
+  metas: 'It is usesMetas, of add()',
+  with: 'It is usesWith, of add()',
+  requests: 'It is usesRequests, of add()',
   usesBefore: `There is none: ${BEFORE}`,
   usesAfter: `There is none: ${AFTER}`,
+  usesDynamicBatching: 'It is dynamicBatching, of add()',
+  inspect: 'There is none: add an executor that looks at the documents',
+  maxAttempts: 'It is retries: one less, as the first try does not count',
   timeoutReady: 'It is readyTimeout, of executors that run in a container or elsewhere',
   timeoutSend: 'It is timeout',
   installRequirements: 'Leave it out: packages are installed with npm',
   dockerKwargs: 'It is dockerArgs',
   pullLatest: "It is pull: 'always', of executors that run in a container",
-  grpcServerOptions: 'There is none: each setting of a server has an option of its own',
-  uvicornKwargs: 'There is none: each setting of a server has an option of its own',
+  grpcServerOptions: SETTINGS,
+  grpcChannelOptions: SETTINGS,
+  uvicornKwargs: SETTINGS,
   stateful: 'There is none: replicas do not agree on a common state',
+  fileFormat: 'It is format',
+  verticalLayout: "It is direction: 'down'",
 }
+
+/** Those of sources, `from…()`, which mean something else elsewhere. */
+export const JINA_SOURCES: Readonly<Record<string, string>> = {
+  size: TAKE,
+  samplingRate: TAKE,
+  shuffle: 'There is none: shuffle the list before you hand it over',
+  toDataturi: 'There is none: documents have their bytes as blob',
+  lineFormat: 'There is none: fromLines() gives texts, fromNdjson() and fromCsv() documents',
+}
+
+/** Options that are often said to another than who takes them, by whose they are. */
+export const OPTIONS_OF: Readonly<Record<string, string>> = {
+  'post()': 'parameters targetExecutor requestSize resultsInOrder flushAfter onDone onAlways onFailure continueOnError showProgress checkpoint',
+  'add()':
+    'uses usesWith usesMetas usesRequests needs floating parallel replicas shards polling concurrency when dynamicBatching external stuckAfter ' +
+    'memory cpus volumes gpus network user args pull entrypoint dockerArgs readyTimeout inheritEnv unresponsiveAfter maxDeaths prefixOutput uploadFiles lease',
+  'new Flow()': 'closeTimeout unknownEndpoint graphql cors exposeEndpoints noDebugEndpoints noCrudEndpoints title maxInFlight portMonitoring monitoring ui',
+  'loadConfig()': 'context allowInstall allowOutside',
+}
+
+const LOGS = 'nothing is logged here but what fails'
+const CONTAINERS = 'containers are told by other names, such as volumes and dockerArgs'
+const PROCESSES = 'executors run in this process'
+const PORTS = 'executors run in this process and need no ports'
+const ROUTING = 'requests find their way without it'
+const CLOUD = 'nothing is deployed to a cluster or cloud'
+const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
+
+/** Names of Jina 2.x and 3.x, of Flows and of executors, that have no meaning here, and why. YAML passes them over; in code they are to be left out. */
+export const NEEDLESS: readonly (readonly [why: string, names: string])[] = [
+  [LOGS, 'logConfig quiet quietError quietRemoteLogs suppressRootLogging logId logserver'],
+  [
+    'telemetry is of the whole process: say it of the Flow',
+    'monitoring portMonitoring tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort',
+  ],
+  [
+    PROCESSES,
+    'runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
+      'extraSearchPaths shardId peaId peaRole podRole deploymentRole native allowConcurrent readOnly onErrorStrategy memoryHwm dumpPath numPart',
+  ],
+  [PORTS, 'hostIn hostOut portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'],
+  [ROUTING, 'staticRoutingTable routingTable dynamicRouting dynamicRoutingIn dynamicRoutingOut noDynamicRouting connectToPredecessor connectionList'],
+  [ROUTING, 'usesBeforeAddress usesAfterAddress grpcDataRequests scheduling deploymentsAddresses deploymentsMetadata graphDescription graphConditions'],
+  [CLOUD, 'jcloud k8sNamespace k8sConnectionPool k8sNoConnectionPool k8sUsesInit k8sMountPath k8sInitContainerCommand k8sCustomResourceDir'],
+  [CLOUD, 'infrastructure imagePullSecrets envFromSecret provider providerEndpoint'],
+  [HUB, 'installRequirements forceUpdate force preferPlatform pullLatest'],
+  [CONTAINERS, 'gpus volumes dockerKwargs entrypoint disableAutoVolume runsInDocker'],
+  ['documents stay in this process and are neither compressed nor converted', 'compression outputArrayType grpcServerOptions grpcChannelOptions grpcMetadata'],
+  ['nothing is sent to another machine', 'uploadFiles portJinad disableRemote exposePublic'],
+]

@@ -5,9 +5,23 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   let least = Math.max(1, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {
     const edits = distance(wanted, candidate.toLowerCase())
-    if (edits < least) [best, least] = [candidate, edits]
+    if (edits < least && candidate !== name) [best, least] = [candidate, edits]
   }
   return best
+}
+
+/** Names that are listed where none is meant: of more, nobody reads them. */
+export const FEW = 12
+
+/** A question after the name that is meant, if one is near. */
+export function meant(name: string, known: readonly string[]): string | undefined {
+  const near = nearest(name, known)
+  return near && `Did you mean ${near}?`
+}
+
+/** What to say behind a name of which there is none: the one that is meant, or all, where they are few. */
+export function meantOrAll(name: string, known: readonly string[]): string {
+  return meant(name, known) ?? (known.length > FEW ? '' : `There ${known.length === 1 ? 'is' : 'are'} ${known.join(', ') || 'none'}`)
 }
 
 /** How many characters must be inserted, left out or replaced (Levenshtein). */

@@ -13,5 +13,6 @@ export const builtin: typeof host.builtin = (name) =>
 
 export const packageOfNode = importHere as typeof host.packageOfNode
 
-/** A page has no room for what to say of options that are misspelled: all that there are are named. */
+/** A page has no room for what to say of options that are misspelled: all that there are are named. Nor for methods. */
 export const misspelled: typeof host.misspelled = () => undefined
+export const likeMethod: typeof host.likeMethod = () => ''

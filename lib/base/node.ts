@@ -1,4 +1,4 @@
-export { misspelled } from './unknown-option.js'
+export { likeMethod, misspelled } from './unknown-option.js'
 
 interface Modules {
   'fs/promises': typeof import('node:fs/promises')

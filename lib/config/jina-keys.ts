@@ -1,42 +1,14 @@
-import { AFTER, BEFORE } from '../base/jina-names.js'
+import { AFTER, BEFORE, NEEDLESS } from '../base/jina-names.js'
 import { FLAG, ignored, type Keys, OBJECT, refused, TEXT } from './keys.js'
 
-const LOGS = 'nothing is logged here but what fails'
 const CONTAINERS = 'containers are told by other names, such as volumes and dockerArgs'
 const PROCESSES = 'executors run in this process'
 const PORTS = 'executors run in this process and need no ports'
-const ROUTING = 'requests find their way without it'
 const SERVING = 'the server here has no such setting'
-const METRICS = 'telemetry is of the whole process: say it of the Flow'
-const CLOUD = 'nothing is deployed to a cluster or cloud'
-const HUB = 'packages are installed with npm, and only with consent (allowInstall)'
 const CLIENT = 'this is an option of post()'
 
 /** Keys of Jina 2.x and 3.x that Flows and executors share, and that have no meaning here. */
-const SHARED: Keys = {
-  ...ignored(LOGS, 'logConfig quiet quietError quietRemoteLogs suppressRootLogging logId logserver'),
-  ...ignored(METRICS, 'monitoring portMonitoring tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort'),
-  ...ignored(
-    PROCESSES,
-    'runtimeCls timeoutReady timeoutCtrl daemon noblockOnStart exitOnExceptions identity workspaceId reload ctrlWithIpc portCtrl ' +
-      'extraSearchPaths shardId peaId peaRole podRole deploymentRole native allowConcurrent readOnly onErrorStrategy memoryHwm dumpPath numPart',
-  ),
-  ...ignored(PORTS, 'hostIn hostOut portOut socketIn socketOut hostsInConnect zmqIdentity sshServer sshKeyfile sshPassword podPorts'),
-  ...ignored(ROUTING, 'staticRoutingTable routingTable dynamicRouting dynamicRoutingIn dynamicRoutingOut noDynamicRouting connectToPredecessor connectionList'),
-  ...ignored(
-    ROUTING,
-    'usesBeforeAddress usesAfterAddress grpcDataRequests scheduling deploymentsAddresses deploymentsMetadata graphDescription graphConditions',
-  ),
-  ...ignored(CLOUD, 'jcloud k8sNamespace k8sConnectionPool k8sNoConnectionPool k8sUsesInit k8sMountPath k8sInitContainerCommand k8sCustomResourceDir'),
-  ...ignored(CLOUD, 'infrastructure imagePullSecrets envFromSecret provider providerEndpoint'),
-  ...ignored(HUB, 'installRequirements forceUpdate force preferPlatform pullLatest'),
-  ...ignored(CONTAINERS, 'gpus volumes dockerKwargs entrypoint disableAutoVolume runsInDocker'),
-  ...ignored(
-    'documents stay in this process and are neither compressed nor converted',
-    'compression outputArrayType grpcServerOptions grpcChannelOptions grpcMetadata',
-  ),
-  ...ignored('nothing is sent to another machine', 'uploadFiles portJinad disableRemote exposePublic'),
-}
+const SHARED: Keys = Object.assign({}, ...NEEDLESS.map(([why, names]) => ignored(why, names)))
 
 /** Keys of `with` of a Flow, and of its gateway. */
 export const FLOW_IGNORED: Keys = {

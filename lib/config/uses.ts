@@ -169,7 +169,7 @@ async function codeOf(modules: readonly string[], name: string | undefined, wher
     const near = name === undefined ? undefined : nearest(name, Object.keys(executors))
     if (near !== undefined) throw new ConfigError(`executors has no ${name}. Did you mean ${near}?`, where)
     throw new ConfigError(
-      `no module is named${name === undefined ? '' : ` that exports ${name}`}. Name one under modules, such as ./executors.js, or write uses: ./executors.js#${name ?? 'Name'}, or hand it over in code: { executors: { ${name ?? 'Name'} } }`,
+      `no module is named${name === undefined ? '' : ` that exports ${name}`}. Name one under modules, such as ./executors.js, or write uses: ./executors.js#${name ?? 'Name'}. Where it is at hand in code: add({ uses: ${name ?? 'Name'} }), or loadConfig(file, { executors: { ${name ?? 'Name'} } })`,
       where,
     )
   }

@@ -1,4 +1,5 @@
 import { ExecutorError, optionType, say, show } from '../base/errors.js'
+import { likeMethod } from '../base/node.js'
 import { allocate, DocumentArray } from '../doc/array.js'
 import { Document, type DocumentLike, SELF, type Tags } from '../doc/document.js'
 import { isPlainObject } from '../doc/json.js'
@@ -198,10 +199,14 @@ export class Executor<Config extends object = Record<string, unknown>> implement
     const bound = rebind(bindings(this.constructor), this.#requests)
     for (const [endpoint, method] of bound) {
       if (typeof method === 'string' && (typeof (this as any)[method] !== 'function' || method in Executor.prototype))
-        throw new ExecutorError('ERR_EXECUTOR_BINDING', `${endpoint} is bound to ${this.constructor.name}.${method}, which is not a method for requests`, {
-          executor: this.name,
-          endpoint,
-        })
+        throw new ExecutorError(
+          'ERR_EXECUTOR_BINDING',
+          `${endpoint} is bound to ${this.constructor.name}.${method}, which is not a method for requests${likeMethod(this, method, Executor.prototype)}`,
+          {
+            executor: this.name,
+            endpoint,
+          },
+        )
     }
     this.#bound = bound
     return bound

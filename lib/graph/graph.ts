@@ -1,4 +1,5 @@
 import { FlowBuildError } from '../base/errors.js'
+import { meantOrAll } from '../base/nearest.js'
 import type { Handler } from '../request/handler.js'
 import { GATEWAY } from '../request/route.js'
 import type { IsBound } from '../request/traced.js'
@@ -60,7 +61,10 @@ export function sort<S extends Step>(steps: readonly S[]): S[] {
       if (needed === undefined)
         throw new FlowBuildError(
           'ERR_NEED_UNKNOWN',
-          `${step.name} needs ${need}, which is not in the Flow. There are: ${[GATEWAY, ...byName.keys()].join(', ')}`,
+          `${step.name} needs ${need}, which is not in the Flow. ${meantOrAll(
+            need,
+            [GATEWAY, ...byName.keys()].filter((name) => name !== step.name),
+          )}`,
         )
       visit(needed, [...path, step.name])
     }

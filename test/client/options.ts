@@ -26,7 +26,7 @@ test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => 
     [{ backoffMultiplier: Number.NaN }, 'ERR_OPTION_RANGE', /^backoffMultiplier/],
     [{ initialBackoff: -1 }, 'ERR_OPTION_RANGE', /^initialBackoff/],
     [{ retries: -1 }, 'ERR_OPTION_RANGE', /^retries must be an integer/],
-    [{ retries: { attempts: 1, growth: 2 } }, 'ERR_OPTION_TYPE', /^An option of retries/],
+    [{ retries: { attempts: 1, growth: 2 } }, 'ERR_OPTION_TYPE', /^retries has no option "growth"\. There are attempts, delay, maxDelay$/],
     [{ attemptTimeout: '1s' }, 'ERR_OPTION_TYPE', /^attemptTimeout/],
     [{ timeout: '1s' }, 'ERR_OPTION_TYPE', /^timeout/],
     [{ fetch: 'fetch' }, 'ERR_OPTION_TYPE', /^fetch/],
@@ -34,7 +34,7 @@ test('C2, C3, 210: what cannot be is refused by new Client(), and named', () => 
     [
       { tls: { rejectUnauthorized: false } },
       'ERR_OPTION_TYPE',
-      /^An option of tls must be one of ca, key, cert, caFile, keyFile, certFile, serverName, not "rejectUnauthorized"/,
+      /^tls has no option "rejectUnauthorized"\. There are ca, key, cert, caFile, keyFile, certFile, serverName$/,
     ],
     [{ tls: { ca: ['one', 'two'] } }, 'ERR_OPTION_TYPE', /^tls\.ca must be a text in PEM/],
     [{ tls: 'yes' }, 'ERR_OPTION_TYPE', /^tls must be/],
@@ -87,7 +87,7 @@ test('183: an option that is misspelled is refused with the one that is meant', 
   )
   assert.match(
     said(() => new Client({ colour: 'red' } as ClientOptions)),
-    /^ERR_OPTION_TYPE An option of Client must be one of /,
+    /^ERR_OPTION_TYPE Client has no option "colour"\. None is written like it/,
   )
 })
 

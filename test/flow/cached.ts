@@ -674,11 +674,11 @@ test('P17: a Flow’s cache holds for executors that say their version, or have 
     [() => new Flow().add({ uses: said, cache: { path: cache, per: 'batch' as any } }), /per must be one of document, request/],
     [
       () => new Flow().add({ uses: said, cache: { path: cache, ttl: 5 } as any }),
-      /An option of cache of executor0 must be one of path, maxAge, maxSize, version/,
+      /cache of executor0 has no option "ttl"\. There are path, maxAge, maxSize, version/,
     ],
     [
       () => new Flow({ cache: { path: cache, per: 'request' } as any }).add({ uses: said }),
-      /An option of cache of the Flow must be one of path, maxAge, maxSize/,
+      /cache of the Flow has no option "per"\. There are path, maxAge, maxSize$/,
     ],
   ] as const)
     assert.match(String((await refused(build as any)).message ?? (await refused(build as any))), message)
