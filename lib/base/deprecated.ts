@@ -4,7 +4,11 @@ const told = new Set<string>()
 export function deprecated(option: string, instead: string): void {
   if (told.has(option)) return
   told.add(option)
-  const message = `${option} is called ${instead} now, and will go one day`
-  if (typeof globalThis.process?.emitWarning === 'function') process.emitWarning(message, 'DeprecationWarning')
+  warn(`${option} is called ${instead} now, and will go one day`, 'DeprecationWarning')
+}
+
+/** Tells whoever runs this, once at a call: on stderr, unless Node is told not to. */
+export function warn(message: string, type: string): void {
+  if (typeof globalThis.process?.emitWarning === 'function') process.emitWarning(message, type)
   else console.warn(`sluice: ${message}`)
 }

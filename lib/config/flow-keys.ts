@@ -20,7 +20,7 @@ const OPTIONS: Keys = {
   closeTimeout: option(TIME, 'Milliseconds that close() gives requests to finish. Default 10 000.'),
   unknownEndpoint: option(
     UNKNOWN,
-    'What becomes of requests for an endpoint that no executor answers: refuse, or pass. Default: refuse in code, pass for clients.',
+    'What becomes of requests for an endpoint that no executor answers: refuse, warn (they pass, and it is told), or pass. Default: refuse in code, pass for clients.',
   ),
   onBackgroundError: { about: 'A function, which can be given in code only.', schema: ANY, code: true },
 }

@@ -37,7 +37,7 @@ export const TIME: Schema = { type: 'number', minimum: 0, maximum: 0x7fffffff }
 export const TEXTS: Schema = { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } }
 export const NAMES: Schema = { oneOf: [TEXT, { type: 'array', items: TEXT, minItems: 1 }] }
 export const JOIN: Schema = { enum: ['concat', 'merge'] }
-export const UNKNOWN: Schema = { enum: ['refuse', 'pass'] }
+export const UNKNOWN: Schema = { enum: ['refuse', 'warn', 'pass'] }
 /** Versions of the format that Jina reads: 1, with or without a minor number, and what came before it. */
 export const VERSIONS = '^(?:1(?:\\.\\d+)?|legacy|)$'
 export const VERSION: Schema = {

@@ -165,7 +165,7 @@ export type Added<Known, Names, S extends Step> =
         ? Next<Start<'concat'>, never, S>
         : never
       : [Known] extends [string]
-        ? Next<Start<'merge' extends Known ? 'merge' : 'concat'>, 'pass' extends Known ? '*' : never, S>
+        ? Next<Start<'merge' extends Known ? 'merge' : 'concat'>, 'pass' extends Known ? '*' : 'warn' extends Known ? '*' : never, S>
         : Known extends FlowTypes<infer Endpoints extends string, any, infer D>
           ? Next<D, Endpoints, S>
           : never

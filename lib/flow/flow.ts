@@ -127,6 +127,11 @@ export class Flow<Names extends string = never, const Known = never> implements 
     return this.#running?.addresses ?? {}
   }
 
+  /** Jina's name for where it listens, while it is open; of several protocols, the first. Undefined where it listens nowhere. {@link addresses} says all. */
+  get port(): number | undefined {
+    return this.#running?.port
+  }
+
   /** How the threads and processes of its executors are, while it is open: up, or why not. */
   get workers(): readonly WorkerStatus[] {
     return this.#running?.workers ?? []
@@ -339,16 +344,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
    */
   async block(options: { signal?: AbortSignal; before?: () => unknown } = {}): Promise<void> {
     const { isOpen } = this
-    const { untilStopped } = await import('./signals.js')
-    if (isOpen && !this.isOpen) return this.close()
-    const close = async (): Promise<void> => {
-      try {
-        if (this.#state !== 'closing') await options.before?.()
-      } finally {
-        await this.close()
-      }
-    }
-    await untilStopped(options.signal, close, this.#blocked)
+    const { block } = await import('./signals.js')
+    await block(this, isOpen, options, this.#blocked)
   }
 
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
@@ -360,7 +357,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
    * @param on the endpoint, by custom with a slash: `'/index'`
    * @param inputs see {@link Inputs}
    * @throws FlowStateError `ERR_FLOW_NOT_OPEN`; RangeError (`ERR_OPTION_RANGE`) for an endpoint that no executor answers, unless `unknownEndpoint` is
-   * `'pass'`; TypeError or RangeError for options
+   * `'warn'` or `'pass'`; TypeError or RangeError for options
    */
   post<T extends object = Inferred, const On extends string = Endpoint<Known>>(
     on: Answered<Known, On>,
@@ -368,7 +365,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
   ): Post<TagsFor<T, Known, On>>
   post(on: string, inputs?: Inputs<any>, options: PostOptions<any, any> = {}): Post<any> {
     this.#ready(on)
-    return post(this, on, inputs, withDefaults(options, this.options))
+    return post(this, on, inputs, withDefaults(options, this.options), this.#running!.posted)
   }
 
   /** @throws what is in the way of requests for an endpoint */

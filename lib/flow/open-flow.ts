@@ -28,6 +28,10 @@ import type { Place } from './description.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
 import type { FlowHealth } from './health.js'
 import type { AddOptions, FlowOptions, Plan } from './options.js'
+import { Remarks } from './remarks.js'
+
+/** Those that addresses leave out. */
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
 
 /** A third of what Kubernetes allows. */
 const CLOSE_TIMEOUT = 10_000
@@ -128,7 +132,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   readonly #inside = new UnderWay()
   /** The only endpoints that any executor answers; undefined where there may be others. */
   readonly #only: ReadonlySet<string> | undefined
-  readonly #strict: boolean
+  readonly #unknown: FlowOptions['unknownEndpoint']
+  readonly #remarks: Remarks
   readonly #described: Describing['describe'] | undefined
   #descriptions: Promise<Descriptions> | undefined
   #gateway: Gateway | undefined
@@ -144,8 +149,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     written: readonly Part[],
     background: Background,
     only: ReadonlySet<string> | undefined,
-    strict: boolean,
     described: Describing['describe'] | undefined,
+    remarks: Remarks,
   ) {
     this.#name = plan.name
     this.#plan = plan
@@ -154,7 +159,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     this.#written = written
     this.#background = background
     this.#only = only
-    this.#strict = strict
+    this.#unknown = plan.options.unknownEndpoint
+    this.#remarks = remarks
     this.#described = described
   }
 
@@ -217,7 +223,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
           sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
           [...endpoints, DEFAULT_ENDPOINT],
         ))
-    const running = new Running(plan, walk, parts, named, background, open ? undefined : endpoints, options.unknownEndpoint === 'refuse', described)
+    const running = new Running(plan, walk, parts, named, background, open ? undefined : endpoints, described, new Remarks(name, logger))
     running.#loadHealth = async () => {
       const { healthOf } = await import('./health.js')
       return healthOf(sorted, deployments, [...endpoints, ...(foreign || endpoints.size === 0 ? [DEFAULT_ENDPOINT] : [])], logger)
@@ -239,6 +245,14 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   /** Where clients reach it, by protocol. */
   get addresses(): Readonly<Record<string, string>> {
     return this.#gateway?.addresses ?? {}
+  }
+
+  /** The port of its first address. */
+  get port(): number | undefined {
+    const first = Object.entries(this.addresses).find(([protocol]) => protocol !== 'nats' && protocol !== 'metrics')
+    if (first === undefined) return undefined
+    const { port, protocol } = new URL(first[1])
+    return Number(port) || DEFAULT_PORTS[protocol]
   }
 
   /** How the threads and processes of its executors are. */
@@ -290,9 +304,17 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     return true
   }
 
-  /** @throws OptionRangeError (`ERR_OPTION_RANGE`) for an endpoint that no executor answers: its documents would come out as they went in */
+  /** Notes a post to an endpoint, until somebody reads its responses. @returns what to call then */
+  readonly posted = (endpoint: string): (() => void) => this.#remarks.posted(endpoint)
+
+  /**
+   * Of an endpoint that no executor answers, documents would come out as they went in: that is told, where it is to be a warning.
+   * @throws OptionRangeError (`ERR_OPTION_RANGE`) else
+   */
   checkEndpoint(endpoint: string): void {
-    if (this.#only !== undefined && !this.#only.has(endpoint) && endpoint !== DRY_RUN) checkEndpoints('post()', [endpoint], this.endpoints, () => {})
+    if (this.#only === undefined || this.#only.has(endpoint) || endpoint === DRY_RUN) return
+    if (this.#unknown === 'warn') this.#remarks.unknown(endpoint, this.endpoints)
+    else checkEndpoints('post()', [endpoint], this.endpoints, () => {})
   }
 
   handle(request: Request): void | Promise<void> {
@@ -300,7 +322,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   }
 
   #handle(request: Request): void | Promise<void> {
-    if (this.#strict) this.checkEndpoint(request.header.execEndpoint)
+    if (this.#unknown !== undefined) this.checkEndpoint(request.header.execEndpoint)
     const route = request.arrive(GATEWAY)
     const inside = this.#inside
     const visit = inside.enter(request)
@@ -345,6 +367,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
       for (const part of this.#parts) part.hurry?.()
     }
     // What clients wait for and what is inside is the same: it has one time for both.
+    this.#remarks.tell()
     const until = now() + (this.#gateway?.options.drainDelay ?? 0) + timeout
     await this.#gateway?.close(timeout, hurry)
     hurry()

@@ -54,10 +54,11 @@ export interface FlowOptions extends GatewayOptions {
   /** What every executor finds in `this.env`, under what it was given itself. Texts by name. Default none. */
   env?: Readonly<Record<string, string>> | undefined
   /**
-   * What becomes of requests for an endpoint that no executor answers. `'refuse'`: they fail, and are told which there are. `'pass'`: their documents come
-   * out as they went in, as in Jina. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
+   * What becomes of requests for an endpoint that no executor answers. `'refuse'`: they fail, and are told which there are. `'warn'`: their documents come
+   * out as they went in, and it is told, once for each endpoint, to the `logger`, or else as a warning of the process. `'pass'`: the same without a word, as in
+   * Jina. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
    */
-  unknownEndpoint?: 'refuse' | 'pass' | undefined
+  unknownEndpoint?: 'refuse' | 'warn' | 'pass' | undefined
   /** Where executors run that do not say it themselves: see {@link AddOptions.runtime}. Default `'inline'`: in this process. */
   runtime?: Runtime | undefined
   /**
@@ -290,7 +291,7 @@ export const FLOW_RULES: Record<keyof FlowOptions, Rule> = {
   closeTimeout: milliseconds,
   prefetchDocuments: some,
   onBackgroundError: callback,
-  unknownEndpoint: word('refuse pass'),
+  unknownEndpoint: word('refuse warn pass'),
   portExpose: SERVING_RULES.port,
 }
 

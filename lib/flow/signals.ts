@@ -1,3 +1,4 @@
+import { abortSignal, callback, check } from '../base/check.js'
 import { clearInterval, setInterval } from '../base/clock.js'
 
 /** What asks to stop, and its number. SIGHUP: the terminal is gone. */
@@ -22,10 +23,34 @@ export function endBy(name: StopSignal): void {
 }
 
 /**
+ * Keeps what is open until somebody stops it, and closes it then.
+ * @param wasOpen whether it was when somebody began to wait
+ * @param stops puts in what is to be called as it closes
+ */
+export async function block(
+  what: { readonly isOpen: boolean; close(): Promise<void> },
+  wasOpen: boolean,
+  options: { signal?: AbortSignal; before?: () => unknown },
+  stops: Set<() => void>,
+): Promise<void> {
+  const { signal, before } = check('block()', options, { signal: abortSignal, before: callback })
+  if (wasOpen && !what.isOpen) return what.close()
+  const close = async (): Promise<void> => {
+    try {
+      // Where somebody else closes it, it is too late for that.
+      if (what.isOpen) await before?.()
+    } finally {
+      await what.close()
+    }
+  }
+  await untilStopped(signal, close, stops)
+}
+
+/**
  * Waits for SIGINT, SIGTERM, SIGHUP (the terminal is gone), `signal`, or whoever calls what it puts into `stops`; then for `close`. Listeners are gone when it returns.
  * While it closes, one more of them ends the process at once, as if nobody had listened: shells see 130, 143 or 129.
  */
-export async function untilStopped(signal: AbortSignal | undefined, close: () => Promise<void>, stops: Set<() => void>): Promise<void> {
+async function untilStopped(signal: AbortSignal | undefined, close: () => Promise<void>, stops: Set<() => void>): Promise<void> {
   let resolve!: () => void
   const stopped = new Promise<void>((settle) => {
     resolve = settle

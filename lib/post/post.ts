@@ -16,9 +16,10 @@ import { checkPostOptions, DEFAULT_FLUSH_AFTER, DEFAULT_PREFETCH, DEFAULT_REQUES
  * Puts documents in flight towards a peer: inputs → batches → responses, with at most `prefetch` requests, and `prefetchDocuments` documents, on the way.
  * Nothing is read before the first response is asked for.
  *
+ * @param posted hears of a post that is as it should be
  * @throws TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`) at the call
  */
-export function post<T extends object = Tags>(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any> = {}): Post<T> {
+export function post<T extends object = Tags>(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any> = {}, posted?: Posted): Post<T> {
   if (typeof on !== 'string') throw optionType('The endpoint of post()', "a string such as '/index'", on)
   const {
     parameters = {},
@@ -44,8 +45,11 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
           () => discard(inputs),
         )
       : rawPipe(() => inputs, batches(size, flushAfter), answering(peer, inputs))
-  return new Post<T>(responses as AsyncIterableIterator<Response<T>>)
+  return new Post<T>(responses as AsyncIterableIterator<Response<T>>, posted?.(header.execEndpoint))
 }
+
+/** Hears of a post, and gives what to call once somebody reads it. */
+type Posted = (endpoint: string) => () => void
 
 // Where the platform has async iterator helpers, a post has them too.
 const Base = ((globalThis as { AsyncIterator?: unknown }).AsyncIterator ?? Object) as new () => object
@@ -58,17 +62,23 @@ const Base = ((globalThis as { AsyncIterator?: unknown }).AsyncIterator ?? Objec
 export class Post<T extends object = Tags> extends Base implements AsyncIterableIterator<Response<T>>, AsyncDisposable {
   readonly #responses: AsyncIterableIterator<Response<T>>
 
-  constructor(responses: AsyncIterableIterator<Response<T>>) {
+  /** Told once that somebody reads it, or leaves it. */
+  #begun: (() => void) | undefined
+
+  constructor(responses: AsyncIterableIterator<Response<T>>, begun?: () => void) {
     super()
     this.#responses = responses
+    this.#begun = begun
   }
 
   next(...handing: [unknown?]): Promise<IteratorResult<Response<T>>> {
+    this.#begun = this.#begun?.() as undefined
     return this.#responses.next(...handing)
   }
 
   /** Stops: closes the inputs, tells the executors, and waits for the inputs to be closed. `break` in a loop calls it. */
   return(value?: unknown): Promise<IteratorResult<Response<T>>> {
+    this.#begun = this.#begun?.() as undefined
     return this.#responses.return!(value)
   }
 

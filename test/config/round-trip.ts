@@ -136,7 +136,7 @@ const flowOptions = some<any>({
   workspace: text,
   env: rarely(texts, fc.constant({ ...JSON.parse('{"__proto__":"x"}') })),
   join: fc.constantFrom('concat', 'merge'),
-  unknownEndpoint: fc.constantFrom('refuse', 'pass'),
+  unknownEndpoint: fc.constantFrom('refuse', 'warn', 'pass'),
   runtime,
   closeTimeout: time,
   cache: rarely(fc.oneof(text, some(store)), object),

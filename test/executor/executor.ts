@@ -164,7 +164,7 @@ test('an endpoint that no executor answers is refused in code, with the one that
     }
     assert.is(await client.post('/index', 'x').drain(), 1)
   }
-  assert.throws(() => new Flow({ unknownEndpoint: 'ignore' as never }), /unknownEndpoint must be one of refuse, pass/)
+  assert.throws(() => new Flow({ unknownEndpoint: 'ignore' as never }), /unknownEndpoint must be one of refuse, warn, pass/)
 })
 
 test('216: a dry run calls no executor, but one that is bound to it', async () => {
@@ -220,7 +220,7 @@ test('E1: an endpoint bound to what is no method does not open', async () => {
   } catch (error: any) {
     assert.ok(error instanceof ExecutorError)
     assert.is(error.code, 'ERR_EXECUTOR_BINDING')
-    assert.match(error.message, /\/x is bound to Wrong\.nowhere/)
+    assert.match(error.message, /\/x is bound to Wrong\.nowhere, which is not a method for requests/)
   }
   assert.throws(() => requests(5 as any), /endpoint/)
   // Nor one bound to what every executor has for other ends.

@@ -1,11 +1,13 @@
 // What somebody writes who comes from Jina, in code: it works, or is answered with its name here. And what is misspelled.
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { JINA_NAMES } from '../../lib/base/jina-names.js'
+import { JINA_NAMES, OPTIONS_OF } from '../../lib/base/jina-names.js'
+import { nearest } from '../../lib/base/nearest.js'
 import * as page from '../../lib/base/node-web.js'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
 import { fromNdjson } from '../../lib/doc/index.js'
 import { type Call, Executor, Flow } from '../../lib/index.js'
+import { checkPostOptions } from '../../lib/post/options.js'
 
 class Mark extends Executor<{ mark?: string }> {
   static requests = { '/': 'run' }
@@ -49,6 +51,73 @@ test('no name that is answered is an option here itself, and what executors are 
   }
 })
 
+test('what is said to another than who takes it is answered with whose it is, and what means nothing here with why', () => {
+  const flow = (name: string) => said(() => new Flow({ [name]: 1 }))
+  const add = (name: string) => said(() => new Flow().add({ [name]: 1 } as never))
+  assert.is(flow('target_executor'), 'ERR_OPTION_TYPE Flow has no option "target_executor". It is an option of post()')
+  assert.is(flow('upload_files'), 'ERR_OPTION_TYPE Flow has no option "upload_files". It is an option of add()')
+  assert.match(add('on_done'), /It is an option of post\(\)$/)
+  assert.match(add('unknownEndpoint'), /It is an option of new Flow\(\)$/)
+  assert.match(flow('log_config'), /Leave it out: nothing is logged here but what fails$/)
+  assert.match(add('connect_to_predecessor'), /Leave it out: requests find their way without it$/)
+  assert.match(add('port_in'), /It is port$/)
+  assert.match(
+    said(() => fromNdjson([], { sampling_rate: 0.3 } as object)),
+    /There is none: leave the loop when there are enough/,
+  )
+  // Who is said to take it, takes it.
+  for (const [whose, names] of Object.entries(OPTIONS_OF))
+    for (const name of names.split(' '))
+      if (whose !== 'loadConfig()') assert.not.match(whose === 'add()' ? add(name) : whose === 'post()' ? posts(name) : flow(name), /has no option/, name)
+})
+
+function posts(name: string): string {
+  return said(() => checkPostOptions({ [name]: 1 }))
+}
+
+test('a name in needs, or of a method, that is misspelled is answered with the one that is meant, and never with itself', async () => {
+  const opens = async (flow: Flow<string>) =>
+    flow.open().then(
+      () => 'nothing',
+      (error) => `${error.code} ${error.message}`,
+    )
+  assert.is(
+    await opens(new Flow<string>().add({ name: 'tokenize' }).add({ name: 'b', needs: 'tokenise' })),
+    'ERR_NEED_UNKNOWN b needs tokenise, which is not in the Flow. Did you mean tokenize?',
+  )
+  assert.match(await opens(new Flow<string>().add({ needs: 'gatway' })), /Did you mean gateway\?$/)
+  assert.match(await opens(new Flow<string>().add({ name: 'b', needs: 'bb' })), /There is gateway$/)
+  const many = new Flow<string>()
+  for (let at = 0; at < 12; at++) many.add({ name: `step${at}`, needs: 'gateway' })
+  assert.match(await opens(many.add({ needs: 'qqqqqqqq' })), /which is not in the Flow\. $/)
+  class Two extends Executor {
+    index(): void {}
+    search(): void {}
+  }
+  const rebound = (method: string) => opens(new Flow<string>().add({ uses: Two, usesRequests: { '/x': method } }))
+  assert.is(
+    await rebound('serach'),
+    'ERR_EXECUTOR_BINDING /x is bound to Two.serach, which is not a method for requests. Did you mean search?',
+  )
+  assert.match(await rebound('foo'), /There are index, search$/)
+  assert.match(await rebound('close'), /There are index, search$/)
+  assert.is(nearest('same', ['same']), undefined)
+  assert.is(page.likeMethod(new Two(), 'serach', Executor.prototype), '')
+})
+
+test('flow.port is where it listens, while it does', async () => {
+  const flow = new Flow({ protocol: ['http', 'grpc'], port: [0, 0] }).add({ uses: Mark })
+  assert.is(flow.port, undefined)
+  await flow.open()
+  assert.is(flow.port, Number(new URL(flow.addresses.http!).port))
+  await using client = new Client({ port: flow.port!, protocol: 'http' })
+  assert.equal([...(await client.post('/', 'x').docs()).texts], ['x!'])
+  await flow.close()
+  assert.is(flow.port, undefined)
+  await using silent = await new Flow().add({ uses: Mark }).open()
+  assert.is(silent.port, undefined)
+})
+
 test('a misspelled option is answered with the one that is meant, and one that is like none with all that there are', () => {
   assert.is(
     said(() => new Flow({ prefech: 3 } as object)),
@@ -58,15 +127,20 @@ test('a misspelled option is answered with the one that is meant, and one that i
     said(() => new Flow().add({ uses: Mark, paralel: 2 } as never)),
     /Did you mean parallel\?$/,
   )
-  assert.match(
+  assert.is(
     said(() => new Flow({ colour: 'red' } as object)),
-    /^ERR_OPTION_TYPE An option of Flow must be one of name, .*, not "colour"$/,
+    'ERR_OPTION_TYPE Flow has no option "colour". None is written like it: an editor completes those that there are',
   )
   for (const name of ['__proto__x', 'constructor', 'toString', '_', 'x'.repeat(1e6)])
     assert.match(
       said(() => new Flow({ [name]: 1 })),
-      /^ERR_OPTION_TYPE (An option of Flow must be one of|Flow has no option) /,
+      /^ERR_OPTION_TYPE Flow has no option /,
     )
+  // Of a few, all are named.
+  assert.match(
+    said(() => fromNdjson([], { colour: 1 } as object)),
+    /fromNdjson\(\) has no option "colour"\. There are .*fieldResolver/,
+  )
   // A page has no room for that, and names all.
   assert.is(page.misspelled('Flow', 'prefech', { prefetch: 1 }), undefined)
 })
@@ -106,7 +180,7 @@ test('a class that a file names by its name alone is handed over in code', async
   assert.equal([...(await other.post('/', 'x').docs()).texts], ['x.'])
   const refused = async (options?: object): Promise<string> => (await Flow.loadConfig(yaml, options).catch((error) => error)).message
   assert.match(await refused({ executors: { Marc: Mark, say } }), /:3:\d+: uses: executors has no Mark\. Did you mean Marc\?/)
-  assert.match(await refused(), /no module is named that exports Mark\. .*, or hand it over in code: \{ executors: \{ Mark \} \}/)
+  assert.match(await refused(), /no module is named that exports Mark\. .* or loadConfig\(file, \{ executors: \{ Mark \} \}\)$/)
   assert.match(await refused({ executors: { Mark: 3, say } }), /Mark of executors is 3: export a class/)
   assert.match(await refused({ executors: { Mark: class {}, say } }), /does not extend the Executor/)
 })

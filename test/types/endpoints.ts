@@ -89,6 +89,7 @@ new Flow().add({ uses: Each }).post('/each')
 
 // A Flow that passes them takes any
 new Flow({ unknownEndpoint: 'pass' }).add({ uses: Index }).post('/whatever')
+new Flow({ unknownEndpoint: 'warn' }).add({ uses: Index }).post('/whatever')
 // @ts-expect-error: this one refuses
 new Flow({ unknownEndpoint: 'refuse' }).add({ uses: Index }).post('/whatever')
 new Flow({ name: 'told' }).add({ uses: Index }).post('/index')
