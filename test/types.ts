@@ -130,7 +130,7 @@ said.post('/other', 'x', { parameters: { factor: 'two' } })
 said.transform('/other', { parameters: { deep: 1 } })
 // What executors do not say, and endpoints that are not known, are free
 said.post('/search' as string, 'x', { parameters: { top: 'five' } })
-new Flow().add({ uses: Tokenize }).post('/index', 'x', { parameters: { top: 'five' } })
+new Flow().add({ uses: Tokenize, usesWith: { stem: true } }).post('/index', 'x', { parameters: { top: 'five' } })
 
 // D1: the tags of documents flow through executors that say them, unless the call names others
 export const found: Promise<DocumentArray<Document<{ score: number; rank: number }>>> = said.search('x').docs()
@@ -144,7 +144,7 @@ for await (const { docs } of said.search('x')) {
 }
 
 // Of tags that nobody said, anything may be written, and what is read is to be looked at
-for await (const { docs } of new Flow().add({ uses: Tokenize }).search('x')) {
+for await (const { docs } of new Flow().add({ uses: Tokenize, usesWith: { stem: true } }).search('x')) {
   const { tags } = docs[0]!
   tags.anything = 1
   // @ts-expect-error: it may be a text

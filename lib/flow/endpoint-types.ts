@@ -328,6 +328,93 @@ type MisfitOf<Given, Asked> = unknown extends Given
       }[keyof Given & keyof Asked]
     : never
 
+/** Another executor of the Flow has this name. */
+export interface NameTaken<Name> {
+  readonly __taken: Name
+}
+
+/** An endpoint is bound to a method that the class does not have, or not in public. */
+export interface NoMethod<On, Method> {
+  readonly __noMethod: [On, Method]
+}
+
+/** Stands for a configuration that must be given. */
+interface Configured<Config> {
+  readonly __config: Config
+}
+
+/** Nothing, or, in place of what takes it, what is wrong with a name, or a class and how it is bound and configured. As with {@link Fits}, what is wrong is asked for. */
+export type Allowed<Known, Name extends string, U, R> = (Twice<Known, Name> extends NameTaken<any> ? { readonly name: NameTaken<Name> } : unknown) &
+  (Misbound<U> extends NoMethod<any, any> ? { readonly uses: Misbound<U> } : unknown) &
+  (Misrebound<U, R> extends NoMethod<any, any> ? { readonly usesRequests: Misrebound<U, R> } : unknown) &
+  (Unconfigured<U> extends Configured<any> ? { readonly usesWith: ConfigIn<Unconfigured<U>> } : unknown)
+
+type ConfigIn<C> = C extends Configured<infer Config> ? Config : never
+
+/** Of nothing, of `any`, and of what is a parameter yet, nothing is wrong. In lists, as the compiler decides those also where parameters stand for all there is. */
+type IsFree<T> = [T] extends [never] ? true : [0] extends [1 & T] ? true : false
+
+/** Asked of what is known, and not of the names: the compiler compares Flows by those. */
+type Twice<Known, Name> = [Name] extends [never]
+  ? 'fits'
+  : [string] extends [Name]
+    ? 'fits'
+    : [Known] extends [never]
+      ? 'fits'
+      : IsFree<Known> extends true
+        ? 'fits'
+        : [Known] extends [FlowTypes<any, any, infer D>]
+          ? TakenIn<keyof D['named'], Name>
+          : 'fits'
+
+type TakenIn<Names, Name> = [string] extends [Names] ? 'fits' : [Name] extends [Names] ? NameTaken<Name> : 'fits'
+
+/** What a class says itself, where it says it `as const`. */
+type Misbound<U> =
+  IsFree<U> extends true
+    ? 'fits'
+    : U extends { readonly requests: infer Requests; new (...args: any[]): infer Instance }
+      ? OrFits<Methodless<Requests, Instance>>
+      : 'fits'
+
+type Misrebound<U, R> = [R] extends [never]
+  ? 'fits'
+  : IsFree<U> extends true
+    ? 'fits'
+    : U extends new (
+          ...args: any[]
+        ) => infer Instance
+      ? OrFits<Methodless<R, Instance>>
+      : 'fits'
+
+type OrFits<Wrong> = [Wrong] extends [never] ? 'fits' : Wrong
+
+type Methodless<Requests, Instance> =
+  IsFree<Instance> extends true
+    ? never
+    : {
+        [On in keyof Requests]: Requests[On] extends string
+          ? string extends Requests[On]
+            ? never
+            : Requests[On] extends keyof Instance
+              ? never
+              : NoMethod<On, Requests[On]>
+          : never
+      }[keyof Requests]
+
+type Unconfigured<U> =
+  IsFree<U> extends true
+    ? 'fits'
+    : U extends new (
+          ...args: any[]
+        ) => { readonly config: infer Config }
+      ? IsFree<Config> extends true
+        ? 'fits'
+        : {} extends Config
+          ? 'fits'
+          : Configured<Config>
+      : 'fits'
+
 // ── what may be posted, and comes back ─────────────────────────────────────────────────────────────────────
 
 type EndpointsIn<Known> = [Known] extends [never]

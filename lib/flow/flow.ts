@@ -22,6 +22,7 @@ import { Eventual } from '../stream/eventual.js'
 import type {
   Absent,
   Added,
+  Allowed,
   Answered,
   Arguments,
   ArgumentsAt,
@@ -179,7 +180,9 @@ export class Flow<Names extends string = never, const Known = never> implements 
     U extends Uses = Untyped,
     A extends Answer | Promise<Answer> = Absent,
   >(
-    options: Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>> & Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
+    options: Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>> &
+      Fits<Known, Names, N, J, Name, U, I, O> &
+      Allowed<Known, Name, U, R> = {} as any,
   ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     checkAddOptions(options)
     if (this.#state !== 'closed') throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is ${this.#state} and cannot be changed. Close it first`)
@@ -220,7 +223,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
   >(
     needs: readonly N[],
     options: Omit<Options<Name, N, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, N, J>, I, O, A>>, 'needs'> &
-      Fits<Known, Names, N, J, Name, U, I, O> = {} as any,
+      Fits<Known, Names, N, J, Name, U, I, O> &
+      Allowed<Known, Name, U, R> = {} as any,
   ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, N, J, F, X, R, I, O, U, A>>> {
     if (!Array.isArray(needs) || needs.length < 2) throw new FlowBuildError('ERR_NEED_SINGLE', `needs() waits for two executors or more. Use add({ needs })`)
     return this.add({ ...options, name: options.name ?? this.#freeName('joiner'), needs } as any) as any
@@ -242,7 +246,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
     A extends Answer | Promise<Answer> = Absent,
   >(
     options: Omit<Options<Name, never, J, F, X, R, I, O, U, Contextual<Arriving<Known, Names, '*', J>, I, O, A>>, 'needs'> &
-      Fits<Known, Names, '*', J, Name, U, I, O> = {} as any,
+      Fits<Known, Names, '*', J, Name, U, I, O> &
+      Allowed<Known, Name, U, R> = {} as any,
   ): Flow<Names | NoInfer<Name>, Added<Known, Names, StepOf<Name, '*', J, F, X, R, I, O, U, A>>> {
     const needed = new Set<string>()
     const afloat = new Set<string>()

@@ -74,6 +74,62 @@ const all = long
   for (const text of [flow, post, all]) assert.not.match(text, /\b(extends|infer|keyof)\b/)
 })
 
+test('T5: hovers of what people hold name types that they can import', async () => {
+  using editor = await new Program('named', {}).editor(
+    'named.ts',
+    `${EXECUTORS}
+import { Client } from 'sluice/client'
+const flow = new Flow().add({ name: 'price', uses: Price })
+flow.workers
+//   ^ workers
+flow.addresses
+//   ^ addresses
+flow.port
+//   ^ port
+const client = new Client('grpc://127.0.0.1:1')
+client.breaker
+//     ^ breaker
+client.address
+//     ^ address
+client.mutate
+//     ^ mutate
+client.post
+//     ^ posted
+for await (const response of flow.post('/price', 'x')) {
+  const { docs, failures, routes, delta, status, header } = response
+  //      ^ docs
+  void [failures, routes, delta, status, header]
+  //    ^ failures
+  void [routes, docs[0]!.embedding, docs[0]!.scores]
+  //    ^ routes
+  void [delta, docs]
+  //    ^ delta
+  void [status, docs]
+  //    ^ status
+  void [header, docs]
+  //    ^ header
+}
+`,
+  )
+  const exported = new Set(
+    ['index', 'client/index', 'doc/index', 'gateway/index'].flatMap((entry) =>
+      [...readFileSync(`lib/${entry}.ts`, 'utf8').matchAll(/\b[A-Z]\w+/g)].map(String),
+    ),
+  )
+  const ofPlatform = ['Readonly', 'Record', 'Promise', 'ReadonlyMap', 'Partial', 'Map', 'Uint8Array', 'ArrayBufferLike', 'Error']
+  for (const place of 'workers addresses port breaker address mutate posted docs failures routes delta status header'.split(' ')) {
+    const text = await within(TIME, editor.hover(place))
+    // What stands before the last name is the Flow, which has a test of its own.
+    const own = text.replace(/^\(\w+\) .*?\.(?=\w+(?:<|\(|:))/, '').replaceAll(/"[^"]*"/g, '')
+    const names = [...own.matchAll(/(?<![.\w])[A-Z]\w+/g)].map(String)
+    assert.equal(
+      names.filter((name) => !exported.has(name) && !ofPlatform.includes(name)),
+      [],
+      `${place}: ${text}`,
+    )
+  }
+})
+
 test('E10: endpoints are completed, also where others may be answered', async () => {
   using editor = await new Program('completions', {}).editor(
     'completions.ts',
