@@ -53,10 +53,23 @@ export async function importFile(path: string, where: Place = { file: path }): P
   } catch (cause) {
     const reason =
       (cause as { code?: unknown })?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?ts$/.test(path)
-        ? 'this Node does not read TypeScript. Take Node 22.18 or later, or a loader: NODE_OPTIONS="--import tsx"'
-        : say(cause)
+        ? `this Node does not read TypeScript. Take Node 22.18 or later, or ${LOADER}`
+        : `${say(cause)}${await cure(cause, path)}`
     throw new ConfigError(`${where.file === path ? '' : `${path} `}cannot be imported: ${reason}`, where, { cause })
   }
+}
+
+const LOADER = 'a loader: NODE_OPTIONS="--import tsx"'
+
+/** What to do about words that are newer than the Node that reads them: it says no more than that it does not know them. */
+async function cure(cause: unknown, path: string): Promise<string> {
+  if (!(cause instanceof SyntaxError)) return ''
+  const { readFile } = await node('fs/promises')
+  const text = await readFile(path, 'utf8').catch(() => '')
+  if (/^[ \t]*@[A-Za-z_$]/m.test(text)) return `. It has decorators, which Node does not read: write static requests = { '/index': 'index' }, or take ${LOADER}`
+  if (/^[ \t]*(await[ \t]+)?using[ \t]+[\w$]+[ \t]*=/m.test(text))
+    return `. It has await using, which Node reads from 24 on: call close() in its place, or take ${LOADER}`
+  return ''
 }
 
 /**

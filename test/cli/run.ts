@@ -162,6 +162,19 @@ const wrong: [string, string[], number, RegExp][] = [
   ['a module without a Flow', ['run', write('none.mjs', 'export const x = 1')], 1, /export the Flow as default/],
   ['a module with something else', ['run', write('five.mjs', 'export default 5')], 1, /it exports 5/],
   ['a module that throws', ['run', write('throws.mjs', 'throw new Error("on import")')], 1, /throws\.mjs: cannot be imported: on import/],
+  [
+    'a module with decorators',
+    ['run', write('decorated.mjs', 'const of = () => () => {}\nclass A {\n  @of() run() {}\n}\nexport default A\n')],
+    1,
+    /decorated\.mjs: cannot be imported: .*\. It has decorators, which Node does not read: write static requests = .*NODE_OPTIONS="--import tsx"/,
+  ],
+  // Where Node reads it, what is wrong is that it exports no Flow.
+  [
+    'a module with await using',
+    ['run', write('using.mjs', '{\n  await using x = undefined\n}\n')],
+    1,
+    /It has await using, which Node reads from 24 on: call close\(\)|export the Flow as default/,
+  ],
   ['a broken line', ['run', upper, '-i', write('broken.ndjson', '{"text":"a"}\n{"text":\n')], 1, /broken\.ndjson:2/],
 ]
 
