@@ -6,11 +6,13 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { SOCKETS } from '../lib/wire/graphql/server/sockets.js'
 
 const run = promisify(execFile)
 const PACKAGES = [
   ...['hono@4.13.19', '@hono/node-server@1.19.19', 'express@5.3.0', 'fastify@5.12.8'],
   ...['graphql@16.15.0', 'graphql-sse@2.6.1', '@urql/core@6.0.3', '@apollo/client@4.3.8', 'relay-runtime@20.1.1', 'rxjs@7.8.2'],
+  ...['graphql-ws@6.4.2', 'ws@8.23.0'],
 ]
 /** To fetch them, on a machine that is busy. */
 const INSTALL = 240_000
@@ -109,6 +111,22 @@ const { client: apollo } = await import('./apollo.js')
 const { gql } = await import('@apollo/client')
 console.log('apollo', (await apollo.query({ query: gql(query) })).data.docs[0].text, await all((sink) => apollo.subscribe({ query: gql(subscription) }).subscribe(sink)))
 
+// What links do that nobody told anything
+const { ApolloClient, HttpLink, InMemoryCache } = await import('@apollo/client')
+const { PersistedQueryLink } = await import('@apollo/client/link/persisted-queries')
+const { createHash } = await import('node:crypto')
+const hash = new PersistedQueryLink({ sha256: (text) => createHash('sha256').update(text).digest('hex') })
+const bare = new ApolloClient({ cache: new InMemoryCache(), link: hash.concat(new HttpLink({ uri: 'http://127.0.0.1:8080/graphql' })) })
+console.log('apollo-http', (await bare.query({ query: gql(query) })).data.docs[0].text)
+const plain = new ApolloClient({ cache: new InMemoryCache(), link: new HttpLink({ uri: 'http://127.0.0.1:8080/graphql' }) })
+console.log('apollo-http', await all((sink) => plain.subscribe({ query: gql(subscription) }).subscribe(sink)))
+
+const { createClient } = await import('graphql-ws')
+const { default: webSocketImpl } = await import('ws')
+const sockets = createClient({ url: 'ws://127.0.0.1:8080/graphql', webSocketImpl })
+const end = await new Promise((next, error) => sockets.subscribe({ query: subscription }, { next, error: next, complete() {} }))
+console.log('graphql-ws', end.code, end.reason)
+
 const { network } = await import('./relay.js')
 const execute = (operationKind, text) => network.execute({ text, operationKind, name: 'x', id: null, cacheID: 'x', metadata: {} }, {}, {})
 const relay = await new Promise((next, error) => execute('query', query).subscribe({ next, error }))
@@ -136,7 +154,7 @@ else {
     await new Promise((done) => server.close(done))
     assert.is(
       await beside(home, 'docs/graphql.md', port, CLIENTS),
-      `urql It is raining ${heard}\napollo It is raining ${heard}\nrelay It is raining ${heard}\ngraphql-sse ${heard}\n`,
+      `urql It is raining ${heard}\napollo It is raining ${heard}\napollo-http It is raining\napollo-http ${heard}\ngraphql-ws 4406 ${SOCKETS}\nrelay It is raining ${heard}\ngraphql-sse ${heard}\n`,
     )
   })
 }

@@ -16,7 +16,7 @@ const SPREAD = 0.1
  * A server of HTTP that is handed its connections.
  * @param maxAge milliseconds after which a connection ends with its next answer; 0: never
  */
-export async function httpServer({ http = [], websocket }: Wires, headersTimeout: number, maxAge: number): Promise<HttpServer> {
+export async function httpServer({ http = [], websocket, graphqlSockets }: Wires, headersTimeout: number, maxAge: number): Promise<HttpServer> {
   const { createServer } = await node('http')
   const limits = {
     headersTimeout,
@@ -36,11 +36,11 @@ export async function httpServer({ http = [], websocket }: Wires, headersTimeout
   if (maxAge > 0) server.on('connection', (socket) => ends.set(socket, now() + maxAge * (1 + SPREAD * (2 * Math.random() - 1))))
   // A body is asked for when it is wanted: who is not let in never sends it.
   server.on('checkContinue', listener)
-  if (websocket !== undefined)
+  if ((websocket ?? graphqlSockets) !== undefined)
     server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       // An earlier request on it is not answered yet, and the answers would mix.
       if ((stream as { _httpMessage?: unknown })._httpMessage) stream.destroy()
-      else if (!websocket.take(request, stream, head)) answerAsIs(server, request, stream, head)
+      else if (!graphqlSockets?.(request, stream, head) && !websocket?.take(request, stream, head)) answerAsIs(server, request, stream, head)
     })
   // Node looks for connections that are late once it listens, which this server never does by itself.
   server.emit('listening')

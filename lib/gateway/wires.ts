@@ -22,6 +22,8 @@ export interface Wires {
   readonly http?: readonly Speaker<HttpTaken>[] | undefined
   /** Of these, those that want another protocol. */
   readonly websocket?: Speaker<UpgradeTaken> | undefined
+  /** Those that want GraphQL by WebSocket, and hear that it is not spoken. */
+  readonly graphqlSockets?: ((...taken: UpgradeTaken) => boolean) | undefined
 }
 
 /** Jina's metrics, as Prometheus reads them. */
@@ -44,6 +46,7 @@ export async function wiresOf(
         ? [await probes(peer, options, authenticator, metrics)]
         : undefined,
     websocket: protocols.includes('websocket') ? await websocket(peer.by('websocket'), options, authenticator) : undefined,
+    graphqlSockets: options.graphql && protocols.includes('http') ? await graphqlSockets(options) : undefined,
   }
 }
 
@@ -92,6 +95,11 @@ async function graphql(peer: Handler, options: GatewayOptions, authenticator: Au
     ...(typeof options.graphql === 'object' && options.graphql),
   }
   return speak(peer, { ...all, bodyTimeout }, authenticator)
+}
+
+async function graphqlSockets({ graphql }: GatewayOptions) {
+  const [{ closeSockets }, { settings }] = await Promise.all([import('../wire/graphql/server/sockets.js'), import('../wire/graphql/options.js')])
+  return closeSockets(settings(typeof graphql === 'object' ? graphql : {}).path)
 }
 
 const PROBES = new Set(['/', '/healthz', '/ready', '/dry_run', '/status', '/metrics'])

@@ -71,6 +71,31 @@ test('R131: the page can be switched off', async () => {
   assert.is((await server.send(html, '?asset=graphiql.js')).text.includes('<html'), false)
 })
 
+test('a link with an operation is the page to a browser, and an answer to a client', async () => {
+  await using server = await published()
+  const link = `${server.url}?query=${encodeURIComponent('{ __typename }')}`
+  assert.match(await (await fetch(link, html)).text(), 'graphiql.js')
+  assert.equal(await (await fetch(link, { headers: { accept: 'application/json' } })).json(), { data: { __typename: 'Query' } })
+  assert.equal(await (await fetch(link)).json(), { data: { __typename: 'Query' } })
+})
+
+page('in Chromium, a link with an operation and its variables shows them, and runs nothing unasked', async (browser) => {
+  await using server = await published()
+  const tab = await browser.newPage()
+  const sent: string[] = []
+  tab.on('request', (request) => request.method() === 'POST' && sent.push(request.postData() ?? ''))
+  const query = 'mutation { __typename }'
+  await tab.goto(`${server.url}?query=${encodeURIComponent(query)}&variables=${encodeURIComponent('{"a":1}')}`)
+  await tab.locator('.graphiql-execute-button').waitFor({ timeout: 20_000 })
+  const shown = (editor: string): Promise<string> =>
+    tab.evaluate((editor) => (document.querySelector(`${editor} .CodeMirror`) as any).CodeMirror.getValue(), editor)
+  assert.is(await shown('.graphiql-query-editor'), query)
+  assert.not.ok(sent.some((body) => body.includes(query)))
+  await tab.locator('.graphiql-execute-button').click()
+  await tab.locator('.result-window').getByText('"Mutation"', { exact: true }).waitFor({ timeout: 10_000 })
+  assert.equal(JSON.parse(sent.find((body) => body.includes(query))!).variables, { a: 1 })
+})
+
 page('R131: in Chromium the page runs a mutation and a subscription, and asks nobody but its server', async (browser) => {
   await using server = await published()
   const tab = await browser.newPage({ viewport: { width: 1280, height: 720 } })

@@ -18,6 +18,10 @@ mutation {
 }
 `
 
+// A link to an operation: shown, and run when somebody says so.
+const link = new URLSearchParams(location.search)
+const shown = link.has('query') ? { query: link.get('query'), variables: link.get('variables') ?? '' } : {}
+
 createRoot(document.getElementById('graphiql')).render(
-  createElement(GraphiQL, { fetcher: fetcher(location.pathname), defaultQuery: EXAMPLE, defaultEditorToolsVisibility: 'variables' }),
+  createElement(GraphiQL, { fetcher: fetcher(location.pathname), defaultQuery: EXAMPLE, defaultEditorToolsVisibility: 'variables', ...shown }),
 )

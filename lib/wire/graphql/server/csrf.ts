@@ -15,13 +15,19 @@ export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): 
     async onRequest({ request, fetchAPI, endResponse }) {
       const { pathname, query } = target(request.url)
       if (pathname !== path && pathname !== `${path}/`)
-        return endResponse(plain(fetchAPI, STATUS.unimplemented.status, `Nothing here. GraphQL is at ${path}\n`))
+        return endResponse(
+          plain(
+            fetchAPI,
+            STATUS.unimplemented.status,
+            `Nothing here. GraphQL is at ${path}. Where it is to be elsewhere, say so: createGraphQL(flow, { path: '/api/graphql' })\n`,
+          ),
+        )
       const answer = page && request.method === 'GET' ? await page.answer(query, request.headers, fetchAPI) : undefined
       if (answer !== undefined) endResponse(answer)
     },
     onResponse({ response }) {
       // As NDJSON and events of the other routes: nobody in between shall keep them back.
-      if (response.headers.get('content-type')?.startsWith('text/event-stream')) response.headers.set('x-accel-buffering', 'no')
+      if (/^(text\/event-stream|multipart)/.test(response.headers.get('content-type') ?? '')) response.headers.set('x-accel-buffering', 'no')
     },
     onRequestParse({ request, serverContext, setRequestParser, endResponse, fetchAPI }) {
       if (request.method !== 'POST') return

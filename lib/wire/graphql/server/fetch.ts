@@ -27,8 +27,10 @@ import { gate, pathOf } from './csrf.js'
 import { blamed, type Context } from './docs.js'
 import { UNWRITABLE } from './failures.js'
 import { limitOperations } from './limits.js'
+import { multipart } from './multipart.js'
 import { parseWithin, TextCache } from './parse.js'
 import { Plans } from './plan.js'
+import { refusedWays } from './refused-ways.js'
 import { createSchema } from './schema.js'
 import { type Answered, type Handed, ShortRoad } from './short.js'
 import { subscribed, type Told } from './subscribed.js'
@@ -119,7 +121,7 @@ export function graphQLBehind(peer: Handler, options: GraphQLOptions, authentica
       account?.watch()
       await yoga(req, res, { ...context, charge, ...handed } as object)
       // Of a subscription, that is all there ever was.
-      if (!String(res.getHeader('content-type')).startsWith('text/event-stream')) account?.answered()
+      if (!/^(text\/event-stream|multipart)/.test(String(res.getHeader('content-type')))) account?.answered()
     } finally {
       account?.leave()
     }
@@ -406,7 +408,7 @@ function refuse({ data, errors }: Result): void {
 }
 
 function plugins(settings: Settings, plans: Plans): Plugin[] {
-  const list = [engine(settings.onError, plans), gate(settings), parseWithin(settings.maxTokens), limitOperations(settings)]
+  const list = [engine(settings.onError, plans), refusedWays(), gate(settings), multipart(), parseWithin(settings.maxTokens), limitOperations(settings)]
   if (settings.cors !== false) list.unshift(allowOrigins(settings.cors))
   if (!settings.introspection) list.push({ onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule) })
   return list

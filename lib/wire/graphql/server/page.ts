@@ -9,9 +9,9 @@ interface Asset {
 
 const TYPES: Record<string, string> = { 'graphiql.js': 'text/javascript; charset=utf-8', 'graphiql.css': 'text/css; charset=utf-8' }
 
-/** Nothing comes from, goes to, or frames the page but its own server. GraphiQL sets styles from code, and its fonts are in its style sheet. */
+/** Nothing comes from, goes to, or frames the page but its own server. GraphiQL sets styles from code. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /** To be copied: the server writes a response's length into what it is given. */
 const HEADERS = { 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' }
@@ -25,9 +25,9 @@ export class Page {
   /** The page for a browser that opens the path, or one of its two files; nothing for what is a GraphQL request. */
   async answer(query: string, headers: Headers, { Response }: FetchAPI): Promise<globalThis.Response | undefined> {
     const parameters = new URLSearchParams(query)
-    if (parameters.has('query')) return undefined
-    const name = parameters.get('asset')
+    const name = parameters.has('query') ? null : parameters.get('asset')
     if (name === null) {
+      // Of a link with an operation in it, too: the page has it then, and does not run it unasked. Clients do not ask for pages.
       if (!headers.get('accept')?.includes('text/html')) return undefined
       const built = (await this.#asset('graphiql.js').body) !== undefined
       return new Response(built ? HTML : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
