@@ -178,7 +178,7 @@ export async function reachable(address: string, host: string, port: number, tim
 export function instead(spoken: 'HTTP/2' | 'TLS', wanted: string, secure: string): string {
   return spoken === 'TLS'
     ? `who answers there wants TLS: write ${secure}://, or set tls`
-    : `who answers there speaks HTTP/2, as gRPC does, and no ${wanted}. See whether port and protocol are right`
+    : `who answers there speaks HTTP/2, as gRPC does, and no ${wanted}. See whether port and protocol are right, or serve the Flow with protocol: ['grpc', 'http']`
 }
 
 /** Who was asked, and for what. */

@@ -249,8 +249,8 @@ test('C4, C5: a port without GraphQL says that there is none', async () => {
   await using it = await world()
   for (const [protocol, says] of [
     ['grpc', /speaks HTTP\/2, as gRPC does, and no HTTP or GraphQL/],
-    ['http', /there is no \/graphql \(404\)/],
-    ['websocket', /it speaks another protocol \(426: websocket\)/],
+    ['http', /no GraphQL answers there \(404\)\. Serve the Flow with graphql: true/],
+    ['websocket', /it speaks another protocol \(426: websocket\)\. For HTTP and GraphQL, serve the Flow with protocol: 'http', too/],
   ] as const) {
     await using gateway = await Gateway.serve(it.flow, { protocol })
     await using client = new Client(gateway.addresses[protocol]!)

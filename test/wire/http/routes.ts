@@ -207,7 +207,16 @@ test('R91, R105, G1: what is not there is 404, another method 405 with those all
   await using service = await started(() => {})
   const missing = await fetch(`${service.url}/nothing`)
   assert.is(missing.status, 404)
-  assert.equal(await missing.json(), { detail: 'Not Found' })
+  assert.match((await missing.json()).detail, /^Not Found: nothing is at /)
+  const said = async (path: string, method = 'GET') => ((await (await fetch(service.url + path, { method })).json()) as { detail: string }).detail
+  assert.is(await said('/serach'), 'Not Found: nothing is at /serach. Did you mean /search?')
+  assert.match(
+    await said('/encode', 'POST'),
+    /GET \/docs shows what is\. Any endpoint of the executors is asked by POST \/post with \{"execEndpoint": "\/encode", /,
+  )
+  for (const path of ['/graphql', '/api/graphql/']) assert.match(await said(path), /^Not Found: no GraphQL answers here\. Serve the Flow with graphql: true/)
+  assert.is(await said(`/${'x'.repeat(5000)}`), 'Not Found: nothing is at this path. GET /docs shows what is')
+  assert.is(await said('/search'), 'Method Not Allowed: /search takes POST')
   const wrong = await fetch(`${service.url}/post`)
   assert.is(wrong.status, 405)
   assert.is(wrong.headers.get('allow'), 'POST, OPTIONS')

@@ -69,7 +69,8 @@ export function failureOfStatus(
 }
 
 function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'header'>, path: string): string {
-  if (status === 426) return `it speaks another protocol (426: ${header('upgrade') ?? 'unnamed'})`
+  if (status === 426)
+    return `it speaks another protocol (426: ${header('upgrade') ?? 'unnamed'}). For HTTP and GraphQL, serve the Flow with protocol: 'http', too`
   if (status === 0 || (status >= 300 && status < 400)) {
     // What stands behind ? is most often a secret of whoever asks.
     const location = header('location')?.split(/[?#]/, 1)[0]
@@ -78,7 +79,9 @@ function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'heade
   if (status < 400) return `it answers with the status ${status}`
   if (status === 502) return 'a proxy does not reach the server (502)'
   const own: Partial<Record<Kind, string>> = {
-    unimplemented: `there is no ${path} (${status}). Is it a gateway of Jina, and is this switched on there?`,
+    unimplemented: path.endsWith('/graphql')
+      ? `no GraphQL answers there (${status}). Serve the Flow with graphql: true and protocol: 'http'; where it has another path, ask there`
+      : `there is no ${path} (${status}). Is it a gateway of Jina, and is this switched on there?`,
     tooLarge: 'the request is larger than the server takes',
     tooMany: `there are too many requests (${status})`,
     late: `the server gave up waiting (${status})`,

@@ -24,6 +24,7 @@ import { Stream, streamHeaders, whole } from './answer-stream.js'
 import type { Exchange, Headers, Reply } from './exchange.js'
 import { failureOf } from './failures.js'
 import { livePage } from './live-page.js'
+import { notAllowed, notFound } from './not-found.js'
 import { asset } from './page.js'
 import { about, dryRun } from './probes.js'
 import { type Route, routesOf } from './routes.js'
@@ -91,8 +92,8 @@ export class Router {
     const methods = this.#routes.get(path) ?? this.#routes.get(decoded(path))
     const route = methods?.get(method) ?? (method === 'HEAD' ? methods?.get('GET') : undefined)
     const go = (identity: Identity | undefined): Reply | undefined | Promise<Reply | undefined> => {
-      if (methods === undefined) throw new HttpRefusal('unimplemented', 'Not Found')
-      if (route === undefined) return this.#otherwise(exchange, methods, headers)
+      if (methods === undefined) throw new HttpRefusal('unimplemented', notFound(path, this.#all))
+      if (route === undefined) return this.#otherwise(exchange, path, methods, headers)
       const query = mark === -1 ? '' : target.slice(mark + 1)
       return route.task === 'work'
         ? this.#work(
@@ -127,9 +128,9 @@ export class Router {
 
   readonly #granted = (origin: string): boolean => this.#cors?.allows(origin) ?? false
 
-  #otherwise(exchange: Exchange, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
+  #otherwise(exchange: Exchange, path: string, methods: ReadonlyMap<string, Route>, headers: Headers): Reply {
     const allow = [...methods.keys(), ...(methods.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
-    if (exchange.method !== 'OPTIONS') throw new HttpRefusal('unimplemented', 'Method Not Allowed', { allow }, 405)
+    if (exchange.method !== 'OPTIONS') throw new HttpRefusal('unimplemented', notAllowed(path, methods.keys()), { allow }, 405)
     headers.allow = allow
     delete headers['content-type']
     const asked = exchange.header('access-control-request-headers')
