@@ -23,6 +23,9 @@ export const JINA_NAMES: Readonly<Record<string, string>> = {
   deployments: ADD,
   executors: ADD,
   podName: 'It is name',
+  needsAll: 'Call needsAll() behind the others',
+  peasHosts: 'It is host, of an external executor: several addresses are replicas',
+  proxy: 'Leave it out: no proxy is asked, whatever the environment says',
   portIn: 'It is port',
   jinad: "It is runtime: 'daemon', with host",
   runtimeBackend: 'It is runtime',
@@ -59,11 +62,13 @@ export const JINA_SOURCES: Readonly<Record<string, string>> = {
 
 /** Options that are often said to another than who takes them, by whose they are. */
 export const OPTIONS_OF: Readonly<Record<string, string>> = {
-  'post()': 'parameters targetExecutor requestSize resultsInOrder flushAfter onDone onAlways onFailure continueOnError showProgress checkpoint',
+  'post()':
+    'parameters targetExecutor requestSize prefetch resultsInOrder flushAfter onDone onError onAlways onFailure continueOnError showProgress checkpoint',
   'add()':
     'uses usesWith usesMetas usesRequests needs floating parallel replicas shards polling concurrency when dynamicBatching external stuckAfter ' +
     'memory cpus volumes gpus network user args pull entrypoint dockerArgs readyTimeout inheritEnv unresponsiveAfter maxDeaths prefixOutput uploadFiles lease',
-  'new Flow()': 'closeTimeout unknownEndpoint graphql cors exposeEndpoints noDebugEndpoints noCrudEndpoints title maxInFlight portMonitoring monitoring ui',
+  'new Flow()':
+    'portExpose closeTimeout unknownEndpoint graphql cors exposeEndpoints noDebugEndpoints noCrudEndpoints title maxInFlight portMonitoring monitoring ui',
   'loadConfig()': 'context allowInstall allowOutside',
 }
 

@@ -65,8 +65,9 @@ const LOADER = 'a loader: NODE_OPTIONS="--import tsx"'
 async function cure(cause: unknown, path: string): Promise<string> {
   if (!(cause instanceof SyntaxError)) return ''
   const { readFile } = await node('fs/promises')
-  const text = await readFile(path, 'utf8').catch(() => '')
-  if (/^[ \t]*@[A-Za-z_$]/m.test(text)) return `. It has decorators, which Node does not read: write static requests = { '/index': 'index' }, or take ${LOADER}`
+  const text = (await readFile(path, 'utf8').catch(() => '')).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
+  if (/(^|[{};])[ \t]*@[A-Za-z_$]/m.test(text))
+    return `. It has decorators, which Node does not read: write static requests = { '/index': 'index' }, or take ${LOADER}`
   if (/^[ \t]*(await[ \t]+)?using[ \t]+[\w$]+[ \t]*=/m.test(text))
     return `. It has await using, which Node reads from 24 on: call close() in its place, or take ${LOADER}`
   return ''

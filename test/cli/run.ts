@@ -164,7 +164,7 @@ const wrong: [string, string[], number, RegExp][] = [
   ['a module that throws', ['run', write('throws.mjs', 'throw new Error("on import")')], 1, /throws\.mjs: cannot be imported: on import/],
   [
     'a module with decorators',
-    ['run', write('decorated.mjs', 'const of = () => () => {}\nclass A {\n  @of() run() {}\n}\nexport default A\n')],
+    ['run', write('decorated.mjs', 'const of = () => () => {}\nclass A { @of() run() {} }\nexport default A\n')],
     1,
     /decorated\.mjs: cannot be imported: .*\. It has decorators, which Node does not read: write static requests = .*NODE_OPTIONS="--import tsx"/,
   ],

@@ -95,10 +95,7 @@ test('a name in needs, or of a method, that is misspelled is answered with the o
     search(): void {}
   }
   const rebound = (method: string) => opens(new Flow<string>().add({ uses: Two, usesRequests: { '/x': method } }))
-  assert.is(
-    await rebound('serach'),
-    'ERR_EXECUTOR_BINDING /x is bound to Two.serach, which is not a method for requests. Did you mean search?',
-  )
+  assert.is(await rebound('serach'), 'ERR_EXECUTOR_BINDING /x is bound to Two.serach, which is not a method for requests. Did you mean search?')
   assert.match(await rebound('foo'), /There are index, search$/)
   assert.match(await rebound('close'), /There are index, search$/)
   assert.is(nearest('same', ['same']), undefined)
