@@ -137,6 +137,7 @@ if (!isChild) {
       ['telemetry', 'CPU µs a request', 'over off, %'],
       [...all].map(([kind, some]) => [kind, figure(median(some)), kind === 'off' ? '' : figure(share(kind))]),
     )
+    must.push(atMost(`on: ${name}, spans at 1 %, over off`, 10, share('spans at 1 %'), ' %'))
     must.push(atMost(`on: ${name}, spans at 1 % and metrics, over off`, 10, share('spans at 1 % and metrics'), ' %'))
   }
 }

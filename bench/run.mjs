@@ -9,6 +9,7 @@ const BENCHES = [
   'post',
   'context',
   'events',
+  'viewers',
   'each',
   'deltas',
   'turns',

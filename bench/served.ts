@@ -24,6 +24,8 @@ export interface Asked {
   readonly upstream?: string | undefined
   /** What is told of it: spans of 1 % of requests, or of all, and metrics. */
   readonly telemetry?: readonly ('spans' | 'own sampler' | 'all' | 'metrics')[] | undefined
+  /** With the live page. */
+  readonly ui?: true | undefined
 }
 
 export interface Usage {
@@ -56,13 +58,13 @@ async function instrumented(telemetry: NonNullable<Asked['telemetry']>): Promise
   })
 }
 
-async function gateway({ kind, wires, telemetry, upstream }: Asked): Promise<Readonly<Record<string, string>>> {
+async function gateway({ kind, wires, telemetry, upstream, ui }: Asked): Promise<Readonly<Record<string, string>>> {
   if (telemetry !== undefined) await instrumented(telemetry)
   const flow = new Flow()
   if (kind === 'no-op') flow.add({ name: 'nothing', uses: async () => {} })
   if (kind === 'elsewhere') flow.add({ name: 'elsewhere', external: true, host: upstream })
   const protocol = wires.map((wire) => (wire === 'graphql' ? 'http' : wire))
-  const { addresses } = await Gateway.serve(await flow.open(), { protocol, graphql: wires.includes('graphql') })
+  const { addresses } = await Gateway.serve(await flow.open(), { protocol, graphql: wires.includes('graphql'), ui })
   return { ...addresses, graphql: `${addresses['http']}/graphql` }
 }
 

@@ -1,0 +1,68 @@
+// What viewers of the live page cost a server under load: none, one, and a thousand of them.
+import { connect, type Socket } from 'node:net'
+import { type Child, serving } from './child.js'
+import { type Driver, grpc } from './drive.js'
+import { median, shuffled } from './measure.js'
+import { ONE } from './payloads.js'
+import { atMost, elapsed, figure, quick, say, table, targets, title } from './report.js'
+
+const MANY = 1000
+const SETS = quick ? 1 : 5
+const ROUNDS = quick ? 1 : 5
+/** Each viewer is told something once a second. */
+const WINDOW = quick ? 2000 : 5000
+
+title('viewers', 'What do viewers of the live page cost a server?')
+
+/** Looks as browsers do, and reads what comes. @returns when each was told what it has to know first */
+async function viewers(address: string, count: number): Promise<Socket[]> {
+  const { port, hostname } = new URL(address)
+  const all: Socket[] = []
+  const look = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () => socket.write(`GET /ui/events HTTP/1.1\r\nhost: ${hostname}:${port}\r\n\r\n`))
+      all.push(socket)
+      socket.on('data', () => resolve())
+      socket.on('error', reject)
+      socket.on('close', () => reject(new Error('a viewer was hung up on')))
+    })
+  // Some at once: no server takes a thousand connections in one turn.
+  while (all.length < count) await Promise.all(Array.from({ length: Math.min(50, count - all.length) }, look))
+  return all
+}
+
+/** CPU microseconds of the server for a request, while so many look. */
+async function used(child: Child, driver: Driver, count: number): Promise<number> {
+  const looking = await viewers(child.addresses['http']!, count)
+  await driver.run(500)
+  const before = (await child.usage()).cpu
+  const { latencies } = await driver.run(WINDOW)
+  const cpu = ((await child.usage()).cpu - before) / latencies.length
+  for (const socket of looking) socket.removeAllListeners('close').destroy()
+  return cpu
+}
+
+const KINDS = { nobody: 0, one: 1, 'a thousand': MANY } as const
+const all = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]))
+for (let set = 0; set < SETS; set++) {
+  const child = await serving({ kind: 'no-op', wires: ['grpc', 'http'], ui: true })
+  const driver = await grpc(child.addresses['grpc']!, 16, ONE.bytes, 'stream')
+  await driver.run(quick ? 200 : 2000)
+  const samples = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]))
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [kind, count] of shuffled(Object.entries(KINDS))) samples.get(kind)!.push(await used(child, driver, count))
+  for (const [kind, some] of samples) all.get(kind)!.push(median(some))
+  driver.close()
+  await child.stop()
+}
+const base = all.get('nobody')!
+const share = (kind: string): number => median(all.get(kind)!.map((cpu, set) => cpu / base[set]! - 1)) * 100
+say(
+  'A served Flow of one executor that does nothing, over gRPC on one stream, 16 in flight. CPU of the server for a request, medians of sets of fresh processes.',
+)
+table(
+  ['who looks', 'CPU µs a request', 'over nobody, %'],
+  [...all].map(([kind, some]) => [kind, figure(median(some)), kind === 'nobody' ? '' : figure(share(kind))]),
+)
+if (!targets([atMost('a thousand viewers, over nobody', 5, share('a thousand'), ' %')])) process.exitCode = 1
+say(`Measured in ${elapsed()}.`)
