@@ -5,8 +5,8 @@ import { type BuildOptions, build, type Metafile } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { within } from '../support/within.js'
 
-const CHROMIUM = '/usr/bin/chromium'
-const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+export const CHROMIUM = '/usr/bin/chromium'
+export const QUIET = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 interface Suite {
   (name: string, story: () => Promise<void>): void

@@ -56,6 +56,7 @@ const PARTS = {
       { file: 'test/soak/resume.ts', env: env(50) },
     ],
   },
+  live: { question: 'The live page, looked at while requests go by', runs: () => [{ file: 'test/soak/live.ts', env: env(1_000_000) }] },
   places: { question: 'Processes of executors, killed at random', runs: () => [{ file: 'test/soak/places.ts', env: env(1000) }] },
   containers: {
     question: 'Containers of executors, killed at random (by node .ci/engine.mjs, where no engine runs)',
