@@ -15,7 +15,7 @@ export type { Direction } from './svg.js'
 export interface PlotOptions {
   /** `'svg'`, `'png'`, or `'mmd'` for Mermaid text. Default: what the file's ending says, and `'svg'` without a file. */
   format?: 'svg' | 'png' | 'mmd' | undefined
-  /** Where arrows run to. Default `'auto'`: to the right, unless that gets wider than a page and top to bottom is narrower. */
+  /** Where arrows run to. Default `'auto'`: to the right; what gets wider than a page goes on in rows, or from top to bottom where that is narrower. */
   direction?: Direction | undefined
   /** Default `'auto'`: an SVG follows the scheme that its reader prefers, a PNG, which cannot, is light. */
   theme?: Theme | undefined

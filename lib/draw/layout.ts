@@ -41,7 +41,8 @@ export interface Layout {
   readonly lines: readonly (readonly Point[])[]
 }
 
-const EDGE = 16
+/** Around everything. */
+export const EDGE = 16
 const BETWEEN_CARDS = 26
 const BETWEEN_LINES = 14
 
@@ -119,6 +120,8 @@ function distance(left: Extent, right: Extent): number {
 
 /** The way of an arrow as SVG wants it. */
 export function pathOf(line: readonly Point[], right: boolean): string {
+  // One that goes straight down is on its way to the next row.
+  if (right && line.some(({ x, y }, at) => at > 0 && line[at - 1]!.x === x && line[at - 1]!.y !== y)) return cornered(line)
   let from = line[0]!
   let path = `M${from.x} ${from.y}`
   for (const to of line.slice(1)) {
@@ -129,4 +132,29 @@ export function pathOf(line: readonly Point[], right: boolean): string {
     from = to
   }
   return path.replace(/(?:H[\d.]+)+(?=H)|(?:V[\d.]+)+(?=V)/g, '')
+}
+
+/** How round corners are. */
+const ROUND = 8
+
+/** From point to point, each beside or below the one before, round at the corners. */
+function cornered(line: readonly Point[]): string {
+  let path = `M${line[0]!.x} ${line[0]!.y}`
+  for (const [at, point] of line.entries()) {
+    const [from, to] = [line[at - 1], line[at + 1]]
+    if (from === undefined) continue
+    if (to === undefined) path += `H${point.x}`
+    else {
+      const [before, behind] = [near(point, from), near(point, to)]
+      path += before.y === from.y ? `H${before.x}` : `V${before.y}`
+      path += `C${point.x} ${point.y} ${point.x} ${point.y} ${behind.x} ${behind.y}`
+    }
+  }
+  return path
+}
+
+/** As far from a corner as it is round, on the way to another point. */
+function near({ x, y }: Point, to: Point): Point {
+  const step = (own: number, other: number): number => own + Math.sign(other - own) * Math.min(ROUND, Math.abs(other - own) / 2)
+  return { x: step(x, to.x), y: step(y, to.y) }
 }

@@ -1,5 +1,6 @@
 import type { Plan } from '../flow/options.js'
-import { layout, pathOf, type Size } from './layout.js'
+import { folded } from './fold.js'
+import { type Layout, layout, pathOf, type Size } from './layout.js'
 import { fit } from './letters.js'
 import { NAME, ORIGIN } from './measure.js'
 import { type Arrow, type Card, pictureOf } from './picture.js'
@@ -10,6 +11,8 @@ import { type Arrow, type Card, pictureOf } from './picture.js'
 const CARD = { width: 208, height: 112 }
 const PILL = { width: 104, height: 34 }
 const INNER = CARD.width - 28
+/** The width that a wide screen has for it. */
+const PAGE = 1200
 
 interface Placed {
   readonly width: number
@@ -53,8 +56,8 @@ export function livePictureOf(plan: Plan, addresses: boolean): LivePicture {
       return { kind, name, label: fit(name, NAME, INNER - 16), about, place: placeOf(chips, external ? shown : []), floating, external }
     }),
     arrows,
-    right: placed(sizes, arrows, true),
-    down: placed(sizes, arrows, false),
+    right: placed(folded(sizes, arrows, PAGE) ?? layout(sizes, arrows, true)),
+    down: placed(layout(sizes, arrows, false)),
   }
 }
 
@@ -63,7 +66,6 @@ function placeOf(chips: Card['chips'], address: readonly string[]): string {
   return places.every((place) => place === 'floating') ? ['this process', ...places].join(', ') : places.join(', ')
 }
 
-function placed(sizes: readonly Size[], arrows: readonly Arrow[], right: boolean): Placed {
-  const { width, height, boxes, lines } = layout(sizes, arrows, right)
+function placed({ right, width, height, boxes, lines }: Layout): Placed {
   return { width, height, boxes: boxes.map(({ x, y, width, height }) => [x, y, width, height]), lines: lines.map((line) => pathOf(line, right)) }
 }

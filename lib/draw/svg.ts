@@ -1,10 +1,11 @@
+import { folded } from './fold.js'
 import { type Box, type Layout, layout, type Point, pathOf } from './layout.js'
 import { xml } from './letters.js'
 import { CHIP_HEIGHT, type Measured, measure, PADDING, type PlacedChip, STACK } from './measure.js'
 import { type Card, cardText, describe, type Picture } from './picture.js'
 import { styleOf, type Theme } from './style.js'
 
-/** Where arrows run to. `'auto'`: to the right, unless the picture is read better from top to bottom. */
+/** Where arrows run to. `'auto'`: to the right, in rows where that gets wide, unless the picture is read better from top to bottom. */
 export type Direction = 'auto' | 'right' | 'down'
 
 /** The width that a page has for a picture: a wider one is made smaller there, and hard to read. */
@@ -34,6 +35,8 @@ function arrange({ arrows }: Picture, measured: readonly Measured[], direction: 
   if (direction === 'down') return layout(sizes, arrows, false)
   const right = layout(sizes, arrows, true)
   if (direction === 'right' || right.width <= PAGE) return right
+  const rows = folded(sizes, arrows, PAGE)
+  if (rows !== undefined) return rows
   const down = layout(sizes, arrows, false)
   return down.width < right.width ? down : right
 }

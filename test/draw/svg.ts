@@ -209,10 +209,40 @@ test('F5 in light and in dark, for eyes and for readers, by itself', async () =>
 })
 
 test('F5 wide is told from top to bottom, unless told otherwise', async () => {
-  const long = planOf(Array.from({ length: 12 }, () => ({ uses: Embed })))
-  const [auto, right] = [shown(await draw(long)), shown(await draw(long, { direction: 'right' }))]
+  const steps = Array.from({ length: 24 }, (_, at) => ({ name: `step${at}`, uses: Embed, needs: at < 2 ? 'gateway' : `step${at - 2}` }))
+  const [auto, right] = [shown(await draw(planOf(steps))), shown(await draw(planOf(steps), { direction: 'right' }))]
   assert.ok(auto.height > auto.width)
   assert.ok(right.width > right.height)
+})
+
+for (const count of [10, 40])
+  test(`F5 a chain of ${count} folds: rows that a page has room for, each on its axis, and the last about as long as the others`, async () => {
+    const svg = await draw(planOf(Array.from({ length: count }, (_, at) => ({ name: `step${at}`, uses: Embed }))))
+    const { width, boxes, arrows } = shown(svg)
+    assert.ok(width <= 1100, String(width))
+    const axes = boxes.map(({ top, bottom }) => (top + bottom) / 2)
+    const rows = new Set(axes)
+    const lengths = [...rows].map((axis) => axes.filter((one) => one === axis).length)
+    assert.ok(rows.size > 1 && Math.max(...lengths) - Math.min(...lengths) <= 2, lengths.join())
+    // One arrow goes on from each row, and all others are straight.
+    assert.is(arrows.filter((points) => new Set(points.map(([, y]) => y)).size > 1).length, rows.size - 1)
+    const wide = shown(await draw(planOf(Array.from({ length: count }, () => ({ uses: Embed }))), { direction: 'right' }))
+    assert.is(new Set(wide.boxes.map(({ top, bottom }) => top + bottom)).size, 1, 'not where it is told to run to the right')
+  })
+
+test('F5 a diamond in a long chain stays whole, and folds before or behind it', async () => {
+  const chain = (from: number, to: number, first?: string | string[]) =>
+    Array.from({ length: to - from }, (_, at) => ({ name: `step${from + at}`, uses: Embed, ...(at === 0 && first !== undefined && { needs: first }) }))
+  const fork = ['left', 'right'].map((name) => ({ name, uses: Store, needs: 'step6' }))
+  const { width, boxes } = shown(await draw(planOf([...chain(0, 7), ...fork, ...chain(7, 14, ['left', 'right'])])))
+  const middle = (title: string): number => {
+    const { top, bottom } = boxes.find((box) => box.title.startsWith(title))!
+    return (top + bottom) / 2
+  }
+  assert.ok(width <= 1100, String(width))
+  assert.ok(Math.abs((middle('left') + middle('right')) / 2 - middle('step6')) <= 1)
+  assert.is(middle('step6'), middle('step7'))
+  assert.ok(middle('step13') > middle('step0'))
 })
 
 test('F5 the file gets what is returned', async () => {
