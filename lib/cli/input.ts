@@ -71,6 +71,11 @@ export class Input implements AsyncIterableIterator<Document> {
     return new Input(failed(file), stop)
   }
 
+  /** Whether a signal ended it before it was through. */
+  get isStopped(): boolean {
+    return this.#stop.aborted && !this.ended
+  }
+
   next(): Promise<IteratorResult<Document>> {
     if (this.#stop.aborted) return Promise.resolve({ done: true, value: undefined })
     return new Promise((resolve, reject) => {

@@ -37,6 +37,7 @@ interface StreamOptions {
   checkpoint?: string
   append?: true
   progress: boolean
+  totalDocs?: number
 }
 
 /** How long a request may take, and how often it is sent. */
@@ -137,6 +138,7 @@ function streaming(command: Command, flows: string, examples: string): Command {
       'keep there which documents are done, and go on behind them when the job was begun before; a file as --output needs --append',
     )
     .option('--append', 'write behind what --output and --failures have, as it comes, instead of anew when all is there')
+    .option('--total-docs <n>', 'how many documents will come, so that the progress bar tells how much is left', integer)
     .option('--no-progress', 'no progress on stderr')
     .addHelpText(
       'after',
@@ -246,7 +248,8 @@ function left(by: string, count: number, { output, checkpoint }: StreamOptions):
 }
 
 function postOptions(options: StreamOptions): PostOptions {
-  const { parameters, targetExecutor, requestSize, prefetch, prefetchDocuments, inOrder, continueOnError, failures, progress, output, checkpoint } = options
+  const { parameters, targetExecutor, requestSize, prefetch, prefetchDocuments, inOrder, continueOnError, failures, progress, totalDocs, output, checkpoint } =
+    options
   return {
     parameters,
     targetExecutor,
@@ -258,6 +261,7 @@ function postOptions(options: StreamOptions): PostOptions {
     continueOnError: continueOnError ?? (failures === undefined ? undefined : true),
     // Results that scroll through the same terminal say enough.
     showProgress: progress && !(output === '-' && process.stdout.isTTY),
+    totalDocs,
   }
 }
 

@@ -71,6 +71,8 @@ export interface PostOptions<P extends object = Parameters, T extends object = T
   continueOnError?: boolean | undefined
   /** Show a progress bar on stderr; a last line only where stderr is no terminal. Default `false`. */
   showProgress?: boolean | undefined
+  /** How many documents will come, 1 or more, for the bar of `showProgress`. Default: what the inputs say by their `length` or `size`; of generators, that is not known. */
+  totalDocs?: number | undefined
   /**
    * A file that keeps which documents are done, so that a job that ended before it was through goes on there: `'./job.checkpoint'`. A response counts as done when
    * the next one is asked for; every document is processed at least once, and at most `prefetch` requests twice. One that failed is tried again by the next
@@ -98,6 +100,7 @@ export const POST_RULES: Record<keyof PostOptions, (name: string, value: any) =>
   prefetch: count,
   prefetchDocuments: some,
   maxDocuments: some,
+  totalDocs: some,
   resultsInOrder: flag,
   flushAfter: waiting,
   onDone: callback,

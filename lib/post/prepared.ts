@@ -26,11 +26,12 @@ export interface Prepared {
 
 /** The responses of a post that something is loaded for first: its checkpoint, its progress bar. */
 export async function prepared(job: Job): Promise<AsyncIterableIterator<Response>> {
-  const { checkpoint, showProgress } = job.options
+  const { checkpoint, showProgress, totalDocs, signal } = job.options
   const { responses, inputs, skipped } = checkpoint === undefined ? begun(job) : await import('./checkpoint.js').then(({ resumed }) => resumed(job))
   if (!showProgress) return responses
-  const { Watched } = await import('./watch.js')
-  return new Watched(responses, inputs, job.size, skipped)
+  const [{ Watched }, { expected, Progress }] = await Promise.all([import('./watch.js'), import('./progress.js')])
+  const left = totalDocs === undefined ? undefined : Math.max(totalDocs - skipped, 0)
+  return new Watched(responses, new Progress(expected(inputs, job.size, left), undefined, skipped), job.inputs, signal)
 }
 
 function begun({ peer, inputs, size, flushAfter, answering }: Job): Prepared {

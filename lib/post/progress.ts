@@ -1,20 +1,28 @@
 import { clearInterval, now, setInterval } from '../base/clock.js'
 import type { Response } from '../request/response.js'
 import { source } from './inputs.js'
-import { defaultOutput, type ProgressOutput } from './progress-output.js'
+import { defaultOutput, ProgressLine, type ProgressOutput, sharedWith } from './progress-output.js'
 
-/** How a post ended: all answered, with an error, or because its consumer stopped reading. */
+/** How a post ended: all answered, with an error, or because somebody stopped it: its consumer, its signal, or who gave its inputs. */
 export type ProgressEnd = 'done' | 'failed' | 'stopped'
 
-/** How many requests will come of inputs, where that can be known: of one document, an array, or what says its size. */
-export function expected(inputs: unknown, requestSize: number): number | undefined {
+/**
+ * How many requests will come of inputs, where that can be known: of one document, an array, what says its size, or where somebody said so.
+ * @param total how many documents, as somebody said
+ */
+export function expected(inputs: unknown, requestSize: number, total?: number): number | undefined {
+  if (total !== undefined) return requestsOf(total, requestSize)
   const from = source(inputs)
   let count: unknown = 1
   if (from.kind === 'array') count = from.items.length
   else if (from.kind === 'sync' || from.kind === 'async') count = (from.items as { size?: unknown }).size
   else if (from.kind !== 'one' && from.kind !== 'nothing') return undefined
-  if (typeof count !== 'number') return undefined
-  return requestSize >= 1 && requestSize !== Infinity ? Math.ceil(count / requestSize) : Math.min(count, 1)
+  return typeof count === 'number' ? requestsOf(count, requestSize) : undefined
+}
+
+function requestsOf(documents: number, requestSize: number): number | undefined {
+  if (!Number.isFinite(documents)) return undefined
+  return requestSize >= 1 && requestSize !== Infinity ? Math.ceil(documents / requestSize) : Math.min(documents, 1)
 }
 
 /** Milliseconds between two drawings: fast enough to look alive, slow enough to cost nothing. */
@@ -25,7 +33,6 @@ const SHORTEST = 8
 /** Facts of a line by their place, those first that go first where there is no room: cached, skipped, documents, elapsed, rate, the word behind the numbers, what is left, failed. */
 const LEAST = [4, 3, 2, 6, 5, 0, 7, 1]
 const SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
-const ERASE = '\r\x1b[K'
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 
 /** Who draws on which output. Posts that run side by side share a terminal but not its line: the others write their last line only. */
@@ -33,7 +40,8 @@ const drawing = new WeakMap<ProgressOutput, Progress>()
 
 /**
  * Shows on stderr how a post moves: requests, documents per second, elapsed time, and the time left when the length is known.
- * A bar (a spinner without a known length) where stderr is a terminal, and one plain line at the end in any case.
+ * A bar (a spinner without a known length) where stderr is a terminal, and one plain line at the end in any case. What others write to the terminal meanwhile, such as
+ * a log, gets lines of its own above the bar.
  * The cursor is never hidden, so that nothing needs repair when the process is killed. Without a stderr, as in a browser, it is silent.
  *
  * `NO_COLOR` takes the colours away, `TERM=dumb` the bar.
@@ -42,6 +50,8 @@ export class Progress {
   readonly #expected: number | undefined
   readonly #output: ProgressOutput | undefined
   readonly #draws: boolean
+  /** While it is drawn. */
+  #bar: ProgressLine | undefined
   readonly #colors: boolean
   /** Documents that an earlier run of the job did. */
   readonly #skipped: number
@@ -83,8 +93,9 @@ export class Progress {
     if (this.#output === undefined || this.#drawn === Infinity) return
     this.#drawn = Infinity
     clearInterval(this.#timer)
-    // The others' bars are drawn over by this line, and come back with their next drawing.
-    this.#output.write(`${this.#draws ? ERASE : ''}${this.#last(how)}\n`)
+    this.#bar?.close()
+    // The other's bar, if there is one, comes back with its next drawing.
+    this.#output.write(`${this.#last(how)}\n`)
     if (drawing.get(this.#output) === this) drawing.delete(this.#output)
   }
 
@@ -93,7 +104,8 @@ export class Progress {
     if (drawing.has(output) && drawing.get(output) !== this) return
     drawing.set(output, this)
     this.#drawn = now()
-    output.write(`\r${this.#line((output.columns || 80) - 1)}\x1b[K`)
+    this.#bar ??= new ProgressLine(output, sharedWith(output))
+    this.#bar.draw(this.#line((output.columns || 80) - 1))
   }
 
   #line(width: number): string {
@@ -121,7 +133,7 @@ export class Progress {
       else facts[at] = undefined
     }
     const cells = known ? Math.min(BAR, room()) : 0
-    const bar = cells >= SHORTEST ? `${this.#bar(part, cells)} ` : ''
+    const bar = cells >= SHORTEST ? `${this.#cells(part, cells)} ` : ''
     const text = facts
       .filter((fact) => fact !== undefined)
       .join(' · ')
@@ -129,7 +141,7 @@ export class Progress {
     return known ? `${bar}${head}${text}` : `${this.#paint(36, head)}${text}`
   }
 
-  #bar(part: number, cells: number): string {
+  #cells(part: number, cells: number): string {
     const done = Math.round(part * cells)
     return this.#paint(36, '━'.repeat(done)) + this.#paint(90, '─'.repeat(cells - done))
   }

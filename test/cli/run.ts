@@ -252,12 +252,13 @@ test('an output that is closed early ends the run quietly', async () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   const stopped = signal === 'SIGINT' ? 130 : 143
   test(`R133, R172 ${signal} stops the reading; what was read is answered and written`, async () => {
-    const child = new Command(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--no-progress'])
+    const child = new Command(['run', flow('#patient', 'patient'), '--input-format', 'lines', '--request-size', '2', '--total-docs', '9'])
     child.child.stdin.write('a\nb\n')
     await child.has('stderr', 'handling a,b')
     child.child.kill(signal)
     assert.equal(await within(TIME, child.end), { code: stopped, signal: null })
     assert.is(child.texts, 'a b')
+    assert.match(child.stderr, '\nstopped: 1 request, 2 documents', 'P9: not done')
     assert.match(
       child.stderr,
       new RegExp(`${signal}: finishing.*\n(.*\n)*.*stopped by ${signal}: 2 documents were read and answered.*behind its first 2 documents\n$`),

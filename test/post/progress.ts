@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
-import { Progress } from '../../lib/post/progress.js'
+import { expected, Progress } from '../../lib/post/progress.js'
 import type { ProgressOutput } from '../../lib/post/progress-output.js'
 import { fake, real } from '../support/clock.js'
 import { asProgram, codeUrl } from '../support/code.js'
@@ -233,6 +233,66 @@ test('P9 side by side, one draws and each says its end', () => {
   })
 })
 
+test('P9 what others write has lines of its own, above the bar', () => {
+  timed((pass) => {
+    const terminal = new Terminal(true, 120)
+    const progress = new Progress(10, terminal)
+    const count = (): void => {
+      pass(200)
+      progress.count(response(1))
+    }
+    count()
+    terminal.write('warn: one\n')
+    assert.equal(terminal.screen, ['warn: one', ''])
+    count()
+    assert.match(terminal.screen.join('\n'), /^warn: one\n.*20% 2\/10 requests/)
+    // What is not ended is not drawn over.
+    terminal.write('half ')
+    count()
+    assert.equal(terminal.screen, ['warn: one', 'half '])
+    terminal.write('a line\n')
+    count()
+    assert.match(terminal.screen.join('\n'), /^warn: one\nhalf a line\n.*40% 4\/10 requests/)
+    terminal.write('open')
+    progress.stop('done')
+    assert.match(terminal.screen.join('\n'), /^warn: one\nhalf a line\nopen\ndone: 4 requests.*\n$/)
+    assert.not.ok(Object.hasOwn(terminal, 'write'), 'as it was before')
+  })
+})
+
+test('P9 where somebody takes over what is written to, as a bar is drawn, it stays taken over', () => {
+  timed((pass) => {
+    const terminal = new Terminal(true, 120)
+    const progress = new Progress(10, terminal)
+    pass(200)
+    progress.count(response(1))
+    const { write } = terminal
+    const mine = (text: string): void => write.call(terminal, text)
+    terminal.write = mine
+    progress.stop('done')
+    assert.is(terminal.write, mine)
+    terminal.write('later\n')
+    assert.match(terminal.screen.join('\n'), /^done: 1 request.*\nlater\n$/)
+  })
+})
+
+test('P9 the total is what the inputs say, or what is said of them', () => {
+  async function* endless() {
+    yield 'x'
+  }
+  for (const [inputs, size, total, requests] of [
+    [Array(95).fill('x'), 10, undefined, 10],
+    [new Set(['a', 'b', 'c']), 2, undefined, 2],
+    [endless(), 10, undefined, undefined],
+    [endless(), 10, 95, 10],
+    [endless(), 0, 95, 1],
+    [endless(), 10, Infinity, undefined],
+    [['a'], 1, 20, 20],
+    ['one', 10, undefined, 1],
+  ] as const)
+    assert.is(expected(inputs, size, total), requests)
+})
+
 test('P9 without a stderr, as in a browser, it is silent', () => {
   const { process } = globalThis
   try {
@@ -247,6 +307,18 @@ test('P9 without a stderr, as in a browser, it is silent', () => {
 
 const index = JSON.stringify(codeUrl('lib/index'))
 const ends: [string, string, RegExp][] = [
+  [
+    'stopped by its signal',
+    `const stop = new AbortController()
+     const post = flow.post('/', docs, { showProgress: true, prefetch: 1, signal: stop.signal })
+     await (async () => { for await (const _ of post) stop.abort() })().catch(() => {})`,
+    /^stopped: 1 request, 100 documents in /,
+  ],
+  [
+    'stopped by who gave its inputs',
+    `await flow.post('/', { isStopped: true, async *[Symbol.asyncIterator]() { yield 'x' } }, { showProgress: true, totalDocs: 300 }).drain()`,
+    /^stopped: 1 request, 1 document in /,
+  ],
   ['done', `await flow.post('/', docs, { showProgress: true }).drain()`, /^done: 3 requests, 300 documents in /],
   ['stopped', `for await (const _ of flow.post('/', docs, { showProgress: true })) break`, /^stopped: 1 request, 100 documents in /],
   ['failed', `await flow.post('/fail', docs, { showProgress: true, prefetch: 1 }).drain().catch(() => {})`, /^failed: 0 requests, 0 documents in /],
