@@ -1,7 +1,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { ROOT_CONTEXT } from '@opentelemetry/api'
 import { defaultResource } from '@opentelemetry/resources'
-import { AggregationTemporality, type Histogram, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
+import {
+  AggregationTemporality,
+  DataPointType,
+  type Histogram,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Traces } from '../../lib/base/events.js'
@@ -30,7 +37,7 @@ const LEAF = '{executor="leaf",executor_endpoint="/index",runtime_name="leaf/rep
 const TABLE: readonly (readonly [name: string, kind: string, otel: string, unit: string, labels: string, expected: number | 'some'])[] = [
   ['jina_receiving_request_seconds', 'summary', 'HISTOGRAM', 's', GATEWAY, 6],
   ['jina_receiving_request_seconds', 'summary', 'HISTOGRAM', 's', '{runtime_name="leaf/rep-0"}', 3],
-  ['jina_number_of_pending_requests', 'gauge', 'GAUGE', '1', GATEWAY, 0],
+  ['jina_number_of_pending_requests', 'gauge', 'UP-DOWN COUNTER', '1', GATEWAY, 0],
   ['jina_successful_requests', 'counter', 'COUNTER', '1', GATEWAY, 4],
   ['jina_successful_requests', 'counter', 'COUNTER', '1', '{runtime_name="leaf/rep-0"}', 2],
   ['jina_failed_requests', 'counter', 'COUNTER', '1', GATEWAY, 2],
@@ -93,6 +100,8 @@ for (const by of ['a MeterProvider', 'a reader'])
       const metric = told.find(({ descriptor }) => descriptor.name === name)
       assert.ok(metric, `${name} is not exported`)
       assert.is(metric!.descriptor.unit, unit, name)
+      assert.is(metric!.dataPointType, otel === 'HISTOGRAM' ? DataPointType.HISTOGRAM : DataPointType.SUM, name)
+      if (otel !== 'HISTOGRAM') assert.is((metric as { isMonotonic?: boolean }).isMonotonic, otel === 'COUNTER', `${name} is a ${otel.toLowerCase()}`)
       const point = metric!.dataPoints.find(({ attributes }) => labelsOf(attributes) === labels)
       assert.ok(point, `${name}${labels} is not exported`)
       const value = otel === 'HISTOGRAM' ? (point!.value as { count: number }).count : point!.value
