@@ -13,7 +13,7 @@ import { connect, sort } from '../graph/graph.js'
 import { type Walk, walkOf } from '../graph/walk.js'
 import type { WorkerStatus } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
-import type { ExecutorStatus, Health, Healthy } from '../request/health.js'
+import type { ExecutorStatus, Health, Healthy, Look } from '../request/health.js'
 import type { Pictured } from '../request/pictured.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
@@ -264,9 +264,10 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     })
   }
 
-  /** What any of its executors is bound to. */
+  /** What any of its executors is bound to. Of one elsewhere, that is not known: it may be anything. */
   get endpoints(): readonly string[] {
-    return [...endpointsOf(this.#written)]
+    const foreign = this.#plan.steps.some(({ options }) => options.external) ? [DEFAULT_ENDPOINT] : []
+    return [...new Set([...endpointsOf(this.#written), ...foreign])]
   }
 
   /** What its executors say of documents and parameters, by endpoint. */
@@ -292,8 +293,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     return count
   }
 
-  status(addresses: boolean): readonly ExecutorStatus[] {
-    return this.#health?.status(addresses) ?? []
+  status(look: Look): readonly ExecutorStatus[] {
+    return this.#health?.status(look) ?? []
   }
 
   view(addresses: boolean): Promise<object> {

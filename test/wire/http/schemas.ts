@@ -56,13 +56,37 @@ const contentOf = (api: Api, path: string, method: string): { request: string; r
   return { request: name(operation.requestBody.content), response: name(operation.responses['200'].content) }
 }
 
+test('G1: openapi.json names those of /index, /search, /update and /delete that an executor has', async () => {
+  const there = async (flow: Flow<any>): Promise<string[]> => {
+    await using open = await flow.open()
+    const { paths } = await apiOf(open, { exposeEndpoints: { '/delete': { path: '/away' } } })
+    return ['/index', '/search', '/update', '/delete', '/away'].filter((path) => path in paths)
+  }
+  class Search extends Executor {
+    static requests = { '/search': 'find', '/rank': 'find' }
+    find() {}
+  }
+  class Any extends Executor {
+    static requests = { '/default': 'find' }
+    find() {}
+  }
+  assert.equal(await there(new Flow().add({ uses: Search })), ['/search', '/away'], 'what is exposed by hand is there')
+  assert.equal(await there(new Flow().add({ uses: Search }).add({ uses: Any })), ['/index', '/search', '/update', '/delete', '/away'])
+  assert.equal(await there(new Flow()), ['/index', '/search', '/update', '/delete', '/away'], 'where nobody says which there are')
+  const elsewhere = new Flow().add({ uses: Search }).add({ external: true, host: 'grpc://127.0.0.1:1' })
+  assert.equal(await there(elsewhere), ['/index', '/search', '/update', '/delete', '/away'], 'nor does one elsewhere')
+  await using flow = await new Flow().add({ uses: Search }).open()
+  const { components } = await apiOf(flow)
+  assert.equal(components.schemas.EndpointRequest.properties.execEndpoint.examples, ['/search', '/rank'])
+})
+
 test('E10: openapi.json says what executors take and give, at the routes of their endpoints', async () => {
   await using flow = await new Flow().add({ name: 'first' }).add({ name: 'rank', uses: Rank }).open()
   const api = await apiOf(flow, { exposeEndpoints: { '/rank': { path: '/ranked' } } })
   assert.ok(resolved(api) > 30)
   assert.equal(contentOf(api, '/search', 'post'), { request: 'SearchRequest', response: 'SearchResponse' })
   assert.equal(contentOf(api, '/ranked', 'post'), { request: 'RankRequest', response: 'RankResponse' })
-  assert.equal(contentOf(api, '/index', 'post'), { request: 'Request', response: 'Response' })
+  assert.not.ok('/index' in api.paths, 'nobody has it')
   assert.equal(contentOf(api, '/post', 'post'), { request: 'AnyRequest', response: 'AnyResponse' })
   const { SearchRequest, SearchParameters, SearchDocumentTags, SearchDocument, SearchResultTags, SearchResult, AnyRequest } = api.components.schemas
   assert.equal(SearchRequest.allOf[1].required, ['parameters'])

@@ -1,5 +1,6 @@
 import { node } from '../../../base/node.js'
 import { shortage } from '../../../base/shortage.js'
+import { COLORS, GRAPHIQL_COLORS } from '../../design.js'
 
 interface Asset {
   readonly type: string
@@ -76,7 +77,7 @@ const HTML = `<!doctype html>
 <title>GraphiQL · sluice</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="?asset=graphiql.css">
-<style>html, body, #graphiql { height: 100%; margin: 0 }</style>
+<style>${COLORS}${GRAPHIQL_COLORS}html, body, #graphiql { height: 100%; margin: 0; background: var(--page) }</style>
 </head>
 <body>
 <div id="graphiql"></div>

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { DEFAULT_ENDPOINT } from '../../../executor/bindings.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
 import { type JsonSchema, jsonSchemaOf, moved, optional, typeName } from '../../json-schema.js'
 import type { Settings } from '../options.js'
@@ -12,12 +13,15 @@ const any = (description: string) => ({ type: 'object', additionalProperties: tr
 /**
  * The service in the words of OpenAPI 3.1, made of the very routes that requests are led by.
  * @param described what the executors say of their documents and parameters, by endpoint
+ * @param endpoints those that executors have. Of the routes that are there for any Flow, only those are told of that lead to one of them
  */
-export function openapiOf(routes: readonly Route[], { title, description }: Settings, described: Descriptions): object {
+export function openapiOf(routes: readonly Route[], { title, description }: Settings, described: Descriptions, endpoints: readonly string[] = []): object {
   const paths: Record<string, Record<string, object>> = {}
-  const types = new Types(described)
+  const types = new Types(described, endpoints)
+  // Where nobody knows which there are, there may be all.
+  const isThere = (endpoint: string): boolean => endpoints.length === 0 || endpoints.includes(DEFAULT_ENDPOINT) || endpoints.includes(endpoint)
   for (const route of routes) {
-    if (route.path.startsWith('/docs/')) continue
+    if (route.path.startsWith('/docs/') || (route.isGeneral && !isThere(route.endpoint!))) continue
     paths[route.path] ??= {}
     paths[route.path]![route.method.toLowerCase()] = operation(route, types)
   }
@@ -50,8 +54,10 @@ class Types {
   /** What begins names that are taken. */
   readonly #names = new Set(['Any', 'Endpoint'])
 
-  constructor(described: Descriptions) {
+  constructor(described: Descriptions, endpoints: readonly string[]) {
     this.#described = described
+    const named = endpoints.filter((endpoint) => endpoint.startsWith('/') && endpoint !== DEFAULT_ENDPOINT)
+    this.schemas.EndpointRequest = endpointRequest(named)
   }
 
   /** What requests and responses of an endpoint are. */
@@ -232,6 +238,12 @@ const REQUEST = {
   parameters: any('For the executors'),
 }
 
+/** @param endpoints those that are known: the first is as good an example as any */
+function endpointRequest(endpoints: readonly string[]): object {
+  const known = endpoints.length === 0 ? {} : { examples: endpoints }
+  return { type: 'object', properties: { ...REQUEST, execEndpoint: { ...text('The endpoint of the executors'), default: '/', ...known } } }
+}
+
 const SCHEMAS = {
   Document: {
     type: 'object',
@@ -264,7 +276,7 @@ const SCHEMAS = {
     properties: { value: number, op_name: { type: 'string' }, description: { type: 'string' }, ref_id: { type: 'string' } },
   },
   Request: { type: 'object', properties: REQUEST },
-  EndpointRequest: { type: 'object', properties: { ...REQUEST, execEndpoint: { ...text('The endpoint of the executors'), default: '/' } } },
+  EndpointRequest: endpointRequest([]),
   Response: {
     type: 'object',
     properties: {

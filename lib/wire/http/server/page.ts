@@ -1,3 +1,4 @@
+import { COLORS } from '../../design.js'
 import type { Headers } from './exchange.js'
 
 /** Nothing comes from, goes to, or frames the page but its own server. */
@@ -29,41 +30,8 @@ const HTML = `<!doctype html>
 </html>
 `
 
-/** The colours and shapes of the live page (`live/page.css`): a test holds the two together. */
-const STYLE = `:root {
-  color-scheme: light dark;
-  --page: #f6f7f9;
-  --card: #fff;
-  --border: #cfd6de;
-  --text: #1f2328;
-  --quiet: #56606b;
-  --line: #8b95a1;
-  --accent: #4f46e5;
-  --on-accent: #fff;
-  --good: #17733a;
-  --bad: #b42318;
-  --warn: #8a5200;
-  --track: #e7eaee;
-  --external: #0b7a71;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #0d1117;
-    --card: #171c24;
-    --border: #39424e;
-    --text: #f0f3f6;
-    --quiet: #a4aebb;
-    --line: #717b88;
-    --accent: #8f89ff;
-    --on-accent: #10121a;
-    --good: #5fd08a;
-    --bad: #ff8f80;
-    --warn: #f0c95a;
-    --track: #2a313b;
-    --external: #4cc7bb;
-  }
-}
-* { box-sizing: border-box }
+/** With the shapes of the live page (`live/page.css`). */
+const STYLE = `${COLORS}* { box-sizing: border-box }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 main { max-width: 60rem; margin: 0 auto; padding: .75rem 1rem 2rem }
@@ -214,6 +182,12 @@ function said(title, content, schemas) {
   return [make('details', '', make('summary', title + ': ' + name), ...table(schema, schemas), make('pre', JSON.stringify(whole(schema, schemas, 8), null, 2)))]
 }
 
+// One that is there, where any is known.
+function endpointOf(schemas) {
+  const { execEndpoint } = schemas.EndpointRequest.properties
+  return (execEndpoint.examples || [execEndpoint.default])[0]
+}
+
 function operation(path, method, about, schemas) {
   const name = method.toUpperCase()
   const verb = make('b', name)
@@ -239,7 +213,7 @@ function operation(path, method, about, schemas) {
     }
     const sample = () => {
       body.value = type.value === 'application/json'
-        ? JSON.stringify({ data: [{ text: 'hello', ...document.data }], parameters: document.parameters, ...(path === '/post' && { execEndpoint: '/' }) }, null, 2)
+        ? JSON.stringify({ data: [{ text: 'hello', ...document.data }], parameters: document.parameters, ...(path === '/post' && { execEndpoint: endpointOf(schemas) }) }, null, 2)
         : '{"text":"hello"}\\n{"text":"world"}\\n'
     }
     type.addEventListener('change', sample)

@@ -33,6 +33,8 @@ import { failLate, upload } from './upload-stream.js'
 /** What says which requests are taken. */
 export const openapi = () => import('./openapi.js')
 
+/** What asks for more than what is counted anyway. */
+const LIVE = /[?&]live=/
 const REQUEST_ID = /^[\w.-]{1,128}$/
 
 /** Answers requests for a peer, on whatever server they came. */
@@ -43,7 +45,7 @@ export class Router {
   readonly #routes = new Map<string, Map<string, Route>>()
   readonly #cors: Cors | undefined
   readonly #all: readonly Route[]
-  #openapi: { readonly described: Descriptions; readonly text: string } | undefined
+  #openapi: { readonly described: Descriptions; readonly known: string; readonly text: string } | undefined
   readonly #authenticator: Authenticator
   readonly #drain: Drain
 
@@ -121,7 +123,7 @@ export class Router {
       health: task === 'alive' || task === 'ready',
       preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
       // Whoever looks at what goes on has it collected.
-      runs: task === 'work' || task === 'dryRun' || task === 'liveEvents',
+      runs: task === 'work' || task === 'dryRun' || task === 'liveEvents' || (task === 'status' && LIVE.test(exchange.target)),
       granted: this.#granted,
     })
   }
@@ -190,7 +192,7 @@ export class Router {
         headers['content-type'] = 'text/plain; version=0.0.4; charset=utf-8'
         return reply(this.#settings.metrics!())
       case 'status':
-        return reply(JSON.stringify(await about(this.#limiter, this.#authenticator.asks)))
+        return reply(JSON.stringify(await about(this.#limiter, this.#authenticator.asks, new URLSearchParams(query).get('live'))))
       default:
         return reply('{}')
     }
@@ -199,7 +201,10 @@ export class Router {
   /** Made when somebody asks: a Flow may be opened later than it is offered, and again. */
   async #describe(): Promise<string> {
     const [{ openapiOf }, described = NONE] = await Promise.all([openapi(), (this.#peer as Partial<Describing>).describe?.()])
-    if (described !== this.#openapi?.described) this.#openapi = { described, text: JSON.stringify(openapiOf(this.#all, this.#settings, described)) }
+    const { endpoints = [] } = this.#limiter
+    const known = endpoints.join(' ')
+    if (described !== this.#openapi?.described || known !== this.#openapi.known)
+      this.#openapi = { described, known, text: JSON.stringify(openapiOf(this.#all, this.#settings, described, endpoints)) }
     return this.#openapi.text
   }
 

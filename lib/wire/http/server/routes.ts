@@ -16,6 +16,8 @@ export interface Route {
   readonly summary: string
   readonly description?: string | undefined
   readonly tags: readonly string[]
+  /** It is there whether executors have its endpoint or not. */
+  readonly isGeneral?: true
 }
 
 /** Everything that is offered: what requests are led by, and `/openapi.json` is made of. */
@@ -47,7 +49,15 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
   }
   if (!noCrudEndpoints) {
     for (const [endpoint, method] of CRUD)
-      routes.push({ path: endpoint, method, task: 'work', endpoint, summary: `Send documents to ${endpoint} of the executors`, tags: ['CRUD'] })
+      routes.push({
+        path: endpoint,
+        method,
+        task: 'work',
+        endpoint,
+        summary: `Send documents to ${endpoint} of the executors`,
+        tags: ['CRUD'],
+        isGeneral: true,
+      })
   }
   for (const [endpoint, { path = endpoint, methods = ['POST'] as const, summary, description, tags }] of Object.entries(exposeEndpoints)) {
     for (const method of methods) {
