@@ -13,6 +13,7 @@ export interface Picture {
 }
 
 type Executor = ServiceStatus['executors'][number]
+type Said = NonNullable<Executor['replicas'][number]['said']>[number]
 type Cell = (executor: Executor, more: Picture['executors'][string]) => string
 
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
@@ -31,6 +32,8 @@ const COLUMNS: readonly (readonly [title: string, width: number, cell: Cell])[] 
   ['done', 7, (executor) => short.format(sum(executor, 'answered'))],
   ['up', 6, ({ replicas }) => `${replicas.filter(({ state }) => state === 'ok').length}/${replicas.length}`],
 ]
+/** The row of what an executor elsewhere says itself. */
+const OWN = '↳ itself'
 /** The least that a name has. */
 const NAME = 12
 
@@ -54,7 +57,7 @@ export function tableOf({ title, status, perSecond, executors }: Picture, column
   const head = [...wrapped([...(title === undefined ? [] : [title]), state, `up ${span(uptime)}`], columns), ...wrapped(counts, columns), '']
   const shown = COLUMNS.filter((_, at) => COLUMNS.slice(0, at + 1).reduce((sum, [, width]) => sum + width + 1, NAME) <= columns)
   const room = columns - shown.reduce((sum, [, width]) => sum + width + 1, 0)
-  const longest = Math.max(8, ...status.executors.map(({ name }) => name.length))
+  const longest = Math.max(OWN.length, ...status.executors.map(({ name }) => name.length))
   const width = Math.max(1, Math.min(room, longest))
   const line = (name: string, cells: readonly string[]): string =>
     cut(`${cut(name, width).padEnd(width)}${cells.map((cell, at) => ` ${cell.padStart(shown[at]![1])}`).join('')}`, columns)
@@ -63,7 +66,9 @@ export function tableOf({ title, status, perSecond, executors }: Picture, column
       executor.name,
       shown.map(([, , cell]) => cell(executor, executors[executor.name] ?? {})),
     )
-    return executor.ready ? [row] : [row, cut(`  ! ${executor.reason}`, columns)]
+    const said = executor.replicas.flatMap(({ said = [] }) => said)
+    const rows = said.length === 0 ? [row] : [row, line(OWN, ownOf(said).slice(0, shown.length))]
+    return executor.ready ? rows : [...rows, cut(`  ! ${executor.reason}`, columns)]
   })
   // The line below it is the cursor's.
   const fits = Math.max(1, rows - head.length - 2)
@@ -75,6 +80,24 @@ export function tableOf({ title, status, perSecond, executors }: Picture, column
       shown.map(([title]) => title),
     ),
     ...all,
+  ]
+}
+
+/** What those elsewhere say themselves, for all who ask them, in the columns of the table: together, and the longest of their times. */
+function ownOf(said: readonly Said[]): string[] {
+  const sumOf = (name: 'inFlight' | 'waiting' | 'answered' | 'failed'): number => said.reduce((sum, one) => sum + one[name], 0)
+  const known = (name: 'perSecond' | 'p50' | 'p99'): number[] => said.flatMap((one) => one[name] ?? [])
+  const longest = (name: 'p50' | 'p99'): number | undefined => (known(name).length === 0 ? undefined : Math.max(...known(name)))
+  const rates = known('perSecond')
+  return [
+    short.format(sumOf('inFlight')),
+    rate(rates.length === 0 ? undefined : Math.round(rates.reduce((sum, one) => sum + one, 0) * 10) / 10),
+    short.format(sumOf('failed')),
+    short.format(sumOf('waiting')),
+    time(longest('p50')),
+    time(longest('p99')),
+    short.format(sumOf('answered')),
+    `${said.filter(({ ready }) => ready).length}/${said.length}`,
   ]
 }
 

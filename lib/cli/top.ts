@@ -6,7 +6,7 @@ import { wayTo } from '../wire/http/client/connect.js'
 import { failureOf, failureOfStatus } from '../wire/http/client/failures.js'
 import type { Received } from '../wire/http/client/transport.js'
 import type { ServiceStatus } from '../wire/service-status.js'
-import { type Brought, bringing, broughtBy } from './reach.js'
+import { type Brought, bringing, broughtBy, clientOf } from './reach.js'
 import { type Picture, tableOf } from './top-table.js'
 import { asUsage, Usage } from './usage.js'
 
@@ -24,14 +24,16 @@ export function topCommand(): Command {
   return bringing(
     new Command('top')
       .summary('watch what a served Flow is doing')
-      .description('Shows what a Flow that is served over HTTP is doing: for each executor what is in flight, done a second and failed, and how long it takes.')
-      .argument('<address>', 'where it answers over HTTP: http://127.0.0.1:8080, or with https'),
+      .description(
+        'Shows what a Flow, or an executor, that is served over HTTP or gRPC is doing: for each executor what is in flight, done a second and failed, and how long it takes.',
+      )
+      .argument('<address>', 'where it answers: http://127.0.0.1:8080 or grpc://127.0.0.1:51000; with TLS https:// or grpcs://'),
   )
     .option('--once', 'print one table, and end')
     .addHelpText(
       'after',
       `
-Where the Flow has a live page (--ui), that tells all of it; elsewhere /status does, without quantiles: p50 is how long answers took lately.
+Where the Flow has a live page (--ui), that tells all of it; elsewhere /status does. Below an executor elsewhere stands what it says itself, for all who ask it.
 
 Examples:
   $ sluice top http://127.0.0.1:8080
@@ -48,12 +50,12 @@ async function top(address: string, { once, ...brought }: TopOptions): Promise<v
   const stop = new AbortController()
   const end = (): void => stop.abort(new Error('stopped'))
   process.once('SIGINT', end).once('SIGTERM', end)
-  const ask = await asking(address, brought, stop.signal)
+  const look = await looking(address, brought, stop.signal)
   let reached = false
   try {
     for (;;) {
       try {
-        for await (const picture of pictures(ask, stop.signal)) {
+        for await (const picture of look(stop.signal)) {
           reached = true
           screen.show(picture)
           if (once) return
@@ -68,17 +70,36 @@ async function top(address: string, { once, ...brought }: TopOptions): Promise<v
       await pause(stop.signal)
     }
   } finally {
+    end()
     process.off('SIGINT', end).off('SIGTERM', end)
   }
 }
 
 type Ask = (path: string) => Promise<Received>
+/** What shows the server, until it is told to stop. */
+type Look = (signal: AbortSignal) => AsyncGenerator<Picture>
+
+/** Over HTTP, each second: by itself where it has a live page, else as it is asked; over gRPC it is asked. @throws Usage, ConfigError */
+async function looking(address: string, brought: Brought, signal: AbortSignal): Promise<Look> {
+  if (!/^grpcs?:/i.test(address)) {
+    const ask = await asking(address, brought, signal)
+    return (signal) => pictures(ask, signal)
+  }
+  const client = await clientOf(address, brought, {})
+  signal.addEventListener('abort', () => void client.close(), { once: true })
+  return (signal) =>
+    asked(async () => {
+      const [told] = await client.status('1')
+      return statusIn(told?.status)
+    }, signal)
+}
 
 /** How a path of the server is asked for. @throws Usage, ConfigError, ConnectionError */
 async function asking(address: string, given: Brought, signal: AbortSignal): Promise<Ask> {
   const { headers = {}, tls, token, tokenFile } = await broughtBy(given)
   const where = address.includes('://') ? address : `http://${address}`
-  if (!/^https?:/i.test(where)) throw new Usage(`sluice top asks over HTTP, such as at http://127.0.0.1:8080, and not at ${address}. The Flow has to speak it`)
+  if (!/^https?:/i.test(where))
+    throw new Usage(`sluice top asks over HTTP or gRPC, such as at http://127.0.0.1:8080, and not at ${address}. The Flow has to speak one of them`)
   const { url, transport } = asUsage(() => wayTo(where, tls === undefined ? {} : { tls }))
   const bearer = tokenFile === undefined ? () => token : await (await import('../wire/tokens.js')).tokenFrom(tokenFile)
   return async (path) => {
@@ -92,12 +113,11 @@ async function asking(address: string, given: Brought, signal: AbortSignal): Pro
   }
 }
 
-/** What the server does, each second: by itself where it has a live page, else as it is asked. */
 async function* pictures(ask: Ask, signal: AbortSignal): AsyncGenerator<Picture> {
   const events = await ask('/ui/events')
   if (events.status === 200) yield* told(events)
   else if (events.status !== 404) throw failureOfStatus('the server', events, '/ui/events', '')
-  else yield* asked(ask, signal)
+  else yield* asked(async () => statusOf(await ask('/status?live=1')), signal)
 }
 
 async function* told(events: Received): AsyncGenerator<Picture> {
@@ -124,10 +144,10 @@ async function* told(events: Received): AsyncGenerator<Picture> {
   }
 }
 
-async function* asked(ask: Ask, signal: AbortSignal): AsyncGenerator<Picture> {
+async function* asked(ask: () => Promise<ServiceStatus>, signal: AbortSignal): AsyncGenerator<Picture> {
   let before: { time: number; done: number; executors: ReadonlyMap<string, number> } | undefined
   for (;;) {
-    const status = await statusOf(await ask('/status'))
+    const status = await ask()
     const time = now()
     const done = status.requests.answered + status.requests.failed
     const executors = new Map(status.executors.map(({ name, replicas }) => [name, replicas.reduce((sum, { answered, failed }) => sum + answered + failed, 0)]))
@@ -138,7 +158,9 @@ async function* asked(ask: Ask, signal: AbortSignal): AsyncGenerator<Picture> {
         title: undefined,
         status,
         perSecond: perSecond(done, was),
-        executors: Object.fromEntries([...executors].map(([name, count]) => [name, { perSecond: perSecond(count, were.get(name)) }])),
+        executors: Object.fromEntries(
+          [...executors].map(([name, count]) => [name, { perSecond: perSecond(count, were.get(name)), ...status.times?.executors[name] }]),
+        ),
       }
     }
     before = { time, done, executors }
@@ -149,8 +171,14 @@ async function* asked(ask: Ask, signal: AbortSignal): AsyncGenerator<Picture> {
 async function statusOf(received: Received): Promise<ServiceStatus> {
   if (received.status !== 200) throw failureOfStatus('the server', received, '/status', '')
   const { sluice } = JSON.parse(new TextDecoder().decode(await collect(received.chunks(), MOST))) as { sluice?: ServiceStatus }
-  if (sluice?.executors === undefined) throw new Error('The server tells its versions at /status, and no numbers: it is no sluice, or an older one')
-  return sluice
+  return statusIn(sluice)
+}
+
+/** @throws Error for who says nothing of the kind */
+function statusIn(status: unknown): ServiceStatus {
+  if ((status as Partial<ServiceStatus> | undefined)?.executors === undefined)
+    throw new Error('The server tells its versions, and no numbers: it is no sluice, an older one, or has noDebugEndpoints')
+  return status as ServiceStatus
 }
 
 function pause(signal: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import type { Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import { ignore } from '../stream/thenable.js'
 import type { Address } from '../wire/address.js'
-import type { Connection } from '../wire/connection.js'
+import type { Connection, ToldStatus } from '../wire/connection.js'
 import { CONNECT_TIMEOUT } from '../wire/defaults.js'
 import { failure } from '../wire/outcome.js'
 import { kindOfPlatform, platformCode } from '../wire/platform-errors.js'
@@ -80,6 +80,15 @@ export class ByName implements Connection {
     } catch {
       return false
     }
+  }
+
+  /** All who are connected, each by its own address. */
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    if (this.#lanes.size === 0) await this.open()
+    const up = [...this.#lanes].filter(([, { isUp }]) => isUp)
+    const ask = async ([at, { connection }]: [string, Lane]): Promise<ToldStatus[]> =>
+      ((await connection.status?.(live).catch(() => [])) ?? []).map(({ status }) => ({ address: at, status }))
+    return (await Promise.all(up.map(ask))).flat()
   }
 
   async close(reason?: unknown): Promise<void> {

@@ -20,7 +20,7 @@ import { RetryBudget } from '../stream/retry-budget.js'
 import { Scope } from '../stream/scope.js'
 import { type Address, type AddressOptions, addressOf, written } from '../wire/address.js'
 import { CLIENT_RULES, headers, headersOver } from '../wire/connect-options.js'
-import type { Connection } from '../wire/connection.js'
+import type { Connection, ToldStatus } from '../wire/connection.js'
 import { checkDocarray } from '../wire/docarray.js'
 import type { GraphQLConnection, MutateOptions } from '../wire/graphql/client/connection.js'
 import { isName } from '../wire/hosts.js'
@@ -223,6 +223,14 @@ export class Client implements Handler, AsyncDisposable {
     } catch {
       return false
     }
+  }
+
+  /**
+   * What the server does, as it says itself. Nothing where it says none of that, or over a wire that does not ask.
+   * @internal
+   */
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    return (await (await this.#connected()).status?.(live)) ?? []
   }
 
   /** Measures where the time of one small request goes, in milliseconds. */

@@ -15,7 +15,7 @@ import type { Inputs } from '../post/inputs.js'
 import { checkPostOptions, type MapOptions, type PostOptions, withDefaults } from '../post/options.js'
 import { type Post, post } from '../post/post.js'
 import type { Handler } from '../request/handler.js'
-import type { ExecutorStatus, Health } from '../request/health.js'
+import type { ExecutorStatus, Health, Look } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
@@ -475,8 +475,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   /** What its executors do, while it is open: for whoever serves it. */
-  status(addresses: boolean): readonly ExecutorStatus[] {
-    return this.#running?.status(addresses) ?? []
+  status(look: Look): readonly ExecutorStatus[] {
+    return this.#running?.status(look) ?? []
   }
 
   /** What is drawn of it while it is open, with numbers in it: for whoever serves it. @param addresses whether where executors elsewhere are may be in it */

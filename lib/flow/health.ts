@@ -9,7 +9,7 @@ import { DRY_RUN } from '../executor/bindings.js'
 import type { Replicas } from '../handler/replicas.js'
 import type { WorkerStatus } from '../place/options.js'
 import type { Handler } from '../request/handler.js'
-import { type ExecutorStatus, type Health, type Healthy, READY } from '../request/health.js'
+import { type ExecutorStatus, type Health, type Healthy, type Look, READY } from '../request/health.js'
 import { Header, Request } from '../request/request.js'
 import { Scope } from '../stream/scope.js'
 import type { Deployment } from './deployment.js'
@@ -49,7 +49,7 @@ export class Station {
     readonly workers: readonly { readonly state: WorkerStatus['state'] }[] = [],
   ) {}
 
-  status(endpoints: readonly string[], addresses: boolean): ExecutorStatus {
+  status(endpoints: readonly string[], look: Look): ExecutorStatus {
     const { name, replicas, tries } = this
     const reason = endpoints.map((endpoint) => (this.peer.accepts(endpoint) ? this.illness(endpoint) : undefined)).find((illness) => illness !== undefined)
     return {
@@ -60,7 +60,7 @@ export class Station {
       inFlight: 0,
       waiting: 0,
       ...(tries !== undefined && { retried: tries.retried }),
-      ...(replicas?.status(addresses) ?? { replicas: [] }),
+      ...(replicas?.status(look) ?? { replicas: [] }),
     }
   }
 
@@ -132,8 +132,8 @@ export class FlowHealth implements Omit<Healthy, 'cut'> {
     this.#logger = logger
   }
 
-  status(addresses: boolean): readonly ExecutorStatus[] {
-    return this.#stations.map((station) => station.status(this.#endpoints, addresses))
+  status(look: Look): readonly ExecutorStatus[] {
+    return this.#stations.map((station) => station.status(this.#endpoints, look))
   }
 
   health(fresh = false): Health | Promise<Health> {

@@ -5,8 +5,8 @@ import type { Pictured } from '../request/pictured.js'
 import type { Scope } from '../stream/scope.js'
 import { loadChannels } from '../telemetry/channels.js'
 import type { LiveView } from '../wire/http/options.js'
-import { serviceStatus } from '../wire/service-status.js'
-import { Numbers } from './live-numbers.js'
+import { Numbers } from '../wire/live-numbers.js'
+import { type ServiceStatus, serviceStatus } from '../wire/service-status.js'
 import type { GatewayOptions } from './options.js'
 
 /** Milliseconds between two snapshots. */
@@ -113,12 +113,13 @@ export class Live implements LiveView {
 
   /** What who comes has to know first: the picture, and what was before. */
   async #hello(): Promise<string> {
-    const [picture, status] = await Promise.all([
-      (this.#limiter.inner as Partial<Pictured>).view?.(this.#addresses),
-      serviceStatus(this.#limiter, this.#addresses),
-    ])
+    const [picture, status] = await Promise.all([(this.#limiter.inner as Partial<Pictured>).view?.(this.#addresses), this.#status()])
     const { endpoints = [] } = this.#limiter
     return event('hello', { ...this.#about, picture, endpoints, status, requests: this.#numbers?.last ?? [] })
+  }
+
+  #status(): Promise<ServiceStatus> {
+    return serviceStatus(this.#limiter, { addresses: this.#addresses, afar: true })
   }
 
   async #tick(): Promise<void> {
@@ -126,7 +127,7 @@ export class Live implements LiveView {
     if (this.#asking) return
     this.#asking = true
     try {
-      const status = await serviceStatus(this.#limiter, this.#addresses)
+      const status = await this.#status()
       const taken = this.#numbers?.take()
       if (taken === undefined) return
       const { requests, executors, seen } = taken

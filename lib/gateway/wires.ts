@@ -9,7 +9,7 @@ import { originsIn } from '../wire/cors.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
 import type { HttpSpeakerOptions, LiveView } from '../wire/http/options.js'
 import type { HttpTaken } from '../wire/http/server/speaker.js'
-import { serviceStatus } from '../wire/service-status.js'
+import { statusAsked } from '../wire/service-status.js'
 import type { Speaker } from '../wire/speaker.js'
 import type { UpgradeTaken } from '../wire/websocket/server/speaker.js'
 import type { GatewayOptions } from './options.js'
@@ -57,7 +57,7 @@ export function speakersOf({ grpc, http = [], websocket }: Wires): Speaker<any>[
 async function grpc(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
   const { speak } = await import('../wire/grpc/server/speaker.js')
   const limiter = limiterOf(peer)!
-  const status = options.noDebugEndpoints ? undefined : () => serviceStatus(limiter, authenticator.asks)
+  const status = options.noDebugEndpoints ? undefined : (live: string | undefined) => statusAsked(limiter, authenticator.asks, live)
   return speak(peer, { ...options, status, endpoints: () => peer.endpoints ?? [], describe: () => (peer as Partial<Describing>).describe?.() }, authenticator)
 }
 

@@ -8,7 +8,7 @@ import { Executor } from '../executor/executor.js'
 import type { Describing, Descriptions, Saying } from '../executor/schemas.js'
 import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
-import { type ExecutorStatus, type Health, type Healthy, READY, RequestCounts } from '../request/health.js'
+import { type ExecutorStatus, type Health, type Healthy, type Look, READY, RequestCounts } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import { AdaptiveLimit } from '../stream/adaptive-limit.js'
 import { ByteBudget, type BytesState } from '../stream/byte-budget.js'
@@ -133,15 +133,15 @@ export class Limiter implements Handler, Healthy {
     return (this.inner as Partial<Healthy>).health?.(fresh) ?? READY
   }
 
-  status(addresses: boolean): readonly ExecutorStatus[] {
-    return (this.inner as Partial<Healthy>).status?.(addresses) ?? []
+  status(look: Look): readonly ExecutorStatus[] {
+    return (this.inner as Partial<Healthy>).status?.(look) ?? []
   }
 
   /** What is inside has had its time, as it is told to: who waits hears so. @returns how many there were */
   cut(reason: Error): number {
     // Those who wait in line get the places of those who are cut off.
     this.#cut = reason
-    const busy = this.status(false).filter(({ inFlight }) => inFlight > 0)
+    const busy = this.status({ addresses: false }).filter(({ inFlight }) => inFlight > 0)
     const waiting = (this.#permits?.waiting ?? 0) + (this.bytes?.end(reason) ?? 0)
     const requests = waiting + ((this.inner as Partial<Healthy>).cut?.(reason, this) ?? 0)
     if (requests > 0) tell(this.#logger, 'drain.cut', { requests, executors: busy.map(({ name, inFlight }) => `${name} (${inFlight})`).join(', ') })
@@ -427,8 +427,8 @@ class Doorway implements Handler, Healthy {
     return this.limiter.health(fresh)
   }
 
-  status(addresses: boolean): readonly ExecutorStatus[] {
-    return this.limiter.status(addresses)
+  status(look: Look): readonly ExecutorStatus[] {
+    return this.limiter.status(look)
   }
 
   cut(reason: Error): number {

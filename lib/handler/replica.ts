@@ -3,8 +3,9 @@ import { tell } from '../base/incidents.js'
 import type { Logger } from '../base/logger.js'
 import { retryAfter } from '../base/retry-after.js'
 import { isAway, isBusy, isUnasked } from '../base/retry-policy.js'
+import { DRY_RUN } from '../executor/bindings.js'
 import type { Handler } from '../request/handler.js'
-import type { ReplicaStatus } from '../request/health.js'
+import type { Look, ReplicaStatus, SaidStatus } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import type { Breaker } from '../stream/breaker.js'
 import { Lingering, MOST_LINGERING } from './lingering.js'
@@ -33,6 +34,8 @@ export const STUCK_AFTER = 10_000
 interface Remote extends Handler {
   /** Who knows that. Left out by those in this process. */
   readonly breaker?: Breaker
+  /** What it says of itself. Left out by those who say nothing. */
+  readonly poll?: { look(addresses: boolean): readonly SaidStatus[] | undefined }
 }
 
 export interface ReplicaSettings {
@@ -106,9 +109,10 @@ export class Replica {
     return this.lingering.told > 0 && this.lingering.told === this.load
   }
 
-  status(addresses: boolean): ReplicaStatus {
+  status({ addresses, afar }: Look): ReplicaStatus {
     const { load, lingering, answered, failed, stuckSince } = this
-    const { breaker } = this.#handler
+    const { breaker, poll } = this.#handler
+    const said = afar ? poll?.look(addresses) : undefined
     const { address, state, since, reason } = breaker ?? {}
     return {
       replica: this.#settings.at,
@@ -117,6 +121,7 @@ export class Replica {
       ...{ inFlight: load, lingering: lingering.count, answered, failed },
       milliseconds: Math.round(this.#time * 10) / 10,
       ...(state !== undefined && { breaker: { state, since, reason: addresses ? reason : undefined } }),
+      ...(said !== undefined && { said }),
     }
   }
 
@@ -166,17 +171,19 @@ export class Replica {
   handle(request: Request, start: number): void | Promise<void> {
     const { onRoom, onTold, stuckAfter } = this.#settings
     if (this.load++ === 0) this.#since = start
+    // Who asks how it is, each second, sends it nothing to do.
+    const isProbe = request.header.execEndpoint === DRY_RUN
     let over: (() => boolean) | undefined
     const leave = (): void => {
       const end = now()
       this.#busyUntil = 0
-      this.answered++
+      if (!isProbe) this.answered++
       this.#time += (end - start - this.#time) * (this.#measured === 0 ? 1 : WEIGHT)
       free(end)
     }
     const fail = (error: unknown): void => {
       const end = now()
-      this.failed++
+      if (!isProbe) this.failed++
       // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed. It tells how long there was no answer.
       if (request.scope.aborted) this.#time = Math.max(this.#time, end - start)
       // How fast one is that cannot be reached, or is asked for nothing, is not known.

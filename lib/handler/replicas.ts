@@ -9,7 +9,7 @@ import { inOrderOf, united } from '../graph/join.js'
 import { failureOf } from '../graph/walk.js'
 import { unitedFailures } from '../request/failure.js'
 import type { Handler } from '../request/handler.js'
-import type { ExecutorStatus } from '../request/health.js'
+import type { ExecutorStatus, Look } from '../request/health.js'
 import { copyOf, fork } from '../request/lineage.js'
 import type { Attempt, Request } from '../request/request.js'
 import { later } from '../stream/event-loop.js'
@@ -66,8 +66,8 @@ export class Replicas implements Handler, Part {
     return pollingFor(this.#settings.polling, endpoint) === 'ALL' ? this.#replicas.some(stuck) : this.#replicas.every(stuck)
   }
 
-  status(addresses: boolean): Pick<ExecutorStatus, 'inFlight' | 'waiting' | 'replicas'> {
-    const replicas = this.#replicas.map((replica) => replica.status(addresses))
+  status(look: Look): Pick<ExecutorStatus, 'inFlight' | 'waiting' | 'replicas'> {
+    const replicas = this.#replicas.map((replica) => replica.status(look))
     return {
       inFlight: replicas.reduce((sum, { inFlight }) => sum + inFlight, 0),
       waiting: this.#queues.reduce((sum, { size }) => sum + size, 0),

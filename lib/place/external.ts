@@ -17,9 +17,11 @@ import type { Docarray } from '../wire/docarray.js'
 import { isSilent } from '../wire/liveness.js'
 import { REMOTE_RULES } from '../wire/option-rules.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
+import { OWN } from '../wire/said.js'
 import { Named } from './named.js'
 import { MAX_DEATHS } from './options.js'
 import type { Start } from './place.js'
+import { StatusPoll } from './status-poll.js'
 
 /** How often somebody looks whether who is away is back. */
 const LOOKS = { delay: 100, maxDelay: 1000 }
@@ -64,9 +66,18 @@ function docarrayOf(name: string, told: ClientOptions, flow: Docarray | undefine
   )
 }
 
-/** As one of several: its breaker tells whether it can be reached. */
-function oneOf(client: Client): Handler & { readonly breaker: Breaker } {
-  return { accepts: () => true, handle: (request) => client.handle(request), breaker: client.breaker as Breaker }
+/** As one of several: its breaker tells whether it can be reached, and it says what it does itself. */
+function oneOf(client: Client): Handler & { readonly breaker: Breaker; readonly poll: StatusPoll } {
+  const breaker = client.breaker as Breaker
+  return {
+    accepts: () => true,
+    handle: (request) => client.handle(request),
+    breaker,
+    poll: new StatusPoll(
+      () => client.status(OWN),
+      () => breaker.isAway || breaker.state === 'open',
+    ),
+  }
 }
 
 interface Remote {

@@ -11,13 +11,20 @@ export interface Health {
 export interface Healthy {
   /** @param fresh whether those are asked again who were a moment ago */
   health(fresh?: boolean): Health | Promise<Health>
-  /** @param addresses whether it may say where executors elsewhere are */
-  status(addresses: boolean): readonly ExecutorStatus[]
+  status(look: Look): readonly ExecutorStatus[]
   /**
    * Ends the wait of all whose requests are inside that came by one entrance: their time is up. What is done for them goes on.
    * @returns how many there were
    */
   cut(reason: Error, entrance: object): number
+}
+
+/** How much whoever asks is told. */
+export interface Look {
+  /** Where executors elsewhere are. */
+  readonly addresses: boolean
+  /** What executors elsewhere say of themselves, too: they are asked, and what they said last is told. Default: nobody is asked. */
+  readonly afar?: boolean | undefined
 }
 
 /** What one executor does, as `/status` says it. */
@@ -47,6 +54,23 @@ export interface ReplicaStatus {
   /** How long an answer took lately. */
   readonly milliseconds: number
   readonly breaker?: Pick<BreakerStatus, 'state' | 'since' | 'reason'> | undefined
+  /** What whoever is there says itself, while somebody looks: one entry for each address behind a name. */
+  readonly said?: readonly SaidStatus[] | undefined
+}
+
+/** What a server elsewhere says of itself, for all who ask it. Counts are since it was opened. */
+export interface SaidStatus {
+  readonly address?: string | undefined
+  readonly ready: boolean
+  readonly inFlight: number
+  readonly waiting: number
+  readonly answered: number
+  readonly failed: number
+  /** Requests that ended there, a second, once it was asked twice. */
+  readonly perSecond?: number | undefined
+  /** Milliseconds that its last 512 requests took: half were faster, and 99 of 100. */
+  readonly p50?: number | undefined
+  readonly p99?: number | undefined
 }
 
 /** Requests that came by one wire. */

@@ -88,6 +88,36 @@ page('T4: the numbers are those of what was sent, requests that failed are told 
   assert.equal(complaints, [])
 })
 
+page('T4: an executor elsewhere has a row of what it says itself, and a line for each address', async (browser) => {
+  await using far = await new Flow({ name: 'far' }).add({ name: 'encode', uses: () => {} }).open({ serve: { protocol: 'grpc' } })
+  const token = 'a-token-of-the-live-page-0'
+  await using near = await new Flow({ name: 'near' })
+    .add({ name: 'there', external: true, host: far.addresses.grpc! })
+    .add({ name: 'here', uses: () => {} })
+    .open({ serve: { protocol: 'http', ui: true, token, onError: () => {} } })
+  await using other = new Client(far.addresses.grpc!)
+  await other.post('/', ['a', 'b', 'c'], { requestSize: 1 }).drain()
+  await using there = await shown(browser, near)
+  const { tab, complaints } = there
+  await tab.locator('#token').fill(token)
+  await tab.keyboard.press('Enter')
+  const own = tab.locator('#executors tr.own', { hasText: 'there' })
+  await until(async () => (await own.isVisible()) && (await own.locator('td').nth(5).textContent()) === '3')
+  assert.is(await tab.locator('#executors tr.own', { hasText: '(here)' }).isVisible(), false)
+  await tab.locator('#executors button', { hasText: 'there' }).click()
+  const said = tab.getByRole('table', { name: 'Replicas of there' }).locator('tbody tr').nth(1)
+  await until(async () => /3 done/.test((await said.textContent()) ?? ''))
+  assert.match((await said.textContent())!, `itself at ${far.addresses.grpc}: ready · 0 in flight · 0 waiting`)
+  const [contrast, text] = await tab.evaluate(weakest, 'body')
+  assert.ok(contrast >= 4.5, `${text}: ${contrast.toFixed(2)}`)
+  if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/elsewhere.png`, fullPage: true })
+  // The door was closed first, which the browser says on its console.
+  assert.ok(
+    complaints.every((complaint) => /401/.test(complaint)),
+    complaints.join(),
+  )
+})
+
 page('T4: the form sends documents, shows partial answers as they come, and stops', async (browser) => {
   await using flow = await make()
   await using there = await shown(browser, flow)
@@ -141,7 +171,7 @@ page('T4: who has no token is asked for it, and looks with it', async (browser) 
 })
 
 /** What everybody can read: each text on what is behind it, as WCAG counts it. */
-function weakest(): [number, string] {
+function weakest(within: string): [number, string] {
   const numbers = (color: string): number[] => (color.match(/[\d.]+/g) ?? []).map(Number)
   const light = (color: string): number => {
     const [r, g, b] = numbers(color).map((part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4))
@@ -150,10 +180,12 @@ function weakest(): [number, string] {
   let worst: [number, string] = [21, '']
   for (const node of document.querySelectorAll<HTMLElement>('body *')) {
     const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent!.trim() !== '')
-    if (!own || node.closest('svg, [disabled]') || !node.checkVisibility()) continue
-    let paper: Element | null = node
-    while (paper !== null && /, 0\)$/.test(getComputedStyle(paper).backgroundColor)) paper = paper.parentElement
-    const [a, b] = [light(getComputedStyle(node).color), light(getComputedStyle(paper ?? document.body).backgroundColor)]
+    if (!own || !node.closest(within) || node.closest('[disabled], title') || !node.checkVisibility()) continue
+    const isDrawn = node.closest('svg') !== null
+    let paper: Element | null = isDrawn ? node.parentElement!.querySelector('rect') : node
+    while (!isDrawn && paper !== null && /, 0\)$/.test(getComputedStyle(paper).backgroundColor)) paper = paper.parentElement
+    const [ink, sheet] = [getComputedStyle(node), getComputedStyle(paper ?? document.body)]
+    const [a, b] = [light(isDrawn ? ink.fill : ink.color), light(isDrawn ? sheet.fill : sheet.backgroundColor)]
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
     if (contrast < worst[0]) worst = [contrast, node.textContent!.slice(0, 30)]
   }
@@ -170,7 +202,7 @@ for (const colorScheme of ['light', 'dark'] as const)
       await post(flow, '/go')
       await post(flow, '/fail')
       await until(async () => (await tab.locator('#requests li').count()) >= 2)
-      const [contrast, text] = await tab.evaluate(weakest)
+      const [contrast, text] = await tab.evaluate(weakest, 'body')
       assert.ok(contrast >= 4.5, `${text}: ${contrast.toFixed(2)}`)
       const [page, paper] = await tab.evaluate(() => [document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor])
       assert.ok(page <= width, `${page} > ${width}`)
@@ -183,13 +215,104 @@ for (const colorScheme of ['light', 'dark'] as const)
     }
   })
 
-page('T4: a graph of 60 executors is drawn: no card on another, no text beyond its card', async (browser) => {
+/** As many as one finds in a large company: five lines of twelve, with some arrows between them. */
+async function sixty(): Promise<Flow<any>> {
   let flow = new Flow({ name: 'sixty' }) as Flow<any>
   for (let at = 0; at < 60; at++) {
     const needs = at < 5 ? 'gateway' : at % 5 === 0 && at > 5 ? [`step${at - 5}`, `step${at - 4}`] : `step${at - 5}`
-    flow = flow.add({ name: `step${at}`, needs, uses: () => {} })
+    flow = flow.add({
+      name: `step${at}`,
+      needs,
+      uses: ({ endpoint }: Call) => (endpoint === '/fail' && at === 30 ? Promise.reject(new Error('no')) : undefined),
+    })
   }
-  await flow.open({ serve: { protocol: 'http', ui: true } })
+  return flow.open({ serve: { protocol: 'http', ui: true, onError: () => {} } })
+}
+
+for (const colorScheme of ['light', 'dark'] as const)
+  for (const width of [390, 1440])
+    page(`T4: a graph of 60 executors can be read: ${colorScheme}, ${width} pixels wide`, async (browser) => {
+      const flow = await sixty()
+      try {
+        await using there = await shown(browser, flow, { colorScheme, viewport: { width, height: 900 } })
+        const { tab, complaints } = there
+        await tab.locator('#picture svg').waitFor()
+        await post(flow, '/go')
+        await post(flow, '/fail')
+        await until(async () => (await cell(tab, 'step59', 5)) === '1')
+        if (process.env.SCREENSHOTS) {
+          await tab.screenshot({ path: `${process.env.SCREENSHOTS}/sixty-${colorScheme}-${width}.png` })
+          await tab.screenshot({ path: `${process.env.SCREENSHOTS}/sixty-${colorScheme}-${width}-all.png`, fullPage: true })
+        }
+        const [contrast, text] = await tab.evaluate(weakest, '#picture svg')
+        assert.ok(contrast >= 4.5, `${text}: ${contrast.toFixed(2)}`)
+        // Nobody reads less than 9 pixels.
+        const letters = await tab.evaluate(() => {
+          const svg = document.querySelector<SVGSVGElement>('#picture svg')!
+          const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width
+          return Math.min(...[...svg.querySelectorAll('text')].map((text) => Number.parseFloat(getComputedStyle(text).fontSize) * scale))
+        })
+        assert.ok(letters >= 9, `${letters.toFixed(1)} pixels`)
+        assert.ok((await tab.evaluate(() => document.documentElement.scrollWidth)) <= width, 'the page itself stays as wide as the screen')
+        assert.equal(complaints, [])
+      } finally {
+        await flow.close()
+      }
+    })
+
+page('T4: by keyboard alone: to the executors, their replicas, the picture, a request, and the form', async (browser) => {
+  const flow = await sixty()
+  try {
+    await using there = await shown(browser, flow, { viewport: { width: 1280, height: 900 } })
+    const { tab, complaints } = there
+    await tab.locator('#executors button').first().waitFor()
+    const focused = (): Promise<string> =>
+      tab.evaluate(() => {
+        const { id, tagName, textContent, ariaLabel } = document.activeElement as HTMLElement
+        return id || ariaLabel || (tagName === 'BODY' ? '' : textContent!)
+      })
+    const to = async (wanted: string | RegExp): Promise<void> => {
+      for (let step = 0; step < 120; step++) {
+        await tab.keyboard.press('Tab')
+        const now = await focused()
+        if (typeof wanted === 'string' ? now === wanted : wanted.test(now)) return
+      }
+      assert.unreachable(`nothing leads to ${wanted}`)
+    }
+    await tab.keyboard.press('Tab')
+    assert.is(await focused(), 'To the executors')
+    await tab.keyboard.press('Enter')
+    assert.ok(await tab.evaluate(() => document.querySelector('#executors')!.getBoundingClientRect().top < innerHeight), 'the link leads there')
+    await to('step3')
+    await tab.keyboard.press('Enter')
+    await tab.getByRole('table', { name: 'Replicas of step3', exact: true }).locator('tbody tr').waitFor()
+    // A ring shows where one is.
+    assert.is.not(await tab.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle), 'none')
+    await to('endpoint')
+    await tab.keyboard.press('Control+A')
+    await tab.keyboard.type('/go')
+    await to('send')
+    await tab.keyboard.press('Enter')
+    await until(async () => /^Done/.test((await tab.locator('#sent').textContent())!))
+    await until(async () => (await tab.locator('#requests li').count()) === 1)
+    await tab.keyboard.press('Shift+Tab')
+    await tab.locator('#pause').focus()
+    await to(/\/go/)
+    await tab.keyboard.press('Enter')
+    assert.is(await tab.locator('#requests .fall .track').count(), 60)
+    await tab.locator('.skip').focus()
+    await to('picture')
+    const before = await tab.evaluate(() => document.querySelector('#picture')!.scrollLeft + document.querySelector('#picture')!.scrollTop)
+    for (const key of ['ArrowRight', 'ArrowDown']) for (let step = 0; step < 5; step++) await tab.keyboard.press(key)
+    await until(async () => (await tab.evaluate(() => document.querySelector('#picture')!.scrollLeft + document.querySelector('#picture')!.scrollTop)) > before)
+    assert.equal(complaints, [])
+  } finally {
+    await flow.close()
+  }
+})
+
+page('T4: a graph of 60 executors is drawn: no card on another, no text beyond its card', async (browser) => {
+  const flow = await sixty()
   try {
     await using there = await shown(browser, flow, { viewport: { width: 1280, height: 900 } })
     const { tab, complaints } = there

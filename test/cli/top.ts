@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Picture, tableOf } from '../../lib/cli/top-table.js'
+import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
 import { Command } from '../support/command.js'
 import { Folder } from '../support/folder.js'
@@ -82,8 +83,20 @@ for (const ui of [true, false])
     assert.equal(await top.end, { code: 0, signal: null }, top.stderr)
     assert.match(top.stdout, ui ? /^watched · ready/ : /^ready/)
     assert.match(top.stdout, '5 answered · 0 failed')
-    assert.match(top.stdout, /\nonly +0 +[\d.]+ +0 +0 +[\d.]+ms +– +5 +2\/2\n$/)
+    assert.match(top.stdout, /\nonly +0 +[\d.]+ +0 +0 +[\d.]+ms +(?:–|[\d.]+ms) +5 +2\/2\n$/)
   })
+
+test('T4: sluice top asks over gRPC, too, and shows what an executor elsewhere says itself', async () => {
+  await using far = await new Flow({ name: 'far' }).add({ name: 'encode', uses: () => {} }).open({ serve: { protocol: 'grpc' } })
+  await using near = await new Flow({ name: 'near' }).add({ name: 'there', external: true, host: far.addresses.grpc! }).open({ serve: { protocol: 'grpc' } })
+  await using client = new Client(far.addresses.grpc!)
+  await client.post('/', ['a', 'b'], { requestSize: 1 }).drain()
+  await using top = new Command(['top', near.addresses.grpc!])
+  await top.has('stdout', '↳ itself')
+  assert.match(top.stdout, /\nthere +0 +0 +0 +0 +– +– +0 +1\/1\n↳ itself +0 +(?:–|0) +0 +0 +(?:–|[\d.]+ms) +(?:–|[\d.]+ms) +2 +1\/1\n/)
+  top.child.kill('SIGINT')
+  assert.is((await top.end).code, 0)
+})
 
 test('T4: sluice top brings a token, and says what is wrong', async () => {
   const folder = new Folder()
@@ -95,7 +108,8 @@ test('T4: sluice top brings a token, and says what is wrong', async () => {
   for (const [args, code, message] of [
     [['top', address, '--once'], 1, /does not let in/],
     [['top', 'http://127.0.0.1:1', '--once'], 1, /nobody answers there/],
-    [['top', 'grpc://127.0.0.1:1', '--once'], 2, /asks over HTTP/],
+    [['top', 'grpc://127.0.0.1:1', '--once'], 1, /nobody answers there/],
+    [['top', 'ws://127.0.0.1:1', '--once'], 2, /asks over HTTP or gRPC/],
     [['top'], 2, /address/],
   ] as const) {
     const top = new Command([...args])

@@ -6,10 +6,11 @@ import * as assert from 'uvu/assert'
 import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Live } from '../../lib/gateway/live.js'
-import { KEPT, Numbers } from '../../lib/gateway/live-numbers.js'
 import { Limiter } from '../../lib/handler/limits.js'
 import { type Call, Flow } from '../../lib/index.js'
 import { Scope } from '../../lib/stream/scope.js'
+import { KEPT, Numbers } from '../../lib/wire/live-numbers.js'
+import { saidBy } from '../../lib/wire/said.js'
 import { deferred } from '../support/deferred.js'
 import { events } from '../support/sse.js'
 import { until } from '../support/until.js'
@@ -213,6 +214,7 @@ test('T4: pages of other origins do not make it look, and hosts that are not its
   await using flow = await served()
   const foreign = await fetch(`${flow.addresses.http}/ui/events`, { headers: { origin: 'https://other.example' } })
   assert.is(foreign.status, 403)
+  assert.is((await fetch(`${flow.addresses.http}/status?live=1`, { headers: { origin: 'https://other.example' } })).status, 403)
   assert.is(isHeard(), false)
   const { port } = new URL(flow.addresses.http!)
   const named = await new Promise<number>((resolve) =>
@@ -236,7 +238,62 @@ test('T4: where an executor elsewhere is, who has no token to bring is not told'
   }
 })
 
+for (const protocol of ['grpc', 'http'] as const)
+  test(`T4: an executor elsewhere tells its own numbers over ${protocol}, those of all who ask it, as long as somebody looks`, async () => {
+    const door = deferred<void>()
+    const wait = ({ endpoint }: Call) => (endpoint === '/fail' ? Promise.reject(new Error('no')) : endpoint === '/wait' ? door.promise : undefined)
+    await using far = await served({ protocol, ui: false }, new Flow({ name: 'far' }).add({ name: 'encode', concurrency: 1, uses: wait }) as never)
+    await using near = await served(
+      { token: TOKEN },
+      new Flow({ name: 'near' }).add({ name: 'there', external: true, host: far.addresses[protocol]! }) as never,
+    )
+    await using own = new Client({ host: near.addresses.grpc!, token: TOKEN })
+    await using other = new Client(far.addresses[protocol]!)
+    await own.post('/go', ['x']).drain()
+    // Nobody is asked before somebody looks: what is heard is of the test before.
+    await until(() => !isHeard())
+    const eye = await looking(near, { authorization: `Bearer ${TOKEN}` })
+    const replica = () => eye.next('tick').then(({ status }) => status.executors[0].replicas[0])
+    const told = async (holds: (said: any) => boolean): Promise<any> => {
+      for (;;) {
+        const { said } = await replica()
+        if (said !== undefined && holds(said[0])) return said[0]
+      }
+    }
+    await told(({ answered }) => answered === 1)
+    for (let at = 0; at < 4; at++) await other.post('/go', ['x']).drain()
+    await other
+      .post('/fail', ['x'])
+      .drain()
+      .catch(() => {})
+    const said = await told(({ answered, failed }) => answered === 5 && failed === 1)
+    assert.ok(said.p50 >= 0 && said.p99 >= said.p50, JSON.stringify(said))
+    assert.is(said.address, far.addresses[protocol])
+    const waiting = other.post('/wait', ['a', 'b', 'c'], { requestSize: 1 }).drain()
+    await told(({ inFlight, waiting }) => inFlight === 3 && waiting === 2)
+    door.resolve()
+    await waiting
+    await told(({ inFlight, perSecond }) => inFlight === 0 && perSecond > 0)
+    const {
+      answered,
+      said: [last],
+    } = await replica()
+    assert.equal([answered, last.answered], [1, 8], 'what this gateway sent, and what all did')
+    eye.leave()
+    // Measured some seconds longer, for who only paused.
+    await until(() => !isHeard())
+  })
+
+test('T4: of what a server elsewhere says, numbers alone are taken, and of one that says none, nothing', () => {
+  for (const status of [undefined, null, 1, 'x', [], {}, { requests: 1 }]) assert.is(saidBy(status), undefined)
+  const requests = { inFlight: '<b>', waiting: 2, answered: -1, failed: Infinity, more: 'x' }
+  assert.equal(saidBy({ requests, health: { ready: 'yes' }, times: { p50: 'x', p99: 3 }, executors: [null, { waiting: 1 }, { waiting: {} }] }), {
+    ...{ ready: false, inFlight: 0, waiting: 3, answered: 0, failed: 0, p50: undefined, p99: 3 },
+  })
+})
+
 test('T4: whoever looks keeps no Flow from closing, and hears its end', async () => {
+  await until(() => !isHeard())
   const flow = await served()
   const eye = await looking(flow)
   await eye.next('hello')

@@ -48,6 +48,8 @@ export const METADATA = {
   large: 'sluice-large',
   /** On the way back: how many unanswered requests the server reads, 0 being any number. What the client says behind more than those is not heard. */
   ahead: 'sluice-ahead',
+  /** `own` asks `_status` for what is told to who looks on, once a second or so; `1` for what executors elsewhere say, too. */
+  live: 'sluice-live',
   /** On the way back: an executor failed. */
   isError: 'is-error',
 } as const

@@ -17,8 +17,8 @@ export interface GrpcSpeakerOptions extends SpeakerOptions {
   endpoints?: (() => readonly string[]) | undefined
   /** What is said of them, for gateways of docarray ≥ 0.30. Default: nothing. */
   describe?: Describing['describe'] | undefined
-  /** What `_status` says beside versions. Default: nothing. */
-  status?: (() => Promise<object>) | undefined
+  /** What `_status` says beside versions. Default: nothing. @param live as `/status?live=` of HTTP has it */
+  status?: ((live: string | undefined) => Promise<object>) | undefined
   /** Milliseconds after which a connection takes nothing new, give or take a tenth: what is under way on it is finished. Default 0: no end. */
   maxConnectionAge?: number | undefined
   /** Milliseconds between pings; a client that is silent for two thirds of that after one is gone. Default 30 000; 0 asks nobody. */

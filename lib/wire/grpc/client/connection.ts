@@ -5,13 +5,13 @@ import { isAway } from '../../../base/retry-policy.js'
 import type { Request } from '../../../request/request.js'
 import { noteMethod } from '../../../request/traced.js'
 import { Scope } from '../../../stream/scope.js'
-import type { Connection } from '../../connection.js'
+import type { Connection, ToldStatus } from '../../connection.js'
 import { deadlineOf, timeGiven, writeHeaders } from '../../context-headers.js'
 import { type Message, outgoing, take } from '../../message.js'
 import { failure } from '../../outcome.js'
-import { decodeMessage, encodeInTurns } from '../../proto/index.js'
+import { decodeInfo, decodeMessage, encodeInTurns } from '../../proto/index.js'
 import { untilSeen } from '../../unseen.js'
-import { asBuffer, METHODS } from '../methods.js'
+import { asBuffer, METADATA, METHODS } from '../methods.js'
 import type { ClientSettings } from '../options.js'
 import type { Calls } from './calls.js'
 import { ALONE, discover, type Peer, STREAMS } from './discovery.js'
@@ -67,6 +67,12 @@ export class GrpcConnection implements Connection {
 
   isReady({ signal, timeout = this.#settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {
     return isReady(this.#calls, signal, timeout)
+  }
+
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    const bytes = await this.#calls.ask(METHODS.info, Buffer.alloc(0), new Scope(), this.#settings.connectTimeout, { [METADATA.live]: live })
+    const { status } = decodeInfo(bytes).jina
+    return status === undefined ? [] : [{ address: this.address, status: JSON.parse(status) }]
   }
 
   async handle(request: Request): Promise<void> {

@@ -129,10 +129,14 @@ export function discovery(underWay: CallsUnderWay) {
 
 /** `_status`: what runs here. The environment stays here. */
 export function info(underWay: CallsUnderWay) {
-  return unary(underWay, async (_bytes, _scope, reply) => {
-    const { model, status } = underWay.settings
-    // Jina's message has texts alone.
-    const said = status && { status: JSON.stringify(await status()) }
-    reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': model, ...said }, envs: {} }))
-  })
+  return (call: Call, done: sendUnaryData<Buffer>): Promise<void> => {
+    const answer = unary(underWay, async (_bytes, _scope, reply) => {
+      const { model, status } = underWay.settings
+      const [live] = call.metadata.get(METADATA.live)
+      // Jina's message has texts alone.
+      const said = status && { status: JSON.stringify(await status(live?.toString())) }
+      reply(encodeInfo({ jina: { sluice: VERSION, platform: 'sluice', node: process.versions.node, 'docarray-model': model, ...said }, envs: {} }))
+    })
+    return answer(call, done)
+  }
 }

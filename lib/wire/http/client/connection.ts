@@ -3,7 +3,7 @@ import { publishBytes } from '../../../base/events.js'
 import type { Request } from '../../../request/request.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { ConnectOptions } from '../../connect-options.js'
-import type { Connection } from '../../connection.js'
+import type { Connection, ToldStatus } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
 import { Credentials } from '../../credentials.js'
 import { CONNECT_TIMEOUT, MAX_MESSAGE_BYTES } from '../../defaults.js'
@@ -133,6 +133,20 @@ export class HttpConnection implements Connection {
     }
     publishBytes('client', 'sent', 'http', body)
     return { method: 'POST', url: this.#at('post'), headers, body }
+  }
+
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    const status = await this.#exchange(
+      () => ({ method: 'GET', url: this.#at(`status?live=${live}`), headers: { ...this.#headers, accept: 'application/json' } }),
+      undefined,
+      watchable(undefined),
+      this.#options.connectTimeout ?? CONNECT_TIMEOUT,
+      async (received) => {
+        const text = decode(await collect(received.chunks(), this.#limit))
+        return received.status === 200 ? (JSON.parse(text) as { sluice?: unknown } | null)?.sluice : undefined
+      },
+    )
+    return status === undefined ? [] : [{ address: this.address, status }]
   }
 
   async isReady(options: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {

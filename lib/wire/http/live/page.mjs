@@ -214,7 +214,7 @@ function picture() {
   const [{ width, height, boxes, lines: paths }, right] = placed(all, room)
   // Smaller than this nobody reads it: it is scrolled then.
   const whole = Math.min(width, room, (width * innerHeight * 0.7) / height)
-  const shown = $('fit').checked ? whole : Math.max(Math.min(width, room), width * 0.62)
+  const shown = $('fit').checked ? whole : Math.max(Math.min(width, room), width * 0.82)
   const svg = draw('svg', { viewBox: `0 0 ${width} ${height}`, width: shown, height: (height * shown) / width, role: 'img' })
   svg.append(draw('title', {}, `${about.title}: ${plural(all.cards.length - 2, 'executor')}. Their numbers are in the table below.`))
   for (const [at, { from, to, floating }] of all.arrows.entries()) {
@@ -355,6 +355,13 @@ function rowOf(name) {
   )
   const more = make('tr', { hidden: true }, make('td', { colspan: String(COLUMNS.length) }, inner))
   const row = make('tr', {}, make('th', { scope: 'row' }, button), ...cells)
+  const ownCells = COLUMNS.slice(1).map((title) => make('td', { class: title === 'Place' && 'left wide' }))
+  const own = make(
+    'tr',
+    { hidden: true, class: 'own quiet' },
+    make('th', { scope: 'row' }, '↳ itself', make('span', { class: 'unseen' }, ` (${name})`)),
+    ...ownCells,
+  )
   const unfold = (isOpen) => {
     more.hidden = !isOpen
     button.className = `plain ${isOpen ? 'open' : 'shut'}`
@@ -382,9 +389,12 @@ function rowOf(name) {
       [executor.ready ? placeOf() : executor.reason, `left wide${executor.ready ? '' : ' bad'}`],
     ]
     for (const [at, [text, kind = '']] of texts.entries()) say(cells[at], text, kind)
+    const said = executor.replicas.flatMap((replica) => replica.said ?? [])
+    own.hidden = said.length === 0
+    if (said.length > 0) for (const [at, [text, kind = '']] of ownTexts(said).entries()) say(ownCells[at], text, kind)
     if (more.hidden) return
     list.replaceChildren(
-      ...executor.replicas.map(({ replica, state, inFlight, answered, failed, milliseconds, address, breaker }) =>
+      ...executor.replicas.flatMap(({ replica, state, inFlight, answered, failed, milliseconds, address, breaker, said = [] }) => [
         make(
           'tr',
           {},
@@ -398,7 +408,8 @@ function rowOf(name) {
           make('td', {}, ms(milliseconds)),
           make('td', {}, address ?? placeOf()),
         ),
-      ),
+        ...said.map((one) => make('tr', { class: 'quiet' }, make('td', { colspan: '7', class: 'left wide' }, sentence(one)))),
+      ]),
     )
   }
   const reveal = () => {
@@ -407,7 +418,43 @@ function rowOf(name) {
     button.focus()
   }
   rows.set(name, { fill, reveal })
-  return [row, more]
+  return [row, own, more]
+}
+
+const sumOf = (said, name) => said.reduce((sum, one) => sum + (one[name] ?? 0), 0)
+const longestOf = (said, name) => (said.some((one) => one[name] !== undefined) ? Math.max(...said.map((one) => one[name] ?? 0)) : undefined)
+const rateOf = (said) => (said.some(({ perSecond }) => perSecond !== undefined) ? rate(Math.round(sumOf(said, 'perSecond') * 10) / 10) : '–')
+
+/** What those elsewhere say themselves, for all who ask them, in the columns of the table: together, and the longest of their times. */
+function ownTexts(said) {
+  const [waiting, failed, well] = [sumOf(said, 'waiting'), sumOf(said, 'failed'), said.filter(({ ready }) => ready).length]
+  return [
+    [whole.format(sumOf(said, 'inFlight'))],
+    [whole.format(waiting), waiting > 0 ? 'warn' : ''],
+    [rateOf(said)],
+    [ms(longestOf(said, 'p50'))],
+    [ms(longestOf(said, 'p99'))],
+    [whole.format(sumOf(said, 'answered'))],
+    [whole.format(failed), failed > 0 ? 'bad' : ''],
+    ['–'],
+    [`${well}/${said.length}`, well < said.length ? 'bad' : ''],
+    ['as it says, for all who ask it', 'left wide'],
+  ]
+}
+
+/** The same of one address. */
+function sentence(one) {
+  const parts = [
+    one.ready ? 'ready' : 'not ready',
+    `${whole.format(one.inFlight)} in flight`,
+    `${whole.format(one.waiting)} waiting`,
+    `${rateOf([one])}/s`,
+    `p50 ${ms(one.p50)}`,
+    `p99 ${ms(one.p99)}`,
+    `${whole.format(one.answered)} done`,
+    `${whole.format(one.failed)} failed`,
+  ]
+  return `↳ itself${one.address === undefined ? '' : ` at ${one.address}`}: ${parts.join(' · ')}`
 }
 
 // ---- Requests

@@ -7,7 +7,7 @@ import type { Handler } from '../../../request/handler.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { Identity } from '../../identity.js'
 import { answer, emptyMessage } from '../../message.js'
-import { serviceStatus } from '../../service-status.js'
+import { statusAsked } from '../../service-status.js'
 import { publicStatus } from '../../status.js'
 import type { Settings } from '../options.js'
 import { statusOf } from '../write.js'
@@ -28,8 +28,9 @@ const started = new Date().toISOString()
 /**
  * What runs here: texts by name, as Jina has them, and what it does, under `sluice`. Nothing of the environment: it may hold secrets.
  * @param addresses whether who asks may know where executors elsewhere are
+ * @param live as {@link statusAsked} takes it
  */
-export async function about(limiter: Limiter, addresses: boolean): Promise<object> {
+export async function about(limiter: Limiter, addresses: boolean, live: string | null): Promise<object> {
   const { versions, platform, arch } = (globalThis as { process?: { versions?: Record<string, string>; platform?: string; arch?: string } }).process ?? {}
   return {
     jina: {
@@ -41,6 +42,6 @@ export async function about(limiter: Limiter, addresses: boolean): Promise<objec
       uptime: started,
     },
     envs: {},
-    sluice: { version: VERSION, ...(await serviceStatus(limiter, addresses)) },
+    sluice: { version: VERSION, ...(await statusAsked(limiter, addresses, live)) },
   }
 }

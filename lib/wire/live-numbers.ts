@@ -45,16 +45,24 @@ export interface Seen {
   readonly way: readonly Stop[]
 }
 
-/** What one executor did since somebody last asked, as {@link Numbers.take} says it. */
-interface Done {
-  /** Calls that ended, a second. */
-  readonly perSecond: number
-  /** Milliseconds that the last of them took: half were faster, and 99 of 100. */
+/** Milliseconds that the last calls took: half were faster, and 99 of 100. */
+interface Quantiles {
   readonly p50: number | undefined
   readonly p99: number | undefined
+}
+
+/** What one executor did since somebody last asked, as {@link Numbers.take} says it. */
+interface Done extends Quantiles {
+  /** Calls that ended, a second. */
+  readonly perSecond: number
   /** Documents that went in and out, a second. */
   readonly docsIn: number
   readonly docsOut: number
+}
+
+/** Milliseconds that the last 512 requests took, and the calls of each executor that had any. */
+export interface Times extends Quantiles {
+  readonly executors: Readonly<Record<string, Quantiles>>
 }
 
 class Counted {
@@ -63,14 +71,14 @@ class Counted {
   docsOut = 0
   readonly #times = new Float64Array(TIMES)
   #count = 0
-  #quantiles: { p50: number | undefined; p99: number | undefined } | undefined = { p50: undefined, p99: undefined }
+  #quantiles: Quantiles | undefined = { p50: undefined, p99: undefined }
 
   note(milliseconds: number): void {
     this.#times[this.#count++ % TIMES] = milliseconds
     this.#quantiles = undefined
   }
 
-  get quantiles(): { p50: number | undefined; p99: number | undefined } {
+  get quantiles(): Quantiles {
     if (this.#quantiles !== undefined) return this.#quantiles
     const times = this.#times.slice(0, Math.min(this.#count, TIMES)).sort()
     const at = (part: number): number => rounded(times[Math.ceil(part * times.length) - 1]!)
@@ -97,7 +105,7 @@ export class Numbers {
   #new: Seen[] = []
   #newFailed = 0
   #n = 0
-  #requests = { calls: 0, docsIn: 0, docsOut: 0 }
+  readonly #requests = new Counted()
   #since = now()
 
   /**
@@ -140,6 +148,7 @@ export class Numbers {
     if (request.entrance !== this.#entrance) return
     const { error, docs, began, milliseconds = 0, failures, arrival } = message
     this.#requests.calls++
+    this.#requests.note(milliseconds)
     if (error === undefined) this.#requests.docsOut += docs
     const isFailed = error !== undefined || failures > 0
     if (this.#new.length - this.#newFailed >= SHOWN && !(isFailed && this.#newFailed < SHOWN_FAILED)) return
@@ -192,12 +201,17 @@ export class Numbers {
     return counted
   }
 
+  /** How long requests take, and the calls of each executor. */
+  get times(): Times {
+    return { ...this.#requests.quantiles, executors: Object.fromEntries([...this.#executors].map(([name, counted]) => [name, counted.quantiles])) }
+  }
+
   /** What was done since this was last asked for. */
   take(): { readonly requests: Omit<Done, 'p50' | 'p99'>; readonly executors: ReadonlyMap<string, Done>; readonly seen: readonly Seen[] } {
     const time = now()
     const seconds = Math.max((time - this.#since) / 1000, 0.001)
     this.#since = time
-    const rates = (counted: { calls: number; docsIn: number; docsOut: number }) => {
+    const rates = (counted: Counted) => {
       const { calls, docsIn, docsOut } = counted
       Object.assign(counted, { calls: 0, docsIn: 0, docsOut: 0 })
       return { perSecond: rate(calls / seconds), docsIn: rate(docsIn / seconds), docsOut: rate(docsOut / seconds) }
