@@ -44,6 +44,8 @@ const QUESTIONS = {
   CORS: ['serving', 'clients'],
   'GraphQL with Apollo': ['graphql'],
   subscription: ['graphql'],
+  'tools for an agent': ['mcp'],
+  MCP: ['mcp'],
   'stream tokens': ['deltas', 'start'],
   'Next.js': ['frameworks'],
   Hono: ['frameworks'],

@@ -48,6 +48,8 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['mkdir hello', 'makes a folder, and a package in it'],
   ['npm install ../sluice/', 'installs the package, which .ci/package.mjs does'],
   ['npm run bench', 'measures for minutes'],
+  ['claude mcp add', 'needs somebody else’s agent; test/wire/http/mcp asks as one does'],
+  ['{\n  "mcpServers"', 'the same'],
   ...['hono', 'express', 'express-http', 'fastify', 'urql', 'apollo', 'relay', 'sse'].map((name): [string, string] => [
     `// ${name}.js\n`,
     'needs a package that test/frameworks.ts fetches, to run it',

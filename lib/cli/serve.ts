@@ -39,6 +39,7 @@ const FLAGS = {
   description: 'text',
   openHealth: 'on|off',
   ui: '',
+  mcp: '',
   noDebugEndpoints: '',
   noCrudEndpoints: '',
   exposeStacks: '',
@@ -105,6 +106,7 @@ Examples:
   $ sluice flow flow.yml
   $ sluice flow flow.yml --protocol grpc,http,websocket --port 8080 --graphql    # all at one port
   $ sluice flow flow.yml --ui    # and a page at /ui that shows what it does
+  $ sluice flow flow.yml --mcp    # and its endpoints as tools for agents, at /mcp
   $ sluice flow flow.js --protocol grpc,http --port 51000,8080`,
   )
     .option('--graphql', 'GraphQL at /graphql, beside HTTP')
@@ -190,7 +192,7 @@ function handedOn(): Record<string, string> {
 
 function serving(command: Command, examples: string): Command {
   const told = tokens(command, 'a file of tokens, one a line: who brings none is not let in (default: the tokens in SLUICE_TOKEN, or what the file says)')
-    .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc, or http with --graphql, or both with --ui)', list)
+    .option('--protocol <list>', 'grpc, http, websocket, or several with commas (default: grpc, or http with --graphql or --mcp, or both with --ui)', list)
     .option('--port <list>', `the port, or one for each protocol with commas; 0 is one that is free (default: ${PORT})`, ports)
     .option('--host <address>', 'the address to listen at; 0.0.0.0 is everybody who can reach it (default: 127.0.0.1)')
     .option(
@@ -303,7 +305,12 @@ async function told(
     nats: nats === undefined ? undefined : await servingNats(nats, options),
     tls: tlsKey === undefined ? undefined : { keyFile: tlsKey, certFile: tlsCert!, ...(tlsCa !== undefined && { caFile: tlsCa }) },
   }
-  const isOverNats = (nats ?? own.nats) !== undefined && (protocol ?? own.protocol) === undefined && !(graphql ?? own.graphql) && !(options.ui ?? own.ui)
+  const isOverNats =
+    (nats ?? own.nats) !== undefined &&
+    (protocol ?? own.protocol) === undefined &&
+    !(graphql ?? own.graphql) &&
+    !(options.ui ?? own.ui) &&
+    !(options.mcp ?? own.mcp)
   return {
     // Over NATS alone, it listens nowhere.
     ...(isOverNats ? {} : { port: own.port ?? own.portExpose ?? PORT }),

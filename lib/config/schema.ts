@@ -1,7 +1,7 @@
 import { BATCHING_KEYS, CACHE_KEYS, EXECUTOR_KEYS, METAS_KEYS, OVER_METAS_KEYS, RETRIES, RETRIES_KEYS, STORE_KEYS, USES_KEYS } from './executor-keys.js'
 import { DEPLOYMENT_KEYS, FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from './flow-keys.js'
 import { DECIMAL, FLAG, isNumeric, type Keys, type Schema, TEXT } from './keys.js'
-import { CORS_KEYS, GRAPHQL_KEYS, NATS_ASKING_KEYS, NATS_SERVING_KEYS, TLS_KEYS, UI_KEYS } from './serving-keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, MCP_KEYS, NATS_ASKING_KEYS, NATS_SERVING_KEYS, TLS_KEYS, UI_KEYS } from './serving-keys.js'
 
 /** A value that a variable gives, whatever it is in the end. */
 const REFERENCE: Schema = { type: 'string', pattern: '\\$(?:\\{|[A-Za-z_])' }
@@ -23,6 +23,7 @@ export function flowSchema(): Schema {
     graphql: served('graphql'),
     exposeGraphqlEndpoint: served('graphql'),
     ui: served('ui'),
+    mcp: served('mcp'),
     nats: { oneOf: [TEXT, ref('natsServing')] },
   }
   return {
@@ -39,6 +40,7 @@ export function flowSchema(): Schema {
       natsServing: { ...objectOf('natsServing', NATS_SERVING_KEYS), anyOf: required('address') },
       graphql: objectOf('graphql', GRAPHQL_KEYS, { cors: served('cors') }),
       ui: objectOf('ui', UI_KEYS),
+      mcp: objectOf('mcp', MCP_KEYS),
       deployment: { ...objectOf('deployment', DEPLOYMENT_KEYS, { with: ref('executor') }), required: ['jtype'] },
       executor: objectOf('executor', EXECUTOR_KEYS, {
         uses: { oneOf: [TEXT, ref('uses')] },
@@ -66,7 +68,7 @@ export function flowSchema(): Schema {
 const BATCHES: Schema = { type: 'object', propertyNames: { not: { pattern: '^preferred(?:_b|B)atch(?:_s|S)ize$' } }, additionalProperties: ref('batch') }
 
 /** True or false, origins where they may be, or in full. */
-function served(name: 'tls' | 'cors' | 'graphql' | 'ui'): Schema {
+function served(name: 'tls' | 'cors' | 'graphql' | 'ui' | 'mcp'): Schema {
   return { oneOf: [{ type: 'boolean' }, ...(name === 'cors' ? [{ type: 'array', items: TEXT, minItems: 1 }] : []), ref(name)] }
 }
 

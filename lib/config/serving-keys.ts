@@ -76,6 +76,23 @@ export const UI_KEYS: Keys = {
   documents: option(FLAG, 'Whether documents of the last requests are shown. Default false.'),
 }
 
+/** The name of one, or a variable that has it. */
+const ENDPOINT: Schema = { type: 'string', pattern: '^[/$]' }
+const ENDPOINTS: Schema = {
+  oneOf: [
+    { type: 'array', items: ENDPOINT, minItems: 1 },
+    { type: 'object', propertyNames: { pattern: '^/' }, additionalProperties: TEXT, minProperties: 1 },
+  ],
+}
+
+/** Which endpoints are tools for agents. */
+export const MCP_KEYS: Keys = {
+  endpoints: option(
+    ENDPOINTS,
+    'Those that are tools: a list, or what each does, { /search: Finds articles }. Default: all that executors are bound to by name.',
+  ),
+}
+
 /** Key and certificate in the file itself, which is for variables: see ssl_keyfile. */
 export const TLS_KEYS: Keys = {
   key: option(PEM, 'The key as PEM.'),
@@ -101,6 +118,7 @@ export const SERVING_KEYS: Keys = {
   graphql: option({ oneOf: [FLAG, OBJECT] }, 'GraphQL at /graphql, beside HTTP: true, or how. Default false.'),
   exposeGraphqlEndpoint: alias('graphql', FLAG),
   ui: option({ oneOf: [FLAG, OBJECT] }, 'A live page of the Flow at /ui, beside HTTP: true, or { documents: true }. Default false.'),
+  mcp: option({ oneOf: [FLAG, OBJECT] }, 'Endpoints as tools for agents (MCP) at /mcp, beside HTTP: true, or { endpoints: [/search] }. Default false.'),
   title: option(TEXT, 'What the service is called in its documentation. Default: the Flow’s name.'),
   description: option(TEXT, 'What the service is for, in its documentation.'),
   noDebugEndpoints: option(FLAG, 'Leave out /post, /status and /dry_run. Default false.'),

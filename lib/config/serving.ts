@@ -4,7 +4,7 @@ import { node } from '../base/node.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import { Fields } from './fields.js'
 import { natsOf } from './server-of-nats.js'
-import { CORS_KEYS, GRAPHQL_KEYS, NATS_SERVING_KEYS, SERVING_KEYS, TLS_KEYS, UI_KEYS } from './serving-keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, MCP_KEYS, NATS_SERVING_KEYS, SERVING_KEYS, TLS_KEYS, UI_KEYS } from './serving-keys.js'
 
 const TEXTS = ['title', 'description', 'host', 'sslKeyfile', 'sslCertfile', 'token']
 
@@ -46,6 +46,7 @@ const NESTED = [
   ['cors', 'cors', CORS_KEYS],
   ['graphql', 'GraphQL', GRAPHQL_KEYS],
   ['ui', 'the live page', UI_KEYS],
+  ['mcp', 'MCP', MCP_KEYS],
 ] as const
 
 /** Each by the rule of the room that serves, then what they say together. */
@@ -64,7 +65,8 @@ async function check(own: Fields, told: Record<string, unknown>): Promise<void> 
   } catch (error) {
     if (!(error instanceof OptionTypeError || error instanceof OptionRangeError)) throw error
     throw own.error(
-      ['port', 'sslKeyfile', 'sslCertfile', 'tls', 'graphql', 'ui'].find((name) => error.message.startsWith(name) && told[name] !== undefined) ?? 'protocol',
+      ['port', 'sslKeyfile', 'sslCertfile', 'tls', 'graphql', 'ui', 'mcp'].find((name) => error.message.startsWith(name) && told[name] !== undefined) ??
+        'protocol',
       error.message,
       error,
     )

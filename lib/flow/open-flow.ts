@@ -78,8 +78,8 @@ const IN_PROCESS: readonly string[] = [
  * @throws FlowBuildError (`ERR_USES_INVALID`) for what would do nothing, as nobody can reach it from outside: who gives a token thinks that somebody can
  */
 function served(name: string, options: FlowOptions): FlowOptions | undefined {
-  const { protocol, port, portExpose, graphql, ui, nats } = options
-  if ((protocol ?? port ?? portExpose ?? nats) !== undefined || graphql || ui) return options
+  const { protocol, port, portExpose, graphql, ui, mcp, nats } = options
+  if ((protocol ?? port ?? portExpose ?? nats) !== undefined || graphql || ui || mcp) return options
   const idle = Object.entries(options).flatMap(([option, value]) => (value === undefined || value === false || IN_PROCESS.includes(option) ? [] : [option]))
   if (idle.length === 0) return undefined
   throw new FlowBuildError(

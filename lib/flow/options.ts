@@ -34,7 +34,7 @@ import { REMOTE_RULES, SERVING_RULES } from '../wire/option-rules.js'
 import type { RemoteOptions } from '../wire/remote-options.js'
 
 /**
- * What a Flow can be told when it is made. With `protocol`, `port`, `graphql` or `ui`, `open()` serves it as well: see {@link GatewayOptions} for those,
+ * What a Flow can be told when it is made. With `protocol`, `port`, `graphql`, `ui` or `mcp`, `open()` serves it as well: see {@link GatewayOptions} for those,
  * and all that goes with them.
  */
 export interface FlowOptions extends GatewayOptions {

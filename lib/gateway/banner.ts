@@ -6,12 +6,13 @@ import type { Gateway } from './gateway.js'
  */
 export function notice(name: string, { addresses, options }: Pick<Gateway, 'addresses' | 'options'>, places: readonly string[] = []): string {
   const rows: [string, string][] = Object.entries(addresses).map(([protocol, address]) => [TITLES[protocol] ?? protocol, reachable(address)])
-  const { host = '127.0.0.1', graphql, ui, tls, sslKeyfile } = options
+  const { host = '127.0.0.1', graphql, ui, mcp, tls, sslKeyfile } = options
   if (addresses.http !== undefined) {
     const http = reachable(addresses.http)
     rows.push(['Docs', `${http}/docs`])
     const { path = '/graphql' } = typeof graphql === 'object' ? graphql : {}
     if (graphql) rows.push(['GraphQL', `${http}${path}`])
+    if (mcp) rows.push(['MCP', `${http}/mcp`])
     if (ui) rows.push(['Live', `${http}/ui`])
   }
   if (addresses.http !== undefined && options.metrics) rows.push(['Metrics', `${reachable(addresses.http)}/metrics`])

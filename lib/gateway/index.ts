@@ -6,6 +6,7 @@ export type {
   /** @deprecated Its name is AuthenticationOptions. */
   AuthenticationOptions as EntranceOptions,
 } from '../wire/authentication.js'
+export type { McpOptions } from '../wire/http/mcp/options.js'
 export type { HttpOptions } from '../wire/http/options.js'
 export { createHttp, type HttpHandler } from '../wire/http/server/fetch.js'
 export type { ServerTls } from '../wire/tls-options.js'

@@ -9,6 +9,7 @@ import { AUTHENTICATION_RULES, type AuthenticationOptions } from '../wire/authen
 import { type CorsOption, corsOption } from '../wire/cors.js'
 import { checkDocarray, type Docarray } from '../wire/docarray.js'
 import type { GraphQLOptions } from '../wire/graphql/index.js'
+import { type McpOptions, mcpRule } from '../wire/http/mcp/options.js'
 import type { ExposedEndpoint } from '../wire/http/options.js'
 import { natsServingRule } from '../wire/nats/options.js'
 import { SERVING_RULES } from '../wire/option-rules.js'
@@ -36,7 +37,7 @@ export interface LivePageOptions {
 
 /** How a Flow is served. */
 export interface GatewayOptions extends AuthenticationOptions {
-  /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` it is HTTP, with `ui` both), `'http'`, `'websocket'`. */
+  /** What is spoken, one or several: `'grpc'` (the default, as in Jina; with `graphql` or `mcp` it is HTTP, with `ui` both), `'http'`, `'websocket'`. */
   protocol?: AddressOptions['protocol'] | readonly NonNullable<AddressOptions['protocol']>[] | undefined
   /** One port for all protocols, or one for each. Default 0: one that is free, for all. */
   port?: number | readonly number[] | undefined
@@ -63,6 +64,11 @@ export interface GatewayOptions extends AuthenticationOptions {
   graphql?: boolean | GraphQLOptions | undefined
   /** A live page of the Flow at `/ui`, beside HTTP, which is spoken beside gRPC where no protocol is said; `true`, or what it shows. Default `false`. */
   ui?: boolean | LivePageOptions | undefined
+  /**
+   * Endpoints as tools at `/mcp`, for agents that speak the Model Context Protocol, beside HTTP, which must be spoken: `true`, or which. It needs the package
+   * `@modelcontextprotocol/sdk`. Default `false`.
+   */
+  mcp?: boolean | McpOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */
   title?: string | undefined
   description?: string | undefined
@@ -171,6 +177,7 @@ export const GATEWAY_RULES: Record<keyof GatewayOptions, Rule> = {
     unless('boolean')(name, value)
     if (typeof value === 'object') check(name, value, { documents: (_, value) => flag(`${name}.documents`, value) })
   },
+  mcp: mcpRule,
   ...TELEMETRY_RULES,
   ...AUTHENTICATION_RULES,
 }
@@ -189,6 +196,8 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayOptions {
     throw optionRange('graphql', `false where HTTP is not spoken, beside which it is served. Add 'http' to protocol (${spoken})`, true)
   if (options.ui && !spoken.includes('http'))
     throw optionRange('ui', `false where HTTP is not spoken, by which browsers ask. Add 'http' to protocol (${spoken})`, options.ui)
+  if (options.mcp && !spoken.includes('http'))
+    throw optionRange('mcp', `false where HTTP is not spoken, by which agents ask. Add 'http' to protocol (${spoken})`, options.mcp)
   return options
 }
 
@@ -223,9 +232,9 @@ function file(name: string, value: unknown): void {
 }
 
 /** Which protocols are spoken at which port: those with the same port share it. */
-export function plan({ graphql, ui, protocol: said, port: at, nats }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
-  if (nats !== undefined && said === undefined && at === undefined && !graphql && !ui) return []
-  const [protocol, port] = [said ?? (graphql ? 'http' : ui ? (['grpc', 'http'] as const) : 'grpc'), at ?? 0]
+export function plan({ graphql, ui, mcp, protocol: said, port: at, nats }: GatewayOptions): { port: number; protocols: Protocol[] }[] {
+  if (nats !== undefined && said === undefined && at === undefined && !graphql && !ui && !mcp) return []
+  const [protocol, port] = [said ?? (graphql || mcp ? 'http' : ui ? (['grpc', 'http'] as const) : 'grpc'), at ?? 0]
   const spoken = protocols(protocol)
   const given = [port].flat()
   if (given.length > 1 && given.length !== spoken.length) {

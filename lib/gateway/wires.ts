@@ -82,8 +82,10 @@ async function http(
   metrics: Metrics | undefined,
   live: LiveView | undefined,
 ): Promise<Speaker<HttpTaken>[]> {
-  const { noCrudEndpoints, exposeEndpoints } = options
-  const own = await routes(peer.by('http'), options, { noCrudEndpoints, exposeEndpoints, metrics, live }, authenticator)
+  const { noCrudEndpoints, exposeEndpoints, mcp } = options
+  // Now, and not when an agent asks: who starts it hears of a package that is missing.
+  if (mcp) await (await import('../wire/http/mcp/sdk.js')).loadSdk()
+  const own = await routes(peer.by('http'), options, { noCrudEndpoints, exposeEndpoints, metrics, live, mcp }, authenticator)
   return options.graphql ? [await graphql(peer.by('graphql'), options, authenticator), own] : [own]
 }
 
@@ -132,7 +134,7 @@ function among(paths: ReadonlySet<string>, own: Speaker<HttpTaken>): Speaker<Htt
 async function routes(
   peer: Handler,
   options: GatewayOptions,
-  which: Pick<HttpSpeakerOptions, 'noCrudEndpoints' | 'exposeEndpoints' | 'metrics' | 'live'>,
+  which: Pick<HttpSpeakerOptions, 'noCrudEndpoints' | 'exposeEndpoints' | 'metrics' | 'live' | 'mcp'>,
   authenticator: Authenticator,
 ) {
   const { speak } = await import('../wire/http/server/speaker.js')

@@ -65,13 +65,43 @@ function mapped(schema: JsonSchema, change: (keyword: string, value: unknown) =>
 }
 
 /** What may be there of an object, but for properties of which others say more. */
-export function optional({ required: _, properties, ...schema }: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
+function optional({ required: _, properties, ...schema }: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
   const taken = new Set(others.flatMap(({ properties }) => Object.keys(properties ?? {})))
   return { ...schema, properties: Object.fromEntries(Object.entries(properties ?? {}).filter(([name]) => !taken.has(name))) }
 }
 
+/** What several schemas say at once. */
+export interface United {
+  readonly schema: JsonSchema
+  /** Whether something of it must be there. */
+  readonly needed: boolean
+}
+
+/**
+ * Several schemas that all hold, as one. Of one that says nothing in JSON Schema, it is only known that there is one.
+ * @param nothing stands for such a one
+ * @param at where it will stand, as references lead there: `#/components/schemas/SearchTags`
+ * @param before what was said earlier of the same, and holds where nobody says otherwise
+ * @returns undefined where nothing is said
+ */
+export function united(
+  schemas: readonly StandardSchemaV1[],
+  side: Side,
+  nothing: JsonSchema,
+  at: string,
+  before: readonly StandardSchemaV1[] = [],
+): United | undefined {
+  const all: JsonSchema[] = schemas.map((one) => jsonSchemaOf(one, side) ?? nothing)
+  const earlier = before.map((one) => jsonSchemaOf(one, side)).filter((one) => one !== undefined)
+  const said = [...all, ...earlier.map((one, at) => optional(one, [...all, ...earlier.slice(at + 1)]))]
+  if (said.length === 0) return undefined
+  const parts = said.map((one, number) => moved(one, said.length === 1 ? at : `${at}/allOf/${number}`))
+  const needed = said.some(({ required }) => Array.isArray(required) && required.length > 0)
+  return { schema: parts.length === 1 ? parts[0]! : { allOf: parts }, needed }
+}
+
 /** A schema that stands elsewhere than it was made for: its references to itself lead to where it stands. */
-export function moved(schema: JsonSchema, to: string): JsonSchema {
+function moved(schema: JsonSchema, to: string): JsonSchema {
   return mapped(schema, (keyword, value) => (keyword === '$ref' && typeof value === 'string' && value.startsWith('#') ? `${to}${value.slice(1)}` : value))
 }
 

@@ -16,7 +16,12 @@ const LONG = 1 << 16
  * @throws DocumentError that names the first that JSON cannot say, the place in it, and why; for more text than there can be, too
  */
 export function documentsText(documents: ArrayLike<Document>): string | Promise<string> {
-  return textOf(documents, sayable)
+  return textOf(documents, (document) => sayable(document, renamed))
+}
+
+/** The same without tensors and embeddings, at every depth: their numbers mean nothing to who reads. */
+export function readableText(documents: ArrayLike<Document>): string | Promise<string> {
+  return textOf(documents, (document) => sayable(document, readable))
 }
 
 /** The text of a list whose items are as JSON has them, likewise. @throws what JSON.stringify throws, in a DocumentError */
@@ -67,9 +72,9 @@ class Writing<T> {
   }
 }
 
-function sayable(document: Document): unknown {
+function sayable(document: Document, named: typeof renamed): unknown {
   try {
-    return documentJson(document, renamed)
+    return documentJson(document, named)
   } catch (error) {
     throw unwritable(document, error)
   }
@@ -83,6 +88,10 @@ export function around(before: string, documents: string | Promise<string>, afte
 function renamed(fields: Record<string, unknown>): Record<string, unknown> {
   for (const field in fields) if (OTHERWISE.has(field)) return inSnakeCase(fields)
   return fields
+}
+
+function readable({ tensor: _tensor, embedding: _embedding, ...fields }: Record<string, unknown>): Record<string, unknown> {
+  return renamed(fields)
 }
 
 function inSnakeCase(fields: Record<string, unknown>): Record<string, unknown> {

@@ -32,7 +32,7 @@ const protocol = oneOrMore(word('grpc http websocket ws nats', 'i'))
 export const SERVING_RULES = {
   ...ruled(
     free,
-    'cors ui token tokenFile allowedHosts nats tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort monitoring portMonitoring',
+    'cors ui mcp token tokenFile allowedHosts nats tracing tracesExporterHost tracesExporterPort metrics metricsExporterHost metricsExporterPort monitoring portMonitoring',
   ),
   ...ruled(string, 'host sslKeyfile sslCertfile title description docarray'),
   ...ruled(flag, 'noDebugEndpoints noCrudEndpoints exposeStacks openHealth compression'),

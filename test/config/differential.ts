@@ -8,7 +8,7 @@ import { loadFlow } from '../../lib/config/flow.js'
 import { FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from '../../lib/config/flow-keys.js'
 import type { Keys } from '../../lib/config/keys.js'
 import { flowSchema } from '../../lib/config/schema.js'
-import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS, UI_KEYS } from '../../lib/config/serving-keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, MCP_KEYS, TLS_KEYS, UI_KEYS } from '../../lib/config/serving-keys.js'
 import { parseYaml } from '../../lib/config/yaml.js'
 import type { FlowOptions } from '../../lib/flow/options.js'
 import { ConfigError, Flow } from '../../lib/index.js'
@@ -27,6 +27,7 @@ folder.file('part.yml', 'jtype: Deployment\n')
 const ONLY_LOADING_TELLS: [reason: string, message: RegExp, file?: RegExp][] = [
   ['how large a number in quotes is', /an integer|a number of milliseconds|from 1 to 1000|a number of bytes|a number ≥ 0/, /"-?[\d.]+"/],
   ['whether tls is that of a server, or of a client', /a key with its certificate/, /"Deployment"/],
+  ['whether compression is that of a server, or of a client', /compression: this must be true or false/, /"Deployment"/],
   [
     'whether a file, a module or an export is there',
     /there is no "|no module is named|exports no |names no package|is not installed|leads out of|is no module|cannot be imported|is Python|is an image|in Jina’s hub|which class of it/,
@@ -114,6 +115,7 @@ const kinds: [at: (value: object) => object, keys: Keys, base: object][] = [
   [(value) => ({ jtype: 'Flow', with: { protocol: 'http', graphql: value } }), GRAPHQL_KEYS, {}],
   [(value) => ({ jtype: 'Flow', with: { protocol: 'http', graphql: { cors: value } } }), CORS_KEYS, { origins: '*' }],
   [(value) => ({ jtype: 'Flow', with: { protocol: 'http', ui: value } }), UI_KEYS, {}],
+  [(value) => ({ jtype: 'Flow', with: { protocol: 'http', mcp: value } }), MCP_KEYS, {}],
   [(value) => ({ jtype: 'Flow', with: { cors: value } }), CORS_KEYS, { origins: '*' }],
   [(value) => ({ jtype: 'Flow', with: { tls: value } }), TLS_KEYS, { key: 'k', cert: 'c' }],
   [(value) => ({ jtype: 'Flow', executors: [value] }), EXECUTOR_KEYS, {}],

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { EXECUTOR_KEYS, METAS_KEYS, RETRIES_KEYS, USES_KEYS } from '../../lib/config/executor-keys.js'
 import { loadFlow } from '../../lib/config/flow.js'
 import { FLOW_KEYS, GATEWAY_KEYS, ROOT_KEYS } from '../../lib/config/flow-keys.js'
-import { CORS_KEYS, GRAPHQL_KEYS, TLS_KEYS, UI_KEYS } from '../../lib/config/serving-keys.js'
+import { CORS_KEYS, GRAPHQL_KEYS, MCP_KEYS, TLS_KEYS, UI_KEYS } from '../../lib/config/serving-keys.js'
 import { loadUses } from '../../lib/config/uses.js'
 import type { FlowOptions } from '../../lib/flow/options.js'
 import { Flow } from '../../lib/index.js'
@@ -48,7 +48,7 @@ const places: [where: string, text: string][] = [
     `jtype: Flow\nexecutors:\n  - uses: { modules: ./text.mjs, metas: { ${key}: X } }\n`,
   ]),
   ...Object.keys(RETRIES_KEYS).map((key): [string, string] => [`retries.${key}`, `jtype: Flow\nexecutors:\n  - retries: { attempts: 1, ${key}: X }\n`]),
-  ...Object.entries({ tls: TLS_KEYS, cors: CORS_KEYS, graphql: GRAPHQL_KEYS, ui: UI_KEYS }).flatMap(([key, keys]) =>
+  ...Object.entries({ tls: TLS_KEYS, cors: CORS_KEYS, graphql: GRAPHQL_KEYS, ui: UI_KEYS, mcp: MCP_KEYS }).flatMap(([key, keys]) =>
     Object.keys(keys).map((inner): [string, string] => [`${key}.${inner}`, `jtype: Flow\nwith: { protocol: http, ${key}: { ${inner}: X } }\n`]),
   ),
   ['a list item', 'jtype: Flow\nexecutors: [ X ]\n'],

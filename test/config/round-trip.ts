@@ -79,6 +79,7 @@ const served = {
     object,
   ),
   ui: fc.oneof(fc.boolean(), some({ documents: fc.boolean() })),
+  mcp: fc.oneof(fc.boolean(), some({ endpoints: fc.constantFrom(['/a'], ['/a', '/b_c'], { '/a': 'Finds', '/b_c': '' }) })),
   title: text,
   description: text,
   tracing: fc.boolean(),

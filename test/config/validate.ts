@@ -61,6 +61,9 @@ export function problems(value: any, schema: Schema, root: Schema = schema, path
       case 'minItems':
         if (Array.isArray(value) && value.length < given) bad('has too few items')
         break
+      case 'minProperties':
+        if (isObject && Object.keys(value).length < given) bad('has too few keys')
+        break
       case 'items':
         if (Array.isArray(value)) for (const [at, item] of value.entries()) found.push(...problems(item, given, root, `${path}[${at}]`))
         break

@@ -11,6 +11,7 @@ import { MAX_DOCUMENTS, MAX_JSON } from '../documents.js'
 import { heard } from '../error-listener.js'
 import { SERVING_RULES } from '../option-rules.js'
 import type { SpeakerOptions } from '../speaker.js'
+import { type McpOptions, mcpRule } from './mcp/options.js'
 
 /** Where an endpoint of executors is offered, in place of the same path by POST. */
 export interface ExposedEndpoint {
@@ -33,6 +34,11 @@ export interface HttpOptions extends SpeakerOptions, AuthenticationOptions {
   noCrudEndpoints?: boolean | undefined
   /** Further endpoints of executors, by name: `{ '/rank': {} }` offers `/rank` at POST `/rank`. */
   exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
+  /**
+   * Endpoints as tools at `/mcp`, for agents that speak the Model Context Protocol: `true`, or which. It needs the package `@modelcontextprotocol/sdk`. Default
+   * `false`.
+   */
+  mcp?: boolean | McpOptions | undefined
   /** Pages of which other origins may ask: `true` is all of them, without cookies. Default `false`. */
   cors?: CorsOption | undefined
   /** Of the service, in `/openapi.json` and `/docs`. */
@@ -99,12 +105,16 @@ const HTTP: Record<keyof HttpOptions, Rule> = {
   ...AUTHENTICATION_RULES,
   exposeEndpoints,
   cors: corsOption,
+  mcp: mcpRule,
 }
 
 /** @throws TypeError (`ERR_OPTION_TYPE`), RangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settingsOf(options: HttpOptions): Settings {
   return settings(checkNamed('createHttp()', options, HTTP))
 }
+
+/** What is said of a service of which nobody says anything. */
+export const DESCRIPTION = 'A Flow of executors. `/post` reaches every endpoint.'
 
 /** All options, with their defaults. */
 export function settings(options: HttpOptions): Settings {
@@ -121,7 +131,7 @@ export function settings(options: HttpOptions): Settings {
     compression: options.compression ?? true,
     heartbeat: options.heartbeat ?? HEARTBEAT,
     title: options.title ?? 'sluice',
-    description: options.description ?? 'A Flow of executors. `/post` reaches every endpoint.',
+    description: options.description ?? DESCRIPTION,
     onError: heard(onError ?? (logger === undefined ? (error) => console.error(error) : () => {}), logger),
   }
 }

@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { publishBytes } from '../../../base/events.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Message } from '../../message.js'
@@ -6,6 +5,7 @@ import { type Format, MEDIA } from '../media.js'
 import type { Settings } from '../options.js'
 import { type Answered, answered } from '../write.js'
 import type { Exchange, Headers, Sink } from './exchange.js'
+import { Heartbeat } from './heartbeat.js'
 
 /** What a line or an event is about. */
 type Kind = 'response' | 'partial' | 'delta' | 'error'
@@ -17,9 +17,7 @@ export class Stream {
   readonly #headers: Headers
   readonly #stacks: boolean
   readonly #report: (error: Error) => void
-  readonly #heartbeat: number
-  #beat: ReturnType<typeof setTimeout> | undefined
-  #over = false
+  readonly #heartbeat: Heartbeat
   #sink: Sink | undefined
   /** Texts that take several turns to write, and those behind them: branches and replicas hand on their pieces side by side. */
   #writing: Promise<unknown> | undefined
@@ -30,29 +28,13 @@ export class Stream {
     this.#headers = headers
     this.#stacks = exposeStacks
     this.#report = onError
-    this.#heartbeat = heartbeat
-    this.#wait()
-  }
-
-  /** Proxies and browsers hang up on who says nothing for long: 60 s for most. A comment of events and a blank line mean nothing to who reads them. */
-  readonly #say = async (): Promise<void> => {
-    if (this.#exchange.scope.aborted) return
-    try {
-      await this.begin().write(this.#format === 'sse' ? ':\n\n' : '\n')
-      this.#wait()
-    } catch {
-      // The client left, which whoever answers hears of as well.
-    }
-  }
-
-  #wait(): void {
-    if (this.#heartbeat > 0 && this.#heartbeat < Infinity && !this.#over) this.#beat = setTimeout(this.#say, this.#heartbeat)
+    // A comment of events and a blank line mean nothing to who reads them.
+    this.#heartbeat = new Heartbeat(exchange, heartbeat, () => this.begin().write(format === 'sse' ? ':\n\n' : '\n'))
   }
 
   /** Nothing is said any more. */
   close(): void {
-    this.#over = true
-    clearTimeout(this.#beat)
+    this.#heartbeat.close()
   }
 
   get begun(): boolean {

@@ -23,6 +23,7 @@ export interface HttpHandler {
  * - `/post`, `/index`, `/search` by POST, `/update` by PUT, `/delete` by DELETE, and what `exposeEndpoints` names: JSON in Jina's
  *   shape, or NDJSON with a document on each line, which is streamed through `post()`. Answers are JSON, NDJSON or server-sent events,
  *   by `accept`.
+ * - With `mcp`, endpoints as tools for agents, at `/mcp`.
  * - `/` and `/healthz` (alive), `/ready`, `/status`, `/dry_run`, `/openapi.json`, and `/docs`, a page that tries requests.
  *
  * Safe by default: only JSON bodies, which no page of another origin can send unasked; no CORS grant; limits on bodies, packed ones too;

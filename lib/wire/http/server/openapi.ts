@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { DEFAULT_ENDPOINT } from '../../../executor/bindings.js'
 import type { Described, Descriptions, EndpointDescription, Leaving } from '../../../executor/schemas.js'
-import { type JsonSchema, jsonSchemaOf, moved, optional, typeName } from '../../json-schema.js'
+import { type JsonSchema, typeName, united } from '../../json-schema.js'
 import type { Settings } from '../options.js'
 import type { Route } from './routes.js'
 
@@ -31,6 +31,7 @@ export function openapiOf(routes: readonly Route[], { title, description }: Sett
 function operation({ path, method, task, endpoint, summary, description, tags }: Route, types: Types): object {
   const operationId = `${method.toLowerCase()}_${path.replace(/\W+/g, '_').replace(/^_|_$/g, '') || 'root'}`
   const about = { operationId, summary, ...(description !== undefined && { description }), tags }
+  if (task === 'mcp') return { ...about, requestBody: { required: true, content: { 'application/json': { schema: MESSAGE } } }, responses: told(task) }
   if (task !== 'work') return { ...about, responses: told(task) }
   const { request, response } = endpoint === undefined ? types.any() : types.of(endpoint)
   const responses = { ...ANSWERS, '200': { ...ANSWERS['200'], content: { ...ANSWERS['200'].content, ...json(response) } } }
@@ -126,7 +127,7 @@ class Types {
     return name
   }
 
-  /** What is said by several schemas at once. Of one that says nothing in JSON Schema, it is only known that there is one. */
+  /** What is said by several schemas at once, under a name. */
   #all(
     name: string,
     schemas: readonly StandardSchemaV1[],
@@ -134,15 +135,10 @@ class Types {
     nothing: JsonSchema,
     before: readonly StandardSchemaV1[] = [],
   ): JsonSchema | undefined {
-    const all: JsonSchema[] = schemas.map((one) => jsonSchemaOf(one, side) ?? nothing)
-    const earlier = before.map((one) => jsonSchemaOf(one, side)).filter((one) => one !== undefined)
-    const said = [...all, ...earlier.map((one, at) => optional(one, [...all, ...earlier.slice(at + 1)]))]
-    if (said.length === 0) return undefined
-    const parts = said.map((one, at) => moved(one, `#/components/schemas/${name}${said.length === 1 ? '' : `/allOf/${at}`}`))
-    const [first, ...others] = parts
-    this.schemas[name] = others.length === 0 ? first! : { allOf: parts }
-    const needed = said.some(({ required }) => Array.isArray(required) && required.length > 0)
-    return needed ? { ...schema(name), [NEEDED]: true } : schema(name)
+    const all = united(schemas, side, nothing, `#/components/schemas/${name}`, before)
+    if (all === undefined) return undefined
+    this.schemas[name] = all.schema
+    return all.needed ? { ...schema(name), [NEEDED]: true } : schema(name)
   }
 
   #free(name: string): string {
@@ -168,6 +164,8 @@ function told(task: Route['task']): object {
   const object = { 'application/json': { schema: { type: 'object' } } }
   return task === 'ready' ? { ...ok(object), '503': { description: 'Not ready', content: object } } : ok(object)
 }
+
+const MESSAGE = any('A message of JSON-RPC 2.0, as the Model Context Protocol has it')
 
 const query = (name: string, schema: object, description: string) => ({ name, in: 'query', required: false, schema, description })
 
@@ -244,18 +242,21 @@ function endpointRequest(endpoints: readonly string[]): object {
   return { type: 'object', properties: { ...REQUEST, execEndpoint: { ...text('The endpoint of the executors'), default: '/', ...known } } }
 }
 
+/** What most documents are made of. */
+export const PLAIN_FIELDS = { id: { type: 'string' }, text: { type: 'string' }, uri: { type: 'string' }, tags: any('JSON values by name') }
+
+/** What is said of the fields that are not named. */
+export const OTHER_FIELDS = 'Fields that are not named here become tags'
+
 const SCHEMAS = {
   Document: {
     type: 'object',
-    description: 'Fields that are not named here become tags',
+    description: OTHER_FIELDS,
     properties: {
-      id: { type: 'string' },
-      text: { type: 'string' },
+      ...PLAIN_FIELDS,
       blob: { type: 'string', contentEncoding: 'base64' },
       tensor,
       embedding: tensor,
-      tags: any('JSON values by name'),
-      uri: { type: 'string' },
       mime_type: { type: 'string' },
       weight: number,
       parent_id: { type: 'string' },

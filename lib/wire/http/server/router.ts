@@ -14,6 +14,7 @@ import type { Identity } from '../../identity.js'
 import { againIn, answer, type Message } from '../../message.js'
 import { againHeaders, whenAgain } from '../../retry-after.js'
 import { outcomeIn } from '../../status.js'
+import type { Mcp } from '../mcp/mcp.js'
 import { contentOf, formatOf } from '../media.js'
 import type { Settings } from '../options.js'
 import { parse, requestOf } from '../read.js'
@@ -48,6 +49,7 @@ export class Router {
   #openapi: { readonly described: Descriptions; readonly known: string; readonly text: string } | undefined
   readonly #authenticator: Authenticator
   readonly #drain: Drain
+  #mcp: Promise<Mcp> | undefined
 
   constructor(peer: Handler, settings: Settings, authenticator: Authenticator, drain: Drain) {
     this.#authenticator = authenticator
@@ -97,7 +99,7 @@ export class Router {
       if (methods === undefined) throw new HttpRefusal('unimplemented', notFound(path, this.#all))
       if (route === undefined) return this.#otherwise(exchange, path, methods, headers)
       const query = mark === -1 ? '' : target.slice(mark + 1)
-      return route.task === 'work'
+      return route.task === 'work' || route.task === 'mcp'
         ? this.#work(
             route,
             query,
@@ -123,7 +125,7 @@ export class Router {
       health: task === 'alive' || task === 'ready',
       preflight: method === 'OPTIONS' && this.#cors !== undefined && exchange.header('access-control-request-method') !== undefined,
       // Whoever looks at what goes on has it collected.
-      runs: task === 'work' || task === 'dryRun' || task === 'liveEvents' || (task === 'status' && LIVE.test(exchange.target)),
+      runs: task === 'work' || task === 'mcp' || task === 'dryRun' || task === 'liveEvents' || (task === 'status' && LIVE.test(exchange.target)),
       granted: this.#granted,
     })
   }
@@ -217,17 +219,31 @@ export class Router {
     if (content === undefined)
       throw unsupported('Send application/json, such as {"data": [{"text": "hello"}]}, or application/x-ndjson with a document on each line, in UTF-8')
     if (content === 'ndjson') {
+      if (route.task === 'mcp') throw unsupported('Send application/json: one message of JSON-RPC')
       return upload(this.#peer, this.#settings, route.endpoint, query, exchange, headers, context)
     }
     const hold = this.#bytes?.hold(context.tenant, false, JSON_WEIGHT)
     try {
       const text = await exchange.text(this.#settings.maxJsonBytes, hold)
       publishBytes('server', 'received', 'http', text)
-      const json = parse(text)
-      return await this.#single(json instanceof Promise ? await json : json, route, exchange, id, headers, { ...context, hold })
+      const parsed = parse(text)
+      const json = parsed instanceof Promise ? await parsed : parsed
+      if (route.task === 'mcp') return await (await this.#tools()).answer(json, exchange, id, headers, { ...context, hold })
+      return await this.#single(json, route, exchange, id, headers, { ...context, hold })
     } finally {
       hold?.leave()
     }
+  }
+
+  /** What offers endpoints as tools. Loaded when somebody asks: a gateway has looked before whether its package is there. */
+  #tools(): Promise<Mcp> {
+    this.#mcp ??= import('../mcp/mcp.js')
+      .then(({ Mcp }) => Mcp.open(this.#peer, this.#settings))
+      .catch((error) => {
+        this.#mcp = undefined
+        throw error
+      })
+    return this.#mcp
   }
 
   async #single(json: unknown, route: Route, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {

@@ -4,7 +4,7 @@ import type { Settings } from '../options.js'
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What is done at a route. */
-export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'metrics' | 'openapi' | 'page' | 'live' | 'liveEvents' | 'liveDocuments' | 'work'
+export type Task = 'alive' | 'ready' | 'dryRun' | 'status' | 'metrics' | 'openapi' | 'page' | 'live' | 'liveEvents' | 'liveDocuments' | 'mcp' | 'work'
 
 /** One path by one method. */
 export interface Route {
@@ -21,7 +21,7 @@ export interface Route {
 }
 
 /** Everything that is offered: what requests are led by, and `/openapi.json` is made of. */
-export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {}, metrics, live }: Settings): Route[] {
+export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = {}, metrics, live, mcp }: Settings): Route[] {
   const about = (path: string, task: Task, summary: string): Route => ({ path, method: 'GET', task, summary, tags: ['Health'] })
   const routes: Route[] = [
     about('/', 'alive', 'Whether the service is up'),
@@ -47,6 +47,7 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
       { path: '/ui/documents', method: 'GET', task: 'liveDocuments', summary: 'Documents of one of the last requests, where they are shown', tags: ['Debug'] },
     )
   }
+  if (mcp) routes.push({ path: '/mcp', method: 'POST', task: 'mcp', summary: 'Endpoints as tools, for agents: the Model Context Protocol', tags: ['MCP'] })
   if (!noCrudEndpoints) {
     for (const [endpoint, method] of CRUD)
       routes.push({
@@ -72,8 +73,10 @@ export function routesOf({ noDebugEndpoints, noCrudEndpoints, exposeEndpoints = 
         description,
         tags: tags ?? ['Customized'],
       }
-      // Prometheus would read something else there, and nobody would know.
-      if (routes[taken]?.task === 'metrics') throw optionRange(`exposeEndpoints[${JSON.stringify(endpoint)}].path`, 'another path than that of metrics', path)
+      // Prometheus, or an agent, would read something else there, and nobody would know.
+      const { task } = routes[taken] ?? {}
+      if (task === 'metrics' || task === 'mcp')
+        throw optionRange(`exposeEndpoints[${JSON.stringify(endpoint)}].path`, `another path than that of ${task}`, path)
       if (taken === -1) routes.push(route)
       else routes[taken] = route
     }
