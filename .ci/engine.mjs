@@ -105,7 +105,8 @@ async function beginPodman() {
     if (before?.chains === false) removeChains(PODMAN)
     rmSync(folder, { recursive: true, force: true })
   }
-  const loaded = run('sh', '-c', `docker save ${IMAGE} | podman load`)
+  // Some hundred megabytes: it takes as long as the machine is busy.
+  const loaded = spawnSync('sh', ['-c', `docker save ${IMAGE} | podman load`], { encoding: 'utf8', timeout: 6 * PATIENCE })
   const tried = () => run('podman', 'run', '--rm', '--init', '--publish', '127.0.0.1::8080/tcp', '--memory', '256m', '--entrypoint', 'node', IMAGE, '-e', '0')
   let { status, stderr } = loaded.status === 0 ? tried() : loaded
   if (status !== 0 && loaded.status === 0) {

@@ -1,7 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: so look the variables that nothing may become
 // The exported file of Compose, brought up on a real engine: it answers on every wire, and loses nothing when its containers die or there are more and fewer of them.
-import { spawnSync } from 'node:child_process'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -9,53 +7,16 @@ import { Client } from '../../lib/client/index.js'
 import { Flow } from '../../lib/index.js'
 import { Folder } from '../support/folder.js'
 import { deadPort } from '../support/nobody.js'
-import { docker, withEngine } from './engine.js'
+import { withEngine } from './engine.js'
+import { hasCompose, Project, pause, until } from './project.js'
 
-const PATIENCE = Number(process.env['TEST_PATIENCE'] ?? 1)
 const folder = new Folder()
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
-
-async function until(what: () => unknown, milliseconds: number): Promise<number> {
-  const start = performance.now()
-  while (!(await what())) {
-    if (performance.now() - start > milliseconds * PATIENCE) throw new Error(`not so within ${milliseconds} ms: ${what}`)
-    await pause(50)
-  }
-  return Math.round(performance.now() - start)
-}
-
-const listens = (host: string, port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 500 })
-    const tell = (answer: boolean) => () => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('connect', tell(true)).once('error', tell(false)).once('timeout', tell(false))
-  })
-
-/** What is spoken to it: the command of Debian, or the plugin. */
-const composed = [['docker-compose'], ['docker', 'compose']].find(([command, ...args]) => spawnSync(command!, [...args, 'version']).status === 0)
 
 withEngine(test, (image) => {
-  if (composed === undefined) {
-    console.log('skipped: compose: there is no docker-compose on the PATH')
-    test('there is no docker-compose', () => {})
-    return
-  }
-  const [command, ...before] = composed
-  const project = `sluice${process.pid}`
+  if (!hasCompose(test)) return
   const file = join(folder.path, 'docker-compose.yml')
-  const compose = (...args: string[]): void => {
-    const { status, stderr } = spawnSync(command!, [...before, '-p', project, '-f', file, ...args], { encoding: 'utf8' })
-    if (status !== 0) throw new Error(`compose ${args[0]} ended with ${status}: ${stderr}`)
-  }
-  const running = (service: string): string[] =>
-    docker('ps', '--quiet', '--no-trunc', '--filter', `label=com.docker.compose.project=${project}`, '--filter', `label=com.docker.compose.service=${service}`)
-      .split('\n')
-      .filter((id) => id !== '')
-  const pidOf = (id: string): string => docker('inspect', '--format', '{{.State.Pid}}', id)
-  const addressOf = (id: string): string => docker('inspect', '--format', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', id)
+  const project = new Project(file)
+  const running = (service: string): string[] => project.running(service)
 
   test('F13, 64, 123, 140: up, answers on every wire; each container is killed in turn, and there are 2, 1, 3 and 1 executors, under load: nothing is lost', async () => {
     const port = await deadPort()
@@ -70,7 +31,7 @@ withEngine(test, (image) => {
     await flow.toDockerComposeYaml(file, { image: image.replace('docker://', ''), root: 'test/engine' })
     let over = false
     try {
-      compose('up', '-d')
+      project.compose('up', '-d')
       const wires = { grpc: `grpc://127.0.0.1:${port}`, http: `http://127.0.0.1:${port}`, websocket: `ws://127.0.0.1:${port}` }
       await using client = new Client(wires.grpc, { retries: { attempts: Infinity, delay: 50, maxDelay: 500 }, retryBudget: Infinity })
       const ready = await until(() => client.isFlowReady(), 60_000)
@@ -105,24 +66,20 @@ withEngine(test, (image) => {
       for (const [service, id] of [...running('doing').map((id) => ['doing', id]), ...running('gateway').map((id) => ['gateway', id])] as [string, string][]) {
         const alive = running('doing')
         for (const other of alive) await until(() => hosts.slice(-40).includes(other.slice(0, 12)), 60_000)
-        // As it dies by itself: what docker kill ends is not begun anew.
-        const pid = pidOf(id)
-        process.kill(Number(pid), 'SIGKILL')
-        times.push(`${service} killed: the next 20 answers took ${await more(20)} ms`)
-        await until(() => !['0', pid].includes(pidOf(id)), 60_000)
-        await until(() => listens(addressOf(id), service === 'gateway' ? port : 8080), 60_000)
+        await project.kill(id, async () => times.push(`${service} killed: the next 20 answers took ${await more(20)} ms`))
+        await project.listens(id, service === 'gateway' ? port : 8080)
       }
-      compose('up', '-d', '--no-recreate', '--scale', 'doing=1')
+      project.compose('up', '-d', '--no-recreate', '--scale', 'doing=1')
       await more(20)
       const first = new Set(running('doing'))
-      compose('up', '-d', '--no-recreate', '--scale', 'doing=3')
+      project.compose('up', '-d', '--no-recreate', '--scale', 'doing=3')
       const came = running('doing').filter((id) => !first.has(id))
       assert.is(came.length, 2)
-      for (const id of came) await until(() => listens(addressOf(id), 8080), 30_000)
+      for (const id of came) await project.listens(id, 8080)
       // In less than 5 s on a machine that has nothing else to do; what it was is said below.
       const used = await until(() => came.every((id) => hosts.includes(id.slice(0, 12))), 30_000)
       times.push(`1 to 3: used ${used} ms after they listened`)
-      compose('up', '-d', '--no-recreate', '--scale', 'doing=1')
+      project.compose('up', '-d', '--no-recreate', '--scale', 'doing=1')
       await more(50)
       over = true
       await load
@@ -130,7 +87,7 @@ withEngine(test, (image) => {
       console.log(`compose: ready after ${ready} ms; ${times.join('; ')}; 3 to 1; of ${hosts.length} requests none was lost`)
     } finally {
       over = true
-      compose('down', '-v', '-t', '1')
+      project.down()
     }
   })
 })

@@ -79,17 +79,17 @@ export async function kept(name, file, make) {
 }
 
 /**
- * Has npm install a package into a folder. No script of it runs.
+ * Has npm install packages into a folder. No script of them runs.
  * @throws where it cannot be had, in words
  */
-export async function install(folder, what) {
+export async function install(folder, ...what) {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
   const windows = platform === 'win32'
   try {
-    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', what]
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...what]
     await promisify(execFile)(windows ? 'npm.cmd' : 'npm', args, { cwd: folder, shell: windows, timeout: 300_000 })
   } catch (error) {
-    throw new Error(`${what} cannot be had: ${(error.stderr || error.message).trim().split('\n').slice(0, 2).join(', ')}`)
+    throw new Error(`${what.join(' and ')} cannot be had: ${(error.stderr || error.message).trim().split('\n').slice(0, 2).join(', ')}`)
   }
 }
 
