@@ -1,4 +1,4 @@
-// The blocks of docs/frameworks.md and docs/graphql.md that need packages of others: fetched once, into node_modules/.cache, and run against a Flow.
+// The blocks of docs/frameworks.md, docs/graphql.md and docs/ai.md that need packages of others: fetched once, into node_modules/.cache, and run against a Flow.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -14,24 +14,26 @@ const PACKAGES = [
   ...['graphql@16.15.0', 'graphql-sse@2.6.1', '@urql/core@6.0.3', '@apollo/client@4.3.8', 'relay-runtime@20.1.1', 'rxjs@7.8.2'],
   ...['graphql-ws@6.4.2', 'ws@8.23.0'],
 ]
+/** Fetched apart: many are below them. */
+const MODELS = ['ai@7.0.173', '@ai-sdk/openai-compatible@3.0.92', 'openai@7.59.0', 'zod@4.6.7']
 /** To fetch them, on a machine that is busy. */
 const INSTALL = 240_000
 
 /** A folder with the packages, and sluice. @returns nothing where they cannot be had */
-async function packages(): Promise<string | undefined> {
-  const home = resolve('node_modules/.cache/sluice-frameworks', createHash('sha256').update(PACKAGES.join()).digest('hex').slice(0, 12))
+async function packages(names: readonly string[]): Promise<string | undefined> {
+  const home = resolve('node_modules/.cache/sluice-frameworks', createHash('sha256').update(names.join()).digest('hex').slice(0, 12))
   if (existsSync(home)) return home
   const made = `${home}.${process.pid}`
   mkdirSync(made, { recursive: true })
   writeFileSync(join(made, 'package.json'), '{ "private": true, "type": "module" }')
   try {
-    await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...PACKAGES], { cwd: made, timeout: INSTALL })
+    await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...names], { cwd: made, timeout: INSTALL })
     symlinkSync(resolve('.'), join(made, 'node_modules/sluice'), 'junction')
     renameSync(made, home)
     return home
   } catch (error) {
     rmSync(made, { recursive: true, force: true })
-    console.log(`skipped: Hono, Express, Fastify and clients of GraphQL: ${String((error as { stderr?: string }).stderr || error).split('\n')[0]}`)
+    console.log(`skipped, as they cannot be had: ${names.join(', ')}: ${String((error as { stderr?: string }).stderr || error).split('\n')[0]}`)
     return
   }
 }
@@ -50,6 +52,16 @@ async function beside(home: string, page: string, port: number, script: string):
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** One that nobody listens at. */
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net')
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((done) => server.once('listening', done))
+  const { port } = server.address() as { port: number }
+  await new Promise((done) => server.close(done))
+  return port
 }
 
 const FRAMEWORKS = `
@@ -138,7 +150,49 @@ await flow.close()
 process.exit()
 `
 
-const home = await packages()
+const AI = `
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { generateText, isStepCount } from 'ai'
+import { MockLanguageModelV4 } from 'ai/test'
+import { chat, flow } from './chat.js'
+import { findArticles, stock } from './tool.js'
+
+const said = []
+const usage = { inputTokens: { total: 1 }, outputTokens: { total: 1 } }
+const results = [
+  { content: [{ type: 'tool-call', toolCallId: '1', toolName: 'find', input: '{"word":"kettle"}' }], finishReason: { unified: 'tool-calls' }, usage, warnings: [] },
+  { content: [{ type: 'text', text: 'Two' }], finishReason: { unified: 'stop' }, usage, warnings: [] },
+]
+const model = new MockLanguageModelV4({
+  doGenerate: async ({ prompt }) => {
+    said.push(prompt.at(-1))
+    return results.shift()
+  },
+})
+const { text } = await generateText({ model, prompt: 'Which kettles?', tools: { find: findArticles }, stopWhen: isStepCount(2) })
+console.log('tool', text, JSON.stringify(said[1].content[0].output.value))
+
+const server = createServer(async (req, res) => {
+  const answer = await chat(new Request('http://127.0.0.1:8080' + req.url, { method: 'POST', body: req, duplex: 'half' }))
+  res.writeHead(answer.status, Object.fromEntries(answer.headers))
+  for await (const piece of answer.body) res.write(piece)
+  res.end()
+}).listen(8080, '127.0.0.1')
+await once(server, 'listening')
+const { ask } = await import('./openai.js')
+console.log('openai', (await ask('hello')).join('|'))
+const { tell } = await import('./ai-sdk.js')
+console.log('ai', (await tell('hello')).join('|'))
+const whole = await fetch('http://127.0.0.1:8080/v1/chat/completions', { method: 'POST', body: '{"messages":[{"role":"user","content":"hello"}]}' })
+console.log('whole', (await whole.json()).choices[0].message.content)
+server.close()
+server.closeAllConnections()
+await flow.close()
+await stock.close()
+`
+
+const home = await packages(PACKAGES)
 if (home === undefined) test('T5: there are no packages of others to try', () => {})
 else {
   test('T5: docs/frameworks.md: Hono, Express and Fastify answer with a Flow, as the page has them', async () => {
@@ -147,16 +201,21 @@ else {
 
   test('T5: docs/graphql.md: urql, Apollo, Relay and graphql-sse ask, and hear a subscription piece by piece, as the page has them', async () => {
     const heard = 'It| is| raining|It is raining'
-    const { createServer } = await import('node:net')
-    const server = createServer().listen(0, '127.0.0.1')
-    await new Promise((done) => server.once('listening', done))
-    const { port } = server.address() as { port: number }
-    await new Promise((done) => server.close(done))
     assert.is(
-      await beside(home, 'docs/graphql.md', port, CLIENTS),
+      await beside(home, 'docs/graphql.md', await freePort(), CLIENTS),
       `urql It is raining ${heard}\napollo It is raining ${heard}\napollo-http It is raining\napollo-http ${heard}\ngraphql-ws 4406 ${SOCKETS}\nrelay It is raining ${heard}\ngraphql-sse ${heard}\n`,
     )
   })
 }
+
+const models = await packages(MODELS)
+if (models === undefined) test('T5: there are no packages of models to try', () => {})
+else
+  test('T5: docs/ai.md: a Flow is a tool of the AI SDK, and answers it and the client of OpenAI in the place of a model, as the page has them', async () => {
+    assert.is(
+      await beside(models, 'docs/ai.md', await freePort(), AI),
+      'tool Two ["a red kettle","a blue kettle"]\nopenai |You| said: |hello|\nai You| said: |hello\nwhole You said: hello\n',
+    )
+  })
 
 test.run()

@@ -50,7 +50,7 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npm run bench', 'measures for minutes'],
   ['claude mcp add', 'needs somebody else’s agent; test/wire/http/mcp asks as one does'],
   ['{\n  "mcpServers"', 'the same'],
-  ...['hono', 'express', 'express-http', 'fastify', 'urql', 'apollo', 'relay', 'sse'].map((name): [string, string] => [
+  ...['hono', 'express', 'express-http', 'fastify', 'urql', 'apollo', 'relay', 'sse', 'tool', 'chat', 'openai', 'ai-sdk'].map((name): [string, string] => [
     `// ${name}.js\n`,
     'needs a package that test/frameworks.ts fetches, to run it',
   ]),

@@ -8,7 +8,7 @@ const docs = resolve(import.meta.dirname, '..')
 const GROUPS = {
   Start: ['start', 'comparison', 'jina'],
   Guides: ['documents', 'executors', 'each', 'graphs', 'deltas', 'failures', 'stores', 'cache', 'schemas', 'types', 'testing'],
-  'Serving and clients': ['serving', 'clients', 'graphql', 'mcp', 'frameworks', 'notebooks', 'proxy'],
+  'Serving and clients': ['serving', 'clients', 'graphql', 'mcp', 'ai', 'frameworks', 'notebooks', 'proxy'],
   Running: ['places', 'runtimes', 'daemon', 'nats', 'deploy', 'operations', 'live', 'telemetry'],
   Reference: ['errors', 'yaml', 'guarantees', 'protocol', 'performance'],
   'The project': ['SECURITY', 'CONTRIBUTING', 'house'],
