@@ -65,11 +65,18 @@ export function layout(given: readonly Size[], arrows: readonly Arrow[], right: 
       ? { before: height / 2, after: height / 2 + below, margin: BETWEEN_CARDS }
       : { before: width / 2, after: width / 2 + beside, margin: BETWEEN_CARDS }
   })
+  const [leaving, coming] = [given.map(() => 0), given.map(() => 0)]
+  for (const { from, to } of arrows) {
+    leaving[from]!++
+    coming[to]!++
+  }
+  const isAcross = ({ from, to }: Arrow): boolean => leaving[from]! > 1 && coming[to]! > 1
   const pulls = new Map<string, { a: number; b: number; weight: number }>()
   for (const [index, way] of ways.entries())
     for (let i = 1; i < way.length; i++) {
       const [a, b] = [way[i - 1]!, way[i]!]
-      const weight = arrows[index]!.floating ? 0.001 : isCard(a) && isCard(b) ? 3 : isCard(a) || isCard(b) ? 1 : 8
+      // What leads from one line to another leaves both as they are.
+      const weight = arrows[index]!.floating ? 0.001 : isAcross(arrows[index]!) ? 0.05 : isCard(a) && isCard(b) ? 3 : isCard(a) || isCard(b) ? 1 : 8
       pulls.set(`${a} ${b}`, { a, b, weight: Math.max(weight, pulls.get(`${a} ${b}`)?.weight ?? 0) })
     }
   const gaps = layers.map((layer) => layer.map((node, at) => (at === 0 ? 0 : distance(extents[layer[at - 1]!]!, extents[node]!))))

@@ -230,6 +230,17 @@ for (const count of [10, 40])
     assert.is(new Set(wide.boxes.map(({ top, bottom }) => top + bottom)).size, 1, 'not where it is told to run to the right')
   })
 
+test('F5 arrows that lead from one line to another bend neither', async () => {
+  const steps = Array.from({ length: 20 }, (_, at) => {
+    const needs = at < 2 ? 'gateway' : at % 2 === 0 ? [`step${at - 2}`, `step${at - 1}`] : `step${at - 2}`
+    return { name: `step${at}`, uses: Embed, needs }
+  })
+  const { boxes } = shown(await draw(planOf(steps), { direction: 'right' }))
+  const axis = (at: number): number => (boxes[at + 1]!.top + boxes[at + 1]!.bottom) / 2
+  // Ends are drawn to what they lead to.
+  for (let at = 4; at < 18; at++) assert.is(axis(at), axis(at - 2), `step${at}`)
+})
+
 test('F5 a diamond in a long chain stays whole, and folds before or behind it', async () => {
   const chain = (from: number, to: number, first?: string | string[]) =>
     Array.from({ length: to - from }, (_, at) => ({ name: `step${from + at}`, uses: Embed, ...(at === 0 && first !== undefined && { needs: first }) }))
