@@ -10,6 +10,7 @@ import { DEFAULT_PREFETCH } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import { type ExecutorStatus, type Health, type Healthy, type Look, READY, RequestCounts } from '../request/health.js'
 import type { Request } from '../request/request.js'
+import { GATEWAY } from '../request/route.js'
 import { AdaptiveLimit } from '../stream/adaptive-limit.js'
 import { ByteBudget, type BytesState } from '../stream/byte-budget.js'
 import { Deadlines, TimeLeft } from '../stream/deadlines.js'
@@ -24,6 +25,11 @@ const [SHORTEST_WAIT, LONGEST_WAIT] = [100, 10_000]
 const within = (time: number): number => Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, time))
 
 const PASSED = 'Busy: more requests that came later wait than can be answered in the time that this one has left, and they go first. Ask again later'
+
+/** Whether it has come to a second executor, or to two branches. Of the first one, who gives it to a replica says so. */
+function hasBegun({ routes }: Request): boolean {
+  return routes.filter(({ executor }) => executor !== GATEWAY).length > 1
+}
 
 /** What holds for all requests to a peer, whatever they come by. */
 export interface Limits {
@@ -256,8 +262,18 @@ export class Limiter implements Handler, Healthy {
     request.scope = scope
     const { emit } = request
     let begun = false
-    let late: (() => void) | undefined
-    const stop = this.#watch(asked, () => late?.())
+    let end: ((refused: Refused) => void) | undefined
+    const stop = this.#watch(asked, () => end?.(this.#late(request, asked)))
+    time.shed = (wait) => {
+      // Who is told so asks again, and what was done would be done twice.
+      if (hasBegun(request)) time.shed = undefined
+      else if (end !== undefined) {
+        this.#overload.note()
+        // The lines that it leaves hear by that that more comes than is served.
+        time.end()
+        end(new Refused('ERR_UNREACHABLE', PASSED, request, within(wait)))
+      }
+    }
     const over = (): void => {
       stop()
       scope.close()
@@ -281,15 +297,9 @@ export class Limiter implements Handler, Healthy {
     }
     if (pending === undefined) return over()
     return new Promise((resolve, reject) => {
-      const end = (refused: Refused): void => {
+      end = (refused) => {
         reject(refused)
         scope.abort(refused)
-      }
-      late = () => end(this.#late(request, asked))
-      // Nobody is told so who has a part of the answer.
-      time.shed = (wait) => {
-        this.#overload.note()
-        end(new Refused('ERR_UNREACHABLE', PASSED, request, within(wait)))
       }
       pending.then(resolve, reject).finally(over)
     })

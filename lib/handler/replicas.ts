@@ -200,7 +200,9 @@ export class Replicas implements Handler, Part {
   }
 
   #hand(request: Request, replica: Replica, start: number): void | Promise<void> {
-    const { attempt } = request
+    const { attempt, scope } = request
+    // From here on it may be done: nobody is told to ask again as if it were not.
+    if (scope.deadline?.shed !== undefined) scope.deadline.shed = undefined
     attempt?.tried.add(replica)
     attempt?.onStart?.()
     return replica.handle(request, start)

@@ -460,7 +460,17 @@ export class Hold {
 
   /** Its answer is made, of which nothing is known. @param over told when it is there */
   begins(over: () => void): void {
-    this.#begun = over
+    const other = this.#begun
+    // One message may ask for several.
+    this.#begun =
+      other === undefined
+        ? over
+        : () => {
+            other()
+            over()
+          }
+    // Who asked has left meanwhile.
+    if (this.#users === 0) this.made()
   }
 
   /** What was expected is there, or begins to be. */

@@ -57,7 +57,7 @@ export class Deadlines {
 
 /** How much time something has, from now on. */
 export class TimeLeft {
-  /** Ends it before its time is over: it waits in a line that takes so many milliseconds. */
+  /** Ends it before its time is over: it waits in a line that takes so many milliseconds. Undefined where an executor has begun with it. */
   shed: ((time: number) => void) | undefined
   #due: number
 
@@ -80,5 +80,10 @@ export class TimeLeft {
   /** It may take as long as it takes: its answer has begun. */
   lift(): void {
     this.#due = Infinity
+  }
+
+  /** It is over: nobody waits any more. */
+  end(): void {
+    this.#due = now()
   }
 }

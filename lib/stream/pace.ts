@@ -19,6 +19,13 @@ export class Pace {
     this.#left++
   }
 
+  /** The line begins anew. How fast it was left when hardly anybody waited says nothing of it. */
+  begin(): void {
+    this.#each = undefined
+    this.#counted = this.#left
+    this.#since = now()
+  }
+
   /** Milliseconds until so many have left, as far as can be told; undefined where it cannot. */
   until(many: number): number | undefined {
     const time = now()

@@ -17,9 +17,9 @@ export class Scope {
   declare sourceFailure?: { readonly reason: unknown } | undefined
   /**
    * How many milliseconds it may take, where somebody waits no longer. `watched`: who set it ends it then. `given`: how many it had. `shed`: ends it sooner, where it
-   * waits in a line in which so many milliseconds pass before its turn.
+   * waits in a line in which so many milliseconds pass before its turn. Undefined once an executor has begun with it.
    */
-  deadline: { readonly left: number; readonly watched?: boolean; readonly given?: number; readonly shed?: ((time: number) => void) | undefined } | undefined
+  deadline: { readonly left: number; readonly watched?: boolean; readonly given?: number; shed?: ((time: number) => void) | undefined } | undefined
 
   get aborted(): boolean {
     return this.#aborted

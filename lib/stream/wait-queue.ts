@@ -137,7 +137,7 @@ export class WaitQueue<Who extends Asking, Given = void> {
       }
       const waiter = new Waiter(who, since, scope.deadline === undefined ? line.patient : line.pressed, line, go, fail)
       waiter.list.push(waiter)
-      this.#size++
+      if (this.#size++ === 0) this.#pace.begin()
       this.#grown(line)
       const unwatch = scope.watch((reason) => {
         this.note(scope.deadline, tenant)

@@ -516,6 +516,54 @@ test('217: whose turn would come too late is refused, with the time in which to 
   )
 })
 
+test('217: once some are refused whose turn would come too late, the newest go first in the lines that they were through', async () => {
+  const { inside, limited } = doors({ maxInFlight: 1, timeout: 60_000 })
+  const [first, second, third] = [request(), request(), request()]
+  const asked = [first, second, third].map((one) => Promise.resolve(limited.handle(one)).catch((error: Refused) => error))
+  first.scope.deadline!.shed!(5000)
+  assert.instance(await within(5000, asked[0]!), Refused)
+  inside[0]!.done()
+  await until(() => inside.length === 2)
+  assert.is(inside[1]!.request, third)
+  inside[1]!.done()
+  await until(() => inside.length === 3)
+  inside[2]!.done()
+  await Promise.all(asked)
+  assert.equal([limited.inside, limited.waiting], [0, 0])
+})
+
+test('217: what an executor has begun with is not refused as if it could be asked for again: in the lines of those behind it, and of replicas that all get it', async () => {
+  let door = deferred<void>()
+  let begun = { quick: 0, slow: 0 }
+  const quick = (): void => void begun.quick++
+  const slow = (): Promise<void> => {
+    begun.slow++
+    return door.promise
+  }
+  const flows = [
+    new Flow().add({ name: 'quick', uses: quick }).add({ name: 'slow', uses: slow, concurrency: 1 }),
+    new Flow().add({ name: 'slow', uses: slow, concurrency: 1, replicas: 2, polling: 'ALL' }),
+  ]
+  for (const flow of flows) {
+    door = deferred<void>()
+    begun = { quick: 0, slow: 0 }
+    await using _ = await flow.open()
+    const limited = new Limiter(flow, { timeout: 60_000 })
+    const asked = [request(), request()]
+    const done = asked.map((one) => limited.handle(one))
+    await until(() => (flow === flows[0] ? begun.quick === 2 && begun.slow === 1 : begun.slow === 2))
+    await turn()
+    // Those of the first have it, and nobody has begun with the other, where there is nobody before.
+    const [one, other] = asked.map(({ scope }) => scope.deadline!)
+    one!.shed?.(5000)
+    if (flow === flows[0]) other!.shed?.(5000)
+    assert.is(one!.shed, undefined)
+    assert.is(other!.shed === undefined, flow === flows[0])
+    door.resolve()
+    await Promise.all(done)
+  }
+})
+
 test('G4: an executor that needs no promise needs none below its limits, and any number of them may wait', async () => {
   let handled = 0
   let door: (() => void) | undefined

@@ -300,6 +300,20 @@ test('222: the first answer of a kind stands behind no others; the second does, 
   assert.is(expect('/other').room.state, 'at once')
 })
 
+test('222: one message that asks for several kinds leaves none behind as being made, nor does who left while it waited', () => {
+  using _ = clock()
+  const bytes = budget(8_000_000)
+  for (let at = 0; at < 8; at++) {
+    const hold = bytes.hold('a')
+    for (const endpoint of [`/one${at}`, `/other${at}`]) assert.is(bytes.expect(hold, new Scope(), endpoint), undefined)
+    hold.leave()
+    hold.begins(() => bytes.answered('/told', 1))
+    assert.equal([hold.isExpecting, bytes.isKnown('/told')], [false, true])
+  }
+  for (let at = 0; at < 20; at++) bytes.expect(bytes.hold('a'), new Scope(), '/big')
+  assert.is(watched(bytes.expect(bytes.hold('a'), new Scope(), '/fresh')).state, 'at once')
+})
+
 test('222: where answers that are large take long, more are made beside them, and no more than before when they are done', async () => {
   using time = clock()
   const bytes = budget(8_000_000)

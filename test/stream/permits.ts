@@ -145,6 +145,42 @@ test('217: of those who are passed by, they are sent away whose turn will not co
   fake.now = undefined
 })
 
+test('217: how fast a line was left while hardly anybody waited sends nobody away', () => {
+  let time = 1000
+  fake.now = () => time
+  const waiting = new WaitQueue<Who>()
+  let sent = 0
+  const add = (): void => {
+    const one = who('one')
+    one.scope.deadline = { left: 5000, shed: () => void sent++ }
+    waiting.join(one, () => {}).catch(() => {})
+  }
+  const busy = (many: number): void => {
+    for (let at = 0; at < many; at++) add()
+    waiting.note({ left: 0 })
+    add()
+  }
+  // It is asked for once, and measured from then on.
+  busy(1)
+  serve(waiting)
+  // One now and then, each of which waits for a moment.
+  for (let at = 0; at < 5; at++) {
+    time += 800
+    add()
+    waiting.shift()
+  }
+  busy(50)
+  assert.is(sent, 0, 'it is not 800 ms for each')
+  for (let at = 0; at < 20; at++) {
+    time += 10
+    waiting.shift()
+  }
+  waiting.note({ left: 0 })
+  add()
+  assert.is(sent, 0, '10 ms')
+  fake.now = undefined
+})
+
 test('223: of a full line, who has most waiting leaves for who has less, the last first', async () => {
   const permits = new Permits<Who>(1, 4)
   permits.take('flood')

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { GraphQLError } from 'graphql'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ExecutorError } from '../../../lib/base/errors.js'
@@ -9,6 +10,16 @@ import { serve } from '../../support/graphql.js'
 
 const flowOf = (uses: (call: Call) => any) => new Flow().add({ name: 'worker', uses }).open()
 const DATA = 'mutation M($data: [StrawberryDocumentInput!]) { docs(data: $data) { id } }'
+
+test('R58: an error that says itself where it is says so each time', async () => {
+  const handle = (): never => {
+    throw new GraphQLError('not there', { path: ['elsewhere', 1] })
+  }
+  await using server = await serve({ accepts: () => true, handle })
+  const texts = await Promise.all([DATA, DATA].map(async (query) => (await server.ask(query)).text))
+  texts.push((await server.ask(DATA)).text)
+  assert.equal(texts, new Array(3).fill('{"errors":[{"message":"not there","path":["elsewhere",1]}],"data":null}'))
+})
 
 test('R58: an executor that fails is an error with its code, name and request; causes and stacks stay here', async () => {
   let id = ''

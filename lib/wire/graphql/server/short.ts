@@ -69,8 +69,8 @@ export class ShortRoad {
         response = await asked
       } catch (error) {
         const failure = explain(error, context, this.#settings.onError)
-        // What nobody may know of, yoga masks.
-        if (!(failure instanceof GraphQLError) || failure.originalError !== undefined) return { body, asked }
+        // What nobody may know of, yoga masks; and what says itself where it is, stays so.
+        if (!(failure instanceof GraphQLError) || (failure.originalError ?? failure.path ?? failure.nodes) !== undefined) return { body, asked }
         const { status = 200, headers: more } = (failure.extensions['http'] ?? {}) as { status?: number; headers?: Record<string, string> }
         return { text: plan.failed(failure), status, headers: { ...headers, ...more } }
       }
