@@ -1,4 +1,4 @@
-export { likeMethod, misspelled } from './unknown-option.js'
+export { likeMethod, misspelled } from './advice.js'
 
 interface Modules {
   'fs/promises': typeof import('node:fs/promises')
