@@ -1,16 +1,16 @@
 import type { OptionTypeError } from './errors.js'
 import { JINA_NAMES, JINA_SOURCES, NEEDLESS, OPTIONS_OF } from './jina-names.js'
 import { meantOrAll } from './nearest.js'
-import { misspelled as asWritten } from './unknown-option.js'
+import { unknownOption } from './unknown-option.js'
 
 // What pages have no room for.
 
 /**
- * As `misspelled` of `unknown-option`, also for what is known from Jina, said to somebody else, or not needed here.
+ * As `unknownOption`, also for what is known from Jina, said to somebody else, or not needed here.
  * @returns nothing in pages
  */
 export function misspelled(where: string, name: string, rules: object): OptionTypeError | undefined {
-  return asWritten(where, name, rules, known)
+  return unknownOption(where, name, rules, known)
 }
 
 function known(name: string, where: string): string | undefined {

@@ -7,7 +7,7 @@ import { FEW, meant } from './nearest.js'
  * @param rules by the names that there are
  * @param more what else is known of names, before all that is like it
  */
-export function misspelled(where: string, name: string, rules: object, more?: (name: string, where: string) => string | undefined): OptionTypeError {
+export function unknownOption(where: string, name: string, rules: object, more?: (name: string, where: string) => string | undefined): OptionTypeError {
   const known = Object.keys(rules)
   const said = name.replace(/_+([a-z])/g, (_, letter: string) => letter.toUpperCase())
   const all = known.length > FEW ? 'None is written like it: an editor completes those that there are' : `There are ${known.join(', ')}`
