@@ -16,7 +16,7 @@ import { makeExample, makeNats } from './image.mjs'
 import { hasCompose, Project, until } from './project.js'
 
 /** Documents that the example is told to index. */
-const LIMIT = 1000
+const LIMIT = 2000
 const SERVICES = ['store', 'nats', 'tokenize', 'score']
 const folder = new Folder()
 
