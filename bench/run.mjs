@@ -31,6 +31,7 @@ const BENCHES = [
   'graphql',
   'passthrough',
   'nats',
+  'queues',
   'manifests',
   'jina',
   'places',
