@@ -755,6 +755,7 @@ export const MUTATIONS = [
   ['lib/stream/wait-queue.ts', 'time < HOPELESS * left!', 'true', 'test/stream/permits.ts', '217: of those who are passed by'],
   ['lib/stream/wait-queue.ts', 'line.lapsed = now()\n      shed(time)', 'shed(time)', 'test/stream/permits.ts', '217: of those who are passed by'],
   ['lib/stream/wait-queue.ts', 'length * this.#lines.size', 'length', 'test/stream/permits.ts', '217: of those who are passed by'],
+  ['lib/handler/limits.ts', 'end !== undefined && hangsUp', 'end !== undefined', 'test/gateway/limits.ts', '217: over wires whose clients leave'],
   ['lib/handler/limits.ts', 'PASSED, request, within(wait)', 'PASSED, request', 'test/gateway/limits.ts', '217: whose turn would come too late'],
   [
     'lib/stream/byte-budget.ts',

@@ -22,6 +22,9 @@ import { Refused, refusedBytes } from './refused.js'
 /** Milliseconds in which whoever is refused is told to ask again, at least and at most. */
 const [SHORTEST_WAIT, LONGEST_WAIT] = [100, 10_000]
 
+/** Over these, who waits no longer for one request hangs up. */
+const hangsUp = ({ counts: { http, graphql } }: Limiter, own: RequestCounts): boolean => own === http || own === graphql
+
 const within = (time: number): number => Math.min(LONGEST_WAIT, Math.max(SHORTEST_WAIT, time))
 
 const PASSED = 'Busy: more requests that came later wait than can be answered in the time that this one has left, and they go first. Ask again later'
@@ -205,7 +208,7 @@ export class Limiter implements Handler, Healthy {
     }
     let pending: void | Promise<void>
     try {
-      pending = this.#handle(request)
+      pending = this.#handle(request, counts)
     } catch (error) {
       failed(error)
       throw error
@@ -245,16 +248,19 @@ export class Limiter implements Handler, Healthy {
     return health instanceof Promise ? health.then(hear) : hear(health)
   }
 
-  #handle(request: Request): void | Promise<void> {
+  #handle(request: Request, counts: RequestCounts): void | Promise<void> {
     const { deadline } = request.scope
     // Nobody waits for it any more, whoever says so.
     if (deadline !== undefined && deadline.left <= 0) throw this.#late(request, deadline.left)
     const asked = deadline === undefined || deadline.watched ? Infinity : deadline.left
-    return this.#deadlines === undefined && asked === Infinity ? this.#enter(request) : this.#inTime(request, asked)
+    return this.#deadlines === undefined && asked === Infinity ? this.#enter(request) : this.#inTime(request, asked, hangsUp(this, counts))
   }
 
-  /** @param asked milliseconds that whoever asks gives it */
-  #inTime(request: Request, asked: number): void | Promise<void> {
+  /**
+   * @param asked milliseconds that whoever asks gives it
+   * @param hangsUp whether who waits no longer ends its connection
+   */
+  #inTime(request: Request, asked: number, hangsUp: boolean): void | Promise<void> {
     // What comes by a wire may be told to stop, and its answer still be wanted: to hear that it is late.
     const scope = request.scope.child()
     const time = new TimeLeft(Math.min(asked, scope.deadline?.left ?? Infinity, this.#timeout || Infinity), true)
@@ -267,7 +273,8 @@ export class Limiter implements Handler, Healthy {
     time.shed = (wait) => {
       // Who is told so asks again, and what was done would be done twice.
       if (hasBegun(request)) time.shed = undefined
-      else if (end !== undefined) {
+      // A refusal costs more than one who leaves by itself, unless that takes a connection along.
+      else if (end !== undefined && hangsUp) {
         this.#overload.note()
         // The lines that it leaves hear by that that more comes than is served.
         time.end()

@@ -495,7 +495,8 @@ test('225: requests that are refused are two records: when it begins, and when i
 test('217: whose turn would come too late is refused, with the time in which to ask again, and its executors are told', async () => {
   const records: LogRecord[] = []
   const { inside, limited } = doors({ timeout: 60_000, logger: (record) => void records.push(record) })
-  const asked = [limited.handle(request()), limited.handle(request())]
+  const http = limited.by('http')
+  const asked = [http.handle(request()), http.handle(request())]
   const { scope } = inside[0]!.request
   scope.deadline!.shed!(5000)
   const refused = await within(
@@ -516,10 +517,23 @@ test('217: whose turn would come too late is refused, with the time in which to 
   )
 })
 
+test('217: over wires whose clients leave without hanging up, nobody is refused early: that would cost more than who leaves', async () => {
+  const { inside, limited } = doors({ timeout: 60_000 })
+  const asked = ['grpc', 'http', 'graphql', 'websocket'].map((wire) => Promise.resolve(limited.by(wire).handle(request())).catch((error: Refused) => error))
+  for (const { request } of inside) request.scope.deadline!.shed!(5000)
+  assert.equal(
+    inside.map(({ request }) => request.scope.aborted),
+    [false, true, true, false],
+  )
+  for (const { done } of inside) done()
+  await Promise.all(asked)
+})
+
 test('217: once some are refused whose turn would come too late, the newest go first in the lines that they were through', async () => {
   const { inside, limited } = doors({ maxInFlight: 1, timeout: 60_000 })
   const [first, second, third] = [request(), request(), request()]
-  const asked = [first, second, third].map((one) => Promise.resolve(limited.handle(one)).catch((error: Refused) => error))
+  const http = limited.by('http')
+  const asked = [first, second, third].map((one) => Promise.resolve(http.handle(one)).catch((error: Refused) => error))
   first.scope.deadline!.shed!(5000)
   assert.instance(await within(5000, asked[0]!), Refused)
   inside[0]!.done()
