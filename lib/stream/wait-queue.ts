@@ -13,8 +13,8 @@ import type { Scope } from './scope.js'
 // goes on, those who came last go first; they have the most time left. Not those that were given more: one that has more time left than who came last goes before it.
 // Who has no time to keep is not passed by for ever: it is served once nobody who came before it waits. (Adaptive LIFO: see "Fail at Scale", ACM Queue 2015.)
 //
-// Those whom so many have passed by that their turn will not come in time are sent away then, and not when their time is over: they can ask elsewhere meanwhile, and who is
-// told so keeps its connection, which who gives up hangs up on.
+// Those whom so many have passed by that their turn will not come in time are told so then, and not when their time is over: they can ask elsewhere meanwhile, and keep the
+// connection that who gives up hangs up on. Who let them in decides whether they leave for that (handler/limits); the newest go first in any case.
 
 /** Somebody who waits, until nobody wants what comes of it any more. */
 export interface Asking {
