@@ -5,6 +5,7 @@ import { node } from '../base/node.js'
 import { isAway, isBusy } from '../base/retry-policy.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import type { Request } from '../request/request.js'
+import { Numbered } from '../stream/numbered.js'
 import { Scope } from '../stream/scope.js'
 import { ignore } from '../stream/thenable.js'
 import type { Docarray } from '../wire/docarray.js'
@@ -127,7 +128,7 @@ const NOT_BEGUN: readonly string[] = ['created', 'configured', 'initialized']
 
 /** One container, from its begin to its end. */
 class ContainerWorker implements Worker {
-  readonly calls = new Map<number, Sent>()
+  readonly calls = new Numbered<Sent>()
   /** Who serves it has its own bounds. */
   readonly hasRoom = true
   readonly #engine: Engine
@@ -139,7 +140,6 @@ class ContainerWorker implements Worker {
   readonly #name: string
   #child: ChildProcess | undefined
   #wire: { readonly calls: Calls; readonly connection: GrpcConnection; readonly named: Named } | undefined
-  #next = 0
   #tail = ''
   #killed: string | undefined
   #over = false
@@ -175,9 +175,8 @@ class ContainerWorker implements Worker {
   }
 
   send(sent: Sent): void {
-    sent.call = this.#next++
     if (this.calls.size === 0) this.hold(true)
-    this.calls.set(sent.call, sent)
+    sent.call = this.calls.add(sent)
     void this.#ask(sent)
   }
 

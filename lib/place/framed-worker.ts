@@ -4,13 +4,15 @@ import type { Request } from '../request/request.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
+import { Numbered } from '../stream/numbered.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { Host, Link, WorkerSettings } from './host.js'
 import type { WorkerDescription, WorkerSpec } from './spec.js'
 import type { LifeEvents, Sent, Worker } from './worker-life.js'
 
-/** Requests that go at once to a worker that has little else: it begins while others are still written. */
-const EARLY = 32
+/** Requests from which on they go before the turn ends, as soon as they are a part of all that it has: both sides compute then, and neither waits for the other. */
+const EARLY = 12
+const PART = 1 / 6
 
 /** Something beside calls that waits for what the worker says. */
 interface Asked {
@@ -20,7 +22,7 @@ interface Asked {
 
 /** A worker that is spoken with by frames: a thread, a process. */
 export class FramedWorker implements Worker {
-  readonly calls = new Map<number, Sent>()
+  readonly calls = new Numbered<Sent>()
   readonly #host: Host
   readonly #spec: WorkerSpec
   /** What executors of the Flow go by in parameters; all are there when it opens. */
@@ -31,7 +33,6 @@ export class FramedWorker implements Worker {
   readonly #out: Outbox
   readonly #address: string
   #names: readonly string[] = []
-  #next = 0
   /** Bytes that the worker has not said to have begun with. */
   #onWay = 0
   #asked: Asked | undefined
@@ -85,17 +86,18 @@ export class FramedWorker implements Worker {
   }
 
   send(sent: Sent): void {
-    const { request } = sent
-    const call = this.#next
-    const size = this.#out.write(FRAME.call, call, this.#write, request)
-    this.#next = (call + 1) >>> 0
+    // It has its number first: what is written may hold a toJSON that sends, too.
+    const call = this.calls.add(sent)
+    try {
+      this.#onWay += this.#out.write(FRAME.call, call, this.#write, sent.request)
+    } catch (error) {
+      this.calls.delete(call)
+      throw error
+    }
     sent.call = call
-    this.#onWay += size
-    if (this.calls.size === 0) this.#link.hold(true)
-    this.calls.set(call, sent)
-    // One that has enough gets all of a turn together: what was parted once would come back in parts for ever.
+    if (this.calls.size === 1) this.#link.hold(true)
     const { frames } = this.#out
-    if (frames >= EARLY && frames * 3 > this.calls.size * 2) this.#out.flush()
+    if (frames >= EARLY && frames >= this.calls.size * PART) this.#out.flush()
   }
 
   abort({ call }: Sent, reason: unknown): void {

@@ -15,6 +15,7 @@ import { Header, Request } from '../request/request.js'
 import type { Response } from '../request/response.js'
 import { EXECUTORS, traceExecutor } from '../request/traced.js'
 import { TimeLeft } from '../stream/deadlines.js'
+import { Numbered } from '../stream/numbered.js'
 import { Scope } from '../stream/scope.js'
 import { jsonSchemaOf } from '../wire/json-schema.js'
 import { type AsReceived, partWriter, type ReceivedCall, readCall, writeAnswer, writeRefusal } from '../wire/port/calls.js'
@@ -74,7 +75,7 @@ export interface Surroundings {
 export class Inside {
   readonly #around: Surroundings
   readonly #out: Outbox
-  readonly #held = new Map<number, Held>()
+  readonly #held = new Numbered<Held>()
   readonly #names = new Set<string>()
   #spec: WorkerSpec | undefined
   #executor: Pick<Executor, 'open' | 'close'> | undefined

@@ -305,7 +305,7 @@ export class Supervisor implements Handler, Part {
     // What it answered last is heard first: over a network, that and its end may come in one piece.
     void Promise.resolve().then(() => asked?.(failure))
     this.#ended?.()
-    const under = [...worker.calls.values()] as Pending[]
+    const under = [...worker.calls] as Pending[]
     if (!this.#closing && this.#state !== 'starting') {
       this.#state = this.#state === 'unhealthy' ? 'unhealthy' : 'restarting'
       publish('place', () => ({ executor: this.name, shardId: this.shardId, state: 'closed', error: exit }))
@@ -435,7 +435,7 @@ export class Supervisor implements Handler, Part {
   }
 
   #stop(scope: Scope, reason: unknown): void {
-    const all = [...this.#queue, ...((this.#worker?.calls.values() ?? []) as Iterable<Pending>)]
+    const all = [...this.#queue, ...((this.#worker?.calls ?? []) as Iterable<Pending>)]
     for (const pending of all) if (pending.scope === scope) this.#abort(pending, reason)
   }
 
@@ -473,7 +473,7 @@ export class Supervisor implements Handler, Part {
 
   /** Those that are under way are suspected too, and had their time alone. */
   #onlyLong({ calls }: Worker): boolean {
-    for (const { request } of calls.values()) if (this.#deathsOf(request) === 0) return false
+    for (const { request } of calls) if (this.#deathsOf(request) === 0) return false
     return true
   }
 

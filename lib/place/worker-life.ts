@@ -45,8 +45,8 @@ export type Begin = (events: LifeEvents) => Worker
 
 /** One life of a worker, from its begin to its end: whoever it is, and whatever is spoken with it. */
 export interface Worker {
-  /** What it has, by number. */
-  readonly calls: ReadonlyMap<number, Sent>
+  /** What it has, the oldest first. */
+  readonly calls: Iterable<Sent> & { readonly size: number }
   /** Whether it is given more now. What is beyond waits where it can still be taken back. */
   readonly hasRoom: boolean
   /** Makes its executor. @throws what that could not be made for */
