@@ -8,8 +8,8 @@ const eventsOfNode = /* @__PURE__ */ builtin('events')
  * An `AbortSignal` costs more than most requests do, so one is made only for who asks for it.
  */
 export class Scope {
-  #parent: Scope | undefined
-  #children: Set<{ abort(reason: unknown): void }> | undefined
+  #children: Set<{ abort?: ((reason: unknown) => void) | undefined }> | undefined
+  #leave: (() => void) | undefined
   #controller: AbortController | undefined
   #aborted = false
   #reason: unknown
@@ -46,7 +46,7 @@ export class Scope {
     this.#aborted = true
     this.#reason = reason
     this.#controller?.abort(reason)
-    for (const child of this.#children ?? []) child.abort(reason)
+    for (const child of this.#children ?? []) child.abort?.(reason)
     this.close()
   }
 
@@ -54,30 +54,28 @@ export class Scope {
   child(): Scope {
     const child = new Scope()
     child.deadline = this.deadline
-    if (this.#aborted) child.abort(this.#reason)
-    else {
-      child.#parent = this
-      this.#children ??= new Set()
-      this.#children.add(child)
-    }
+    child.#leave = this.watch((reason) => child.abort(reason))
     return child
   }
 
   /** Calls `abort` when this scope is told to stop, at once if it was. @returns lets go of it */
   watch(abort: (reason: unknown) => void): () => void {
-    const child = { abort }
+    const child: { abort?: typeof abort | undefined } = { abort }
     if (this.#aborted) abort(this.#reason)
     else {
       this.#children ??= new Set()
       this.#children.add(child)
     }
-    return () => this.#children?.delete(child)
+    return () => {
+      this.#children?.delete(child)
+      // A Set moves into a new table now and then, and the old one, which knows the new, keeps what stood in it from being collected young.
+      child.abort = undefined
+    }
   }
 
   /** Lets go of the parent. The signal stays as it is. */
   close(): void {
-    const parent = this.#parent
-    this.#parent = undefined
-    if (parent) parent.#children?.delete(this)
+    this.#leave?.()
+    this.#leave = undefined
   }
 }
