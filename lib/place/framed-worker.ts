@@ -1,10 +1,10 @@
 import { nextTurn } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
+import { Numbered } from '../stream/numbered.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
 import { readError, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
-import { Numbered } from '../stream/numbered.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { Host, Link, WorkerSettings } from './host.js'
 import type { WorkerDescription, WorkerSpec } from './spec.js'
@@ -88,14 +88,15 @@ export class FramedWorker implements Worker {
   send(sent: Sent): void {
     // It has its number first: what is written may hold a toJSON that sends, too.
     const call = this.calls.add(sent)
+    if (this.calls.size === 1) this.#link.hold(true)
     try {
-      this.#onWay += this.#out.write(FRAME.call, call, this.#write, sent.request)
+      const size = this.#out.write(FRAME.call, call, this.#write, sent.request)
+      this.#onWay += size
     } catch (error) {
-      this.calls.delete(call)
+      this.#leave(call)
       throw error
     }
     sent.call = call
-    if (this.calls.size === 1) this.#link.hold(true)
     const { frames } = this.#out
     if (frames >= EARLY && frames >= this.calls.size * PART) this.#out.flush()
   }
@@ -150,8 +151,7 @@ export class FramedWorker implements Worker {
   #end(frame: Frame): void {
     const sent = this.calls.get(frame.call)
     if (sent === undefined) return
-    this.calls.delete(frame.call)
-    if (this.calls.size === 0) this.#link.hold(false)
+    this.#leave(frame.call)
     this.#events.answered(sent)
     if (sent.parts === undefined) this.#settle(sent, frame)
     else {
@@ -159,6 +159,11 @@ export class FramedWorker implements Worker {
       sent.parts.then(() => this.#settle(sent, own))
     }
     this.#events.ready()
+  }
+
+  #leave(call: number): void {
+    this.calls.delete(call)
+    if (this.calls.size === 0) this.#link.hold(false)
   }
 
   #settle({ request, resolve, reject }: Sent, frame: Frame): void {

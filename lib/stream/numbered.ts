@@ -53,7 +53,10 @@ export class Numbered<T> {
   [Symbol.iterator](): Iterator<T> {
     const age = (at: number): number => (this.#next - this.#numbers[at]! + ROUND) % ROUND
     const places = [...this.#values.keys()].filter((at) => this.#values[at] !== undefined)
-    return places.sort((one, other) => age(other) - age(one)).map((at) => this.#values[at]!)[Symbol.iterator]()
+    return places
+      .sort((one, other) => age(other) - age(one))
+      .map((at) => this.#values[at]!)
+      [Symbol.iterator]()
   }
 
   #at(number: number): number {

@@ -325,6 +325,17 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     )
   })
 
+  test(of('what sends another request while it is written takes nothing from that one, nor it from that'), async () => {
+    await using flow = await flowOf(runtime).open()
+    let inner: Promise<any> | undefined
+    const toJSON = (): string => {
+      inner ??= first(flow, '/about', { id: 'inner' })
+      return 'written'
+    }
+    const outer = await within(10_000 * PATIENCE, first(flow, '/about', new Document({ id: 'outer', tags: { of: { toJSON } } as any })))
+    assert.equal([outer.id, (await within(10_000 * PATIENCE, inner!)).id], ['outer', 'inner'])
+  })
+
   test(of('a consumer that takes no pieces pauses the generator behind the wall'), async () => {
     await using flow = await flowOf(runtime).open()
     const post = flow.post('/pieces', [''], { parameters: { count: 500 } })
