@@ -1132,8 +1132,16 @@ export const MUTATIONS = [
   ['lib/place/supervisor.ts', ' || met >= this.#settings.maxDeaths', '', 'test/place/thread.ts', 'thread: 67'],
   ['lib/place/environment.ts', "name === '' || ", '', 'test/place/thread.ts', 'thread: 123'],
   ['lib/place/inside.ts', 'if (time - this.#since < LONG) return', 'if (time > 0) return', 'test/place/turns.ts', 'places: what was computed'],
-  ['lib/place/framed-worker.ts', 'frames >= EARLY && frames * 3 >', 'frames * 3 < 0 *', 'test/place/turns.ts', 'places: a worker without work'],
-  ['lib/place/framed-worker.ts', 'link.send(bytes), nextTurn)', 'link.send(bytes))', 'test/place/turns.ts', 'places: a worker without work'],
+  ['lib/place/framed-worker.ts', 'frames >= EARLY && frames >=', 'frames < 0 *', 'test/place/turns.ts', 'places: a worker gets a turn in parts'],
+  ['lib/place/framed-worker.ts', '>= this.calls.size * PART', '> 0', 'test/place/turns.ts', 'places: a worker gets a turn in parts'],
+  [
+    'lib/stream/numbered.ts',
+    'return this.#numbers[at] === number ? this.#values[at] : undefined',
+    'return this.#values[at]',
+    'test/stream/numbered.ts',
+    'does what a Map does',
+  ],
+  ['lib/place/framed-worker.ts', 'link.send(bytes), nextTurn)', 'link.send(bytes))', 'test/place/turns.ts', 'places: a worker gets a turn in parts'],
   [
     'lib/place/supervisor.ts',
     'if (met > 0 && worker.calls.size > 0 && (isLast || !this.#onlyLong(worker))) return',

@@ -62,18 +62,24 @@ function ends(uses: () => void) {
   return { there, here, inside, ask, carry, begin }
 }
 
-test('places: a worker without work gets some while the rest of a turn is written; one that has enough gets a turn together', async () => {
+test('places: a worker gets a turn in parts while the rest is written, each a part of what it has; and a few together', async () => {
   const { there, ask, carry, begin } = ends(() => {})
   await begin()
   const first = Array.from({ length: 64 }, ask)
+  assert.equal(counts(there), [12, 12, 12, 12, 12], 'it begins before the turn is over')
   await turn()
-  assert.equal(counts(there), [32, 32])
-  const more = Array.from({ length: 31 }, ask)
-  await new Promise<void>((resolve) => process.nextTick(resolve))
-  more.push(ask(), ask())
-  await turn()
-  assert.equal(counts(there), [32, 32, 33], 'no rest of one that would be alone from now on')
+  assert.equal(counts(there), [12, 12, 12, 12, 12, 4])
+  const more = Array.from({ length: 560 }, ask)
+  const parts = counts(there).slice(6)
+  assert.ok(parts.length <= 16, `${parts}: who has much gets more at once`)
   await carry(Promise.all([...first, ...more]))
+  const few = Array.from({ length: 9 }, ask)
+  assert.equal(counts(there), [])
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  few.push(ask(), ask())
+  await turn()
+  assert.equal(counts(there), [11])
+  await carry(Promise.all(few))
 })
 
 test('places: what was computed for long is answered at once, and not with all others of its turn', async () => {
