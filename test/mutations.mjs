@@ -1139,7 +1139,7 @@ export const MUTATIONS = [
     'return this.#numbers[at] === number ? this.#values[at] : undefined',
     'return this.#values[at]',
     'test/stream/numbered.ts',
-    'does what a Map does',
+    'who is told the numbers',
   ],
   ['lib/place/framed-worker.ts', 'link.send(bytes), nextTurn)', 'link.send(bytes))', 'test/place/turns.ts', 'places: a worker gets a turn in parts'],
   [

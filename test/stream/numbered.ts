@@ -47,7 +47,7 @@ test('who is told the numbers finds each by its own, in whatever order they come
     all.map((number) => numbered.get(number)),
     all,
   )
-  assert.is(numbered.get(7 + 256), undefined)
+  assert.is(numbered.get(7 + 2 ** 20), undefined, 'what has the same place is another')
 })
 
 test.run()
