@@ -36,6 +36,7 @@ export class Work extends Executor {
 /** For pools. */
 export default (task) => task
 
+if (workerData?.raw === 'busy') parentPort.on('message', (milliseconds) => parentPort.postMessage(busy(milliseconds)))
 if (workerData?.raw === 'echo') parentPort.on('message', (message) => parentPort.postMessage(message))
 // A column there and back: as its memory, which is handed over.
 if (workerData?.raw === 'column')

@@ -180,12 +180,45 @@ async function floats(): Promise<Record<string, number[]>> {
 // ── two threads ──────────────────────────────────────────────────────────────────────────────────────────
 const TASKS = quick ? 60 : 300
 
-/** What two threads are worth, and how late timers were meanwhile, in milliseconds. */
-async function threads(): Promise<{ gain: number; late: number }> {
-  const rate = async (parallel: number): Promise<{ seconds: number; late: number }> => {
-    const flow = await open('thread', { parallel, concurrency: 1 })
-    const options = { requestSize: 1, prefetch: 8, parameters: { milliseconds: 5 } }
-    await flow.post('/busy', Array(8).fill('x'), options).drain()
+interface Gain {
+  /** How many times faster two are than one. */
+  readonly gain: number
+  /** Milliseconds that timers of the main thread were late meanwhile. */
+  readonly late: number
+}
+
+/** What has so many threads: a way to run one task in one of them. */
+type Threads = (count: number) => Promise<{ run(tasks: number): Promise<void>; end(): unknown }>
+
+const ownThreads: Threads = async (parallel) => {
+  const flow = await open('thread', { parallel, concurrency: 1 })
+  const options = { requestSize: 1, prefetch: 8, parameters: { milliseconds: 5 } }
+  return { run: (tasks) => flow.post('/busy', Array(tasks).fill('x'), options).drain(), end: () => flow.close() }
+}
+
+/** What the machine has to give: each has its next task as it asks for it. */
+const rawThreads: Threads = async (count) => {
+  const workers = Array.from({ length: count }, () => new Worker(WORK, { workerData: { raw: 'busy' } }))
+  return {
+    async run(tasks) {
+      let left = tasks
+      const work = async (worker: Worker): Promise<void> => {
+        while (left-- > 0)
+          await new Promise((resolve) => {
+            worker.once('message', resolve)
+            worker.postMessage(5)
+          })
+      }
+      await Promise.all(workers.map(work))
+    },
+    end: () => Promise.all(workers.map((worker) => worker.terminate())),
+  }
+}
+
+async function threads(way: Threads): Promise<Gain> {
+  const rate = async (count: number): Promise<{ seconds: number; late: number }> => {
+    const { run, end } = await way(count)
+    await run(8)
     let late = 0
     let last = performance.now()
     const timer = setInterval(() => {
@@ -194,10 +227,10 @@ async function threads(): Promise<{ gain: number; late: number }> {
       last = time
     }, 10)
     const start = performance.now()
-    await flow.post('/busy', Array(TASKS).fill('x'), options).drain()
+    await run(TASKS)
     clearInterval(timer)
     const seconds = (performance.now() - start) / 1000
-    await flow.close()
+    await end()
     return { seconds, late }
   }
   const one = await rate(1)
@@ -210,11 +243,12 @@ async function threads(): Promise<{ gain: number; late: number }> {
 interface Measured {
   readonly calls: Record<string, number[]>
   readonly floats: Record<string, number[]>
-  readonly threads: { readonly gain: number; readonly late: number }
+  readonly threads: Gain
+  readonly raw: Gain
 }
 
 if (isChild) {
-  const all: Measured = { calls: await calls(), floats: await floats(), threads: await threads() }
+  const all: Measured = { calls: await calls(), floats: await floats(), threads: await threads(ownThreads), raw: await threads(rawThreads) }
   await new Promise((resolve) => process.send!(all, resolve))
   process.exit()
 }
@@ -286,15 +320,18 @@ within(
   ratios('floats', WRITTEN, () => RAW),
 )
 
-const gain = Math.min(...runs.map(({ threads }) => threads.gain))
-const late = worst(runs.map(({ threads }) => threads.late))
-say('## Two threads', `${TASKS} tasks of 5 ms each that only compute, in one thread and in two. The worst of ${PROCESSES} fresh processes.`)
+const gains = (kind: 'threads' | 'raw'): Gain => ({
+  gain: Math.min(...runs.map((run) => run[kind].gain)),
+  late: worst(runs.map((run) => run[kind].late)),
+})
+const { gain, late } = gains('threads')
+say(
+  '## Two threads',
+  `${TASKS} tasks of 5 ms each that only compute, in one thread and in two; the same by raw threads, which is what the machine has to give. The worst of ${PROCESSES} fresh processes.`,
+)
 table(
-  ['', 'measured'],
-  [
-    ['two threads: × one', figure(gain)],
-    ['timers of the main thread late by, ms', figure(late)],
-  ],
+  ['', 'two threads: × one', 'timers of the main thread late by, ms'],
+  (['threads', 'raw'] as const).map((kind) => [kind === 'raw' ? 'raw threads' : 'sluice, thread', figure(gains(kind).gain), figure(gains(kind).late)]),
 )
 must.push({ what: 'two threads of computing: × one', bound: '≥ 1.8', measured: figure(gain), met: gain >= 1.8 })
 must.push(below('timers of the main thread late by', 10, late, ' ms'))
