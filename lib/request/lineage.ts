@@ -14,7 +14,7 @@ import { type Header, Request } from './request.js'
 //  time         as it is         as it is          as it is           0                –
 //  identity     same             same              same               the first one's  –
 //  tenant       same             same              same               none             –
-//  entrance     none             none              none               none             –
+//  entrance     none             none              the whole one's    none             –
 //  arrival      none             none              none               none             –
 //  hold         none             none              none               none             –
 //  contextHeaders same           same              same               none             –
@@ -51,6 +51,7 @@ export function copyOf(request: Request, scope: Scope): Request {
 export function detached(request: Request, scope: Scope): Request {
   const own = new Request(request.header, request.docs, scope)
   own.id = request.id
+  own.entrance = request.whole.entrance
   return handDown(request, own)
 }
 

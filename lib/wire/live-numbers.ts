@@ -2,13 +2,14 @@ import { now, onWall } from '../base/clock.js'
 import type { Traces } from '../base/events.js'
 import type { DocumentArray } from '../doc/array.js'
 import type { Document } from '../doc/document.js'
-import type { Header, Request } from '../request/request.js'
+import type { Request } from '../request/request.js'
+import { GATEWAY } from '../request/route.js'
 import { subjectOf } from '../request/traced.js'
 import { quietly, subscribe, unsubscribe } from '../telemetry/channels.js'
 
 /** Times that quantiles are made of: the last ones of each executor. */
 const TIMES = 512
-/** Requests that are kept with their way, of a second: the first that end, and beside them the first that fail. */
+/** Requests that are kept with their way, of a second: the first that begin, and beside them the first that fail. */
 const SHOWN = 20
 const SHOWN_FAILED = 10
 /** The same, of all: those that ended last, and those that failed last. */
@@ -95,10 +96,10 @@ export class Numbers {
   readonly #entrance: object
   readonly #isShown: boolean
   readonly #executors = new Map<string, Counted>()
-  /** The ways of those that are under way. */
+  /** The ways of those that are followed from stop to stop. Few are: to keep one of each request would cost a good part of a short one. */
   readonly #ways = new WeakMap<Request, Stop[]>()
-  /** What goes on in the background has a way of its own, and this in common with its request. */
-  readonly #headers = new WeakSet<Header>()
+  #followed = 0
+  readonly #began = now()
   readonly #documents = new Map<number, string>()
   #ended: Seen[] = []
   #failed: Seen[] = []
@@ -138,9 +139,10 @@ export class Numbers {
   #begin(message: Traces['request']): void {
     const request = subjectOf(message)
     if (request.entrance !== this.#entrance) return
-    this.#ways.set(request, [])
-    this.#headers.add(request.header)
     this.#requests.docsIn += message.docs
+    if (this.#followed >= SHOWN) return
+    this.#followed++
+    this.#ways.set(request, [])
   }
 
   #end(message: Traces['request']): void {
@@ -151,7 +153,9 @@ export class Numbers {
     this.#requests.note(milliseconds)
     if (error === undefined) this.#requests.docsOut += docs
     const isFailed = error !== undefined || failures > 0
-    if (this.#new.length - this.#newFailed >= SHOWN && !(isFailed && this.#newFailed < SHOWN_FAILED)) return
+    const way = this.#ways.get(request)
+    const isShown = (isFailed && this.#newFailed < SHOWN_FAILED) || ((way !== undefined || began < this.#began) && this.#new.length - this.#newFailed < SHOWN)
+    if (!isShown) return
     const { code = 'ERR', message: said } = (error ?? {}) as { code?: string; message?: string }
     const seen: Seen = {
       n: ++this.#n,
@@ -163,7 +167,7 @@ export class Numbers {
       ms: rounded(milliseconds),
       failures,
       ...(error !== undefined && { error: String(code).slice(0, LETTERS), ...(this.#isShown && { message: String(said).slice(0, TEXT) }) }),
-      way: (this.#ways.get(request) ?? []).map(([executor, at, ...rest]): Stop => [executor, rounded(at - began), ...rest]),
+      way: way?.map(([executor, at, ...rest]): Stop => [executor, rounded(at - began), ...rest]) ?? roughly(request, onWall(began)),
     }
     this.#new.push(seen)
     if (isFailed) this.#newFailed++
@@ -173,9 +177,9 @@ export class Numbers {
     }
   }
 
-  /** The request of a call at an executor, if it is one of those. */
+  /** Whether a call at an executor is of one of those requests: of a branch too, and of what goes on in the background. */
   #isOwn(request: Request): boolean {
-    return this.#ways.has(request.whole) || this.#headers.has(request.header)
+    return request.whole.entrance === this.#entrance
   }
 
   #enter(message: Traces['executor']): void {
@@ -217,6 +221,7 @@ export class Numbers {
       return { perSecond: rate(calls / seconds), docsIn: rate(docsIn / seconds), docsOut: rate(docsOut / seconds) }
     }
     const seen = this.#new
+    this.#followed = 0
     this.#new = []
     this.#newFailed = 0
     this.#ended = [...this.#ended, ...seen].slice(-KEPT)
@@ -233,6 +238,14 @@ export class Numbers {
   documents(n: number): string | undefined {
     return this.#documents.get(n)
   }
+}
+
+/** The way of one that was not followed: as its routes have it, to the millisecond. */
+function roughly({ routes }: Request, began: number): Stop[] {
+  return routes.flatMap(({ executor, startTime, endTime, status }): Stop[] => {
+    if (executor === GATEWAY || endTime === undefined) return []
+    return [[executor, Math.max(0, rounded(startTime.getTime() - began)), endTime.getTime() - startTime.getTime(), status === undefined ? 0 : 1]]
+  }).slice(0, STOPS)
 }
 
 function rate(perSecond: number): number {

@@ -111,7 +111,7 @@ const WAYS: Record<string, { take(request: Request): Request; rows: Record<strin
       time: same('time'),
       identity: same('identity'),
       tenant: same('tenant'),
-      entrance: none('entrance'),
+      entrance: same('entrance'),
       arrival: none('arrival'),
       hold: none('hold'),
       contextHeaders: same('contextHeaders'),
