@@ -1,5 +1,6 @@
 // What viewers of the live page cost a server under load: none, one, and a thousand of them.
-import { connect, type Socket } from 'node:net'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { type Child, serving } from './child.js'
 import { type Driver, grpc } from './drive.js'
 import { median, shuffled } from './measure.js'
@@ -14,31 +15,26 @@ const WINDOW = quick ? 2000 : 5000
 
 title('viewers', 'What do viewers of the live page cost a server?')
 
-/** Looks as browsers do, and reads what comes. @returns when each was told what it has to know first */
-async function viewers(address: string, count: number): Promise<Socket[]> {
-  const { port, hostname } = new URL(address)
-  const all: Socket[] = []
-  const look = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const socket = connect(Number(port), hostname, () => socket.write(`GET /ui/events HTTP/1.1\r\nhost: ${hostname}:${port}\r\n\r\n`))
-      all.push(socket)
-      socket.on('data', () => resolve())
-      socket.on('error', reject)
-      socket.on('close', () => reject(new Error('a viewer was hung up on')))
-    })
-  // Some at once: no server takes a thousand connections in one turn.
-  while (all.length < count) await Promise.all(Array.from({ length: Math.min(50, count - all.length) }, look))
-  return all
+/** Looks as browsers do. @returns when each was told what it has to know first: how to end it */
+async function viewers(address: string, count: number): Promise<() => Promise<void>> {
+  if (count === 0) return async () => {}
+  const child = fork('bench/viewers-look.mjs', [address, String(count)])
+  const ended = once(child, 'exit')
+  await Promise.race([once(child, 'message'), ended.then(() => Promise.reject(new Error('viewers ended')))])
+  return async () => {
+    child.disconnect()
+    await ended
+  }
 }
 
 /** CPU microseconds of the server for a request, while so many look. */
 async function used(child: Child, driver: Driver, count: number): Promise<number> {
-  const looking = await viewers(child.addresses['http']!, count)
+  const leave = await viewers(child.addresses['http']!, count)
   await driver.run(500)
   const before = (await child.usage()).cpu
   const { latencies } = await driver.run(WINDOW)
   const cpu = ((await child.usage()).cpu - before) / latencies.length
-  for (const socket of looking) socket.removeAllListeners('close').destroy()
+  await leave()
   return cpu
 }
 

@@ -154,6 +154,8 @@ export class Numbers {
     if (error === undefined) this.#requests.docsOut += docs
     const isFailed = error !== undefined || failures > 0
     const way = this.#ways.get(request)
+    // It stands among those that failed: another is followed in its place.
+    if (isFailed && way !== undefined) this.#followed--
     const isShown = (isFailed && this.#newFailed < SHOWN_FAILED) || ((way !== undefined || began < this.#began) && this.#new.length - this.#newFailed < SHOWN)
     if (!isShown) return
     const { code = 'ERR', message: said } = (error ?? {}) as { code?: string; message?: string }
@@ -242,10 +244,12 @@ export class Numbers {
 
 /** The way of one that was not followed: as its routes have it, to the millisecond. */
 function roughly({ routes }: Request, began: number): Stop[] {
-  return routes.flatMap(({ executor, startTime, endTime, status }): Stop[] => {
-    if (executor === GATEWAY || endTime === undefined) return []
-    return [[executor, Math.max(0, rounded(startTime.getTime() - began)), endTime.getTime() - startTime.getTime(), status === undefined ? 0 : 1]]
-  }).slice(0, STOPS)
+  return routes
+    .flatMap(({ executor, startTime, endTime, status }): Stop[] => {
+      if (executor === GATEWAY || endTime === undefined) return []
+      return [[executor, Math.max(0, rounded(startTime.getTime() - began)), endTime.getTime() - startTime.getTime(), status === undefined ? 0 : 1]]
+    })
+    .slice(0, STOPS)
 }
 
 function rate(perSecond: number): number {
