@@ -311,12 +311,15 @@ function copies(fields: Fields, options: Record<string, unknown>): void {
   const several = given.filter((name) => options[name] !== 1)
   if (several.length > 1) throw fields.error(several[1]!, `${several.join(' and ')} are names of one number here. Give one of them`)
   for (const name of given) if (given.length > 1 && name !== (several[0] ?? given[0])) delete options[name]
-  if (options.shards !== undefined && options.shards !== 1 && typeof options.polling !== 'object')
+  if (options.shards !== undefined && options.shards !== 1 && typeof options.polling !== 'object') {
+    const polling = typeof options.polling === 'string' ? options.polling.toUpperCase() : 'ANY'
+    const endpoints = polling === 'ANY' ? "{ /search: ALL, '*': ANY } to ask all shards" : `{ /index: ANY, '*': ${polling} } to send that to one of them`
     fields.reading.notices.note(
       'the default that Jina 3.x has for shards',
-      "here, ANY holds for every endpoint. Write polling: { /search: ALL, '*': ANY } to ask all shards",
+      `here, ${polling} holds for every endpoint. Write polling: ${endpoints}`,
       fields.place('shards'),
     )
+  }
 }
 
 /** An executor in a list, which may be described in a file of its own or by `jtype: Deployment`. */

@@ -46,7 +46,14 @@ test('F8 shards of Jina 3.x ask all, which is told', async () => {
   const notices: string[] = []
   await load('jtype: Flow\nexecutors:\n  - shards: 2\n  - shards: 2\n    polling: { /search: ALL }\n', { onNotice: (notice) => notices.push(notice) })
   assert.is(notices.length, 1)
-  assert.match(notices[0]!, /:3: the default that Jina 3\.x has for shards .*\/search: ALL/)
+  assert.match(notices[0]!, /:3: the default that Jina 3\.x has for shards .*here, ANY holds for every endpoint.*\/search: ALL/)
+})
+
+test('F8 shards of Jina 3.x that all are asked are so but for /index, and what holds here is what the file says', async () => {
+  const notices: string[] = []
+  await load('jtype: Flow\nexecutors:\n  - { shards: 2, polling: all }\n', { onNotice: (notice) => notices.push(notice) })
+  assert.is(notices.length, 1)
+  assert.match(notices[0]!, /here, ALL holds for every endpoint\. Write polling: \{ \/index: ANY, '\*': ALL \} to send that to one of them/)
 })
 
 const JINA_EXECUTOR =
