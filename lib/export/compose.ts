@@ -5,7 +5,8 @@ import { WORKSPACE } from '../place/docker.js'
 import { type Files, OURS, writeAll } from './files.js'
 import { type ComposeOptions, checkComposeOptions } from './options.js'
 import { noted, write } from './text.js'
-import { FLOW_FILE, FLOW_FOLDER, NATS, type Unit, unitsOf, within } from './units.js'
+import { FLOW_FILE, FLOW_FOLDER, NATS, type Unit, within } from './unit.js'
+import { unitsOf } from './units.js'
 
 /** Milliseconds after SIGTERM for which a container takes what was on its way to it: its name is known until it has ended. */
 const DRAIN = 1000

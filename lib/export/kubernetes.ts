@@ -5,7 +5,8 @@ import { GATEWAY } from '../request/route.js'
 import { type Files, leftIn, OURS, writeAll } from './files.js'
 import { type Autoscale, checkKubernetesOptions, type KubernetesOptions } from './options.js'
 import { lines, noted, write } from './text.js'
-import { dns, FLOW_FILE, FLOW_FOLDER, TLS_FOLDER, type Unit, type UnitPort, unitsOf } from './units.js'
+import { dns, FLOW_FILE, FLOW_FOLDER, TLS_FOLDER, type Unit, type UnitPort } from './unit.js'
+import { unitsOf } from './units.js'
 
 /** Seconds between the word that a pod goes and SIGTERM: in which all who send to it hear that it does. */
 const PRE_STOP = 5

@@ -3,7 +3,7 @@ import { OURS, writeAll } from './files.js'
 import { kubernetesFiles } from './kubernetes.js'
 import { checkKubernetesOptions, type KubernetesOptions } from './options.js'
 import { noted, write } from './text.js'
-import { dns } from './units.js'
+import { dns } from './unit.js'
 
 /**
  * Writes a Flow down for `kubectl apply -k`: `base` has the files of {@link toKubernetes}, `overlays/production` what is different there, to be edited: one that is there stays.
