@@ -91,12 +91,44 @@ test('F14: an executor that computes without a pause, for longer than the queue 
     const end = performance.now() + 2500
     while (performance.now() < end);
   }
-  // A machine that is busy with other things may keep a thread waiting for some of that.
-  const numbers = { ackWait: 900 }
-  const [one, other] = [await serve(nats, busy, numbers), await serve(nats, busy, numbers)]
+  const [one, other] = [await serve(nats, busy), await serve(nats, busy)]
   await using client = new Client(nats, { nats: { durable: true } })
   assert.is((await client.post('/', ['a', 'b'], { requestSize: 1 }).docs()).length, 2)
   assert.equal(calls, { a: 1, b: 1 })
+  await Promise.all([one.close(), other.close()])
+})
+
+test('F14: what comes again, as a machine was so busy that nobody heard of progress in time, stays with whoever has it', async () => {
+  const nats = await place()
+  const door = deferred<void>()
+  const calls: Record<string, string> = {}
+  const worker = (name: string, prefetch: number): Promise<Flow<any>> => {
+    const uses = async ({ docs }: Call): Promise<void> => {
+      const { text } = docs[0]!
+      calls[text] = `${calls[text] ?? ''}${name}`
+      if (text === 'a') await door.promise
+    }
+    return new Flow({ nats: { address: nats, durable: true }, prefetch, closeTimeout: 200, onError: () => {} }).add({ name: 'actor', uses }).open()
+  }
+  // It asks for nothing more while it has something.
+  const one = await worker('one', 1)
+  await using client = new Client(nats, { nats: { durable: true } })
+  const first = client.post('/', ['a']).docs()
+  await until(() => calls['a'] === 'one')
+  const other = await worker('other', 16)
+  const info = () => behind((jsm) => jsm.consumers.info(`${wordOf(nats)}-work`, 'workers'))
+  // As if nothing had been heard of it for as long as ackWait.
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  stranger.publish(`$JS.ACK.${wordOf(nats)}-work.workers.1.1.1.${Date.now()}000000.0`, '-NAK')
+  await until(async () => (await info()).delivered.consumer_seq === 2)
+  // The other worker has looked at what came again when it does what came later.
+  assert.is((await client.post('/', ['b']).docs()).length, 1)
+  await until(async () => (await info()).num_ack_pending === 1)
+  door.resolve()
+  assert.is((await within(8000, first)).length, 1)
+  assert.equal(calls, { a: 'one', b: 'other' })
+  await until(async () => (await kept(nats, 'work')) === 0)
+  await stranger.close()
   await Promise.all([one.close(), other.close()])
 })
 

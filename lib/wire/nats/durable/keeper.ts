@@ -12,8 +12,12 @@ const { readFileSync } = require('node:fs')
 const { setTimeout: later, setInterval: every } = require('node:timers')
 const nats = require(workerData.transport)
 const { jetstream, jetstreamManager } = require(workerData.jetstream)
-const { options, shown, streams, results, dead, consumer: name, ackWait, limit, pulse, stuckAfter } = workerData
+const { options, shown, streams, results, dead, around, consumer: name, ackWait, limit, pulse, stuckAfter } = workerData
 const held = new Map()
+/** Of these, it is not known yet whether somebody else has them. */
+const asking = new Set()
+/** Milliseconds in which whoever has one says so. */
+const ASK = Math.min(250, ackWait / 4)
 let stopped = false
 let wake = () => {}
 let connection, js, jsm
@@ -56,12 +60,35 @@ async function surely(work) {
 const put = (id, bytes, headers) =>
   surely(() => js.publish(results + '.' + id, bytes, { msgID: id, expect: { lastSubjectSequence: 0 }, ...(headers && { headers: headersOf(headers) }) }))
 
-async function isAnswered(id) {
+/** Whether something is in a stream. Where nobody can say that, it may be. */
+async function isIn(stream, where) {
   try {
-    return (await jsm.streams.getMessage(streams.results, { last_by_subj: results + '.' + id })) !== null
+    return (await jsm.streams.getMessage(stream, where)) !== null
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether another has it, who lives, and could not say so in time: its machine was busy. Who is dead says nothing. */
+async function isHeld(number) {
+  try {
+    await connection.request(around, String(number), { timeout: ASK })
+    return true
   } catch {
     return false
   }
+}
+
+/** Whether it is nothing to do any more: another does it, or has done it. Then nothing is said to the queue in its name, but that it is done. */
+async function isOver(message, id) {
+  if (await isHeld(message.seq)) return true
+  // Whoever had it has put its answer down before he let go of it.
+  const [isDone, isThere] = await Promise.all([
+    isIn(streams.results, { last_by_subj: results + '.' + id }),
+    isIn(streams.work, { seq: message.seq }),
+  ])
+  if (isDone) message.ack()
+  return isDone || isThere === false
 }
 
 async function take(message) {
@@ -70,10 +97,14 @@ async function take(message) {
   // Redelivered to this very worker, which has it: its progress was not heard of in time.
   if (held.has(number)) return void held.set(number, message)
   held.set(number, message)
-  if (message.info.deliveryCount > 1 && (await isAnswered(id))) {
-    held.delete(number)
-    message.ack()
-    return wake()
+  if (message.info.deliveryCount > 1) {
+    asking.add(number)
+    const over = await isOver(message, id)
+    asking.delete(number)
+    if (over) {
+      held.delete(number)
+      return wake()
+    }
   }
   const headers = message.headers === undefined ? [] : message.headers.keys().map((key) => [key, message.headers.get(key)])
   const body = new Uint8Array(message.data)
@@ -84,7 +115,8 @@ async function answered({ number, id, outcome, bytes, headers, reason, delay }) 
   const message = held.get(number)
   if (message === undefined) return
   try {
-    if (outcome === 'again') message.nak(delay)
+    // Whoever gets it next asks first whether somebody has it.
+    if (outcome === 'again') message.nak(Math.max(0, delay - ASK))
     else {
       if (outcome === 'dead') {
         const parts = Object.fromEntries(['sluice-size', 'sluice-parts'].map((name) => [name, message.headers && message.headers.get(name)]))
@@ -166,6 +198,13 @@ parentPort.on('message', (said) => {
   connection = await nats.connect({ ...options, ...(authenticator && { authenticator }) })
   js = jetstream(connection)
   jsm = await jetstreamManager(connection, { checkAPI: false })
+  connection.subscribe(around, {
+    callback: (error, message) => {
+      if (error) return parentPort.postMessage({ error: textOf(error) })
+      const number = Number(message.string())
+      if (held.has(number) && !asking.has(number) && silent < stuckAfter) message.respond()
+    },
+  })
   parentPort.postMessage({ opened: true })
   await pull()
 })().catch((error) => parentPort.postMessage({ error: textOf(error), failed: true }))
@@ -201,6 +240,8 @@ export interface KeeperSettings {
   readonly work: string
   readonly results: string
   readonly dead: string
+  /** Where workers ask each other who has a request. */
+  readonly around: string
   readonly consumer: string
   readonly ackWait: number
   readonly limit: number

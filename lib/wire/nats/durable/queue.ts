@@ -29,6 +29,8 @@ export interface Places {
   readonly dead: string
   /** Of what is too large for one message. */
   readonly parts: string
+  /** Where those who take from it ask each other who has a request. It is kept nowhere. */
+  readonly held: string
   readonly streams: { readonly work: string; readonly results: string; readonly dead: string; readonly parts: string }
 }
 
@@ -39,6 +41,7 @@ export function placesOf({ call, word }: Subjects): Places {
     results: `${base}.results`,
     dead: `${base}.dead`,
     parts: `${base}.parts`,
+    held: `${base}.held`,
     streams: { work: `${word}-work`, results: `${word}-results`, dead: `${word}-dead`, parts: `${word}-parts` },
   }
 }

@@ -56,8 +56,8 @@ export class DurableWorker {
     const make = (): Promise<void> => makeStreams(jsm, nats, places, told)
     await make()
     const worker = new DurableWorker(handler, settings, authenticator, told, { js, jsm, link, places, address: settings.address }, make)
-    const { work, results, dead, streams } = places
-    const all = { work, results, dead, streams, consumer: CONSUMER, ackWait: told.ackWait, limit: settings.prefetch, stuckAfter: STUCK }
+    const { work, results, dead, held, streams } = places
+    const all = { work, results, dead, around: held, streams, consumer: CONSUMER, ackWait: told.ackWait, limit: settings.prefetch, stuckAfter: STUCK }
     const { options, shown } = link.again
     const take = (work: Work): void => void worker.#take(work)
     worker.#keeper = await Keeper.open({ ...all, options, shown }, take, settings.onError, (reason) => void worker.#mend(reason))
