@@ -201,7 +201,7 @@ class ContainerWorker implements Worker {
 
   #start(args: readonly string[], env: Readonly<Record<string, string>>): void {
     const { name, shardId, options } = this.#settings
-    const child = this.#engine.start(args, env)
+    const child = this.#engine.start(args, env, options.dockerArgs !== undefined)
     this.#child = child
     child.on('error', (error) => {
       this.#tail += say(error)

@@ -27,17 +27,24 @@ export class Engine {
   /** Whether it is podman, which says some things in another way, by whatever name. */
   readonly isPodman: boolean
   readonly #spawn: typeof import('node:child_process').spawn
+  readonly #folder: string
 
-  constructor(command: string, isPodman: boolean, spawn: typeof import('node:child_process').spawn) {
+  /** @param folder in which it leaves what it leaves */
+  constructor(command: string, isPodman: boolean, spawn: typeof import('node:child_process').spawn, folder: string) {
     this.command = command
     this.isPodman = isPodman
     this.#spawn = spawn
+    this.#folder = folder
   }
 
-  /** Begins what goes on. No shell reads its arguments, and the terminal's signals do not reach it. */
-  start(args: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
+  /**
+   * Begins what goes on. No shell reads its arguments, and the terminal's signals do not reach it.
+   * @param namesFiles whether they may name files from the folder of this process
+   */
+  start(args: readonly string[], env: Readonly<Record<string, string>>, namesFiles: boolean): ChildProcess {
     const options: SpawnOptions = { stdio: ['ignore', 'pipe', 'pipe'], detached: true, windowsHide: true, env: { ...process.env, ...env } }
-    return this.#spawn(this.command, [...args], options)
+    // What watches a container of podman leaves a file `oom` where it was begun, when memory runs out.
+    return this.#spawn(this.command, [...args], this.isPodman && !namesFiles ? { ...options, cwd: this.#folder } : options)
   }
 
   /** Asks for something that ends by itself. Never throws. */
@@ -101,10 +108,10 @@ export async function engineFor(executor: string): Promise<Engine> {
 }
 
 async function find(): Promise<Engine | undefined> {
-  const { spawn } = await node('child_process')
+  const [{ spawn }, { tmpdir }] = await Promise.all([node('child_process'), node('os')])
   for (const command of process.env.SLUICE_DOCKER === undefined ? COMMANDS : [process.env.SLUICE_DOCKER]) {
-    const { code, out } = await new Engine(command, false, spawn).ask('--version')
-    if (code === 0) return new Engine(command, /podman/i.test(out), spawn)
+    const { code, out } = await new Engine(command, false, spawn, tmpdir()).ask('--version')
+    if (code === 0) return new Engine(command, /podman/i.test(out), spawn, tmpdir())
   }
   return undefined
 }

@@ -96,9 +96,9 @@ const LOOKS = [0, 100, 300, 1000, 3000]
 
 /** What the keeper does: it waits until the other end of its input is gone. */
 export async function keepWatch({ command, isPodman, owner }: Keeping): Promise<void> {
-  const { spawn } = await node('child_process')
+  const [{ spawn }, { tmpdir }] = await Promise.all([node('child_process'), node('os')])
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-  const engine = new Engine(command, isPodman, spawn)
+  const engine = new Engine(command, isPodman, spawn, tmpdir())
   const begun = new Set<number>()
   let said = ''
   for await (const text of process.stdin.setEncoding('utf8')) {

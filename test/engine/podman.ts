@@ -1,6 +1,6 @@
 // Executors in containers of a real podman, by SLUICE_DOCKER. What holds for every engine, container.ts shows with docker; here is what podman does in another way.
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -41,11 +41,18 @@ withEngine(test, (image) => {
       Array.from({ length: 8 }, (_, at) => `${at}!`),
     )
     assert.not.equal(running(), id)
+    await flow.close()
+    assert.equal(containers('podded'), [])
+  })
+
+  test('64: one that runs out of memory is said to, and leaves no file of podman where the Flow runs', async () => {
+    const flow = await flowOf({ memory: '256m' }).open()
     const failed = await first(flow, '/die', 'OOM').catch((error) => error)
     assert.match(failed.message, /its container (?:was ended by SIGKILL, perhaps as it )?ran out of memory, 3 times/)
     await until(() => flow.workers[0]!.state === 'up')
     await flow.close()
     assert.equal(containers('podded'), [])
+    assert.not(existsSync('oom'))
   })
 
   test('a start that fails ends with the log; an image that is not there is said so', async () => {
@@ -70,7 +77,7 @@ withEngine(test, (image) => {
     const left = (): string =>
       podman('run', '--detach', '--init', '--label', 'sluice.owner=another.1.1', '--entrypoint', 'node', image.slice(9), '-e', 'setInterval(() => {}, 1000)')
     const [one, other] = [left(), left()]
-    const engine = new Engine('podman', true, spawn)
+    const engine = new Engine('podman', true, spawn, folder.path)
     const owned = await engine.owned('sluice.owner', 'another.1.1')
     assert.equal([...owned].sort(), [one, other].map((id) => [id, 'another.1.1']).sort())
     podman('rm', '--force', '--time', '0', other)

@@ -1,6 +1,8 @@
 // What is said to docker and to podman, and when: an executor's container begins, is spoken with, dies, is begun anew and removed. The engine is none (see
 // test/support/engine.mjs); what real ones make of it, test/engine shows.
 import { spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Flow } from '../../lib/index.js'
@@ -64,11 +66,20 @@ test('podman: the same, in its own words; 68: a parent that is killed leaves no 
 
 test('podman: of several that are removed, one that is gone already keeps none of the others', async () => {
   const engine = new FakeEngine('podman')
-  const podman = new Engine(engine.command, true, spawn)
-  podman.start(['run', '--name', 'there', '--entrypoint=sleep', 'doing:1', '60'], {})
+  const podman = new Engine(engine.command, true, spawn, tmpdir())
+  podman.start(['run', '--name', 'there', '--entrypoint=sleep', 'doing:1', '60'], {}, false)
   await until(() => engine.containers.length === 1, 20_000)
   await podman.remove('gone', 'there')
   assert.equal(engine.containers, [])
+})
+
+test('podman is begun where it may leave files, but where it is told of files from here', async () => {
+  const folder = realpathSync(new Folder().path)
+  const begunIn = (isPodman: boolean, namesFiles: boolean): Promise<string> => {
+    const child = new Engine(process.execPath, isPodman, spawn, folder).start(['-p', 'process.cwd()'], {}, namesFiles)
+    return new Promise((resolve) => child.stdout!.on('data', (text) => resolve(String(text).trim())))
+  }
+  assert.equal(await Promise.all([begunIn(true, false), begunIn(true, true), begunIn(false, false)]), [folder, process.cwd(), process.cwd()])
 })
 
 test('what is said at the start names containers, and their images', async () => {
