@@ -6,9 +6,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { register } from 'tsx/esm/api'
 import { faults, hasValidator, kubeconform, kubeScore, schemas, score, versions } from '../test/support/checkers.mjs'
 
 const run = promisify(execFile)
+// One of the examples has its executors in TypeScript.
+register()
 const { Flow } = await import('../dist/index.js')
 const folder = mkdtempSync(join(tmpdir(), 'sluice-manifests-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -59,6 +62,17 @@ const cases = {
     }),
   ],
   odd: [flow({ name: '--- $(x) "\n#' }).add({ ...one, name: 'Odd__Name', env: { A: '$(B)\n- x: "y"', yes: 'no' }, usesWith: { '$(x)': '0x1f' } })],
+  told: [flow({ tracing: true, tracesExporterHost: 'collector', metrics: true, monitoring: true }).add(one)],
+  queue: [flow({ name: 'queued' }).add(one), { queue: { server: 'natss://nats.internal', credentials: 'nats/user.creds' } }],
+  cluster: [
+    await Flow.loadConfig('examples/wordnet/flow.yml'),
+    {
+      root: 'examples/wordnet',
+      queue: { server: 'nats://nats.internal', token: 'nats/token', prefix: 'team' },
+      volumes: { store: { '/workspace': '10Gi' } },
+      autoscale: { tokenize: true },
+    },
+  ],
   elsewhere: [flow().add(one).add({ name: 'far', external: true, host: 'nats://nats.internal/shop/far' })],
 }
 

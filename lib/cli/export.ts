@@ -13,6 +13,10 @@ interface Given {
   env?: Nested
   secret?: Nested
   queue?: string | true
+  queuePrefix?: string
+  queueToken?: string
+  queueCredentials?: string
+  queueMonitoring?: string
   gateway: boolean
   gateways?: number
   service?: 'ClusterIP' | 'LoadBalancer' | 'NodePort'
@@ -34,7 +38,7 @@ type Nested = Record<string, Record<string, string>>
 const FORMATS = ['kubernetes', 'kustomize', 'compose'] as const
 
 /** What one of them alone is told. */
-const ONLY_KUBERNETES = ['gateways', 'service', 'tls', 'namespace', 'autoscale', 'volume', 'storageClass'] as const
+const ONLY_KUBERNETES = ['gateways', 'service', 'tls', 'namespace', 'autoscale', 'volume', 'storageClass', 'queueCredentials', 'queueMonitoring'] as const
 const ONLY_COMPOSE = ['network', 'publish', 'natsImage', 'build'] as const
 
 /** `sluice export`: a Flow as files for those who run containers. */
@@ -59,6 +63,11 @@ export function exportCommand(): Command {
       '--queue [server]',
       'executors take their work from a durable queue at this server of NATS (Compose: where none is said, from one of its own) (default: they are asked at their addresses)',
     )
+    .option('--queue-prefix <words>', 'in front of all subjects there: two Flows of one name need two (default: sluice)')
+    .option(
+      '--queue-token <secret/key>',
+      "the server's token, by a Secret and a key in it; Compose asks whoever starts it for NATS_TOKEN (default: none is shown)",
+    )
     .option('--no-gateway', 'executors alone')
     .optionsGroup('Kubernetes and Kustomize:')
     .option('--namespace <name>', 'the namespace, which is there already (default: none is written)')
@@ -68,6 +77,8 @@ export function exportCommand(): Command {
     .option('--autoscale [min-max]', 'more pods where they are busy, such as 2-8 (default: as many as parallel says)', between)
     .option('--volume <container:folder=size>', 'what stays when a pod goes: index:/workspace=10Gi; as often as needed', nested(':'))
     .option('--storage-class <name>', 'of these volumes (default: that of the cluster)')
+    .option('--queue-credentials <secret/key>', 'with --queue: the credentials (.creds) of a user of its server, by a Secret and a key in it')
+    .option('--queue-monitoring <host:port>', 'where its server tells of itself: with --autoscale, KEDA makes pods by what waits there')
     .option('--no-network-policy', 'everybody in the cluster gets to the executors')
     .optionsGroup('Compose:')
     .option('--network <name>', 'its network in the file (default: flow)')
@@ -80,6 +91,7 @@ export function exportCommand(): Command {
 Examples:
   $ sluice export compose flow.yml deploy --image shop:1.0.0 && docker compose -f deploy/docker-compose.yml up
   $ sluice export kubernetes flow.yml deploy --image registry.example/shop@sha256:… && kubectl apply -n shop -f deploy
+  $ sluice export kubernetes flow.yml deploy --image … --queue nats://nats.internal --queue-monitoring nats.internal:8222 --autoscale 1-20
   $ sluice export kustomize flow.yml deploy --registry registry.example/team --image shop:1.0.0 --autoscale 2-8
 
 It prints the files that it wrote. docs/deploy.md walks from a Flow to a cluster.`,
@@ -110,7 +122,10 @@ async function written(format: (typeof FORMATS)[number], flow: Flow<string>, fol
   const gateway = given.gateway && { ...(gateways !== undefined && { replicas: gateways }), ...(service && { service }), ...(tls && { tls }) }
   const server = typeof given.queue === 'string' ? given.queue : undefined
   if (given.natsImage !== undefined && (given.queue === undefined || server !== undefined)) throw new Usage('--nats-image goes with --queue without a server')
-  const queue = given.queue !== undefined && { server, image: given.natsImage }
+  const { queuePrefix: prefix, queueToken: token, queueCredentials: credentials, queueMonitoring: monitoring } = given
+  const told = { image: given.natsImage, prefix, token, credentials, monitoring }
+  if (given.queue === undefined && Object.values(told).some((value) => value !== undefined)) throw new Usage('--queue-… goes with --queue')
+  const queue = given.queue !== undefined && { server, ...told }
   const both: ExportOptions = { image, images: imageOf, registry, root, env, secrets: secret, queue, gateway }
   if (format === 'compose') {
     const options: ComposeOptions = { ...both, network: given.network, publish: given.publish, build: given.build }

@@ -24,16 +24,18 @@ export function natsOptions(command: Command): Command {
     .option('--nats-prefix <words>', 'over NATS: the words in front of all subjects, the same at both ends (default: sluice)')
     .option('--nats-inbox-prefix <words>', 'in front of the subjects at which this end alone hears, such as _INBOX.anna (default: _INBOX)')
     .option('--nats-servers <list>', 'others of its cluster, with commas (default: those that the server tells of)', list)
-    .option('--nats-token-file <file>', 'the file of its token')
+    .option('--nats-token-file <file>', 'the file of its token (default: the token in NATS_TOKEN, or none)')
     .option('--nats-nkey-file <file>', "the file of an nkey's seed")
     .option('--nats-credentials-file <file>', "the file of a user's credentials (.creds)")
 }
 
 function given({ natsPrefix, natsInboxPrefix, natsServers, natsTokenFile, natsNkeyFile, natsCredentialsFile }: NatsFlags): NatsOptions | undefined {
+  const isShown = (natsTokenFile ?? natsNkeyFile ?? natsCredentialsFile) !== undefined
   const all = {
     prefix: natsPrefix,
     inboxPrefix: natsInboxPrefix,
     servers: natsServers,
+    token: isShown ? undefined : process.env.NATS_TOKEN || undefined,
     tokenFile: natsTokenFile,
     nkeyFile: natsNkeyFile,
     credentialsFile: natsCredentialsFile,
@@ -45,9 +47,11 @@ function given({ natsPrefix, natsInboxPrefix, natsServers, natsTokenFile, natsNk
 /** Who asks is told by itself how TLS is spoken. @throws Usage */
 export function askingNats(address: string, flags: NatsFlags): NatsAsking | undefined {
   const { durable, job } = flags
+  const isNats = /^natss?:/i.test(address)
   const nats = given(flags)
-  if ((nats ?? durable ?? job) === undefined) return undefined
-  if (!/^natss?:/i.test(address)) throw new Usage('--nats-…, --durable and --job go with an address of NATS: nats://host/<flow>/<executor>')
+  if (!isNats && Object.entries(flags).some(([name, value]) => /^(?:nats|durable|job)/.test(name) && value !== undefined))
+    throw new Usage('--nats-…, --durable and --job go with an address of NATS: nats://host/<flow>/<executor>')
+  if (!isNats || (nats ?? durable ?? job) === undefined) return undefined
   if (job !== undefined && !durable) throw new Usage('--job goes with --durable')
   return { ...nats, ...(durable && { durable }), ...(job !== undefined && { job }) }
 }

@@ -52,6 +52,12 @@ export async function saveFlow(plan: Plan, file?: string, { allowOutside = false
   const executors: unknown[] = []
   const variables: Record<string, string> = { SLUICE_TOKEN: STAND_IN, [NATS_TOKEN]: STAND_IN, [NATS_PASSWORD]: STAND_IN }
   const tokens = new Map<string, readonly [name: string, token: string]>()
+  const served: { token?: string | undefined; password?: string | undefined } = typeof rest.nats === 'object' ? rest.nats : {}
+  for (const [from, value] of [
+    [NATS_TOKEN, served.token],
+    [NATS_PASSWORD, served.password],
+  ] as const)
+    if (value !== undefined) tokens.set(from, [plan.name, value])
   for (const step of plan.steps) {
     checkPlace(step, plan.options)
     const { name, options: given } = step

@@ -1,5 +1,6 @@
 import { OptionTypeError, show } from '../base/errors.js'
 import { node } from '../base/node.js'
+import { NATS_TOKEN } from '../config/save.js'
 import type { Plan } from '../flow/options.js'
 import { WORKSPACE } from '../place/docker.js'
 import { type Files, OURS, writeAll } from './files.js'
@@ -27,6 +28,8 @@ async function composeFiles(plan: Plan, file: string, folder: string, options: C
   const around = { drainDelay: DRAIN, serving: {}, envName: /^[^=\0]+$/, gateways: 1, server: `nats://${NATS}:4222` }
   if (typeof options.gateway === 'object' && options.gateway.tls !== undefined)
     throw new OptionTypeError('gateway.tls must be left out for Compose, which has no Secrets of Kubernetes. Let a proxy in front of it speak TLS')
+  if (typeof options.queue === 'object' && options.queue.credentials !== undefined)
+    throw new OptionTypeError('queue.credentials must be left out for Compose, which has no Secrets of Kubernetes. Give queue.token')
   if (options.build !== undefined && options.image === undefined)
     throw new OptionTypeError('build goes with image, which is what is built there. Give image, too')
   const odd = (unit: Unit): string | undefined => {
@@ -46,7 +49,7 @@ async function composeFiles(plan: Plan, file: string, folder: string, options: C
   const queue = ownQueueOf(options)
   if (queue !== undefined) {
     volumes.add(`${NATS}-data`)
-    services[NATS] = noted('The queue from which executors take their work: what is in it outlasts all of them.', natsOf(queue, network))
+    services[NATS] = noted('The queue from which executors take their work: what is in it outlasts all of them.', natsOf(queue, network, options))
   }
   const others = units.filter(({ isGateway }) => !isGateway).map(({ name }) => name)
   for (const unit of units) {
@@ -81,10 +84,11 @@ function ownQueueOf({ queue = false }: ComposeOptions): string | undefined {
   return server === undefined ? image : undefined
 }
 
-function natsOf(image: string, network: string): object {
+function natsOf(image: string, network: string, { queue }: ComposeOptions): object {
+  const isClosed = typeof queue === 'object' && queue.token !== undefined
   return {
     image,
-    command: ['--jetstream', '--store_dir', '/data'],
+    command: ['--jetstream', '--store_dir', '/data', ...(isClosed ? ['--auth', secretOf(NATS_TOKEN)] : [])],
     networks: [network],
     volumes: [{ type: 'volume', source: `${NATS}-data`, target: '/data' }],
     restart: 'unless-stopped',
@@ -165,14 +169,19 @@ function plain(text: string): string {
   return text.replaceAll('$', '$$$$')
 }
 
-function environmentOf({ env, secrets, isGateway }: Unit): unknown {
+/** What Compose asks of whoever starts it. */
+function secretOf(name: string): string {
+  return `\${${name}:?is a secret that has to be set}`
+}
+
+function environmentOf({ env, secrets, ownSecrets, isGateway }: Unit): unknown {
   const names = [...Object.keys(env), ...Object.keys(secrets)]
   return {
     ...(names.includes('HOME') ? {} : { HOME: '/tmp' }),
     ...(names.length === 0 || isGateway ? {} : { SLUICE_ENV: noted('Which of these the executor has in its this.env.', plain(JSON.stringify(names))) }),
     ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, plain(value)])),
     ...Object.fromEntries(
-      Object.keys(secrets).map((name) => [name, noted('A secret: of whoever starts it, and in no file.', `\${${name}:?is a secret that has to be set}`)]),
+      Object.keys({ ...ownSecrets, ...secrets }).map((name) => [name, noted('A secret: of whoever starts it, and in no file.', secretOf(name))]),
     ),
   }
 }

@@ -8,7 +8,22 @@ import { pollingFor } from '../handler/polling.js'
 import { imageOf, PORT, volumeOf, WORKSPACE } from '../place/docker.js'
 import { bytesOf, isImage, runtimeOf } from '../place/options.js'
 import type { ExportOptions } from './options.js'
-import { CLOSE, COMMAND, environmentOf, isBroken, NOBODY, problem, type Queue, READY, type Refuse, type Surroundings, type Unit, within } from './unit.js'
+import { doorOf, type Queue, triggerOf, workFlags } from './queue.js'
+import {
+  CLOSE,
+  COMMAND,
+  environmentOf,
+  isBroken,
+  monitoringPort,
+  NOBODY,
+  problem,
+  READY,
+  type Refuse,
+  type Surroundings,
+  type Unit,
+  type UnitPort,
+  within,
+} from './unit.js'
 
 /** How many there are of one that have to be found one by one, as a request goes to all of them; undefined where it goes to any. */
 export function shardsOf({ polling, parallel, replicas, shards }: AddOptions): number | undefined {
@@ -42,16 +57,20 @@ export async function executorUnits(
   const place = ['--host', '0.0.0.0', '--port', String(PORT)]
   const workspace = hasWorkspace ? ['--workspace', WORKSPACE] : []
   const config = own.usesWith === undefined ? [] : ['--uses-with', json(name, own.usesWith, refuse)]
-  const more = isForeign ? [own.args ?? []].flat() : flagsOf(name, own, flow, around, refuse)
+  const numbers = isForeign ? [] : monitoringPort(flow, [PORT])
+  const more = isForeign ? [own.args ?? []].flat() : [...flagsOf(name, own, flow, around, refuse), ...telemetryFlags(flow, numbers)]
   /** Its name in a queue: those that all are asked have one each. */
   const queued = (shard: number | undefined): string | undefined => (queue === undefined || isForeign ? undefined : `${queue.flow}/${shardName(name, shard)}`)
   const argsOf = (shard?: number): string[] => {
     const at = queued(shard)
     const number = shard === undefined || isForeign ? [] : ['--shard-id', String(shard)]
-    const work = at === undefined ? [] : ['--nats', queue!.server, '--durable']
+    const work = at === undefined ? [] : workFlags(queue!)
     return [...(isForeign ? before : ['executor', module ?? '']), '--name', at ?? name, ...number, ...place, ...work, ...config, ...workspace, ...more]
   }
-  const queueAt = (shard?: number): Pick<Unit, 'queue'> => (queued(shard) === undefined ? {} : { queue: `${queue!.server}/${queued(shard)}` })
+  const queueAt = (shard?: number): Partial<Unit> => {
+    const at = queued(shard)
+    return at === undefined ? {} : { queue: `${queue!.server}/${at}`, trigger: triggerOf(queue!, at), ...doorOf(queue) }
+  }
   const args = argsOf()
   if (own.dockerArgs !== undefined) refuse(name, 'has dockerArgs, which nobody but docker run understands. Take them out')
   const { env, secrets } = environmentOf(name, { ...flow.env, ...own.env }, options, around, refuse)
@@ -75,7 +94,8 @@ export async function executorUnits(
     entrypoint: isForeign ? (entrypoint === undefined ? undefined : [entrypoint]) : (options.command ?? COMMAND),
     env,
     secrets,
-    ports: [{ name: 'grpc', port: PORT, protocols: ['grpc' as const] }],
+    ...doorOf(undefined),
+    ports: [{ name: 'grpc', port: PORT, protocols: ['grpc' as const] }, ...numbers],
     memory: bytesOf(own.memory),
     cpus: own.cpus === Infinity || own.cpus === 0 ? undefined : own.cpus,
     gpus: own.gpus,
@@ -136,9 +156,25 @@ function flagsOf(name: string, own: AddOptions, flow: FlowOptions, { drainDelay 
     ...{ concurrency: concurrency === Infinity ? undefined : concurrency, stuckAfter, docarray, maxMessageBytes },
     ...{ maxDocuments: maxDocuments === Infinity ? Number.MAX_SAFE_INTEGER : maxDocuments, closeTimeout, drainDelay },
   }
+  return flags(told)
+}
+
+function flags(told: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(told).flatMap(([option, value]) =>
     value === undefined ? [] : [`--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, String(value)],
   )
+}
+
+/** So that what goes on in it is told to whom the Flow tells it. */
+function telemetryFlags(flow: FlowOptions, [numbers]: readonly UnitPort[]): string[] {
+  const { tracing, tracesExporterHost, tracesExporterPort, metrics, metricsExporterHost, metricsExporterPort } = flow
+  const told = { tracesExporterHost, tracesExporterPort, metricsExporterHost, metricsExporterPort }
+  return [
+    ...(tracing ? ['--tracing'] : []),
+    ...(metrics ? ['--metrics'] : []),
+    ...(numbers === undefined ? [] : ['--monitoring', '--port-monitoring', String(numbers.port)]),
+    ...flags(told),
+  ]
 }
 
 function json(name: string, value: unknown, refuse: Refuse): string {

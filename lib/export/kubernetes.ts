@@ -5,7 +5,7 @@ import { GATEWAY } from '../request/route.js'
 import { type Files, leftIn, OURS, writeAll } from './files.js'
 import { type Autoscale, checkKubernetesOptions, type KubernetesOptions } from './options.js'
 import { lines, noted, write } from './text.js'
-import { dns, FLOW_FILE, FLOW_FOLDER, TLS_FOLDER, type Unit, type UnitPort } from './unit.js'
+import { CREDENTIALS_FILE, dns, FLOW_FILE, FLOW_FOLDER, NATS_FOLDER, TLS_FOLDER, type Unit, type UnitPort } from './unit.js'
 import { unitsOf } from './units.js'
 
 /** Seconds between the word that a pod goes and SIGTERM: in which all who send to it hear that it does. */
@@ -148,7 +148,11 @@ function scaleOf(unit: Unit, { autoscale }: KubernetesOptions): Autoscale | unde
   return own === undefined || own === false ? undefined : own === true ? {} : own
 }
 
-function scaler({ unit, meta }: Sheet, { min = unit.count, max = Math.max(min, 8), cpu = 70, triggers }: Autoscale, kind: string): object {
+function scaler(
+  { unit, meta }: Sheet,
+  { min = unit.count, max = Math.max(min, 8), cpu, triggers = cpu === undefined ? waiting(unit) : undefined }: Autoscale,
+  kind: string,
+): object {
   const scaleTargetRef = { apiVersion: 'apps/v1', kind, name: unit.name }
   if (triggers !== undefined)
     return {
@@ -165,13 +169,20 @@ function scaler({ unit, meta }: Sheet, { min = unit.count, max = Math.max(min, 8
       scaleTargetRef,
       minReplicas: min,
       maxReplicas: max,
-      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu } } }],
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: cpu ?? 70 } } }],
     },
   }
 }
 
+/** What waits in its queue, where somebody counts it. */
+function waiting({ trigger }: Unit): Autoscale['triggers'] {
+  return trigger && [trigger]
+}
+
 function policy({ unit, part, selector, meta }: Sheet): object {
-  const ports = unit.ports.map(({ port }) => ({ port, protocol: 'TCP' }))
+  const of = (numbers: boolean): object[] =>
+    unit.ports.filter(({ protocols }) => (protocols.length === 0) === numbers).map(({ port }) => ({ port, protocol: 'TCP' }))
+  const [ports, numbers] = [of(false), of(true)]
   const from = unit.isGateway ? undefined : noted('Nobody but pods of this Flow.', [{ podSelector: { matchLabels: { 'app.kubernetes.io/part-of': part } } }])
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -180,7 +191,7 @@ function policy({ unit, part, selector, meta }: Sheet): object {
     spec: {
       podSelector: { matchLabels: selector },
       policyTypes: ['Ingress', 'Egress'],
-      ingress: [{ from, ports }],
+      ingress: [{ from, ports }, ...(numbers.length === 0 ? [] : [{ ports: noted('Whoever collects numbers.', numbers) }])],
       egress: noted('Wherever it likes: what executors call is not known here. Say it, where it is.', [{}]),
     },
   }
@@ -205,7 +216,7 @@ async function workload(
   scale: Autoscale | undefined,
   claims: readonly Claim[],
 ): Promise<object> {
-  const { isGateway, count, drainDelay, closeTimeout } = unit
+  const { isGateway, count, drainDelay, closeTimeout, credentials } = unit
   const [uid, gid = uid] = unit.user.split(':').map(Number) as [number, number?]
   const wait = { drain: unit.isForeign ? 0 : drainDelay, close: closeTimeout }
   const grace = PRE_STOP + Math.ceil((wait.drain + wait.close) / 1000) + SLACK
@@ -215,6 +226,9 @@ async function workload(
     ...(unit.hasWorkspace && !kept ? [{ name: 'workspace', emptyDir: noted('Goes with the pod: the option volumes keeps it.', {}) }] : []),
     ...(unit.flow === undefined ? [] : [{ name: 'flow', configMap: { name: unit.name } }]),
     ...(unit.gateway?.tls === undefined ? [] : [{ name: 'tls', secret: { secretName: unit.gateway.tls } }]),
+    ...(credentials === undefined
+      ? []
+      : [{ name: 'nats', secret: { secretName: credentials.secret, items: [{ key: credentials.key, path: CREDENTIALS_FILE }] } }]),
   ]
   const volumeMounts = [
     ...(keptTmp ? [] : [{ name: 'tmp', mountPath: '/tmp' }]),
@@ -222,6 +236,7 @@ async function workload(
     ...claims.map(({ name, path }) => ({ name, mountPath: path })),
     ...(unit.flow === undefined ? [] : [{ name: 'flow', mountPath: FLOW_FOLDER, readOnly: true }]),
     ...(unit.gateway?.tls === undefined ? [] : [{ name: 'tls', mountPath: TLS_FOLDER, readOnly: true }]),
+    ...(credentials === undefined ? [] : [{ name: 'nats', mountPath: NATS_FOLDER, readOnly: true }]),
   ]
   const container = {
     name: isGateway ? GATEWAY : 'executor',
@@ -303,7 +318,7 @@ function plain(text: string): string {
 }
 
 function envOf(unit: Unit): object[] | undefined {
-  const { env, secrets } = unit
+  const { env, secrets, ownSecrets } = unit
   const names = [...Object.keys(env), ...Object.keys(secrets)]
   const all = [
     // Nobody has a home, and what is kept there by others' code needs a place.
@@ -312,7 +327,7 @@ function envOf(unit: Unit): object[] | undefined {
       ? []
       : [{ name: 'SLUICE_ENV', value: noted('Which of these the executor has in its this.env.', plain(JSON.stringify(names))) }]),
     ...Object.entries(env).map(([name, value]) => ({ name, value: plain(value) })),
-    ...Object.entries(secrets).map(([name, { secret, key }]) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } })),
+    ...Object.entries({ ...ownSecrets, ...secrets }).map(([name, { secret, key }]) => ({ name, valueFrom: { secretKeyRef: { name: secret, key } } })),
   ]
   return all
 }

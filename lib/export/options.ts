@@ -1,7 +1,7 @@
 import { check, count, flag, object, type Rule, ruled, string, word } from '../base/check.js'
 import { OptionRangeError, OptionTypeError, optionRange, optionType, show } from '../base/errors.js'
 import { checkNamed } from '../base/misspelled.js'
-import { named } from '../wire/nats/rules.js'
+import { NATS_RULES, named } from '../wire/nats/rules.js'
 
 /** How many there are of an executor, by how busy they are. */
 export interface Autoscale {
@@ -12,10 +12,16 @@ export interface Autoscale {
   /** Percent of what they request of a processor, above which there are more. Default 70. */
   readonly cpu?: number | undefined
   /**
-   * What KEDA scales by in place of processors, as a ScaledObject has it: `[{ type: 'nats-jetstream', metadata: { … } }]`. Default: none, and a HorizontalPodAutoscaler, which needs
-   * no KEDA.
+   * What KEDA scales by in place of processors, as a ScaledObject has it: `[{ type: 'nats-jetstream', metadata: { … } }]`. Default: what waits in the queue, where
+   * `queue.monitoring` says who counts it; else none, and a HorizontalPodAutoscaler, which needs no KEDA.
    */
-  readonly triggers?: readonly { readonly type: string; readonly metadata: Readonly<Record<string, string>> }[] | undefined
+  readonly triggers?: readonly Trigger[] | undefined
+}
+
+/** What KEDA scales by, as a ScaledObject has it. */
+export interface Trigger {
+  readonly type: string
+  readonly metadata: Readonly<Record<string, string>>
 }
 
 /** How the gateway is exported. */
@@ -34,6 +40,14 @@ export interface QueueExport {
   readonly server?: string | undefined
   /** In Compose: the image of that server of its own. Default `'nats:2'`. */
   readonly image?: string | undefined
+  /** The words in front of all subjects there. Default `sluice`. Two Flows of one name have one queue at a server, unless these differ. */
+  readonly prefix?: string | undefined
+  /** The server's token, as a Secret and a key in it: `'nats/token'`. In Compose, it is the variable NATS_TOKEN of whoever starts it. Default: none is shown. */
+  readonly token?: string | undefined
+  /** In Kubernetes: the credentials of a user (`.creds`) in its place, as a Secret and a key in it: `'nats/user.creds'`. */
+  readonly credentials?: string | undefined
+  /** Where the server says how much waits: `'nats.nats.svc.cluster.local:8222'`. With `autoscale`, KEDA then makes pods by that. Default: by how busy processors are. */
+  readonly monitoring?: string | undefined
 }
 
 /** What both exports can be told. Names of containers are those of executors, and `gateway`. */
@@ -99,7 +113,7 @@ export interface ComposeOptions extends ExportOptions {
 
 const GATEWAY: Record<keyof GatewayExport, Rule> = { replicas: least(1), service: word('ClusterIP LoadBalancer NodePort'), tls: dnsName }
 
-const QUEUE: Record<keyof QueueExport, Rule> = { server, image }
+const QUEUE: Record<keyof QueueExport, Rule> = { server, image, prefix: NATS_RULES.prefix, token: secret, credentials: secret, monitoring }
 
 const BOTH: Record<keyof ExportOptions, Rule> = {
   image,
@@ -191,6 +205,12 @@ function server(name: string, value: unknown): void {
   string(name, value)
   if (!/^natss?:\/\/[\w.-]+(?::\d+)?$/.test(value as string))
     throw optionRange(name, "a server of NATS, such as 'nats://nats.internal:4222', without a path", value)
+}
+
+function monitoring(name: string, value: unknown): void {
+  string(name, value)
+  if (!/^[\w.-]+(?::\d+)?$/.test(value as string))
+    throw optionRange(name, "a host and the port where the server tells of itself, such as 'nats.nats.svc:8222'", value)
 }
 
 function registry(name: string, value: unknown): void {

@@ -1,9 +1,9 @@
 import { say, show } from '../base/errors.js'
-import type { AddOptions } from '../flow/options.js'
+import type { AddOptions, FlowOptions } from '../flow/options.js'
 import type { GatewayOptions } from '../gateway/options.js'
 import type { Volume } from '../place/docker.js'
 import type { Protocol } from '../wire/address.js'
-import type { ExportOptions, GatewayExport } from './options.js'
+import type { ExportOptions, GatewayExport, Trigger } from './options.js'
 
 /** What starts sluice in an image whose working folder has it among its packages. */
 export const COMMAND = ['node', 'node_modules/sluice/dist/cli/sluice.js']
@@ -13,6 +13,11 @@ export const NATS = 'nats'
 export const FLOW_FOLDER = '/etc/sluice'
 export const FLOW_FILE = 'flow.yml'
 export const TLS_FOLDER = '/etc/sluice-tls'
+/** Where each that speaks with the server of a queue has its credentials. */
+export const NATS_FOLDER = '/etc/sluice-nats'
+export const CREDENTIALS_FILE = 'user.creds'
+/** Where numbers are collected, unless the Flow says another port: Jina's. */
+const MONITORING = 9090
 /** Nobody, in most images: it owns nothing. */
 export const NOBODY = '65534:65534'
 /** Milliseconds in which a container takes requests, from when it runs, as where a Flow begins it itself. */
@@ -29,6 +34,7 @@ export interface SecretKey {
 export interface UnitPort {
   readonly name: string
   readonly port: number
+  /** None, where it is one of numbers alone. */
   readonly protocols: readonly Protocol[]
 }
 
@@ -49,6 +55,8 @@ export interface Unit {
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, SecretKey>>
+  /** The same of what is no business of the executor in it. */
+  readonly ownSecrets: Readonly<Record<string, SecretKey>>
   readonly count: number
   readonly ports: readonly UnitPort[]
   /** Bytes. */
@@ -68,6 +76,10 @@ export interface Unit {
   readonly gateway?: GatewayExport
   /** Of an executor that takes its work from a queue: its address there. */
   readonly queue?: string
+  /** What counts what waits for it there. */
+  readonly trigger?: Trigger | undefined
+  /** The file of credentials that is shown to the server of the queue. */
+  readonly credentials?: SecretKey | undefined
   /** Of the gateway: whether health is open to those who bring no token, and asked without TLS. */
   readonly probes?: 'open' | 'tls' | 'closed'
 }
@@ -84,12 +96,6 @@ export interface Surroundings {
   readonly gateways: number
   /** The server of a queue where nobody names one; undefined where one has to be named. */
   readonly server: string | undefined
-}
-
-/** Where executors take their work from: a server of NATS, and the name of the Flow there. */
-export interface Queue {
-  readonly server: string
-  readonly flow: string
 }
 
 /** Says why somebody cannot go. */
@@ -121,6 +127,12 @@ export function isBroken(text: string): boolean {
   return text.includes('\0') || !(text as string & { isWellFormed(): boolean }).isWellFormed()
 }
 
+/** `models/api-key`: the key of a Secret. */
+export function secretKey(at: string): SecretKey {
+  const [secret, key] = at.split('/') as [string, string]
+  return { secret, key }
+}
+
 export function environmentOf(
   name: string,
   given: Readonly<Record<string, string>>,
@@ -128,16 +140,23 @@ export function environmentOf(
   { envName }: Surroundings,
   refuse: Refuse,
 ): Pick<Unit, 'env' | 'secrets'> {
-  const secrets = Object.fromEntries(
-    Object.entries(options.secrets?.[name] ?? {}).map(([variable, at]) => {
-      const [secret, key] = at.split('/') as [string, string]
-      return [variable, { secret, key }]
-    }),
-  )
+  const secrets = Object.fromEntries(Object.entries(options.secrets?.[name] ?? {}).map(([variable, at]) => [variable, secretKey(at)]))
   const own = Object.fromEntries(Object.entries({ ...given, ...options.env?.[name] }).filter(([variable]) => !Object.hasOwn(secrets, variable)))
   for (const variable of [...Object.keys(own), ...Object.keys(secrets)])
     if (!envName.test(variable)) refuse(name, `has env ${show(variable)}. Names there are letters, digits, _, - and ., and begin with no digit`)
   for (const [variable, value] of Object.entries(own))
     if (isBroken(value)) refuse(name, `has env ${variable} with what no environment can have: a character of number 0, or half of one`)
   return { env: own, secrets }
+}
+
+/**
+ * The port at which numbers are collected, where the Flow wants one (`monitoring`).
+ * @param taken those that are spoken at
+ */
+export function monitoringPort({ monitoring, portMonitoring }: FlowOptions, taken: readonly number[]): UnitPort[] {
+  if (monitoring === false || (!monitoring && portMonitoring === undefined)) return []
+  // 0 is one that is free, which nobody would find.
+  let port = portMonitoring || MONITORING
+  while (taken.includes(port)) port++
+  return [{ name: 'monitoring', port, protocols: [] }]
 }

@@ -1,4 +1,4 @@
-import { FlowBuildError, OptionTypeError, say, show } from '../base/errors.js'
+import { FlowBuildError, say, show } from '../base/errors.js'
 import { nearest } from '../base/nearest.js'
 import { node } from '../base/node.js'
 import { NO_CLASS } from '../config/uses.js'
@@ -7,11 +7,12 @@ import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import { PORT } from '../place/docker.js'
 import { checkPlace, ONLY_HERE, runtimeOf } from '../place/options.js'
 import { GATEWAY } from '../request/route.js'
-import { isLoopback } from '../wire/hosts.js'
 import { executorUnits, shardName, shardsOf } from './executor-units.js'
 import { gatewayUnit } from './gateway-unit.js'
 import type { ExportOptions } from './options.js'
-import { dns, NATS, type Queue, READY, type Surroundings, type Unit } from './unit.js'
+import { askingOf, type Queue, queueOf } from './queue.js'
+import { isHere, NO_SECRET, secretsOf } from './secrets.js'
+import { dns, NATS, READY, type Surroundings, type Unit } from './unit.js'
 
 /**
  * What containers a Flow is made of.
@@ -45,8 +46,7 @@ export async function unitsOf(
     if (typeof own.when === 'function') refuse(name, 'has a function for when, which is given in code only. Write it as a query')
     if (own.external) {
       for (const host of [own.host ?? '127.0.0.1'].flat())
-        if (isLoopback(host.replace(/^\w+:\/\//, '').replace(/:\d+$|\/.*$/g, '')))
-          refuse(name, `is external at ${show(host)}, which is another machine to each container. Name it as it is found from there`)
+        if (isHere(host)) refuse(name, `is external at ${show(host)}, which is another machine to each container. Name it as it is found from there`)
       for (const what of secretsOf(own)) refuse(name, `has ${what}, which would stand in a file for all to read. ${NO_SECRET}`)
       if (own.tokenFile !== undefined) refuse(name, 'has a tokenFile of this machine. Give it token, and name a Secret for it by secrets')
       steps.push(step)
@@ -71,11 +71,12 @@ export async function unitsOf(
         own,
         plan.options,
         made.map(({ name, queue: at }) => at ?? `grpc://${name}:${PORT}`),
+        queue,
       ),
     })
   }
   if (options.gateway !== false) {
-    const gateway = await gatewayUnit(plan, steps, options, around, problems)
+    const gateway = await gatewayUnit(plan, steps, options, around, queue, problems)
     const why = wrong(gateway)
     if (why !== undefined) refuse(GATEWAY, why)
     units.unshift(gateway)
@@ -83,31 +84,6 @@ export async function unitsOf(
   if (problems.length > 0)
     throw new FlowBuildError('ERR_USES_INVALID', `${plan.name} cannot be exported: ${problems.map((problem) => problem.replace(/\.$/, '')).join('; ')}`)
   return units
-}
-
-/** @throws OptionTypeError where there is a queue, and nobody says where */
-function queueOf({ name }: Plan, { queue = false }: ExportOptions, around: Surroundings): Queue | undefined {
-  if (queue === false) return undefined
-  const { server = around.server } = queue === true ? {} : queue
-  if (server === undefined) throw new OptionTypeError("queue.server must be given: a server of NATS with JetStream, such as 'nats://nats.internal'")
-  return { server, flow: dns(name) }
-}
-
-const NO_SECRET =
-  'Give it token, and name a Secret for it by secrets; or have something beside it show who asks, such as a mesh or a proxy: its address here has nothing secret in it'
-/** Headers by which somebody shows who he is. */
-const SHOWS = /^(?:proxy-)?authorization$|cookie|token|secret|password|credential|api-?key/i
-
-/** What shows who asks an executor elsewhere, or lies in a file of this machine, and has no place in a file that is written. */
-function secretsOf({ host, headers, tls, nats }: AddOptions): string[] {
-  const inTls = typeof tls === 'object' ? Object.keys(tls).filter((key) => /^(?:key|pfx|passphrase)$|File$/.test(key)) : []
-  const inNats = Object.keys(nats ?? {}).filter((key) => /File$/.test(key))
-  return [
-    ...([host ?? []].flat().some((one) => /^(?:\w+:\/\/)?[^/]*@/.test(one)) ? ['who asks in its host'] : []),
-    ...Object.keys(headers ?? {}).flatMap((name) => (SHOWS.test(name) ? [`the header ${show(name)}`] : [])),
-    ...inTls.map((key) => `tls.${key}`),
-    ...inNats.map((key) => `nats.${key}`),
-  ]
 }
 
 /** Whether it has nothing to run elsewhere: it lets documents pass, or joins them. */
@@ -143,13 +119,13 @@ function checkNames({ steps }: Plan, options: ExportOptions & { readonly volumes
 }
 
 /** An executor as its gateway sees it: elsewhere, at a name. */
-function outside(own: AddOptions, flow: FlowOptions, hosts: readonly string[]): AddOptions {
+function outside(own: AddOptions, flow: FlowOptions, hosts: readonly string[], queue: Queue | undefined): AddOptions {
   const HERE = new Set<string>([...ONLY_HERE, 'concurrency', 'stuckAfter', 'runtime'])
   const kept = Object.fromEntries(Object.entries(own).filter(([option, value]) => !HERE.has(option) && value !== undefined))
   return {
     ...kept,
     external: true,
-    ...(hosts[0]!.startsWith(NATS) && { nats: { durable: true } }),
+    ...(queue !== undefined && hosts[0]!.startsWith(NATS) && { nats: askingOf(queue) }),
     host: hosts.length === 1 ? hosts[0]! : hosts,
     // Requests wait while one is begun anew, as they do where the Flow begins it.
     readyTimeout: own.readyTimeout ?? READY,
