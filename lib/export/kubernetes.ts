@@ -180,9 +180,10 @@ function waiting({ trigger }: Unit): Autoscale['triggers'] {
 }
 
 function policy({ unit, part, selector, meta }: Sheet): object {
-  const of = (numbers: boolean): object[] =>
-    unit.ports.filter(({ protocols }) => (protocols.length === 0) === numbers).map(({ port }) => ({ port, protocol: 'TCP' }))
-  const [ports, numbers] = [of(false), of(true)]
+  const of = (numbers: boolean, protocol = 'TCP'): object[] =>
+    unit.ports.filter(({ protocols }) => (protocols.length === 0) === numbers).map(({ port }) => ({ port, protocol }))
+  // By a datagram, who computes without a pause says that he is there still.
+  const [ports, numbers] = [[...of(false), ...(unit.isGateway || unit.isForeign ? [] : of(false, 'UDP'))], of(true)]
   const from = unit.isGateway ? undefined : noted('Nobody but pods of this Flow.', [{ podSelector: { matchLabels: { 'app.kubernetes.io/part-of': part } } }])
   return {
     apiVersion: 'networking.k8s.io/v1',
