@@ -1,9 +1,10 @@
 // An image of an executor, without a registry: this machine's node with the libraries it needs, and the package as it is packed. `docker import` makes one of a folder.
 //   node test/engine/image.mjs
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { registry } from './registry.mjs'
 
 export const IMAGE = 'sluice-test:1'
 const PATH = ['ENV PATH=/usr/local/bin:/bin', 'WORKDIR /app']
@@ -17,15 +18,32 @@ export function makeImage(docker = 'docker') {
   })
 }
 
-/** The image of examples/wordnet, with what its Dockerfile puts in. @param name what it is called there */
-export function makeExample(name, docker = 'docker') {
-  return make(docker, name, [...PATH, 'ENV NODE_OPTIONS="--import tsx"', 'USER 65534:65534'], (root) => {
-    fill(root, ['tsx', 'lmdb', '@nats-io/transport-node', '@nats-io/jetstream'])
-    for (const file of ['executors.ts', 'store.ts', 'terms.ts', 'wordnet.ts']) put(root, join('examples/wordnet', file), join('app', file))
-    writeFileSync(join(root, 'app/package.json'), '{ "type": "module" }')
-    mkdirSync(join(root, 'workspace'))
-    chownSync(join(root, 'workspace'), 65534, 65534)
-  })
+/**
+ * The image of examples/wordnet, as its Dockerfile says. That begins with an image of this machine's node and npm, whose registry has what is installed here.
+ * @param name what it is called there
+ */
+export async function makeExample(name, docker = 'docker') {
+  const base = 'sluice-node:1'
+  const { url, close } = await registry()
+  try {
+    await make(docker, base, [...PATH, `ENV NPM_CONFIG_REGISTRY=${url}`], (root) => {
+      program(root, process.execPath, 'usr/local/bin/node')
+      for (const one of ['/bin/sh', '/bin/mkdir', '/bin/chown', '/usr/bin/env']) program(root, one, one)
+      const npm = dirname(dirname(realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim())))
+      put(root, npm, 'usr/local/lib/node_modules/npm')
+      symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(root, 'usr/local/bin/npm'))
+    })
+    // In the network of this machine: there is the registry.
+    const told = ['build', '--network', 'host', '--build-arg', `BASE=${base}`, '--tag', name, 'examples/wordnet']
+    const build = spawn(docker, told, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    for (const stream of [build.stdout, build.stderr]) stream.on('data', (data) => (said += data))
+    const code = await new Promise((resolve, reject) => build.on('close', resolve).on('error', reject))
+    if (code !== 0) throw new Error(`docker build ended with ${code}: ${said}`)
+    return name
+  } finally {
+    close()
+  }
 }
 
 /** An image that begins this machine's server of NATS, as that of Docker Hub does. @param file the program */
@@ -64,8 +82,7 @@ function program(root, file, to) {
   for (const [path] of linked.matchAll(/(?<==> |^\s+)\/\S+/gm)) put(root, realpathSync(path.trim()), path.trim())
 }
 
-/** @param more packages beside what the package depends on */
-function fill(root, more = []) {
+function fill(root) {
   const modules = join(root, 'app/node_modules')
   mkdirSync(join(modules, 'sluice'), { recursive: true })
   program(root, process.execPath, 'usr/local/bin/node')
@@ -82,7 +99,7 @@ function fill(root, more = []) {
     const { dependencies = {}, optionalDependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
     for (const other of Object.keys({ ...dependencies, ...optionalDependencies })) add(other, folder)
   }
-  for (const name of [...Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).dependencies), ...more]) add(name, '.')
+  for (const name of Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).dependencies)) add(name, '.')
 }
 
 /** Where node would look for it. */

@@ -1,5 +1,5 @@
 // The example of a cluster, brought up by its one command on a real engine: it indexes, and answers; and while it indexes, each of its containers dies, that of the queue too.
-// What its Dockerfile does, which takes a registry, is done by image.mjs.
+// Its image is built of its Dockerfile, on an image of this machine's node and npm, which image.mjs makes.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
