@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { Folder } from './folder.js'
 
@@ -24,12 +25,33 @@ export interface Certificates extends Pair {
   readonly selfSigned: Pair
 }
 
+/** openssl is begun some twenty times for them, so they are kept for other suites. */
+const KEPT = resolve('.sluice/certificates.json')
+/** Milliseconds that they are kept: they are good for a day. */
+const FRESH = 6 * 3_600_000
+
 let made: Promise<Certificates> | undefined
 
 /** Certificates for localhost and 127.0.0.1, made by openssl for this run, all in PEM. */
 export function certificates(): Promise<Certificates> {
-  made ??= make()
+  made ??= keptOrMade()
   return made
+}
+
+async function keptOrMade(): Promise<Certificates> {
+  try {
+    const age = Date.now() - statSync(KEPT).mtimeMs
+    if (age >= 0 && age < FRESH) return JSON.parse(readFileSync(KEPT, 'utf8')) as Certificates
+  } catch {
+    // There are none, yet.
+  }
+  const all = await make()
+  // Whole, whoever else does the same now.
+  const own = `${KEPT}.${process.pid}`
+  mkdirSync(resolve('.sluice'), { recursive: true })
+  writeFileSync(own, JSON.stringify(all), { mode: 0o600 })
+  renameSync(own, KEPT)
+  return all
 }
 
 async function make(): Promise<Certificates> {
