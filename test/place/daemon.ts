@@ -3,6 +3,6 @@ import { DaemonRun, sendable, TOKEN } from '../support/daemon.js'
 import { workers } from './workers.js'
 
 const daemon = await DaemonRun.begin()
-workers(test, 'daemon', { there: { host: daemon.address, token: TOKEN }, module: sendable(daemon.folder, 'test/place/doing') })
+workers(test, 'daemon', { there: { host: daemon.address, token: TOKEN }, sent: (module) => sendable(daemon.folder, module) })
 test.after(() => daemon.end())
 test.run()

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
-import { z } from 'zod'
 import { type Call, delta, Executor } from '../../lib/index.js'
 
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -128,15 +127,6 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
 
   async slow({ parameters: { milliseconds = 50 } }: Call) {
     await later(milliseconds)
-  }
-}
-
-export class Checked extends Executor {
-  static requests = { '/check': 'check' }
-  static input = { '/check': { tags: z.object({ n: z.number() }), parameters: z.object({ top: z.number().default(5) }) } }
-  static output = { '/check': { tags: z.object({ double: z.number() }) } }
-  check({ docs, parameters }: Call) {
-    for (const doc of docs) doc.tags = { double: Number(doc.tags['n']) * 2, top: parameters['top'] }
   }
 }
 

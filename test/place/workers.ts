@@ -19,9 +19,10 @@ type Test = (name: string, run: () => Promise<void>) => void
 
 const PATIENCE = Number(process.env['TEST_PATIENCE'] ?? 1)
 const folder = new Folder()
-/** Of a daemon: where it is, and the module that it is sent in place of one that reaches for its neighbours. */
+/** Of a daemon: where it is, and the modules that it is sent in place of those that reach for their neighbours. */
 let there: { host?: string; token?: string } = {}
 let doing = code('test/place/doing')
+let checked = code('test/place/checked')
 
 const flowOf = (runtime: Runtime, options: AddOptions = {}, more: object = {}): Flow<any> =>
   new Flow<any>(more).add({ name: 'doing', uses: `${doing}#Doing`, runtime, ...there, ...options } as any)
@@ -55,10 +56,10 @@ const error = async (work: Promise<unknown>): Promise<any> =>
     (error) => error,
   )
 
-export function workers(test: Test, runtime: Runtime, daemon?: { readonly there: { host: string; token: string }; readonly module: string }): void {
+export function workers(test: Test, runtime: Runtime, daemon?: { readonly there: { host: string; token: string }; sent(module: string): string }): void {
   const of = (what: string): string => `${runtime}: ${what}`
   const its = daemon === undefined ? runtime : `process at ${daemon.there.host}`
-  if (daemon !== undefined) [there, doing] = [daemon.there, daemon.module]
+  if (daemon !== undefined) [there, doing, checked] = [daemon.there, daemon.sent('test/place/doing'), daemon.sent('test/place/checked')]
   const isThread = runtime === 'thread'
   /** Whether its heap can have a limit, so that it is told when it is at its end. */
   const isLimited = runsOn === 'node' || (runsOn === 'deno' && !isThread)
@@ -117,7 +118,7 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
   })
 
   test(of('what an executor says of its documents is checked there, and known here'), async () => {
-    await using flow = await new Flow<any>().add({ name: 'checked', uses: `${doing}#Checked`, runtime, ...there } as any).open()
+    await using flow = await new Flow<any>().add({ name: 'checked', uses: `${checked}#Checked`, runtime, ...there } as any).open()
     const responses: any[] = []
     for await (const response of flow.post('/check', [{ tags: { n: 2 } }, { tags: { n: 'no' } }], { continueOnError: true })) responses.push(response)
     assert.equal(
