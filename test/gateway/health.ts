@@ -148,7 +148,7 @@ test('219, 225: the same of an executor in a process of its own: it and the gate
   // As long as it ends something each second. Fifty still hang.
   let isAsked = true
   const asked = (async () => {
-    while (isAsked) await client.post('/ok', ['x']).docs()
+    for (; isAsked; await new Promise((resolve) => setTimeout(resolve, 50))) await client.post('/ok', ['x']).docs()
   })()
   await untilAll({ grpc: grpc! }, true)
   await untilAll(flow.addresses, true)
