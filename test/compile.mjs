@@ -1,7 +1,8 @@
 // Compiles lib/ and test/ file by file into .compiled/, where the suites run as plain JavaScript: tsx would do the same work again for each process.
 // What stands beside them (fixtures, scripts) is copied, package.json and dist/ too, so that paths relative to a file lead where they did.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { SourceMap } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 export const COMPILED = '.compiled'
@@ -18,13 +19,13 @@ export async function compile() {
     platform: 'node',
     target: `node${process.versions.node}`,
     keepNames: true,
-    sourcemap: 'inline',
+    sourcemap: 'external',
     sourcesContent: false,
     write: false,
     logLevel: 'warning',
   })
   const kept = new Set(outputFiles.map(({ path }) => path))
-  for (const { path, contents } of outputFiles) write(path, contents)
+  for (const { path, contents } of outputFiles) write(path.endsWith('.map') ? mapOf(relative(resolve(COMPILED), path)) : path, contents)
   for (const file of files) {
     if (isCode(file) || statSync(file).isDirectory()) continue
     const path = resolve(COMPILED, file)
@@ -38,6 +39,22 @@ export async function compile() {
     }
   cpSync('package.json', join(COMPILED, 'package.json'))
   if (!existsSync(join(COMPILED, 'dist'))) symlinkSync(resolve('dist'), join(COMPILED, 'dist'), 'junction')
+}
+
+/** Where the map of a compiled file is. Not beside it, nor in it: node would read that of each module in each process, and only who fails wants one. */
+const mapOf = (name) => resolve(COMPILED, 'maps', name)
+
+/** A text in which compiled files are named with line and column, as in stacks, with the sources in their place. */
+export function inSources(text) {
+  const maps = new Map()
+  const mapFor = (name) => {
+    if (!maps.has(name)) maps.set(name, existsSync(mapOf(name)) ? new SourceMap(JSON.parse(readFileSync(mapOf(name), 'utf8'))) : undefined)
+    return maps.get(name)
+  }
+  return text.replace(/(?:file:\/\/)?[^\s()'"]*\.compiled[\\/]((?:lib|test)[^\s()'":]+)\.js:(\d+):(\d+)/g, (found, name, line, column) => {
+    const { originalLine, originalColumn } = mapFor(`${name}.js.map`)?.findEntry(line - 1, column - 1) ?? {}
+    return originalLine === undefined ? found : `${name}.ts:${originalLine + 1}:${originalColumn + 1}`
+  })
 }
 
 /** What is the same is left alone: another run may be reading it. */

@@ -3,7 +3,8 @@
 //   node test/run.mjs [part of a path …]
 //   node test/run.mjs --runtime=bun [part of a path …]    the core suites on another runtime, as test/support/runtimes.mjs has them; test/runtimes.mjs takes all of them
 // On a machine that is busy with other things, TEST_PATIENCE=4 gives everything four times as long.
-// lib/ and test/ are compiled once, and suites run on that. A suite that says tsx loads TypeScript while it runs, and is run by tsx itself.
+// lib/ and test/ are compiled once, and suites run on that. A suite with a line `// By tsx: …` loads TypeScript while it runs, and is run by tsx itself: that
+// costs three times as much, for each process that it begins, too.
 // test/interop, which installs Python Jina, test/engine, which needs an engine of containers, and test/kernels, which needs those of notebooks, run only when
 // they are named.
 // A few suites that failed beside others are run once more, alone: what is broken fails again, and what only a busy machine disturbs is listed as such.
@@ -13,7 +14,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
-import { COMPILED, compile } from './compile.mjs'
+import { COMPILED, compile, inSources } from './compile.mjs'
 import { CORE, knownOf, programOf, RUNTIMES } from './support/runtimes.mjs'
 
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
@@ -28,6 +29,8 @@ const LONGEST = [
   ...['doc/memmap', 'cli/', 'client/breaker', 'client/by-name', 'flow/cached', 'telemetry/options', 'gateway/', 'post/checkpoint', 'graph/'],
   ...['handler/replicas', 'house', 'package', 'context-headers', 'shortage', 'model/', 'post/', 'client/', 'wire/'],
 ]
+/** The line by which a suite asks for tsx. To name it is not to need it. */
+const BY_TSX = /^\/\/ By tsx: /m
 const NAMED = ['interop', 'engine', 'kernels']
 const option = (name) =>
   process.argv
@@ -76,11 +79,7 @@ async function run(file) {
   }
   const compiled = join(COMPILED, file.replace(/ts$/, 'js'))
   const how =
-    elsewhere !== undefined
-      ? [...RUNTIMES[elsewhere].run, compiled]
-      : /\btsx\b/.test(readFileSync(file, 'utf8'))
-        ? ['--import', 'tsx', file]
-        : ['--enable-source-maps', compiled]
+    elsewhere !== undefined ? [...RUNTIMES[elsewhere].run, compiled] : BY_TSX.test(readFileSync(file, 'utf8')) ? ['--import', 'tsx', file] : [compiled]
   const child = spawn(program, how, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
   const stop = () => child.kill('SIGKILL')
   let output = ''
@@ -122,7 +121,7 @@ async function run(file) {
               : undefined
   const failed = total - passed - explained.length + (problem !== undefined && all ? 1 : 0)
   results.set(file, { passed, failed, skipped, known: explained.length, broken: problem !== undefined })
-  console.log(problem === undefined ? `  ok  ${file} (${passed}, ${took.toFixed(1)} s)` : `FAIL  ${file} ${problem}\n${output}`)
+  console.log(problem === undefined ? `  ok  ${file} (${passed}, ${took.toFixed(1)} s)` : `FAIL  ${file} ${problem}\n${inSources(output)}`)
   for (const [name, why] of explained) console.log(`      fails on ${elsewhere}: ${name}: ${why}`)
   for (const [, note] of output.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
 }

@@ -25,7 +25,7 @@ function expect(all: LogRecord[], id?: string): void {
   assert.ok(Math.abs(time - Date.now()) < 60_000)
   assert.match(requestId!, /^[0-9a-f]{32}$/)
   if (id !== undefined) assert.is(requestId, id)
-  assert.match(((error as ExecutorError).cause as Error).stack!, /cannot do bad[\s\S]*logger\.ts/)
+  assert.match(((error as ExecutorError).cause as Error).stack!, /cannot do bad[\s\S]*logger\.[jt]s/)
 }
 
 test('184: an executor that fails is one record, with request id, executor, endpoint and stack, over every wire', async () => {

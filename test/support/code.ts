@@ -24,8 +24,8 @@ export function codeUrl(module: string): string {
   return pathToFileURL(code(module)).href
 }
 
-/** What node has to be told to run such a file: nothing, or to load tsx. Maps to the sources would only cost time there; fork() passes all on by itself. */
-export const flags: readonly string[] = process.execArgv.filter((flag) => flag !== '--enable-source-maps')
+/** What node has to be told to run such a file: nothing, or to load tsx. fork() passes that on by itself. */
+export const flags: readonly string[] = process.execArgv
 
 /** What node has to be told to run a program that a suite has written, behind which its arguments stand: `process.argv.slice(-n)` has them. */
 export function asProgram(text: string): string[] {

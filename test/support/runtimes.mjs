@@ -16,7 +16,7 @@ const node = (version) => ({
   package: musl ? undefined : `node-${platform === 'win32' ? 'win' : platform}-${arch}`,
   version,
   binary: platform === 'win32' ? 'bin/node.exe' : 'bin/node',
-  run: ['--enable-source-maps'],
+  run: [],
 })
 
 const BUN = { linux: musl ? `linux-${arch}-musl` : `linux-${arch}`, darwin: `darwin-${arch === 'arm64' ? 'aarch64' : arch}`, win32: `windows-${arch}` }
