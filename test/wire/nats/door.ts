@@ -12,6 +12,7 @@ import { Flow } from '../../../lib/index.js'
 import { natsRule } from '../../../lib/wire/nats/rules.js'
 import { subjectsOf } from '../../../lib/wire/nats/subjects.js'
 import { asProgram, codeUrl } from '../../support/code.js'
+import { Command } from '../../support/command.js'
 import { Folder } from '../../support/folder.js'
 import { natsServer, withNats } from '../../support/nats.js'
 import { certificates } from '../../support/tls.js'
@@ -45,6 +46,27 @@ async function opens(config: string, shown: object): Promise<void> {
 test('F14: a token, or its file', async () => {
   await opens('authorization { token: "s3cret" }', { token: 's3cret' })
   await opens('authorization { token: "s3cret" }', { tokenFile: folder.file('token', 's3cret\n') })
+})
+
+test('F14, T1: on the command line, NATS_TOKEN is the token, as exported files give it, for an executor and for who asks; others do not hear of it', async () => {
+  await using server = await natsServer({ config: 'authorization { token: "s3cret" }' })
+  const nats = `nats://127.0.0.1:${server.port}`
+  process.env['NATS_TOKEN'] = 's3cret'
+  try {
+    const module = folder.file('shout.mjs', 'export const shout = ({ docs }) => docs.forEach((doc) => (doc.text += "!"))')
+    await using serving = new Command(['executor', `${module}#shout`, '--nats', nats, '--name', 'shop/doing'])
+    await serving.has('stderr', 'is served')
+    await using asking = new Command(['client', `${nats}/shop/doing`, '--no-progress'])
+    asking.child.stdin.end('{"text":"x"}\n')
+    assert.equal([await asking.end, asking.texts], [{ code: 0, signal: null }, 'x!'], asking.stderr)
+    await using elsewhere = new Command(['ping', 'grpc://127.0.0.1:1', '--nats-prefix', 'team'])
+    assert.is((await elsewhere.end).code, 2)
+    await using nowhere = new Command(['ping', 'grpc://127.0.0.1:1'])
+    assert.is((await nowhere.end).code, 1)
+    assert.not.match(serving.stderr + asking.stderr + elsewhere.stderr + nowhere.stderr, /s3cret/)
+  } finally {
+    delete process.env['NATS_TOKEN']
+  }
 })
 
 test('F14: a user and a password', () => opens('authorization { user: anna, password: secret }', { user: 'anna', password: 'secret' }))
