@@ -9,7 +9,10 @@ export interface Told {
   readonly parentId: string
 }
 
-/** One that takes what is exported by OTLP over gRPC, and keeps it. */
+/**
+ * One that takes what is exported by OTLP over gRPC, and keeps it. Who closes a Flow waits 2.5 s for it at most, which a busy machine may need for more than that: what is
+ * to be there is waited for before this is closed.
+ */
 export interface Collector {
   readonly port: number
   readonly spans: Told[]

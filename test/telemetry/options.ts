@@ -12,6 +12,7 @@ import { codeUrl, flags } from '../support/code.js'
 import { collector } from '../support/collector.js'
 import { deferred } from '../support/deferred.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 import { within } from '../support/within.js'
 
 const YAML = (port: number): string => `
@@ -35,6 +36,7 @@ test('T2: Jina’s options of YAML send spans and metrics to a collector, by OTL
     await flow.open()
     await flow.post('/search', ['a']).drain()
     await within(20_000, flow.close())
+    await until(() => spans.length >= 2 && metrics.length > 0)
     const text = (all: Buffer[]): string => Buffer.concat(all).toString('latin1')
     for (const said of ['post /search', 'leaf', 'service.name', 'shop']) assert.ok(text(traces).includes(said), said)
     assert.equal(
@@ -58,7 +60,7 @@ test('T2: with its own exporter, spans that executors make by the API are export
       .open()
     await flow.post('/search', ['a']).drain()
     await within(20_000, flow.close())
-    assert.ok(spans.some(({ name }) => name === 'of-my-own'))
+    await until(() => spans.some(({ name }) => name === 'of-my-own'))
     assert.not(trace.getTracer('other').startSpan('late').isRecording())
     assert.is(context.active(), (await import('@opentelemetry/api')).ROOT_CONTEXT)
     assert.ok(metrics.getMeterProvider())
@@ -209,7 +211,7 @@ test('T2: what floats when clients have their answers is told, also of a Flow th
     for (let turns = 0; turns < 5; turns++) await turn()
     door.resolve()
     await closed
-    assert.ok(spans.some(({ name }) => name === 'of-one-that-floats'))
+    await until(() => spans.some(({ name }) => name === 'of-one-that-floats'))
     assert.not(isHeard())
   } finally {
     door.resolve()

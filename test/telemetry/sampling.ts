@@ -7,6 +7,7 @@ import { instrument } from '../../lib/telemetry/index.js'
 import { Ids, type Sampler } from '../../lib/telemetry/sampling.js'
 import { collector } from '../support/collector.js'
 import { turn } from '../support/turn.js'
+import { until } from '../support/until.js'
 
 const REMOTE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331'
 const UNSAMPLED = /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/
@@ -124,6 +125,7 @@ for (const name of ['traceidratio', 'parentbased_traceidratio'])
         .open()
       for (let i = 0; i < COUNT; i++) await flow.post('/search', ['a']).drain()
       await flow.close()
+      await until(() => spans.length >= 2 * seen.filter((traceparent) => traceparent.endsWith('-01')).length)
     } finally {
       close()
       delete process.env['OTEL_TRACES_SAMPLER']
