@@ -58,6 +58,9 @@ export class CheckpointFile {
   /** Resolves when they are. */
   #settling: Promise<void> | undefined
   #syncing: Promise<void> | undefined
+  /** Whether something was written since it was last brought to the disk. */
+  #unsynced = false
+  #closed = false
   #failure: { readonly reason: unknown } | undefined
 
   private constructor(
@@ -152,6 +155,7 @@ export class CheckpointFile {
     this.#handle = fresh
     this.#written = 0
     await before?.close()
+    await syncFolder(this.file)
   }
 
   /** @throws CheckpointError (`ERR_CHECKPOINT`) when it cannot be written, or what was written before cannot be brought to the disk */
@@ -204,16 +208,25 @@ export class CheckpointFile {
     }
     this.#since?.push(Buffer.from(record))
     this.#written += record.length
-    if (this.#timer !== undefined) return
-    this.#timer = setTimeout(() => {
+    this.#unsynced = true
+    if (this.#timer === undefined && this.#syncing === undefined) this.#syncSoon()
+  }
+
+  /** One at a time, whatever a disk takes for it: two would write the file anew side by side. */
+  #syncSoon(): void {
+    this.#timer = setTimeout(async () => {
       this.#timer = undefined
       this.#syncing = this.#sync()
+      await this.#syncing
+      this.#syncing = undefined
+      if (this.#unsynced && !this.#closed) this.#syncSoon()
     }, SYNC)
     this.#timer.unref?.()
   }
 
   async #sync(): Promise<void> {
     try {
+      this.#unsynced = false
       if (this.#written > LONG) await this.#writeAnew()
       await this.#handle.datasync()
     } catch (reason) {
@@ -230,6 +243,11 @@ export class CheckpointFile {
   /** Whether what stands at a place is to be looked at. */
   asks(place: number): boolean {
     return place % this.#stride === 0
+  }
+
+  /** The first place from one on that is to be looked at. */
+  nextAsked(place: number): number {
+    return Math.ceil(place / this.#stride) * this.#stride
   }
 
   /** @throws CheckpointError (`ERR_CHECKPOINT`) where something else was there */
@@ -257,6 +275,7 @@ export class CheckpointFile {
 
   /** Brings all to the disk, and lets go of the file. @throws rejects with CheckpointError (`ERR_CHECKPOINT`) */
   async close(): Promise<void> {
+    this.#closed = true
     try {
       this.settle()
     } finally {
@@ -268,6 +287,14 @@ export class CheckpointFile {
     }
     if (this.#failure !== undefined) throw this.error(this.#failure.reason)
   }
+}
+
+/** A name that a file was given is on the disk with its folder: else a loss of power brings back the one that had it before. Not every system has folders synced. */
+async function syncFolder(file: string): Promise<void> {
+  const [{ open }, { dirname }] = await Promise.all([node('fs/promises'), node('path')])
+  const folder = await open(dirname(file), 'r').catch(() => undefined)
+  await folder?.sync().catch(() => {})
+  await folder?.close().catch(() => {})
 }
 
 function told(value: unknown): string {

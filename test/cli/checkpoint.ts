@@ -53,6 +53,20 @@ test('P15: a run that was killed goes on behind what it wrote, and says how much
   assert.match(other.stderr, 'job.checkpoint: the source has changed')
 })
 
+test('P15: a run that is stopped while it reads past what is done says so, and nothing of another source', async () => {
+  const checkpoint = folder.file('stopped.checkpoint')
+  writeFileSync(input, Array.from({ length: 30 }, (_, i) => `line ${i}\n`).join(''))
+  assert.is((await run(['--checkpoint', checkpoint])).code, 0)
+  const loud = folder.file('loud.mjs', `${readFileSync(flow, 'utf8')}\nprocess.stderr.write('loaded')`)
+  const command = new Command(['run', loud, '--input-format', 'lines', '--request-size', '1', '--checkpoint', checkpoint])
+  command.child.stdin.write('line 0\nline 1\n')
+  await command.has('stderr', 'loaded')
+  command.child.kill('SIGINT')
+  assert.equal(await command.end, { code: 130, signal: null }, command.stderr)
+  assert.match(command.stderr, 'stopped by SIGINT')
+  assert.not.match(command.stderr, 'changed')
+})
+
 test('P15: --append writes behind what is there; results of a job that goes on need it', async () => {
   const output = folder.file('grown.ndjson', '{"text":"there"}\n')
   writeFileSync(input, 'a\nb\n')

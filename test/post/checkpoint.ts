@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -10,8 +11,11 @@ import { CheckpointFile } from '../../lib/post/checkpoint-file.js'
 import { Intervals } from '../../lib/post/intervals.js'
 import { Progress } from '../../lib/post/progress.js'
 import { asProgram, codeUrl } from '../support/code.js'
+import { type Deferred, deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
+import { turn } from '../support/turn.js'
 import { until } from '../support/until.js'
+import { within } from '../support/within.js'
 
 const folder = new Folder()
 let made = 0
@@ -109,6 +113,107 @@ test('P15: who asks ahead has nothing noted that it has not looked at', async ()
     await post.return()
   }
   assert.is((await run(texts(20), { checkpoint })).given.length, 19)
+})
+
+/** So many turns that all is done which does not wait for the consumer. */
+async function rest(): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) await turn()
+}
+
+for (const prefetch of [1, 2, 5])
+  for (const [kind, make] of Object.entries(KINDS))
+    test(`P15: ${kind}, prefetch: ${prefetch}: the response that a consumer has in its hands is one of those that may be done twice`, async () => {
+      let begun = 0
+      await using flow = await new Flow({ prefetch }).add({ uses: () => void begun++ }).open()
+      let taken = 0
+      for await (const _ of flow.post('/', await make(texts(30)), { requestSize: 1, checkpoint: fresh() })) {
+        await rest()
+        assert.ok(begun - taken <= prefetch, `${begun} have begun, and ${taken} are done`)
+        taken++
+      }
+      assert.equal([begun, taken], [30, 30])
+    })
+
+test('P15: who asks for more than may be under way gets it all', async () => {
+  await using flow = await new Flow({ prefetch: 2 }).add({ uses: () => turn() }).open()
+  const post = flow.post('/', texts(40), { requestSize: 1, checkpoint: fresh() })
+  for (let round = 0; round < 4; round++) {
+    const steps = await within(10_000, Promise.all(Array.from({ length: 10 }, () => post.next())))
+    assert.ok(steps.every(({ done }) => !done))
+    await rest()
+  }
+  assert.is((await within(10_000, post.next())).done, true)
+})
+
+test('P15: who leaves while the next request waits for him closes the source once, and lets go of the file', async () => {
+  for (const leave of ['break', 'return', 'abort']) {
+    const checkpoint = fresh()
+    let closed = 0
+    const inputs = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: 'text' }),
+        return: () => {
+          closed++
+          return { done: true, value: undefined }
+        },
+      }),
+    }
+    const stop = new AbortController()
+    await using flow = await new Flow({ prefetch: 2 }).add({ uses: () => {} }).open()
+    const post = flow.post('/', inputs as any, { requestSize: 1, checkpoint, signal: stop.signal })
+    await post.next()
+    await rest()
+    if (leave === 'break') for await (const _ of post) break
+    else if (leave === 'return') await within(10_000, post.return())
+    else {
+      stop.abort(new Error('enough'))
+      assert.match(String(await within(10_000, post.next().catch(String))), 'enough')
+    }
+    assert.is(closed, 1, leave)
+    assert.not(existsSync(`${checkpoint}.lock`), leave)
+  }
+})
+
+test('P15: of a list, what is left is what is not done, wherever that stands; promises of what is done fail for nobody', async () => {
+  const checkpoint = fresh()
+  const job = { endpoint: '/', targetExecutor: undefined, parameters: {} }
+  const file = await CheckpointFile.open(checkpoint, job)
+  for (const [start, end] of [
+    [0, 3],
+    [5, 6],
+    [9, 12],
+  ] as const)
+    file.note(start, end)
+  await file.close()
+  const inputs = (): any[] => texts(20).map((text, at) => (at === 10 ? Promise.reject(new Error('nobody wants it')) : at % 2 ? text : new Document({ text })))
+  const { given, error } = await run(inputs, { checkpoint, requestSize: 4 }, 2)
+  assert.is(error, undefined)
+  assert.equal(
+    given.slice(0, 8),
+    [3, 4, 6, 7, 8, 12, 13, 14].map((at) => `text ${at}`),
+  )
+  const after = await CheckpointFile.open(checkpoint, job)
+  // The last one that was taken is not done.
+  assert.equal([after.done.count, after.done.gap], [7 + 4, 8])
+  await after.close()
+  assert.is(new Set([...given, ...(await run(inputs, { checkpoint })).given]).size, 13)
+  // What comes behind while it is read.
+  const growing = texts(3)
+  const grown: string[] = []
+  await using flow = await new Flow({ prefetch: 1 })
+    .add({
+      uses: ({ docs }: Call) => {
+        grown.push(...docs.texts)
+        if (growing.length < 6) growing.push(`more ${growing.length}`)
+      },
+    })
+    .open()
+  const growth = fresh()
+  await flow.post('/', growing, { checkpoint: growth, requestSize: 1 }).drain()
+  assert.equal(grown, ['text 0', 'text 1', 'text 2', 'more 3', 'more 4', 'more 5'])
+  const noted = await CheckpointFile.open(growth, job)
+  assert.equal([...noted.done], [[0, 6]])
+  await noted.close()
 })
 
 test('P15: requests that failed are tried again by the next run', async () => {
@@ -293,6 +398,89 @@ test('P15: a file that got long is written anew, with what it comes to', async (
   await again.close()
 })
 
+/** What all files of this process are brought to the disk by, while something is tried with it. */
+async function withSync(sync: (this: any, own: () => Promise<void>) => Promise<void>, work: () => Promise<void>): Promise<void> {
+  const handle = await open(folder.file(`probe-${made++}`), 'w')
+  const files = Object.getPrototypeOf(handle) as { sync(): Promise<void> }
+  const { sync: own } = files
+  files.sync = function (this: any) {
+    return sync.call(this, () => own.call(this))
+  }
+  try {
+    await work()
+  } finally {
+    files.sync = own
+    await handle.close()
+  }
+}
+
+test('P15: a file that got long is written anew once at a time, however slow the disk is', async () => {
+  const path = fresh()
+  const job = { endpoint: '/', targetExecutor: undefined, parameters: {} }
+  const file = await CheckpointFile.open(path, job)
+  const clock = await CheckpointFile.open(fresh(), job)
+  const doors: Deferred<void>[] = []
+  let at = 0
+  const note = (): void => {
+    for (const end = at + 70_000; at < end; at++) file.note(at, at + 1)
+    file.settle()
+  }
+  await withSync(
+    async (own) => {
+      const door = deferred<void>()
+      doors.push(door)
+      await door.promise
+      return own()
+    },
+    async () => {
+      note()
+      await until(() => doors.length === 1)
+      note()
+      // What another one brings to the disk as long behind this as a second writing would be.
+      for (let place = 0; place < 70_000; place++) clock.note(place, place + 1)
+      clock.settle()
+      await until(() => doors.length === 2)
+      await rest()
+      assert.is(doors.length, 2, 'that of the other one')
+      const closed = Promise.all([file.close(), clock.close()])
+      await until(() => {
+        for (const door of doors) door.resolve()
+        return Promise.race([closed.then(() => true), turn().then(() => false)])
+      })
+    },
+  )
+  const again = await CheckpointFile.open(path, job)
+  assert.equal([again.done.count, again.done.gap], [140_000, 140_000])
+  await again.close()
+})
+
+test('P15: the name of a file is brought to the disk with its folder, when it has it', async () => {
+  const path = fresh()
+  const folders: boolean[] = []
+  await withSync(
+    async function (this: any, own) {
+      if ((await this.stat()).isDirectory()) folders.push(existsSync(path) && !existsSync(`${path}.new`))
+      return own()
+    },
+    async () => {
+      const file = await CheckpointFile.open(path, { endpoint: '/', targetExecutor: undefined, parameters: {} })
+      await file.close()
+    },
+  )
+  // Where there is no way to have a folder synced, nobody asks.
+  assert.equal(folders, process.platform === 'win32' ? [] : [true])
+})
+
+test('P15: a source that somebody ended before it was through has not changed', async () => {
+  const checkpoint = fresh()
+  await run(new Set(texts(30)), { checkpoint })
+  const stopped = { isStopped: true, [Symbol.iterator]: () => texts(5).values() }
+  assert.is((await run(stopped as any, { checkpoint })).error, undefined)
+  const asynchronous = { isStopped: true, [Symbol.asyncIterator]: () => Readable.from(texts(5))[Symbol.asyncIterator]() }
+  assert.is((await run(asynchronous as any, { checkpoint })).error, undefined)
+  assert.match(String((await run({ ...stopped, isStopped: false } as any, { checkpoint })).error), 'it has 5 documents')
+})
+
 test('P15: the progress bar says what was skipped', async () => {
   let shown = ''
   const progress = new Progress(undefined, { write: (text) => (shown += text) }, 1234)
@@ -335,6 +523,14 @@ test('P15: an input that is a promise, and one that is no document, are what the
   const { given, error } = await run(['a', 5 as any], { checkpoint: fresh() })
   assert.equal(given, ['a'])
   assert.is(error.code, 'ERR_INPUT')
+  for (const make of [KINDS['an array']!, KINDS['an iterable']!, KINDS['an async iterable']!]) {
+    const started = fresh()
+    await run(await make(texts(9)), { checkpoint: started }, 4)
+    const { error } = await run(await make([...texts(9), 5 as any]), { checkpoint: started })
+    assert.is(error.code, 'ERR_INPUT')
+    assert.match(error.message, 'Input 6 of post() is not a document')
+    assert.match(error.message, 'not counting the 3 that are done')
+  }
 })
 
 test.run()
