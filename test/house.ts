@@ -7,7 +7,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 /** Documents on disk are written as in messages: what keeps them, and the front door of documents that leads there, stand above the wires. */
-const STORE = ['answers', 'content', 'environment', 'error', 'folder', 'layout', 'lmdb-file', 'records', 'store', 'view'].map((file) => `doc/store/${file}`)
+const STORE = ['answers', 'content', 'environment', 'error', 'folder', 'layout', 'lmdb-file', 'records', 'slab', 'store', 'view'].map(
+  (file) => `doc/store/${file}`,
+)
 
 /**
  * Rooms from the ground up. A file imports from its own room and from below: values, types, and what it loads on demand. What a Flow and a place can be

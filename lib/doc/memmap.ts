@@ -92,12 +92,23 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
     return (await this.#open()).length
   }
 
-  async at(position: number): Promise<D | undefined> {
-    return (this.#store ?? (await this.#open())).at(Math.trunc(position) || 0) as D | undefined
+  at(position: number): Promise<D | undefined> {
+    return this.#one((store) => store.at(Math.trunc(position) || 0))
   }
 
-  async get(id: string): Promise<D | undefined> {
-    return (this.#store ?? (await this.#open())).get(id) as D | undefined
+  get(id: string): Promise<D | undefined> {
+    return this.#one((store) => store.get(id))
+  }
+
+  /** Not by an async function, where it is open: that takes longer than the reading, and what it keeps has to be collected. */
+  #one(read: (store: Store) => Document | undefined): Promise<D | undefined> {
+    const store = this.#store
+    if (store === undefined) return (async () => read(await this.#open()) as D | undefined)()
+    try {
+      return Promise.resolve(read(store) as D | undefined)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Resolves when it can be read, with a view of what is stored. @throws rejects with StoreError, DocumentError (`ERR_DOCUMENT`) */

@@ -79,6 +79,26 @@ for (const [where, make] of Object.entries(ARRAYS)) {
     assert.is(await idsOf(list), 'zbc')
   })
 
+  each('between two positions there is none', async (list) => {
+    // Also where some are missing, and positions are counted.
+    await list.extend(Array.from({ length: 5 }, (_, i) => ({ id: `${i}` })))
+    for (const _ of [1, 2]) {
+      const before = await idsOf(list)
+      for (const where of [0.5, 1.5, -0.5, Number.NaN, Infinity]) {
+        assert.is(await list.delete(where), false, `${where}`)
+        try {
+          await list.set(where, 'y')
+          assert.unreachable(`${where}`)
+        } catch (error: any) {
+          assert.is(error.code, 'ERR_DOCUMENT', String(error))
+        }
+      }
+      assert.is(await idsOf(list), before)
+      await list.delete(2)
+    }
+    assert.is((await list.at(1.7))!.id, 'b', 'as at() of lists has it')
+  })
+
   each('of documents with one id, the first is found', async (list) => {
     await list.extend([
       { id: 'a', text: 'second' },

@@ -30,7 +30,14 @@ const FIELDS = ['format', 'base', 'next', 'count', 'holes', 'writes', 'moved'] a
 /** Six bytes, the highest first: as keys, they are in the order of the numbers. */
 const numbers = {
   writeKey(key: number, target: Buffer, start: number): number {
-    target.writeUIntBE(key, start, 6)
+    // Buffer's own way checks what is known here, and takes as long as a tenth of a reading.
+    const high = Math.floor(key / 2 ** 32)
+    target[start] = high >>> 8
+    target[start + 1] = high
+    target[start + 2] = key >>> 24
+    target[start + 3] = key >>> 16
+    target[start + 4] = key >>> 8
+    target[start + 5] = key
     return start + 6
   },
   readKey(source: Buffer, start: number): number {

@@ -9,6 +9,7 @@ import { StoreError, storeError } from './error.js'
 import { type Modules, openFolder } from './folder.js'
 import { Layout, SEGMENT } from './layout.js'
 import { Records, recordsOf } from './records.js'
+import { Slab, sliced } from './slab.js'
 import type { StoredDocument } from './view.js'
 
 /** A piece of a transaction. What it throws before it writes fails it alone. */
@@ -37,8 +38,6 @@ export interface Window {
 /** Records that are read at a stretch: as many as keep a reading short, and the memory that one of them holds small. */
 const WINDOW = 128
 const WINDOW_BYTES = 1 << 18
-/** Room for documents that are asked for one by one: memory of its own for each takes longer than the reading. Who keeps one keeps this much. */
-const SLAB = 1 << 14
 /** From here on, ids are known by their hash: keys of lmdb have an end. */
 const LONG_ID = 480
 const APPEND = { append: true } as any
@@ -83,14 +82,13 @@ export class Store {
   #syncing: Promise<void> | undefined
   #closed = false
   #scratch = Buffer.allocUnsafeSlow(WINDOW_BYTES)
-  /** Where small records go that are asked for one by one. */
-  #slab!: Records
-  #used = SLAB
+  readonly #slab: Slab
 
   constructor(
     private readonly modules: Modules,
     readonly path: string,
   ) {
+    this.#slab = new Slab(path)
     this.#environment = this.#openFile()
   }
 
@@ -213,17 +211,7 @@ export class Store {
 
   #read(key: number): StoredDocument | undefined {
     const bytes = this.#environment.documents.getBinaryFast(key)
-    if (bytes === undefined) return undefined
-    const { length } = bytes
-    if (length > SLAB / 4) return this.view(sliced.call(bytes, 0, length))
-    if (this.#used + length > SLAB) {
-      this.#slab = new Records(Buffer.allocUnsafeSlow(SLAB), this.path)
-      this.#used = 0
-    }
-    const start = this.#used
-    this.#slab.reader.bytes.set(bytes.subarray(0, length), start)
-    this.#used += length
-    return this.#slab.view(start, this.#used)
+    return bytes && this.#slab.view(bytes)
   }
 
   /** A copy of a record's bytes: lmdb's are those of the next one soon. */
@@ -235,7 +223,7 @@ export class Store {
   #keyAt(position: number): number | undefined {
     const { base, count } = this.#look()
     const at = position < 0 ? count + position : position
-    return at >= 0 && at < count ? this.#layout.keyAt(at, base) : undefined
+    return Number.isInteger(at) && at >= 0 && at < count ? this.#layout.keyAt(at, base) : undefined
   }
 
   #keyOf(id: string): number | undefined {
@@ -590,9 +578,6 @@ export class Store {
     })
   }
 }
-
-/** Whatever its `length` says, lmdb's room is longer: Buffer's own ways of copying take that for granted. */
-const sliced = Uint8Array.prototype.slice as (this: Buffer, start: number, end: number) => Buffer
 
 function twin(name: string, key: number): string {
   return `${name}\0${key.toString(16).padStart(12, '0')}`
