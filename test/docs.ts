@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { columnOf, columnsIn, pageWith, ROOMS, reasons, wholeOf } from './support/runtimes-page.mjs'
 
 const pages = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)].filter((file) => file.endsWith('.md'))
 const read = (file: string): string => readFileSync(file, 'utf8')
@@ -53,6 +54,38 @@ test('T5: each code of an error has an entry that says its cause and what to do,
 
 test('T5: each page has a title', () => {
   for (const page of pages.filter((page) => !/README|index/.test(page))) assert.match(read(page), /^# .+\n/, page)
+})
+
+test('T6: the page of runtimes says what fails on each, and why, as test/runtimes.json has it', () => {
+  const page = read('docs/runtimes.md')
+  assert.ok(page.includes(`\n\n${reasons()}\n\n`), 'it says something else: node test/runtimes.mjs --table --runtimes= writes it anew')
+  assert.is(pageWith(page, {}), page)
+})
+
+test('T6: the table of runtimes takes over what was run, and keeps the columns of what was not', () => {
+  const none = { passed: 0, failed: 0, skipped: 0, known: 0 }
+  const ran = columnOf({
+    'test/doc/list.ts': { ...none, passed: 7, known: 1 },
+    'test/doc/store/more.ts': { ...none, passed: 5, failed: 2, skipped: 3 },
+    'test/wire/http/post.ts': { ...none, passed: 1 },
+    'test/post/post.ts': { ...none, unrun: 'it cannot' },
+  })
+  assert.equal(
+    ['doc', 'wire/http', 'post', 'graph', ''].map((room) => ran[room]),
+    ['12, **2 failed**, 1 cannot, 3 skipped', '1', '0, 1 suite not run', '–', '13, **2 failed**, 1 cannot, 1 suite not run, 3 skipped'],
+  )
+  const page = `before\n${/^<!-- made.*$/m.exec(read('docs/runtimes.md'))![0]}\n\n| suites | Node 24.0.0 | Bun 1.0.0 | Deno 2.0.0 |\n|-|-|-|-|\n| doc | 1 | 2 | 3 |\n| formerly | 4 | 5 | 6 |\n| all | 7 | 8 | 9 |\n\nformer words\n\n${/^<!-- the end.*$/m.exec(read('docs/runtimes.md'))![0]}\nbehind\n`
+  const written = pageWith(page, { 'Bun 1.4.5': ran, 'Node 22.1.0': ran })
+  const columns = columnsIn(written)
+  assert.equal(Object.keys(columns), ['Node 22.1.0', 'Node 24.0.0', 'Bun 1.4.5', 'Deno 2.0.0'])
+  assert.equal(Object.keys(columns['Deno 2.0.0']!), [...ROOMS, '', 'npm test'])
+  assert.equal([columns['Deno 2.0.0']!['doc'], columns['Deno 2.0.0']!['post'], columns['Node 24.0.0']!['']], ['3', '–', '7'])
+  assert.equal(columns['Bun 1.4.5'], { ...ran, 'npm test': '–' })
+  const whole = columnsIn(pageWith(written, { 'Node 22.1.0': wholeOf({ 'test/house.ts': { ...none, passed: 9 } }) }))
+  assert.equal(whole['Node 22.1.0'], { ...ran, 'npm test': '9' })
+  assert.match(written, /^before\n[\s\S]*\nbehind\n$/)
+  assert.not.match(written, /former/)
+  assert.throws(() => pageWith('nothing', {}), /no place for the table/)
 })
 
 test.run()

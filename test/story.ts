@@ -38,7 +38,7 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npm install && npm start\n', 'installs the clone that runs this; what npm start runs, test/examples.ts does'],
   ['npm install && npm test\n', 'runs this very test'],
   ['source ──►', 'a picture of what bounds what, which test/executor/each.ts and test/post/post.ts hold'],
-  ['Bun.serve({', 'needs Bun and Deno; test/gateway/elsewhere.ts runs both, there'],
+  ['Bun.serve({', 'needs Bun and Deno; test/gateway/elsewhere.ts runs it on each'],
   ['node test/run.mjs --runtime', 'fetches runtimes; CI runs them'],
   ["import { Flow } from 'sluice'\nimport { display }", 'needs a notebook, which test/kernels has'],
   ['POST /post\n', 'a request and its answer with parts left out; test/wire/http holds the envelope'],

@@ -1,4 +1,5 @@
 // The handlers for fetch, behind the servers that Bun and Deno have of their own: node has none that takes them.
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runsOn } from '../../lib/base/runs-on.js'
@@ -40,6 +41,44 @@ function pieces() {
   }
   return { second, aborted, uses }
 }
+
+test(`T6: what docs/runtimes.md has for the servers of Bun and Deno runs, here on ${runsOn}`, async () => {
+  const [, block] = /^```js\n(Bun\.serve[\s\S]*?)^```$/m.exec(readFileSync('docs/runtimes.md', 'utf8'))!
+  const used: string[] = []
+  const asked: (() => Promise<globalThis.Response>)[] = []
+  const stops: (() => unknown)[] = []
+  const of = (name: string, ask: (url: string) => Promise<globalThis.Response>) => {
+    used.push(name)
+    asked.push(() => ask(name === 'Bun' ? '/healthz' : '/graphql?query={__typename}'))
+  }
+  // The servers of this runtime, at a port that is free; in the place of the others' stands what calls the handler.
+  const bun = {
+    serve: (options: { fetch: Handle }) => {
+      const server = Bun?.serve({ port: 0, hostname, ...options })
+      if (server !== undefined) stops.push(() => server.stop(true))
+      of('Bun', (path) => (server === undefined ? options.fetch(new Request(`http://${hostname}${path}`)) : fetch(`http://${hostname}:${server.port}${path}`)))
+    },
+  }
+  const deno = {
+    serve: (handle: Handle) => {
+      const stop = new AbortController()
+      const server = Deno?.serve({ port: 0, hostname, signal: stop.signal, onListen: () => {} }, handle)
+      stops.push(() => stop.abort())
+      of('Deno', (path) => (server === undefined ? handle(new Request(`http://${hostname}${path}`)) : fetch(`http://${hostname}:${server.addr.port}${path}`)))
+    },
+  }
+  await using flow = await new Flow().add({ uses: () => {} }).open()
+  try {
+    new Function('Bun', 'Deno', 'flow', 'createHttp', 'createGraphQL', block!)(bun, deno, flow, createHttp, createGraphQL)
+    assert.equal(used, ['Bun', 'Deno'])
+    for (const ask of asked) {
+      const answer = await ask()
+      assert.is(answer.status, 200, await answer.text())
+    }
+  } finally {
+    for (const stop of stops) await stop()
+  }
+})
 
 if (runsOn === 'node') {
   console.log('skipped: the servers of Bun and Deno, which node test/run.mjs --runtime=bun and --runtime=deno have')

@@ -126,11 +126,13 @@ export const CORE = [
     'gateway/elsewhere',
   ],
   ...['place/thread', 'place/process', 'place/external', 'wire/graphql/', 'wire/http/', 'wire/websocket/', 'wire/proto/', 'wire/port/'],
-  ...['wire/grpc/stream', 'wire/grpc/typed', 'wire/grpc/services', 'wire/grpc/client', 'wire/grpc/drain'],
+  ...['wire/grpc/stream', 'wire/grpc/typed', 'wire/grpc/services', 'wire/grpc/client', 'wire/grpc/drain', 'cli/native'],
 ].map((part) => `test/${part}`)
 
-/** A few of them, by which CI knows each runtime: what goes over wires, the disk, threads, and the servers that a runtime has. */
-export const SHARE = ['stream/in-flight.ts', 'doc/list', 'post/post', 'contract/client-http', 'gateway/elsewhere', 'place/thread'].map((part) => `test/${part}`)
+/** A few of them, by which CI knows each runtime: what goes over wires, the disk, threads, the servers that a runtime has, and TypeScript. */
+export const SHARE = ['stream/in-flight.ts', 'doc/list', 'post/post', 'contract/client-http', 'gateway/elsewhere', 'place/thread', 'cli/native'].map(
+  (part) => `test/${part}`,
+)
 
 const KNOWN = new URL('../runtimes.json', import.meta.url)
 
