@@ -235,7 +235,7 @@ export interface AddOptions<Name extends string = string, Need extends string = 
   readyTimeout?: number | undefined
   /** A process gets all of this one's environment, and not only PATH, HOME, LANG, TZ, TMPDIR, NODE_EXTRA_CA_CERTS and `env`. Default `false`. */
   inheritEnv?: boolean | undefined
-  /** Milliseconds after which a thread or process is ended that has requests and does not turn its event loop. Default: it may compute as long as it likes. */
+  /** Milliseconds after which a thread or process is ended that has requests and does not turn its event loop, or is stopped. Default: it may compute as long as it likes. */
   unresponsiveAfter?: number | undefined
   /** How many deaths of threads, processes, containers, or of external executors with `readyTimeout`, a request may meet. It is sent again until then, and fails alone. 1: never sent twice. Default 3. */
   maxDeaths?: number | undefined

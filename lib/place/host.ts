@@ -4,8 +4,8 @@ import type { WorkerEnd } from './worker-life.js'
 /** Milliseconds that a worker has to end once it has hung up: who ends closes its end before it is gone, and takes its time on a busy machine. */
 export const HUNG_UP = 1000
 
-/** Before what a process says last on stderr, where it has no pipe of its own for that. */
-export const LAST_WORDS = 'sluice: this process ends, as it '
+/** What a process says beside frames where its event loop turns: no JSON has it, in which its last words are. */
+export const TURNED = '\n'
 
 /** What hears of what a worker says. */
 export interface LinkEvents {

@@ -59,8 +59,6 @@ class Held {
 export interface Surroundings {
   /** Sends bytes, which have memory of their own, to who has made the worker. */
   send(bytes: Uint8Array): void
-  /** How many requests are here, whenever that changes. */
-  busy(requests: number): void
   /** It was closed: the worker may end, once what was sent is on its way. */
   end(): void
   /** What its container may be, where it begins one. */
@@ -229,7 +227,6 @@ export class Inside {
     request.branches = came.branches
     const held = new Held(call, request, Array.prototype.slice.call(came.docs))
     this.#held.set(call, held)
-    this.#around.busy(this.#held.size)
     if (came.wantsParts) request.emit = this.#emitter(call, held)
     try {
       const pending = this.#run(request)
@@ -276,7 +273,6 @@ export class Inside {
 
   #leave({ call }: Held): void {
     this.#held.delete(call)
-    this.#around.busy(this.#held.size)
   }
 
   #emitter(call: number, held: Held): (response: Response) => Promise<void> {

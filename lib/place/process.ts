@@ -5,8 +5,10 @@ import { node } from '../base/node.js'
 import { readError } from '../wire/port/errors.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, workerFile } from './entry.js'
-import { type Host, HUNG_UP, hosts, LAST_WORDS, type Link } from './host.js'
+import { type Host, HUNG_UP, hosts, type Link, TURNED } from './host.js'
 import { handOn } from './output.js'
+import { watchWorker } from './watched.js'
+import { pulse, TURNS } from './watchdog.js'
 import type { WorkerEnd } from './worker-life.js'
 
 /** What a process gets of the environment of this one, beside what it is given. */
@@ -72,11 +74,18 @@ export async function processes(): Promise<Host> {
       child.stderr!.on('data', (bytes: Uint8Array) => {
         tail = `${tail}${Buffer.from(bytes).toString('latin1')}`.slice(-TAIL)
       })
+      const own = pulse()
+      const watched = unresponsiveAfter === undefined ? undefined : watchWorker(own, unresponsiveAfter, (how) => kill(how))
       last.on('data', (bytes: Uint8Array) => {
-        words = `${words}${Buffer.from(bytes).toString()}`.slice(0, 1 << 16)
+        const parts = Buffer.from(bytes).toString().split(TURNED)
+        own[TURNS]! += parts.length - 1
+        words = `${words}${parts.join('')}`.slice(0, 1 << 16)
       })
       last.on('error', () => {})
-      socket.on('data', receive)
+      socket.on('data', (bytes: Uint8Array) => {
+        watched?.came(bytes)
+        receive(bytes)
+      })
       if (drained !== undefined) socket.on('drain', drained)
       socket.on('error', () => {})
       socket.on('close', () => {
@@ -92,6 +101,7 @@ export async function processes(): Promise<Host> {
       const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
         if (over || child.pid === undefined) return
         over = true
+        watched?.end()
         for (const pipe of [socket, last, child.stdout!, child.stderr!]) pipe.destroy()
         end(endOf(code, signal, killed, words, tail, failed))
       }
@@ -108,7 +118,10 @@ export async function processes(): Promise<Host> {
       const held = [child, socket, last, child.stdout, child.stderr] as { ref?(): void; unref?(): void }[]
       return {
         pid: child.pid,
-        send: (bytes) => void socket.write(bytes),
+        send(bytes) {
+          watched?.sent(bytes)
+          socket.write(bytes)
+        },
         get unsent() {
           return socket.writableLength
         },
@@ -145,8 +158,6 @@ function endOf(code: number | null, signal: string | null, killed: string | unde
   if (/heap out of memory|JavaScript out of memory|Allocation failed/.test(tail) && (signal === 'SIGABRT' || signal === 'SIGTRAP' || (code ?? 0) > 128))
     return { ...at, how: 'ran out of memory' }
   if (said.error !== undefined) return { ...at, how: 'ended by what nobody caught', cause: readError(said.error) }
-  const spoken = tail.lastIndexOf(LAST_WORDS)
-  if (signal === 'SIGKILL' && spoken >= 0) return { ...at, how: tail.slice(spoken + LAST_WORDS.length).split('\n')[0]! }
   if (signal === 'SIGKILL') return { ...at, how: 'was ended by SIGKILL, as by a machine that is out of memory' }
   if (signal !== null) return { ...at, how: `was ended by ${signal}` }
   return { ...at, how: `ended with exit code ${code}`, cause: failed }

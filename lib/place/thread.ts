@@ -4,7 +4,8 @@ import { node } from '../base/node.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, threadEntry } from './entry.js'
 import { type Host, HUNG_UP, hosts } from './host.js'
-import { pulse, watch } from './watchdog.js'
+import { watchWorker } from './watched.js'
+import { pulse } from './watchdog.js'
 import type { WorkerEnd } from './worker-life.js'
 
 /** Milliseconds in which what a thread said last comes, once it has ended. */
@@ -20,6 +21,7 @@ export async function threads(): Promise<Host> {
     start({ name, shardId, memory, env, unresponsiveAfter, prefixOutput }, { receive, end }) {
       const { port1: port, port2 } = new MessageChannel()
       const beat = unresponsiveAfter === undefined ? undefined : pulse()
+      const watched = beat && watchWorker(beat, unresponsiveAfter!, (how) => kill(how))
       let killed: string | undefined
       let thrown: unknown
       let exit: number | undefined
@@ -29,10 +31,13 @@ export async function threads(): Promise<Host> {
       const ended = (): void => {
         if (over || exit === undefined || ports > 0) return
         over = true
-        unwatch?.()
+        watched?.end()
         end(endOf(exit, killed, thrown))
       }
-      port.on('message', (pieces: Uint8Array) => receive(pieces))
+      port.on('message', (pieces: Uint8Array) => {
+        watched?.came(pieces)
+        receive(pieces)
+      })
       port.on('close', () => {
         ports = 0
         ended()
@@ -69,13 +74,15 @@ export async function threads(): Promise<Host> {
         // Deno leaves the port of one that was terminated open.
         setTimeout(() => port.close(), PORT)
       })
-      const unwatch = beat && watch(beat, unresponsiveAfter!, () => kill(`said nothing for ${unresponsiveAfter} ms while it had requests (unresponsiveAfter)`))
       const kill = (how?: string): void => {
         killed ??= how
         void worker!.terminate()
       }
       return {
-        send: (bytes) => port.postMessage(bytes, [bytes.buffer as ArrayBuffer]),
+        send(bytes) {
+          watched?.sent(bytes)
+          port.postMessage(bytes, [bytes.buffer as ArrayBuffer])
+        },
         kill,
         hold(holds) {
           if (holds) {

@@ -1,6 +1,6 @@
 import { clearInterval, now, setInterval } from '../base/clock.js'
 
-/** Where a worker's event loop says that it runs: how many turns of its timer there were, and how many requests are there. */
+/** What is known of a worker's event loop: how many turns of its timer there were, and how many requests the worker has not answered. */
 export type Pulse = Int32Array
 
 export const TURNS = 0
@@ -14,15 +14,37 @@ export function pulse(): Pulse {
 /** Milliseconds between two looks. */
 const lookEvery = (after: number): number => Math.min(1000, Math.max(10, after / 5))
 
-/** Says that this event loop runs. */
-export function beat(pulse: Pulse, after: number): void {
-  const timer = setInterval(() => void Atomics.add(pulse, TURNS, 1), lookEvery(after))
+/** Says that this event loop runs, now and from now on. */
+export function beat(after: number, turned: () => void): void {
+  turned()
+  const timer = setInterval(turned, lookEvery(after))
   timer.unref?.()
 }
 
 /**
- * Watches another thread's event loop. Its silence counts while it has requests alone, and only as long as this thread is on time itself: on a machine that is short
- * of time both are late, and nobody is to blame.
+ * Hands on that another thread's event loop runs. Where this thread is late itself, the machine is short of time, and nobody is to blame: it says so then, too.
+ * @param turned called when the loop has turned since it was looked at last; at once, where it has turned before
+ */
+export function relay(pulse: Pulse, after: number, turned: () => void): void {
+  const every = lookEvery(after)
+  let turns = 0
+  let last = now()
+  const look = (): void => {
+    const time = now()
+    const late = time - last - every
+    last = time
+    const seen = Atomics.load(pulse, TURNS)
+    if (seen === turns && late <= every) return
+    turns = seen
+    turned()
+  }
+  look()
+  setInterval(look, every)
+}
+
+/**
+ * Watches an event loop elsewhere. Its silence counts from its first turn on, while it has requests alone, and only as long as this thread is on time itself: on a
+ * machine that is short of time both are late, and nobody is to blame.
  * @param after milliseconds of silence
  * @param silent called once
  * @returns ends it
@@ -37,7 +59,7 @@ export function watch(pulse: Pulse, after: number, silent: () => void): () => vo
     const late = time - last - every
     last = time
     const seen = Atomics.load(pulse, TURNS)
-    if (seen !== turns || Atomics.load(pulse, REQUESTS) === 0) {
+    if (seen !== turns || seen === 0 || pulse[REQUESTS]! <= 0) {
       turns = seen
       quiet = 0
       return

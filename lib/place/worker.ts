@@ -2,7 +2,7 @@
 
 import { importHere, node } from '../base/node.js'
 import { runsOn } from '../base/runs-on.js'
-import { type ContainerBound, LAST_WORDS } from './host.js'
+import { type ContainerBound, TURNED } from './host.js'
 
 interface Told {
   /** A module whose `register()` makes TypeScript readable. */
@@ -34,11 +34,10 @@ async function inThread({ port, pulse, unresponsiveAfter, register, prefix }: To
     prefixOutput(process.stderr, prefix)
   }
   if (register !== undefined) ((await importHere(register)) as { register(): void }).register()
-  const [{ Inside }, { beat, REQUESTS }] = await Promise.all([import('./inside.js'), import('./watchdog.js')])
-  if (pulse !== undefined) beat(pulse, unresponsiveAfter!)
+  const [{ Inside }, { beat, TURNS }] = await Promise.all([import('./inside.js'), import('./watchdog.js')])
+  if (pulse !== undefined) beat(unresponsiveAfter!, () => void Atomics.add(pulse, TURNS, 1))
   const inside = new Inside({
     send: (bytes) => port!.postMessage(bytes, [bytes.buffer as ArrayBuffer]),
-    busy: (requests) => pulse && void Atomics.store(pulse, REQUESTS, requests),
     // What it said is on its way.
     end: () => process.exit(0),
   })
@@ -46,32 +45,30 @@ async function inThread({ port, pulse, unresponsiveAfter, register, prefix }: To
 }
 
 async function inProcess({ parent, unresponsiveAfter, container }: Told): Promise<void> {
-  const [{ connect, Socket }, { writeSync }, { Inside }, { beat, pulse, REQUESTS }, { writeError }] = await Promise.all([
+  const [{ connect, Socket }, { Inside }, { beat, pulse, TURNS }, { writeError }] = await Promise.all([
     node('net'),
-    node('fs'),
     import('./inside.js'),
     import('./watchdog.js'),
     import('../wire/port/errors.js'),
   ])
-  const own = unresponsiveAfter === undefined ? undefined : pulse()
-  if (own !== undefined) beat(own, unresponsiveAfter!)
+  const say = await lastWords()
+  // A thread of Deno has none of the pipes of its process: there, this one says itself that it runs.
+  const own = unresponsiveAfter === undefined || runsOn === 'deno' ? undefined : pulse()
+  if (unresponsiveAfter !== undefined) beat(unresponsiveAfter, own === undefined ? () => say(TURNED) : () => void Atomics.add(own, TURNS, 1))
   // A thread of its own: whatever this one computes, it ends with the process that began it.
   const { code, eval: isCode } = await (await import('./entry.js')).threadEntry()
-  new threads.Worker(code, {
+  const watchdog = new threads.Worker(code, {
     eval: isCode,
     workerData: { sluice: 'watchdog', parent, pulse: own, unresponsiveAfter },
     stdin: false,
-  })
-    .on('error', () => {})
-    .unref()
+  }).on('error', () => {})
+  // Whoever takes requests is watched already.
+  if (own !== undefined) await new Promise((resolve) => watchdog.once('message', resolve).once('exit', resolve))
+  watchdog.unref()
   // A terminal and a service manager tell all processes at once: this one ends when its Flow does.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
   process.on('uncaughtExceptionMonitor', (error) => {
-    try {
-      writeSync(4, JSON.stringify({ error: writeError(error) }))
-    } catch {
-      // Nobody listens any more.
-    }
+    say(JSON.stringify({ error: writeError(error) }))
   })
   // Bun takes a socket that is there already by connect() alone.
   const socket = runsOn === 'bun' ? connect({ fd: 3 } as never) : new Socket({ fd: 3, readable: true, writable: true })
@@ -79,15 +76,11 @@ async function inProcess({ parent, unresponsiveAfter, container }: Told): Promis
   const end = (code = 0): void => void socket.end(() => process.stdout.write('', () => process.stderr.write('', () => process.exit(code))))
   const inside = new Inside({
     send: (bytes) => void socket.write(bytes),
-    busy: (requests) => own && void Atomics.store(own, REQUESTS, requests),
     end,
     container,
     ended(words) {
-      try {
-        writeSync(4, JSON.stringify(words))
-      } finally {
-        end(1)
-      }
+      say(JSON.stringify(words))
+      end(1)
     },
   })
   socket.on('data', (bytes) => inside.receive(bytes))
@@ -97,19 +90,21 @@ async function inProcess({ parent, unresponsiveAfter, container }: Told): Promis
 }
 
 async function watchOver({ parent, pulse, unresponsiveAfter }: Told): Promise<void> {
-  const [{ watch, watchParent }, { writeSync }] = await Promise.all([import('./watchdog.js'), node('fs')])
-  const kill = (): void => void process.kill(process.pid, 'SIGKILL')
-  watchParent(parent!, kill)
+  const [{ relay, watchParent }, say] = await Promise.all([import('./watchdog.js'), lastWords()])
+  watchParent(parent!, () => void process.kill(process.pid, 'SIGKILL'))
   if (pulse === undefined) return
-  watch(pulse, unresponsiveAfter!, () => {
-    const how = `said nothing for ${unresponsiveAfter} ms while it had requests (unresponsiveAfter)`
+  relay(pulse, unresponsiveAfter!, () => say(TURNED))
+  threads.parentPort!.postMessage('watches')
+}
+
+/** Speaks on the pipe that is for what comes beside frames: where the event loop stands still, too. */
+async function lastWords(): Promise<(text: string) => void> {
+  const { writeSync } = await node('fs')
+  return (text) => {
     try {
-      writeSync(4, JSON.stringify({ how }))
+      writeSync(4, text)
     } catch {
-      // A thread of Deno has none of the pipes of its process but these.
-      console.error(`${LAST_WORDS}${how}`)
-    } finally {
-      kill()
+      // Nobody listens any more.
     }
-  })
+  }
 }

@@ -68,7 +68,7 @@ function host(kind: 'thread' | 'process', open: typeof port): Host {
         const given = specs[(options as unknown as { at: number }).at]!.options
         return { ...given, uses: given.uses ?? (() => {}) } as any
       }
-      return { ...open(events, (send, end) => new Inside({ send, end, busy() {}, resolve })), hold() {} }
+      return { ...open(events, (send, end) => new Inside({ send, end, resolve })), hold() {} }
     },
   }
 }

@@ -67,6 +67,12 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
       })
     if (doc!.text === 'throw' || doc!.text === 'hang up') await later(60_000)
     if (doc!.text === 'spin') for (;;);
+    // Its answer is on its way then.
+    if (doc!.text === 'spin then')
+      return void setTimeout(() => {
+        for (;;);
+      })
+    if (doc!.text === 'SIGSTOP') process.kill(process.pid, 'SIGSTOP')
     if (doc!.text === 'exit late') {
       for (const end = performance.now() + 1200; performance.now() < end; );
       process.exit(7)

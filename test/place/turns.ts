@@ -35,7 +35,7 @@ function ends(uses: () => void) {
       return { send: (bytes) => void there.push(bytes), kill() {}, hold() {} }
     },
   }
-  const inside = new Inside({ send: (bytes) => void here.push(bytes), busy() {}, end() {}, resolve: async () => ({ uses }) as any })
+  const inside = new Inside({ send: (bytes) => void here.push(bytes), end() {}, resolve: async () => ({ uses }) as any })
   const spec = { name: 'doing', shardId: 0, options: {}, env: {}, workspace: undefined, model: 'v1', over: { input: {}, output: {} } } as const
   const life = { answered() {}, ready() {}, end() {} }
   const worker = new FramedWorker(host, spec, { name: 'doing', shardId: 0 } as any, new Set(['doing']), 'thread doing/0', life)

@@ -366,6 +366,27 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     assert.ok(await first(patient, '/busy', 'x', { parameters: { milliseconds: 600 } }))
   })
 
+  test(of('one that is silent when a request comes, and so never begins with it, is ended, too'), async () => {
+    await using flow = await flowOf(runtime, { maxDeaths: 1, unresponsiveAfter: 300 }).open()
+    assert.ok(await first(flow, '/die', 'spin then'))
+    const failed = await error(within(10_000, first(flow, '/slow')))
+    assert.match(failed.message, /said nothing for 300 ms while it had requests \(unresponsiveAfter\)/)
+    assert.ok(await first(flow, '/slow'))
+  })
+
+  if (!isThread)
+    test(of('one that is stopped as a whole is ended, too, where it has requests'), async () => {
+      await using flow = await flowOf(runtime, { maxDeaths: 1, unresponsiveAfter: 300 }).open()
+      const failed = await error(within(10_000, first(flow, '/die', 'SIGSTOP')))
+      assert.match(failed.message, /said nothing for 300 ms while it had requests \(unresponsiveAfter\)/)
+      const { tags } = await first(flow, '/waited')
+      process.kill(tags.pid, 'SIGSTOP')
+      await new Promise((resolve) => setTimeout(resolve, 600))
+      assert.is(flow.workers[0]!.state, 'up', 'nobody waits for it')
+      assert.match((await error(within(10_000, first(flow, '/slow')))).message, /said nothing for 300 ms/)
+      assert.not.equal((await first(flow, '/waited')).tags.pid, tags.pid)
+    })
+
   test(of('F12: what an executor computes goes on beside what this thread computes'), async () => {
     await using flow = await flowOf(runtime).open()
     const answer = first(flow, '/busy', 'x', { parameters: { milliseconds: 500 } })

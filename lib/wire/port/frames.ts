@@ -251,6 +251,35 @@ export function frameReader(take: (frame: Frame) => void): (bytes: Uint8Array) =
 
 const takeLength = take
 
+/** Where the kind stands in a frame, behind the bytes that say its length. */
+const KIND = 4
+
+/**
+ * Tells the kind of each frame that goes by, in pieces of any size, and keeps nothing of it.
+ * @param seen called when the kind of a frame has come
+ */
+export function frameKinds(seen: (kind: number) => void): (bytes: Uint8Array) => void {
+  /** Of the frame that goes by: how many of its bytes have, and how many there are. */
+  let gone = 0
+  let length = 0
+  return (bytes) => {
+    for (let at = 0; at < bytes.length; ) {
+      if (gone <= KIND) {
+        const byte = bytes[at++]!
+        if (gone < KIND) length += byte * 256 ** gone
+        else seen(byte)
+        gone++
+        continue
+      }
+      // What is no frame ends its way elsewhere; here, it comes to its end.
+      const rest = Math.min(Math.max(length, HEAD) - gone, bytes.length - at)
+      gone += rest
+      at += rest
+      if (gone >= length) gone = length = 0
+    }
+  }
+}
+
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   if (parts.length === 1) return parts[0]!
   const all = new Uint8Array(length)

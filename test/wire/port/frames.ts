@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FRAME, frame, frameReader, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
+import { FRAME, frame, frameKinds, frameReader, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
 
 test('frames are read in whatever pieces they come', () => {
   const frames = [
@@ -19,6 +19,18 @@ test('frames are read in whatever pieces they come', () => {
     for (let at = 0; at < all.length; at += size) read(Uint8Array.from(all.subarray(at, at + size)))
     assert.equal(seen, ['3 7 3 1', '4 4294967295 0 ', '16 0 10 ü', '21 1 3000 0'], `in pieces of ${size}`)
   }
+})
+
+test('of frames that go by, the kinds are seen, in whatever pieces they come; what is none holds up nobody', () => {
+  const all = Buffer.concat([frame(FRAME.call, 7, Uint8Array.of(1, 2, 3)), frame(FRAME.abort, 2 ** 32 - 1), frame(FRAME.answer, 1, new Uint8Array(3000))])
+  for (const size of [1, 2, 3, 4, 5, 9, 13, 100, all.length]) {
+    const seen: number[] = []
+    const look = frameKinds((kind) => seen.push(kind))
+    for (let at = 0; at < all.length; at += size) look(all.subarray(at, at + size))
+    assert.equal(seen, [FRAME.call, FRAME.abort, FRAME.answer], `in pieces of ${size}`)
+  }
+  const look = frameKinds(() => {})
+  for (let at = 0; at < 100; at++) look(Uint8Array.of(at % 9, 0, 0, 0, 255, 255, 255, 255, 255))
 })
 
 test('128: what is no frame is refused, before memory is made for it', () => {
