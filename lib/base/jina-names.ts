@@ -38,7 +38,7 @@ export const JINA_NAMES: Readonly<Record<string, string>> = {
   usesDynamicBatching: 'It is dynamicBatching, of add()',
   inspect: 'There is none: add an executor that looks at the documents',
   maxAttempts: 'It is retries: one less, as the first try does not count',
-  timeoutReady: 'It is readyTimeout, of executors that run in a container or elsewhere',
+  timeoutReady: 'It is readyTimeout, of executors that do not run in this process',
   timeoutSend: 'It is timeout',
   installRequirements: 'Leave it out: packages are installed with npm',
   dockerKwargs: 'It is dockerArgs',

@@ -158,7 +158,7 @@ const OPTIONS: Keys = {
   dockerArgs: option(NAMES, 'What else docker run is told, before the image: [--cap-add, SYS_NICE]. Default none.'),
   readyTimeout: option(
     PATIENCE,
-    'Milliseconds in which its container takes requests, from when it runs; of an external one, for which requests wait while it is away. Default 120 000, and none; -1 is no end.',
+    'Milliseconds in which its thread, process or container takes requests, from when it runs; of an external one, for which requests wait while it is away. Default 120 000, and none; -1 is no end.',
   ),
   inheritEnv: option(FLAG, 'Its process gets all of this one’s environment. Default false: PATH, HOME, LANG, TZ, TMPDIR, NODE_EXTRA_CA_CERTS and env.'),
   unresponsiveAfter: option(

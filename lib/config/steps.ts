@@ -58,6 +58,7 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
   checkGiven(fields)
   const isExternal = rest.external === true
   const runsIn = runtimeOf({ ...rest, runtime: lower(rest.runtime) } as AddOptions, handedDown as FlowOptions)
+  const isBegun = runsIn !== 'inline' && runsIn !== 'external'
   const isContained = runsIn === 'container' || (runsIn === 'daemon' && isImage(rest.uses))
   const waits = isExternal && isWaitedFor(fields)
   const all: Record<string, unknown> = {
@@ -76,12 +77,12 @@ export async function stepOf(fields: Fields, where: UsesPlace, handedDown: Reado
     ...given('user', numbered(rest.user)),
     ...(isContained ? await contained(fields, { ...rest, network, pullLatest }, where) : {}),
     // A timer for no end would be one that fires at once.
-    ...(isContained || waits ? given('readyTimeout', readyTimeout === -1 ? 0x7fffffff : readyTimeout) : {}),
+    ...(isBegun || waits ? given('readyTimeout', readyTimeout === -1 ? 0x7fffffff : readyTimeout) : {}),
   }
   if (pullLatest !== undefined && typeof pullLatest !== 'boolean') throw fields.error('pullLatest', `this must be true or false, not ${show(pullLatest)}`)
   if (noReduce !== undefined && typeof noReduce !== 'boolean') throw fields.error('noReduce', `this must be true or false, not ${show(noReduce)}`)
   if (noReduce === true && rest.join === 'merge') throw fields.error('noReduce', 'documents cannot be united by id (join: merge) and not be united')
-  const options = isExternal ? without(all, waits ? HERE : [...HERE, ...WAITED_FOR]) : isContained ? all : uncontained(fields, all)
+  const options = isExternal ? without(all, waits ? HERE : [...HERE, ...WAITED_FOR]) : isContained ? all : uncontained(fields, all, isBegun)
   if (options.token !== undefined) {
     if (!fields.isSubstituted('token')) throw fields.error('token', WRITTEN_OUT)
     options.token = fields.text('token')
@@ -144,15 +145,18 @@ async function contained(fields: Fields, rest: Record<string, any>, where: UsesP
   }
 }
 
-/** Jina says of all executors what means something in a container: of others, it is read over. */
-function uncontained(fields: Fields, options: Record<string, unknown>): Record<string, unknown> {
-  const idle = FOR_CONTAINERS.filter((name) => fields.get(name) !== undefined)
-  for (const name of idle) fields.reading.notices.note(fields.place(name).key!, 'this executor runs in no container', fields.place(name))
+/** Jina says of all executors what means something in a container, or where one is begun: of others, it is read over. */
+function uncontained(fields: Fields, options: Record<string, unknown>, isBegun: boolean): Record<string, unknown> {
+  const idle = [...FOR_CONTAINERS, ...(isBegun ? [] : ['readyTimeout'])].filter((name) => fields.get(name) !== undefined)
+  for (const name of idle) {
+    const reason = name === 'readyTimeout' ? 'this executor runs in this process' : 'this executor runs in no container'
+    fields.reading.notices.note(fields.place(name).key!, reason, fields.place(name))
+  }
   return without(options, idle)
 }
 
-/** Those of them that Jina knows. */
-const FOR_CONTAINERS = ['volumes', 'gpus', 'entrypoint', 'network', 'readyTimeout', 'pullLatest']
+/** Those of containers that Jina knows. */
+const FOR_CONTAINERS = ['volumes', 'gpus', 'entrypoint', 'network', 'pullLatest']
 
 /** Checks what is given whether it has an effect or not: what is wrong is wrong in any case. */
 function checkGiven(fields: Fields): void {

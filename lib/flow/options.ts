@@ -229,7 +229,7 @@ export interface AddOptions<Name extends string = string, Need extends string = 
   /** What else `docker run` is told, before the image: `['--cap-add', 'SYS_NICE']`. Over what it is told by default. Default none. */
   dockerArgs?: string | readonly string[] | undefined
   /**
-   * Milliseconds in which a container must take requests, from when it runs. Default 120 000: models are large. Of an external executor: for which each request waits
+   * Milliseconds in which a thread, process or container must take requests, from when it runs. Default 120 000: models are large. Of an external executor: for which each request waits
    * while nobody is there, and is sent again when whoever had it dies, up to `maxDeaths` times. No try of `retries` is taken for that. Default: none waits.
    */
   readyTimeout?: number | undefined

@@ -6,7 +6,7 @@ import type { AddOptions, FlowOptions } from '../flow/options.js'
 import { checkEnvironment } from './environment.js'
 import { FramedWorker } from './framed-worker.js'
 import type { Host } from './host.js'
-import { bytesOf } from './options.js'
+import { bytesOf, isImage, READY } from './options.js'
 import type { Start } from './place.js'
 import type { Said, WorkerDescription, WorkerSpec, WrittenSchema } from './spec.js'
 import { supervised } from './supervised.js'
@@ -21,7 +21,9 @@ export function startBehind(make: () => Promise<Host>): Start {
     const host = await make()
     const spec = await specOf(name, options, flow, host)
     const { memory, inheritEnv = false, unresponsiveAfter, prefixOutput = false } = options
-    const settings = { name, memory: bytesOf(memory), env: spec.env, inheritEnv, unresponsiveAfter, prefixOutput }
+    // Of a container there, the time is counted there: from when it runs.
+    const readyTimeout = isImage(options.uses) ? undefined : (options.readyTimeout ?? READY)
+    const settings = { name, memory: bytesOf(memory), env: spec.env, inheritEnv, unresponsiveAfter, readyTimeout, prefixOutput }
     const { replicas, ...started } = await supervised(step, flow, host.kind, (shardId, address) => {
       const own = { ...spec, shardId }
       return (events) => new FramedWorker(host, own, { ...settings, shardId }, names, address, events)

@@ -16,15 +16,13 @@ import { type Engine, engineFor, OWNER } from './engine.js'
 import { HUNG_UP } from './host.js'
 import { keep, owner, removeOrphans } from './keeper.js'
 import { Named } from './named.js'
-import { isImage } from './options.js'
-import { handOn } from './output.js'
+import { isImage, READY } from './options.js'
+import { handOn, Tail } from './output.js'
 import type { Start } from './place.js'
 import type { WorkerDescription } from './spec.js'
 import { supervised } from './supervised.js'
 import type { Begin, LifeEvents, Sent, Worker, WorkerEnd } from './worker-life.js'
 
-/** Milliseconds in which a container takes requests, from when it runs: models are large. */
-const READY = 120_000
 /** Milliseconds between looks whether it runs, and whether it takes requests. An image may have to be brought first: looks become rarer then. */
 const LOOK = 50
 const RAREST = 500
@@ -34,7 +32,7 @@ const FIRST = 150
 const GONE = 10_000
 /** Milliseconds to connect; nobody is far away. */
 const CONNECT = 5000
-/** Characters of its output that an error tells, from the end. */
+/** Bytes of its output that an error tells, from the end. */
 const TAIL = 4096
 /** Seconds that a container has to end when it is told to: who closes it counts the time itself. */
 const STOP = 86_400
@@ -140,7 +138,7 @@ class ContainerWorker implements Worker {
   readonly #name: string
   #child: ChildProcess | undefined
   #wire: { readonly calls: Calls; readonly connection: GrpcConnection; readonly named: Named } | undefined
-  #tail = ''
+  readonly #tail = new Tail(TAIL)
   #killed: string | undefined
   #over = false
   #release: (() => void) | undefined
@@ -204,7 +202,7 @@ class ContainerWorker implements Worker {
     const child = this.#engine.start(args, env, options.dockerArgs !== undefined)
     this.#child = child
     child.on('error', (error) => {
-      this.#tail += say(error)
+      this.#tail.keep(Buffer.from(say(error)))
       if (child.pid === undefined) void this.#end(null, null)
     })
     // Without a file handle there are no pipes, and the error comes in the next turn.
@@ -212,10 +210,7 @@ class ContainerWorker implements Worker {
     const prefix = options.prefixOutput ? `[${name}/${shardId}] ` : undefined
     handOn(child.stdout!, process.stdout, prefix)
     handOn(child.stderr!, process.stderr, prefix)
-    for (const output of [child.stdout!, child.stderr!])
-      output.on('data', (bytes: Uint8Array) => {
-        this.#tail = `${this.#tail}${Buffer.from(bytes).toString()}`.slice(-TAIL)
-      })
+    for (const output of [child.stdout!, child.stderr!]) output.on('data', (bytes: Uint8Array) => this.#tail.keep(bytes))
     // After all its output: what it said comes first.
     child.on('close', (code, signal) => void this.#end(code, signal))
     if (child.pid !== undefined)
@@ -253,7 +248,7 @@ class ContainerWorker implements Worker {
   }
 
   #endOf(code: number | null, signal: string | null, state: State | undefined): WorkerEnd {
-    const log = stripped(this.#tail)
+    const log = this.#tail.text
     const exitCode = state?.ExitCode ?? code ?? undefined
     const at = { exitCode, ...(log !== '' && { log }) }
     if (this.#killed !== undefined) return { ...at, how: this.#killed }
@@ -395,10 +390,4 @@ function pause(milliseconds: number): Promise<void> {
 /** What waits for the end of a container hears of it from its supervisor. */
 function never(): Promise<never> {
   return new Promise(() => {})
-}
-
-/** Without the colours of terminals. */
-function stripped(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/\u001b\[[\d;]*[A-Za-z]/g, '').trim()
 }

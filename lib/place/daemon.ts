@@ -79,7 +79,7 @@ function addressIn(name: string, { host, port, tls, token, tokenFile }: AddOptio
 
 /** What is said to a container, of what is said of its executor. */
 function containerOf(options: AddOptions): ContainerOptions {
-  return Object.fromEntries((['cpus', ...ONLY_CONTAINERS] as const).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
+  return Object.fromEntries((['cpus', 'readyTimeout', ...ONLY_CONTAINERS] as const).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
 }
 
 /** An executor at a daemon: what is agreed with it, and the ways to its replicas. */
@@ -246,8 +246,9 @@ class Way {
   start({ env, unresponsiveAfter }: WorkerSettings, events: LinkEvents): Link {
     const worker: Worker = { begin: { env, unresponsiveAfter }, events, waiting: [], over: false }
     this.#worker = worker
-    this.#begin(worker).catch((cause) => this.#end(worker, { how: 'is out of reach', cause, place: 'away' }))
+    const begun = this.#begin(worker).catch((cause) => this.#end(worker, { how: 'is out of reach', cause, place: 'away' }))
     return {
+      begun,
       send: (bytes) => (worker.waiting === undefined ? this.#send(bytes) : worker.waiting.push(bytes)),
       kill: (how = 'was told to end') => this.#kill(worker, how),
       hold: (holds) => {

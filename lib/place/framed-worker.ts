@@ -1,4 +1,4 @@
-import { nextTurn } from '../base/clock.js'
+import { clearTimeout, nextTurn, now, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
 import { Numbered } from '../stream/numbered.js'
@@ -36,6 +36,10 @@ export class FramedWorker implements Worker {
   /** Bytes that the worker has not said to have begun with. */
   #onWay = 0
   #asked: Asked | undefined
+  readonly #readyTimeout: number | undefined
+  /** Milliseconds that are left of it. */
+  #left: number | undefined
+  #late: ReturnType<typeof setTimeout> | undefined
   #over = false
 
   constructor(host: Host, spec: WorkerSpec, settings: WorkerSettings, others: ReadonlySet<string>, address: string, events: LifeEvents) {
@@ -45,6 +49,8 @@ export class FramedWorker implements Worker {
     this.#model = spec.model
     this.#address = address
     this.#events = events
+    this.#left = settings.readyTimeout
+    this.#readyTimeout = settings.readyTimeout
     const read = frameReader((frame) => this.#take(frame))
     const link: Link = host.start(settings, {
       receive: (bytes) => {
@@ -56,6 +62,7 @@ export class FramedWorker implements Worker {
       },
       end: (end) => {
         this.#over = true
+        clearTimeout(this.#late)
         events.end(end)
       },
     })
@@ -71,14 +78,14 @@ export class FramedWorker implements Worker {
   }
 
   async make(): Promise<WorkerDescription> {
-    const description: WorkerDescription = await this.#ask(made(FRAME.make, 0, this.#host.write(this.#spec)))
+    const description: WorkerDescription = await this.#inTime('make', this.#ask(made(FRAME.make, 0, this.#host.write(this.#spec))))
     const { name } = this.#spec
     this.#names = [...new Set([name, description.metas?.name ?? name])]
     return description
   }
 
   open(): Promise<unknown> {
-    return this.#ask(jsonFrame(FRAME.open, [...this.#others]))
+    return this.#inTime('open', this.#ask(jsonFrame(FRAME.open, [...this.#others])))
   }
 
   close(): Promise<unknown> {
@@ -120,6 +127,21 @@ export class FramedWorker implements Worker {
       this.#out.push(bytes)
       this.#out.flush()
     })
+  }
+
+  /** Ends it, where it is not ready when its time for that is up. What comes between making and opening is the time of others. */
+  async #inTime<T>(doing: 'make' | 'open', answer: Promise<T>): Promise<T> {
+    if (this.#left === undefined) return answer
+    if (this.#link.begun !== undefined) await this.#link.begun
+    const start = now()
+    if (!this.#over)
+      this.#late = setTimeout(() => this.kill(`did not ${doing} its executor within ${this.#readyTimeout} ms (readyTimeout)`), Math.max(0, this.#left))
+    try {
+      return await answer
+    } finally {
+      clearTimeout(this.#late)
+      this.#left -= now() - start
+    }
   }
 
   #answerAsked(): Asked | undefined {

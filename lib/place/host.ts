@@ -31,6 +31,8 @@ export interface Link {
   readonly unsent?: number
   /** Of its process, where it is one of this machine. */
   readonly pid?: number | undefined
+  /** Resolves when it was begun, where that may wait for somebody. Where there is none, it was at once. */
+  readonly begun?: Promise<unknown> | undefined
 }
 
 /** What a worker may begin a container with. */
@@ -51,6 +53,8 @@ export interface WorkerSettings {
   readonly inheritEnv: boolean
   /** Milliseconds. */
   readonly unresponsiveAfter: number | undefined
+  /** Milliseconds in which it makes and opens its executor, for who speaks with it. Where none are given, that is bounded elsewhere. */
+  readonly readyTimeout?: number | undefined
   readonly prefixOutput: boolean
   /** Of a process that begins a container, and runs nothing itself: what whoever begins it says of that, over what it is told to make. */
   readonly container?: ContainerBound | undefined

@@ -15,7 +15,10 @@ export function isImage(uses: unknown): boolean {
 /** How often a worker may die of, or beside, one request where nobody said so. */
 export const MAX_DEATHS = 3
 
-/** What one elsewhere is told as containers are: for how long requests wait for it, and how often it may die of one. */
+/** Milliseconds in which a thread, process or container takes requests where nobody said so: models are large. */
+export const READY = 120_000
+
+/** What one elsewhere is told as those are that a Flow begins: for how long one waits for it, and how often it may die of one request. */
 export const WAITED_FOR = ['readyTimeout', 'maxDeaths'] as const
 
 /** What only a Flow that runs an executor can do for it. */
@@ -32,7 +35,7 @@ export const ONLY_ELSEWHERE = Object.keys(ELSEWHERE_RULES) as (keyof typeof ELSE
 /** Of these, how a daemon is spoken to. */
 export const FOR_DAEMON: readonly string[] = ['host', 'port', 'tls', 'token', 'tokenFile', 'headers', 'connectTimeout']
 /** What only containers can be told. */
-export const ONLY_CONTAINERS = ['volumes', 'gpus', 'network', 'user', 'args', 'pull', 'entrypoint', 'dockerArgs', 'readyTimeout'] as const
+export const ONLY_CONTAINERS = ['volumes', 'gpus', 'network', 'user', 'args', 'pull', 'entrypoint', 'dockerArgs'] as const
 
 /** A volume, with its folder or file of this machine as `at` has it. One of the engine's stays as it is. */
 export function volumeAt(volume: string, at: (path: string) => string): string {
@@ -44,13 +47,13 @@ export function volumeAt(volume: string, at: (path: string) => string): string {
 /** What means something in each place, of what not every place knows. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   inline: [],
-  thread: ['memory', 'unresponsiveAfter', 'maxDeaths', 'prefixOutput'],
-  process: ['memory', 'inheritEnv', 'unresponsiveAfter', 'maxDeaths', 'prefixOutput'],
-  daemon: ['memory', 'unresponsiveAfter', 'maxDeaths', 'uploadFiles', 'lease'],
-  container: ['memory', 'cpus', 'maxDeaths', 'prefixOutput', ...ONLY_CONTAINERS],
+  thread: ['memory', 'unresponsiveAfter', 'prefixOutput', ...WAITED_FOR],
+  process: ['memory', 'inheritEnv', 'unresponsiveAfter', 'prefixOutput', ...WAITED_FOR],
+  daemon: ['memory', 'unresponsiveAfter', 'uploadFiles', 'lease', ...WAITED_FOR],
+  container: ['memory', 'cpus', 'prefixOutput', ...WAITED_FOR, ...ONLY_CONTAINERS],
 }
 /** The same of containers that a daemon begins. */
-const KNOWN_THERE: readonly string[] = ['memory', 'cpus', 'maxDeaths', 'uploadFiles', 'lease', ...ONLY_CONTAINERS]
+const KNOWN_THERE: readonly string[] = ['memory', 'cpus', 'uploadFiles', 'lease', ...WAITED_FOR, ...ONLY_CONTAINERS]
 
 /** Why what one place knows means nothing in another. */
 const WHY: Readonly<Record<string, string>> = {

@@ -6,7 +6,7 @@ import { readError } from '../wire/port/errors.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, workerFile } from './entry.js'
 import { type Host, HUNG_UP, hosts, type Link, TURNED } from './host.js'
-import { handOn } from './output.js'
+import { handOn, Tail } from './output.js'
 import { watchWorker } from './watched.js'
 import { pulse, TURNS } from './watchdog.js'
 import type { WorkerEnd } from './worker-life.js'
@@ -17,7 +17,7 @@ const PASSED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', .
 /** Milliseconds in which what a process wrote last comes, once it has ended: longer, only programs that it began hold its pipes. */
 const PIPES = 250
 
-/** Characters at the end of what it wrote on stderr, by which the end of V8's memory is told. */
+/** Bytes at the end of what it wrote that are told; and of stderr, by which the end of V8's memory is known. */
 const TAIL = 4096
 
 /** The way to one that could not be begun. */
@@ -67,12 +67,14 @@ export async function processes(): Promise<Host> {
       const last = child.stdio[4] as Readable
       let killed: string | undefined
       let words = ''
-      let tail = ''
+      const wrote = { all: new Tail(TAIL), errors: new Tail(TAIL) }
       const prefix = prefixOutput ? `[${name}/${shardId}] ` : undefined
       handOn(child.stdout!, process.stdout, prefix)
       handOn(child.stderr!, process.stderr, prefix)
+      child.stdout!.on('data', (bytes: Uint8Array) => wrote.all.keep(bytes))
       child.stderr!.on('data', (bytes: Uint8Array) => {
-        tail = `${tail}${Buffer.from(bytes).toString('latin1')}`.slice(-TAIL)
+        wrote.all.keep(bytes)
+        wrote.errors.keep(bytes)
       })
       const own = pulse()
       const watched = unresponsiveAfter === undefined ? undefined : watchWorker(own, unresponsiveAfter, (how) => kill(how))
@@ -103,7 +105,7 @@ export async function processes(): Promise<Host> {
         over = true
         watched?.end()
         for (const pipe of [socket, last, child.stdout!, child.stderr!]) pipe.destroy()
-        end(endOf(code, signal, killed, words, tail, failed))
+        end(endOf(code, signal, killed, words, wrote, failed))
       }
       child.on('close', ended)
       child.on('exit', (code, signal) => {
@@ -145,8 +147,16 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-function endOf(code: number | null, signal: string | null, killed: string | undefined, words: string, tail: string, failed: Error | undefined): WorkerEnd {
-  const at = { exitCode: code ?? undefined, signal: signal ?? undefined }
+function endOf(
+  code: number | null,
+  signal: string | null,
+  killed: string | undefined,
+  words: string,
+  { all, errors }: { readonly all: Tail; readonly errors: Tail },
+  failed: Error | undefined,
+): WorkerEnd {
+  const log = all.text
+  const at = { exitCode: code ?? undefined, signal: signal ?? undefined, ...(log !== '' && { log }) }
   if (killed !== undefined) return { ...at, how: killed }
   let said: LastWords = {}
   try {
@@ -155,8 +165,9 @@ function endOf(code: number | null, signal: string | null, killed: string | unde
     // It ended while it spoke.
   }
   if (said.how !== undefined) return { ...at, ...(said as LastWords & { how: string }) }
-  if (/heap out of memory|JavaScript out of memory|Allocation failed/.test(tail) && (signal === 'SIGABRT' || signal === 'SIGTRAP' || (code ?? 0) > 128))
-    return { ...at, how: 'ran out of memory' }
+  if (/heap out of memory|JavaScript out of memory|Allocation failed/.test(errors.text) && (signal === 'SIGABRT' || signal === 'SIGTRAP' || (code ?? 0) > 128))
+    // What V8 writes then takes all of its log.
+    return { ...at, how: 'ran out of memory', log: undefined }
   if (said.error !== undefined) return { ...at, how: 'ended by what nobody caught', cause: readError(said.error) }
   if (signal === 'SIGKILL') return { ...at, how: 'was ended by SIGKILL, as by a machine that is out of memory' }
   if (signal !== null) return { ...at, how: `was ended by ${signal}` }

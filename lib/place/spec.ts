@@ -5,7 +5,7 @@ import type { JsonSchema } from '../wire/json-schema.js'
 import type { ONLY_CONTAINERS } from './options.js'
 
 /** What is said to a container alone, beside its image. */
-export type ContainerOptions = Pick<AddOptions, 'cpus' | (typeof ONLY_CONTAINERS)[number]>
+export type ContainerOptions = Pick<AddOptions, 'cpus' | 'readyTimeout' | (typeof ONLY_CONTAINERS)[number]>
 
 /** What a worker is told to make: an executor of a module, or one in a container. */
 export interface WorkerSpec {

@@ -112,6 +112,8 @@ export class Supervisor implements Handler, Part {
   #again: ReturnType<typeof setTimeout> | undefined
   /** Ends the wait for what it was asked beside calls. */
   #asked: ((error: unknown) => void) | undefined
+  /** What whoever opens it hears of its end. */
+  #failure: ExecutorError | undefined
   #ended: (() => void) | undefined
   #closing = false
   #closeUntil: number | undefined
@@ -253,7 +255,8 @@ export class Supervisor implements Handler, Part {
   }
 
   async #open(): Promise<void> {
-    const worker = this.#worker!
+    const worker = this.#worker
+    if (worker === undefined) throw this.#failure
     await this.#ask(worker.open())
     this.#up = true
     this.#state = 'up'
@@ -296,11 +299,14 @@ export class Supervisor implements Handler, Part {
     const said = this.#say(end)
     const exit = new WorkerExit(said, end)
     const doing = this.#closing ? 'close' : 'open'
-    const log = end.log === undefined ? '' : `. The end of its log:\n${end.log}`
+    // What was thrown says why.
+    const log = end.log === undefined || end.cause !== undefined ? '' : `. The end of its log:\n${end.log}`
     const failure = new ExecutorError(this.#closing ? 'ERR_EXECUTOR' : 'ERR_EXECUTOR_OPEN', `${this.name} did not ${doing}: ${said}${log}`, {
       executor: this.name,
       cause: exit,
     })
+    // Nobody may ask now: it was made, and others are not yet.
+    this.#failure = failure
     const asked = this.#asked
     // What it answered last is heard first: over a network, that and its end may come in one piece.
     void Promise.resolve().then(() => asked?.(failure))

@@ -4,12 +4,16 @@ import { node } from '../base/node.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, threadEntry } from './entry.js'
 import { type Host, HUNG_UP, hosts } from './host.js'
+import { Tail } from './output.js'
 import { watchWorker } from './watched.js'
 import { pulse } from './watchdog.js'
 import type { WorkerEnd } from './worker-life.js'
 
 /** Milliseconds in which what a thread said last comes, once it has ended. */
 const PORT = 250
+
+/** Bytes at the end of what it wrote that are told. */
+const TAIL = 4096
 
 /** Threads of this process. */
 export async function threads(): Promise<Host> {
@@ -27,12 +31,13 @@ export async function threads(): Promise<Host> {
       let exit: number | undefined
       let ports = 1
       let over = false
+      const wrote = new Tail(TAIL)
       /** Both: what it said before it ended comes first. */
       const ended = (): void => {
         if (over || exit === undefined || ports > 0) return
         over = true
         watched?.end()
-        end(endOf(exit, killed, thrown))
+        end(endOf(exit, killed, thrown, wrote.text))
       }
       port.on('message', (pieces: Uint8Array) => {
         watched?.came(pieces)
@@ -67,6 +72,9 @@ export async function threads(): Promise<Host> {
         port.close()
         return { send() {}, kill() {}, hold() {} }
       }
+      // Node hands it on by itself, and so it keeps no process alive.
+      for (const output of [worker.stdout, worker.stderr] as (typeof worker.stdout | null | undefined)[])
+        output?.on('data', (bytes: Uint8Array) => wrote.keep(bytes))
       worker.on('error', (error) => (thrown = error))
       worker.on('exit', (code) => {
         exit = code
@@ -98,11 +106,12 @@ export async function threads(): Promise<Host> {
   }
 }
 
-function endOf(exitCode: number, killed: string | undefined, thrown: unknown): WorkerEnd {
+function endOf(exitCode: number, killed: string | undefined, thrown: unknown, wrote: string): WorkerEnd {
+  const log = wrote === '' ? {} : { log: wrote }
   if ((thrown as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') return { how: 'ran out of memory', exitCode }
-  if (killed !== undefined) return { how: killed }
+  if (killed !== undefined) return { how: killed, ...log }
   if (thrown !== undefined) return { how: 'ended by what nobody caught', exitCode, cause: thrown }
-  return { how: `ended with exit code ${exitCode}`, exitCode }
+  return { how: `ended with exit code ${exitCode}`, exitCode, ...log }
 }
 
 export const start = startBehind(threads)

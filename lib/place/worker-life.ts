@@ -14,7 +14,7 @@ export interface WorkerEnd {
    * waits for that.
    */
   readonly place?: 'broken' | 'away' | undefined
-  /** The end of what it wrote, where that is the only place that says why it did not open. */
+  /** The end of what it wrote: where it did not open, that may be the only place that says why. */
   readonly log?: string | undefined
 }
 

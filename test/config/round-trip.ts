@@ -251,7 +251,7 @@ const name = fc.option(fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_-]{0,6}$/), { nil
 const executor = fc.tuple(
   name,
   fc.oneof(
-    few(here),
+    few(here).map((options) => ({ ...options, ...(/thread|process|daemon/.test((options as any).runtime) && { readyTimeout: 5000 }) })),
     few(elsewhere).map((options) => ({ external: true, host: 'encoder', ...options, ...((options as any).readyTimeout > 9 && { maxDeaths: 2 }) })),
     few(contained).map((options) => ({ uses: 'docker://registry.example/ocr:1', ...options })),
   ),

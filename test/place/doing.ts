@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
-import { type Call, delta, Executor } from '../../lib/index.js'
+import { type Call, delta, Executor, type ExecutorInit } from '../../lib/index.js'
 
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
@@ -26,8 +26,16 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
   #waiting = 0
   #made = 0
 
-  override open() {
-    if (this.config.crash !== undefined && existsSync(this.config.crash)) process.exit(3)
+  constructor(init: ExecutorInit<Doing['config']>) {
+    super(init)
+    if (this.config.hangs === 'make') for (;;);
+  }
+
+  override async open() {
+    if (this.config.hangs === 'open') await new Promise(() => {})
+    if (this.config.crash === undefined || !existsSync(this.config.crash)) return
+    process.stderr.write(`${this.config.text}\n`)
+    process.exit(3)
   }
 
   override async close() {

@@ -278,9 +278,19 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
 
   test(of('66: one that ends before it was ever open keeps the Flow from opening, and nothing is left'), async () => {
     const crash = folder.file(`start-${runtime}`, '')
-    const failed = await error(flowOf(runtime, { usesWith: { crash }, parallel: 2 }).open())
+    const failed = await error(flowOf(runtime, { usesWith: { crash, text: 'no model.bin here' }, parallel: 2 }).open())
     assert.is(failed.code, 'ERR_EXECUTOR_OPEN')
     assert.match(failed.message, /exit code 3/)
+    // Only node hands out what a thread writes.
+    if (!isThread || runsOn === 'node') assert.match(failed.message, /exit code 3\. The end of its log:\n[\s\S]*no model\.bin here/)
+  })
+
+  test(of('66: one that never gets ready is ended, whether it computes or waits, and keeps the Flow from opening'), async () => {
+    const late = ['make', 'open'].map((hangs) => error(flowOf(runtime, { usesWith: { hangs }, readyTimeout: 700 }).open()))
+    for (const failed of await within(60_000, Promise.all(late))) {
+      assert.is(failed.code, 'ERR_EXECUTOR_OPEN')
+      assert.match(failed.message, new RegExp(`^doing did not open: its ${its} did not (make|open) its executor within 700 ms \\(readyTimeout\\)`))
+    }
   })
 
   test(of('46: an abort while a replica is begun anew settles, and nothing is left of it'), async () => {

@@ -1,5 +1,5 @@
 import './clock.js'
-import { fake } from './clock.js'
+import { fake, real } from './clock.js'
 import { turn } from './turn.js'
 
 /** A clock that is set by hand, and the timers that it runs. */
@@ -11,6 +11,11 @@ export function clock() {
     const timer = { at: time + milliseconds, run, unref() {} }
     timers.push(timer)
     return timer
+  }
+  fake.clearTimeout = (timer) => {
+    const at = timers.indexOf(timer)
+    if (at < 0) real.clearTimeout(timer)
+    else timers.splice(at, 1)
   }
   return {
     now: (): number => time,
@@ -30,6 +35,7 @@ export function clock() {
     [Symbol.dispose]() {
       fake.now = undefined
       fake.setTimeout = undefined
+      fake.clearTimeout = undefined
     },
   }
 }
