@@ -79,7 +79,9 @@ function addressIn(name: string, { host, port, tls, token, tokenFile }: AddOptio
 
 /** What is said to a container, of what is said of its executor. */
 function containerOf(options: AddOptions): ContainerOptions {
-  return Object.fromEntries((['cpus', 'readyTimeout', ...ONLY_CONTAINERS] as const).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])))
+  return Object.fromEntries(
+    (['cpus', 'readyTimeout', ...ONLY_CONTAINERS] as const).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  )
 }
 
 /** An executor at a daemon: what is agreed with it, and the ways to its replicas. */

@@ -3,7 +3,7 @@ import { say } from '../base/errors.js'
 import type { Request } from '../request/request.js'
 import { Numbered } from '../stream/numbered.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
-import { readError, writeError } from '../wire/port/errors.js'
+import { readError, unwritten, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { Host, Link, WorkerSettings } from './host.js'
@@ -101,7 +101,7 @@ export class FramedWorker implements Worker {
       this.#onWay += size
     } catch (error) {
       this.#leave(call)
-      throw error
+      throw unwritten(error, this.#address, 'the request')
     }
     sent.call = call
     const { frames } = this.#out

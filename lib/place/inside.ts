@@ -19,7 +19,7 @@ import { Numbered } from '../stream/numbered.js'
 import { Scope } from '../stream/scope.js'
 import { jsonSchemaOf } from '../wire/json-schema.js'
 import { type AsReceived, partWriter, type ReceivedCall, readCall, writeAnswer, writeRefusal } from '../wire/port/calls.js'
-import { readError, writeError } from '../wire/port/errors.js'
+import { readError, unwritten, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frame, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox, put, SAID, take } from '../wire/port/frames.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { ContainerBound } from './host.js'
@@ -256,10 +256,14 @@ export class Inside {
     try {
       this.#out.write(FRAME.answer, held.call, this.#write, held)
     } catch (error) {
-      // It cannot be written.
-      return this.#fail(held, error)
+      return this.#fail(held, this.#unwritten(error))
     }
     this.#leave(held)
+  }
+
+  #unwritten(error: unknown): unknown {
+    const { name, shardId } = this.#spec!
+    return unwritten(error, `${name}/${shardId}`, 'its answer')
   }
 
   #fail(held: Held, error: unknown): void {
@@ -278,7 +282,11 @@ export class Inside {
   #emitter(call: number, held: Held): (response: Response) => Promise<void> {
     const write = partWriter(this.#spec!.model)
     return async (response) => {
-      this.#out.write(FRAME.part, call, write, response)
+      try {
+        this.#out.write(FRAME.part, call, write, response)
+      } catch (error) {
+        throw this.#unwritten(error)
+      }
       if (++held.ahead < WINDOW) return
       if (held.scope.aborted) return
       await new Promise<void>((resolve) => {

@@ -7,8 +7,8 @@ import { startBehind } from './behind.js'
 import { loaderFlags, workerFile } from './entry.js'
 import { type Host, HUNG_UP, hosts, type Link, TURNED } from './host.js'
 import { handOn, Tail } from './output.js'
-import { watchWorker } from './watched.js'
 import { pulse, TURNS } from './watchdog.js'
+import { watchWorker } from './watched.js'
 import type { WorkerEnd } from './worker-life.js'
 
 /** What a process gets of the environment of this one, beside what it is given. */

@@ -5,8 +5,8 @@ import { startBehind } from './behind.js'
 import { loaderFlags, threadEntry } from './entry.js'
 import { type Host, HUNG_UP, hosts } from './host.js'
 import { Tail } from './output.js'
-import { watchWorker } from './watched.js'
 import { pulse } from './watchdog.js'
+import { watchWorker } from './watched.js'
 import type { WorkerEnd } from './worker-life.js'
 
 /** Milliseconds in which what a thread said last comes, once it has ended. */

@@ -158,7 +158,8 @@ test('Jina’s names of a container in YAML are those of here, and paths start a
   )
   assert.equal([here.volumes, here.readyTimeout], [undefined, undefined])
   assert.equal(notices.length, 2)
-  for (const notice of notices) assert.match(notice, /volumes has no effect: this executor runs in no container|timeout_ready has no effect: this executor runs in this process/)
+  for (const notice of notices)
+    assert.match(notice, /volumes has no effect: this executor runs in no container|timeout_ready has no effect: this executor runs in this process/)
 })
 
 test.run()

@@ -21,6 +21,7 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
     '/count': 'count',
     '/slow': 'slow',
     '/program': 'program',
+    '/large': 'large',
   }
   #aborted: string[] = []
   #waiting = 0
@@ -111,6 +112,10 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
       this.#made++
       yield delta(doc!, { text: `${at} ` })
     }
+  }
+
+  large({ docs, parameters: { bytes } }: Call) {
+    docs[0]!.blob = new Uint8Array(bytes)
   }
 
   count({ docs }: Call) {

@@ -324,6 +324,22 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     assert.is((await first(flow, '/count')).tags.made, counted, 'its generator ended')
   })
 
+  test(of('what is larger than a frame may be fails alone, by name, there and back, and ends no worker'), async () => {
+    await using flow = await flowOf(runtime, { retries: 2 }).open()
+    const { tags } = await first(flow, '/waited')
+    // Nobody writes to this memory, so there is none.
+    const bytes = 2_200_000_000
+    for (const failed of [
+      await error(first(flow, '/slow', { blob: new Uint8Array(bytes) })),
+      await error(first(flow, '/large', 'x', { parameters: { bytes } })),
+    ]) {
+      assert.is(failed.code, 'ERR_EXECUTOR')
+      assert.is(failed.cause.code, 'ERR_TOO_LARGE')
+      assert.match(failed.message, /doing\/0: (the request|its answer) takes more than 2147418112 bytes\. Send fewer documents/)
+    }
+    assert.is((await first(flow, '/waited')).tags.pid, tags.pid)
+  })
+
   test(of('of more requests than go on their way at once, the others wait here, and all are answered'), async () => {
     await using flow = await flowOf(runtime).open()
     // Of thirty, eleven fill the way. What a worker has not said yet is less than that has room for.

@@ -1,5 +1,8 @@
-import { ConfigError, ConnectionError, ExecutorError, FlowBuildError, isError, read, SluiceError, say } from '../../base/errors.js'
+import { ConfigError, ConnectionError, DocumentError, ExecutorError, FlowBuildError, isError, read, SluiceError, say } from '../../base/errors.js'
 import { isPlainObject } from '../../doc/json.js'
+import { failure } from '../outcome.js'
+import { WriterFull } from '../proto/index.js'
+import { MOST_BYTES } from './frames.js'
 
 // What was thrown in a worker, as it is known here: its name, its words, its stack and its causes. It comes as JSON, and what is made of it are errors and
 // nothing else: no class that the worker names, no property that it makes up.
@@ -92,4 +95,14 @@ export function readError(written: Written, depth = 0): unknown {
   if (typeof stack === 'string') set('stack', stack)
   if (cause !== undefined && depth < DEEPEST) set('cause', readError(cause, depth + 1))
   return error
+}
+
+/**
+ * What a request fails at that could not be written: where it takes more than a frame has room for, that is said.
+ * @param what was to be written: `the request`, `its answer`
+ */
+export function unwritten(error: unknown, address: string, what: string): unknown {
+  // That of documents names the one that did not fit.
+  if (!(error instanceof WriterFull || (error instanceof DocumentError && error.cause instanceof WriterFull))) return error
+  return failure('tooLarge', address, `${what} takes more than ${MOST_BYTES} bytes. Send fewer documents in one request (requestSize)`)
 }

@@ -87,8 +87,9 @@ const ROOM = 1 << 17
 
 /** Writes frames behind each other, and sends them together. */
 export class Outbox {
-  readonly #writer = new Writer(ROOM)
-  readonly #room = this.#writer.bytes
+  readonly #writer: Writer
+  readonly #room: Uint8Array
+  readonly #most: number
   /** How many wait to be sent. */
   frames = 0
   #scheduled = false
@@ -103,10 +104,20 @@ export class Outbox {
   /**
    * @param send gets frames behind each other, in memory of their own
    * @param after when: default, when all microtasks have run. What is written in several steps of one turn goes together with {@link nextTurn}
+   * @param most bytes that go together, and so of a frame
    */
-  constructor(send: (bytes: Uint8Array) => void, after: (run: () => void) => void = nextTick ?? nextTurn) {
+  constructor(send: (bytes: Uint8Array) => void, after: (run: () => void) => void = nextTick ?? nextTurn, most: number = MOST_BYTES) {
     this.#send = send
     this.#after = after
+    this.#most = most
+    this.#writer = this.#bounded()
+    this.#room = this.#writer.bytes
+  }
+
+  #bounded(): Writer {
+    const writer = new Writer(ROOM)
+    writer.most = this.#most
+    return writer
   }
 
   /** A frame that is made already. */
@@ -118,17 +129,20 @@ export class Outbox {
    * @param fill writes what is in it. What it throws leaves nothing of the frame
    * @param what it gets beside: so one function does for all frames of a kind
    * @returns how many bytes it is
+   * @throws WriterFull where that are more than a frame may have; what `fill` throws
    */
   write<T>(kind: number, call: number, fill: (writer: Writer, what: T) => void, what: T): number {
     // What is written may hold objects whose toJSON writes, too.
     const isWithin = this.#writing
-    const writer = isWithin ? new Writer(ROOM) : this.#writer
+    const writer = isWithin ? this.#bounded() : this.#writer
     const start = writer.pos
     this.#writing = true
     writer.open(HEAD)
     try {
       fill(writer, what)
     } catch (error) {
+      // What was written before is in the room still. What has outgrown it, nobody needs.
+      if (!isWithin) writer.reuse(this.#room)
       writer.pos = start
       throw error
     } finally {
@@ -169,7 +183,7 @@ function copy(writer: Writer, bytes: Uint8Array): void {
 }
 
 /** The most bytes of one frame: what a typed array holds on every platform. More is no frame. */
-const MOST_BYTES = 0x7fff_0000
+export const MOST_BYTES = 0x7fff_0000
 
 /** A frame that came, in the memory that it came in with others. The same object for all of them: it holds while it is taken. */
 export interface Frame {

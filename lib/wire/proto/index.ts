@@ -82,7 +82,7 @@ export function decodeFrom(reader: Reader, start: number, end: number, model: Do
 }
 
 export type { Reader } from './reader.js'
-export { Writer } from './writer.js'
+export { Writer, WriterFull } from './writer.js'
 
 /** Whether a document is still as it came, in bytes of this kind: nobody can have changed it. */
 export function isUntouched(document: Document, model: Docarray): boolean {

@@ -11,6 +11,9 @@ const TOO_LARGE = 3.4028235677973366e38
 let slab: Uint8Array | undefined
 let taken = 0
 
+/** There is no room for what is to be written. */
+export class WriterFull extends RangeError {}
+
 /**
  * Writes the fields of protobuf messages behind each other. The length of a message within stands before it and is known after it: `open()`
  * leaves as much room as it will probably take, `close()` fills it in, and moves the message where the guess was wrong.
@@ -24,6 +27,8 @@ export class Writer {
   /** Room that the lengths of the last tags and of the last document took: the next are like them. */
   tags = 1
   document = 2
+  /** Bytes that there may be in all. */
+  most = Infinity
 
   /** @param size how many bytes it will probably be */
   constructor(size: number) {
@@ -74,10 +79,11 @@ export class Writer {
       throw new DocumentError('ERR_DOCUMENT', `Documents, tags and parameters can be nested ${MAX_DEPTH} levels deep: these are deeper, or contain themselves`)
   }
 
-  /** Makes sure that this many bytes can be written. */
+  /** Makes sure that this many bytes can be written. @throws WriterFull where they are more than there may be */
   need(size: number): void {
     if (this.pos + size <= this.bytes.length) return
-    const larger = room(Math.max(this.bytes.length * 2, this.pos + size))
+    if (this.pos + size > this.most) throw new WriterFull('There is no room for it')
+    const larger = room(Math.min(this.most, Math.max(this.bytes.length * 2, this.pos + size)))
     // In the same place: positions are remembered by who writes a message within.
     larger.set(this.bytes.subarray(this.#start, this.pos), this.#start)
     this.bytes = larger

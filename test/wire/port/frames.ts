@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FRAME, frame, frameKinds, frameReader, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
+import { type Writer, WriterFull } from '../../../lib/wire/proto/index.js'
 
 test('frames are read in whatever pieces they come', () => {
   const frames = [
@@ -48,6 +49,36 @@ test('frames of one turn go together, up to what is much', async () => {
   assert.equal(sent, [40 * 9 + (1 << 17) + 9])
   await new Promise((resolve) => setImmediate(resolve))
   assert.equal(sent.at(-1), 9)
+})
+
+test('a frame that is too large is not written, and those before and behind it are sent', () => {
+  const sent: Uint8Array[] = []
+  const out = new Outbox(
+    (bytes) => sent.push(bytes),
+    () => {},
+    200_000,
+  )
+  out.push(frame(FRAME.call, 1, Uint8Array.of(1)))
+  // One outgrows the room first.
+  for (const size of [199_990, 300_000, 2 ** 40])
+    assert.throws(
+      () =>
+        out.write(
+          FRAME.call,
+          2,
+          (writer: Writer, more: number) => {
+            writer.need(150_000)
+            writer.need(more)
+          },
+          size,
+        ),
+      (error: unknown) => error instanceof WriterFull,
+    )
+  out.push(frame(FRAME.call, 3, Uint8Array.of(3)))
+  out.flush()
+  const seen: number[] = []
+  frameReader(({ call }) => seen.push(call))(sent[0]!)
+  assert.equal([seen, sent.length, sent[0]!.buffer.byteLength], [[1, 3], 1, 20])
 })
 
 test.run()
