@@ -1,4 +1,4 @@
-// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `deltas.ts` what streams piece by piece, `table.ts`, `strangers.ts`, `door.ts`, `statuses.ts`
+// What every way in promises, told once. `story.ts` has what a post() does when all goes well, `settings.ts` what comes of what add() says, `deltas.ts` what streams piece by piece, `table.ts`, `strangers.ts`, `door.ts`, `statuses.ts`
 // and `failures.ts` what
 // goes wrong: each row is one thing that happens, each way in a column, each cell what the caller sees, as one line of text.
 //
@@ -12,6 +12,7 @@ import { DELTAS } from './deltas.js'
 import { DOOR } from './door.js'
 import { FAILURE_ROWS } from './failures.js'
 import { KNOWN_REDS } from './known-reds.js'
+import { SETTINGS } from './settings.js'
 import { STATUS_ROWS } from './statuses.js'
 import { STORY } from './story.js'
 import { STRANGERS } from './strangers.js'
@@ -42,7 +43,7 @@ interface Suite {
   after(hook: () => void): void
 }
 
-export const ROWS: readonly Row[] = [...STORY, ...DELTAS, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS, ...FAILURE_ROWS]
+export const ROWS: readonly Row[] = [...STORY, ...SETTINGS, ...DELTAS, ...TABLE, ...STRANGERS, ...DOOR, ...STATUS_ROWS, ...FAILURE_ROWS]
 
 /** Registers a test for each row, on one way in. */
 export function contract(test: Suite, way: Way): void {
