@@ -85,13 +85,27 @@ async function inProcess({ parent, unresponsiveAfter, container }: Told): Promis
   })
   socket.on('data', (bytes) => inside.receive(bytes))
   socket.on('error', () => {})
-  // The Flow is gone. Of one that was asked to end, this side is closed already.
-  socket.on('close', () => socket.writableEnded || process.exit(0))
+  socket.on('close', () => {
+    // Of one that was asked to end, this side is closed already.
+    if (socket.writableEnded) return
+    // The Flow is gone. What is to be done at the end of this process comes first.
+    process.on('exit', endAll)
+    process.exit(0)
+  })
+}
+
+/** Ends this process, and the programs that it began: they are of its group, where there are groups. */
+function endAll(): void {
+  try {
+    process.kill(-process.pid, 'SIGKILL')
+  } catch {
+    process.kill(process.pid, 'SIGKILL')
+  }
 }
 
 async function watchOver({ parent, pulse, unresponsiveAfter }: Told): Promise<void> {
   const [{ relay, watchParent }, say] = await Promise.all([import('./watchdog.js'), lastWords()])
-  watchParent(parent!, () => void process.kill(process.pid, 'SIGKILL'))
+  watchParent(parent!, endAll)
   if (pulse === undefined) return
   relay(pulse, unresponsiveAfter!, () => say(TURNED))
   threads.parentPort!.postMessage('watches')

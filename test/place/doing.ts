@@ -91,7 +91,8 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
 
   /** Begins a program that has the output of this one, and lives on. */
   program({ docs }: Call) {
-    docs[0]!.tags.pid = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' }).pid
+    const { pid } = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' })
+    docs[0]!.tags = { pid, [`pid${this.shardId}`]: pid }
   }
 
   async wait({ docs, signal }: Call) {

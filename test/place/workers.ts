@@ -476,22 +476,25 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
   })
 
   if (runtime === 'process')
-    test(of('68: a SIGKILL of the parent leaves no child, idle or busy'), async () => {
+    test(of('68: a SIGKILL of the parent leaves no child, idle or busy, and no program that one began'), async () => {
       const program = `
         import { Flow } from ${JSON.stringify(codeUrl('lib/index'))}
-        const flow = await new Flow().add({ name: 'doing', uses: ${JSON.stringify(`${doing}#Doing`)}, runtime: 'process', parallel: 2, }).open()
+        const flow = await new Flow().add({ name: 'doing', uses: ${JSON.stringify(`${doing}#Doing`)}, runtime: 'process', parallel: 2, polling: { '*': 'ANY', '/program': 'ALL' } }).open()
         const pids = new Set()
         for await (const { docs } of flow.post('/waited', ['x'])) pids.add(docs[0].tags.pid)
-        console.log([...pids].join())
+        const [{ tags }] = await flow.post('/program', ['x']).docs()
+        console.log([...pids, tags.pid0, tags.pid1].join())
         flow.post('/busy', ['x'], { parameters: { milliseconds: 60_000 } }).drain()`
       const child = spawn(process.execPath, asProgram(program), { stdio: ['ignore', 'pipe', 'inherit'] })
       const line = await within(15_000, new Promise<string>((resolve) => child.stdout.once('data', (text) => resolve(String(text)))))
       await new Promise((resolve) => setTimeout(resolve, 150))
       const pids = childrenOf(child.pid!)
       assert.is(pids.length, 2)
-      assert.ok(pids.includes(Number(line)))
+      const [one, ...programs] = line.split(',').map(Number)
+      assert.ok(pids.includes(one!))
+      assert.is(programs.filter(isAlive).length, 2)
       child.kill('SIGKILL')
-      const took = await until(() => pids.every((pid) => !isAlive(pid)))
+      const took = await until(() => [...pids, ...programs].every((pid) => !isAlive(pid)))
       assert.ok(took < 500 * PATIENCE, `${took} ms`)
     })
 
