@@ -1,4 +1,5 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
+import { clearTimeout, setTimeout } from '../base/clock.js'
 import { FlowBuildError } from '../base/errors.js'
 import { node } from '../base/node.js'
 
@@ -6,6 +7,8 @@ import { node } from '../base/node.js'
 const COMMANDS = ['docker', 'podman']
 /** Characters of what a command says that are kept. */
 const KEPT = 1 << 16
+/** Milliseconds in which an engine answers what takes no time of its own. One that hangs is not waited for: a Flow is to close. */
+const ANSWER = 30_000
 
 /** The label by which a container says whose it is. */
 export const OWNER = 'sluice.owner'
@@ -28,13 +31,18 @@ export class Engine {
   readonly isPodman: boolean
   readonly #spawn: typeof import('node:child_process').spawn
   readonly #folder: string
+  readonly #time: number
 
-  /** @param folder in which it leaves what it leaves */
-  constructor(command: string, isPodman: boolean, spawn: typeof import('node:child_process').spawn, folder: string) {
+  /**
+   * @param folder in which it leaves what it leaves
+   * @param time milliseconds for each answer
+   */
+  constructor(command: string, isPodman: boolean, spawn: typeof import('node:child_process').spawn, folder: string, time: number = ANSWER) {
     this.command = command
     this.isPodman = isPodman
     this.#spawn = spawn
     this.#folder = folder
+    this.#time = time
   }
 
   /**
@@ -47,14 +55,23 @@ export class Engine {
     return this.#spawn(this.command, [...args], this.isPodman && !namesFiles ? { ...options, cwd: this.#folder } : options)
   }
 
-  /** Asks for something that ends by itself. Never throws. */
+  /** Asks for something that ends by itself, and soon, unless a container is to end by itself. Never throws. */
   ask(...args: string[]): Promise<Ended> {
     return new Promise((resolve) => {
       let out = ''
       let error = ''
       const child = this.#spawn(this.command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, windowsHide: true })
-      child.on('error', ({ message }) => resolve({ code: -1, out, error: message }))
-      child.on('close', (code) => resolve({ code, out: out.trim(), error: error.trim() }))
+      const late = (): void => {
+        child.kill('SIGKILL')
+        end({ code: null, out, error })
+      }
+      const timer = args[0] === 'stop' ? undefined : setTimeout(late, this.#time)
+      const end = (ended: Ended): void => {
+        clearTimeout(timer)
+        resolve(ended)
+      }
+      child.on('error', ({ message }) => end({ code: -1, out, error: message }))
+      child.on('close', (code) => end({ code, out: out.trim(), error: error.trim() }))
       // Without a file handle there are no pipes, and the error comes in the next turn.
       child.stdout?.setEncoding('utf8').on('data', (text: string) => (out = (out + text).slice(-KEPT)))
       child.stderr?.setEncoding('utf8').on('data', (text: string) => (error = (error + text).slice(-KEPT)))

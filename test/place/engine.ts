@@ -1,7 +1,7 @@
 // What is said to docker and to podman, and when: an executor's container begins, is spoken with, dies, is begun anew and removed. The engine is none (see
 // test/support/engine.mjs); what real ones make of it, test/engine shows.
 import { spawn } from 'node:child_process'
-import { realpathSync } from 'node:fs'
+import { chmodSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -80,6 +80,13 @@ test('podman is begun where it may leave files, but where it is told of files fr
     return new Promise((resolve) => child.stdout!.on('data', (text) => resolve(String(text).trim())))
   }
   assert.equal(await Promise.all([begunIn(true, false), begunIn(true, true), begunIn(false, false)]), [folder, process.cwd(), process.cwd()])
+})
+
+test('an engine that hangs is not waited for for ever', async () => {
+  const hangs = new Folder().file('engine', '#!/bin/sh\nexec sleep 60\n')
+  chmodSync(hangs, 0o755)
+  const { code } = await within(20_000, new Engine(hangs, false, spawn, tmpdir(), 100).ask('inspect', 'x'))
+  assert.is.not(code, 0)
 })
 
 test('what is said at the start names containers, and their images', async () => {
