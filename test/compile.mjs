@@ -4,10 +4,12 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { SourceMap } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
+import { yogaInside } from '../lib/wire/graphql/yoga/build.mjs'
 
 export const COMPILED = '.compiled'
 
-export async function compile() {
+/** @param yogaIsInside whether graphql-yoga is taken as the package has it: other runtimes have their known failures with it as it comes */
+export async function compile({ yogaIsInside = true } = {}) {
   const files = ['lib', 'test'].flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => join(folder, String(file))))
   const isCode = (file) => file.endsWith('.ts') && !file.endsWith('.d.ts')
   const { outputFiles } = await build({
@@ -25,7 +27,9 @@ export async function compile() {
     logLevel: 'warning',
   })
   const kept = new Set(outputFiles.map(({ path }) => path))
-  for (const { path, contents } of outputFiles) write(path.endsWith('.map') ? mapOf(relative(resolve(COMPILED), path)) : path, contents)
+  for (const { path, contents } of outputFiles)
+    if (path.endsWith('.map')) write(mapOf(relative(resolve(COMPILED), path)), contents)
+    else write(path, yogaIsInside && path === resolve(ASKS_YOGA) ? Buffer.from(withYogaInside(Buffer.from(contents).toString())) : contents)
   for (const file of files) {
     if (isCode(file) || statSync(file).isDirectory()) continue
     const path = resolve(COMPILED, file)
@@ -37,8 +41,37 @@ export async function compile() {
       const path = resolve(COMPILED, folder, String(file))
       if (!kept.has(path) && !statSync(path).isDirectory()) rmSync(path)
     }
+  if (yogaIsInside) write(resolve(YOGA), await yoga())
   cpSync('package.json', join(COMPILED, 'package.json'))
   if (!existsSync(join(COMPILED, 'dist'))) symlinkSync(resolve('dist'), join(COMPILED, 'dist'), 'junction')
+}
+
+/** The one module that loads graphql-yoga, and what it gets in its place. */
+const ASKS_YOGA = join(COMPILED, 'lib/wire/graphql/server/fetch.js')
+const YOGA = join(COMPILED, 'yoga-inside.js')
+
+/** graphql-yoga as it is in the package: one file, where it would be some hundreds, which take longer to load than all of lib/. */
+async function yoga() {
+  const { outputFiles } = await build({
+    stdin: { contents: "export { createYoga } from 'graphql-yoga'", resolveDir: '.' },
+    bundle: true,
+    plugins: [yogaInside],
+    mainFields: ['module', 'main'],
+    external: ['node:*'],
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    write: false,
+    logLevel: 'warning',
+  })
+  return outputFiles[0].contents
+}
+
+/** @throws where it does not ask for it as it did */
+function withYogaInside(text) {
+  const asked = 'import { createYoga } from "graphql-yoga";'
+  if (text.split(asked).length !== 2) throw new Error(`${ASKS_YOGA} does not say ${asked}`)
+  return text.replace(asked, `import { createYoga } from "${relative(dirname(ASKS_YOGA), YOGA).replaceAll('\\', '/')}";`)
 }
 
 /** Where the map of a compiled file is. Not beside it, nor in it: node would read that of each module in each process, and only who fails wants one. */

@@ -176,7 +176,7 @@ async function runAll() {
   await Promise.all(others)
 }
 
-await compile()
+await compile({ yogaIsInside: elsewhere === undefined })
 await runAll()
 const brokenNow = () => [...results].filter(([, { broken }]) => broken).map(([file]) => file)
 const list = (title, files) => files.length > 0 && console.log(`\n${title}:\n${files.map((file) => `  ${file}`).join('\n')}`)
