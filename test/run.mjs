@@ -13,24 +13,33 @@
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { COMPILED, compile, inSources } from './compile.mjs'
 import { CORE, knownOf, programOf, RUNTIMES } from './support/runtimes.mjs'
 
 const TIME = 300_000 * Number(process.env.TEST_PATIENCE ?? 1)
 /** After its last total, a suite has this long: what a test that failed has left open holds it for good. */
 const END = TIME / 5
-/** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. */
-const LONGEST = [
+/** What takes longest is begun first, so that nothing long is left when all else is done: parts of paths, in that order. These have a process each, */
+const LONG = [
   ...['cli/serve', 'cli/run', 'daemon/breaks', 'story', 'place/process', 'place/thread', 'place/daemon', 'gateway/bytes', 'gateway/health', 'wire/held'],
   ...['gateway/fairness', 'types/', 'examples', 'contract/external-nats', 'contract/client-nats', 'browser/', 'wire/deltas', 'grpc/malformed', 'http/limits'],
   ...['daemon/', 'gateway/authenticate', 'network/liveness', 'websocket/pressure', 'in-flight.load', 'contract/external-grpc', 'let-go', 'config/differential'],
+]
+/** and these come next. */
+const LONGEST = [
+  ...LONG,
   ...['config/save', 'context/', 'proto/garbage', 'place/engine', 'network/', 'gateway/handles', 'contract/', 'gateway/garbled', 'config/'],
   ...['doc/memmap', 'cli/', 'client/breaker', 'client/by-name', 'flow/cached', 'telemetry/options', 'gateway/', 'post/checkpoint', 'graph/'],
   ...['handler/replicas', 'house', 'package', 'context-headers', 'shortage', 'model/', 'post/', 'client/', 'wire/'],
 ]
 /** The line by which a suite asks for tsx. To name it is not to need it. */
 const BY_TSX = /^\/\/ By tsx: /m
+/** What a suite does to its process, or looks at there: none that says so shares one. To start and to load takes most of the others longer than their tests. */
+const OWN =
+  /^\/\/ By tsx: |support\/(?:clock|hand-clock|gc|gap|command|daemon|nats|connections)|\bprocess\.|node:(?:child_process|worker_threads|diagnostics_channel|inspector)|(?:globalThis|console)\.\w+ = /m
+/** As many share one, at most: one that fails there makes itself run again. */
+const SHARED = 5
 const NAMED = ['interop', 'engine', 'kernels']
 const option = (name) =>
   process.argv
@@ -61,6 +70,8 @@ const FEW = 3
 /** What each suite came to, by its file. */
 const results = new Map()
 const seconds = []
+/** Suites that did not pass in the process of several, or did not come to their turn there, and ran alone. */
+const apart = []
 /** Suites that were held by something when all their tests were over: most often a timer or a socket that is not let go of. */
 const held = []
 /** Seconds of that which are no accident of a busy machine. */
@@ -68,41 +79,18 @@ const HELD = 3
 let running = 0
 
 async function run(file) {
-  running++
-  const began = performance.now()
-  let reported = began
   const unsaid = known[slashes(file)] ?? {}
   if (typeof unsaid === 'string') {
-    running--
     results.set(file, { passed: 0, failed: 0, skipped: 0, known: 0, broken: false, unrun: unsaid })
     return console.log(`      skipped: ${file}, as ${unsaid}`)
   }
-  const compiled = join(COMPILED, file.replace(/ts$/, 'js'))
+  const compiled = compiledOf(file)
   const how =
     elsewhere !== undefined ? [...RUNTIMES[elsewhere].run, compiled] : BY_TSX.test(readFileSync(file, 'utf8')) ? ['--import', 'tsx', file] : [compiled]
-  const child = spawn(program, how, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
-  const stop = () => child.kill('SIGKILL')
-  let output = ''
-  let end
-  child.stdout.on('data', (data) => {
-    output += data
-    if (!String(data).includes('Total:')) return
-    reported = performance.now()
-    clearTimeout(end)
-    end = setTimeout(stop, unsaid.held === undefined ? END : HELD * 1000)
-  })
-  child.stderr.on('data', (data) => (output += data))
-  const timer = setTimeout(stop, TIME)
-  const [code, signal] = await new Promise((resolve) => child.on('close', (...said) => resolve(said)))
-  clearTimeout(timer)
-  clearTimeout(end)
-  running--
-  const took = (performance.now() - began) / 1000
+  const { code, signal, output, took, late } = await ended(how, unsaid.held === undefined ? END : HELD * 1000)
   seconds.push({ file, took })
-  const late = (performance.now() - reported) / 1000
   if (late > HELD) held.push(`${file} (${late.toFixed(0)} s)`)
-  const count = (label) => [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].reduce((sum, [, n]) => sum + Number(n), 0)
-  const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map(count)
+  const { total, passed, skipped } = totalsOf(output)
   const { held: heldBy, ...reasons } = unsaid
   const { explained, better } = judge(output, reasons)
   const all = total === passed + explained.length
@@ -126,6 +114,63 @@ async function run(file) {
   for (const [, note] of output.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
 }
 
+/** Runs suites that share a process. Those that did not pass there run again, each alone: that is what counts. */
+async function runTogether(files) {
+  const { code, signal, output, late } = await ended([join('test', 'together.mjs'), ...files.map(compiledOf)], END)
+  if (late > HELD) held.push(`${files.join(', ')} (${late.toFixed(0)} s)`)
+  const sections = output.split(/^── /m)
+  const again = files.filter((file) => {
+    const said = sections.find((section) => section.startsWith(compiledOf(file))) ?? ''
+    const [, took] = /^ {2}Took: +([\d.]+) s$/m.exec(said) ?? []
+    const { total, passed, skipped } = totalsOf(said)
+    if (took === undefined || total === 0 || passed !== total) return true
+    seconds.push({ file, took: Number(took) })
+    results.set(file, { passed, failed: 0, skipped, known: 0, broken: false })
+    console.log(`  ok  ${file} (${passed}, ${Number(took).toFixed(1)} s)`)
+    for (const [, note] of said.matchAll(/^(skipped: .*)$/gm)) console.log(`      ${note}`)
+    return false
+  })
+  const isWhole = code === 0 && signal === null
+  for (const file of isWhole || again.length > 0 ? again : files) {
+    apart.push(file)
+    await run(file)
+  }
+}
+
+/** Runs a process of suites to its end, which is to come `endsIn` milliseconds after its last total. `late`: seconds that it took for that. */
+async function ended(how, endsIn) {
+  running++
+  const began = performance.now()
+  let reported = began
+  const child = spawn(program, how, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } })
+  const stop = () => child.kill('SIGKILL')
+  let output = ''
+  let end
+  child.stdout.on('data', (data) => {
+    output += data
+    const [total, next] = ['Total:', '── '].map((text) => String(data).lastIndexOf(text))
+    if (total === next) return
+    clearTimeout(end)
+    reported = performance.now()
+    // The next one has begun.
+    if (total > next) end = setTimeout(stop, endsIn)
+  })
+  child.stderr.on('data', (data) => (output += data))
+  const timer = setTimeout(stop, TIME)
+  const [code, signal] = await new Promise((resolve) => child.on('close', (...said) => resolve(said)))
+  clearTimeout(timer)
+  clearTimeout(end)
+  running--
+  const now = performance.now()
+  return { code, signal, output, took: (now - began) / 1000, late: (now - reported) / 1000 }
+}
+
+/** What uvu says at the end of suites, all added. */
+function totalsOf(output) {
+  const count = (label) => [...output.matchAll(new RegExp(`${label}:\\s+(\\d+)`, 'g'))].reduce((sum, [, n]) => sum + Number(n), 0)
+  return { total: count('Total'), passed: count('Passed'), skipped: count('Skipped') }
+}
+
 /** Tests that failed and are known to, with why, and what is known of tests that passed. What says that it is so sometimes may do either. */
 function judge(output, reasons) {
   const failures = [...output.matchAll(/^ +FAIL +.*?"(.*)"$/gm)].map(([, name]) => name)
@@ -140,6 +185,7 @@ function judge(output, reasons) {
   return { explained, better }
 }
 
+const compiledOf = (file) => join(COMPILED, file.replace(/ts$/, 'js'))
 const slashes = (file) => file.replaceAll('\\', '/')
 
 const cores = availableParallelism()
@@ -158,18 +204,38 @@ function machine() {
   return [all, idle].map((times) => times.reduce((sum, time) => sum + time, 0))
 }
 
+/** What runs in a process each: a suite, or a list of those that share one. Each has its own where suites are named: whoever does that looks at one. */
+function processes() {
+  if (elsewhere !== undefined || wanted.length > 0) return [...files]
+  const queue = []
+  const open = new Map()
+  for (const file of files) {
+    const room = dirname(file)
+    const shared = open.get(room)
+    if (OWN.test(readFileSync(file, 'utf8')) || place(file) < LONG.length) queue.push(file)
+    else if (shared?.length < SHARED) shared.push(file)
+    else {
+      open.set(room, [file])
+      queue.push(open.get(room))
+    }
+  }
+  return queue
+}
+
+const begin = (what) => (Array.isArray(what) ? runTogether(what) : run(what))
+
 async function runAll() {
-  const queue = [...files]
+  const queue = processes()
   const others = []
   let before = machine()
   const timer = setInterval(() => {
     const now = machine()
     const [all, idle] = now.map((time, at) => time - before[at])
     before = now
-    if (queue.length > 0 && running < MOST && idle > IDLE * all) others.push(run(queue.shift()))
+    if (queue.length > 0 && running < MOST && idle > IDLE * all) others.push(begin(queue.shift()))
   }, LOOK)
   const inTurn = async () => {
-    while (queue.length > 0) await run(queue.shift())
+    while (queue.length > 0) await begin(queue.shift())
   }
   await Promise.all(Array.from({ length: LEAST }, inTurn))
   clearInterval(timer)
@@ -192,6 +258,7 @@ list(
   'Failed beside others, and passed alone',
   once.filter((file) => !broken.includes(file)),
 )
+list('Not passed in one process with others, and run alone', apart)
 list('Held by something behind their last test', held)
 list('Broken', broken)
 const sum = (what) => [...results.values()].reduce((sum, result) => sum + result[what], 0)
