@@ -25,6 +25,7 @@ const LONG = [
   ...['cli/serve', 'cli/run', 'daemon/breaks', 'story', 'place/process', 'place/thread', 'place/daemon', 'gateway/bytes', 'gateway/health', 'wire/held'],
   ...['gateway/fairness', 'types/', 'examples', 'contract/external-nats', 'contract/client-nats', 'browser/', 'wire/deltas', 'grpc/malformed', 'http/limits'],
   ...['daemon/', 'gateway/authenticate', 'network/liveness', 'websocket/pressure', 'in-flight.load', 'contract/external-grpc', 'let-go', 'config/differential'],
+  'graphql/short',
 ]
 /** and these come next. */
 const LONGEST = [
