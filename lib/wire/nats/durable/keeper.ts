@@ -60,13 +60,20 @@ async function surely(work) {
 const put = (id, bytes, headers) =>
   surely(() => js.publish(results + '.' + id, bytes, { msgID: id, expect: { lastSubjectSequence: 0 }, ...(headers && { headers: headersOf(headers) }) }))
 
-/** Whether something is in a stream. Where nobody can say that, it may be. */
+/** Milliseconds in which a server says what is in a stream, and how often it is asked: one that is just back has heard of no question before. */
+const TOLD = 1000
+const TIMES = 5
+
+/** Whether something is in a stream; undefined where nobody says so. */
 async function isIn(stream, where) {
-  try {
-    return (await jsm.streams.getMessage(stream, where)) !== null
-  } catch {
-    return undefined
+  for (let times = 0; times < TIMES && !connection.isClosed(); times++) {
+    try {
+      return (await jsm.streams.getMessage(stream, where)) !== null
+    } catch {
+      await wait(50)
+    }
   }
+  return undefined
 }
 
 /** Whether another has it, who lives, and could not say so in time: its machine was busy. Who is dead says nothing. */
@@ -197,7 +204,7 @@ parentPort.on('message', (said) => {
 ;(async () => {
   connection = await nats.connect({ ...options, ...(authenticator && { authenticator }) })
   js = jetstream(connection)
-  jsm = await jetstreamManager(connection, { checkAPI: false })
+  jsm = await jetstreamManager(connection, { checkAPI: false, timeout: TOLD })
   connection.subscribe(around, {
     callback: (error, message) => {
       if (error) return parentPort.postMessage({ error: textOf(error) })
