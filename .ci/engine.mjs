@@ -141,15 +141,24 @@ const isThere = answers()
 const stop = isThere ? async () => {} : await begin()
 let code = 0
 let stopPodman = () => {}
+let child
+let told = false
+// Whoever is told to end ends the command, and then what was begun: else an engine would go on for ever.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    told = true
+    child?.kill('SIGTERM')
+  })
 try {
   await makeImage()
-  stopPodman = await beginPodman()
+  stopPodman = told ? stopPodman : await beginPodman()
   const [command, ...args] = process.argv.slice(2)
-  code = await new Promise((resolve) =>
-    spawn(command, args, { stdio: 'inherit' })
-      .on('close', resolve)
-      .on('error', () => resolve(1)),
-  )
+  if (told) code = 1
+  else
+    code = await new Promise((resolve) => {
+      child = spawn(command, args, { stdio: 'inherit' })
+      child.on('close', resolve).on('error', () => resolve(1))
+    })
 } finally {
   stopPodman()
   await stop()
