@@ -38,7 +38,7 @@ const LONGEST = [
 const BY_TSX = /^\/\/ By tsx: /m
 /** What a suite does to its process, or looks at there: none that says so shares one. To start and to load takes most of the others longer than their tests. */
 const OWN =
-  /^\/\/ By tsx: |support\/(?:clock|hand-clock|gc|gap|command|daemon|nats|connections)|\bprocess\.|node:(?:child_process|worker_threads|diagnostics_channel|inspector)|(?:globalThis|console)\.\w+ = /m
+  /^\/\/ By tsx: |support\/(?:clock|hand-clock|gc|gap|command|daemon|nats|connections)|\bprocess\.|node:(?:child_process|worker_threads|diagnostics_channel|inspector)|(?:globalThis|console)\.\w+ = |Property\(globalThis/m
 /** As many share one, at most: one that fails there makes itself run again. */
 const SHARED = 5
 const NAMED = ['interop', 'engine', 'kernels']
