@@ -4,6 +4,7 @@ import { now } from '../base/clock.js'
 import { publish } from '../base/events.js'
 import { type Logger, log } from '../base/logger.js'
 import { shortage } from '../base/shortage.js'
+import { Register } from '../stream/register.js'
 import type { Authenticator } from '../wire/authentication.js'
 import { HEADERS_TIMEOUT } from '../wire/defaults.js'
 import { isLoopback } from '../wire/hosts.js'
@@ -27,7 +28,7 @@ export interface PortOptions extends Pick<GatewayOptions, 'host' | 'headersTimeo
 export class Port {
   readonly #server: NetServer
   readonly #wires: Wires
-  readonly #sockets: Set<Socket>
+  readonly #sockets: Register<Socket>
   readonly #alive: Promise<() => void>
 
   private constructor(
@@ -36,7 +37,7 @@ export class Port {
     readonly port: number,
     server: NetServer,
     wires: Wires,
-    sockets: Set<Socket>,
+    sockets: Register<Socket>,
   ) {
     this.#server = server
     this.#wires = wires
@@ -48,7 +49,7 @@ export class Port {
     const { host = '127.0.0.1', tls, headersTimeout = HEADERS_TIMEOUT, maxConnectionAge = 0 } = options
     const { grpc } = wires
     const http = wires.http === undefined && wires.websocket === undefined ? undefined : await httpServer(wires, headersTimeout, maxConnectionAge)
-    const sockets = new Set<Socket>()
+    const sockets = new Register<Socket>()
     const hand = (socket: Socket, isHttp2: boolean): void => {
       if (isHttp2 && grpc !== undefined) grpc.take(socket)
       else if (http !== undefined) http.emit('connection', socket)
@@ -59,13 +60,13 @@ export class Port {
         ? await plain(headersTimeout, hand)
         : await secure(tls, headersTimeout, grpc !== undefined, http !== undefined, hand, refusals(options.logger))
     server.on('connection', (socket: Socket) => {
-      sockets.add(socket)
+      const leave = sockets.enter(socket)
       options.onConnection?.(socket)
       const { remoteAddress, remotePort } = socket
       const tell = (state: 'open' | 'closed'): void => publish('connection', () => ({ side: 'server', address: `${remoteAddress}:${remotePort}`, state }))
       tell('open')
       socket.once('close', () => {
-        sockets.delete(socket)
+        leave()
         tell('closed')
       })
     })

@@ -1,4 +1,5 @@
 import { say } from '../base/errors.js'
+import { Register } from '../stream/register.js'
 import { Scope } from '../stream/scope.js'
 import { ignore } from '../stream/thenable.js'
 
@@ -10,7 +11,7 @@ export class Background {
   /** Tells this work to stop: when the Flow closes and its time is up. */
   readonly scope = new Scope()
   readonly #report: (error: Error) => void
-  readonly #pending = new Set<Promise<void>>()
+  readonly #pending = new Register<Promise<void>>()
 
   /** @param report where failures go. Default: console.error */
   constructor(report: (error: Error) => void = (error) => console.error(`sluice: in the background: ${say(error)}`)) {
@@ -23,8 +24,8 @@ export class Background {
 
   /** Keeps a piece of work until it is done, however it ends. */
   add(work: Promise<unknown>): void {
-    const pending: Promise<void> = work.then(ignore, ignore).finally(() => this.#pending.delete(pending))
-    this.#pending.add(pending)
+    const pending: Promise<void> = work.then(ignore, ignore).finally(() => leave())
+    const leave = this.#pending.enter(pending)
   }
 
   /** Reports what failed. */

@@ -6,6 +6,7 @@ import { adopt, copyOf, fork } from '../request/lineage.js'
 import type { Request } from '../request/request.js'
 import { BACKOFF, type Backoff, backoff } from '../stream/backoff.js'
 import { later } from '../stream/event-loop.js'
+import { Register } from '../stream/register.js'
 import type { RetryBudget } from '../stream/retry-budget.js'
 import type { Scope } from '../stream/scope.js'
 import { listen, unlisten } from '../stream/signal-listener.js'
@@ -66,9 +67,9 @@ export class Retry implements Handler {
   /** Whether a try may have to be ended alone. Else requests of one post keep the scope that they share, and so a stream to a server. */
   readonly #ends: boolean
   /** Ends a try, or a wait for the next, each. */
-  readonly #stops = new Set<(reason: unknown) => void>()
+  readonly #stops = new Register<(reason: unknown) => void>()
   /** Shortens a wait for the next try each. */
-  readonly #waits = new Set<() => void>()
+  readonly #waits = new Register<() => void>()
   /** How often a request was tried again. */
   retried = 0
   #hurried = false
@@ -106,13 +107,13 @@ export class Retry implements Handler {
 
   /** Ends what is under way, with this reason; nothing of it is tried again. */
   stop(reason: unknown): void {
-    for (const stop of [...this.#stops]) stop(reason)
+    for (const stop of this.#stops) stop(reason)
   }
 
   /** Whoever waits to try again does so now, and for the last time: the Flow closes. */
   hurry(): void {
     this.#hurried = true
-    for (const go of [...this.#waits]) go()
+    for (const go of this.#waits) go()
   }
 
   accepts(endpoint: string): boolean {
@@ -226,7 +227,7 @@ export class Retry implements Handler {
       const leave = (): void => {
         own?.end()
         unwatch?.()
-        this.#stops.delete(stopAll)
+        leaveStops()
       }
       const stop = (reason: unknown): void => {
         leave()
@@ -238,7 +239,7 @@ export class Retry implements Handler {
         run.over = true
         stop(reason)
       }
-      this.#stops.add(stopAll)
+      const leaveStops = this.#stops.enter(stopAll)
       // Who waits no longer leaves a handler that does not listen, and no timer may hold the process for that.
       const unwatch =
         (own ?? limit) &&
@@ -262,14 +263,12 @@ export class Retry implements Handler {
       ended = { reason }
       go()
     }
-    this.#stops.add(stop)
-    this.#waits.add(go)
+    const leaves = [this.#stops.enter(stop), this.#waits.enter(go)]
     // It is shorter than the time that is left.
     if (run.limit !== undefined) run.limit.onZero = undefined
     // Never without a turn: tries that fail at once would leave none to signals and sockets.
     await (this.#hurried ? new Promise<void>(later) : wait(pause, milliseconds).catch(() => {}))
-    this.#stops.delete(stop)
-    this.#waits.delete(go)
+    for (const leave of leaves) leave()
     pause.close()
     if (scope.aborted) throw scope.reason
     if (ended !== undefined) throw (ended as { reason: unknown }).reason

@@ -10,6 +10,7 @@ import { type PollingOption, pollingFor } from '../handler/polling.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { backoff } from '../stream/backoff.js'
+import { Keyed } from '../stream/keyed.js'
 import type { Scope } from '../stream/scope.js'
 import type { WorkerStatus } from './options.js'
 import type { WorkerDescription } from './spec.js'
@@ -94,7 +95,7 @@ export class Supervisor implements Handler, Part {
   readonly #begins: Begin
   readonly #settings: SupervisorSettings
   readonly #queue: Pending[] = []
-  readonly #watched = new Map<Scope, Watched>()
+  readonly #watched = new Keyed<Scope, Watched>()
   #worker: Worker | undefined
   #state: WorkerStatus['state'] = 'starting'
   #up = false

@@ -6,6 +6,7 @@ import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import type { Response } from '../request/response.js'
 import { later, overdue } from '../stream/event-loop.js'
+import { Keyed } from '../stream/keyed.js'
 import { ignore, isThenable, lookAfter } from '../stream/thenable.js'
 import { type Batches, batches } from './batches.js'
 import { CheckpointFile } from './checkpoint-file.js'
@@ -77,9 +78,9 @@ class Rest {
   /** What is read. As a progress bar sees it, too, one that somebody ended says so. */
   #source: { readonly isStopped?: unknown } | undefined
   /** Until its request begins. A WeakMap would have the collector look at all of them each time, which takes longer than the rest. */
-  readonly #batches = new Map<DocumentArray, readonly Run[]>()
+  readonly #batches = new Keyed<DocumentArray, readonly Run[]>()
   /** Those that have begun, and that the consumer is not done with, by the list of their stops: it is the one of their responses, too. An id would have to be made up. */
-  readonly #requests = new Map<Request['routes'], readonly Run[]>()
+  readonly #requests = new Keyed<Request['routes'], readonly Run[]>()
   /** Lets the reading go on that waits for the consumer. */
   #go: (() => void) | undefined
   /** Whether the consumer waits for a response. */

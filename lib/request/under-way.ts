@@ -27,10 +27,13 @@ export class UnderWay {
     return visit
   }
 
-  leave({ before, after }: Visit): void {
+  leave(visit: Visit): void {
+    const { before, after } = visit
     if (before !== undefined) before.after = after
     else this.#first = after
     if (after !== undefined) after.before = before
+    // Once one that left has grown old, who came after it would be kept, and so on.
+    visit.before = visit.after = undefined
     if (--this.#size === 0) this.#empty?.()
   }
 

@@ -1,15 +1,17 @@
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
+import { type Linked, LinkedList } from './linked-list.js'
 
 /** Something that is due. */
-export interface Deadline {
+export interface Deadline extends Linked {
   readonly due: number
+  isWaiting: boolean
   readonly late: () => void
 }
 
 /** Many deadlines and one timer, which runs once in their time at most: a timer for every body would cost more than reading most of them. */
 export class Deadlines {
   readonly #time: number
-  readonly #waiting = new Set<Deadline>()
+  readonly #waiting = new LinkedList<Deadline>()
   #timer: ReturnType<typeof setTimeout> | undefined
 
   /** @param time milliseconds until what is set is due; 0 is never */
@@ -18,37 +20,37 @@ export class Deadlines {
   }
 
   set(late: () => void): Deadline {
-    const deadline = { due: now() + this.#time, late }
+    const deadline: Deadline = { before: undefined, after: undefined, due: now() + this.#time, isWaiting: this.#time > 0, late }
     if (this.#time === 0) return deadline
-    this.#waiting.add(deadline)
+    this.#waiting.push(deadline)
     this.#timer ??= this.#start()
     return deadline
   }
 
   clear(deadline: Deadline): void {
+    if (!deadline.isWaiting) return
+    deadline.isWaiting = false
     this.#waiting.delete(deadline)
   }
 
   close(): void {
     clearTimeout(this.#timer)
-    this.#waiting.clear()
+    for (const deadline of this.#waiting) this.clear(deadline)
   }
 
   #start(): ReturnType<typeof setTimeout> {
-    const [first] = this.#waiting
     const timer = setTimeout(
       () => {
         this.#timer = undefined
         const time = now()
-        for (const deadline of this.#waiting) {
-          // In the order in which they are due.
-          if (deadline.due > time) break
-          this.#waiting.delete(deadline)
-          deadline.late()
+        // They are in the order in which they are due.
+        for (let late = this.#waiting.first; late !== undefined && late.due <= time; late = this.#waiting.first) {
+          this.clear(late)
+          late.late()
         }
-        if (this.#waiting.size > 0) this.#timer ??= this.#start()
+        if (this.#waiting.length > 0) this.#timer ??= this.#start()
       },
-      Math.max(1, Math.ceil(first!.due - now())),
+      Math.max(1, Math.ceil(this.#waiting.first!.due - now())),
     )
     timer.unref?.()
     return timer

@@ -1,5 +1,6 @@
 import { now } from '../base/clock.js'
 import { here } from '../base/context.js'
+import { Keyed } from './keyed.js'
 import { type Linked, LinkedList } from './linked-list.js'
 import { Pace } from './pace.js'
 import type { Scope } from './scope.js'
@@ -94,7 +95,7 @@ const leftOf = ({ who }: Waiter<any, any>): number => who.scope.deadline?.left ?
 
 /** Those who wait for their turn. Who is no longer wanted leaves at once. */
 export class WaitQueue<Who extends Asking, Given = void> {
-  readonly #lines = new Map<string | undefined, Line<Who, Given>>()
+  readonly #lines = new Keyed<string | undefined, Line<Who, Given>>()
   /** Whose turn it is, first. */
   readonly #turns = new LinkedList<Line<Who, Given>>()
   readonly #pace = new Pace()

@@ -1,3 +1,5 @@
+import { Keyed } from '../stream/keyed.js'
+
 /** Partial answers of one request that its client has not taken yet: no more than a window of them are on the way. */
 export class Credit {
   readonly #window: number
@@ -44,7 +46,7 @@ export class Credit {
 export class Credits {
   readonly #window: number
   /** By request id, which several may have. */
-  readonly #open = new Map<string, Set<Credit>>()
+  readonly #open = new Keyed<string, Set<Credit>>()
   #over = false
   #lifted = false
 

@@ -1,3 +1,5 @@
+import { Register } from '../stream/register.js'
+
 const enum Phase {
   Serving,
   Unready,
@@ -12,9 +14,9 @@ const enum Phase {
  */
 export class Drain {
   #phase = Phase.Serving
-  readonly #underWay = new Set<() => void>()
-  readonly #unready = new Set<() => void>()
-  readonly #draining = new Set<(time: number) => void>()
+  readonly #underWay = new Register<() => void>()
+  readonly #unready = new Register<() => void>()
+  readonly #draining = new Register<(time: number) => void>()
   #empty: (() => void)[] = []
 
   /** Whether health checks say that it is up. */
@@ -33,11 +35,9 @@ export class Drain {
    * @returns notes its end
    */
   enter(hangUp: () => void): () => void {
-    // Two that end by the same function are still two.
-    const entry = (): void => hangUp()
-    this.#underWay.add(entry)
+    const leave = this.#underWay.enter(hangUp)
     return () => {
-      if (!this.#underWay.delete(entry) || this.#underWay.size > 0) return
+      if (!leave() || this.#underWay.size > 0) return
       for (const resolve of this.#empty) resolve()
       this.#empty = []
     }
@@ -45,23 +45,23 @@ export class Drain {
 
   /** Calls back when it is not ready any more, at once if it is not. @returns lets go of it */
   onUnready(listener: () => void): () => void {
-    if (this.ready) this.#unready.add(listener)
-    else listener()
-    return () => this.#unready.delete(listener)
+    if (this.ready) return this.#unready.enter(listener)
+    listener()
+    return () => {}
   }
 
   /** Calls back when nothing new is taken any more, at once if it is so. It is told how many milliseconds what is under way has. @returns lets go of it */
   onDrain(listener: (time: number) => void): () => void {
-    if (this.draining) listener(0)
-    else this.#draining.add(listener)
-    return () => this.#draining.delete(listener)
+    if (!this.draining) return this.#draining.enter(listener)
+    listener(0)
+    return () => {}
   }
 
   /** Says that it is not ready any more, and goes on. */
   unready(): void {
     if (!this.ready) return
     this.#phase = Phase.Unready
-    for (const listener of [...this.#unready]) listener()
+    for (const listener of this.#unready) listener()
   }
 
   /**
@@ -72,7 +72,7 @@ export class Drain {
     this.unready()
     if (!this.draining) {
       this.#phase = Phase.Draining
-      for (const listener of [...this.#draining]) listener(time)
+      for (const listener of this.#draining) listener(time)
     }
     if (this.#underWay.size > 0) await new Promise<void>((resolve) => this.#empty.push(resolve))
   }
@@ -81,6 +81,6 @@ export class Drain {
   close(): void {
     void this.drain(0)
     this.#phase = Phase.Closed
-    for (const hangUp of [...this.#underWay]) hangUp()
+    for (const hangUp of this.#underWay) hangUp()
   }
 }

@@ -1,3 +1,4 @@
+import { Keyed } from '../stream/keyed.js'
 import type { Scope } from '../stream/scope.js'
 import type { Credits } from './credits.js'
 import { emptyMessage, type Message } from './message.js'
@@ -11,7 +12,7 @@ const LONGEST = 512
 /** The requests of one stream or socket that are under way, each of which its client may take back. */
 export class Revocable {
   /** By id, which several may have. */
-  readonly #inside = new Map<string, Set<() => void>>()
+  readonly #inside = new Keyed<string, Set<() => void>>()
   /** What was taken back before it began, with how many requests had come by then: one that comes behind is another, with the same id. The oldest first. */
   readonly #early = new Map<string, number>()
   /** How many requests came, and how many of those were looked at. */

@@ -1,4 +1,5 @@
 import { now } from '../base/clock.js'
+import { Keyed } from '../stream/keyed.js'
 import type { Scope } from '../stream/scope.js'
 import { emptyMessage, type Message } from './message.js'
 import { Refusal } from './outcome.js'
@@ -59,8 +60,8 @@ export class Welcome {
 }
 
 /** How many requests of each post are under way on what several share: each has its part, and no more of it than by itself. */
-export class Parts<Waiting extends { readonly request: { readonly scope: Scope } }> {
-  readonly #of = new Map<Scope, { readonly inside: Set<Waiting>; readonly waiting: Waiting[] }>()
+export class Parts<Waiting extends { readonly request: { readonly scope: Scope }; isInside?: boolean | undefined }> {
+  readonly #of = new Keyed<Scope, { inside: number; readonly waiting: Waiting[] }>()
 
   /**
    * @param most how many of a post there may be
@@ -69,22 +70,24 @@ export class Parts<Waiting extends { readonly request: { readonly scope: Scope }
   enter(waiting: Waiting, most: number): boolean {
     const { scope } = waiting.request
     const part = this.#of.get(scope)
-    if (part === undefined) this.#of.set(scope, { inside: new Set([waiting]), waiting: [] })
-    else if (part.inside.size >= most) {
+    if (part === undefined) this.#of.set(scope, { inside: 1, waiting: [] })
+    else if (part.inside >= most) {
       part.waiting.push(waiting)
       return false
-    } else part.inside.add(waiting)
+    } else part.inside++
+    waiting.isInside = true
     return true
   }
 
   /** A server may answer twice: who is not inside leaves nothing. @returns who goes in its place */
   leave(waiting: Waiting): Waiting | undefined {
+    if (!waiting.isInside) return undefined
+    waiting.isInside = false
     const { scope } = waiting.request
-    const part = this.#of.get(scope)
-    if (!part?.inside.delete(waiting)) return undefined
+    const part = this.#of.get(scope)!
     const next = part.waiting.shift()
-    if (next !== undefined) part.inside.add(next)
-    else if (part.inside.size === 0) this.#of.delete(scope)
+    if (next !== undefined) next.isInside = true
+    else if (--part.inside === 0) this.#of.delete(scope)
     return next
   }
 }

@@ -2,6 +2,7 @@ import { abortSignal, check, patience, string } from '../../../base/check.js'
 import { ConnectionError, DocumentError, ExecutorError, say } from '../../../base/errors.js'
 import type { Logger } from '../../../base/logger.js'
 import { MAX_NESTING } from '../../../doc/json-value.js'
+import { Register } from '../../../stream/register.js'
 import type { Scope } from '../../../stream/scope.js'
 import { type Address, written } from '../../address.js'
 import { headers } from '../../connect-options.js'
@@ -61,7 +62,7 @@ export class GraphQLConnection {
   readonly #settings: GraphQLConnectSettings
   readonly #transport: Transport
   readonly #credentials: Credentials | undefined
-  readonly #calls = new Set<Operation>()
+  readonly #calls = new Register<Operation>()
   readonly #room = new Room()
 
   constructor(address: Address, settings: GraphQLConnectSettings) {
@@ -84,7 +85,7 @@ export class GraphQLConnection {
     } catch (error) {
       throw call.failure(error)
     } finally {
-      this.#calls.delete(call)
+      call.forget()
       call.end()
     }
   }
@@ -96,7 +97,7 @@ export class GraphQLConnection {
     const leave = answers.return.bind(answers)
     // A generator that waits for its next answer would be left only once that is there.
     answers.return = async (value) => {
-      this.#calls.delete(call)
+      call.forget()
       call.leave()
       await leave(value).catch(() => {})
       return { done: true, value: await value }
@@ -123,7 +124,7 @@ export class GraphQLConnection {
       if (call.left) return
       throw call.failure(error)
     } finally {
-      this.#calls.delete(call)
+      call.forget()
       call.leave()
     }
   }
@@ -196,7 +197,7 @@ export class GraphQLConnection {
   #call(options: MutateOptions): Operation {
     const { signal, timeout = this.#settings.timeout } = check('mutate() and subscribe()', options, RULES)
     const call = new Operation(this.#url.href, this.#limit, timeout, watchable(signal))
-    this.#calls.add(call)
+    call.forget = this.#calls.enter(call)
     return call
   }
 }
@@ -232,6 +233,8 @@ function failureOfExecutor({ message, extensions }: any, cause: unknown): Execut
 
 /** One operation, by whose end more than its answer may be asked for. */
 class Operation extends Roundtrip {
+  /** It is not under way any more. */
+  forget!: () => void
   left = false
   /** When the server is to have ended it. */
   deadline: Scope['deadline']

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { DEFAULT_PREFETCH } from '../../../post/options.js'
 import type { Handler } from '../../../request/handler.js'
 import { Deadlines } from '../../../stream/deadlines.js'
+import { Register } from '../../../stream/register.js'
 import { ignore } from '../../../stream/thenable.js'
 import type { Authenticator } from '../../authentication.js'
 import { Cors } from '../../cors.js'
@@ -44,7 +45,7 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   readonly #onError: (error: Error) => void
   readonly #drain = new Drain()
   /** Answers that have not ended. */
-  readonly #open = new Set<ServerResponse>()
+  readonly #open = new Register<ServerResponse>()
 
   constructor(handler: GraphQLHandler, { cors, bodyTimeout = BODY_TIMEOUT, prefetch = DEFAULT_PREFETCH, onError = ignore }: GraphQLSpeakerOptions) {
     this.#handler = handler
@@ -74,10 +75,10 @@ class GraphQLSpeaker implements Speaker<HttpTaken> {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const inTime = this.#endLate(request)
     const leave = this.#drain.enter(() => response.destroy())
-    this.#open.add(response)
+    const leaveOpen = this.#open.enter(response)
     if (!this.#drain.ready) last(response)
     response.on('close', () => {
-      this.#open.delete(response)
+      leaveOpen()
       leave()
       inTime()
     })

@@ -11,6 +11,7 @@ import {
 import { clearInterval, nextTurn, now, onWall, setInterval } from '../../../base/clock.js'
 import { ConnectionError, optionRange, say } from '../../../base/errors.js'
 import { type Events, publish } from '../../../base/events.js'
+import { Register } from '../../../stream/register.js'
 import type { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { inTime, isAlive, Liveness } from '../../liveness.js'
@@ -41,7 +42,7 @@ export class Channel {
   #connecting: Promise<void> | undefined
   #closed = false
   #users = 0
-  readonly #calls = new Set<() => void>()
+  readonly #calls = new Register<() => void>()
   #handshakes: Handshakes | undefined
   readonly #liveness: Liveness
   #heard = 0
@@ -182,17 +183,14 @@ export class Channel {
    */
   enter(gone: () => void): () => void {
     this.#users++
-    this.#calls.add(gone)
+    const leave = this.#calls.enter(gone)
     if (this.#keepalive > 0) this.#liveness.enter()
     if (this.#keepalive > 0 && this.#nudging === undefined) {
       this.#nudging = setInterval(() => this.#nudge(), this.#keepalive * 2)
       this.#nudging.unref?.()
     }
-    let inside = true
     return () => {
-      if (!inside) return
-      inside = false
-      this.#calls.delete(gone)
+      if (!leave()) return
       if (this.#keepalive > 0) this.#liveness.leave()
       if (--this.#users > 0) return
       clearInterval(this.#nudging)

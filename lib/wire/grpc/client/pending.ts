@@ -8,6 +8,9 @@ import { WINDOW } from '../../sharing.js'
 export class Waiting {
   /** What Jina's gateway sends before it ends the stream with an error; an answer only if it does not. */
   shell: Message | undefined
+  /** Whether it counts among those that are unanswered, and among those of its post. */
+  isUnanswered = false
+  isInside = false
   /** Whether the server may have it. */
   written = false
   takenBack = false

@@ -3,6 +3,7 @@ import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, say } from '../../../base/errors.js'
 import { publishBytes } from '../../../base/events.js'
 import type { ContextHeaders, Request } from '../../../request/request.js'
+import { Keyed } from '../../../stream/keyed.js'
 import type { Scope } from '../../../stream/scope.js'
 import { type Answering, Numbers } from '../../deltas.js'
 import { emptyMessage, type Message, outgoing } from '../../message.js'
@@ -52,9 +53,9 @@ export class SharedStream {
   readonly #call: ClientDuplexStream<Buffer, Buffer>
   readonly #outbox: Outbox
   readonly #options: LaneOptions
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Keyed<string, Waiting>()
   /** Given up, but maybe still answered. Their partial answers are let go, and told as taken: who waits for that would keep its place. */
-  readonly #gone = new Map<string, Waiting>()
+  readonly #gone = new Keyed<string, Waiting>()
   readonly #queue: Waiting[] = []
   readonly #parts = new Parts<Waiting>()
   readonly #numbers = new Numbers()
@@ -74,7 +75,7 @@ export class SharedStream {
   /** How many requests may be on it without an answer. */
   #ahead: number
   /** Those that are, from when they are written. */
-  readonly #unanswered = new Set<Waiting>()
+  #unanswered = 0
   /** Goes on when there is room for another. */
   #room: (() => void) | undefined
   /** Whether the server has said what it knows of. */
@@ -148,7 +149,7 @@ export class SharedStream {
       brought === this.#options.brought &&
       !this.#welcome.over &&
       !this.#writing &&
-      this.#unanswered.size < this.#ahead / 2 &&
+      this.#unanswered < this.#ahead / 2 &&
       this.takes(request, who)
     )
   }
@@ -202,7 +203,8 @@ export class SharedStream {
   /** All that is to come for it came, or nothing will. A server may answer twice. */
   #dealtWith(waiting: Waiting | undefined): void {
     if (waiting === undefined) return
-    this.#unanswered.delete(waiting)
+    if (waiting.isUnanswered) this.#unanswered--
+    waiting.isUnanswered = false
     this.#room?.()
     const next = this.#parts.leave(waiting)
     if (next !== undefined) this.#enqueue(next)
@@ -267,13 +269,13 @@ export class SharedStream {
           if (this.#isForgotten(waiting)) continue
         }
         if (bytes.length >= LARGE && this.#shared && this.#move(waiting, bytes)) continue
-        this.#unanswered.add(waiting)
-        waiting.written = true
+        this.#unanswered++
+        waiting.isUnanswered = waiting.written = true
         this.#welcome.note(bytes.length)
         publishBytes('client', 'sent', 'grpc', bytes)
         const full = this.#outbox.send(bytes)
         if (full !== undefined) await full
-        while (this.#unanswered.size >= this.#ahead && this.#open) await new Promise<void>((go) => (this.#room = go))
+        while (this.#unanswered >= this.#ahead && this.#open) await new Promise<void>((go) => (this.#room = go))
       } catch (error) {
         this.#waiting.delete(request.id)
         waiting.fail(error)
@@ -413,7 +415,7 @@ export class SharedStream {
   }
 
   #end(): void {
-    for (const waiting of [...this.#waiting.values()]) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
+    for (const waiting of this.#waiting.values()) if (waiting.shell !== undefined) this.#answer(waiting, waiting.shell)
     // An error, if there is one, comes right after the end.
     nextTurn(() => this.#fail(this.#options.failure({ code: Code.ABORTED, details: 'the stream ended' }, this.#begun)))
   }

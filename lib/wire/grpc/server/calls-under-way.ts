@@ -5,6 +5,7 @@ import { type Limiter, limiterOf } from '../../../handler/limits.js'
 import type { Handler } from '../../../request/handler.js'
 import { RESULTS } from '../../../request/parameters.js'
 import { later } from '../../../stream/event-loop.js'
+import { Keyed } from '../../../stream/keyed.js'
 import type { Scope } from '../../../stream/scope.js'
 import { bytesOf } from '../../charge.js'
 import { requestContext } from '../../context-headers.js'
@@ -30,7 +31,7 @@ export class CallsUnderWay {
   /** Which it stands behind, where it does. */
   readonly limiter: Limiter | undefined
   /** By the connection's other end. */
-  readonly #shares = new Map<string, Share>()
+  readonly #shares = new Keyed<string, Share>()
   /** Whether a client came after the server began to drain. */
   isLate: (peer: string) => boolean = () => true
   /** What calls are charged to, where bytes are counted. */
@@ -52,8 +53,8 @@ export class CallsUnderWay {
   enter(call: { getPeer(): string; metadata: Metadata }): { leave: () => void; share: Share; charges: Charges | undefined } {
     const peer = call.getPeer()
     if (this.drain.draining && this.isLate(peer)) throw new Refusal('closing', 'This server is shutting down and takes nothing new')
-    const share = this.#shares.get(peer) ?? new Share(this.settings.prefetch * SHARE)
-    this.#shares.set(peer, share)
+    let share = this.#shares.get(peer)
+    if (share === undefined) this.#shares.set(peer, (share = new Share(this.settings.prefetch * SHARE)))
     share.calls++
     let inside = true
     const leave = (): void => {

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import type { ByteBudget, Hold } from '../../../stream/byte-budget.js'
 import { Fifo } from '../../../stream/fifo.js'
+import { Numbered } from '../../../stream/numbered.js'
 import { Scope } from '../../../stream/scope.js'
 import { type Deciding, type Framing, MessageGate } from '../../message-gate.js'
 import { endOf } from './failures.js'
@@ -206,8 +207,7 @@ export class Charges implements Deciding {
 
 /** Those of a server, by what its calls are noted by. */
 export class CallCharges {
-  readonly #charges = new Map<string, Charges>()
-  #last = 0
+  readonly #charges = new Numbered<Charges>()
 
   /** @param most bytes of a message */
   constructor(
@@ -217,14 +217,13 @@ export class CallCharges {
 
   /** A call begins. @returns what its messages are charged to, and what it is noted by */
   open(stream: ServerHttp2Stream, about: About): string {
-    const id = String(++this.#last)
-    this.#charges.set(id, new Charges(this.budget, about, stream, this.most))
-    stream.once('close', () => this.#charges.delete(id))
-    return id
+    const number = this.#charges.add(new Charges(this.budget, about, stream, this.most))
+    stream.once('close', () => this.#charges.delete(number))
+    return String(number)
   }
 
   of(id: string | undefined): Charges | undefined {
-    return id === undefined ? undefined : this.#charges.get(id)
+    return id === undefined ? undefined : this.#charges.get(Number(id))
   }
 }
 

@@ -2,6 +2,7 @@ import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2S
 import type { Socket } from 'node:net'
 import type { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { clearTimeout, nextTurn, now, setTimeout } from '../../../base/clock.js'
+import { Register } from '../../../stream/register.js'
 import { ignore } from '../../../stream/thenable.js'
 import { tenantOf } from '../../context-headers.js'
 import type { Drain } from '../../drain.js'
@@ -50,7 +51,7 @@ export function guard(server: GrpcServer, letIn: LetIn, drain: Drain, charges?: 
   const inside = server as unknown as Inside
   const create = inside.createHttp2Server.bind(server)
   const servers: Http2Server[] = []
-  const sockets = new Set<Socket>()
+  const sockets = new Register<Socket>()
   const late = new Set<string>()
   const behind = new WeakMap<object, Socket>()
   inside.createHttp2Server = (credentials) => {
@@ -59,8 +60,7 @@ export function guard(server: GrpcServer, letIn: LetIn, drain: Drain, charges?: 
     let socket: Socket
     const note = (connection: Socket): void => {
       socket = connection
-      sockets.add(connection)
-      connection.once('close', () => sockets.delete(connection))
+      connection.once('close', sockets.enter(connection))
     }
     http2.prependListener('connection', note).prependListener('secureConnection', note)
     http2.on('session', (session) => {

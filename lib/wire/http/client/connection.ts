@@ -1,6 +1,7 @@
 import type { ConnectionError } from '../../../base/errors.js'
 import { publishBytes } from '../../../base/events.js'
 import type { Request } from '../../../request/request.js'
+import { Register } from '../../../stream/register.js'
 import type { Scope } from '../../../stream/scope.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection, ToldStatus } from '../../connection.js'
@@ -37,7 +38,7 @@ export class HttpConnection implements Connection {
   readonly #limit: number
   readonly #headers: Readonly<Record<string, string>>
   readonly #credentials: Credentials | undefined
-  readonly #underWay = new Set<Roundtrip>()
+  readonly #underWay = new Register<Roundtrip>()
   readonly #room = new Room()
 
   constructor(url: URL, options: ConnectOptions, transport: Transport) {
@@ -190,7 +191,7 @@ export class HttpConnection implements Connection {
   ): Promise<R> {
     const call = new Roundtrip(this.address, this.#limit, timeout, scope)
     const { signal } = call
-    this.#underWay.add(call)
+    const leave = this.#underWay.enter(call)
     try {
       const sending = await prepare(signal)
       const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
@@ -210,7 +211,7 @@ export class HttpConnection implements Connection {
       throw failed
     } finally {
       call.end()
-      this.#underWay.delete(call)
+      leave()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Register } from '../../../stream/register.js'
 import { socketTo } from '../../address.js'
 import { inTime, isAlive, Liveness, silence } from '../../liveness.js'
 import { OPTIONS } from '../../probe.js'
@@ -9,7 +10,7 @@ import type { Received, Sending, Transport } from './transport.js'
  * @param ask where there is nothing but `fetch`, or one of somebody's own that may take other ways: how to ask by it
  */
 export function watched(transport: Transport, url: URL, at?: string, ask?: () => Promise<unknown>): Transport {
-  const underWay = new Set<(reason: unknown) => void>()
+  const underWay = new Register<(reason: unknown) => void>()
   const { host, port, secure } = socketTo(url)
   const here = (): Promise<boolean> => isAlive(at ?? host, port, secure, OPTIONS)
   const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
@@ -27,18 +28,18 @@ export function watched(transport: Transport, url: URL, at?: string, ask?: () =>
       const abort = (reason: unknown): void => controller.abort(reason)
       const stop = (): void => abort(signal.reason)
       // An answer counts until its head is there, and while its body is read: whoever leaves it unread waits for nothing.
-      const enter = (): void => {
-        underWay.add(abort)
+      const enter = (): (() => void) => {
+        const left = underWay.enter(abort)
         liveness.enter()
-      }
-      const leave = (): void => {
-        underWay.delete(abort)
-        liveness.leave()
+        return () => {
+          left()
+          liveness.leave()
+        }
       }
       const failed = (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error)
       if (signal.aborted) throw signal.reason
       signal.addEventListener('abort', stop)
-      enter()
+      const leave = enter()
       let received: Received
       try {
         received = await transport.send(sending, controller.signal)
@@ -50,7 +51,7 @@ export function watched(transport: Transport, url: URL, at?: string, ask?: () =>
         leave()
       }
       async function* chunks(): AsyncGenerator<Uint8Array> {
-        enter()
+        const leave = enter()
         try {
           for await (const chunk of received.chunks()) {
             heard++

@@ -5,6 +5,7 @@ import { VERSION } from '../../../base/version.js'
 import { type Describing, type Descriptions, NONE } from '../../../executor/schemas.js'
 import type { Handler } from '../../../request/handler.js'
 import type { ByteBudget } from '../../../stream/byte-budget.js'
+import { Keyed } from '../../../stream/keyed.js'
 import type { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { bytesOf, chargeDocuments } from '../../charge.js'
@@ -66,7 +67,7 @@ export class Mcp {
   readonly #sdk: Sdk
   readonly #bytes: ByteBudget | undefined
   /** What is under way of clients that have a name, for when they take it back. */
-  readonly #underWay = new Map<string, Scope>()
+  readonly #underWay = new Keyed<string, Scope>()
   #tools: { readonly described: Descriptions; readonly bound: string; readonly tools: ReadonlyMap<string, Tool> } | undefined
 
   private constructor(peer: Handler, settings: Settings, sdk: Sdk) {

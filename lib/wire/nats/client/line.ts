@@ -4,6 +4,7 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
+import { Keyed } from '../../../stream/keyed.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf, givenHeaders } from '../../context-headers.js'
 import { inTime, Liveness, silence } from '../../liveness.js'
@@ -45,7 +46,7 @@ export class Line {
   #inbox!: string
   #subscription!: Subscription
   /** By number: in digits, where questions have a letter in front. */
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Keyed<string, Waiting>()
   readonly #questions = new Map<string, { readonly tell: (answer: Msg | typeof NOBODY) => void; readonly fail: (reason: unknown) => void }>()
   readonly #workers = new Map<string, Worker>()
   readonly #headers: ReturnType<typeof givenHeaders>
@@ -343,7 +344,7 @@ export class Line {
 
   /** @param lost whether nothing more can come: who has all of its answer needs nothing more */
   #failAll(reason: unknown, lost = true): void {
-    for (const waiting of [...this.#waiting.values()]) if (!(lost && waiting.answered)) this.#giveUp(waiting, reason)
+    for (const waiting of this.#waiting.values()) if (!(lost && waiting.answered)) this.#giveUp(waiting, reason)
     this.#failQuestions(reason)
     this.#workers.clear()
   }
@@ -354,7 +355,7 @@ export class Line {
 
   /** Fails all that nobody has, as nobody can get it. */
   #failUnclaimed(error: ConnectionError): void {
-    for (const waiting of [...this.#waiting.values()]) if (waiting.at === undefined) waiting.fail(error)
+    for (const waiting of this.#waiting.values()) if (waiting.at === undefined) waiting.fail(error)
     this.#failQuestions(error)
   }
 
@@ -411,7 +412,7 @@ export class Line {
   #onClaim({ data }: Msg, nobody: boolean): void {
     // Nobody is left at all.
     if (nobody) {
-      for (const waiting of [...this.#waiting.values()]) if (waiting.at === undefined && waiting.asked > 0) waiting.fail(this.#lost())
+      for (const waiting of this.#waiting.values()) if (waiting.at === undefined && waiting.asked > 0) waiting.fail(this.#lost())
       return
     }
     const [at, ...replies] = new TextDecoder().decode(data).split('\n')
@@ -427,7 +428,7 @@ export class Line {
     const worker = [...this.#workers.values()].find((one) => one.number === number)
     if (worker === undefined) return
     this.#workers.delete(worker.at)
-    for (const waiting of [...this.#waiting.values()]) if (waiting.at === worker.at) waiting.fail(this.#lost())
+    for (const waiting of this.#waiting.values()) if (waiting.at === worker.at) waiting.fail(this.#lost())
   }
 
   #lost(): ConnectionError {

@@ -5,6 +5,8 @@ import { ConnectionError, say } from '../../../base/errors.js'
 import { node } from '../../../base/node.js'
 import type { Request } from '../../../request/request.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
+import { Keyed } from '../../../stream/keyed.js'
+import { Register } from '../../../stream/register.js'
 import { wait } from '../../../stream/wait.js'
 import { deadlineOf, givenHeaders } from '../../context-headers.js'
 import { outgoing, take } from '../../message.js'
@@ -53,10 +55,10 @@ export class DurableLine {
   #denied: ConnectionError | undefined
   /** Those of which parts lie there. */
   readonly #inParts = new Set<string>()
-  readonly #denials = new Set<(reason: unknown) => void>()
+  readonly #denials = new Register<(reason: unknown) => void>()
   readonly #own: string
   readonly #subscription: Subscription
-  readonly #waiting = new Map<string, Awaited>()
+  readonly #waiting = new Keyed<string, Awaited>()
   /** How often the same was asked of a job. */
   readonly #seen = new Map<string, number>()
   readonly #headers: ReturnType<typeof givenHeaders>
@@ -103,12 +105,12 @@ export class DurableLine {
     const denied = new Promise<never>((_, reject) => {
       deny = reject
     })
-    this.#denials.add(deny)
+    const leave = this.#denials.enter(deny)
     try {
       if (this.#denied !== undefined) throw this.#denied
       return await Promise.race([work, denied])
     } finally {
-      this.#denials.delete(deny)
+      leave()
     }
   }
 
@@ -299,7 +301,7 @@ export class DurableLine {
       if (looking || !this.#link.isUp) return
       looking = true
       const late = now() - LOOK
-      for (const awaited of [...this.#waiting.values()]) if (awaited.since < late && this.#link.isUp) await this.#lookAfter(awaited).catch(() => {})
+      for (const awaited of this.#waiting.values()) if (awaited.since < late && this.#link.isUp) await this.#lookAfter(awaited).catch(() => {})
       looking = false
     }, LOOK)
     ;(this.#timer as { unref?(): void }).unref?.()

@@ -2,6 +2,7 @@ import { now } from '../../../base/clock.js'
 import { asError, say } from '../../../base/errors.js'
 import type { Handler } from '../../../request/handler.js'
 import { GATEWAY } from '../../../request/route.js'
+import { Register } from '../../../stream/register.js'
 import { Scope } from '../../../stream/scope.js'
 import { wait } from '../../../stream/wait.js'
 import type { Authenticator } from '../../authentication.js'
@@ -36,7 +37,7 @@ export class DurableWorker {
   readonly #store: Store
   readonly #make: () => Promise<void>
   #mended = Number.NEGATIVE_INFINITY
-  readonly #inside = new Map<Work, Scope>()
+  readonly #inside = new Register<Scope>()
   #keeper!: Keeper
   #idle: (() => void) | undefined
 
@@ -75,7 +76,7 @@ export class DurableWorker {
 
   async #take(work: Work): Promise<void> {
     const scope = new Scope()
-    this.#inside.set(work, scope)
+    const leave = this.#inside.enter(scope)
     try {
       this.#keeper.done(work, await this.#run(work, scope))
     } catch (error) {
@@ -83,7 +84,7 @@ export class DurableWorker {
       this.#settings.onError(error)
       this.#keeper.done(work, { outcome: 'again', delay: AGAIN })
     } finally {
-      this.#inside.delete(work)
+      leave()
       if (this.#inside.size === 0) this.#idle?.()
     }
   }
@@ -171,7 +172,7 @@ export class DurableWorker {
 
   /** What it still has is another's. */
   async close(): Promise<void> {
-    for (const scope of this.#inside.values()) scope.abort(new DOMException('This service shuts down', 'AbortError'))
+    for (const scope of this.#inside) scope.abort(new DOMException('This service shuts down', 'AbortError'))
     await this.#keeper.close()
   }
 }

@@ -3,6 +3,7 @@ import { clearInterval, setInterval } from '../../../base/clock.js'
 import { FlowStateError, SluiceError, say } from '../../../base/errors.js'
 import { tell } from '../../../base/incidents.js'
 import type { Handler } from '../../../request/handler.js'
+import { Keyed } from '../../../stream/keyed.js'
 import { Scope } from '../../../stream/scope.js'
 import type { Authenticator } from '../../authentication.js'
 import { bytesOf } from '../../charge.js'
@@ -50,7 +51,7 @@ class NatsSpeaker implements Speaker<[]> {
   readonly #known = new Set<string>()
   readonly #settings: ServerSettings
   readonly #drain = new Drain()
-  readonly #calls = new Map<string, { readonly call: Call; readonly leave: () => void }>()
+  readonly #calls = new Keyed<string, { readonly call: Call; readonly leave: () => void }>()
   /** What new requests come by. */
   #shared: Subscription[] = []
   #queue: DurableWorker | undefined
@@ -151,7 +152,7 @@ class NatsSpeaker implements Speaker<[]> {
     clearInterval(this.#timer)
     for (const one of this.#shared) one.unsubscribe()
     const closing = new FlowStateError('ERR_FLOW_CLOSED', 'Cut off: this service shuts down')
-    for (const { call } of [...this.#calls.values()]) call.cut(closing)
+    for (const { call } of this.#calls.values()) call.cut(closing)
     this.#drain.close()
     await this.#queue?.close()
     await this.#around.link.close()
@@ -180,7 +181,7 @@ class NatsSpeaker implements Speaker<[]> {
   }
 
   #stopAll(reason: unknown): void {
-    for (const { call } of [...this.#calls.values()]) call.stop(reason)
+    for (const { call } of this.#calls.values()) call.stop(reason)
   }
 
   /** What one of the clients says, to this one alone. */
@@ -254,7 +255,7 @@ class NatsSpeaker implements Speaker<[]> {
     if (client === undefined) return
     this.#known.delete(client)
     this.#asked.delete(number)
-    for (const { call } of [...this.#calls.values()]) if (call.client === client) call.stop(new DOMException('The client left', 'AbortError'))
+    for (const { call } of this.#calls.values()) if (call.client === client) call.stop(new DOMException('The client left', 'AbortError'))
   }
 }
 

@@ -5,6 +5,7 @@ import { runsOn } from '../../../base/runs-on.js'
 import type { ContextHeaders, Request } from '../../../request/request.js'
 import type { Response } from '../../../request/response.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
+import { Keyed } from '../../../stream/keyed.js'
 import type { Scope } from '../../../stream/scope.js'
 import { deadlineOf, givenHeaders } from '../../context-headers.js'
 import { type Answering, Numbers } from '../../deltas.js'
@@ -40,6 +41,9 @@ interface Waiting {
   data: string | Uint8Array | undefined
   resolve(answered?: Promise<void>): void
   reject(reason: unknown): void
+  /** Whether it counts among those that are unanswered, and among those of its post. */
+  isUnanswered: boolean
+  isInside: boolean
   /** Whether the server may have it. */
   written: boolean
   /** What was handed on last of its partial answers, and how many were taken. */
@@ -88,12 +92,12 @@ export class Stream implements Listener {
   /** Whether a message came: the first one is the greeting, if there is one. */
   #met = false
   #greeting: ReturnType<typeof setTimeout> | undefined
-  readonly #pending = new Map<string, Waiting>()
+  readonly #pending = new Keyed<string, Waiting>()
   /** Given up, but maybe still answered. */
-  readonly #gone = new Map<string, Waiting>()
+  readonly #gone = new Keyed<string, Waiting>()
   /** How many requests may be unanswered, and those that are, from when they are sent; those that wait for it. */
   #ahead: number
-  readonly #unanswered = new Set<Waiting>()
+  #unanswered = 0
   readonly #queue: Waiting[] = []
   /** Of those that go with the handshake: on what posts share, each request has its own. */
   readonly #headers: ContextHeaders | undefined
@@ -184,7 +188,7 @@ export class Stream implements Listener {
     return (
       this.isShared &&
       !this.#welcome.over &&
-      this.#unanswered.size < this.#ahead / 2 &&
+      this.#unanswered < this.#ahead / 2 &&
       this.#queue.length === 0 &&
       this.#line?.room() === undefined &&
       this.takes(id, this.who)
@@ -218,7 +222,21 @@ export class Stream implements Listener {
     let waiting!: Waiting
     const answered = new Promise<void>((resolve, reject) => {
       const deadline = deadlineOf(time?.left, request.scope.deadline)
-      waiting = { request, deadline, time, data, resolve, reject, written: false, tail: undefined, taken: 0, takenBack: false, answered: false }
+      waiting = {
+        request,
+        deadline,
+        time,
+        data,
+        resolve,
+        reject,
+        isUnanswered: false,
+        isInside: false,
+        written: false,
+        tail: undefined,
+        taken: 0,
+        takenBack: false,
+        answered: false,
+      }
       this.#pending.set(id, waiting)
       if (time !== undefined)
         timer = setTimeout(() => this.#giveUp(waiting, new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), Math.max(1, time.left))
@@ -376,8 +394,9 @@ export class Stream implements Listener {
   // ── requests ───────────────────────────────────────────────────────────────────────────────────────────
 
   #enqueue(waiting: Waiting): void {
-    if (this.#unanswered.size >= this.#ahead) return void this.#queue.push(waiting)
-    this.#unanswered.add(waiting)
+    if (this.#unanswered >= this.#ahead) return void this.#queue.push(waiting)
+    this.#unanswered++
+    waiting.isUnanswered = true
     this.#send(waiting).catch((error) => {
       waiting.reject(error)
       this.#free(waiting)
@@ -392,14 +411,15 @@ export class Stream implements Listener {
 
   /** There is room for others: of its post, or of any. */
   #free(waiting: Waiting): void {
-    this.#unanswered.delete(waiting)
+    if (waiting.isUnanswered) this.#unanswered--
+    waiting.isUnanswered = false
     const next = this.#shares.leave(waiting)
     if (next !== undefined) this.#queue.push(next)
     this.#fill()
   }
 
   #fill(): void {
-    while (this.#unanswered.size < this.#ahead && this.#queue.length > 0) this.#enqueue(this.#queue.shift()!)
+    while (this.#unanswered < this.#ahead && this.#queue.length > 0) this.#enqueue(this.#queue.shift()!)
   }
 
   async #send(waiting: Waiting): Promise<void> {

@@ -5,6 +5,7 @@ import type { WebSocket, WebSocketServer } from 'ws'
 import { clearInterval, clearTimeout, setInterval, setTimeout } from '../../../base/clock.js'
 import { packageOfNode } from '../../../base/node.js'
 import type { Handler } from '../../../request/handler.js'
+import { Register } from '../../../stream/register.js'
 import { Scope } from '../../../stream/scope.js'
 import { ignore } from '../../../stream/thenable.js'
 import { type Authenticator, CHALLENGE, type Denial } from '../../authentication.js'
@@ -50,8 +51,8 @@ export async function speak(handler: Handler, options: WebSocketSpeakerOptions, 
 }
 
 class WebSocketSpeaker implements Speaker<UpgradeTaken> {
-  readonly #sessions = new Set<Session>()
-  readonly #sockets = new Set<WebSocket>()
+  readonly #sessions = new Register<Session>()
+  readonly #sockets = new Register<WebSocket>()
   readonly #ticker: ReturnType<typeof setInterval> | undefined
   readonly #drain = new Drain()
 
@@ -100,8 +101,7 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
   }
 
   #turnAway(socket: WebSocket, { kind, reason }: Denial): void {
-    this.#sockets.add(socket)
-    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('close', this.#sockets.enter(socket))
     socket.on('error', ignore)
     socket.close(statusFor(kind), cut(reason))
     setTimeout(() => socket.terminate(), GOODBYE).unref()
@@ -129,19 +129,18 @@ class WebSocketSpeaker implements Speaker<UpgradeTaken> {
   }
 
   #enter(socket: WebSocket, stream: Socket, wanted: Asked, identity: Identity | undefined, { headers }: IncomingMessage): void {
-    this.#sockets.add(socket)
-    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('close', this.#sockets.enter(socket))
     if (wanted.dryRun) return void this.#dryRun(socket, wanted, identity)
     // A time for all requests there would ever be means nothing: each says its own.
     const tenant = tenantOf(identity, stream.remoteAddress)
     // A tracer may have put there the trace of whoever opened what others share.
     const context = { arrival: ARRIVAL, identity, tenant, headers: wanted.window > 0 ? undefined : readHeaders((name) => headers[name]) }
     const session = new Session(this.handler, socket, stream, wanted, this.settings, context)
-    this.#sessions.add(session)
+    const leaveSessions = this.#sessions.enter(session)
     const leave = this.#drain.enter(() => session.close())
     const unwatch = this.#drain.onDrain(() => session.drain())
     socket.on('close', () => {
-      this.#sessions.delete(session)
+      leaveSessions()
       unwatch()
     })
     void session.done.then(leave)
