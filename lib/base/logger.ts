@@ -13,8 +13,8 @@ export interface LogRecord {
    * `'request.refused'` (of a served Flow), `'request.answered'` (each, where it is asked for: `logRequests()` of sluice/telemetry), `'background.failed'` (no response can tell it), `'server.failed'` (of the server itself), `'request.retried'` (by a Client),
    * `'tls.refused'` (a client's certificate is missing or not trusted; told once in ten seconds), `'tls.failed'` (what a client's files of keys and certificates hold since they were
    * renewed does not belong together), `'endpoint.unknown'` (an option names an endpoint that
-   * looks misspelled, as a Flow opens, or somebody posts to one that no executor answers, with `unknownEndpoint: 'warn'`), `'post.unread'` (nobody read what a post gives, so it
-   * did nothing: as the Flow closes), `'executor.came'` and `'executor.left'` (of a daemon). What begins and ends has a record each, and no more of them however often it happens: `'overload.began'`, `'overload.ended'`, and the others
+   * looks misspelled, as a Flow opens, or somebody posts to one that no executor answers, with `unknownEndpoint: 'warn'`), `'target.unknown'` (the `targetExecutor` of a request means no executor
+   * that answers it), `'post.unread'` (nobody read what a post, a `map()` or a subscription gives, so it did nothing: as the Flow or Client closes), `'executor.came'` and `'executor.left'` (of a daemon). What begins and ends has a record each, and no more of them however often it happens: `'overload.began'`, `'overload.ended'`, and the others
    * of docs/operations.md. More may come.
    */
   readonly event: string

@@ -9,7 +9,8 @@ import type { Tags } from '../doc/document.js'
 import { Retry } from '../handler/retry.js'
 import type { Inputs } from '../post/inputs.js'
 import { type PostOptions, withDefaults } from '../post/options.js'
-import { type Post, post } from '../post/post.js'
+import { Post, post } from '../post/post.js'
+import { Unread } from '../post/unread.js'
 import type { Handler } from '../request/handler.js'
 import type { Parameters } from '../request/parameters.js'
 import type { Request } from '../request/request.js'
@@ -73,8 +74,8 @@ export interface ClientOptions extends Omit<RemoteOptions, 'headers' | 'metadata
   fetch?: typeof globalThis.fetch | undefined
   /**
    * Told, at the level warn, of each request that is sent again, and of what it failed at: `'request.retried'`; when the breaker opens, and the budget of retries is
-   * spent: `'breaker.opened'`, `'budget.spent'`, and at info of their end; at the level error, of keys and certificates
-   * that were renewed and do not belong together: `'tls.failed'`. Default: none; of the latter, console.error.
+   * spent: `'breaker.opened'`, `'budget.spent'`, and at info of their end; of posts that nobody read, as it closes: `'post.unread'`; at the level error, of keys and certificates
+   * that were renewed and do not belong together: `'tls.failed'`. Default: none; of the latter, console.error; of posts, a warning of the process.
    */
   logger?: Logger | undefined
 }
@@ -131,6 +132,7 @@ export class Client implements Handler, AsyncDisposable {
   readonly #retry: Retry | undefined
   /** It has one. What is asked for after its end, or not answered before, fails with its reason, whatever is spoken: see `#connected()`. */
   readonly #life = new Scope()
+  readonly #unread: Unread
   #closing: Promise<void> | undefined
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
@@ -144,6 +146,7 @@ export class Client implements Handler, AsyncDisposable {
     const all = asHere(checkNamed('Client', onlyOnce(host, options), RULES))
     this.#options = all
     this.address = addressOf(all)
+    this.#unread = new Unread(`Client of ${written(this.address)}`, all.logger)
     this.#traced = { address: written(this.address), protocol: this.address.protocol }
     checkDocarray(all.docarray, [this.address.protocol])
     const allowed = headersOver(this.address.protocol)
@@ -167,7 +170,7 @@ export class Client implements Handler, AsyncDisposable {
 
   /** Sends documents to an endpoint of the Flow: as `flow.post()`, with the same options. */
   post<T extends object = Tags>(on: string, inputs?: Inputs<any>, options: PostOptions<Parameters, T> = {}): Post<T> {
-    return post<T>(this, on, inputs, withDefaults(options, this.#options))
+    return post<T>(this, on, inputs, withDefaults(options, this.#options), this.#unread.asked)
   }
 
   /** `post('/index', …)` */
@@ -205,10 +208,11 @@ export class Client implements Handler, AsyncDisposable {
    * @throws as {@link mutate} does, at the first `next()`
    */
   subscribe(document: string, variables?: object, options?: MutateOptions): AsyncIterableIterator<{ data: any; errors?: readonly any[]; extensions?: any }> {
-    return new Eventual(
+    const answers = new Eventual(
       () => this.#overHttp(),
       (over: GraphQLConnection) => over.subscribe(document, variables, options),
     )
+    return new Post(answers as AsyncIterableIterator<any>, this.#unread.asked('', 'subscribe')) as AsyncIterableIterator<any>
   }
 
   /** Whether the Flow answers, all its executors included. Never throws. */
@@ -327,7 +331,8 @@ export class Client implements Handler, AsyncDisposable {
 
   /**
    * Lets go of the connection, for good. What is under way, `open()`, `mutate()` and `subscribe()` too, fails with ConnectionError `ERR_DISCONNECTED`
-   * and is not sent again, whatever `retries` says; so does all that is asked for later. Called twice, it is closed once.
+   * and is not sent again, whatever `retries` says; so does all that is asked for later. Called twice, it is closed once. What `post()` and `subscribe()` gave
+   * and nobody read is told of: nothing was sent for it.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
@@ -337,6 +342,7 @@ export class Client implements Handler, AsyncDisposable {
     const [connecting, graphql] = [this.#connecting, this.#graphql]
     const reason = forGood(new ConnectionError('ERR_DISCONNECTED', written(this.address), 'this Client was closed'))
     this.#connection = undefined
+    this.#unread.tell()
     this.#life.abort(reason)
     this.#retry?.stop(reason)
     await (await connecting?.catch(() => undefined))?.close(reason)

@@ -370,7 +370,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
   ): Post<TagsFor<T, Known, On>>
   post(on: string, inputs?: Inputs<any>, options: PostOptions<any, any> = {}): Post<any> {
     this.#ready(on)
-    return post(this, on, inputs, withDefaults(options, this.options), this.#running!.posted)
+    return post(this, on, inputs, withDefaults(options, this.options), this.#running!.asked)
   }
 
   /** @throws what is in the way of requests for an endpoint */
@@ -447,11 +447,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
     // What leaves documents out would shift all that come behind.
     for (const name of ['resultsInOrder', 'continueOnError', 'onError', 'onFailure'])
       if ((rest as any)[name] !== undefined) throw optionRange(name, 'left out: map() gives a document for each input', (rest as any)[name])
-    return new Eventual(
-      () => import('../post/one-to-one.js'),
-      ({ oneToOne }) => oneToOne(this, on, inputs, withDefaults(rest as PostOptions, this.options)),
-      () => discard(inputs),
-    )
+    return this.#running!.map(this, on, inputs, withDefaults(rest as PostOptions, this.options))
   }
 
   /** What its executors are bound to, while it is open; `/default` is all that is not named. */

@@ -12,6 +12,9 @@ import { Background } from '../graph/background.js'
 import { connect, sort } from '../graph/graph.js'
 import { type Walk, walkOf } from '../graph/walk.js'
 import type { WorkerStatus } from '../place/options.js'
+import type { Inputs } from '../post/inputs.js'
+import { oneToOne } from '../post/one-to-one.js'
+import type { PostOptions } from '../post/options.js'
 import type { Handler } from '../request/handler.js'
 import type { ExecutorStatus, Health, Healthy, Look } from '../request/health.js'
 import type { Pictured } from '../request/pictured.js'
@@ -28,7 +31,7 @@ import type { Place } from './description.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
 import type { FlowHealth } from './health.js'
 import type { AddOptions, FlowOptions, Plan } from './options.js'
-import { Remarks } from './remarks.js'
+import { type Meant, Remarks } from './remarks.js'
 
 /** Those that addresses leave out. */
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'ws:': 80, 'https:': 443, 'wss:': 443 }
@@ -134,6 +137,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   readonly #only: ReadonlySet<string> | undefined
   readonly #unknown: FlowOptions['unknownEndpoint']
   readonly #remarks: Remarks
+  /** What a request may name as its target. */
+  readonly #executors: readonly Meant[]
   readonly #described: Describing['describe'] | undefined
   #descriptions: Promise<Descriptions> | undefined
   #gateway: Gateway | undefined
@@ -151,6 +156,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     only: ReadonlySet<string> | undefined,
     described: Describing['describe'] | undefined,
     remarks: Remarks,
+    executors: readonly Meant[],
   ) {
     this.#name = plan.name
     this.#plan = plan
@@ -161,6 +167,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     this.#only = only
     this.#unknown = plan.options.unknownEndpoint
     this.#remarks = remarks
+    this.#executors = executors
     this.#described = described
   }
 
@@ -223,7 +230,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
           sorted.map(({ options }, at) => placeOf(options, deployments[at]!)),
           [...endpoints, DEFAULT_ENDPOINT],
         ))
-    const running = new Running(plan, walk, parts, named, background, open ? undefined : endpoints, described, new Remarks(name, logger))
+    const executors = deployments.map(({ peer }, index) => ({ name: sorted[index]!.name, accepts: (endpoint: string) => peer.accepts(endpoint) }))
+    const running = new Running(plan, walk, parts, named, background, open ? undefined : endpoints, described, new Remarks(name, logger), executors)
     running.#loadHealth = async () => {
       const { healthOf } = await import('./health.js')
       return healthOf(sorted, deployments, [...endpoints, ...(foreign || endpoints.size === 0 ? [DEFAULT_ENDPOINT] : [])], logger)
@@ -305,8 +313,15 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     return true
   }
 
-  /** Notes a post to an endpoint, until somebody reads its responses. @returns what to call then */
-  readonly posted = (endpoint: string): (() => void) => this.#remarks.posted(endpoint)
+  /** Notes a post to an endpoint, or another call, until somebody reads what it gives. @returns what to call then */
+  get asked(): Remarks['asked'] {
+    return this.#remarks.asked
+  }
+
+  /** The documents of a `map()`. @param peer whom they are sent through */
+  map(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any>): ReturnType<typeof oneToOne> {
+    return oneToOne(peer, on, inputs, options, this.asked(on, 'map'))
+  }
 
   /**
    * Of an endpoint that no executor answers, documents would come out as they went in: that is told, where it is to be a warning.
@@ -323,7 +338,9 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   }
 
   #handle(request: Request): void | Promise<void> {
-    if (this.#unknown !== undefined) this.checkEndpoint(request.header.execEndpoint)
+    const { header } = request
+    if (this.#unknown !== undefined) this.checkEndpoint(header.execEndpoint)
+    if (header.targetExecutor && this.#unknown !== 'pass') this.#remarks.targeted(header, this.#executors)
     const route = request.arrive(GATEWAY)
     const inside = this.#inside
     const visit = inside.enter(request)

@@ -56,7 +56,7 @@ export interface FlowOptions extends GatewayOptions {
   /**
    * What becomes of requests for an endpoint that no executor answers. `'refuse'`: they fail, and are told which there are. `'warn'`: their documents come
    * out as they went in, and it is told, once for each endpoint, to the `logger`, or else as a warning of the process. `'pass'`: the same without a word, as in
-   * Jina. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
+   * Jina; then a `targetExecutor` that means no executor is not told of, either. Default: `post()` and what is built on it refuse, where all executors are here; clients of a served Flow pass.
    */
   unknownEndpoint?: 'refuse' | 'warn' | 'pass' | undefined
   /** Where executors run that do not say it themselves: see {@link AddOptions.runtime}. Default `'inline'`: in this process. */

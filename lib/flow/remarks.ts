@@ -1,58 +1,67 @@
-import { warn } from '../base/deprecated.js'
-import { type Logger, log } from '../base/logger.js'
+import { OptionRangeError, show } from '../base/errors.js'
+import type { Logger } from '../base/logger.js'
+import { meantOrAll } from '../base/nearest.js'
+import { Unread } from '../post/unread.js'
+import type { Header } from '../request/request.js'
 import { checkEndpoints } from './endpoint-keys.js'
 
-/** Endpoints that are told of, and kept for that: clients could name any number. */
+/** Endpoints, and patterns of executors, that are told of, and kept for that: clients could name any number. */
 const MOST = 32
 
+/** Characters of such a name that are kept. */
+const LONGEST = 200
+
+/** An executor, as far as requests find it. */
+export interface Meant {
+  readonly name: string
+  accepts(endpoint: string): boolean
+}
+
 /** What is most likely a mistake, and no failure: told once, to the logger, or else as a warning of the process. */
-export class Remarks {
+export class Remarks extends Unread {
   readonly #name: string
-  readonly #logger: Logger | undefined
-  /** Posts that nobody began to read, by endpoint: numbers alone, so that any number of them costs nothing. */
-  readonly #unread = new Map<string, number>()
   readonly #unknown = new Set<string>()
+  readonly #missed = new Set<string>()
 
   constructor(name: string, logger: Logger | undefined) {
+    super(name, logger)
     this.#name = name
-    this.#logger = logger
-  }
-
-  /** A post was made. @returns what is called when somebody reads it, or leaves it */
-  posted(endpoint: string): () => void {
-    const unread = this.#unread
-    unread.set(endpoint, (unread.get(endpoint) ?? 0) + 1)
-    return () => {
-      const count = unread.get(endpoint)
-      // The Flow may have closed in between.
-      if (count === 1) unread.delete(endpoint)
-      else if (count !== undefined) unread.set(endpoint, count - 1)
-    }
   }
 
   /** An endpoint that no executor answers, whose documents come out as they went in. */
   unknown(endpoint: string, known: readonly string[]): void {
-    if (this.#unknown.has(endpoint) || this.#unknown.size >= MOST) return
-    this.#unknown.add(endpoint)
+    if (!isNew(this.#unknown, endpoint)) return
     try {
-      checkEndpoints('post()', [endpoint], known, () => {})
+      checkEndpoints('post()', [short(endpoint)], known, () => {})
     } catch (error) {
-      this.#say('endpoint.unknown', error as Error, endpoint)
+      this.remark('endpoint.unknown', error as Error, endpoint)
     }
   }
 
-  /** As the Flow closes: posts that did nothing, as nobody read them. */
-  tell(): void {
-    for (const [endpoint, count] of this.#unread) {
-      const posts = count === 1 ? `post('${endpoint}') was` : `${count} posts to '${endpoint}' were`
-      const message = `${this.#name}: ${posts} never read, so nothing was sent. Loop over what post() gives, or await its drain(), docs() or toArray()`
-      this.#say('post.unread', new Error(message), endpoint)
-    }
-    this.#unread.clear()
+  /** A request that names executors: if it means none, or none of those answers its endpoint, its documents come out as they went in. */
+  targeted(header: Header, executors: readonly Meant[]): void {
+    const { targetExecutor: pattern, execEndpoint: endpoint } = header
+    const meant = executors.filter(({ name }) => header.targets(name))
+    if (meant.some((executor) => executor.accepts(endpoint))) return
+    if (!isNew(this.#missed, `${pattern} ${meant.length > 0 ? endpoint : ''}`)) return
+    const names = (list: readonly Meant[]): string[] => list.map(({ name }) => name)
+    const why =
+      meant.length > 0
+        ? `means ${names(meant).join(', ')}, which ${meant.length === 1 ? 'does' : 'do'} not answer ${endpoint}`
+        : `matches the start of no executor's name. ${meantOrAll(pattern!, names(executors))}`
+    this.remark('target.unknown', new OptionRangeError(`targetExecutor ${show(pattern)} of a request to ${this.#name} ${why}`), endpoint)
   }
+}
 
-  #say(event: string, error: Error, endpoint: string): void {
-    if (this.#logger !== undefined) log(this.#logger, 'warn', event, { endpoint, error })
-    else warn(error.message, 'SluiceWarning')
-  }
+/** Whether it is to be told, as it was not before. */
+function isNew(told: Set<string>, what: string): boolean {
+  const key = short(what)
+  if (told.has(key) || told.size >= MOST) return false
+  told.add(key)
+  return true
+}
+
+/** Clients make up names of any length. */
+function short(name: string): string {
+  return name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name
 }

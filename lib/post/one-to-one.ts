@@ -6,12 +6,17 @@ import { GATEWAY } from '../request/route.js'
 import { Flatten } from '../stream/flatten.js'
 import type { Inputs } from './inputs.js'
 import type { PostOptions } from './options.js'
-import { post } from './post.js'
+import { Post, post } from './post.js'
 
-/** One document for each input, in the order of the inputs. */
-export function oneToOne(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any>): AsyncIterableIterator<Document<any>> {
+/** Documents that can be taken all at once, too. */
+type Documents = AsyncIterableIterator<Document<any>> & { toArray(): Promise<Document<any>[]> }
+
+/** One document for each input, in the order of the inputs. @param begun hears once that somebody reads them, or leaves them */
+export function oneToOne(peer: Handler, on: string, inputs: Inputs<any>, options: PostOptions<any, any>, begun: () => void): Documents {
   const responses = post(new OneToOne(peer), on, inputs, { ...options, resultsInOrder: true })
-  return new Flatten(responses, ({ partial, docs }) => (partial ? [] : docs))
+  const documents: AsyncIterableIterator<any> = new Flatten(responses, ({ partial, docs }) => (partial ? [] : docs))
+  const read: AsyncIterableIterator<any> = new Post(documents, begun)
+  return read as Documents
 }
 
 /** Lets requests through that come back with as many documents as they had. */

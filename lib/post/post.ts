@@ -48,7 +48,7 @@ export function post<T extends object = Tags>(peer: Handler, on: string, inputs:
   return new Post<T>(responses as AsyncIterableIterator<Response<T>>, posted?.(header.execEndpoint))
 }
 
-/** Hears of a post, and gives what to call once somebody reads it. */
+/** Hears of a post, and gives what to call once somebody reads it, or leaves it. */
 type Posted = (endpoint: string) => () => void
 
 // Where the platform has async iterator helpers, a post has them too.
@@ -62,8 +62,8 @@ const Base = ((globalThis as { AsyncIterator?: unknown }).AsyncIterator ?? Objec
 export class Post<T extends object = Tags> extends Base implements AsyncIterableIterator<Response<T>>, AsyncDisposable {
   readonly #responses: AsyncIterableIterator<Response<T>>
 
-  /** Told once that somebody reads it, or leaves it. */
-  #begun: (() => void) | undefined
+  /** Told that somebody reads it, or leaves it. */
+  readonly #begun: (() => void) | undefined
 
   constructor(responses: AsyncIterableIterator<Response<T>>, begun?: () => void) {
     super()
@@ -72,13 +72,13 @@ export class Post<T extends object = Tags> extends Base implements AsyncIterable
   }
 
   next(...handing: [unknown?]): Promise<IteratorResult<Response<T>>> {
-    this.#begun = this.#begun?.() as undefined
+    this.#begun?.()
     return this.#responses.next(...handing)
   }
 
   /** Stops: closes the inputs, tells the executors, and waits for the inputs to be closed. `break` in a loop calls it. */
   return(value?: unknown): Promise<IteratorResult<Response<T>>> {
-    this.#begun = this.#begun?.() as undefined
+    this.#begun?.()
     return this.#responses.return!(value)
   }
 

@@ -51,13 +51,6 @@ export class Eventual<T, Opened> implements AsyncIterableIterator<T> {
     return (await this.#iterator?.return?.(value)) ?? { done: true, value }
   }
 
-  /** All items at once. They stay in memory together, which streaming avoids. */
-  async toArray(): Promise<T[]> {
-    const all: T[] = []
-    for await (const item of this) all.push(item)
-    return all
-  }
-
   [Symbol.asyncIterator](): this {
     return this
   }
