@@ -21,7 +21,7 @@ const QUESTIONS = {
   retry: ['failures', 'each'],
   'what happens when an executor throws': ['failures'],
   'which documents failed': ['failures', 'each'],
-  'resume after a crash': ['failures', 'stores'],
+  'resume after a crash': ['resume', 'failures'],
   cache: ['cache'],
   'read a CSV': ['documents'],
   'read a folder': ['documents'],
@@ -77,6 +77,16 @@ for (const [question, pages] of Object.entries(QUESTIONS)) {
   if (!hits.some(({ id }) => there.some((page) => id.split('#')[0] === `/${page}.html` || id.split('#')[0] === `/${page}`)))
     failures.push(`"${question}" finds ${hits.map(({ id }) => id).join(', ') || 'nothing'}, and not ${there.join(' or ')}`)
 }
+
+// What is called otherwise in Jina is found under its name there. Of what several pages are about, those that say more may come first.
+const COMMON = ['dry_run', 'grpc_metadata', 'exec_endpoint', 'request_id', 'read_only', 'grpc_data_requests']
+const jina = new Set([...readFileSync(join(root, 'docs/jina.md'), 'utf8').matchAll(/`(?:\w+\.)?([a-z0-9]+(?:_[a-z0-9]+)+)[`(=]/g)].map(([, name]) => name))
+for (const name of jina) {
+  const hits = index.search(name).slice(0, 5)
+  if (!COMMON.includes(name) && !hits.some(({ id }) => /^\/(jina|yaml)(\.html)?(#|$)/.test(id)))
+    failures.push(`"${name}" finds ${hits.map(({ id }) => id).join(', ') || 'nothing'}, and not jina or yaml`)
+}
+if (jina.size < 100) failures.push(`Only ${jina.size} names of Jina were looked for`)
 
 const text = readdirSync(join(root, 'docs/api'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.md'))

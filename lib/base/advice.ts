@@ -14,7 +14,7 @@ export function misspelled(where: string, name: string, rules: object): OptionTy
 }
 
 function known(name: string, where: string): string | undefined {
-  if (where.startsWith('from') && Object.hasOwn(JINA_SOURCES, name)) return JINA_SOURCES[name]
+  if (/^(from|post)/.test(where) && Object.hasOwn(JINA_SOURCES, name)) return JINA_SOURCES[name]
   return Object.hasOwn(JINA_NAMES, name) ? JINA_NAMES[name] : (ofOthers(name, where) ?? needless(name))
 }
 

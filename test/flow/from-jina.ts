@@ -1,10 +1,14 @@
 // What somebody writes who comes from Jina, in code: it works, or is answered with its name here. And what is misspelled.
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { JINA_NAMES, OPTIONS_OF } from '../../lib/base/jina-names.js'
+import { JINA_NAMES, JINA_SOURCES, NEEDLESS, OPTIONS_OF } from '../../lib/base/jina-names.js'
 import { nearest } from '../../lib/base/nearest.js'
 import * as page from '../../lib/base/node-web.js'
 import { Client, type ClientOptions } from '../../lib/client/index.js'
+import { EXECUTOR_KEYS } from '../../lib/config/executor-keys.js'
+import { FLOW_KEYS, GATEWAY_KEYS } from '../../lib/config/flow-keys.js'
+import type { Keys } from '../../lib/config/keys.js'
 import { fromNdjson } from '../../lib/doc/index.js'
 import { type Call, Executor, Flow } from '../../lib/index.js'
 import { checkPostOptions } from '../../lib/post/options.js'
@@ -66,9 +70,48 @@ test('what is said to another than who takes it is answered with whose it is, an
     /There is none: leave the loop when there are enough/,
   )
   // Who is said to take it, takes it.
+  const takes: Record<string, (name: string) => string> = { 'add()': add, 'post()': posts, 'new Flow()': flow, 'a Client, and of add()': client }
   for (const [whose, names] of Object.entries(OPTIONS_OF))
-    for (const name of names.split(' '))
-      if (whose !== 'loadConfig()') assert.not.match(whose === 'add()' ? add(name) : whose === 'post()' ? posts(name) : flow(name), /has no option/, name)
+    for (const name of names.split(' ')) {
+      const taken = Object.keys(takes).find((one) => whose.startsWith(one))
+      if (taken !== undefined) assert.not.match(takes[taken]!(name), /has no option/, name)
+      if (taken === 'a Client, and of add()') assert.not.match(add(name), /has no option/, name)
+    }
+})
+
+const client = (name: string): string => said(() => new Client({ [name]: 1 } as object))
+
+test('T1: each name that files of Jina may have is answered in code, too, with what is true there', () => {
+  const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const doors: [door: (name: string) => string, keys: object][] = [
+    [(name) => said(() => new Flow({ [name]: 1 })), { ...FLOW_KEYS, ...GATEWAY_KEYS }],
+    [(name) => said(() => new Flow().add({ [name]: 1 } as never)), EXECUTOR_KEYS],
+  ]
+  let answered = 0
+  for (const [door, keys] of doors)
+    for (const key of Object.keys(keys))
+      for (const name of new Set([key, snake(key)])) {
+        const answer = door(name)
+        assert.not.match(answer, /None is written like it/, name)
+        if (/Did you mean (\w+)/.test(answer)) assert.is(RegExp.$1, (keys as Keys)[key]!.as ?? key.replace(/s$/, ''), name)
+        answered++
+      }
+  assert.ok(answered > 250)
+  // What clients and posts of Jina take.
+  for (const name of ['asyncio', 'proxy', 'restful', 'return_results', 'uses', 'log_config', 'stream', 'https'])
+    assert.match(client(name), /\. (It is|Leave it out)/, name)
+  for (const name of ['max_attempts', 'initial_backoff', 'backoff_multiplier', 'return_type', 'stream', 'return_responses', 'timeout', 'retries', 'headers'])
+    assert.match(posts(name), /\. (It is|There is none|Leave it out)/, name)
+  assert.match(posts('timeout'), /It is an option of a Client, and of add\(\)\. For one post\(\), it is signal: AbortSignal\.timeout\(milliseconds\)$/)
+})
+
+test('T5: each name that is answered stands on the page From Jina, where a search finds it', () => {
+  const page = readFileSync('docs/jina.md', 'utf8')
+  const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  // Words of every day, which the page has in its examples.
+  const plain = ['with', 'metas', 'requests', 'inspect']
+  const names = [...Object.keys({ ...JINA_NAMES, ...JINA_SOURCES }), ...NEEDLESS.flatMap(([, names]) => names.split(' '))]
+  for (const name of names) if (!plain.includes(name)) assert.match(page, new RegExp(`[\`(. ]${snake(name)}[\`(=:]`), name)
 })
 
 function posts(name: string): string {
