@@ -7,7 +7,7 @@ const docs = resolve(import.meta.dirname, '..')
 /** The pages, in their order. A page that is not there is left out; one that is not named here stands under More. */
 const GROUPS = {
   Start: ['start', 'comparison', 'jina'],
-  Guides: ['documents', 'executors', 'each', 'graphs', 'deltas', 'failures', 'stores', 'cache', 'schemas', 'types', 'testing'],
+  Guides: ['documents', 'executors', 'each', 'graphs', 'deltas', 'failures', 'resume', 'stores', 'cache', 'schemas', 'types', 'testing'],
   'Serving and clients': ['serving', 'clients', 'graphql', 'mcp', 'ai', 'frameworks', 'notebooks', 'proxy'],
   Running: ['places', 'runtimes', 'daemon', 'nats', 'deploy', 'operations', 'live', 'telemetry'],
   Reference: ['errors', 'yaml', 'guarantees', 'protocol', 'performance'],

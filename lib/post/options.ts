@@ -76,7 +76,7 @@ export interface PostOptions<P extends object = Parameters, T extends object = T
   /**
    * A file that keeps which documents are done, so that a job that ended before it was through goes on there: `'./job.checkpoint'`. A response counts as done when
    * the next one is asked for; every document is processed at least once, and at most `prefetch` requests twice. One that failed is tried again by the next
-   * run. Only in Node and its kin. See docs/stores.md.
+   * run. Only in Node and its kin. See docs/resume.md.
    */
   checkpoint?: string | undefined
   /** Ends the iteration with its reason, and tells the executors through their `signal`. */
