@@ -8,7 +8,7 @@ import { Gateway } from '../lib/gateway/index.js'
 import { type Call, Executor, Flow } from '../lib/index.js'
 
 /** The most files, as docs/house.md says. One more is a reason to look whether a subject was cut in two. */
-const MOST = { inline: 31, grpc: 85 }
+const MOST = { inline: 31, grpc: 86 }
 
 const LIB = new URL('../lib/', import.meta.url).href
 
