@@ -23,7 +23,9 @@ export async function openAll(parts: readonly Part[]): Promise<void> {
       await part.open()
       opened.add(part)
     } catch (cause) {
-      failure ??= new ExecutorError('ERR_EXECUTOR_OPEN', `${part.name} did not open: ${say(cause)}`, { executor: part.name, cause })
+      failure ??= saysSo(part, cause)
+        ? cause
+        : new ExecutorError('ERR_EXECUTOR_OPEN', `${part.name} did not open: ${say(cause)}`, { executor: part.name, cause })
     }
   })
   const { default: parallel } = await import('it-parallel')
@@ -33,6 +35,11 @@ export async function openAll(parts: readonly Part[]): Promise<void> {
   if (failure === undefined) return
   await closeAll(parts.filter((part) => opened.has(part))).catch(() => {})
   throw failure
+}
+
+/** Whether it names the part already, as what watches over a worker does. */
+function saysSo({ name }: Part, cause: unknown): cause is ExecutorError {
+  return cause instanceof ExecutorError && cause.code === 'ERR_EXECUTOR_OPEN' && cause.executor === name
 }
 
 /**
