@@ -96,10 +96,13 @@ export class Call<T extends object = Tags, P extends object = Parameters> {
    * @param attempts how often it was tried. Default 1
    * @throws TypeError (`ERR_OPTION_TYPE`) for what is no document
    */
-  fail(doc: Document<T>, error: unknown, attempts = 1): void {
-    if (!(doc instanceof Document)) throw optionType('doc', 'a document', doc)
-    this.#failed ??= new Map()
-    if (!this.#failed.has(doc)) this.#failed.set(doc, { error, attempts })
+  get fail(): (doc: Document<T>, error: unknown, attempts?: number) => void {
+    // Bound, as it is taken out of the call like all else.
+    return (doc, error, attempts = 1) => {
+      if (!(doc instanceof Document)) throw optionType('doc', 'a document', doc)
+      this.#failed ??= new Map()
+      if (!this.#failed.has(doc)) this.#failed.set(doc, { error, attempts })
+    }
   }
 
   static {
