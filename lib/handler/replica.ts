@@ -34,6 +34,8 @@ export const STUCK_AFTER = 10_000
 interface Remote extends Handler {
   /** Who knows that. Left out by those in this process. */
   readonly breaker?: Breaker
+  /** Whether it refuses whatever it is given, as it does not come back soon. Left out by those in this process. */
+  readonly isUnhealthy?: boolean
   /** What it says of itself. Left out by those who say nothing. */
   readonly poll?: { look(addresses: boolean): readonly SaidStatus[] | undefined }
 }
@@ -98,6 +100,10 @@ export class Replica {
   /** Whether nothing is to be expected of it. One call that hangs, in a night in which nobody asks for anything else, says nothing of the next. */
   get isHopeless(): boolean {
     return this.stuckSince !== undefined && (!this.hasRoom || this.lingering.told >= MANY)
+  }
+
+  get isUnhealthy(): boolean {
+    return this.#handler.isUnhealthy === true
   }
 
   get isElsewhere(): boolean {

@@ -56,6 +56,12 @@ export class Replicas implements Handler, Part {
 
   open(): void {}
 
+  /** One of them has become unhealthy, or is back: those who wait for any may go to others now. */
+  turned(): void {
+    for (const replica of this.#replicas) this.#next(replica)
+    this.#told()
+  }
+
   close(): void {
     for (const replica of this.#replicas) replica.close()
   }
@@ -216,19 +222,26 @@ export class Replicas implements Handler, Part {
 
   /** Nobody waits for what the replicas do, and they do not stop: so nothing ends the wait of those who wait for them but their own time. */
   #isAbandoned(at: number): boolean {
-    return at === this.#replicas.length ? this.#replicas.every(({ isAbandoned }) => isAbandoned) : this.#replicas[at]!.isAbandoned
+    return at === this.#replicas.length ? this.#replicas.every((replica) => replica.isAbandoned || this.#isOut(replica)) : this.#replicas[at]!.isAbandoned
   }
 
-  /** The one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
+  /** It is unhealthy, and another is not: who wants any waits for that one. */
+  #isOut(replica: Replica): boolean {
+    return replica.isUnhealthy && this.#replicas.some(({ isUnhealthy }) => !isUnhealthy)
+  }
+
+  /** Of those that are not unhealthy, if any is not, the one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
   #best(time: number, tried?: Set<object>): Replica {
     if (tried?.size === this.#replicas.length) tried.clear()
-    let best = this.#replicas[0]!
+    const isOneUp = this.#replicas.some(({ isUnhealthy }) => !isUnhealthy)
+    let best: Replica | undefined
     let least = Infinity
     for (const replica of this.#replicas) {
+      if (isOneUp && replica.isUnhealthy) continue
       const cost = replica.hasRoom ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
-      if (cost < least) [best, least] = [replica, cost]
+      if (best === undefined || cost < least) [best, least] = [replica, cost]
     }
-    return best
+    return best!
   }
 
   /** Gives a replica that is free to whoever waited longest for it. */
@@ -240,7 +253,7 @@ export class Replicas implements Handler, Part {
     if (replica.dealing) return
     replica.dealing = true
     while (replica.hasRoom) {
-      const [first, other] = any.since < own.since ? [any, own] : [own, any]
+      const [first, other] = this.#isOut(replica) ? [own, own] : any.since < own.since ? [any, own] : [own, any]
       // Nobody waits, or those whose time is up, who leave in this turn.
       if (!first.shift(replica) && !other.shift(replica)) break
     }

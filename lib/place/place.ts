@@ -1,6 +1,7 @@
 import type { Part } from '../base/lifecycle.js'
 import type { Saying } from '../executor/schemas.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
+import type { Replicas } from '../handler/replicas.js'
 import type { Handler } from '../request/handler.js'
 import type { CodeElsewhere } from './spec.js'
 
@@ -15,7 +16,7 @@ export interface Started {
   /** Stands around what chooses among the handlers, where the place needs to know of all of them; it tries again itself. */
   around?(handler: Handler): Handler & Part & { readonly retried: number }
   /** Stands directly around what chooses among the handlers. */
-  among?(handler: Handler): Handler
+  among?(replicas: Replicas): Handler
   /** What an executor says of its documents that checks them itself, where it is: for who describes it. */
   readonly says?: Saying | undefined
   /** What it is, where that is elsewhere: for who keeps its answers. */

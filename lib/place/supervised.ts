@@ -2,6 +2,7 @@ import { isError } from '../base/errors.js'
 import { isAway } from '../base/retry-policy.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import { pollingFor } from '../handler/polling.js'
+import type { Replicas } from '../handler/replicas.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { MAX_DEATHS } from './options.js'
@@ -41,7 +42,7 @@ export async function supervised(
     handlers: replicas,
     parts: replicas,
     options,
-    ...(replicas.length > 1 && { among: (inner: Handler) => new Among(inner, replicas, options.polling) }),
+    ...(replicas.length > 1 && { among: (inner: Replicas) => new Among(inner, replicas, options.polling) }),
   }
 }
 
@@ -51,10 +52,11 @@ class Among implements Handler {
   readonly #replicas: readonly Supervisor[]
   readonly #polling: AddOptions['polling']
 
-  constructor(inner: Handler, replicas: readonly Supervisor[], polling: AddOptions['polling']) {
+  constructor(inner: Replicas, replicas: readonly Supervisor[], polling: AddOptions['polling']) {
     this.#inner = inner
     this.#replicas = replicas
     this.#polling = polling
+    for (const replica of replicas) replica.onTurn = () => inner.turned()
   }
 
   accepts(endpoint: string): boolean {
@@ -62,13 +64,14 @@ class Among implements Handler {
   }
 
   async handle(request: Request): Promise<void> {
-    for (let moves = this.#replicas.length; ; ) {
+    for (;;) {
       try {
         return await this.#inner.handle(request)
       } catch (error) {
-        const isOurs = isError(error) && isAway(error) && this.#replicas.some(({ address }) => address === error.address)
+        // Of one that closes, nobody moves on: the others close, too.
+        const isOurs = isError(error) && isAway(error) && this.#replicas.some(({ address, isUnhealthy }) => isUnhealthy && address === error.address)
         const others = this.#replicas.some(({ state }) => state !== 'unhealthy' && state !== 'closed')
-        if (!isOurs || !others || --moves === 0 || request.scope.aborted || pollingFor(this.#polling, request.header.execEndpoint) !== 'ANY') throw error
+        if (!isOurs || !others || request.scope.aborted || pollingFor(this.#polling, request.header.execEndpoint) !== 'ANY') throw error
       }
     }
   }

@@ -115,6 +115,8 @@ export class Supervisor implements Handler, Part {
   #asked: ((error: unknown) => void) | undefined
   /** What whoever opens it hears of its end. */
   #failure: ExecutorError | undefined
+  /** Told when it has become unhealthy, and when it is up. */
+  onTurn: (() => void) | undefined
   #ended: (() => void) | undefined
   #closing = false
   #closeUntil: number | undefined
@@ -132,6 +134,10 @@ export class Supervisor implements Handler, Part {
   /** How it is, and where it is not up, why. */
   get state(): WorkerStatus['state'] {
     return this.#state
+  }
+
+  get isUnhealthy(): boolean {
+    return this.#state === 'unhealthy'
   }
 
   get reason(): string | undefined {
@@ -269,6 +275,7 @@ export class Supervisor implements Handler, Part {
       tell(this.#settings.logger, 'replica.back', { executor: this.name, replica: this.shardId, milliseconds: Math.round(now() - this.#gone) })
     this.#gone = undefined
     this.#pump()
+    this.onTurn?.()
   }
 
   /** Waits for what it was asked beside calls: its end is an answer, too. */
@@ -348,6 +355,7 @@ export class Supervisor implements Handler, Part {
     if (this.#barren >= BARREN) {
       this.#state = 'unhealthy'
       this.#giveUp(said)
+      this.onTurn?.()
     }
     const wait = this.#barren <= 1 ? 0 : backoff(AGAIN, this.#barren - 2)
     this.#again = setTimeout(() => this.#restart(), wait)
@@ -416,7 +424,7 @@ export class Supervisor implements Handler, Part {
       const { scope } = request
       if (scope.aborted) return reject(scope.reason)
       if (this.#closing) return reject(new ConnectionError('ERR_UNREACHABLE', this.address, 'the Flow was closed'))
-      if (!this.#up && this.#state === 'unhealthy') return reject(this.#unreachable(this.#say(this.#lastEnd!)))
+      if (this.isUnhealthy) return reject(this.#unreachable(this.#say(this.#lastEnd!)))
       const pending: Pending = { request, resolve, reject, call: -1, parts: undefined, parted: false, scope }
       this.#watch(scope)
       this.#queue.push(pending)

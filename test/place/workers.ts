@@ -276,6 +276,24 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
     }
   })
 
+  test(of('66: as long as one replica lives, requests wait for it, and none goes to one that is unhealthy'), async () => {
+    const crash = folder.file(`crash-one-${runtime}`)
+    await using flow = await flowOf(runtime, { usesWith: { crash }, parallel: 2, concurrency: 1, maxDeaths: 1 }).open()
+    writeFileSync(crash, '')
+    assert.is((await error(first(flow, '/die', 'exit'))).code, 'ERR_EXECUTOR')
+    await until(() => flow.workers.some(({ state }) => state === 'unhealthy'), 20_000)
+    assert.is(flow.workers.filter(({ state }) => state === 'up').length, 1)
+    await within(20_000 * PATIENCE, Promise.all(Array.from({ length: 6 }, () => first(flow, '/slow'))))
+    // Those that wait behind what ends the last one, too, fail once that is unhealthy, and wait no longer.
+    const [killer, ...others] = [error(first(flow, '/die', 'exit')), ...Array.from({ length: 3 }, () => error(first(flow, '/slow')))]
+    assert.is((await killer!).cause.name, 'WorkerExit')
+    for (const failed of await within(30_000 * PATIENCE, Promise.all(others))) assert.is(failed.cause.code, 'ERR_UNREACHABLE')
+    assert.ok(flow.workers.every(({ state }) => state === 'unhealthy'))
+    rmSync(crash)
+    await until(() => flow.workers.some(({ state }) => state === 'up'), 20_000)
+    await within(20_000 * PATIENCE, Promise.all(Array.from({ length: 6 }, () => first(flow, '/slow'))))
+  })
+
   test(of('66: one that ends before it was ever open keeps the Flow from opening, and nothing is left'), async () => {
     const crash = folder.file(`start-${runtime}`, '')
     const failed = await error(flowOf(runtime, { usesWith: { crash, text: 'no model.bin here' }, parallel: 2 }).open())
