@@ -42,8 +42,9 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['node test/run.mjs --runtime', 'fetches runtimes; CI runs them'],
   ["import { Flow } from 'sluice'\nimport { display }", 'needs a notebook, which test/kernels has'],
   ['POST /post\n', 'a request and its answer with parts left out; test/wire/http holds the envelope'],
-  ['openssl rand -base64 32 > token\n', 'serves beyond this machine, with a certificate of its own; test/daemon runs the command'],
-  ['$ sluice daemon status', 'a command with its output, which test/daemon holds'],
+  ['openssl rand -base64 32 > token\n', 'serves until it is ended; test/daemon runs the command'],
+  ['npx sluice daemon --host', 'serves beyond this machine, with a certificate of its own; test/daemon runs the command'],
+  ['$ npx sluice daemon status', 'a command with its output, which test/daemon holds'],
   ['npm install @nats-io/transport-node', 'needs a server of NATS; test/wire/nats runs the command'],
   ['mkdir hello', 'makes a folder, and a package in it'],
   ['npm install ../sluice/', 'installs the package, which .ci/package.mjs does'],
@@ -68,7 +69,7 @@ const NOT_RUN: readonly [code: string, reason: string][] = [
   ['npx sluice export compose', 'needs an engine; test/cli/export runs the command'],
   ['kubectl create namespace', 'needs a cluster; test/cli/export runs the command, and .ci/manifests.mjs checks what it writes'],
   ['FROM node:22-slim\n', 'needs an engine and a registry; test/engine builds images as it does'],
-  ['$ sluice top', 'a command with its output, which test/cli/top holds'],
+  ['$ npx sluice top', 'a command with its output, which test/cli/top holds'],
   ['2026-11-29T03:12:07.412Z warn overload', 'lines of a log, which test/base/incidents.ts holds'],
 ]
 

@@ -64,5 +64,5 @@ ${name} is there. Next:
   npm install
   npm test
   ${template === 'pipeline' ? 'npm start' : 'npx sluice hub check'}
-`)
+${sluice === undefined ? `Where your registry has no sluice: npm install <the way to sluice-${version}.tgz>, in place of npm install\n` : ''}`)
 }

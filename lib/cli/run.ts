@@ -5,6 +5,7 @@ import type { ClientOptions } from '../client/client.js'
 import { REMOTE_KEYS } from '../config/remote-keys.js'
 import type { Document } from '../doc/document.js'
 import { documentJson, jsonOf, unwritable } from '../doc/json-value.js'
+import { DEFAULT_ENDPOINT } from '../executor/bindings.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
 import type { Flow } from '../flow/flow.js'
 import type { Runtime } from '../flow/options.js'
@@ -18,6 +19,9 @@ import { Output } from './output.js'
 import { clientOf, type Reach, reaching } from './reach.js'
 import { Stop } from './stop.js'
 import { asUsage, explain, Failed, integer, jsonObject, Usage } from './usage.js'
+
+/** Where documents go that nobody sends elsewhere. */
+const ROOT = '/'
 
 interface StreamOptions {
   on: string
@@ -69,9 +73,9 @@ Examples:
   )
     .addOption(runtimeOption())
     .addOption(cacheOption())
-    .action((file: string, { runtime, cache, ...options }: StreamOptions & { runtime?: Runtime; cache?: string }) => {
+    .action((file: string, { runtime, cache, ...options }: StreamOptions & { runtime?: Runtime; cache?: string }, command: Command) => {
       if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
-      return stream(() => opened(file, options.on, runtime, cache), options)
+      return stream(() => opened(file, command.getOptionValueSource('on') === 'default' ? undefined : options.on, runtime, cache), options)
     })
 }
 
@@ -102,14 +106,21 @@ Examples:
   )
 }
 
-/** The Flow of a file, open. @throws Usage for an endpoint that none of its executors has: its documents would come out as they went in */
-async function opened(file: string, on: string, runtime?: Runtime, cache?: string): Promise<Flow<string>> {
+/**
+ * The Flow of a file, open.
+ * @param on the endpoint, where one was said
+ * @throws Usage for an endpoint that none of its executors has: its documents would come out as they went in
+ */
+async function opened(file: string, on: string | undefined, runtime?: Runtime, cache?: string): Promise<Flow<string>> {
   const flow = await (await flowOf(file, { runtime, cache })).open({ serve: false })
   const { steps } = flow.plan
   // What executors elsewhere answer is theirs to say; where there are none, or none answers anything, nothing was misspelled.
   if (flow.endpoints.length === 0 || steps.some(({ options }) => options.external)) return flow
   try {
-    asUsage(() => checkEndpoints('--on', [on], flow.endpoints, (message) => process.stderr.write(`sluice: ${message}\n`)))
+    // Who named none has misspelled nothing, and may not know that there is something to name.
+    if (on === undefined && !flow.endpoints.some((endpoint) => endpoint === ROOT || endpoint === DEFAULT_ENDPOINT))
+      throw new Usage(`no --on was given, so it is ${ROOT}, which is no endpoint there. Say --on ${flow.endpoints.join(' or --on ')}`)
+    asUsage(() => checkEndpoints('--on', [on ?? ROOT], flow.endpoints, (message) => process.stderr.write(`sluice: ${message}\n`)))
     return flow
   } catch (error) {
     await flow.close()
@@ -119,7 +130,7 @@ async function opened(file: string, on: string, runtime?: Runtime, cache?: strin
 
 function streaming(command: Command, flows: string, examples: string): Command {
   return command
-    .option('--on <endpoint>', 'the endpoint to send them to', '/')
+    .option('--on <endpoint>', 'the endpoint to send them to', ROOT)
     .option('-i, --input <file>', 'where documents come from; - is stdin', '-')
     .addOption(new Option('--input-format <format>', 'how they are written (default: by .txt, .ndjson, .jsonl, .csv; ndjson for stdin)').choices(FORMATS))
     .option('-o, --output <file>', 'where results go; - is stdout', '-')

@@ -59,11 +59,16 @@ export async function importFile(path: string, where: Place = { file: path }): P
   }
 }
 
+/** What Node says of import, export, import.meta and await in a file that it takes for CommonJS. */
+const OF_MODULES = /outside a module|^Unexpected token 'export'|top level bodies of modules/
+
 const LOADER = 'a loader: NODE_OPTIONS="--import tsx"'
 
-/** What to do about words that are newer than the Node that reads them: it says no more than that it does not know them. */
+/** What to do about words that are newer than the Node that reads them, or no words of CommonJS: it says no more than that it does not know them. */
 async function cure(cause: unknown, path: string): Promise<string> {
   if (!(cause instanceof SyntaxError)) return ''
+  if (!/\.m[jt]s$/.test(path) && OF_MODULES.test(cause.message))
+    return '. Set "type": "module" in its package.json (npm pkg set type=module), or call the file .mjs'
   const { readFile } = await node('fs/promises')
   const text = (await readFile(path, 'utf8').catch(() => '')).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
   if (/(^|[{};])[ \t]*@[A-Za-z_$]/m.test(text))

@@ -46,6 +46,7 @@ for (const template of ['pipeline', 'executors'])
       const { code, stdout, stderr } = await made(project, '--template', template, ...(isTyped ? [] : ['--javascript']))
       assert.is(code, 0, stderr)
       assert.match(stderr, /npm install\n {2}npm test\n/)
+      assert.match(stderr, new RegExp(`Where your registry has no sluice: npm install .*sluice-${version}\\.tgz`))
       const files = readdirSync(project, { recursive: true, withFileTypes: true }).filter((file) => file.isFile())
       assert.is(stdout.trim().split('\n').length, files.length)
       assert.ok(files.every(({ name }) => isTyped || !/\.ts$|tsconfig/.test(name)))
@@ -86,8 +87,9 @@ test('T1: sluice new writes over nothing, and takes names that npm takes', async
 })
 
 test('T1: sluice new names a packed sluice by the way there', async () => {
-  const { code } = await made(folder.file('deep/er'), '--javascript', '--sluice', folder.file('sluice-1.0.0.tgz'))
+  const { code, stderr } = await made(folder.file('deep/er'), '--javascript', '--sluice', folder.file('sluice-1.0.0.tgz'))
   assert.is(code, 0)
+  assert.not.match(stderr, /registry/)
   assert.is(JSON.parse(readFileSync(folder.file('deep/er/package.json'), 'utf8')).dependencies.sluice, 'file:../../sluice-1.0.0.tgz')
 })
 

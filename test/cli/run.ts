@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -141,6 +141,9 @@ test('T1 a module that exports a Flow, or a function that returns one', async ()
   }
 })
 
+mkdirSync(join(folder, 'commonjs'))
+write('commonjs/package.json', '{ "type": "commonjs" }')
+
 const wrong: [string, string[], number, RegExp][] = [
   ['an unknown command', ['rum'], 2, /unknown command 'rum'[\s\S]*run/],
   ['no flow', ['run'], 2, /missing required argument 'flow'/],
@@ -168,6 +171,17 @@ const wrong: [string, string[], number, RegExp][] = [
     1,
     /decorated\.mjs: cannot be imported: .*\. It has decorators, which Node does not read: write static requests = .*NODE_OPTIONS="--import tsx"/,
   ],
+  // Modern words in files that Node takes for CommonJS.
+  ...[
+    ['import', "import { Flow } from 'sluice'\n"],
+    ['export', 'export const x = 1\n'],
+    ['await', 'await null\n'],
+  ].map(([word, text]): (typeof wrong)[number] => [
+    `a module of CommonJS with ${word}`,
+    ['run', write(`commonjs/${word}.js`, text!)],
+    1,
+    /commonjs.\w+\.js: cannot be imported: .*\. Set "type": "module" in its package\.json \(npm pkg set type=module\), or call the file \.mjs$/m,
+  ]),
   // Where Node reads it, what is wrong is that it exports no Flow.
   [
     'a module with await using',
@@ -426,7 +440,9 @@ test('--on an endpoint that no executor of the Flow has is refused, with the one
     assert.is(refused.stdout, '')
     assert.match(
       refused.stderr,
-      on.length > 0 ? /--on names \/serach, which is no endpoint there\. There are \/search\. Did you mean \/search\?/ : /--on names \/, which/,
+      on.length > 0
+        ? /--on names \/serach, which is no endpoint there\. There are \/search\. Did you mean \/search\?/
+        : /: no --on was given, so it is \/, which is no endpoint there\. Say --on \/search$/m,
     )
   }
   // Nor does a join, which passes on whatever comes.
