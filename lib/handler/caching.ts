@@ -156,8 +156,8 @@ export class Caching implements Handler {
         const document = gone.has(index) ? undefined : part.docs[next++]!
         const one = known[at]
         if (one !== undefined && !passes) {
-          if (failures === undefined) this.#write(store, one, { docs: [document!] })
-          else if (document === undefined && this.#settings.failures) this.#write(store, one, { docs: [], failures: failures.map(keptFailure) })
+          if (failures === undefined) this.#write(request, store, one, { docs: [document!] })
+          else if (document === undefined && this.#settings.failures) this.#write(request, store, one, { docs: [], failures: failures.map(keptFailure) })
         }
         return { document, failures }
       })
@@ -230,7 +230,7 @@ export class Caching implements Handler {
       const { docs, results, failures } = part
       if (parted && !streams) this.#hint('answers in parts, which are not kept: cache: { streams: true } keeps them, whole')
       // A request with a document that failed is asked for again.
-      else if (failures === undefined) this.#write(store, known, { docs, results })
+      else if (failures === undefined) this.#write(request, store, known, { docs, results })
       this.#tell(store.trouble)
       this.#take(request, part)
     })
@@ -274,7 +274,9 @@ export class Caching implements Handler {
     if (failures !== undefined) request.failures = [...(request.failures ?? []), ...failures]
   }
 
-  #write(store: Answers, known: Known, answer: KeptAnswer): void {
+  #write({ scope }: Request, store: Answers, known: Known, answer: KeptAnswer): void {
+    // An executor that heard of it may have stopped half-way, and returned what it had.
+    if (scope.aborted) return
     if (!store.write(known, answer))
       this.#hint('makes what cannot be kept as it is, such as instances of classes, or more than maxSize in one answer: it is called for it each time')
   }

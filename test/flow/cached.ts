@@ -21,6 +21,7 @@ import {
   type Response,
 } from '../../lib/index.js'
 import { codeUrl, flags } from '../support/code.js'
+import { deferred } from '../support/deferred.js'
 import { Folder } from '../support/folder.js'
 
 const folder = new Folder()
@@ -164,6 +165,46 @@ test('P17: without a version, the text of the code stands for it, that of each()
     ),
     0,
   )
+})
+
+test('P17: what was aborted leaves nothing, as what it has may be half of an answer', async () => {
+  for (const per of ['document', 'request'] as const)
+    for (const how of ['signal', 'break'] as const) {
+      const cache = { path: fresh(), per, failures: per === 'document' }
+      const begun = deferred<void>()
+      const ended = deferred<void>()
+      let calls = 0
+      const uses = Object.assign(
+        async ({ docs, signal }: Call<any>): Promise<void> => {
+          calls++
+          if (docs[0]!.text === 'slow' && calls <= 2) {
+            begun.resolve()
+            await new Promise((resolve) => signal.addEventListener('abort', resolve))
+            // As one that hears it, and returns what it has.
+            setImmediate(ended.resolve)
+            return
+          }
+          for (const doc of docs) doc.tags.done = true
+        },
+        { version: 1 },
+      )
+      {
+        await using flow = await new Flow().add({ name: 'it', uses, cache }).open()
+        const abort = new AbortController()
+        try {
+          for await (const _ of flow.post('/', ['quick', 'slow'], { requestSize: 1, signal: abort.signal })) {
+            await begun.promise
+            if (how === 'break') break
+            abort.abort()
+          }
+        } catch (error: any) {
+          assert.is(error.name, 'AbortError')
+        }
+        await ended.promise
+      }
+      const { docs, cached } = await run({ uses, cache }, ['quick', 'slow'], { requestSize: 1 })
+      assert.equal([docs.map(({ tags }) => tags.done), cached, calls], [[true, true], 1, 3], `${per} ${how}`)
+    }
 })
 
 test('P17: all of an answer comes back exactly', async () => {
