@@ -482,6 +482,7 @@ export const MUTATIONS = [
     'R54: an answer of another length is an error',
   ],
   ['lib/handler/caching.ts', 'if (scope.aborted) return', '', 'test/flow/cached.ts', 'P17: what was aborted'],
+  ['lib/executor/version.ts', 'if (UNSEEN.test(one)) seen = false', '', 'test/flow/cached.ts', 'P17: code that cannot be seen'],
   ['lib/handler/caching.ts', 'part.branches = undefined', '', 'test/flow/cached.ts', 'P17: at a join'],
   ['lib/handler/caching.ts', 'const passes = parted && !streams', 'const passes = false', 'test/flow/cached.ts', 'P17: an executor that streams'],
   ['lib/handler/caching.ts', 'if (wrong !== undefined) throw', 'if (false) throw', 'test/flow/cached.ts', 'P17: an executor that adds'],

@@ -6,12 +6,22 @@ export function versionOf(uses: unknown): string | number | undefined {
   return typeof version === 'string' || typeof version === 'number' ? version : undefined
 }
 
-/** The text of a class, with those of the classes that it extends, or of a function; of one of `each()`, of what that calls. With another text, it may answer otherwise. */
-export function textOf(uses: unknown): string {
+/** How a function is written whose code cannot be seen: one of `.bind()`, a Proxy, one of the runtime's own. No code that can be seen ends so: it would be no JavaScript. */
+const UNSEEN = /\{\s*\[native code\]\s*\}\s*$/
+
+/**
+ * The text of a class, with those of the classes that it extends, or of a function; of one of `each()`, of what that calls. With another text, it may answer otherwise.
+ * @returns undefined where some of that has no text: two of them would have one in common
+ */
+export function textOf(uses: unknown): string | undefined {
   let text = ''
+  let seen = true
   const add = (code: unknown): void => {
-    for (let at = code; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at))
-      text += `${Function.prototype.toString.call(at)}\n`
+    for (let at = code; typeof at === 'function' && at !== Function.prototype; at = Object.getPrototypeOf(at)) {
+      const one = Function.prototype.toString.call(at)
+      if (UNSEEN.test(one)) seen = false
+      text += `${one}\n`
+    }
   }
   add(uses)
   add((uses as { readonly fn?: unknown }).fn)
@@ -19,5 +29,5 @@ export function textOf(uses: unknown): string {
     add(bound)
     add((bound as { readonly fn?: unknown }).fn)
   }
-  return text
+  return seen ? text : undefined
 }

@@ -33,7 +33,7 @@ interface Cached {
 /**
  * An executor behind a cache, where it is to have one: its own `cache` says so; or the Flow's, of an executor that says its version, which is to say that
  * nothing else decides its answer. What has none of both may do something else than answer, such as writing an index.
- * @throws FlowBuildError (`ERR_USES_INVALID`) for a cache that would do nothing; TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`)
+ * @throws FlowBuildError (`ERR_USES_INVALID`) for a cache that would do nothing, and for code that cannot be seen and has no version; TypeError or RangeError (`ERR_OPTION_TYPE`, `ERR_OPTION_RANGE`)
  */
 export async function cached(inner: Handler, { step, options, there, metas, flow, names, background }: Cached): Promise<Caching | undefined> {
   const { name } = step
@@ -47,7 +47,7 @@ export async function cached(inner: Handler, { step, options, there, metas, flow
   const own: CacheOptions = typeof given === 'string' ? { path: given } : typeof given === 'object' ? given : {}
   check(`cache of ${name}`, own, CACHE_RULES)
   const version = own.version ?? versionOf(options.uses) ?? there?.version
-  const refuse = (reason: string): FlowBuildError => new FlowBuildError('ERR_USES_INVALID', `${name} ${reason}. Take cache out`)
+  const refuse = (reason: string, advice = 'Take cache out'): FlowBuildError => new FlowBuildError('ERR_USES_INVALID', `${name} ${reason}. ${advice}`)
   if (given === undefined) {
     if (version === undefined || step.floating || (step.options.uses === undefined && !options.external)) return undefined
   } else if (step.floating) throw refuse('is floating: nobody gets its answers, and a cache would only keep it from working')
@@ -64,6 +64,12 @@ export async function cached(inner: Handler, { step, options, there, metas, flow
   } = { ...all, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) } as CacheOptions
   if (path === undefined) throw optionType(`path in cache of ${name}`, "a folder, such as './store', here or in cache of the Flow", path)
   if (path === '') throw optionRange(`path in cache of ${name}`, "a folder, such as './store'", path)
+  const identity = identityOf(name, options, version, there)
+  if (identity === undefined)
+    throw refuse(
+      'runs, or is given, a function whose code cannot be seen, such as one of .bind(): another one would get its answers',
+      'Say a version, by which they are told apart: cache: { version }, static version of the class, or version of the function',
+    )
   // As it is now: a process may go to another folder.
   const folder = /^file:/.test(path) ? path : (await node('path')).resolve(path)
   const bounds = { maxAge, maxSize: typeof maxSize === 'number' ? maxSize : bytesOf(maxSize)! }
@@ -73,24 +79,29 @@ export async function cached(inner: Handler, { step, options, there, metas, flow
     names: [name, metas?.name ?? name],
     // One elsewhere is sent what is meant for others, too: it may be a Flow with executors of those names.
     all: options.external ? new Set([name]) : names,
-    identity: (await node('crypto'))
-      .createHash('sha256')
-      .update(identityOf(name, options, version, there))
-      .digest('base64'),
+    identity: (await node('crypto')).createHash('sha256').update(identity).digest('base64'),
     endpoints: endpoints === undefined ? undefined : [endpoints].flat(),
     open: () => openAnswers(folder, bounds),
     report: (error) => background.fail(error),
   })
 }
 
-/** All that decides what an executor answers, beside what it is asked. */
+/**
+ * All that decides what an executor answers, beside what it is asked.
+ * @returns undefined where it says no version, and some of its code, or of the functions that it is given, has no text
+ */
 function identityOf(
   name: string,
   { uses, usesWith, usesRequests, external, host, port }: AddOptions,
   version: string | number | undefined,
   there: Started['code'],
-): string {
+): string | undefined {
   const what = typeof uses === 'function' ? uses.name : (uses ?? (external ? [host, port] : undefined))
   const code = version === undefined && typeof uses === 'function' ? textOf(uses) : there?.text
-  return lasting([name, what, version === undefined ? { code } : String(version), usesWith, usesRequests, there?.told])
+  // What is elsewhere and tells nothing, such as an image, goes by its name.
+  let seen = code !== undefined || (typeof uses !== 'function' && there === undefined)
+  const identity = lasting([name, what, version === undefined ? { code } : String(version), usesWith, usesRequests, there?.told], () => {
+    seen = false
+  })
+  return version !== undefined || seen ? identity : undefined
 }

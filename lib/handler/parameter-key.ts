@@ -49,9 +49,16 @@ export function written(value: unknown, other: (value: WeakKey) => string): stri
   return other(value)
 }
 
-/** A text of what an executor is told, for who keeps its answers: functions by their text; of instances, such as a client, only that there is one. */
-export function lasting(value: unknown): string {
-  return written(value, (value) => (typeof value === 'function' ? JSON.stringify(textOf(value)) : `#${typeof value}`))
+/**
+ * A text of what an executor is told, for who keeps its answers: functions by their text; of instances, such as a client, only that there is one.
+ * @param unseen called for a function without a text, of which it says only that there is one, too
+ */
+export function lasting(value: unknown, unseen?: () => void): string {
+  return written(value, (value) => {
+    const text = typeof value === 'function' ? textOf(value) : undefined
+    if (typeof value === 'function' && text === undefined) unseen?.()
+    return text === undefined ? `#${typeof value}` : JSON.stringify(text)
+  })
 }
 
 function unordered<T>(opening: string, items: readonly T[], one: (item: T) => string): string {

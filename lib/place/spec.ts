@@ -43,7 +43,8 @@ type Written = Readonly<Record<string, WrittenSchema>>
 /** What an executor elsewhere is: what its class or function says of itself, its text, and a hash of what it was told, its own file included. */
 export interface CodeElsewhere {
   readonly version?: string | number | undefined
-  readonly text: string
+  /** Undefined where some of its code has none. */
+  readonly text: string | undefined
   readonly told: string
 }
 

@@ -167,6 +167,47 @@ test('P17: without a version, the text of the code stands for it, that of each()
   )
 })
 
+test('P17: code that cannot be seen must say a version', async () => {
+  const cache = fresh()
+  class Service {
+    constructor(readonly by: string) {}
+    run({ docs }: Call): void {
+      for (const doc of docs) doc.tags.by = this.by
+    }
+    one(doc: Document): void {
+      doc.tags.by = this.by
+    }
+  }
+  const one = new Service('one')
+  const two = new Service('two')
+  const unseen = /^it runs, or is given, a function whose code cannot be seen, such as one of \.bind\(\).*Say a version/
+  class Binds extends Executor {
+    static requests: any = { '/': each(one.one.bind(one)) }
+  }
+  for (const options of [
+    { uses: one.run.bind(one) },
+    { uses: new Proxy(({ docs }: Call) => void docs, {}) },
+    { uses: each(one.one.bind(one)) },
+    { uses: Binds },
+    { uses: class It extends Binds {} },
+    { uses: class It extends Executor { static requests = { '/': 'run' }; run(): void {} }, usesWith: { ask: one.one.bind(one) } }, // biome-ignore format: one line
+  ] as AddOptions[]) {
+    const error: any = await run({ ...options, cache }, ['a']).then(String, (error) => error)
+    assert.is(error.code, 'ERR_USES_INVALID')
+    assert.match(error.message, unseen)
+    // It works with one, and without a cache; that of a Flow leaves it out.
+    await run({ ...options, cache: { path: cache, version: 1 } }, ['a'])
+    await run(options, ['a'], { flow: { cache } })
+  }
+  const by = async (service: Service, version: string): Promise<unknown> =>
+    (await run({ uses: Object.assign(service.run.bind(service), { version }), cache }, ['b'])).docs[0]!.tags.by
+  assert.equal([await by(one, '1'), await by(two, '2'), await by(one, '1')], ['one', 'two', 'one'])
+  // A worker tells it, too.
+  const module = folder.file('bound.mjs', 'function run() {}\nexport const bound = run.bind(null)\n')
+  for (const runtime of ['inline', 'thread'] as const)
+    assert.match(await run({ uses: `${module}#bound`, runtime, cache }, ['a']).then(String, ({ message }) => message), unseen)
+})
+
 test('P17: what was aborted leaves nothing, as what it has may be half of an answer', async () => {
   for (const per of ['document', 'request'] as const)
     for (const how of ['signal', 'break'] as const) {
