@@ -18,8 +18,6 @@ export interface Edit<D extends Document<any> = Document> extends AsyncDisposabl
 /** Documents in one transaction of an `extend()`; many documents are several. */
 const PIECE = 1000
 const PIECE_BYTES = 4 << 20
-/** How often a change is made anew where others changed the document meanwhile. */
-const TRIES = 100
 
 /**
  * An array of documents on disk, for more than fits into memory (Jina's DocumentArrayMemmap). It needs the package lmdb. Its interface is that of
@@ -163,9 +161,10 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
   }
 
   /**
-   * Changes a document, and writes it. Where others change it meanwhile, `change` is called anew, with what they made of it. What it throws, nothing is
-   * written for.
-   * @throws rejects with DocumentError (`ERR_DOCUMENT`) where there is no such document
+   * Changes a document, and writes it. Where others change it meanwhile, `change` is called anew, with what they made of it. Edits of one thread then wait
+   * for each other. What it throws, nothing is written for.
+   * @throws rejects with DocumentError (`ERR_DOCUMENT`) where there is no such document; StoreError (`ERR_STORE_CONFLICT`) where others changed it each
+   * time: a hundred times anew are the bound
    */
   edit(where: number | string, change: (document: D) => unknown): Promise<D>
   /**
@@ -176,16 +175,8 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
   edit(where: number | string): Promise<Edit<D>>
   async edit(where: number | string, change?: (document: D) => unknown): Promise<D | Edit<D>> {
     const store = await this.#open()
-    for (let tries = 0; ; tries++) {
-      const writing = store.edit(where)
-      if (change === undefined) return scope<D>(writing)
-      await change(writing.document as D)
-      try {
-        return (await writing.later()) as Document as D
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'ERR_STORE_CONFLICT' || tries === TRIES) throw error
-      }
-    }
+    const edit = (): Writing => store.edit(where)
+    return change === undefined ? scope<D>(edit()) : ((await store.turns.change(edit, change as (document: Document) => unknown)) as Document as D)
   }
 
   /** The texts, in order; `''` for a document without. They are all in memory then. */

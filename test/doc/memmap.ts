@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, mkdirSync, openSync, readdirSync, rmSync, statfsSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -173,6 +173,23 @@ test('D3: of two who edit one document, neither loses a change', async () => {
   edit.document.text = 'x'
   assert.is((await failure(() => edit[Symbol.dispose]())).code, 'ERR_STORE_CONFLICT')
   assert.is(await array.length, 0)
+})
+
+test('D3: any number of edits of one document wait for each other, and one within another does not wait for itself', async () => {
+  await using array = new DocumentArrayMemmap(fresh())
+  await array.append({ id: 'n', tags: { n: 0 } })
+  const add = (document: Document<any>): void => void document.tags.n++
+  await Promise.all(Array.from({ length: 200 }, () => array.edit('n', add)))
+  assert.is((await array.get('n'))!.tags.n, 200)
+  let within = 0
+  const both = Array.from({ length: 3 }, () =>
+    array.edit('n', async (document) => {
+      if (within++ < 8) await array.edit('n', add)
+      add(document)
+    }),
+  )
+  await Promise.all(both)
+  assert.is((await array.get('n'))!.tags.n, 211)
 })
 
 test('D3: what is iterated is what was there, whatever comes and goes meanwhile', async () => {
@@ -366,7 +383,7 @@ test('D3: a writer that is killed loses nothing that was on disk', async () => {
 
 /** Something small to write to: a file system in memory, where one may be made. */
 function smallDisk(): string | undefined {
-  const path = folder.file('small')
+  const path = folder.file(`small-${made++}`)
   mkdirSync(path)
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', path], { stdio: 'ignore' })
@@ -442,7 +459,7 @@ test('D3: on a full disk, what was acknowledged is there, and it goes on when th
   })
   assert.instance(error, StoreError)
   assert.is(error.code, 'ERR_STORE_FULL')
-  assert.match(error.message, 'small/store')
+  assert.match(error.message, `${disk}/store`)
   assert.ok(acknowledged > 1000)
   assert.is(await array.length, acknowledged)
   for (let i = 0; i < acknowledged; i += 7) assert.is((await array.get(`${i}`))!.text.length, 1000)
@@ -454,6 +471,29 @@ test('D3: on a full disk, what was acknowledged is there, and it goes on when th
   await array.append({ id: 'after', text: 'x' })
   await array.flush()
   assert.is(await array.length, acknowledged + 1)
+})
+
+test('D3: on a full disk, no store is begun, pruned or cleared, and no process ends for it', async () => {
+  const disk = smallDisk()
+  if (disk === undefined) return console.log('not tried: no file system can be mounted here')
+  await using array = new DocumentArrayMemmap(`${disk}/store`)
+  await array.append({ id: 'a', text: 'A' })
+  mkdirSync(`${disk}/other`)
+  const ball = openSync(`${disk}/ball`, 'w')
+  assert.throws(() => {
+    for (;;) writeSync(ball, Buffer.alloc(4096))
+  }, /ENOSPC/)
+  closeSync(ball)
+  for (const failing of [() => new DocumentArrayMemmap(`${disk}/other`).open(), () => array.prune(), () => array.clear()])
+    assert.is((await failure(failing)).code, 'ERR_STORE_FULL')
+  assert.is((await array.get('a'))!.text, 'A')
+  rmSync(`${disk}/ball`)
+  await array.clear()
+  assert.is(await array.length, 0)
+  assert.equal(
+    readdirSync(`${disk}/store`).filter((name) => name.startsWith('.')),
+    [],
+  )
 })
 
 test('D3: what is no store, a broken one, or one of another version is named', async () => {
@@ -477,6 +517,16 @@ test('D3: what is no store, a broken one, or one of another version is named', a
   rmSync(`${cut}/documents-1.mdb-lock`)
   truncateSync(`${cut}/documents-1.mdb`, 100_000)
   assert.match(String(await failure(() => new DocumentArrayMemmap(cut).get('x'))), /cut off: it has 100000 of/)
+
+  for (const size of [1, 100, 4096, 4097, 8192]) {
+    const path = fresh()
+    cpSync(whole, path, { recursive: true })
+    truncateSync(`${path}/documents-1.mdb`, size)
+    // Without a word of ours, lmdb ends the process.
+    const tried = `import { DocumentArrayMemmap } from ${JSON.stringify(codeUrl('lib/doc/index'))}
+      await new DocumentArrayMemmap(${JSON.stringify(path)}).open().catch((error) => console.log(error.code))`
+    assert.match(execFileSync(process.execPath, asProgram(tried), { encoding: 'utf8' }), 'ERR_STORE_FORMAT')
+  }
 
   const later = fresh()
   cpSync(whole, later, { recursive: true })
@@ -518,6 +568,19 @@ test('D3: what cannot be written is refused before anything is, and leaves the r
   )
   assert.is(failed.message, 'torn')
   assert.is((await array.at(-1))!.id, 'f')
+})
+
+test('D3: a document of 2 GiB is refused before it is written, and what comes with it is kept', async () => {
+  await using array = new DocumentArrayMemmap(fresh())
+  const huge = { id: 'huge', blob: new Uint8Array(2 ** 31 - 2 ** 20) }
+  for (const failing of [() => array.append(huge), () => array.extend([{ id: 'huge', blob: huge.blob }])]) {
+    const error = await failure(failing)
+    assert.is(error.code, 'ERR_DOCUMENT')
+    assert.match(error.message, 'document huge takes more than 2146435072 bytes')
+  }
+  await array.append({ id: 'b' })
+  assert.is((await failure(() => array.set('b', huge))).code, 'ERR_DOCUMENT')
+  assert.is(await array.length, 1)
 })
 
 test('D3: what is no id is found nowhere, and takes nothing with it that others write', async () => {

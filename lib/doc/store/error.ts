@@ -22,6 +22,8 @@ export class StoreError extends SluiceError {
 
 /** ENOSPC, EFBIG, EDQUOT, and the map of lmdb that cannot grow. */
 const FULL: readonly unknown[] = [28, 27, 122, -30792, 'ENOSPC', 'EFBIG', 'EDQUOT']
+/** What lmdb says without a code when it copies a file. */
+const NO_ROOM = /No space left on device|quota exceeded/i
 /** Of lmdb: a page is not there, broken, no file of lmdb, of another version. */
 const BROKEN: readonly unknown[] = [-30797, -30796, -30793, -30794]
 /** As lmdb calls it when less was written than asked for: what a full disk does first. */
@@ -31,7 +33,7 @@ const EIO = 5
 export function storeError(path: string, cause: unknown, room: () => number): StoreError {
   if (cause instanceof StoreError) return cause
   const { code } = (cause ?? {}) as { code?: unknown }
-  if (FULL.includes(code) || (code === EIO && room() < 1 << 24))
+  if (FULL.includes(code) || (code === EIO && room() < 1 << 24) || (code === undefined && NO_ROOM.test(say(cause))))
     return new StoreError('ERR_STORE_FULL', path, 'the disk is full. What was acknowledged before is there; make room, and write the rest again', { cause })
   if (BROKEN.includes(code) || /not an LMDB|MDB_INVALID|MDB_CORRUPTED|MDB_VERSION/.test(say(cause)))
     return new StoreError('ERR_STORE_FORMAT', path, `what is there is broken, or no store of documents: ${say(cause)}`, { cause })

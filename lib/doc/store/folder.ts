@@ -10,6 +10,7 @@ export interface Modules {
   readonly fs: Fs
   readonly path: typeof import('node:path')
   readonly crypto: typeof import('node:crypto')
+  readonly hooks: typeof import('node:async_hooks')
   /** Bytes of memory. */
   readonly memory: number
 }
@@ -40,7 +41,7 @@ export async function openFolder(place: string | URL, ours: RegExp, kind: string
   const lmdb = await packageOfNode('lmdb').catch((cause) => {
     throw new DependencyError('lmdb', `To keep a ${kind} on disk, the package lmdb is needed: npm install lmdb (${say(cause)})`, { cause })
   })
-  const [fs, path, crypto, url, os] = await Promise.all([node('fs'), node('path'), node('crypto'), node('url'), node('os')])
+  const [fs, path, crypto, hooks, url, os] = await Promise.all([node('fs'), node('path'), node('crypto'), node('async_hooks'), node('url'), node('os')])
   const memory = Math.min(os.totalmem(), globalThis.process.constrainedMemory?.() || Infinity)
   const given = place instanceof URL || place.startsWith('file:') ? url.fileURLToPath(place) : place
   try {
@@ -49,5 +50,5 @@ export async function openFolder(place: string | URL, ours: RegExp, kind: string
     throw storeError(given, Object.assign(new Error(`no folder can be made there: ${say(cause)}`), { code: (cause as any).code, cause }), () => Infinity)
   }
   checkFolder(fs, given, ours, kind)
-  return { modules: { lmdb, fs, path, crypto, memory }, real: fs.realpathSync(given) }
+  return { modules: { lmdb, fs, path, crypto, hooks, memory }, real: fs.realpathSync(given) }
 }

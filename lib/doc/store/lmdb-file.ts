@@ -1,5 +1,6 @@
 import type { RootDatabase } from 'lmdb'
 import { StoreError } from './error.js'
+import { makeRoom } from './room.js'
 
 type Lmdb = typeof import('lmdb')
 type Fs = typeof import('node:fs')
@@ -12,17 +13,32 @@ const COMMIT_AND_FLUSH = 3
 /** Behind the head of its first page, a file of lmdb says what it is. */
 const MAGIC_AT = 24
 const MAGIC = 0xbeefc0de
-const BYTES = new Uint8Array(MAGIC_AT + 4)
+/** In its first page, the bytes of a page. */
+const PAGE_AT = 48
+const BYTES = new Uint8Array(PAGE_AT + 4)
+/** How often a file is looked at that another process may just begin: its first two pages do not come at one moment. */
+const LOOKS = 1000
 
 /** Of anything else, lmdb ends the process. A file that is not there yet, or that was begun, is made. */
 function checkHead(fs: Fs, file: string, path: string, kind: string): void {
   if (!fs.existsSync(file)) return
   const descriptor = fs.openSync(file, 'r')
   try {
-    const length = fs.readSync(descriptor, BYTES, 0, BYTES.length, 0)
     const view = new DataView(BYTES.buffer)
-    if (length > 0 && (length < BYTES.length || ![view.getUint32(MAGIC_AT, true), view.getUint32(MAGIC_AT)].includes(MAGIC)))
-      throw new StoreError('ERR_STORE_FORMAT', path, `what is there is broken, or no ${kind}`)
+    for (let looks = 1; ; looks++) {
+      const length = fs.readSync(descriptor, BYTES, 0, BYTES.length, 0)
+      if (length === 0) return
+      const little = view.getUint32(MAGIC_AT, true) === MAGIC
+      if (length === BYTES.length && !little && view.getUint32(MAGIC_AT) !== MAGIC) break
+      const page = view.getUint32(PAGE_AT, little)
+      const { size } = fs.fstatSync(descriptor)
+      if (length === BYTES.length && page >= 256 && page <= 65536 && (page & (page - 1)) === 0 && size >= page * 2) return
+      if (looks === LOOKS) {
+        if (length < BYTES.length) break
+        throw new StoreError('ERR_STORE_FORMAT', path, `the file was cut off, or is broken: it has ${size} bytes, and its first two pages take more`)
+      }
+    }
+    throw new StoreError('ERR_STORE_FORMAT', path, `what is there is broken, or no ${kind}`)
   } finally {
     fs.closeSync(descriptor)
   }
@@ -46,6 +62,7 @@ export class LmdbFile {
     kind: string,
   ) {
     checkHead(fs, file, path, kind)
+    makeRoom(fs, path, file)
     // Of a file that memory has no room for, what the system reads ahead at each document pushes out what is needed.
     const noReadAhead = fs.existsSync(file) && fs.statSync(file).size > memory / 4
     this.root = lmdb.open<Buffer, string>({ path: file, noSubdir: true, encoding: 'binary', maxDbs: 8, noReadAhead } as any)

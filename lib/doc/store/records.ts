@@ -1,10 +1,10 @@
-import { say } from '../../base/errors.js'
+import { DocumentError, say } from '../../base/errors.js'
 import { Counted } from '../../wire/proto/counted.js'
 import { readDocument, writeDocuments } from '../../wire/proto/document.js'
 import { LazyDocument, sizeOfUntouched } from '../../wire/proto/lazy.js'
 import { MAX_DEPTH, Reader } from '../../wire/proto/reader.js'
 import type { Source } from '../../wire/proto/source.js'
-import { Writer } from '../../wire/proto/writer.js'
+import { Writer, WriterFull } from '../../wire/proto/writer.js'
 import type { Document } from '../document.js'
 import { StoreError } from './error.js'
 import { StoredDocument } from './view.js'
@@ -15,12 +15,23 @@ import { StoredDocument } from './view.js'
 const TAG = 0x0a
 const counted = new Counted(Number.MAX_SAFE_INTEGER)
 
-/** @throws DocumentError (`ERR_DOCUMENT`) for what no message could have, with the document's id */
+/** Bytes of a document, and of all that are read with it: a system writes no more than about 2 GiB at once, and lengths have 31 bits. */
+const MOST = 2 ** 31 - 2 ** 20
+
+/** @throws DocumentError (`ERR_DOCUMENT`) for what no message could have, and for one of more than 2 GiB less 1 MiB, with the document's id */
 export function recordsOf(documents: readonly Document[]): Uint8Array[] {
   let size = 64
   for (const document of documents) size += Math.max(sizeOfUntouched(document, 'v1'), 128) + 8
   const writer = new Writer(size)
-  writeDocuments(writer, TAG, documents, 1)
+  writer.most = MOST
+  try {
+    writeDocuments(writer, TAG, documents, 1)
+  } catch (error) {
+    if (!(error instanceof WriterFull || (error as Error).cause instanceof WriterFull)) throw error
+    // One of them, or all together.
+    if (documents.length > 1) return documents.flatMap((document) => recordsOf([document]))
+    throw new DocumentError('ERR_DOCUMENT', `document ${documents[0]!.id} takes more than ${MOST} bytes, the most that a store takes for one: divide it`)
+  }
   const bytes = writer.finish()
   const records: Uint8Array[] = new Array(documents.length)
   for (let i = 0, at = 0; i < documents.length; i++) {

@@ -10,6 +10,7 @@ import { type Modules, openFolder } from './folder.js'
 import { Layout, SEGMENT } from './layout.js'
 import { Records, recordsOf } from './records.js'
 import { Slab, sliced } from './slab.js'
+import { Turns } from './turns.js'
 import type { StoredDocument } from './view.js'
 
 /** A piece of a transaction. What it throws before it writes fails it alone. */
@@ -21,6 +22,8 @@ interface Job {
 
 /** A document that is being changed, and what writes it: at once, or in the next transaction. */
 export interface Writing {
+  /** Of the document, in its store. */
+  readonly key: number
   readonly document: Document
   now(): void
   later(): Promise<StoredDocument>
@@ -83,12 +86,14 @@ export class Store {
   #closed = false
   #scratch = Buffer.allocUnsafeSlow(WINDOW_BYTES)
   readonly #slab: Slab
+  readonly turns: Turns
 
   constructor(
     private readonly modules: Modules,
     readonly path: string,
   ) {
     this.#slab = new Slab(path)
+    this.turns = new Turns(modules.hooks)
     this.#environment = this.#openFile()
   }
 
@@ -328,6 +333,7 @@ export class Store {
       return this.view(record!)
     }
     return {
+      key,
       document,
       later: () => this.#write(run),
       now: () => {
@@ -523,14 +529,15 @@ export class Store {
       const environment = this.#environment
       const next = this.#younger()
       this.#remove(next)
-      const empty = new Environment(this.modules.lmdb, this.modules.fs, this.#file(next), this.path, this.modules.memory)
+      let empty: Environment | undefined
       try {
+        empty = new Environment(this.modules.lmdb, this.modules.fs, this.#file(next), this.path, this.modules.memory)
         empty.begin(Math.ceil((key + 1) / SEGMENT) * SEGMENT, writes + 1)
         await empty.sync()
       } catch (error) {
         throw this.error(error)
       } finally {
-        await empty.root.close()
+        await empty?.root.close()
       }
       if (this.#move(environment, next, (state) => state.next === key)) return
       this.#remove(next)
