@@ -1242,8 +1242,8 @@ export const MUTATIONS = [
   ['lib/doc/store/view.ts', 'return Object.freeze(value)', 'return value', 'test/doc/memmap.ts', 'D3: a view cannot be changed'],
   ['lib/doc/memmap.ts', 'discard: () => void (over = true)', 'discard: () => {}', 'test/doc/memmap.ts', 'D3: an edit is written'],
   [
-    'lib/doc/memmap.ts',
-    "if ((error as { code?: string }).code !== 'ERR_STORE_CONFLICT' || tries === TRIES) throw error",
+    'lib/doc/store/turns.ts',
+    "if ((error as { code?: string }).code !== 'ERR_STORE_CONFLICT' || tries++ === TRIES) throw error",
     'throw error',
     'test/doc/memmap.ts',
     'D3: of two who edit',

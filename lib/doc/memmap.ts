@@ -6,7 +6,8 @@ import { type Listed, seek } from './list.js'
 import type { NdArray } from './ndarray.js'
 import type { LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
 import { StoreError } from './store/error.js'
-import type { Store, Window, Writing } from './store/store.js'
+import type { Store, Window } from './store/store.js'
+import type { Writing } from './store/turns.js'
 
 /** A document that is being changed: what it is when its scope ends is written then. */
 export interface Edit<D extends Document<any> = Document> extends AsyncDisposable, Disposable {

@@ -10,7 +10,7 @@ import { type Modules, openFolder } from './folder.js'
 import { Layout, SEGMENT } from './layout.js'
 import { Records, recordsOf } from './records.js'
 import { Slab, sliced } from './slab.js'
-import { Turns } from './turns.js'
+import { Turns, type Writing } from './turns.js'
 import type { StoredDocument } from './view.js'
 
 /** A piece of a transaction. What it throws before it writes fails it alone. */
@@ -18,15 +18,6 @@ interface Job {
   run(): unknown
   resolve(value: any): void
   reject(reason: unknown): void
-}
-
-/** A document that is being changed, and what writes it: at once, or in the next transaction. */
-export interface Writing {
-  /** Of the document, in its store. */
-  readonly key: number
-  readonly document: Document
-  now(): void
-  later(): Promise<StoredDocument>
 }
 
 /** Records one after the other, as they were when they were read. */

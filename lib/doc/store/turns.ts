@@ -1,10 +1,18 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import type { Document } from '../document.js'
-import type { Writing } from './store.js'
 import type { StoredDocument } from './view.js'
 
 /** How often a change is made anew where others changed the document meanwhile. */
 const TRIES = 100
+
+/** A document that is being changed, and what writes it: at once, or in the next transaction. */
+export interface Writing {
+  /** Of the document, in its store. */
+  readonly key: number
+  readonly document: Document
+  now(): void
+  later(): Promise<StoredDocument>
+}
 
 interface Turn {
   over: boolean
