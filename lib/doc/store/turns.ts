@@ -1,6 +1,5 @@
 import type { AsyncLocalStorage } from 'node:async_hooks'
 import type { Document } from '../document.js'
-import type { StoredDocument } from './view.js'
 
 /** How often a change is made anew where others changed the document meanwhile. */
 const TRIES = 100
@@ -11,7 +10,7 @@ export interface Writing {
   readonly key: number
   readonly document: Document
   now(): void
-  later(): Promise<StoredDocument>
+  later(): Promise<Document>
 }
 
 interface Turn {
@@ -34,9 +33,9 @@ export class Turns {
    * @param edit reads it
    * @throws rejects with StoreError (`ERR_STORE_CONFLICT`) where others changed it each time of a hundred; what `edit` and `change` throw
    */
-  async change(edit: () => Writing, change: (document: Document) => unknown): Promise<StoredDocument> {
+  async change(edit: () => Writing, change: (document: Document) => unknown): Promise<Document> {
     const first = edit()
-    const once = async (writing: Writing): Promise<StoredDocument> => {
+    const once = async (writing: Writing): Promise<Document> => {
       await change(writing.document)
       return writing.later()
     }
