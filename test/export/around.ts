@@ -133,7 +133,7 @@ test('F13: an executor elsewhere that is this machine is so with a path, too; a 
   for (const host of ['nats://localhost:4222/shop/far', 'http://127.0.0.1:8080/', 'ws://[::1]:8080/x', 'grpc://127.0.0.1'])
     assert.match((await refusal(kubernetes(shop().add({ name: 'far', external: true, host } as any)))).message, /far is external at .* another machine/)
   for (const flow of [shop({ cache: './answers' }), shop().add({ name: 'kept', uses: MODULE, cache: './answers' } as any)])
-    assert.match((await refusal(compose(flow))).message, /(gateway|kept) has a cache, a folder of this machine/)
+    assert.match((await refusal(compose(flow))).message, /(gateway|kept) has a cache in a folder of this machine/)
 })
 
 test.run()
