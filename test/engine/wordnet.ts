@@ -1,5 +1,6 @@
 // The example of a cluster, brought up by its one command on a real engine: it indexes, and answers; and while it indexes, each of its containers dies, that of the queue too.
 // Its image is built of its Dockerfile, on an image of this machine's node and npm, which image.mjs makes.
+// By tsx: it reads the example's own TypeScript, which stands outside of what is compiled.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
