@@ -41,8 +41,9 @@ export class Remarks extends Unread {
   /** A request that names executors: if it means none, or none of those answers its endpoint, its documents come out as they went in. */
   targeted(header: Header, executors: readonly Meant[]): void {
     const { targetExecutor: pattern, execEndpoint: endpoint } = header
+    // Of each request that names any, this alone is asked, and mostly of the first that is meant.
+    if (executors.some((executor) => header.targets(executor.name) && executor.accepts(endpoint))) return
     const meant = executors.filter(({ name }) => header.targets(name))
-    if (meant.some((executor) => executor.accepts(endpoint))) return
     if (!isNew(this.#missed, `${pattern} ${meant.length > 0 ? endpoint : ''}`)) return
     const names = (list: readonly Meant[]): string[] => list.map(({ name }) => name)
     const why =

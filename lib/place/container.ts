@@ -32,8 +32,6 @@ const FIRST = 150
 const GONE = 10_000
 /** Milliseconds to connect; nobody is far away. */
 const CONNECT = 5000
-/** Bytes of its output that an error tells, from the end. */
-const TAIL = 4096
 /** Seconds that a container has to end when it is told to: who closes it counts the time itself. */
 const STOP = 86_400
 
@@ -138,7 +136,7 @@ class ContainerWorker implements Worker {
   readonly #name: string
   #child: ChildProcess | undefined
   #wire: { readonly calls: Calls; readonly connection: GrpcConnection; readonly named: Named } | undefined
-  readonly #tail = new Tail(TAIL)
+  readonly #tail = new Tail()
   #killed: string | undefined
   #over = false
   #release: (() => void) | undefined

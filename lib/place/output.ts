@@ -30,27 +30,24 @@ class Prefixed {
   }
 }
 
+/** Bytes at the end of what a worker wrote that are told. */
+const TAIL = 4096
+
 /** The end of what was written. */
 export class Tail {
-  readonly #most: number
   readonly #pieces: Uint8Array[] = []
   #size = 0
-
-  /** @param most bytes that are told */
-  constructor(most: number) {
-    this.#most = most
-  }
 
   /** Nothing is copied: what writes much is not held up. */
   keep(bytes: Uint8Array): void {
     this.#pieces.push(bytes)
     this.#size += bytes.length
-    while (this.#size - this.#pieces[0]!.length >= this.#most) this.#size -= this.#pieces.shift()!.length
+    while (this.#size - this.#pieces[0]!.length >= TAIL) this.#size -= this.#pieces.shift()!.length
   }
 
   /** Without the colours of terminals. */
   get text(): string {
-    const all = Buffer.concat(this.#pieces).subarray(-this.#most).toString()
+    const all = Buffer.concat(this.#pieces).subarray(-TAIL).toString()
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     return all.replace(/\u001b\[[\d;]*[A-Za-z]/g, '').trim()
   }

@@ -17,9 +17,6 @@ const PASSED = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', .
 /** Milliseconds in which what a process wrote last comes, once it has ended: longer, only programs that it began hold its pipes. */
 const PIPES = 250
 
-/** Bytes at the end of what it wrote that are told; and of stderr, by which the end of V8's memory is known. */
-const TAIL = 4096
-
 /** The way to one that could not be begun. */
 const NONE: Link = { send() {}, kill() {}, hold() {} }
 
@@ -67,7 +64,8 @@ export async function processes(): Promise<Host> {
       const last = child.stdio[4] as Readable
       let killed: string | undefined
       let words = ''
-      const wrote = { all: new Tail(TAIL), errors: new Tail(TAIL) }
+      // By what it wrote on stderr, the end of V8's memory is known.
+      const wrote = { all: new Tail(), errors: new Tail() }
       const prefix = prefixOutput ? `[${name}/${shardId}] ` : undefined
       handOn(child.stdout!, process.stdout, prefix)
       handOn(child.stderr!, process.stderr, prefix)

@@ -12,9 +12,6 @@ import type { WorkerEnd } from './worker-life.js'
 /** Milliseconds in which what a thread said last comes, once it has ended. */
 const PORT = 250
 
-/** Bytes at the end of what it wrote that are told. */
-const TAIL = 4096
-
 /** Threads of this process. */
 export async function threads(): Promise<Host> {
   if (hosts.thread !== undefined) return hosts.thread
@@ -31,7 +28,7 @@ export async function threads(): Promise<Host> {
       let exit: number | undefined
       let ports = 1
       let over = false
-      const wrote = new Tail(TAIL)
+      const wrote = new Tail()
       /** Both: what it said before it ended comes first. */
       const ended = (): void => {
         if (over || exit === undefined || ports > 0) return

@@ -26,8 +26,10 @@ export class Numbered<T> {
     return number
   }
 
-  /** For who is told the number: one that is not in use. */
+  /** For who is told the number. @throws RangeError for one that is in use */
   set(number: number, value: T): void {
+    // It would find no place in any number of them.
+    if (this.get(number) !== undefined) throw new RangeError(`The number ${number} is in use`)
     while (this.#values[this.#at(number)] !== undefined) this.#grow()
     const at = this.#at(number)
     this.#values[at] = value

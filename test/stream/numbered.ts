@@ -48,6 +48,8 @@ test('who is told the numbers finds each by its own, in whatever order they come
     all,
   )
   assert.is(numbered.get(7 + 2 ** 20), undefined, 'what has the same place is another')
+  assert.throws(() => numbered.set(7, 0), /7 is in use/)
+  assert.equal([numbered.get(7), numbered.size], [7, all.length])
 })
 
 test.run()
