@@ -148,14 +148,45 @@ function channelOf(name: string): Channel {
   return diagnostics?.channel(name) ?? SILENT
 }
 
+/**
+ * Calls `told` whenever somebody begins or ends to listen to a channel, by whatever function: all of them come to these four of the channel itself. A request that asked each of its channels would
+ * pay more for that than for all else that it has to do with events.
+ */
+function watch(channel: Channel, told: () => void): void {
+  for (const method of ['subscribe', 'unsubscribe', 'bindStore', 'unbindStore'] as const) {
+    // Another copy of this file may watch it, too. Else it is that of its class, which is another one while somebody listens.
+    const before = Object.hasOwn(channel, method) ? channel[method] : undefined
+    const value = function (this: Channel, ...args: unknown[]): unknown {
+      const done: unknown = Reflect.apply(before ?? Object.getPrototypeOf(this)[method], this, args)
+      told()
+      return done
+    }
+    Object.defineProperty(channel, method, { value, configurable: true, writable: true })
+  }
+}
+
+/** Whether it is told who listens: a platform whose channels are none of JavaScript's may go by the side of it. */
+const isWatched = /* @__PURE__ */ (() => {
+  if (diagnostics === undefined) return true
+  const channel = diagnostics.channel('sluice.watched')
+  const hear = (): void => {}
+  let times = 0
+  watch(channel, () => times++)
+  diagnostics.subscribe(channel.name as string, hear)
+  diagnostics.unsubscribe(channel.name as string, hear)
+  return times > 1
+})()
+
 /** Work that is traced: its five channels, and two for tracers that take what is sampled alone. */
 export class Tracing<Message extends Traced & { readonly headers: Headers | undefined }> {
+  // Where nobody tells who listens, somebody may at any time.
+  #isHeard = true
+  #isHeardByAll = true
   readonly #start: Channel
   readonly #end: Channel
   readonly #asyncStart: Channel
   readonly #asyncEnd: Channel
   readonly #error: Channel
-  readonly #also: Channel
   readonly #sampledStart: Channel
   readonly #sampledEnd: Channel
 
@@ -167,30 +198,26 @@ export class Tracing<Message extends Traced & { readonly headers: Headers | unde
     this.#asyncStart = channel('asyncStart')
     this.#asyncEnd = channel('asyncEnd')
     this.#error = channel('error')
-    this.#also = also === undefined ? this.#start : channelOf(`sluice.${also}`)
     this.#sampledStart = channelOf(`tracing:sluice.${name}.sampled:start`)
     this.#sampledEnd = channelOf(`tracing:sluice.${name}.sampled:asyncEnd`)
+    const all = [this.#start, this.#end, this.#asyncStart, this.#asyncEnd, this.#error, ...(also === undefined ? [] : [channelOf(`sluice.${also}`)])]
+    const look = (): void => {
+      this.#isHeardByAll = all.some(({ hasSubscribers }) => hasSubscribers)
+      this.#isHeard = this.#isHeardByAll || this.#sampledEnd.hasSubscribers
+    }
+    if (!isWatched) return
+    if (diagnostics !== undefined) for (const channel of [...all, this.#sampledEnd]) watch(channel, look)
+    look()
   }
 
-  /** Whether anybody listens. Nothing else is asked where nobody does: some nanoseconds. */
+  /** Whether anybody listens: kept as people come and go. Nothing else is asked where nobody does. */
   get isHeard(): boolean {
-    return this.#sampledEnd.hasSubscribers || this.isHeardByAll
-  }
-
-  get isHeardByAll(): boolean {
-    return (
-      this.#start.hasSubscribers ||
-      this.#asyncEnd.hasSubscribers ||
-      this.#error.hasSubscribers ||
-      this.#end.hasSubscribers ||
-      this.#asyncStart.hasSubscribers ||
-      this.#also.hasSubscribers
-    )
+    return this.#isHeard
   }
 
   /** Whether anybody listens to work that goes on with these headers: what is not sampled, is told to those alone who want all. */
   wants(headers: Headers | undefined): boolean {
-    return this.isHeardByAll || this.isSampled(headers)
+    return this.#isHeardByAll || this.isSampled(headers)
   }
 
   /** Whether those hear of it who take what is sampled alone. */

@@ -334,7 +334,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
   }
 
   handle(request: Request): void | Promise<void> {
-    return REQUESTS.isHeard ? traceRequest(this.#name, request, () => this.#handle(request)) : this.#handle(request)
+    // What a closure holds is made when its function begins, also where the closure is not: so it is bound.
+    return REQUESTS.isHeard ? traceRequest(this.#name, request, this.#handle.bind(this, request)) : this.#handle(request)
   }
 
   #handle(request: Request): void | Promise<void> {

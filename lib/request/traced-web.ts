@@ -2,7 +2,7 @@ import type * as traced from './traced.js'
 
 // traced.ts for pages: there are no channels to subscribe to, so nothing is told, and nothing of what would be is loaded.
 
-const unheard: unknown = { isHeard: false, isHeardByAll: false, wants: () => false }
+const unheard: unknown = { isHeard: false, wants: () => false }
 
 export const REQUESTS = unheard as typeof traced.REQUESTS
 export const EXECUTORS = unheard as typeof traced.EXECUTORS

@@ -1,7 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel, subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Events, publish, type Traces } from '../../lib/base/events.js'
+import { type Events, publish, type Traces, Tracing } from '../../lib/base/events.js'
 import { type Call, Flow } from '../../lib/index.js'
 import { deferred } from '../support/deferred.js'
 
@@ -125,6 +126,66 @@ test('T2: each partial answer is told, with the call that gives it', async () =>
       ['writer', 1, 1, '/write', 'writer'],
     ],
   )
+})
+
+/** Each way to begin to listen that there is, and how that ends. */
+const WAYS: Readonly<Record<string, (name: string) => () => void>> = {
+  'by the name of a channel'(name) {
+    const hear = (): void => {}
+    subscribe(name, hear)
+    return () => void unsubscribe(name, hear)
+  },
+  'by a channel'(name) {
+    const hear = (): void => {}
+    channel(name).subscribe(hear)
+    return () => void channel(name).unsubscribe(hear)
+  },
+  'by a store'(name) {
+    const store = new AsyncLocalStorage()
+    channel(name).bindStore(store)
+    return () => void channel(name).unbindStore(store)
+  },
+}
+const HEARD = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((event) => `tracing:sluice.executor:${event}`)
+
+for (const [way, listen] of Object.entries(WAYS))
+  test(`who listens is known ${way}: from then on, until the last ends it, and of those that were there before`, () => {
+    // The second is another copy of the package, or a version of it.
+    const [one, other] = [new Tracing('executor', 'part'), new Tracing('executor', 'part')]
+    for (const name of [...HEARD, 'sluice.part', 'tracing:sluice.executor.sampled:asyncEnd']) {
+      const isSampledAlone = name.includes('sampled')
+      assert.equal([one.isHeard, other.isHeard], [false, false], name)
+      const [end, endToo] = [listen(name), listen(name)]
+      const late = new Tracing('executor', 'part')
+      assert.equal(
+        [one, other, late].map(({ isHeard }) => isHeard),
+        [true, true, true],
+        name,
+      )
+      assert.is(one.wants({ traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-00` }), !isSampledAlone, name)
+      end()
+      assert.equal(
+        [one, other, late].map(({ isHeard }) => isHeard),
+        [true, true, true],
+        name,
+      )
+      endToo()
+      assert.equal(
+        [one, other, late].map(({ isHeard }) => isHeard),
+        [false, false, false],
+        name,
+      )
+    }
+  })
+
+test('who listens to all five by a tracing channel is known', () => {
+  const own = new Tracing('call')
+  const tracing = tracingChannel<object, object>('sluice.call')
+  const all = { start() {}, end() {}, asyncStart() {}, asyncEnd() {}, error() {} }
+  tracing.subscribe(all)
+  assert.is(own.isHeard, true)
+  tracing.unsubscribe(all)
+  assert.is(own.isHeard, false)
 })
 
 test('nothing is made where nobody listens', () => {
