@@ -34,6 +34,8 @@ const COLUMNS: readonly (readonly [title: string, width: number, cell: Cell])[] 
 ]
 /** The row of what an executor elsewhere says itself. */
 const OWN = '↳ itself'
+/** In place of that, where it says nothing of itself. */
+const MUTE = '↳ tells no numbers: these are seen from here'
 /** The least that a name has. */
 const NAME = 12
 
@@ -67,7 +69,8 @@ export function tableOf({ title, status, perSecond, executors }: Picture, column
       shown.map(([, , cell]) => cell(executor, executors[executor.name] ?? {})),
     )
     const said = executor.replicas.flatMap(({ said = [] }) => said)
-    const rows = said.length === 0 ? [row] : [row, line(OWN, ownOf(said).slice(0, shown.length))]
+    const isMute = said.length === 0 && executor.replicas.some(({ said }) => said !== undefined)
+    const rows = said.length > 0 ? [row, line(OWN, ownOf(said).slice(0, shown.length))] : isMute ? [row, cut(MUTE, columns)] : [row]
     return executor.ready ? rows : [...rows, cut(`  ! ${executor.reason}`, columns)]
   })
   // The line below it is the cursor's.

@@ -56,16 +56,26 @@ export function speakersOf({ grpc, http = [], websocket }: Wires): Speaker<any>[
 
 async function grpc(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<[socket: Duplex]>> {
   const { speak } = await import('../wire/grpc/server/speaker.js')
-  const limiter = limiterOf(peer)!
-  const status = options.noDebugEndpoints ? undefined : (live: string | undefined) => statusAsked(limiter, authenticator.asks, live)
+  const status = statusOf(limiterOf(peer)!, options, authenticator)
   return speak(peer, { ...options, status, endpoints: () => peer.endpoints ?? [], describe: () => (peer as Partial<Describing>).describe?.() }, authenticator)
+}
+
+/** What a service says that it does, where it may be asked. */
+function statusOf(
+  limiter: Limiter,
+  { noDebugEndpoints }: GatewayOptions,
+  { asks }: Authenticator,
+): ((live: string | undefined) => Promise<object>) | undefined {
+  return noDebugEndpoints ? undefined : (live) => statusAsked(limiter, asks, live)
 }
 
 /** NATS, which needs no port. */
 export async function overNats(peer: Limiter, options: GatewayOptions, authenticator: Authenticator) {
   const { speak } = await import('../wire/nats/server/speaker.js')
   const { keepalive, logger } = options
-  return speak(peer.by('nats'), { ...common(options), ...given({ keepalive, logger }), nats: options.nats! }, authenticator)
+  const handler = peer.by('nats')
+  const status = statusOf(limiterOf(handler)!, options, authenticator)
+  return speak(handler, { ...common(options), ...given({ keepalive, logger, status }), nats: options.nats! }, authenticator)
 }
 
 async function websocket(peer: Handler, options: GatewayOptions, authenticator: Authenticator): Promise<Speaker<UpgradeTaken>> {

@@ -18,6 +18,8 @@ export class StatusPoll {
   #due = -Infinity
   #heard = -Infinity
   #asking = false
+  /** It answered last, and says nothing of the kind. */
+  #isMute = false
 
   constructor(ask: () => Promise<readonly ToldStatus[]>, isAway: () => boolean) {
     this.#ask = ask
@@ -26,6 +28,7 @@ export class StatusPoll {
 
   /**
    * What was said last. The next is asked for meanwhile: nobody waits for it.
+   * @returns nothing where that is not known; none where it answers, and says nothing of the kind
    * @param addresses whether where it is may be in it
    */
   look(addresses: boolean): readonly SaidStatus[] | undefined {
@@ -36,6 +39,7 @@ export class StatusPoll {
         this.#asking = false
       })
     }
+    if (this.#isMute) return []
     if (this.#said.length === 0 || time - this.#heard > HOLDS) return undefined
     return addresses ? this.#said : this.#said.map(({ address: _, ...said }) => said)
   }
@@ -57,6 +61,7 @@ export class StatusPoll {
       return { ...said, address, perSecond: Math.round(((ended(said) - ended(last)) / seconds) * 10) / 10 }
     })
     this.#heard = time
+    this.#isMute = this.#said.length === 0
   }
 }
 

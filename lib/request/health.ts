@@ -54,7 +54,7 @@ export interface ReplicaStatus {
   /** How long an answer took lately. */
   readonly milliseconds: number
   readonly breaker?: Pick<BreakerStatus, 'state' | 'since' | 'reason'> | undefined
-  /** What whoever is there says itself, while somebody looks: one entry for each address behind a name. */
+  /** What whoever is there says itself, while somebody looks: one entry for each address behind a name; none, where it was asked and says nothing of itself, as Jina's in Python. */
   readonly said?: readonly SaidStatus[] | undefined
 }
 

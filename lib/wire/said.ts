@@ -1,6 +1,8 @@
 import { isPlainObject } from '../doc/json.js'
 import type { SaidStatus } from '../request/health.js'
 
+/** Among the headers of a question over gRPC and NATS: what it wants, as `statusAsked()` takes it. */
+export const LIVE = 'sluice-live'
 /** Said by who is elsewhere, and looks at this server alone. */
 export const OWN = 'own'
 

@@ -118,6 +118,24 @@ page('T4: an executor elsewhere has a row of what it says itself, and a line for
   )
 })
 
+page('T4: below an executor elsewhere that tells no numbers, it is said whose those are', async (browser) => {
+  await using far = await new Flow({ name: 'far' }).add({ name: 'encode', uses: () => {} }).open({ serve: { protocol: 'grpc', noDebugEndpoints: true } })
+  await using near = await new Flow({ name: 'near' })
+    .add({ name: 'there', external: true, host: far.addresses.grpc! })
+    .add({ name: 'here', uses: () => {} })
+    .open({ serve: { protocol: 'http', ui: true, onError: () => {} } })
+  await using there = await shown(browser, near)
+  const { tab, complaints } = there
+  await tab.locator('#executors button').first().waitFor()
+  await post(near, '/go')
+  const mute = tab.locator('#executors tr.mute').filter({ visible: true })
+  await until(async () => (await mute.count()) === 1 && (await cell(tab, 'there', 5)) === '1')
+  assert.match((await mute.textContent())!, /^↳ itself \(there\)/)
+  const [contrast, text] = await tab.evaluate(weakest, 'body')
+  assert.ok(contrast >= 4.5, `${text}: ${contrast.toFixed(2)}`)
+  assert.equal(complaints, [])
+})
+
 page('T4: the form sends documents, shows partial answers as they come, and stops', async (browser) => {
   await using flow = await make()
   await using there = await shown(browser, flow)

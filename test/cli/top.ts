@@ -64,6 +64,19 @@ test('what names hold is nothing that a terminal obeys, and who is ill says of w
   assert.match(lines.at(-1)!, '  ! is stuck')
 })
 
+test('of an executor elsewhere that tells no numbers, it is said that those are seen from here', () => {
+  const { status } = picture(['python', 'here'])
+  const [python, here] = status.executors
+  const mute = { ...python!, replicas: python!.replicas.map((replica) => ({ ...replica, said: [] })) }
+  const lines = tableOf(picture(['python', 'here'], { status: { ...status, executors: [mute, here!] } }), 80, 24)
+  assert.equal(
+    lines.slice(-3).map((line) => line.slice(0, 46).trim()),
+    ['python        3    61.5      10     1   4.3ms', '↳ tells no numbers: these are seen from here', 'here          3       –      10     1    12ms'].map(
+      (line) => line.slice(0, 46).trim(),
+    ),
+  )
+})
+
 async function served(more: object) {
   return new Flow({ name: 'watched' })
     .add({ name: 'only', parallel: 2, uses: () => {} })

@@ -238,7 +238,7 @@ test('T4: where an executor elsewhere is, who has no token to bring is not told'
   }
 })
 
-for (const protocol of ['grpc', 'http'] as const)
+for (const protocol of ['grpc', 'http', 'websocket'] as const)
   test(`T4: an executor elsewhere tells its own numbers over ${protocol}, those of all who ask it, as long as somebody looks`, async () => {
     const door = deferred<void>()
     const wait = ({ endpoint }: Call) => (endpoint === '/fail' ? Promise.reject(new Error('no')) : endpoint === '/wait' ? door.promise : undefined)
@@ -283,6 +283,30 @@ for (const protocol of ['grpc', 'http'] as const)
     // Measured some seconds longer, for who only paused.
     await until(() => !isHeard())
   })
+
+test('T4: of an executor elsewhere that says nothing of itself, that is known, and the numbers are those that its gateway sees', async () => {
+  await using far = await served({ protocol: 'grpc', ui: false, noDebugEndpoints: true })
+  await using near = await served(
+    {},
+    new Flow({ name: 'near' }).add({ name: 'there', external: true, host: far.addresses.grpc! }).add({ name: 'here', uses: () => {} }) as never,
+  )
+  const eye = await looking(near)
+  await eye.next('hello')
+  for (let at = 0; at < 3; at++) await post(near, '/go', ['x'])
+  for (;;) {
+    const { status, executors } = await eye.next('tick')
+    const [there, here] = status.executors
+    assert.is(here.replicas[0].said, undefined)
+    if (there.replicas[0].said === undefined || executors.there === undefined) continue
+    assert.equal(there.replicas[0].said, [])
+    assert.is(there.replicas[0].answered, 3)
+    assert.ok(executors.there.p50 >= 0)
+    break
+  }
+  // Who was asked is not asked again for long, and it stays known all the same.
+  for (let at = 0; at < 6; at++) assert.equal((await eye.next('tick')).status.executors[0].replicas[0].said, [])
+  eye.leave()
+})
 
 test('T4: of what a server elsewhere says, numbers alone are taken, and of one that says none, nothing', () => {
   for (const status of [undefined, null, 1, 'x', [], {}, { requests: 1 }]) assert.is(saidBy(status), undefined)

@@ -1,4 +1,5 @@
 import { DELTAS_HEADER } from '../deltas.js'
+import { LIVE } from '../said.js'
 
 /** Where everything is, as Jina names it. */
 export const METHODS = {
@@ -49,7 +50,7 @@ export const METADATA = {
   /** On the way back: how many unanswered requests the server reads, 0 being any number. What the client says behind more than those is not heard. */
   ahead: 'sluice-ahead',
   /** `own` asks `_status` for what is told to who looks on, once a second or so; `1` for what executors elsewhere say, too. */
-  live: 'sluice-live',
+  live: LIVE,
   /** On the way back: an executor failed. */
   isError: 'is-error',
 } as const

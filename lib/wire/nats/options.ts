@@ -27,6 +27,8 @@ export interface NatsSpeakerOptions extends SpeakerOptions {
   /** Milliseconds between pings to the server of NATS. Default 30 000; 0 asks nobody. */
   keepalive?: number | undefined
   logger?: Logger | undefined
+  /** What it says that it does, to who asks all who are there. Default: nothing. @param live as `/status?live=` of HTTP has it */
+  status?: ((live: string) => Promise<object>) | undefined
 }
 
 /** How both ends reach a server of NATS. */
@@ -119,6 +121,7 @@ export function serverSettings({ nats: given, ...options }: NatsSpeakerOptions) 
     prefetch: options.prefetch || DEFAULT_PREFETCH,
     durable: durability(durable),
     exposeStacks: options.exposeStacks ?? false,
+    status: options.status,
     onError: heard(options.onError ?? ((error: Error) => console.error(error))),
   }
 }

@@ -521,6 +521,45 @@ test('59: more requests than go in one message are asked after in several, and n
   await far.close()
 })
 
+test('T4: each of those under a name says what it does to who looks, and to nobody else who has no token', async () => {
+  const nats = await place()
+  const token = 'a-token-of-the-live-page-0'
+  const actors = await Promise.all([0, 1].map(() => serve(nats, () => {}, { token })))
+  await using near = await new Flow({ name: 'near' })
+    .add({ name: 'there', external: true, host: nats, token })
+    .open({ serve: { protocol: 'http', token, onError: () => {} } })
+  await using client = new Client({ host: nats, token })
+  await client.post('/', Array(40).fill('x'), { requestSize: 1 }).drain()
+  const said = async (): Promise<any[]> => {
+    const response = await fetch(`${near.addresses.http}/status?live=1`, { headers: { authorization: `Bearer ${token}` } })
+    return ((await response.json()) as any).sluice.executors[0].replicas[0].said ?? []
+  }
+  await until(async () => (await said()).length === 2)
+  const both = await said()
+  assert.is(both[0].answered + both[1].answered, 40)
+  assert.ok(both.every(({ address, answered }) => address.startsWith(`${nats}#`) && answered > 0))
+  assert.is(new Set(both.map(({ address }) => address)).size, 2)
+  // Who asks as this client does, without a token, hears who is there, and no number.
+  const stranger = await connect({ servers: `127.0.0.1:${server.port}` })
+  const heard: string[] = []
+  const inbox = stranger.subscribe('stranger', { callback: (_, { data }) => void heard.push(new TextDecoder().decode(data)) })
+  const asking = headers()
+  asking.set('sluice-live', 'own')
+  stranger.publish(subject(nats, 'who'), '', { reply: 'stranger', headers: asking })
+  // Both answer each of these, and so have answered that before, if at all.
+  for (const count of [2, 4]) {
+    stranger.publish(subject(nats, 'who'), '', { reply: 'stranger' })
+    await until(() => heard.length >= count)
+  }
+  assert.ok(
+    heard.every((one) => !one.includes('{')),
+    heard.join(),
+  )
+  inbox.unsubscribe()
+  await stranger.close()
+  await Promise.all(actors.map((actor) => actor.close()))
+})
+
 all.after(async () => {
   await server?.[Symbol.asyncDispose]()
 })

@@ -362,6 +362,12 @@ function rowOf(name) {
     make('th', { scope: 'row' }, '↳ itself', make('span', { class: 'unseen' }, ` (${name})`)),
     ...ownCells,
   )
+  const mute = make(
+    'tr',
+    { hidden: true, class: 'mute quiet' },
+    make('th', { scope: 'row' }, '↳ itself', make('span', { class: 'unseen' }, ` (${name})`)),
+    make('td', { colspan: String(COLUMNS.length - 1), class: 'left wide' }, 'tells no numbers: those above are as this gateway sees them'),
+  )
   const unfold = (isOpen) => {
     more.hidden = !isOpen
     button.className = `plain ${isOpen ? 'open' : 'shut'}`
@@ -391,6 +397,7 @@ function rowOf(name) {
     for (const [at, [text, kind = '']] of texts.entries()) say(cells[at], text, kind)
     const said = executor.replicas.flatMap((replica) => replica.said ?? [])
     own.hidden = said.length === 0
+    mute.hidden = said.length > 0 || executor.replicas.every((replica) => replica.said === undefined)
     if (said.length > 0) for (const [at, [text, kind = '']] of ownTexts(said).entries()) say(ownCells[at], text, kind)
     if (more.hidden) return
     list.replaceChildren(
@@ -418,7 +425,7 @@ function rowOf(name) {
     button.focus()
   }
   rows.set(name, { fill, reveal })
-  return [row, own, more]
+  return [row, own, mute, more]
 }
 
 const sumOf = (said, name) => said.reduce((sum, one) => sum + (one[name] ?? 0), 0)

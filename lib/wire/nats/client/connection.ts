@@ -3,13 +3,16 @@ import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
-import type { Connection } from '../../connection.js'
+import type { Connection, ToldStatus } from '../../connection.js'
 import { Credentials } from '../../credentials.js'
 import { failure } from '../../outcome.js'
 import { failureIn } from '../../status.js'
 import { askUntilSeen } from '../../unseen.js'
 import type { ClientSettings } from '../options.js'
 import { Line, NOBODY } from './line.js'
+
+/** Milliseconds in which those under a name say what they do. */
+const SAYS = 300
 
 /** See {@link connect}. */
 export class NatsConnection implements Connection {
@@ -77,6 +80,14 @@ export class NatsConnection implements Connection {
       clearTimeout(late)
       signal?.removeEventListener('abort', stop)
     }
+  }
+
+  /** Each of those under its name. */
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    const scope = new Scope()
+    const line = await this.#ready(scope, undefined)
+    const all = await line.said(live, await this.#brought({ scope, identity: undefined }, undefined), SAYS)
+    return all.map(({ at, status }) => ({ address: `${this.address}#${at.slice(at.lastIndexOf('.') + 1)}`, status }))
   }
 
   handle(request: Request): Promise<void> {

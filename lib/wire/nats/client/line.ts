@@ -11,6 +11,7 @@ import { inTime, Liveness, silence } from '../../liveness.js'
 import { outgoing } from '../../message.js'
 import { failure } from '../../outcome.js'
 import { decodeStatus } from '../../proto/index.js'
+import { LIVE } from '../../said.js'
 import { bytes as dialect } from '../../websocket/subprotocol.js'
 import type { DurableLine } from '../durable/line.js'
 import { Link } from '../link.js'
@@ -25,6 +26,8 @@ export const NOBODY = Symbol('nobody')
 const LOOK = 1000
 /** How often in a row nobody has a request that was sent before it is lost: whoever is new and busy may have it. */
 const ROUNDS = 3
+/** Of how many it is heard what they do. */
+const MOST_SAY = 256
 /** The number of no request: workers ask by it whether anybody is there. */
 const NOBODYS = '0'
 
@@ -189,6 +192,41 @@ export class Line {
     })
   }
 
+  /**
+   * Asks all who are there what they do.
+   * @param live as `statusAsked()` takes it
+   * @param patience milliseconds in which they say so: how many there are, nobody knows
+   * @returns the subject that each alone hears, and what it says
+   */
+  said(live: string, brought: Readonly<Record<string, string>> | undefined, patience: number): Promise<{ readonly at: string; readonly status: unknown }[]> {
+    const number = `l${this.#next++}`
+    const all: { readonly at: string; readonly status: unknown }[] = []
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer)
+        this.#questions.delete(number)
+      }
+      const done = (): void => {
+        end()
+        resolve(all)
+      }
+      const timer = setTimeout(done, patience)
+      ;(timer as { unref?(): void }).unref?.()
+      const fail = (reason: unknown): void => {
+        end()
+        reject(reason)
+      }
+      const tell = (answer: Msg | typeof NOBODY): void => {
+        if (answer === NOBODY) return done()
+        const [at, text] = new TextDecoder().decode(answer.data).split('\n')
+        // An older one says who it is, and no more.
+        if (text && all.length < MOST_SAY) all.push({ at: at!, status: JSON.parse(text) })
+      }
+      this.#questions.set(number, { tell, fail })
+      this.#publish(this.#settings.subjects.who, EMPTY, this.#reply(number), { ...this.#told(brought), [LIVE]: live })
+    })
+  }
+
   async close(reason: unknown): Promise<void> {
     clearInterval(this.#timer)
     this.#liveness.close()
@@ -256,7 +294,7 @@ export class Line {
     const waiting = this.#waiting.get(number)
     try {
       if (waiting !== undefined) this.#onAnswer(waiting, message, nobody)
-      else if (number[0] === 'h') this.#questions.get(number)?.tell(nobody ? NOBODY : message)
+      else if (number[0] === 'h' || number[0] === 'l') this.#questions.get(number)?.tell(nobody ? NOBODY : message)
       else if (number[0] === 'g') nobody && this.#onWorkerGone(Number(number.slice(1)))
       else if (number[0] === 'w') this.#onClaim(message, nobody)
       // Nobody waits for it any more.

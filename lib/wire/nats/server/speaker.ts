@@ -10,6 +10,7 @@ import { bytesOf } from '../../charge.js'
 import { Drain } from '../../drain.js'
 import { failure, Refusal } from '../../outcome.js'
 import { encodeStatus } from '../../proto/index.js'
+import { LIVE } from '../../said.js'
 import type { Speaker } from '../../speaker.js'
 import { refusedStatus } from '../../status.js'
 import { dryRun } from '../../websocket/server/dry-run.js'
@@ -197,14 +198,30 @@ class NatsSpeaker implements Speaker<[]> {
     else if (word === 'stop') call.stop(new DOMException('The client does not want it any more', 'AbortError'))
   }
 
-  /** Which of the requests in question it has. */
-  readonly #onWho = ({ data, reply }: Msg): void => {
+  /** Which of the requests in question it has, or what it does. */
+  readonly #onWho = (message: Msg): void => {
+    const { data, reply, headers } = message
     if (!isAnswerable(reply)) return
+    const live = headers?.get(LIVE)
+    if (live) {
+      this.#say(message, live, reply).catch(this.#settings.onError)
+      return
+    }
     const own = decoder
       .decode(data)
       .split('\n')
       .filter((one) => this.#calls.has(one))
     this.#around.link.connection.publish(reply, encoder.encode([this.#around.at, ...own].join('\n')))
+  }
+
+  async #say({ headers }: Msg, live: string, reply: string): Promise<void> {
+    const { status } = this.#settings
+    if (status === undefined) return
+    const { denied } = await this.#around.authenticator.admit(new NatsCaller(headers), undefined, { runs: true })
+    if (denied !== undefined) return
+    const said = encoder.encode(`${this.#around.at}\n${JSON.stringify(await status(live))}`)
+    const { link } = this.#around
+    if (link.isUp && said.length <= link.room) link.connection.publish(reply, said)
   }
 
   readonly #onHere = (message: Msg): void => {

@@ -3,7 +3,7 @@ import { ConnectionError } from '../../../base/errors.js'
 import type { Request } from '../../../request/request.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
 import { Scope } from '../../../stream/scope.js'
-import type { Connection } from '../../connection.js'
+import type { Connection, ToldStatus } from '../../connection.js'
 import { askUntilSeen } from '../../unseen.js'
 import { bytes, type Dialect, json } from '../subprotocol.js'
 import { unreachable } from './failures.js'
@@ -26,6 +26,8 @@ export class WebSocketConnection implements Connection {
   readonly #of = new WeakMap<Scope, Stream>()
   /** The same for large requests. */
   readonly #largeOf = new WeakMap<Scope, Stream>()
+  /** By which it is asked what it does, once it was. */
+  #http: Promise<Connection> | undefined
   /** Whether the server lets several posts share a socket, as the last one told that it was known of. */
   #sharing: boolean | undefined
 
@@ -50,6 +52,7 @@ export class WebSocketConnection implements Connection {
 
   close(reason?: unknown): void {
     this.#life.abort(reason)
+    void this.#http?.then((http) => http.close(reason)).catch(() => {})
     for (const stream of this.#all) {
       if (stream.isIdle && stream.isOpen) stream.close()
       else stream.fail(reason)
@@ -94,6 +97,16 @@ export class WebSocketConnection implements Connection {
   #check(scope?: Scope): void {
     if (this.#life.aborted) throw this.#life.reason
     if (scope?.aborted) throw scope.reason
+  }
+
+  /** A port that speaks WebSocket tells that over HTTP. */
+  async status(live: string): Promise<readonly ToldStatus[]> {
+    this.#check()
+    const { address, options } = this.settings.http
+    this.#http ??= import('../../http/client/connect.js').then(({ connect }) => connect(address, options))
+    const http = await this.#http
+    this.#check()
+    return ((await http.status!(live)) ?? []).map(({ status }) => ({ address: this.address, status }))
   }
 
   async isReady({ signal, timeout = this.settings.connectTimeout }: { signal?: AbortSignal; timeout?: number } = {}): Promise<boolean> {

@@ -24,6 +24,8 @@ export interface ClientSettings extends LineOptions {
   /** Where requests go, and where to ask whether all is up. */
   readonly url: string
   readonly dryRunUrl: string
+  /** Where what the server does is asked for, over HTTP at the same port, and how. */
+  readonly http: { readonly address: string; readonly options: ConnectOptions }
   readonly credentials: Credentials | undefined
 }
 
@@ -46,11 +48,13 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
   // What must not be in a log is not in an error either.
   const shown = `${url.protocol}//${url.host}`
   const path = url.pathname.replace(/\/$/, '')
+  const all = { ...authorization(url), ...headers }
+  const { token, forwardIdentity, logger, at } = options
   return {
     address: shown,
     protocol: mode === 'bytes' ? 'bytes' : undefined,
     mode,
-    headers: { ...authorization(url), ...headers },
+    headers: all,
     tlsNow: tlsNow(typeof tls === 'object' ? tls : {}, shown, options.logger),
     compression: compression !== undefined,
     maxMessageBytes: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
@@ -60,6 +64,10 @@ export function clientSettings(address: string, options: WebSocketConnectOptions
     at: options.at,
     url: `${shown}${path}/?partial=1&${DELTAS_QUERY}=1${mode === 'bytes' ? `&${WINDOW_QUERY}=${WINDOW}` : ''}`,
     dryRunUrl: `${shown}${path}/dry_run`,
+    http: {
+      address: `${shown.replace('ws', 'http')}${path}`,
+      options: { headers: all, tls: url.protocol === 'wss:' && tls === false ? true : tls, connectTimeout, token, forwardIdentity, logger, at },
+    },
     credentials: Credentials.of(shown, options),
   }
 }
