@@ -40,7 +40,7 @@ test('T5: each link of a page leads to a file that is there, and to a heading in
 })
 
 /** Codes of others, which lib asks for. */
-const FOREIGN = ['ERR_WORKER_OUT_OF_MEMORY', 'ERR_UNKNOWN_FILE_EXTENSION']
+const FOREIGN = ['ERR_WORKER_OUT_OF_MEMORY', 'ERR_UNKNOWN_FILE_EXTENSION', 'ERR_MODULE_NOT_FOUND']
 
 test('T5: each code of an error has an entry that says its cause and what to do, and no entry is without a code', () => {
   const sources = readdirSync('lib', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
@@ -50,6 +50,13 @@ test('T5: each code of an error has an entry that says its cause and what to do,
   const explained = entries.map((entry) => /^\w+/.exec(entry)![0])
   assert.equal([...explained].sort(), [...codes].sort())
   for (const entry of entries) assert.match(entry, /^\w+\n\n\S[\s\S]*\n\n\*\*What to do:\*\* \S/)
+})
+
+test('T5: pages that name the version of this package name the one that it has', () => {
+  const { version } = JSON.parse(read('package.json'))
+  const named = pages.flatMap((page) => [...read(page).matchAll(/\bsluice[- ](\d+\.\d+\.\d+)\b/g)].map(([, named]) => `${page}: ${named}`))
+  assert.ok(named.length >= 5)
+  for (const one of named) assert.match(one, new RegExp(`: ${version}$`))
 })
 
 test('T5: each page has a title', () => {
