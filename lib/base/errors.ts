@@ -157,8 +157,17 @@ export class DependencyError extends SluiceError {
   readonly dependency: string
 
   constructor(dependency: string, message: string, options?: { cause?: unknown }) {
+    // Above an error that nobody catches, Node shows the line of code that it comes from. That would be one of sluice, which helps nobody, before the message, which
+    // does. Of an error that was made without frames, Node shows no such line. It gets its frames as a text.
+    const { stackTraceLimit } = Error
+    const { stack = '' } = new Error()
+    Reflect.set(Error, 'stackTraceLimit', 0)
     super('ERR_DEPENDENCY', message, options)
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
     this.dependency = dependency
+    const frames = stack.split('\n').filter((line) => /^\s+at (?!new )/.test(line))
+    if (frames.length > 0)
+      Object.defineProperty(this, 'stack', { value: [`${this.name}: ${message}`, ...frames].join('\n'), writable: true, configurable: true })
   }
 
   protected static override readonly own: string = 'DependencyError'

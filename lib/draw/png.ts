@@ -1,3 +1,4 @@
+import { missing } from '../base/dependency.js'
 import { DependencyError, optionRange } from '../base/errors.js'
 import { packageOfNode } from '../base/node.js'
 import { pageOf } from './style.js'
@@ -14,7 +15,7 @@ const PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><t
  */
 export async function pngOf(svg: string, theme: 'light' | 'dark', scale: number, fonts: readonly string[]): Promise<Uint8Array> {
   const { Resvg } = await packageOfNode(RESVG).catch((cause) => {
-    throw new DependencyError(RESVG, `To draw a PNG, the package ${RESVG} is needed: npm install ${RESVG}. An .svg needs nothing`, { cause })
+    throw missing(RESVG, 'To draw a PNG (an .svg needs nothing)', cause)
   })
   const font = { loadSystemFonts: fonts.length === 0, fontFiles: [...fonts] }
   if (new Resvg(PROBE, { font }).innerBBox() === undefined)

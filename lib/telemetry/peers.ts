@@ -1,4 +1,4 @@
-import { DependencyError, say } from '../base/errors.js'
+import { missing } from '../base/dependency.js'
 import { packageOfNode } from '../base/node.js'
 
 type Name = Extract<Parameters<typeof packageOfNode>[0], `@opentelemetry/${string}`>
@@ -10,6 +10,6 @@ type Package<N extends Name> = ReturnType<typeof packageOfNode<N>>
  */
 export function peer<N extends Name>(name: N): Package<N> {
   return packageOfNode(name).catch((cause) => {
-    throw new DependencyError(name, `For telemetry by OpenTelemetry, the package ${name} is needed: npm install ${name} (${say(cause)})`, { cause })
+    throw missing(name, 'For telemetry by OpenTelemetry', cause)
   }) as Package<N>
 }

@@ -1,4 +1,5 @@
-import { DependencyError, say, show } from '../../base/errors.js'
+import { missing } from '../../base/dependency.js'
+import { say, show } from '../../base/errors.js'
 import { node, packageOfNode } from '../../base/node.js'
 import { StoreError, storeError } from './error.js'
 
@@ -39,7 +40,7 @@ function checkFolder(fs: Fs, path: string, ours: RegExp, kind: string): void {
  */
 export async function openFolder(place: string | URL, ours: RegExp, kind: string): Promise<{ modules: Modules; real: string }> {
   const lmdb = await packageOfNode('lmdb').catch((cause) => {
-    throw new DependencyError('lmdb', `To keep a ${kind} on disk, the package lmdb is needed: npm install lmdb (${say(cause)})`, { cause })
+    throw missing('lmdb', `To keep a ${kind} on disk`, cause)
   })
   const [fs, path, crypto, hooks, url, os] = await Promise.all([node('fs'), node('path'), node('crypto'), node('async_hooks'), node('url'), node('os')])
   const memory = Math.min(os.totalmem(), globalThis.process.constrainedMemory?.() || Infinity)

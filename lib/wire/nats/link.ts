@@ -1,6 +1,7 @@
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { clearTimeout, setTimeout } from '../../base/clock.js'
-import { ConfigError, type ConnectionError, DependencyError, say } from '../../base/errors.js'
+import { missing } from '../../base/dependency.js'
+import { ConfigError, type ConnectionError, say } from '../../base/errors.js'
 import { node, packageOfNode } from '../../base/node.js'
 import { failure } from '../outcome.js'
 import type { NatsOptions } from '../remote-options.js'
@@ -29,7 +30,7 @@ const MOST = 1 << 20
 export function natsPackage(): Promise<Nats> {
   const name = '@nats-io/transport-node'
   return packageOfNode(name).catch((cause) => {
-    throw new DependencyError(name, `To speak over NATS, the package ${name} is needed: npm install ${name} (${say(cause)})`, { cause })
+    throw missing(name, 'To speak over NATS', cause)
   })
 }
 

@@ -1,4 +1,4 @@
-import { DependencyError, say } from '../../../base/errors.js'
+import { missing } from '../../../base/dependency.js'
 import { packageOfNode } from '../../../base/node.js'
 
 const SDK = '@modelcontextprotocol/sdk'
@@ -16,6 +16,6 @@ export async function loadSdk(): Promise<Sdk> {
     const [{ Server }, types] = await Promise.all([packageOfNode(`${SDK}/server/index.js`), packageOfNode(`${SDK}/types.js`)])
     return { ...types, Server }
   } catch (cause) {
-    throw new DependencyError(SDK, `To offer endpoints as tools (mcp), the package ${SDK} is needed: npm install ${SDK} (${say(cause)})`, { cause })
+    throw missing(SDK, 'To offer endpoints as tools (mcp)', cause)
   }
 }

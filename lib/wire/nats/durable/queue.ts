@@ -1,5 +1,5 @@
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
-import { DependencyError, say } from '../../../base/errors.js'
+import { missing } from '../../../base/dependency.js'
 import { packageOfNode } from '../../../base/node.js'
 import type { Link } from '../link.js'
 import type { Subjects } from '../subjects.js'
@@ -18,7 +18,7 @@ export const CONSUMER = 'workers'
 export function jetstreamPackage(): Promise<JetStream> {
   const name = '@nats-io/jetstream'
   return packageOfNode(name).catch((cause) => {
-    throw new DependencyError(name, `For a durable queue, the package ${name} is needed: npm install ${name} (${say(cause)})`, { cause })
+    throw missing(name, 'For a durable queue', cause)
   })
 }
 
