@@ -187,6 +187,15 @@ const stories: Record<string, () => Promise<void>> = {
     )
   },
 
+  // With the model itself: test/interop/semantic.ts.
+  async 'wordnet-semantic'() {
+    const error = await script('wordnet-semantic', '--python', './no-python').catch((error) => error)
+    assert.is(error.code, 1)
+    assert.match(error.stderr, /^The model runs in Python, with jina, numpy, .*: there is no \.\/no-python\.\nRun this again with --install: /)
+    const bare = await script('wordnet-semantic', '--python', process.execPath).catch((error) => error)
+    assert.match(bare.stderr, /lacks /)
+  },
+
   async wordnet() {
     const first = await script('wordnet', '--limit', '3000')
     assert.match(first.stderr, /^done: \d+ requests, 3,000 documents in /m)

@@ -13,7 +13,7 @@ export function answer({ text, matches }: Document): void {
   console.log(`\n  ${paint(36, text)}`)
   for (const match of matches as Iterable<Document<Synset>>) {
     const { words, pos } = match.tags
-    const facts = `  ${match.scores.bm25!.value.toFixed(2).padStart(6)}  ${paint(1, fit(words.join(', '), 30))}  ${pos.padEnd(4)}  `
+    const facts = `  ${Object.values(match.scores)[0]!.value.toFixed(2).padStart(6)}  ${paint(1, fit(words.join(', '), 30))}  ${pos.padEnd(4)}  `
     console.log(facts + fit(match.text, WIDTH - 48).trimEnd())
   }
 }

