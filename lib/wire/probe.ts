@@ -56,6 +56,17 @@ async function find(host: string, port: number, timeout: number): Promise<Spoken
   return 'HTTP/2'
 }
 
+/** Whether HTTP/2 is spoken there behind TLS, and no HTTP/1. */
+async function isHttp2Alone(host: string, port: number, tls: ClientTls, timeout: number): Promise<boolean> {
+  const patience = Math.min(timeout, PATIENCE)
+  for (let round = 0; round < ROUNDS; round++) {
+    if ('answer' in (await greet(host, port, tls, OPTIONS, patience))) return false
+    const greeted = await greet(host, port, tls, HELLO, patience)
+    if (!('answer' in greeted && isHttp2(greeted.answer))) return false
+  }
+  return true
+}
+
 function isHttp1(bytes: Uint8Array): boolean {
   return new TextDecoder().decode(bytes.subarray(0, 7)) === 'HTTP/1.'
 }
@@ -196,7 +207,8 @@ export async function hungUp({ url, tls, wanted, secure, timeout }: Asked): Prom
   const { host, port, secure: isSecure } = socketTo(url)
   if (isSecure) {
     const reason = await insecureAt(host, port, tls, OPTIONS, timeout)
-    return reason === undefined ? undefined : { kind: 'tls', reason }
+    if (reason !== undefined) return { kind: 'tls', reason }
+    return (await isHttp2Alone(host, port, tls, timeout)) ? { kind: 'unimplemented', reason: instead('HTTP/2', wanted, secure) } : undefined
   }
   const spoken = await spokenAt(host, port, timeout)
   return spoken === undefined ? undefined : { kind: 'unimplemented', reason: instead(spoken, wanted, secure) }

@@ -55,6 +55,13 @@ test('231: what is wrong with TLS is the same kind of failure on every wire, and
     assert.match(await said(withTls(grpcOnly, 'grpc')), /^ERR_TLS .*does not speak TLS/, wire)
     assert.match(await said(without), /^ERR_PROTOCOL .*wants TLS: write (grpcs|https|wss):\/\//, wire)
   }
+  await using secureGrpc = await served({ protocol: 'grpc', tls: { key, cert } })
+  for (const scheme of ['https', 'wss'])
+    assert.match(
+      await said(address(secureGrpc, 'grpc').replace(/^\w+/, scheme), { ca }),
+      /^ERR_PROTOCOL .*speaks HTTP\/2, as gRPC does, and no .*protocol: \['grpc', 'http'\]/,
+      scheme,
+    )
   const told = records.filter(({ event }) => event === 'tls.refused')
   assert.ok(told.length >= 1, 'the server says so, too')
   assert.match((told[0]!.error as Error).message, /certificate of a client is missing, or not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/)

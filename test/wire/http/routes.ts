@@ -216,7 +216,7 @@ test('R91, R105, G1: what is not there is 404, another method 405 with those all
   )
   for (const path of ['/graphql', '/api/graphql/']) assert.match(await said(path), /^Not Found: no GraphQL answers here\. Serve the Flow with graphql: true/)
   assert.is(await said(`/${'x'.repeat(5000)}`), 'Not Found: nothing is at this path. GET /docs shows what is')
-  assert.is(await said('/search'), 'Method Not Allowed: /search takes POST')
+  assert.is(await said('/search'), 'Method Not Allowed: /search takes POST. GET /docs shows what is taken where')
   const wrong = await fetch(`${service.url}/post`)
   assert.is(wrong.status, 405)
   assert.is(wrong.headers.get('allow'), 'POST, OPTIONS')

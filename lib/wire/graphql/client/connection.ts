@@ -172,7 +172,11 @@ export class GraphQLConnection {
     }
     if (typeof answer !== 'object' || answer === null || (answer.data === undefined && !Array.isArray(answer.errors)))
       throw received.status === 200
-        ? failure('unimplemented', this.#url.href, 'this is no GraphQL. Is it switched on there?')
+        ? failure(
+            'unimplemented',
+            this.#url.href,
+            `it answers with ${JSON.stringify(received.header('content-type') ?? 'something')}, which is no GraphQL. See whether the address is right, and the Flow is served with graphql: true`,
+          )
         : failureOfStatus(this.#url.href, received, this.#url.pathname, '')
     if (answer.data === undefined || answer.data === null) throw this.#refused(answer, received.status, received.header)
     return answer as GraphQLResult

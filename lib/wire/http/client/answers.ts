@@ -28,7 +28,11 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
     if (message.ordinal !== undefined) throw foreign(answers, 'it answers with a part where all of it is due')
     return message
   }
-  if (!/^application\/x-ndjson\b/i.test(type)) throw foreign(answers, `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due`)
+  if (!/^application\/x-ndjson\b/i.test(type))
+    throw foreign(
+      answers,
+      `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due, so it is no gateway of Jina. See whether the address is right`,
+    )
   let last: Message | undefined
   for await (const line of linesOf(received.chunks(), answers.limit)) {
     if (line === '') continue

@@ -31,7 +31,7 @@ const REASONS: Partial<Record<Kind, (code: string, said: string) => string>> = {
   late: (code) => `no answer in time (${code})`,
   unreachable: (code) => lacking(code) ?? `nobody answers there (${code}). Is the server up, and is this its address?`,
   tls: insecure,
-  unimplemented: (code) => `it does not speak HTTP (${code})`,
+  unimplemented: (code) => `who answers there does not speak HTTP (${code}). See whether address and protocol are right`,
 }
 
 /** What a status other than 200 means. */
@@ -61,8 +61,9 @@ export function failureOfStatus(
   const { status } = received
   const kind = kindOf(status)
   if (kind === 'unauthenticated') return notLetIn(address)
-  const because = said === '' ? '' : `: ${said}`
-  return failure(kind, address, `${reason(kind, received, path)}${because}`, {
+  const why = reason(kind, received, path)
+  const because = said === '' ? '' : why.endsWith('?') ? ` It says: ${said}` : `: ${said}`
+  return failure(kind, address, `${why}${because}`, {
     ...(requestId !== undefined && { requestId }),
     retryAfter: readAgain(received.header),
   })
@@ -79,9 +80,11 @@ function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'heade
   if (status < 400) return `it answers with the status ${status}`
   if (status === 502) return 'a proxy does not reach the server (502)'
   const own: Partial<Record<Kind, string>> = {
-    unimplemented: path.endsWith('/graphql')
-      ? `no GraphQL answers there (${status}). Serve the Flow with graphql: true and protocol: 'http'; where it has another path, ask there`
-      : `there is no ${path} (${status}). Is it a gateway of Jina, and is this switched on there?`,
+    unimplemented: path.endsWith('/graphql/graphql')
+      ? `there is no ${path} (${status}). Leave /graphql out of the address: it is put behind it`
+      : path.endsWith('/graphql')
+        ? `no GraphQL answers there (${status}). Serve the Flow with graphql: true and protocol: 'http'; where it has another path, ask there`
+        : `there is no ${path} (${status}). Is it a gateway of Jina, and is this switched on there?`,
     tooLarge: 'the request is larger than the server takes',
     tooMany: `there are too many requests (${status})`,
     late: `the server gave up waiting (${status})`,

@@ -19,5 +19,5 @@ export function notFound(path: string, routes: readonly Route[]): string {
 
 /** What to say of a path that is asked in another way. */
 export function notAllowed(path: string, methods: Iterable<string>): string {
-  return `Method Not Allowed: ${path} takes ${[...methods].join(', ')}`
+  return `Method Not Allowed: ${path} takes ${[...methods].join(', ')}. GET /docs shows what is taken where`
 }

@@ -41,7 +41,7 @@ export function refusedWith(address: string, status = 0, headers: Readonly<Recor
     kind,
     address,
     kind === 'unimplemented'
-      ? `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path`
+      ? `no WebSocket endpoint of a Flow answers there, but HTTP ${status}. Look at the port and the path, or serve the Flow with protocol: 'websocket', too`
       : kind === 'unreachable'
         ? `the server takes no connections now (HTTP ${status})`
         : `the server refused the connection with HTTP ${status}`,
@@ -60,7 +60,7 @@ export function failureOf(address: string, error: Error & { code?: string }, ope
   const fail = (kind: Exclude<Kind, 'failed'>, reason: string): ConnectionError => failure(kind, address, reason, { cause: error })
   const kind = /^Invalid (Upgrade|Sec-)|subprotocol|Extensions/.test(error.message) ? 'unimplemented' : kindOfPlatform(code, open)
   if (kind === 'tooLarge') return fail(kind, 'an answer is larger than maxMessageBytes')
-  if (kind === 'unimplemented') return fail(kind, `who answers there does not speak WebSocket: ${said}`)
+  if (kind === 'unimplemented') return fail(kind, `who answers there does not speak WebSocket: ${said}. See whether address and protocol are right`)
   if (kind === 'tls') return fail(kind, insecure(code, said))
   if (open) return fail('disconnected', `the connection broke off: ${said}`)
   if (isHungUp(code)) return fail('disconnected', `hung up before it agreed to speak WebSocket: ${said}`)
