@@ -11,6 +11,10 @@ import type { GatewayOptions } from './options.js'
 
 /** Milliseconds between two snapshots. */
 const INTERVAL = 1000
+/** Viewers that are told in a second: where more look, snapshots come every other second, or third, so that a server pays no more for them, however many there are. */
+const A_SECOND = 500
+/** Of what does not change, a viewer is told at each of so many snapshots: that its server is there, and for how long. */
+const STILL = 5
 /** Viewers that are told in one turn of the event loop: requests go on between. */
 const AT_ONCE = 50
 
@@ -22,7 +26,23 @@ interface Viewer {
   busy: boolean
   /** It knows what was before. */
   knows: boolean
+  /** The last request that it knows of. */
+  last: number
+  /** Which of the snapshots that differ it knows. */
+  version: number
   leave(): void
+}
+
+/** What is told at once to all who look. */
+interface Snapshot {
+  /** For who comes: what was before, and this. */
+  readonly greeting: Uint8Array | undefined
+  /** For who knows of requests up to one. */
+  readonly since: (last: number) => Uint8Array
+  readonly last: number
+  readonly version: number
+  /** Whether it is told although nothing has changed. */
+  readonly isStill: boolean
 }
 
 /** What the live page is told: one snapshot a second for all who look, and nothing where nobody does. */
@@ -36,6 +56,13 @@ export class Live implements LiveView {
   #end: (() => void) | undefined
   #closed = false
   #asking = false
+  #seconds = 0
+  #count = 0
+  /** The last request that is in a snapshot. */
+  #last = 0
+  /** What the last snapshot says, but for what passes by itself, and which one of those that differ it is. */
+  #shown = ''
+  #version = 0
 
   private constructor(limiter: Limiter, { title, ui, noDebugEndpoints = false }: GatewayOptions, addresses: boolean) {
     this.#limiter = limiter
@@ -59,7 +86,7 @@ export class Live implements LiveView {
         if (this.#viewers.size === 0) this.#rest()
         resolve()
       }
-      const viewer: Viewer = { write, busy: false, knows: false, leave }
+      const viewer: Viewer = { write, busy: false, knows: false, last: 0, version: 0, leave }
       this.#viewers.add(viewer)
       const unwatch = scope.watch(leave)
       if (this.#viewers.size === 1) this.#begin()
@@ -87,6 +114,7 @@ export class Live implements LiveView {
     const timer = setInterval(() => void this.#tick(), INTERVAL)
     ;(timer as { unref?: () => void }).unref?.()
     this.#numbers = numbers
+    this.#last = 0
     this.#end = () => {
       clearInterval(timer)
       unlisten()
@@ -102,9 +130,11 @@ export class Live implements LiveView {
 
   async #greet(viewer: Viewer): Promise<void> {
     try {
+      const last = this.#last
       const text = await this.#hello()
       if (!this.#viewers.has(viewer) || viewer.knows) return
       viewer.knows = true
+      viewer.last = last
       this.#tell(viewer, encoded(text))
     } catch {
       // It is greeted at the next tick.
@@ -124,18 +154,34 @@ export class Live implements LiveView {
 
   async #tick(): Promise<void> {
     // One that waits for executors elsewhere is not overtaken.
-    if (this.#asking) return
+    if (this.#asking || ++this.#seconds % Math.ceil(this.#viewers.size / A_SECOND) !== 0) return
     this.#asking = true
     try {
       const status = await this.#status()
-      const taken = this.#numbers?.take()
-      if (taken === undefined) return
-      const { requests, executors, seen } = taken
-      const text = event('tick', { status, rates: requests, executors: Object.fromEntries(executors), requests: seen })
+      const numbers = this.#numbers
+      if (numbers === undefined) return
+      const { requests: rates, executors: done, seen } = numbers.take()
+      const executors = Object.fromEntries(done)
+      const { uptime: _, ...lasting } = status
+      const shown = JSON.stringify([lasting, rates, executors, seen])
+      if (shown !== this.#shown) this.#version++
+      this.#shown = shown
+      const before = this.#last
+      this.#last = seen.at(-1)?.n ?? before
+      // Each is made once for all who need it, bytes too: writing them down for each is a part of what many viewers cost.
+      const pieces = new Map<number, Uint8Array>()
+      const since = (last: number): Uint8Array => {
+        let piece = pieces.get(last)
+        if (piece === undefined) {
+          const requests = last === before ? seen : numbers.last.filter(({ n }) => n > last)
+          pieces.set(last, (piece = encoded(event('tick', { status, rates, executors, requests }))))
+        }
+        return piece
+      }
       const viewers = [...this.#viewers]
-      // Made once for all who need it, bytes too: writing them down for each is a part of what many viewers cost.
-      const greeting = viewers.some(({ knows, busy }) => !knows && !busy) ? encoded((await this.#hello()) + text) : undefined
-      this.#tellAll(viewers, greeting, encoded(text))
+      const greeting = viewers.some(({ knows, busy }) => !knows && !busy) ? encoded(await this.#hello()) : undefined
+      const whole = greeting && joined(greeting, since(this.#last))
+      this.#tellAll(viewers, { greeting: whole, since, last: this.#last, version: this.#version, isStill: ++this.#count % STILL === 0 })
     } catch {
       // The page says that nothing comes any more; the next may.
     } finally {
@@ -143,16 +189,18 @@ export class Live implements LiveView {
     }
   }
 
-  #tellAll(viewers: readonly Viewer[], greeting: Uint8Array | undefined, piece: Uint8Array, from = 0): void {
+  #tellAll(viewers: readonly Viewer[], snapshot: Snapshot, from = 0): void {
+    const { greeting, since, last, version, isStill } = snapshot
     for (const viewer of viewers.slice(from, from + AT_ONCE)) {
-      // Who is slow misses some, and is told anew what it should know.
-      if (viewer.busy) viewer.knows = false
-      else if (viewer.knows || greeting !== undefined) {
-        this.#tell(viewer, viewer.knows ? piece : greeting!)
-        viewer.knows = true
-      }
+      // Who is slow misses some, and is told with the next of what was in them: never of more than all others are, or it would be slower still.
+      if (viewer.busy) continue
+      if (viewer.knows && viewer.version === version && !isStill) continue
+      if (viewer.knows) this.#tell(viewer, since(viewer.last))
+      else if (greeting === undefined) continue
+      else this.#tell(viewer, greeting)
+      Object.assign(viewer, { knows: true, version, last })
     }
-    if (from + AT_ONCE < viewers.length) nextTurn(() => this.#tellAll(viewers, greeting, piece, from + AT_ONCE))
+    if (from + AT_ONCE < viewers.length) nextTurn(() => this.#tellAll(viewers, snapshot, from + AT_ONCE))
   }
 
   #tell(viewer: Viewer, piece: Uint8Array): void {
@@ -171,6 +219,13 @@ export class Live implements LiveView {
       viewer.leave()
     }
   }
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const all = new Uint8Array(one.length + other.length)
+  all.set(one)
+  all.set(other, one.length)
+  return all
 }
 
 function encoded(text: string): Uint8Array {

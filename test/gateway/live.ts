@@ -7,7 +7,8 @@ import { Client } from '../../lib/client/index.js'
 import { Gateway } from '../../lib/gateway/index.js'
 import { Live } from '../../lib/gateway/live.js'
 import { Limiter } from '../../lib/handler/limits.js'
-import { type Call, Flow } from '../../lib/index.js'
+import { type Call, DocumentArray, Flow } from '../../lib/index.js'
+import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { KEPT, Numbers } from '../../lib/wire/live-numbers.js'
 import { saidBy } from '../../lib/wire/said.js'
@@ -352,6 +353,78 @@ test('T4: all who look are sent the same bytes, made once, and not cut in chunks
   eye.leave()
 })
 
+/** Somebody who looks at a Flow without a wire between: what it is told, event by event. */
+async function eyes(flow: Flow<any>) {
+  const limiter = new Limiter(flow as never, {})
+  const live = await Live.of(limiter, { ui: true }, false)
+  const look = (busy: () => Promise<void> | undefined = () => undefined): { event: string; data: any }[] => {
+    const told: { event: string; data: any }[] = []
+    void live.watch((piece) => {
+      for (const [, event, data] of new TextDecoder().decode(piece).matchAll(/event: (\w+)\ndata: (.*)\n\n/g))
+        told.push({ event: event!, data: JSON.parse(data!) })
+      return busy()
+    }, new Scope())
+    return told
+  }
+  const ask = async (): Promise<void> => {
+    const request = new Request(new Header('/go', {}), DocumentArray.from([{ text: 'x' }]), new Scope())
+    request.entrance = limiter
+    await flow.handle(request)
+  }
+  return { live, look, ask }
+}
+
+test('T4: who is slow is told with the next of what it missed, and not of all anew: it would be slower still', async () => {
+  await using flow = await new Flow({ name: 'slow' }).add({ name: 'only', uses: () => {} }).open()
+  const { live, look, ask } = await eyes(flow)
+  let door: ReturnType<typeof deferred<void>> | undefined
+  const slow = look(() => door?.promise)
+  const quick = look()
+  const knows = (told: typeof slow, n: number): boolean => told.some(({ data }) => data.requests?.some((request: any) => request.n === n))
+  await ask()
+  await until(() => knows(slow, 1) && knows(quick, 1))
+  door = deferred<void>()
+  await ask()
+  await until(() => knows(slow, 2))
+  for (const n of [3, 4]) {
+    await ask()
+    await until(() => knows(quick, n))
+  }
+  assert.not.ok(knows(slow, 3))
+  const { resolve } = door
+  door = undefined
+  resolve()
+  await ask()
+  await until(() => knows(slow, 5))
+  const { event, data } = slow.at(-1)!
+  assert.equal([event, data.requests.map(({ n }: any) => n)], ['tick', [3, 4, 5]])
+  assert.is(slow.filter(({ event }) => event === 'hello').length, 1)
+  live.close()
+})
+
+test('T4: while nothing changes, viewers are told now and then that their server is there', async () => {
+  await using flow = await new Flow({ name: 'idle' }).add({ name: 'only', uses: () => {} }).open()
+  const { live, look } = await eyes(flow)
+  const told = look()
+  const ticks = (): any[] => told.filter(({ event }) => event === 'tick')
+  await until(() => ticks().length >= 3, 30_000)
+  const [, one, other] = ticks()
+  assert.ok(other.data.status.uptime - one.data.status.uptime >= 4000, 'one of five')
+  live.close()
+})
+
+test('T4: the more look, the less often they are told: a server pays no more for a thousand than for 500', async () => {
+  await using flow = await new Flow({ name: 'many' }).add({ name: 'only', uses: () => {} }).open()
+  const { live, look, ask } = await eyes(flow)
+  const told = look(() => void ask())
+  for (let at = 0; at < 1000; at++) look()
+  const ticks = (): any[] => told.filter(({ event, data }) => event === 'tick' && data.requests.length > 0)
+  await until(() => ticks().length >= 3, 30_000)
+  const [, one, other] = ticks()
+  assert.ok(other.data.status.uptime - one.data.status.uptime >= 2800, 'every third second')
+  live.close()
+})
+
 test('T4: a gateway of what is no Flow has a page, too', async () => {
   await using gateway = await Gateway.serve({ accepts: () => true, handle: () => {} } as never, { protocol: 'http', ui: true })
   const eye = await looking({ addresses: gateway.addresses } as never)
@@ -386,9 +459,6 @@ test('T4: what is kept has bounds, however much goes on', async () => {
     .add({ name: 'only', uses: ({ endpoint }) => (endpoint === '/fail' ? Promise.reject(new Error('no')) : undefined) })
     .open()
   const end = numbers.listen()
-  const { Header, Request } = await import('../../lib/request/request.js')
-  const { Scope } = await import('../../lib/stream/scope.js')
-  const { DocumentArray } = await import('../../lib/index.js')
   for (let round = 0; round < 20; round++) {
     for (let at = 0; at < 200; at++) {
       const request = new Request(new Header(at % 3 === 0 ? '/fail' : '/go', {}), DocumentArray.from([{ text: 'x' }]), new Scope())
