@@ -106,7 +106,8 @@ async function graphql(peer: Handler, options: GatewayOptions, authenticator: Au
     ...given({ prefetch, maxDocuments, cors, onError: onError as GraphQLOptions['onError'] }),
     ...(typeof options.graphql === 'object' && options.graphql),
   }
-  return speak(peer, { ...all, bodyTimeout }, authenticator)
+  const pages = [{ path: '/docs', name: 'HTTP API' }, ...(options.ui ? [{ path: '/ui', name: 'Live page' }] : [])]
+  return speak(peer, { ...all, bodyTimeout, pages }, authenticator)
 }
 
 async function graphqlSockets({ graphql }: GatewayOptions) {

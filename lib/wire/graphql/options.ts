@@ -42,13 +42,20 @@ export interface GraphQLOptions extends Omit<AuthenticationOptions, 'openHealth'
   logger?: Logger | undefined
 }
 
+/** A page of the same server, to which GraphiQL's leads. */
+export interface PageBeside {
+  /** From the root of the server: `/docs`. */
+  readonly path: string
+  readonly name: string
+}
+
 type Own = Omit<GraphQLOptions, keyof AuthenticationOptions>
 
 /** All options, with their defaults. */
 export type Settings = { [K in keyof Required<Omit<Own, 'logger'>>]: Exclude<Own[K], undefined> } & Pick<
   GraphQLOptions,
   'logger' | keyof Omit<AuthenticationOptions, 'openHealth'>
->
+> & { readonly pages?: readonly PageBeside[] | undefined }
 
 /** @throws OptionTypeError (`ERR_OPTION_TYPE`), OptionRangeError (`ERR_OPTION_RANGE`) that name the option */
 export function settings(options: GraphQLOptions): Settings {

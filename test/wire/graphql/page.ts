@@ -96,6 +96,38 @@ page('in Chromium, a link with an operation and its variables shows them, and ru
   assert.equal(JSON.parse(sent.find((body) => body.includes(query))!).variables, { a: 1 })
 })
 
+for (const colorScheme of ['light', 'dark'] as const)
+  page(`T4: in Chromium, around GraphiQL is what is around the other pages, and it leads to them: ${colorScheme}`, async (browser) => {
+    const { Flow } = await import(new URL('../../../dist/index.js', import.meta.url).href)
+    await using flow = await new Flow({ graphql: { path: '/api/graphql' }, ui: true }).add({ name: 'find', uses: () => {} }).open()
+    for (const width of [390, 1280]) {
+      const tab = await browser.newPage({ colorScheme, viewport: { width, height: 800 } })
+      await tab.goto(`${flow.addresses.http}/api/graphql`)
+      await tab.locator('.graphiql-execute-button').waitFor({ timeout: 20_000 })
+      const looks = (): Promise<string[]> =>
+        tab.evaluate(() => {
+          const [title, page] = [getComputedStyle(document.querySelector('h1')!), getComputedStyle(document.body)]
+          return [title.fontSize, title.color, title.fontFamily, page.backgroundColor]
+        })
+      const here = await looks()
+      const [head, box] = await tab.evaluate(() =>
+        ['header', '.graphiql-container'].map((name) => document.querySelector(name)!.getBoundingClientRect().toJSON()),
+      )
+      assert.ok(box!.top >= head!.bottom - 1 && box!.bottom <= 801 && box!.height > 500, JSON.stringify([head, box]))
+      if (process.env.SCREENSHOTS) await tab.screenshot({ path: `${process.env.SCREENSHOTS}/graphiql-${colorScheme}-${width}.png` })
+      const links = await tab.locator('header a').evaluateAll((all) => all.map((one) => (one as HTMLAnchorElement).href))
+      assert.equal(
+        links.map((link) => new URL(link).pathname),
+        ['/docs', '/ui'],
+      )
+      for (const link of links) assert.is((await fetch(link)).status, 200)
+      await tab.goto(`${flow.addresses.http}/ui`)
+      await tab.locator('#executors button').first().waitFor()
+      assert.equal(await looks(), here)
+      await tab.close()
+    }
+  })
+
 page('R131: in Chromium the page runs a mutation and a subscription, and asks nobody but its server', async (browser) => {
   await using server = await published()
   const tab = await browser.newPage({ viewport: { width: 1280, height: 720 } })

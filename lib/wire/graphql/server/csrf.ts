@@ -9,8 +9,8 @@ import { Page } from './page.js'
  *
  * Only `application/json` is: a browser asks before it sends that to another origin, while it sends forms and plain text for any page.
  */
-export function gate({ path, graphiql, maxBodyBytes, maxDocuments }: Settings): Plugin {
-  const page = graphiql ? new Page() : undefined
+export function gate({ path, graphiql, maxBodyBytes, maxDocuments, pages }: Settings): Plugin {
+  const page = graphiql ? new Page(path, pages) : undefined
   return {
     async onRequest({ request, fetchAPI, endResponse }) {
       const { pathname, query } = target(request.url)

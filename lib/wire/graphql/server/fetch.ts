@@ -18,7 +18,7 @@ import { welcome } from '../../http/server/node-reply.js'
 import { Owed } from '../../http/server/owed.js'
 import { endSoon, leaveUnread } from '../../http/unread.js'
 import { warmUpMeanwhile } from '../../warm-up.js'
-import { type GraphQLOptions, type Settings, settings } from '../options.js'
+import { type GraphQLOptions, type PageBeside, type Settings, settings } from '../options.js'
 import { STATUS } from '../status.js'
 import { around, complete, dataText, type Result } from './answer.js'
 import { type Asking, type Bodied, BodyCharge } from './body.js'
@@ -66,10 +66,13 @@ export function createGraphQL(peer: Handler, options: GraphQLOptions = {}): Grap
   return graphQLBehind(peer, options)
 }
 
-/** @param authenticator who decides who comes in, for other wires as well */
-export function graphQLBehind(peer: Handler, options: GraphQLOptions, authenticator?: Authenticator): GraphQLHandler {
+/**
+ * @param authenticator who decides who comes in, for other wires as well
+ * @param pages others of the same server
+ */
+export function graphQLBehind(peer: Handler, options: GraphQLOptions, authenticator?: Authenticator, pages?: readonly PageBeside[]): GraphQLHandler {
   const given = settings(options)
-  const all = { ...given, onError: heard(given.onError, given.logger) }
+  const all = { ...given, onError: heard(given.onError, given.logger), pages }
   const { onError } = all
   const logged = all.logger === undefined && limiterOf(peer) !== undefined ? (peer as Limiter) : new Limiter(peer, { logger: all.logger })
   const schema = schemaOf(logged, all)

@@ -1,6 +1,7 @@
 import { node } from '../../../base/node.js'
 import { shortage } from '../../../base/shortage.js'
 import { COLORS, GRAPHIQL_COLORS } from '../../design.js'
+import type { PageBeside } from '../options.js'
 
 interface Asset {
   readonly type: string
@@ -22,6 +23,17 @@ type FetchAPI = { readonly Response: typeof globalThis.Response }
 /** GraphiQL, from files of this package: `build.mjs` bundles it, and no content network is asked. */
 export class Page {
   readonly #assets = new Map<string, Asset>()
+  readonly #html: string
+
+  /**
+   * @param path where it is
+   * @param pages others of the same server
+   */
+  constructor(path: string, pages: readonly PageBeside[] = []) {
+    // From where it is, as all of them may be below a path that a proxy takes away.
+    const root = '../'.repeat(path.split('/').length - 2) || './'
+    this.#html = html(pages.map(({ path, name }) => `<a href="${root}${path.slice(1)}">${name}</a>`).join(' · '))
+  }
 
   /** The page for a browser that opens the path, or one of its two files; nothing for what is a GraphQL request. */
   async answer(query: string, headers: Headers, { Response }: FetchAPI): Promise<globalThis.Response | undefined> {
@@ -31,7 +43,7 @@ export class Page {
       // Of a link with an operation in it, too: the page has it then, and does not run it unasked. Clients do not ask for pages.
       if (!headers.get('accept')?.includes('text/html')) return undefined
       const built = (await this.#asset('graphiql.js').body) !== undefined
-      return new Response(built ? HTML : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
+      return new Response(built ? this.#html : MISSING, { headers: { ...HEADERS, 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' } })
     }
     const asset = Object.hasOwn(TYPES, name) ? this.#asset(name) : undefined
     const body = await asset?.body
@@ -68,8 +80,22 @@ async function read(name: string): Promise<Uint8Array | undefined> {
   return undefined
 }
 
+const SANS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
+
+/** With the shapes of the live page (`live/page.css`). */
+const FRAME = `html, body { height: 100%; margin: 0 }
+body { display: flex; flex-direction: column; background: var(--page); color: var(--text); font: 15px/1.45 ${SANS} }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+header { display: flex; flex-wrap: wrap; gap: .25rem 2rem; align-items: baseline; justify-content: space-between; padding: .6rem 1rem; border-bottom: 1px solid var(--border) }
+h1, header p { margin: 0; font-size: 1.35rem }
+header p { font-size: 1rem }
+header a { color: var(--accent) }
+main { flex: 1; min-height: 0 }
+body .graphiql-container, body .CodeMirror-info, body .CodeMirror-lint-tooltip, body [data-reach-dialog-content] { --font-family: ${SANS}; --font-family-mono: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; --border-radius-8: 10px; --border-radius-12: 10px }
+`
+
 /** Its files are named from where it is, which may be below a path that a proxy takes away. */
-const HTML = `<!doctype html>
+const html = (links: string): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -77,10 +103,11 @@ const HTML = `<!doctype html>
 <title>GraphiQL · sluice</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="?asset=graphiql.css">
-<style>${COLORS}${GRAPHIQL_COLORS}html, body, #graphiql { height: 100%; margin: 0; background: var(--page) }</style>
+<style>${COLORS}${GRAPHIQL_COLORS}${FRAME}</style>
 </head>
 <body>
-<div id="graphiql"></div>
+<header><h1>GraphQL</h1><p>${links}</p></header>
+<main id="graphiql"></main>
 <script src="?asset=graphiql.js"></script>
 </body>
 </html>

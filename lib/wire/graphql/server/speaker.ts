@@ -13,7 +13,7 @@ import { isTooFarAhead } from '../../http/server/pipelining.js'
 import type { HttpTaken } from '../../http/server/speaker.js'
 import { againHeaders, whenAgain } from '../../retry-after.js'
 import type { Speaker } from '../../speaker.js'
-import type { GraphQLOptions } from '../options.js'
+import type { GraphQLOptions, PageBeside } from '../options.js'
 import { STATUS } from '../status.js'
 import { type GraphQLHandler, graphQLBehind, typed } from './fetch.js'
 
@@ -21,6 +21,8 @@ import { type GraphQLHandler, graphQLBehind, typed } from './fetch.js'
 export interface GraphQLSpeakerOptions extends GraphQLOptions {
   /** Milliseconds in which a body must be here. Default 60 000; 0 for ever. */
   bodyTimeout?: number | undefined
+  /** Others of the same server, to which its page leads. Default: none. */
+  pages?: readonly PageBeside[] | undefined
 }
 
 /**
@@ -28,9 +30,13 @@ export interface GraphQLSpeakerOptions extends GraphQLOptions {
  * @param authenticator who decides who comes in, for other wires as well
  * @throws OptionTypeError, OptionRangeError that name the option
  */
-export async function speak(handler: Handler, { bodyTimeout, ...options }: GraphQLSpeakerOptions, authenticator: Authenticator): Promise<Speaker<HttpTaken>> {
+export async function speak(
+  handler: Handler,
+  { bodyTimeout, pages, ...options }: GraphQLSpeakerOptions,
+  authenticator: Authenticator,
+): Promise<Speaker<HttpTaken>> {
   await typed()
-  return new GraphQLSpeaker(graphQLBehind(handler, options, authenticator), { ...options, bodyTimeout })
+  return new GraphQLSpeaker(graphQLBehind(handler, options, authenticator, pages), { ...options, bodyTimeout })
 }
 
 class GraphQLSpeaker implements Speaker<HttpTaken> {
