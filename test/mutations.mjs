@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 
 /** File, text that stands there once, what takes its place, the suite, and how the test begins that must fail. */
 export const MUTATIONS = [
-  ['lib/gateway/live.ts', 'viewer.knows ? piece : greeting!', 'viewer.knows ? piece.slice() : greeting!', 'test/gateway/live.ts', 'T4: all who look are sent'],
+  ['lib/gateway/live.ts', 'since(viewer.last))', 'since(viewer.last).slice())', 'test/gateway/live.ts', 'T4: all who look are sent'],
+  ['lib/gateway/live.ts', 'last === before ? seen : numbers.last.filter(({ n }) => n > last)', 'seen', 'test/gateway/live.ts', 'T4: who is slow is told'],
+  ['lib/base/events.ts', ", 'unbindStore'] as const", '] as const', 'test/base/events.ts', 'who listens is known by a store'],
   ['lib/wire/http/server/node-exchange.ts', "if (!packs) this.#res.removeHeader('transfer-encoding')", '', 'test/gateway/live.ts', 'T4: all who look are sent'],
   [
     'lib/request/traced.ts',
