@@ -7,7 +7,7 @@ import type { Document } from '../doc/document.js'
 import { documentJson, jsonOf, unwritable } from '../doc/json-value.js'
 import { DEFAULT_ENDPOINT } from '../executor/bindings.js'
 import { checkEndpoints } from '../flow/endpoint-keys.js'
-import type { Flow } from '../flow/flow.js'
+import { Flow } from '../flow/flow.js'
 import type { Runtime } from '../flow/options.js'
 import { DEFAULT_PREFETCH, DEFAULT_REQUEST_SIZE, type PostOptions } from '../post/options.js'
 import { Failure } from '../request/failure.js'
@@ -75,7 +75,7 @@ Examples:
     .addOption(cacheOption())
     .action((file: string, { runtime, cache, ...options }: StreamOptions & { runtime?: Runtime; cache?: string }, command: Command) => {
       if (same(file, options.output)) throw new Usage(`${options.output} is the Flow, and cannot be the output`)
-      return stream(() => opened(file, command.getOptionValueSource('on') === 'default' ? undefined : options.on, runtime, cache), options)
+      return stream((stop) => opened(stop, file, command.getOptionValueSource('on') === 'default' ? undefined : options.on, runtime, cache), options)
     })
 }
 
@@ -107,12 +107,19 @@ Examples:
 }
 
 /**
- * The Flow of a file, open.
+ * The Flow of a file, open; or closed, where a signal came before it was open.
  * @param on the endpoint, where one was said
  * @throws Usage for an endpoint that none of its executors has: its documents would come out as they went in
  */
-async function opened(file: string, on: string | undefined, runtime?: Runtime, cache?: string): Promise<Flow<string>> {
-  const flow = await (await flowOf(file, { runtime, cache })).open({ serve: false })
+async function opened(stop: Stop, file: string, on: string | undefined, runtime?: Runtime, cache?: string): Promise<Flow<string>> {
+  const flow = await flowOf(file, { runtime, cache })
+  try {
+    await stop.open(flow, { serve: false })
+  } catch (error) {
+    if (stop.by === undefined) throw error
+    process.stderr.write(`sluice: ${explain(error)}\n`)
+  }
+  if (!flow.isOpen) return flow
   const { steps } = flow.plan
   // What executors elsewhere answer is theirs to say; where there are none, or none answers anything, nothing was misspelled.
   if (flow.endpoints.length === 0 || steps.some(({ options }) => options.external)) return flow
@@ -162,7 +169,7 @@ Exit codes:
     )
 }
 
-async function stream(through: () => Promise<Poster>, options: StreamOptions): Promise<void> {
+async function stream(through: (stop: Stop) => Promise<Poster>, options: StreamOptions): Promise<void> {
   const { retryFailures, failures } = options
   if (retryFailures !== undefined && (options.input !== '-' || options.inputFormat !== undefined))
     throw new Usage('--retry-failures stands in place of --input and --input-format')
@@ -209,14 +216,15 @@ async function stream(through: () => Promise<Poster>, options: StreamOptions): P
 
 /** @throws Failed when single requests failed, and that was said */
 async function pass(
-  through: () => Promise<Poster>,
+  through: (stop: Stop) => Promise<Poster>,
   input: Input,
   stop: Stop,
   output: Output,
   failures: Output | undefined,
   options: StreamOptions,
 ): Promise<void> {
-  await using poster = await through()
+  await using poster = await through(stop)
+  if (poster instanceof Flow && !poster.isOpen) throw stopped(stop, input, options)
   const responses = asUsage(() => poster.post(options.on, input, postOptions(options)))
   let failed = 0
   for await (const response of responses) {
@@ -242,11 +250,14 @@ async function pass(
   await failures?.commit()
   await output.commit()
   if (failures !== undefined && failed > 0) process.stderr.write(`sluice: what failed is in ${options.failures}; --retry-failures reads it\n`)
-  if (stop.by !== undefined && !input.ended) {
-    process.stderr.write(`sluice: ${left(stop.by, input.count, options)}\n`)
-    throw new Failed(stop.exitCode)
-  }
+  if (stop.by !== undefined && !input.ended) throw stopped(stop, input, options)
   if (failed > 0) throw new Failed()
+}
+
+/** Says what a run did that a signal stopped. @returns how it ends */
+function stopped({ by, exitCode }: Stop, { count }: Input, options: StreamOptions): Failed {
+  process.stderr.write(`sluice: ${left(by!, count, options)}\n`)
+  return new Failed(exitCode)
 }
 
 /** What a run did that a signal stopped, and how to go on behind it. */

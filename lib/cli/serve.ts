@@ -248,7 +248,7 @@ async function serve(flow: Flow<string>, { closeTimeout, log, verbose, ...option
   }
   const quiet = verbose ? await logRequests(logger) : undefined
   try {
-    await flow.open({ serve: { ...serve, logger } })
+    await stop.open(flow, { serve: { ...serve, logger } })
     if (!options.quiet && stop.by === undefined)
       process.stderr.write(`${notice(flow.name, { addresses: flow.addresses, options: { ...flow.options, ...serve } }, placesOf(flow.plan))}\n`)
     await stop.asked

@@ -1,5 +1,7 @@
 import { clearInterval, setInterval } from '../base/clock.js'
+import type { Flow } from '../flow/flow.js'
 import { endBy, exitCodeOf, STOP_SIGNALS, type StopSignal } from '../flow/signals.js'
+import { ignore } from '../stream/thenable.js'
 
 /** What a job is told by signals: the first asks it to finish what it has begun, the second ends the process at once. */
 export class Stop {
@@ -27,6 +29,28 @@ export class Stop {
       }
       this.signal.addEventListener('abort', stop, { once: true })
     })
+  }
+
+  /**
+   * Opens a Flow. Told to stop meanwhile, it closes it, also where it was open in time: who does not open is not waited for longer than its `closeTimeout`.
+   * @throws as `open()` does, and `close()`
+   */
+  async open(flow: Flow<string>, options: Parameters<Flow['open']>[0]): Promise<void> {
+    const opening = flow.open(options)
+    let closing: Promise<void> | undefined
+    const close = (): void => {
+      closing = flow.close()
+      // It is awaited behind the opening.
+      closing.catch(ignore)
+    }
+    if (this.signal.aborted) close()
+    this.signal.addEventListener('abort', close, { once: true })
+    try {
+      await opening
+      await closing
+    } finally {
+      this.signal.removeEventListener('abort', close)
+    }
   }
 
   /** The name of the signal that asked to stop, if one did. */

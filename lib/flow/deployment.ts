@@ -12,6 +12,7 @@ import { start } from '../place/inline.js'
 import { runtimeOf } from '../place/options.js'
 import type { Started } from '../place/place.js'
 import type { Handler } from '../request/handler.js'
+import type { Scope } from '../stream/scope.js'
 import { checkEndpoints, type Warn, warner } from './endpoint-keys.js'
 import { type AddOptions, ELSEWHERE_RULES, type FlowOptions, PLACE_RULES, type Plan, type Runtime } from './options.js'
 
@@ -34,6 +35,7 @@ export interface Deployment {
  * were asked for stand around them. From outside: the condition, the schemas, the cache, the batches, time and attempts, the replicas.
  * @param names what executors of the Flow go by in parameters. Those of this one are added
  * @param served whether others ask how it is: then a single instance, too, is known for what it does
+ * @param scope of what is begun. Told to stop, it ends soon, and leaves nothing behind
  */
 export async function deploy(
   step: Plan['steps'][number],
@@ -41,14 +43,15 @@ export async function deploy(
   background: Background,
   names: Set<string>,
   served: boolean,
-  logger?: Logger,
+  logger: Logger | undefined,
+  scope: Scope,
 ): Promise<Deployment> {
   const runtime = runtimeOf(step.options, flow)
   let started: Started | undefined
   // Few say anything of where they are, and only what they say can have no effect there.
   if (runtime !== 'inline' || Object.keys(step.options).some((name) => Object.hasOwn(ELSEWHERE_RULES, name) || Object.hasOwn(PLACE_RULES, name)))
-    started = await (await import('../place/elsewhere.js')).startElsewhere(step, flow, runtime, names)
-  started ??= await start(step, flow, names)
+    started = await (await import('../place/elsewhere.js')).startElsewhere(step, flow, runtime, names, scope)
+  started ??= await start(step, flow, names, scope)
   try {
     return await arranged(step, started, runtime, flow, background, names, served, logger)
   } catch (error) {

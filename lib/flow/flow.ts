@@ -19,6 +19,7 @@ import type { ExecutorStatus, Health, Look } from '../request/health.js'
 import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { Eventual } from '../stream/eventual.js'
+import { Scope } from '../stream/scope.js'
 import type {
   Absent,
   Added,
@@ -69,6 +70,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
   #running: Running | undefined
   /** What is being done to open or close it, so that everybody who asks waits for the same. */
   #opening: Promise<this> | undefined
+  /** Aborts when it is to close while it opens. */
+  #life: Scope | undefined
   #closing: Promise<void> | undefined
   /** Those who block until it closes. */
   readonly #blocked = new Set<() => void>()
@@ -277,25 +280,25 @@ export class Flow<Names extends string = never, const Known = never> implements 
   /**
    * Makes the executors and opens them side by side, and serves the Flow where its options say how. Open already, it stays as it is.
    * @param options `serve`: how it is served, over what its own options say; `false`: not at all, whatever they say
-   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again;
+   * @throws FlowBuildError `ERR_NEED_UNKNOWN`, `ERR_NEED_CYCLE`; ExecutorError `ERR_EXECUTOR_OPEN`, when those that did open are closed again, also where `close()` came and they took longer than `closeTimeout`;
    * what `Gateway.serve()` throws
    */
   open({ serve }: { serve?: GatewayOptions | false | undefined } = {}): Promise<this> {
     if (serve !== undefined && (this.#opening !== undefined || this.#state === 'open'))
       throw new FlowBuildError('ERR_FLOW_OPEN', `${this.name} is open and cannot be changed. Close it first, to serve it so`)
-    const opening = (this.#opening ??= this.#start(serve).finally(() => {
+    const opening = (this.#opening ??= this.#start(serve, (this.#life = new Scope())).finally(() => {
       if (this.#opening === opening) this.#opening = undefined
     }))
     return opening
   }
 
-  async #start(serve: GatewayOptions | false | undefined): Promise<this> {
+  async #start(serve: GatewayOptions | false | undefined, life: Scope): Promise<this> {
     await this.#closing?.catch(() => {})
     if (this.#state === 'open') return this
     this.#state = 'opening'
     try {
       const { Running } = await import('./open-flow.js')
-      this.#running = await Running.start(this.plan, serve)
+      this.#running = await Running.start(this.plan, life, serve)
       this.#state = 'open'
       return this
     } catch (error) {
@@ -306,7 +309,8 @@ export class Flow<Names extends string = never, const Known = never> implements 
 
   /**
    * Takes no more requests, lets those in the executors finish (for `closeTimeout` at most; then their `signal` aborts), and closes
-   * the executors, the last first. A second call waits for the first.
+   * the executors, the last first. A second call waits for the first. What opens meanwhile has `closeTimeout` for it: then it is let go of, and who waits for
+   * `open()` hears so.
    * @throws what an executor's `close()` threw, after all were closed
    */
   async close(): Promise<void> {
@@ -323,13 +327,16 @@ export class Flow<Names extends string = never, const Known = never> implements 
   }
 
   async #stop(opening: Promise<this> | undefined): Promise<void> {
-    if (opening !== undefined) await opening.catch(() => {})
+    // What is cut off hears why, and not what a new request does.
+    const reason = new FlowStateError('ERR_FLOW_CLOSED', `${this.name} was closed before this was done (closeTimeout)`)
+    if (opening !== undefined) {
+      this.#life!.abort(reason)
+      await opening.catch(() => {})
+    }
     if (this.#state !== 'open') return
     this.#state = 'closing'
     for (const unblock of this.#blocked) unblock()
     try {
-      // What is cut off hears why, and not what a new request does.
-      const reason = new FlowStateError('ERR_FLOW_CLOSED', `${this.name} was closed before this was done (closeTimeout)`)
       await this.#running!.close(this.options.closeTimeout, reason)
     } finally {
       this.#running = undefined

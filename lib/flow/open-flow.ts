@@ -22,14 +22,16 @@ import type { Request } from '../request/request.js'
 import { GATEWAY } from '../request/route.js'
 import { REQUESTS, traceRequest } from '../request/traced.js'
 import { UnderWay, whenFinished } from '../request/under-way.js'
+import { whileWanted } from '../stream/all-or-none.js'
 import { Scope } from '../stream/scope.js'
 import { wait } from '../stream/wait.js'
 import type { Telemetry } from '../telemetry/options.js'
 import { TELEMETRY_RULES, wantsTelemetry } from '../telemetry/options.js'
-import { type Deployment, deploy } from './deployment.js'
+import type { Deployment } from './deployment.js'
 import type { Place } from './description.js'
 import { checkEndpoints, warner } from './endpoint-keys.js'
 import type { FlowHealth } from './health.js'
+import { Opening } from './opening.js'
 import type { AddOptions, FlowOptions, Plan } from './options.js'
 import { type Meant, Remarks } from './remarks.js'
 
@@ -173,21 +175,24 @@ export class Running implements Handler, Describing, Healthy, Pictured {
 
   /**
    * Makes the executors of a Flow and opens them side by side.
+   * @param closing aborts when it is to close: what is not open `closeTimeout` milliseconds later is let go of
    * @param serve how it is served, over what its options say; `false`: not at all
-   * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again
+   * @throws FlowBuildError for a graph that is none; ExecutorError (`ERR_EXECUTOR_OPEN`), when those that did open are closed again; the reason of `closing`, where all
+   * were open in time, and what serves them was not
    */
-  static async start(plan: Plan, serve: GatewayOptions | false = {}): Promise<Running> {
-    const deployments: Deployment[] = []
+  static async start(plan: Plan, closing: Scope, serve: GatewayOptions | false = {}): Promise<Running> {
+    const opening = new Opening(closing, plan.options.closeTimeout ?? CLOSE_TIMEOUT)
     try {
-      return await Running.#start(plan, serve, deployments)
+      return await Running.#start(plan, serve, opening)
     } catch (error) {
-      // What was begun for it and did not open may be threads and processes.
-      await Promise.all(deployments.flatMap(({ parts }) => parts.map((part) => part.discard?.())))
+      await opening.discard()
       throw error
+    } finally {
+      opening.end()
     }
   }
 
-  static async #start(plan: Plan, serve: GatewayOptions | false, deployments: Deployment[]): Promise<Running> {
+  static async #start(plan: Plan, serve: GatewayOptions | false, opening: Opening): Promise<Running> {
     const { name, options, steps } = plan
     // From here on, what its cells end with is shown as tables, too.
     if (jupyterOfDeno() !== undefined) await import('../notebook/index.js')
@@ -199,9 +204,8 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     const logger = (serve || undefined)?.logger ?? options.logger
     const told = logger && ((error: Error) => log(logger, 'error', 'background.failed', aboutOf(error)))
     const background = new Background(options.onBackgroundError ?? told)
-    const names = new Set<string>()
     const flow = { ...options, logger, docarray: (serve || undefined)?.docarray ?? options.docarray }
-    for (const step of sorted) deployments.push(await deploy(step, flow, background, names, all !== undefined, logger))
+    const deployments = await opening.deploy(sorted, { flow, background, served: all !== undefined, logger })
     const graph = connect(
       sorted.map((step, index) => ({ ...step, peer: deployments[index]!.peer })),
       options.join ?? 'concat',
@@ -210,7 +214,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
     const parts = deployments.flatMap(({ parts }) => parts)
     let walk = await walkOf(graph)
     if (steps.some(({ options }) => options.when !== undefined)) walk = (await import('../handler/when.js')).inOrder(walk)
-    await openAll(parts)
+    await openAll(parts, opening.scope)
     const written = deployments.flatMap(({ parts }, index) => (sorted[index]!.options.uses === undefined && !sorted[index]!.options.external ? [] : parts))
     const named = written.length === 0 ? parts : written
     const foreign = steps.some(({ options }) => options.external)
@@ -242,7 +246,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
       if (own === undefined) return running
       if (!foreign) checkEndpoints(`exposeEndpoints of ${name}`, Object.keys(own.exposeEndpoints ?? {}), running.endpoints, warner(logger))
       const { Gateway } = await import('../gateway/gateway.js')
-      running.#gateway = await Gateway.serve(running, own, running.#telemetry)
+      running.#gateway = await whileWanted(opening.scope, Gateway.serve(running, own, running.#telemetry), (gateway) => gateway.close(0))
       return running
     } catch (error) {
       await running.close(0, error as Error).catch(() => {})

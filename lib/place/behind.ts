@@ -16,7 +16,7 @@ import { supervised } from './supervised.js'
  * @throws FlowBuildError (`ERR_USES_INVALID`) for what cannot go to a worker; what the executor could not be made for, as it was thrown there
  */
 export function startBehind(make: () => Promise<Host>): Start {
-  return async (step, flow, names) => {
+  return async (step, flow, names, scope) => {
     const { name, options } = step
     const host = await make()
     const spec = await specOf(name, options, flow, host)
@@ -24,7 +24,7 @@ export function startBehind(make: () => Promise<Host>): Start {
     // Of a container there, the time is counted there: from when it runs.
     const readyTimeout = isImage(options.uses) ? undefined : (options.readyTimeout ?? READY)
     const settings = { name, memory: bytesOf(memory), env: spec.env, inheritEnv, unresponsiveAfter, readyTimeout, prefixOutput }
-    const { replicas, ...started } = await supervised(step, flow, host.kind, (shardId, address) => {
+    const { replicas, ...started } = await supervised(step, flow, scope, host.kind, (shardId, address) => {
       const own = { ...spec, shardId }
       return (events) => new FramedWorker(host, own, { ...settings, shardId }, names, address, events)
     })

@@ -5,6 +5,7 @@ import { node } from '../base/node.js'
 import { isAway, isBusy } from '../base/retry-policy.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import type { Request } from '../request/request.js'
+import { whileWanted } from '../stream/all-or-none.js'
 import { Numbered } from '../stream/numbered.js'
 import { Scope } from '../stream/scope.js'
 import { ignore } from '../stream/thenable.js'
@@ -46,8 +47,10 @@ const NO_NETWORK = /^(?:none$|container:)/
  * and has a supervisor as threads and processes have.
  * @throws FlowBuildError (`ERR_USES_INVALID`) for what names no image, and cannot be said to a container; ExecutorError (`ERR_EXECUTOR_OPEN`) with the end of its log
  */
-export const start: Start = async (step, flow) => {
-  const { replicas: _, ...started } = await supervised(step, flow, 'container', await begins(step, flow))
+export const start: Start = async (step, flow, _, scope) => {
+  // A package that names its image may have to be fetched first.
+  const begin = await whileWanted(scope, begins(step, flow))
+  const { replicas, ...started } = await supervised(step, flow, scope, 'container', begin)
   return started
 }
 

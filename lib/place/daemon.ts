@@ -5,6 +5,7 @@ import type { Part } from '../base/lifecycle.js'
 import { node } from '../base/node.js'
 import { VERSION } from '../base/version.js'
 import type { AddOptions, FlowOptions } from '../flow/options.js'
+import { whileWanted } from '../stream/all-or-none.js'
 import { Scope } from '../stream/scope.js'
 import { addressOf, written } from '../wire/address.js'
 import { Credentials } from '../wire/credentials.js'
@@ -39,7 +40,7 @@ const BLOCK = 256 << 10
  * @throws as `startBehind` does; FlowBuildError (`ERR_USES_INVALID`) for files that are not there; ConnectionError for a daemon that is not to be had, does not let in, or
  * does not take what it is sent
  */
-export const start: Start = async (step, flow, names) => {
+export const start: Start = async (step, flow, names, scope) => {
   let session: Session | undefined
   const { name, options } = step
   if (options.lease !== undefined) integers(...LEASES)('lease', options.lease)
@@ -50,15 +51,16 @@ export const start: Start = async (step, flow, names) => {
   }
   const kind = `${isContained ? 'container' : 'process'} at ${addressIn(name, options)}`
   const uses = typeof options.uses === 'function' && !hosts.daemon?.takesCode ? await moduleOf(name, options.uses, { kind }) : options.uses
-  const uploads = await uploadsOf(name, uses, options)
+  const uploads = await whileWanted(scope, uploadsOf(name, uses, options))
   const begin = startBehind(async () => {
     session = new Session(name, options, flow, uploads, kind)
-    await session.begin()
+    // It is discarded then, which its daemon hears.
+    await whileWanted(scope, session.begin())
     return session.host
   })
   try {
     const there = { name, options: { ...options, uses: uploads.uses } }
-    const started = await begin({ ...step, ...there }, { ...flow, workspace: undefined }, names)
+    const started = await begin({ ...step, ...there }, { ...flow, workspace: undefined }, names, scope)
     return { ...started, options: { ...started.options, uses: options.uses }, parts: [...(session === undefined ? [] : [session]), ...started.parts] }
   } catch (error) {
     await session?.discard()

@@ -1,4 +1,5 @@
 import type { FlowOptions, Plan, Runtime } from '../flow/options.js'
+import type { Scope } from '../stream/scope.js'
 import { checkPlace } from './options.js'
 import type { Started } from './place.js'
 
@@ -20,8 +21,9 @@ export async function startElsewhere(
   flow: FlowOptions,
   runtime: Runtime,
   names: ReadonlySet<string>,
+  scope: Scope,
 ): Promise<Started | undefined> {
   checkPlace(step, flow)
   const place = PLACES[runtime as keyof typeof PLACES] as (() => Promise<typeof import('./thread.js')>) | undefined
-  return (await place?.())?.start(step, flow, names)
+  return (await place?.())?.start(step, flow, names, scope)
 }

@@ -2,6 +2,7 @@ import { ExecutorError, FlowBuildError, say, show } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { Executor, type ExecutorFunction, executorOf } from '../executor/executor.js'
 import type { AddOptions, ExecutorClass, FlowOptions, Plan } from '../flow/options.js'
+import { whileWanted } from '../stream/all-or-none.js'
 import type { Start } from './place.js'
 
 /**
@@ -9,8 +10,9 @@ import type { Start } from './place.js'
  * @throws ConfigError, FlowBuildError (`ERR_USES_INVALID`) for a class or function that cannot be had; ExecutorError (`ERR_EXECUTOR_OPEN`) for what its
  * constructor throws
  */
-export const start: Start = async (step, flow) => {
-  const options = await resolved(step)
+export const start: Start = async (step, flow, _, scope) => {
+  // Nobody can end what a module does as it is loaded.
+  const options = await whileWanted(scope, resolved(step))
   if (!isClass(options.uses)) await checkFunction(step.name, options)
   const { parallel = options.replicas ?? options.shards ?? 1 } = options
   const executors = Array.from({ length: parallel }, (_, shardId) => instance(step.name, shardId, options, flow))

@@ -3,6 +3,7 @@ import type { Saying } from '../executor/schemas.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import type { Replicas } from '../handler/replicas.js'
 import type { Handler } from '../request/handler.js'
+import type { Scope } from '../stream/scope.js'
 import type { CodeElsewhere } from './spec.js'
 
 /** What a place has made of an executor. */
@@ -26,5 +27,6 @@ export interface Started {
 /**
  * Where instances live: in this process, or elsewhere. Each place is a file with a `start` of this kind; more of them change nothing else.
  * @param names what executors of the Flow go by in parameters. All of them are there when parts are opened
+ * @param scope of what is begun, until it stands. Told to stop, it ends soon, and leaves nothing behind
  */
-export type Start = (step: Plan['steps'][number], flow: FlowOptions, names: ReadonlySet<string>) => Promise<Started>
+export type Start = (step: Plan['steps'][number], flow: FlowOptions, names: ReadonlySet<string>, scope: Scope) => Promise<Started>

@@ -5,6 +5,8 @@ import { pollingFor } from '../handler/polling.js'
 import type { Replicas } from '../handler/replicas.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
+import { allOrNone } from '../stream/all-or-none.js'
+import type { Scope } from '../stream/scope.js'
 import { MAX_DEATHS } from './options.js'
 import type { Started } from './place.js'
 import { Supervisor } from './supervisor.js'
@@ -15,6 +17,7 @@ const CLOSE_TIMEOUT = 10_000
 
 /**
  * Begins all replicas of an executor, each under its supervisor, and has them make it; or none of them.
+ * @param scope of what is begun. Told to stop, all that was begun is ended
  * @param kind what a worker is called in messages
  * @param beginOf how a replica begins, again whenever it has ended. It is called once for each, with its number and with what errors call it
  * @throws what the executor could not be made for
@@ -22,6 +25,7 @@ const CLOSE_TIMEOUT = 10_000
 export async function supervised(
   { name, options }: Plan['steps'][number],
   { closeTimeout = CLOSE_TIMEOUT, logger }: FlowOptions,
+  scope: Scope,
   kind: string,
   beginOf: (shardId: number, address: string) => Begin,
 ): Promise<Started & { readonly replicas: readonly Supervisor[] }> {
@@ -31,12 +35,23 @@ export async function supervised(
     (_, shardId) =>
       new Supervisor(beginOf(shardId, `${kind} ${name}/${shardId}`), { name, shardId, kind, maxDeaths, polling: options.polling, closeTimeout, logger }),
   )
-  const begun = await Promise.allSettled(replicas.map((replica) => replica.start()))
-  const failed = begun.find((one) => one.status === 'rejected')
-  if (failed !== undefined) {
-    await Promise.all(replicas.map((replica) => replica.discard()))
-    throw failed.reason
-  }
+  const begins = replicas.map((replica) => async (own: Scope) => {
+    let discarded: Promise<void> | undefined
+    const unwatch = own.watch(() => {
+      discarded = replica.discard()
+    })
+    try {
+      await replica.start()
+    } catch (error) {
+      // The worker may live on without its executor.
+      await (discarded ?? replica.discard())
+      throw error
+    } finally {
+      unwatch()
+    }
+    return replica
+  })
+  await allOrNone(scope, begins, (replica) => replica.discard())
   return {
     replicas,
     handlers: replicas,

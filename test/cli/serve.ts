@@ -38,6 +38,9 @@ folder.file(
   export class Slow extends Executor {
     async open() { process.stderr.write('opening'); const busy = setInterval(() => {}, 1e6); await new Promise((go) => process.once('SIGTERM', go)); clearInterval(busy) }
     close() { process.stderr.write('closed') }
+  }
+  export class Hangs extends Executor {
+    async open() { process.stderr.write('opening'); setInterval(() => {}, 1e6); await new Promise(() => {}) }
   }`,
 )
 const yml = folder.file('flow.yml', 'jtype: Flow\nwith: { name: loud }\nexecutors:\n  - { name: shout, uses: ./executors.mjs#Shout }\n')
@@ -315,6 +318,21 @@ test('R136: a signal while it starts: what opened is closed, and nothing was ser
   assert.match(server.stderr, /closed$/)
   assert.not.match(server.stderr, 'is served')
 })
+
+for (const what of ['flow', 'executor', 'run'])
+  test(`R137: a signal while an executor of sluice ${what} hangs in open() ends it within closeTimeout, and says which`, async () => {
+    const waits = folder.file(
+      'waits.yml',
+      'jtype: Flow\nwith: { name: waits, close_timeout: 200 }\nexecutors:\n  - { name: shout, uses: ./executors.mjs#Hangs }\n',
+    )
+    const rest = what === 'run' ? ['-i', three] : ['--port', '0', '--close-timeout', '200']
+    const command = new Command([what, what === 'executor' ? `${folder.path}/executors.mjs#Hangs` : waits, ...rest])
+    await command.has('stderr', 'opening')
+    command.child.kill('SIGINT')
+    assert.equal(await within(10_000, command.end), { code: what === 'run' ? 130 : 1, signal: null }, command.stderr)
+    assert.match(command.stderr, /sluice: (shout|executor) did not open: \S+ was closed before this was done \(closeTimeout\)/)
+    if (what === 'run') assert.match(command.stderr, /stopped by SIGINT: 0 documents were read and answered/)
+  })
 
 test('C1, P4: sluice client streams stdin to stdout, in order where asked, and one that nobody reads holds up the server', async () => {
   const count = 300

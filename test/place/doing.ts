@@ -1,13 +1,13 @@
 // An executor that does what suites ask of it, in whatever place it runs.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
 import { type Call, delta, Executor, type ExecutorInit } from '../../lib/index.js'
 
 const later = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-export class Doing extends Executor<{ crash?: string; hangs?: string; text?: string }> {
+export class Doing extends Executor<{ crash?: string; hangs?: string; text?: string; tells?: string }> {
   static requests = {
     '/about': 'about',
     '/die': 'die',
@@ -29,14 +29,26 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
 
   constructor(init: ExecutorInit<Doing['config']>) {
     super(init)
-    if (this.config.hangs === 'make') for (;;);
+    if (this.config.hangs === 'make') {
+      this.#tell()
+      for (;;);
+    }
   }
 
   override async open() {
-    if (this.config.hangs === 'open') await new Promise(() => {})
-    if (this.config.crash === undefined || !existsSync(this.config.crash)) return
+    const { hangs, crash } = this.config
+    if (hangs === 'open' || (hangs === 'open again' && existsSync(crash!))) {
+      this.#tell()
+      await new Promise(() => {})
+    }
+    if (crash === undefined || !existsSync(crash)) return
     process.stderr.write(`${this.config.text}\n`)
     process.exit(3)
+  }
+
+  /** Which process it is in, in a file: before it has said anything to its Flow. */
+  #tell() {
+    if (this.config.tells !== undefined) writeFileSync(this.config.tells, `${process.pid}`)
   }
 
   override async close() {

@@ -1,6 +1,6 @@
 // What holds for executors in real threads, in real processes, and in those of a real daemon alike.
 import { spawn } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import * as assert from 'uvu/assert'
 import { runsOn } from '../../lib/base/runs-on.js'
@@ -56,7 +56,11 @@ const error = async (work: Promise<unknown>): Promise<any> =>
     (error) => error,
   )
 
-export function workers(test: Test, runtime: Runtime, daemon?: { readonly there: { host: string; token: string }; sent(module: string): string }): void {
+export function workers(
+  test: Test,
+  runtime: Runtime,
+  daemon?: { readonly there: { host: string; token: string }; sent(module: string): string; executors(): Promise<readonly unknown[]> },
+): void {
   const of = (what: string): string => `${runtime}: ${what}`
   const its = daemon === undefined ? runtime : `process at ${daemon.there.host}`
   if (daemon !== undefined) [there, doing, checked] = [daemon.there, daemon.sent('test/place/doing'), daemon.sent('test/place/checked')]
@@ -309,6 +313,44 @@ export function workers(test: Test, runtime: Runtime, daemon?: { readonly there:
       assert.is(failed.code, 'ERR_EXECUTOR_OPEN')
       assert.match(failed.message, new RegExp(`^doing did not open: its ${its} did not (make|open) its executor within 700 ms \\(readyTimeout\\)`))
     }
+  })
+
+  for (const hangs of ['make', 'open'])
+    test(of(`R137: close() while an executor hangs in ${hangs} has an end, and nothing is left of it`), async () => {
+      const tells = folder.file(`tells-${hangs}`)
+      rmSync(tells, { force: true })
+      const handles = (): number => process.getActiveResourcesInfo().filter((name) => /Process|MessagePort|Timeout/.test(name)).length
+      const before = handles()
+      const flow = flowOf(runtime, { usesWith: { hangs, tells } }, { closeTimeout: 300 }).add({ name: 'other', needs: 'gateway', uses: () => {} })
+      const opening = error(flow.open())
+      await until(() => existsSync(tells) && readFileSync(tells, 'utf8') !== '', 20_000)
+      await within(20_000, Promise.all([flow.close(), flow[Symbol.asyncDispose]()]))
+      const failed = await opening
+      assert.is(failed.code, 'ERR_EXECUTOR_OPEN')
+      assert.is(failed.executor, 'doing')
+      assert.is(failed.message, 'doing did not open: flow was closed before this was done (closeTimeout)')
+      assert.is(failed.cause.code, 'ERR_FLOW_CLOSED')
+      if (!isThread) await until(() => !isAlive(Number(readFileSync(tells, 'utf8'))), 2000)
+      await until(() => handles() <= before)
+      if (daemon !== undefined) await until(async () => (await daemon.executors()).length === 0)
+    })
+
+  test(of('R137: close() while a replica that is begun anew hangs in open has an end, and so has an abort of what waits for it'), async () => {
+    const tells = folder.file(`tells-again-${runtime}`)
+    rmSync(tells, { force: true })
+    const crash = folder.file(`hangs-again-${runtime}`)
+    rmSync(crash, { force: true })
+    const flow = await flowOf(runtime, { usesWith: { crash, hangs: 'open again', tells } }, { closeTimeout: 300 }).open()
+    writeFileSync(crash, '')
+    const controller = new AbortController()
+    const aborted = error(first(flow, '/die', 'exit', { signal: controller.signal }))
+    await until(() => existsSync(tells) && readFileSync(tells, 'utf8') !== '', 20_000)
+    const waits = error(first(flow, '/slow'))
+    controller.abort(new Error('enough'))
+    assert.is((await within(1000, aborted)).message, 'enough')
+    await within(20_000, flow.close())
+    assert.is((await within(1000, waits)).code, 'ERR_FLOW_CLOSED')
+    if (!isThread) await until(() => !isAlive(Number(readFileSync(tells, 'utf8'))), 2000)
   })
 
   test(of('46: an abort while a replica is begun anew settles, and nothing is left of it'), async () => {
