@@ -3,6 +3,7 @@
 export type { Retries } from './base/check.js'
 export {
   CallbackError,
+  CloseError,
   type Coded,
   ConfigError,
   ConnectionError,

@@ -116,6 +116,12 @@ export class ConnectionError extends SluiceError {
   protected static override readonly own: string = 'ConnectionError'
 }
 
+/** Several executors failed to close: `ERR_CLOSE`. `errors` are what they threw, in the order in which they were closed: the last of the graph first. */
+export class CloseError extends AggregateError implements Coded {
+  readonly code = 'ERR_CLOSE'
+  override readonly name = 'CloseError'
+}
+
 /** `onDone`, `onError`, `onFailure` or `onAlways` threw: `ERR_CALLBACK`. `cause` is what it threw. */
 export class CallbackError extends SluiceError {
   readonly callback: string

@@ -1,4 +1,4 @@
-import { ExecutorError, say } from './errors.js'
+import { CloseError, ExecutorError, say } from './errors.js'
 
 /** Something with a name that is opened before use and closed after. */
 export interface Part {
@@ -74,17 +74,19 @@ function saysSo({ name }: Part, cause: unknown): cause is ExecutorError {
 
 /**
  * Closes parts one by one, the last first, all of them whatever some throw.
- * @throws what the only one that failed threw, or an AggregateError of several
+ * @throws what the only one that failed threw; a CloseError (`ERR_CLOSE`) of several
  */
 export async function closeAll(parts: readonly Part[]): Promise<void> {
   const failures: unknown[] = []
+  const said: string[] = []
   for (const part of [...parts].reverse()) {
     try {
       await part.close()
     } catch (error) {
       failures.push(error)
+      said.push(`${part.name}: ${say(error)}`)
     }
   }
   if (failures.length === 1) throw failures[0]
-  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} failed to close`)
+  if (failures.length > 1) throw new CloseError(failures, `${failures.length} executors did not close: ${said.join('; ')}`)
 }

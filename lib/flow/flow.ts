@@ -311,7 +311,7 @@ export class Flow<Names extends string = never, const Known = never> implements 
    * Takes no more requests, lets those in the executors finish (for `closeTimeout` at most; then their `signal` aborts), and closes
    * the executors, the last first. A second call waits for the first. What opens meanwhile has `closeTimeout` for it: then it is let go of, and who waits for
    * `open()` hears so.
-   * @throws what an executor's `close()` threw, after all were closed
+   * @throws what an executor's `close()` threw, after all were closed; CloseError (`ERR_CLOSE`) of several
    */
   async close(): Promise<void> {
     // Who opens it from now on waits for this, and opens it anew: the last word holds.

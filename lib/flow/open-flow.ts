@@ -383,7 +383,7 @@ export class Running implements Handler, Describing, Healthy, Pictured {
    * Waits for what is under way, tells it to stop when its time is up, and closes the executors, the last first.
    * @param timeout milliseconds. Default 10 000
    * @param reason what those are told that are not done in time
-   * @throws what an executor's `close()` threw, after all were closed
+   * @throws what an executor's `close()` threw, after all were closed; CloseError (`ERR_CLOSE`) of several
    */
   async close(timeout: number = CLOSE_TIMEOUT, reason: Error = new Error('closed')): Promise<void> {
     const hurry = (): void => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AsyncFlow, type Call, Document, DocumentArray, Executor, each, Flow, FlowBuildError } from '../../lib/index.js'
+import { AsyncFlow, type Call, CloseError, Document, DocumentArray, Executor, each, Flow, FlowBuildError } from '../../lib/index.js'
 import { Header, Request } from '../../lib/request/request.js'
 import { Scope } from '../../lib/stream/scope.js'
 import { asProgram, codeUrl } from '../support/code.js'
@@ -583,7 +583,16 @@ test('E6: all executors are closed, whatever some throw', async () => {
     .open()
   await two.close().then(
     () => assert.unreachable(),
-    (error) => assert.is(error.errors.length, 2),
+    (error) => {
+      assert.ok(error instanceof CloseError && error instanceof AggregateError)
+      assert.is(error.code, 'ERR_CLOSE')
+      assert.is(error.name, 'CloseError')
+      assert.equal(
+        error.errors.map(({ message }) => message),
+        ['b', 'a'],
+      )
+      assert.is(error.message, '2 executors did not close: executor1: b; executor0: a')
+    },
   )
 })
 
