@@ -15,7 +15,7 @@ const MOST = 16 << 20
 const PATIENCE = 30_000
 
 interface Question extends Pick<Sending<Streamed>, 'method' | 'headers' | 'body'> {
-  /** As errors name it. */
+  /** Where it is, with what stands in front of all its paths behind a proxy, if anything does. Errors name it so. */
   readonly address: string
   readonly path: string
   /** What fails, for errors: `its daemon does not take gpu`. */
@@ -39,7 +39,7 @@ export async function ask(transport: Transport<Streamed>, { address, path, about
   const unwatch = life.watch(stop)
   try {
     const received = await transport.send(
-      { ...sending, body: typeof body === 'object' && 'read' in body ? told(body, wait) : body, url: new URL(path, address) },
+      { ...sending, body: typeof body === 'object' && 'read' in body ? told(body, wait) : body, url: new URL(address + path) },
       controller.signal,
     )
     const text = new TextDecoder().decode(await collect(received.chunks(), MOST))
@@ -85,8 +85,9 @@ function saidIn(text: string): string | undefined {
 export async function askStatus(address: string, token: string | undefined, ca: string | undefined): Promise<unknown> {
   const { url, transport } = wayTo(address, { connectTimeout: CONNECT_TIMEOUT, ...(ca !== undefined && { tls: { ca } }) })
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const at = url.href.replace(/\/$/, '')
   try {
-    return await ask(transport, { method: 'GET', headers, body: undefined, address: url.origin, path: '/status', about: 'it does not say', life: new Scope() })
+    return await ask(transport, { method: 'GET', headers, body: undefined, address: at, path: '/status', about: 'it does not say', life: new Scope() })
   } finally {
     await transport.close()
   }

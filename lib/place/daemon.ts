@@ -369,7 +369,7 @@ class Way {
         clearTimeout(timer)
         unwatch()
       }
-      lineOfNode(new URL(this.#path, address).href.replace(/^http/, 'ws'), options, {
+      lineOfNode(`${address}${this.#path}`.replace(/^http/, 'ws'), options, {
         open: () => {
           settle()
           stands = true

@@ -1,11 +1,14 @@
 // Flows, executors and daemons that are ended while others live.
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
+import { createServer, request as forward } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { askStatus } from '../../lib/place/daemon-client.js'
 import { asProgram, codeUrl } from '../support/code.js'
-import { DaemonRun, isAlive, until } from '../support/daemon.js'
+import { DaemonRun, isAlive, TOKEN, until } from '../support/daemon.js'
 import { within } from '../support/within.js'
 import { about, entries, error, flowAt, THERE } from './flows.js'
 
@@ -89,6 +92,48 @@ test('a daemon that knows nothing of an executor any more is told again', async 
   assert.ok((await within(60_000, about(flow))).hasWorkspace)
   await flow.close()
   await mine.end()
+})
+
+test('a daemon below a path of a proxy is asked below it', async () => {
+  const paths: string[] = []
+  /** Takes the path off, as proxies do. */
+  const below = (url = ''): string => {
+    paths.push(url)
+    return url.startsWith('/jinad/') ? url.slice('/jinad'.length) : '/nothing'
+  }
+  const proxy = createServer((request, response) => {
+    const { method, headers } = request
+    const to = forward({ port: daemon.port, path: below(request.url), method, headers }, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers)
+      answer.pipe(response)
+    })
+    request.pipe(to)
+  }).on('upgrade', (request, socket, head) => {
+    const to = connect(daemon.port, '127.0.0.1', () => {
+      const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      to.write(`GET ${below(request.url)} HTTP/1.1\r\n${headers.join('')}\r\n`)
+      to.write(head)
+      socket.pipe(to).pipe(socket)
+    })
+    for (const one of [socket, to]) one.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const host = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/jinad`
+  try {
+    const flow = await flowAt(daemon, { host }).open()
+    assert.type((await about(flow)).pid, 'number')
+    for (const address of [host, `${host}/`]) assert.is(((await askStatus(address, TOKEN, undefined)) as any).executors.length, 1)
+    await flow.close()
+    assert.ok(
+      // Whether a connection lives is asked of the server as a whole.
+      paths.every((path) => path === '*' || path.startsWith('/jinad/')),
+      paths.join(),
+    )
+    assert.ok(paths.some((path) => path.includes('/replicas/0')))
+  } finally {
+    proxy.close()
+    proxy.closeAllConnections()
+  }
 })
 
 test('a daemon that stays away fails what waits when its lease is over, and the Flow lives', async () => {
