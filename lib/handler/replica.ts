@@ -36,9 +36,14 @@ interface Remote extends Handler {
   readonly breaker?: Breaker
   /** Whether it refuses whatever it is given, as it does not come back soon. Left out by those in this process. */
   readonly isUnhealthy?: boolean
+  /** Whether what it is given waits, as it is being begun anew. Left out by those in this process. */
+  readonly isDown?: boolean
   /** What it says of itself. Left out by those who say nothing. */
   readonly poll?: { look(addresses: boolean): readonly SaidStatus[] | undefined }
 }
+
+/** What a replica throws that has not answered, and leaves it to another: it has not failed at anything. */
+export const PASSED_ON = Symbol('passed on to another replica')
 
 export interface ReplicaSettings {
   /** Of the executor. */
@@ -102,8 +107,10 @@ export class Replica {
     return this.stuckSince !== undefined && (!this.hasRoom || this.lingering.told >= MANY)
   }
 
-  get isUnhealthy(): boolean {
-    return this.#handler.isUnhealthy === true
+  /** Who answers sooner: 0, it may; 1, what it is given waits until it is begun anew; 2, it refuses it. */
+  get distance(): 0 | 1 | 2 {
+    const { isUnhealthy, isDown } = this.#handler
+    return isUnhealthy === true ? 2 : isDown === true ? 1 : 0
   }
 
   get isElsewhere(): boolean {
@@ -189,6 +196,7 @@ export class Replica {
     }
     const fail = (error: unknown): void => {
       const end = now()
+      if (error === PASSED_ON) return free(end)
       if (!isProbe) this.failed++
       // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed. It tells how long there was no answer.
       if (request.scope.aborted) this.#time = Math.max(this.#time, end - start)

@@ -56,7 +56,7 @@ export class Replicas implements Handler, Part {
 
   open(): void {}
 
-  /** One of them has become unhealthy, or is back: those who wait for any may go to others now. */
+  /** One of them has ended, has become unhealthy, or is back: those who wait for any may go to others now. */
   turned(): void {
     for (const replica of this.#replicas) this.#next(replica)
     this.#told()
@@ -225,19 +225,18 @@ export class Replicas implements Handler, Part {
     return at === this.#replicas.length ? this.#replicas.every((replica) => replica.isAbandoned || this.#isOut(replica)) : this.#replicas[at]!.isAbandoned
   }
 
-  /** It is unhealthy, and another is not: who wants any waits for that one. */
-  #isOut(replica: Replica): boolean {
-    return replica.isUnhealthy && this.#replicas.some(({ isUnhealthy }) => !isUnhealthy)
+  /** It has ended, and another has not; or it is unhealthy, and another is begun anew: who wants any waits for that one. */
+  #isOut({ distance }: Replica): boolean {
+    return distance > 0 && this.#replicas.some((other) => other.distance < distance)
   }
 
-  /** Of those that are not unhealthy, if any is not, the one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
+  /** Of those that are up, if any is, and else of those that are not unhealthy, if any is not, the one that is free, if any is, and likely to answer first; one that has failed at the request only if it must be. */
   #best(time: number, tried?: Set<object>): Replica {
     if (tried?.size === this.#replicas.length) tried.clear()
-    const isOneUp = this.#replicas.some(({ isUnhealthy }) => !isUnhealthy)
     let best: Replica | undefined
     let least = Infinity
     for (const replica of this.#replicas) {
-      if (isOneUp && replica.isUnhealthy) continue
+      if (this.#isOut(replica)) continue
       const cost = replica.hasRoom ? replica.cost(time) + (tried?.has(replica) ? FAR : 0) : Infinity
       if (best === undefined || cost < least) [best, least] = [replica, cost]
     }

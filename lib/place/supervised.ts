@@ -2,6 +2,7 @@ import { isError } from '../base/errors.js'
 import { isAway } from '../base/retry-policy.js'
 import type { AddOptions, FlowOptions, Plan } from '../flow/options.js'
 import { pollingFor } from '../handler/polling.js'
+import { PASSED_ON } from '../handler/replica.js'
 import type { Replicas } from '../handler/replicas.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
@@ -61,7 +62,10 @@ export async function supervised(
   }
 }
 
-/** Around what chooses one of several replicas: a request of one that nobody waits for any more goes to another, as long as there is one. */
+/**
+ * Around what chooses one of several replicas: a request of one that nobody waits for any more goes to another, as long as there is one; so does what waits for one that
+ * is begun anew, where another can take it.
+ */
 class Among implements Handler {
   readonly #inner: Handler
   readonly #replicas: readonly Supervisor[]
@@ -71,7 +75,26 @@ class Among implements Handler {
     this.#inner = inner
     this.#replicas = replicas
     this.#polling = polling
-    for (const replica of replicas) replica.onTurn = () => inner.turned()
+    for (const replica of replicas)
+      replica.onTurn = () => {
+        inner.turned()
+        this.#spread()
+      }
+  }
+
+  /** Has those that are down leave what they have to those that are up. */
+  readonly #spread = (): void => {
+    const down = this.#replicas.filter(({ isDown }) => isDown)
+    let idle = this.#replicas.filter(({ isIdle }) => isIdle).length
+    let waits = false
+    if (down.length < this.#replicas.length)
+      for (const replica of down) {
+        const left = replica.passOn(idle)
+        waits ||= left.waits
+        idle -= left.idle
+      }
+    // Nobody else needs to be asked at each answer.
+    for (const replica of this.#replicas) replica.onIdle = waits ? this.#spread : undefined
   }
 
   accepts(endpoint: string): boolean {
@@ -83,6 +106,7 @@ class Among implements Handler {
       try {
         return await this.#inner.handle(request)
       } catch (error) {
+        if (error === PASSED_ON) continue
         // Of one that closes, nobody moves on: the others close, too.
         const isOurs = isError(error) && isAway(error) && this.#replicas.some(({ address, isUnhealthy }) => isUnhealthy && address === error.address)
         const others = this.#replicas.some(({ state }) => state !== 'unhealthy' && state !== 'closed')

@@ -7,6 +7,7 @@ import type { Logger } from '../base/logger.js'
 import { DEFAULT_ENDPOINT, DRY_RUN } from '../executor/bindings.js'
 import type { Metas } from '../executor/executor.js'
 import { type PollingOption, pollingFor } from '../handler/polling.js'
+import { PASSED_ON } from '../handler/replica.js'
 import type { Handler } from '../request/handler.js'
 import type { Request } from '../request/request.js'
 import { backoff } from '../stream/backoff.js'
@@ -115,8 +116,10 @@ export class Supervisor implements Handler, Part {
   #asked: ((error: unknown) => void) | undefined
   /** What whoever opens it hears of its end. */
   #failure: ExecutorError | undefined
-  /** Told when it has become unhealthy, and when it is up. */
+  /** Told when it has ended, when it has become unhealthy, and when it is up. */
   onTurn: (() => void) | undefined
+  /** Told when it has nothing to do. */
+  onIdle: (() => void) | undefined
   #ended: (() => void) | undefined
   #closing = false
   #closeUntil: number | undefined
@@ -138,6 +141,16 @@ export class Supervisor implements Handler, Part {
 
   get isUnhealthy(): boolean {
     return this.#state === 'unhealthy'
+  }
+
+  /** Whether what it is given waits for its worker. */
+  get isDown(): boolean {
+    return !this.#up
+  }
+
+  /** Whether it has a worker, and that has nothing to do. */
+  get isIdle(): boolean {
+    return this.#up && this.#queue.length === 0 && this.#worker!.calls.size === 0
   }
 
   get reason(): string | undefined {
@@ -255,6 +268,7 @@ export class Supervisor implements Handler, Part {
         this.#answered = true
         this.#barren = 0
         this.#leave(sent as Pending)
+        if (this.onIdle !== undefined && this.isIdle) this.onIdle()
       },
       ready: () => this.#pump(),
       end: (end) => this.#died(worker, end),
@@ -359,12 +373,35 @@ export class Supervisor implements Handler, Part {
     if (this.#barren >= BARREN) {
       this.#state = 'unhealthy'
       this.#giveUp(said)
-      this.onTurn?.()
     }
     const wait = this.#barren <= 1 ? 0 : backoff(AGAIN, this.#barren - 2)
     this.#again = setTimeout(() => this.#restart(), wait)
     // What waits is to be answered; what waits for nobody keeps no process alive.
     if (this.#queue.length === 0) this.#again.unref?.()
+    this.onTurn?.()
+  }
+
+  /**
+   * While it has no worker, leaves what waits to others: at once, what no worker died of or beside; and what one did once, where another has nothing to do, as it is to
+   * be alone there. What was there when a second one died waits for its own: it is not to end all of them.
+   * @param idle how many others have nothing to do
+   * @returns how many of them have something to do now, and whether more waits for one
+   */
+  passOn(idle: number): { idle: number; waits: boolean } {
+    let given = 0
+    let waits = false
+    for (const pending of this.#queue.splice(0)) {
+      const { request } = pending
+      const met = pollingFor(this.#settings.polling, request.header.execEndpoint) === 'ANY' ? this.#deathsOf(request) : Infinity
+      if (met === 0 || (met === 1 && given < idle)) {
+        given += met
+        this.#fail(pending, PASSED_ON)
+      } else {
+        this.#queue.push(pending)
+        waits ||= met === 1
+      }
+    }
+    return { idle: given, waits }
   }
 
   #restart(): void {
