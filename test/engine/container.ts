@@ -161,6 +161,15 @@ withEngine(test, (image) => {
     assert.equal(containers(), [])
   })
 
+  test('R137: close() while containers never get ready has an end, and removes them', async () => {
+    const flow = flowOf({ usesWith: { opens: 1e9 }, parallel: 2 }, { closeTimeout: 300 })
+    const opening = error(flow.open())
+    await until(() => running(0) !== '' && running(1) !== '')
+    await flow.close()
+    assert.is((await opening).message, 'doing did not open: flow was closed before this was done (closeTimeout)')
+    assert.equal(containers(), [])
+  })
+
   test('a Flow whose container is dead again and again says so by name, by its probes, and lives', async () => {
     await using flow = await flowOf({ maxDeaths: 1 }, { port: 0 }).open()
     const [address] = Object.values(flow.addresses) as [string]
