@@ -1258,6 +1258,40 @@ export const MUTATIONS = [
     'test/doc/list.ts',
     'D3: on disk, it is an input of post()',
   ],
+
+  // ── r13: what opens, and is closed meanwhile; who takes over what ended ──
+  ['lib/flow/opening.ts', 'this.scope.abort(reason), time)', 'this.scope.abort(reason), 0)', 'test/flow/opening.ts', 'R137: close() while an executor opens'],
+  ['lib/flow/opening.ts', 'clearTimeout(this.#late)', '', 'test/flow/opening.ts', 'R137: of close() in time'],
+  ['lib/flow/opening.ts', '? before.then(make) : make()', '? make() : make()', 'test/flow/opening.ts', 'constructors of executors in this process'],
+  [
+    'lib/flow/opening.ts',
+    "=== 'inline') before = made.catch(ignore)",
+    "=== 'x') before = made.catch(ignore)",
+    'test/flow/opening.ts',
+    'constructors of executors',
+  ],
+  ['lib/base/lifecycle.ts', 'if (ending.aborted) return await part.close()', '', 'test/flow/opening.ts', 'R137: close() while an executor opens'],
+  ['lib/place/inline.ts', 'await whileWanted(scope, resolved(step))', 'await resolved(step)', 'test/flow/opening.ts', 'R137: close() does not wait'],
+  ['lib/stream/all-or-none.ts', 'for (const behind of scopes.slice(at + 1)) behind.abort(error)', '', 'test/flow/opening.ts', 'all or none'],
+  ['lib/stream/all-or-none.ts', "one.status === 'fulfilled' && undo(one.value)", 'one', 'test/flow/opening.ts', 'all or none'],
+  ['lib/stream/all-or-none.ts', 'if (scopes[at]!.aborted) throw scopes[at]!.reason', '', 'test/flow/opening.ts', 'all or none'],
+  ['lib/stream/all-or-none.ts', 'return undo(value)', '', 'test/flow/opening.ts', 'what comes when nobody wants'],
+  ['lib/place/supervised.ts', 'discarded = replica.discard()', '', 'test/place/side-by-side.ts', 'executors in processes begin'],
+  ['lib/place/supervised.ts', 'replica.onIdle = waits ? this.#spread : undefined', 'replica.onIdle = undefined', 'test/place/supervised.ts', '66: of several'],
+  ['lib/place/supervised.ts', 'inner.turned()\n        this.#spread()', 'inner.turned()', 'test/place/supervised.ts', '66: what a replica had'],
+  ['lib/place/supervisor.ts', '(met === 1 && given < idle)', '(met >= 1 && given < idle)', 'test/place/supervised.ts', '66: a request that ended a second'],
+  ['lib/place/supervisor.ts', '(met === 1 && given < idle)', 'met === 1', 'test/place/supervised.ts', '66: of several'],
+  [
+    'lib/place/supervisor.ts',
+    'this.#deathsOf(request) : Infinity',
+    'this.#deathsOf(request) : this.#deathsOf(request)',
+    'test/place/supervised.ts',
+    '66: where all',
+  ],
+  ['lib/handler/replica.ts', 'if (error === PASSED_ON) return free(end)', '', 'test/place/supervised.ts', '66: what a replica had'],
+  ['lib/handler/replicas.ts', 'if (this.#isOut(replica)) continue', '', 'test/place/supervised.ts', '66: one that is begun anew'],
+  ['lib/handler/replicas.ts', 'this.#isOut(replica) ? [own, own]', 'false ? [own, own]', 'test/place/supervised.ts', '66: one that is begun anew'],
+  ['lib/place/daemon-client.ts', 'new URL(address + path)', 'new URL(path, address)', 'test/daemon/lives.ts', 'a daemon below a path'],
 ]
 
 /** Milliseconds for a suite: what was broken may hang. */

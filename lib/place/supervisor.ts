@@ -249,12 +249,8 @@ export class Supervisor implements Handler, Part {
     clearTimeout(this.#again)
     const worker = this.#worker
     if (worker === undefined) return
-    const others = this.#ended
     await new Promise<void>((resolve) => {
-      this.#ended = () => {
-        others?.()
-        resolve()
-      }
+      this.#ended = resolve
       // Its end is waited for: without calls, nothing else may keep this process.
       worker.hold(true)
       worker.kill()
