@@ -1280,7 +1280,7 @@ export const MUTATIONS = [
   ['lib/place/supervised.ts', 'replica.onIdle = waits ? this.#spread : undefined', 'replica.onIdle = undefined', 'test/place/supervised.ts', '66: of several'],
   ['lib/place/supervised.ts', 'inner.turned()\n        this.#spread()', 'inner.turned()', 'test/place/supervised.ts', '66: what a replica had'],
   ['lib/place/supervisor.ts', '(met === 1 && given < idle)', '(met >= 1 && given < idle)', 'test/place/supervised.ts', '66: a request that ended a second'],
-  ['lib/place/supervisor.ts', '(met === 1 && given < idle)', 'met === 1', 'test/place/supervised.ts', '66: of several'],
+  ['lib/place/supervisor.ts', '(met === 1 && given < idle)', 'met === 1', 'test/place/supervised.ts', '66: what waits for a replica'],
   [
     'lib/place/supervisor.ts',
     'this.#deathsOf(request) : Infinity',
@@ -1290,7 +1290,7 @@ export const MUTATIONS = [
   ],
   ['lib/handler/replica.ts', 'if (error === PASSED_ON) return free(end)', '', 'test/place/supervised.ts', '66: what a replica had'],
   ['lib/handler/replicas.ts', 'if (this.#isOut(replica)) continue', '', 'test/place/supervised.ts', '66: one that is begun anew'],
-  ['lib/handler/replicas.ts', 'this.#isOut(replica) ? [own, own]', 'false ? [own, own]', 'test/place/supervised.ts', '66: one that is begun anew'],
+  ['lib/handler/replicas.ts', 'this.#isOut(replica) ? [own, own]', 'false ? [own, own]', 'test/place/supervised.ts', '66: of those who wait'],
   ['lib/place/daemon-client.ts', 'new URL(address + path)', 'new URL(path, address)', 'test/daemon/lives.ts', 'a daemon below a path'],
 ]
 

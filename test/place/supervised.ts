@@ -231,4 +231,17 @@ test('66: a replica that took over has no more at once than its concurrency', as
   await Promise.all(asked)
 })
 
+test('66: of those who wait for a place, none goes to one that is begun anew', async () => {
+  const { workers, ask } = await open(2, {}, 1)
+  const asked = ['a', 'b', 'c'].map((text) => ask(text))
+  workers[0]!.die()
+  await turn()
+  for (let left = 3; left > 0; left--) {
+    assert.is(workers[1]!.texts.length, 1)
+    workers[1]!.answer()
+    await turn()
+  }
+  await Promise.all(asked)
+})
+
 test.run()
