@@ -70,7 +70,7 @@ try {
     .map(({ path }) => path)
     .filter(
       (path) =>
-        !/^(dist\/|docs\/\w+\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/(flow\.svg|live-(light|dark)\.jpg)$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
+        !/^(dist\/|docs\/\w+\.md$|bench\/results\/(jina|wires|in-flight)\.md$|docs\/(flow\.svg|live-(phone-)?(light|dark)\.jpg)$|package\.json$|README\.md$|CHANGELOG\.md$|LICENSE$)/.test(
           path,
         ),
     )
