@@ -5,6 +5,7 @@ import { Numbered } from '../stream/numbered.js'
 import { readAnswer, readPart, readRefusal, writeCall } from '../wire/port/calls.js'
 import { readError, unwritten, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frameReader, jsonFrame, jsonIn, frame as made, Outbox, put, take, WINDOW } from '../wire/port/frames.js'
+import { keepShared } from '../wire/port/shared-memory.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { Host, Link, WorkerSettings } from './host.js'
 import type { WorkerDescription, WorkerSpec } from './spec.js'
@@ -78,6 +79,7 @@ export class FramedWorker implements Worker {
   }
 
   async make(): Promise<WorkerDescription> {
+    void keepShared()
     const description: WorkerDescription = await this.#inTime('make', this.#ask(made(FRAME.make, 0, this.#host.write(this.#spec))))
     const { name } = this.#spec
     this.#names = [...new Set([name, description.metas?.name ?? name])]

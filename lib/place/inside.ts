@@ -21,6 +21,7 @@ import { jsonSchemaOf } from '../wire/json-schema.js'
 import { type AsReceived, partWriter, type ReceivedCall, readCall, writeAnswer, writeRefusal } from '../wire/port/calls.js'
 import { readError, unwritten, writeError } from '../wire/port/errors.js'
 import { FRAME, type Frame, frame, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox, put, SAID, take } from '../wire/port/frames.js'
+import { keepShared } from '../wire/port/shared-memory.js'
 import type { Writer } from '../wire/proto/index.js'
 import type { ContainerBound } from './host.js'
 import { checkFunction, instance, isClass, type Resolved, resolved } from './inline.js'
@@ -157,6 +158,7 @@ export class Inside {
   }
 
   async #make(told: Uint8Array): Promise<WorkerDescription> {
+    void keepShared()
     const { deserialize } = await node('v8')
     const spec = deserialize(told) as WorkerSpec
     const { name, shardId, env, workspace } = spec

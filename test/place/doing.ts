@@ -22,6 +22,8 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
     '/slow': 'slow',
     '/program': 'program',
     '/large': 'large',
+    '/embed': 'embed',
+    '/kept': 'kept',
   }
   #aborted: string[] = []
   #waiting = 0
@@ -129,6 +131,26 @@ export class Doing extends Executor<{ crash?: string; hangs?: string; text?: str
 
   large({ docs, parameters: { bytes } }: Call) {
     docs[0]!.blob = new Uint8Array(bytes)
+  }
+
+  readonly #vectors: Float32Array[] = []
+
+  /** Each number is one more, and the vectors are kept. */
+  embed({ docs }: Call) {
+    for (const { embedding } of docs) {
+      const data = embedding!.data as Float32Array
+      for (let at = 0; at < data.length; at++) data[at]! += 1
+      this.#vectors.push(data)
+    }
+  }
+
+  /** What became of the vectors that it keeps. */
+  kept({ docs }: Call) {
+    docs[0]!.tags = {
+      lengths: this.#vectors.map(({ length }) => length),
+      firsts: this.#vectors.map((vector) => vector[0]),
+      memory: this.#vectors[0]!.buffer.byteLength,
+    }
   }
 
   count({ docs }: Call) {

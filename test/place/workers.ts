@@ -121,6 +121,47 @@ export function workers(
     assert.equal(results, { doing: { docs: 2, matrix: [['a'], ['b']], names: ['a', 'b'], same: true } })
   })
 
+  test(of('embeddings cross as a column: arrays stay who gave them, vectors those of the executor, and nobody takes those of others away'), async () => {
+    await using flow = await flowOf(runtime).open()
+    const matrix = Float32Array.from({ length: 40 * 768 }, (_, at) => at % 768)
+    const shared = new Float32Array(new SharedArrayBuffer(768 * 4))
+    // Rows of a matrix, arrays of their own, one that other threads see; and documents without a vector would be in between elsewhere.
+    const given = [
+      ...Array.from({ length: 40 }, (_, at) => matrix.subarray(at * 768, (at + 1) * 768)),
+      ...Array.from({ length: 20 }, (_, at) => new Float32Array(768).fill(at)),
+      shared,
+    ]
+    const docs = given.map((embedding) => new Document({ embedding, text: 'x' }))
+    for (let round = 0; round < 2; round++) {
+      const back = await flow.post('/embed', docs, { requestSize: 100 }).docs()
+      const vectors = back.map(({ embedding }: any) => embedding.data as Float32Array)
+      assert.equal(
+        vectors.map((vector: Float32Array) => [...vector]),
+        given.map((vector) => Array.from(vector, (value) => value + 1)),
+      )
+      assert.is(new Set(vectors.map(({ buffer }: Float32Array) => buffer)).size, 1, 'each has memory of its own')
+      assert.ok(vectors[0]!.buffer.byteLength <= 1 << 20)
+      assert.ok(given.every(({ length }) => length === 768) && matrix[5] === 5 && shared[0] === 0, 'the arrays of who asks')
+      if (runsOn !== 'node') continue
+      try {
+        structuredClone(vectors[0], { transfer: [vectors[0]!.buffer] })
+      } catch (error: any) {
+        assert.is(error.name, 'DataCloneError')
+      }
+      assert.ok(
+        vectors.every(({ length }: Float32Array) => length === 768),
+        'one took away those of the others',
+      )
+    }
+    const { tags } = await first(flow, '/kept')
+    assert.equal(tags.lengths, Array(122).fill(768))
+    assert.equal(
+      tags.firsts,
+      [...given, ...given].map(([value]) => value! + 1),
+    )
+    assert.ok(tags.memory <= 1 << 20)
+  })
+
   test(of('what an executor says of its documents is checked there, and known here'), async () => {
     await using flow = await new Flow<any>().add({ name: 'checked', uses: `${checked}#Checked`, runtime, ...there } as any).open()
     const responses: any[] = []

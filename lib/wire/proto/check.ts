@@ -106,7 +106,7 @@ function check(source: Source, { fields, document }: Kind, end: number, depth: n
       // Most of what there is: texts and the like.
       if ((tag & 7) === LENGTH) reader.pos = reader.stop(end)
       else reader.skip(tag, end)
-    } else if (inner === TENSOR) readNdArray(reader, reader.stop(end), source.model === 'v1', counted.grown)
+    } else if (inner === TENSOR) readNdArray(reader, reader.stop(end), source.model === 'v1', counted.grown, source.packed?.columns)
     else {
       const stop = reader.stop(end)
       if (inner === FLOATS) {

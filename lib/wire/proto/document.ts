@@ -34,7 +34,7 @@ export function readDocument(source: Source, document: Document, start: number, 
         content = reader.blob(end)
         break
       case 0x1a:
-        content = readNdArray(reader, reader.stop(end), true)
+        content = readNdArray(reader, reader.stop(end), true, undefined, source.packed?.columns)
         break
       case 0x22:
         content = reader.text(end)
@@ -97,7 +97,7 @@ function readMore(source: Source, more: More, tag: number, end: number, depth: n
       readInto((more.matches ??= new DocumentArray()), source, end, depth + 1)
       break
     case 0x82:
-      more.embedding = readNdArray(reader, reader.stop(end), true)
+      more.embedding = readNdArray(reader, reader.stop(end), true, undefined, source.packed?.columns)
       break
     case 0x92:
       readScore(reader, (more.scores ??= {}), reader.stop(end))

@@ -4,7 +4,7 @@
  * What Jina's protobuf does not settle:
  * - Documents are read when somebody asks for a field, and go on as the bytes they came in as long as nobody may have changed them. What is
  *   wrong inside of a document (an unknown dtype, for instance) is found when the message is decoded, see check.ts: reading one never fails.
- * - Blobs and tensors have memory of their own. From 1 MiB on they are views of the message, where it has its memory alone: whoever keeps one keeps it all.
+ * - Blobs and tensors have memory of their own; from another thread or process, tensors share that of a column: see columns.ts. From 1 MiB on they are views of the message, where it has its memory alone: whoever keeps one keeps it all.
  * - Text that is not UTF-8 reads as U+FFFD, half a surrogate pair is written as such. NaN and Infinity in tags and parameters travel; Python refuses them.
  * - Tags and parameters are JSON: what JSON leaves out is left out, what has a `toJSON` is what that returns, all numbers are doubles.
  *   A key named `__proto__` is a key like others.
@@ -21,9 +21,9 @@ import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
 import { Counted } from './counted.js'
 import { readDocument } from './document.js'
-import { sizeOfUntouched } from './lazy.js'
+import { packedIn, sizeOfUntouched } from './lazy.js'
 import { readMap, readTexts, writeMap } from './map.js'
-import { readMessage, writeInTurns, writeMessage } from './message.js'
+import { readMessage, writeAgain, writeInTurns, writeMessage, writePacked } from './message.js'
 import { MAX_DEPTH, Reader } from './reader.js'
 import type { Source } from './source.js'
 import { readStatus, writeStatus } from './status.js'
@@ -31,6 +31,7 @@ import { readStruct, writeStruct } from './struct.js'
 import { readTyped } from './typed.js'
 import { Writer } from './writer.js'
 
+export { shared } from './columns.js'
 export { ProtoError } from './error.js'
 export { lengthOfHead } from './header.js'
 
@@ -63,11 +64,17 @@ export function encodeMessage(message: Message, { model = 'v1' }: EncodeOptions 
   return writer.finish()
 }
 
-/** The same behind what was written before. @throws as {@link encodeMessage} does, with a part of it written */
+/**
+ * The same for another thread or process of this Flow, behind what was written before: equal tensors stand there as columns, of `'v1'` at least.
+ * @throws as {@link encodeMessage} does, with a part of it written
+ */
 export function encodeInto(writer: Writer, message: Message, model: Docarray): void {
+  const packed = model === 'v1' ? packedIn(message.docs) : undefined
+  if (packed !== undefined) return writeAgain(writer, message, packed)
   const size = sizeOfDocuments(message, model)
   writer.need(size + 512)
-  writeMessage(writer, message, model, size, false)
+  if (model === 'v1') writePacked(writer, message, size)
+  else writeMessage(writer, message, model, size, false)
 }
 
 /** What reads several messages of one piece of memory. */
@@ -75,10 +82,10 @@ export function readerOf(bytes: Uint8Array): Reader {
   return new Reader(bytes, MAX_DEPTH)
 }
 
-/** A message between two positions. @throws ProtoError (`ERR_PROTO`) for bytes that are none */
+/** What {@link encodeInto} wrote between two positions. @throws ProtoError (`ERR_PROTO`) for bytes that are no message */
 export function decodeFrom(reader: Reader, start: number, end: number, model: Docarray): Message {
   reader.pos = start
-  return readMessage({ reader, model, counted: new Counted(), read: model === 'v1' ? readDocument : readTyped }, end, false)
+  return readMessage({ reader, model, counted: new Counted(), isPacked: model === 'v1', read: model === 'v1' ? readDocument : readTyped }, end, false)
 }
 
 export type { Reader } from './reader.js'

@@ -1,6 +1,8 @@
 import { Document, insides } from '../../doc/document.js'
+import type { NdArray, TypedArray } from '../../doc/ndarray.js'
 import { untouched } from '../size.js'
 import { checkDepth, checkDocument } from './check.js'
+import type { Column } from './columns.js'
 import { handDown } from './foreign.js'
 import { MAX_DEPTH } from './reader.js'
 import type { Source } from './source.js'
@@ -29,7 +31,24 @@ export let copyUntouched: (writer: Writer, tag: number, documents: readonly Docu
 /** Looks over the documents of a message, before anybody has one. @throws ProtoError for what could not be read later */
 export let checkUnread: (documents: readonly Document<any>[]) => void
 
-/** How many bytes a document is that is as it came; -1 for others. */
+/** The documents of a message with columns, as they came in it but for the elements of their tensors, which are in the columns. */
+export interface Packed {
+  readonly columns: readonly Column[]
+  /** As they stand in a list of documents, with their tags. */
+  readonly bytes: Uint8Array
+}
+
+/** What documents came as, if they are all that a message with columns had, in its order, and nothing but elements can have changed; otherwise undefined. */
+export let packedIn: (documents: readonly Document<any>[]) => Packed | undefined
+
+/** A tensor of a column that was handed out: as long as it is what it was, all that can have changed are its elements. */
+interface Lent {
+  readonly array: NdArray
+  readonly data: TypedArray
+  readonly column: Column
+}
+
+/** About how many bytes a document is that is as it came; -1 for others. */
 export let sizeOfUntouched: (document: Document<any>, model: 'v1' | 'v2') => number
 
 const NONE: readonly Origin[] = []
@@ -54,6 +73,8 @@ export class LazyDocument extends Document<any> {
   #origins: readonly Origin[] = NONE
   #read = false
   #id = ''
+  #lentEmbedding: Lent | undefined
+  #lentTensor: Lent | undefined
 
   constructor(source: Source | undefined, start: number, end: number, depth: number) {
     super()
@@ -80,9 +101,31 @@ export class LazyDocument extends Document<any> {
     if (this.#source !== undefined) this.#part(this.#source, false)
   }
 
+  /** Before a tensor is given. What is written into one of a column goes on with that: the rest of the bytes holds as it is. */
+  #lend(field: 'embedding' | 'tensor'): void {
+    if (this.#source?.packed === undefined) return this.#touch()
+    this.#look()
+    const packed = this.#source?.packed
+    if (packed === undefined) return
+    const isEmbedding = field === 'embedding'
+    const given = isEmbedding ? insides.more(this)?.embedding : super.content
+    if (typeof given !== 'object' || given instanceof Uint8Array || (isEmbedding ? this.#lentEmbedding : this.#lentTensor) !== undefined) return
+    const { data } = given
+    const column = packed.columns.find((column) => column.holds(data))
+    if (column === undefined) return this.#touch()
+    const lent = { array: given, data, column }
+    if (isEmbedding) this.#lentEmbedding = lent
+    else this.#lentTensor = lent
+  }
+
+  get #isLent(): boolean {
+    return this.#lentEmbedding !== undefined || this.#lentTensor !== undefined
+  }
+
   #part(source: Source, unnamed: boolean): void {
     if (source.model === 'v2') this.#origins = [{ source, start: this.#start, end: this.#end, depth: this.#depth, unnamed }]
     this.#source = undefined
+    this.#lentEmbedding = this.#lentTensor = undefined
   }
 
   override get id(): string {
@@ -130,7 +173,8 @@ export class LazyDocument extends Document<any> {
   override clone(): Document<any> {
     const { id } = this
     const source = this.#source
-    if (source === undefined) {
+    // It has what was handed out, whatever became of that.
+    if (source === undefined || this.#isLent) {
       const copy = super.clone()
       handDown(this, copy)
       return this.#origins.length > 0 ? this.#heir(copy) : copy
@@ -172,10 +216,12 @@ export class LazyDocument extends Document<any> {
     for (const field of [...PLAIN, ...OPEN]) {
       const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, field)!
       const plain = PLAIN.includes(field)
+      const isTensor = field === 'embedding' || field === 'tensor'
       Object.defineProperty(LazyDocument.prototype, field, {
         configurable: true,
         get(this: LazyDocument) {
-          if (!plain) this.#touch()
+          if (isTensor) this.#lend(field)
+          else if (!plain) this.#touch()
           else if (!this.#read) this.#look()
           return get!.call(this)
         },
@@ -211,7 +257,8 @@ export class LazyDocument extends Document<any> {
         const first = documents[at]
         if (first === undefined || !(#source in first)) return at
         const source = first.#source
-        if (source === undefined || source.model !== model) return at
+        // What it says of columns holds in its message only.
+        if (source === undefined || source.model !== model || source.packed !== undefined) return at
         const { bytes, maxDepth } = source.reader
         const deeper = depth > first.#depth || maxDepth > MAX_DEPTH
         if (deeper) first.#fit(writer, depth)
@@ -228,7 +275,31 @@ export class LazyDocument extends Document<any> {
         writer.copy(bytes.subarray(first.#start, end))
       }
     }
-    untouched.sizeOf = (document) => (#source in document && document.#source !== undefined ? document.#end - document.#start : undefined)
-    sizeOfUntouched = (document, model) => (#source in document && document.#source?.model === model ? document.#end - document.#start : -1)
+    packedIn = (documents) => {
+      const first = documents[0]
+      if (first === undefined || !(#source in first)) return undefined
+      const source = first.#source
+      if (source?.packed?.documents !== documents.length) return undefined
+      const start = first.#start - 1 - sizeOf(first.#end - first.#start)
+      let end = start
+      for (let at = 0; at < documents.length; at++) {
+        const document: Document = documents[at]!
+        if (!(#source in document) || document.#source !== source || document.#depth !== 1) return undefined
+        if (document.#start - 1 - sizeOf(document.#end - document.#start) !== end) return undefined
+        if (!isWhole(document.#lentEmbedding) || !isWhole(document.#lentTensor)) return undefined
+        end = document.#end
+      }
+      return { columns: source.packed.columns, bytes: source.reader.bytes.subarray(start, end) }
+    }
+    const sizeIn = ({ packed }: Source, document: LazyDocument): number => document.#end - document.#start + (packed?.share ?? 0)
+    untouched.sizeOf = (document) => (#source in document && document.#source !== undefined ? sizeIn(document.#source, document) : undefined)
+    sizeOfUntouched = (document, model) => {
+      if (!(#source in document) || document.#source?.model !== model || document.#isLent) return -1
+      return sizeIn(document.#source, document)
+    }
   }
+}
+
+function isWhole(lent: Lent | undefined): boolean {
+  return lent === undefined || (lent.array.data === lent.data && lent.column.isWhole(lent.array))
 }

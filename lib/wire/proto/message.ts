@@ -3,11 +3,13 @@ import { allocate, type DocumentArray } from '../../doc/array.js'
 import { later, overdue } from '../../stream/event-loop.js'
 import type { MessageDeltas } from '../deltas.js'
 import type { Message, Stop } from '../message.js'
+import { ColumnWriter, writeColumns } from './column-writer.js'
+import { COLUMN, readColumn } from './columns.js'
 import { DELTAS, readDeltaFields, writeDeltaFields } from './deltas.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'
 import { newHeader, readHeader, writeHeader } from './header.js'
-import { checkUnread } from './lazy.js'
+import { checkUnread, type Packed } from './lazy.js'
 import { readRoute, writeRoute } from './route.js'
 import type { Source } from './source.js'
 import { readStruct, writeStruct } from './struct.js'
@@ -44,9 +46,17 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
       deltas = readDeltaFields(reader, reader.stop(end))
       // It is one of several also where its head is left out.
       header.ordinal ??= 0
+    } else if (tag === COLUMN && source.isPacked) {
+      source.packed ??= { columns: [], documents: 0, share: 0 }
+      source.packed.columns.push(readColumn(reader, reader.stop(end)))
     } else reader.skip(tag, end)
   }
   reader.done(end)
+  const { packed } = source
+  if (packed !== undefined) {
+    packed.documents = docs.length
+    packed.share = Math.ceil(packed.columns.reduce((sum, { byteLength }) => sum + byteLength, 0) / docs.length)
+  }
   try {
     checkUnread(docs)
   } catch (error) {
@@ -141,4 +151,27 @@ export function writeMessage(writer: Writer, message: Message, model: Source['mo
     writer.close(list, room)
     writer.close(data, room)
   }
+}
+
+/** Writes a DataRequestProto for who reads columns. */
+export function writePacked(writer: Writer, message: Message, size: number): void {
+  const columns = new ColumnWriter()
+  writer.columns = columns
+  try {
+    writeMessage(writer, message, 'v1', size, false)
+  } finally {
+    writer.columns = undefined
+  }
+  columns.finish(writer)
+}
+
+/** Writes one whose documents are as they came with columns. */
+export function writeAgain(writer: Writer, message: Message, { bytes, columns }: Packed): void {
+  const room = sizeOf(bytes.length + 10)
+  writeHead(writer, message)
+  writer.tag(0x22)
+  const data = writer.open(room)
+  writer.blob(0x0a, bytes)
+  writer.close(data, room)
+  writeColumns(writer, columns)
 }

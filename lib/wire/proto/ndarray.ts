@@ -1,5 +1,6 @@
 import { say } from '../../base/errors.js'
 import { countOf, type NdArray } from '../../doc/ndarray.js'
+import { AT_ROW, type Column, IN_COLUMN, rowOf } from './columns.js'
 import { dtypeOf, elements, nameOf } from './dtype.js'
 import { ProtoError } from './error.js'
 import type { Reader } from './reader.js'
@@ -36,16 +37,21 @@ export class Grown {
 /**
  * A tensor, sparse ones as dense ones; undefined for a tensor of nothing.
  * @param grown given to look only: counts what would be made, and nothing is
+ * @param columns of the message, where it has some: what stands in there shares its memory with others
  */
-export function readNdArray(reader: Reader, end: number, sparse: boolean, grown?: Grown): NdArray | undefined {
+export function readNdArray(reader: Reader, end: number, sparse: boolean, grown?: Grown, columns?: readonly Column[]): NdArray | undefined {
   let dense = -1
   let stopDense = 0
   let thin = -1
   let stopThin = 0
   let framework = ''
+  let column = -1
+  let row = 0
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (tag === 0x0a) {
+    if (columns !== undefined && tag === IN_COLUMN) column = reader.uint32()
+    else if (columns !== undefined && tag === AT_ROW) row = reader.uint32()
+    else if (tag === 0x0a) {
       stopDense = reader.stop(end)
       dense = reader.pos
       reader.pos = stopDense
@@ -59,6 +65,10 @@ export function readNdArray(reader: Reader, end: number, sparse: boolean, grown?
     else reader.skip(tag, end)
   }
   reader.done(end)
+  if (column >= 0) {
+    const found = rowOf(columns!, column, row)
+    return grown === undefined ? found.at(row) : undefined
+  }
   let array: NdArray | undefined
   if (thin >= 0) array = readSparse(reader, thin, stopThin, framework, grown)
   else if (dense >= 0) {
@@ -184,8 +194,10 @@ export function dtypeIn(reader: Reader, start: number, end: number): string {
   return dtype
 }
 
-/** Writes a tensor as numpy's, which all of Python reads. */
-export function writeNdArray(writer: Writer, tag: number, { data, shape }: NdArray, sparse: boolean, dtype = nameOf(data)): void {
+/** Writes a tensor as numpy's, which all of Python reads; where the message has columns, in one of those. */
+export function writeNdArray(writer: Writer, tag: number, array: NdArray, sparse: boolean, dtype = nameOf(array.data)): void {
+  if (writer.columns?.write(writer, tag, array)) return
+  const { data, shape } = array
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const { length } = bytes
   let packed = 0

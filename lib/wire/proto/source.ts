@@ -1,6 +1,16 @@
 import type { Document } from '../../doc/document.js'
+import type { Column } from './columns.js'
 import type { Counted } from './counted.js'
 import type { Reader } from './reader.js'
+
+/** The columns of a message. */
+export interface Columns {
+  readonly columns: Column[]
+  /** How many documents it has, without those in them. */
+  documents: number
+  /** Bytes of columns, for each of these. */
+  share: number
+}
 
 /** Where documents come from that are not read yet. One for all of a message. */
 export interface Source {
@@ -8,6 +18,10 @@ export interface Source {
   /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
   readonly model: 'v1' | 'v2'
   readonly counted: Counted
+  /** Whether tensors may stand in columns: of a message that came from another thread or process of this Flow. */
+  readonly isPacked?: boolean
+  /** Where some do. */
+  packed?: Columns
   /** Where documents begin that say their id twice: the last one holds, and has to be looked for. */
   renamed?: Set<number>
   /**

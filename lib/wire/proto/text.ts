@@ -20,7 +20,7 @@ export function room(size: number): Uint8Array {
 }
 
 /** From this many bytes on, a copy costs more than keeping the message does: 1 MiB. */
-const LARGE = 1 << 20
+export const LARGE = 1 << 20
 
 /**
  * Bytes of a message for whoever keeps, changes or transfers them. Nobody else shares their memory: small ones are copies, as the message may lie in

@@ -1,4 +1,5 @@
 import { DocumentError } from '../../base/errors.js'
+import type { NdArray } from '../../doc/ndarray.js'
 import { MAX_DEPTH } from './reader.js'
 import { room, SHORT, writeAscii, writeText } from './text.js'
 
@@ -10,6 +11,12 @@ const TOO_LARGE = 3.4028235677973366e38
 
 let slab: Uint8Array | undefined
 let taken = 0
+
+/** Takes tensors that stand elsewhere in the message than in their documents. */
+export interface TensorColumns {
+  /** Writes where it stands. @returns false for one that stands in its document */
+  write(writer: Writer, tag: number, tensor: NdArray): boolean
+}
 
 /** There is no room for what is to be written. */
 export class WriterFull extends RangeError {}
@@ -29,6 +36,8 @@ export class Writer {
   document = 2
   /** Bytes that there may be in all. */
   most = Infinity
+  /** Given while a message is written to who reads columns. */
+  columns: TensorColumns | undefined
 
   /** @param size how many bytes it will probably be */
   constructor(size: number) {
@@ -207,6 +216,14 @@ export class Writer {
     for (; rest > 127; rest >>>= 7) bytes[to++] = (rest & 127) | 128
     bytes[to] = rest
     return size
+  }
+
+  /** As `close()`, in all the room that was left: what was written stays where it is. */
+  fill(at: number, room: number): void {
+    const { bytes } = this
+    let rest = this.pos - at
+    for (let to = at - room; to < at - 1; rest >>>= 7) bytes[to++] = (rest & 127) | 128
+    bytes[at - 1] = rest
   }
 }
 
