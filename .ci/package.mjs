@@ -1,6 +1,6 @@
 // Packs the package, installs it into an empty folder, and uses it there as a stranger would: with the Node that runs this, and with the
 // lowest that it promises, by whatever installs packages.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
@@ -151,10 +151,15 @@ function beginners(tarball) {
     run('npx', 'sluice', 'new', name, '--sluice', tarball, ...args)
     const cwd = join(folder, name)
     const npm = (...args) => execFileSync('npm', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-    npm('install', '--ignore-scripts', '--no-audit', '--no-fund')
+    const { status, stderr } = spawnSync('npm', ['install', '--no-audit', '--no-fund'], { cwd, encoding: 'utf8' })
+    if (status !== 0 || /warn/.test(stderr)) throw new Error(`npm install of a new project (${name}) warns:\n${stderr}`)
     npm('test')
     if (!npm('start').includes('Documents go in, { words: 3')) throw new Error(`npm start of a new project (${name}) shows something else`)
-    console.log(`sluice new ${name} ${args.join(' ')}: it installs, its tests pass, and it runs.`)
+    rmSync(join(cwd, 'node_modules'), { recursive: true })
+    // It ends with an error where an install script is neither allowed nor refused.
+    execFileSync('npx', ['--yes', 'pnpm@12.23.0', 'install'], { cwd, stdio: ['ignore', 'ignore', 'inherit'] })
+    if (!npm('start').includes('Documents go in, { words: 3')) throw new Error(`a new project (${name}) of pnpm shows something else`)
+    console.log(`sluice new ${name} ${args.join(' ')}: it installs by npm and pnpm, its tests pass, and it runs.`)
   }
 }
 

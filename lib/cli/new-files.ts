@@ -11,7 +11,12 @@ interface Project {
 /** The files of a new project, by their paths. */
 export function filesOf(template: Template, project: Project): Record<string, string> {
   const own = template === 'pipeline' ? pipeline(project) : executors(project)
-  return { ...own, ...(project.typescript && { 'tsconfig.json': TSCONFIG }), '.gitignore': `node_modules/\n${project.typescript ? 'dist/\n' : ''}*.tgz\n` }
+  return {
+    ...own,
+    ...(project.typescript && { 'tsconfig.json': TSCONFIG }),
+    'pnpm-workspace.yaml': PNPM,
+    '.gitignore': `node_modules/\n${project.typescript ? 'dist/\n' : ''}*.tgz\n`,
+  }
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
@@ -31,6 +36,12 @@ const TSCONFIG = json({
   },
   include: ['src'],
 })
+
+/** No install script has to run. npm warns, and pnpm ends with an error, where a project does not say so: each has its own place for it. */
+const UNBUILT = { protobufjs: false }
+const PNPM = `allowBuilds:\n${Object.entries(UNBUILT)
+  .map(([name, builds]) => `  ${name}: ${builds}\n`)
+  .join('')}`
 
 /** What a project in TypeScript is built with, and no other has. */
 const COMPILER = { '@types/node': '^20.19.0', typescript: '>=5.6.0 <8' }
@@ -56,6 +67,7 @@ function pipeline({ name, sluice, typescript }: Project): Record<string, string>
       },
       dependencies: { sluice },
       ...(typescript && { devDependencies: COMPILER }),
+      allowScripts: UNBUILT,
     }),
     'flow.yml': `jtype: Flow
 with:
@@ -181,6 +193,7 @@ function executors({ name, sluice, typescript }: Project): Record<string, string
       // Theirs is the sluice of who uses them: a copy of their own would have other classes.
       peerDependencies: { sluice: sluice.startsWith('file:') ? '*' : sluice },
       devDependencies: { sluice, ...(typescript && COMPILER) },
+      allowScripts: UNBUILT,
     }),
     [`src/index.${ending}`]: code(
       typescript,
