@@ -83,8 +83,7 @@ interface Packages {
   '@opentelemetry/exporter-metrics-otlp-grpc': typeof import('@opentelemetry/exporter-metrics-otlp-grpc')
   '@nats-io/transport-node': typeof import('@nats-io/transport-node')
   '@nats-io/jetstream': typeof import('@nats-io/jetstream')
-  '@modelcontextprotocol/sdk/server/index.js': typeof import('@modelcontextprotocol/sdk/server/index.js')
-  '@modelcontextprotocol/sdk/types.js': typeof import('@modelcontextprotocol/sdk/types.js')
+  '@modelcontextprotocol/server': typeof import('@modelcontextprotocol/server')
 }
 
 const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name]> } = {
@@ -103,9 +102,7 @@ const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name
     importHere('@opentelemetry/exporter-metrics-otlp-grpc') as Promise<Packages['@opentelemetry/exporter-metrics-otlp-grpc']>,
   '@nats-io/transport-node': () => importHere('@nats-io/transport-node') as Promise<Packages['@nats-io/transport-node']>,
   '@nats-io/jetstream': () => importHere('@nats-io/jetstream') as Promise<Packages['@nats-io/jetstream']>,
-  '@modelcontextprotocol/sdk/server/index.js': () =>
-    importHere('@modelcontextprotocol/sdk/server/index.js') as Promise<Packages['@modelcontextprotocol/sdk/server/index.js']>,
-  '@modelcontextprotocol/sdk/types.js': () => importHere('@modelcontextprotocol/sdk/types.js') as Promise<Packages['@modelcontextprotocol/sdk/types.js']>,
+  '@modelcontextprotocol/server': () => importHere('@modelcontextprotocol/server') as Promise<Packages['@modelcontextprotocol/server']>,
 }
 
 /** A package that needs Node. */

@@ -66,7 +66,7 @@ export interface GatewayOptions extends AuthenticationOptions {
   ui?: boolean | LivePageOptions | undefined
   /**
    * Endpoints as tools at `/mcp`, for agents that speak the Model Context Protocol, beside HTTP, which must be spoken: `true`, or which. It needs the package
-   * `@modelcontextprotocol/sdk`. Default `false`.
+   * `@modelcontextprotocol/server`. Default `false`.
    */
   mcp?: boolean | McpOptions | undefined
   /** What the service is called in its documentation. Default: the Flow's name. */

@@ -35,7 +35,7 @@ export interface HttpOptions extends SpeakerOptions, AuthenticationOptions {
   /** Further endpoints of executors, by name: `{ '/rank': {} }` offers `/rank` at POST `/rank`. */
   exposeEndpoints?: Readonly<Record<string, ExposedEndpoint>> | undefined
   /**
-   * Endpoints as tools at `/mcp`, for agents that speak the Model Context Protocol: `true`, or which. It needs the package `@modelcontextprotocol/sdk`. Default
+   * Endpoints as tools at `/mcp`, for agents that speak the Model Context Protocol: `true`, or which. It needs the package `@modelcontextprotocol/server`. Default
    * `false`.
    */
   mcp?: boolean | McpOptions | undefined

@@ -1,5 +1,6 @@
 // T7: endpoints as tools for agents, asked by the official SDK's own client.
 import { spawnSync } from 'node:child_process'
+import { Client as NewClient, StreamableHTTPClientTransport as NewTransport } from '@modelcontextprotocol/client'
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
@@ -270,6 +271,57 @@ test('T7: partial answers are progress, for who wants to hear of it', async () =
   assert.match(await events.text(), /^event: message\ndata: \{"result":\{"tools"/)
 })
 
+for (const [name, mode, revision] of [
+  ['the revision 2026-07-28', 'auto', '2026-07-28'],
+  ['the one before', 'legacy', '2025-11-25'],
+] as const)
+  test(`T7: a client of the SDK 2 that speaks ${name} lists, calls, hears of progress and of errors, and takes back`, async () => {
+    const door = deferred<void>()
+    const seen = { stopped: 0, calls: 0 }
+    class Wait extends Executor {
+      static requests = { '/wait': 'wait' }
+      async wait({ signal }: Call) {
+        seen.calls++
+        signal.addEventListener('abort', () => void seen.stopped++)
+        await door.promise
+      }
+    }
+    await using flow = await stepped({ description: 'Takes steps', token: TOKEN }).add({ name: 'wait', uses: Wait }).open()
+    const client = new NewClient({ name: 'agent', version: '2' }, { versionNegotiation: { mode } })
+    const requestInit = { headers: { authorization: `Bearer ${TOKEN}` } }
+    await within(10_000, client.connect(new NewTransport(new URL(`${flow.addresses.http}/mcp`), { requestInit })))
+    try {
+      assert.is(client.getNegotiatedProtocolVersion(), revision)
+      assert.equal([client.getServerVersion()!.name, client.getInstructions()], ['steps', 'Takes steps'])
+      const { tools } = await within(10_000, client.listTools())
+      assert.ok(tools.some(({ name, inputSchema }) => name === 'stream' && inputSchema.properties!.docs !== undefined))
+      const heard: unknown[] = []
+      const docs = [{ text: '' }]
+      const streamed = await within(
+        10_000,
+        client.callTool({ name: 'stream', arguments: { docs } }, { onprogress: ({ progress, message }) => void heard.push([progress, message]) }),
+      )
+      assert.is(JSON.parse(textOf(streamed as never)).docs[0].text, 'one two three')
+      assert.equal(heard, [
+        [1, 'one'],
+        [2, ' two'],
+        [3, ' three'],
+      ])
+      const failed = await within(10_000, client.callTool({ name: 'fail', arguments: { docs } }))
+      assert.equal([failed.isError, failed._meta!['sluice/code']], [true, 'ERR_EXECUTOR'])
+      assert.match((await client.callTool({ name: 'strem', arguments: {} }).catch((error) => error)).message, /Unknown tool: strem\. Did you mean stream\?/)
+      const controller = new AbortController()
+      const waits = client.callTool({ name: 'wait', arguments: { docs } }, { signal: controller.signal }).catch((error) => error)
+      await until(() => seen.calls === 1)
+      controller.abort(new Error('enough'))
+      assert.instance(await within(10_000, waits), Error)
+      await until(() => seen.stopped === 1)
+    } finally {
+      door.resolve()
+      await client.close()
+    }
+  })
+
 test('T7: an answer that takes long says now and then that it lives', async () => {
   const door = deferred<void>()
   await using flow = await new Flow({ mcp: true, heartbeat: 1 }).add({ uses: () => door.promise }).open()
@@ -481,7 +533,7 @@ test('T7: without the SDK, who opens the Flow hears what is missing', () => {
   const { stdout, stderr, status } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', program], { encoding: 'utf8' })
   assert.match(
     stdout,
-    /^DependencyError ERR_DEPENDENCY @modelcontextprotocol\/sdk To offer endpoints as tools \(mcp\), the package @modelcontextprotocol\/sdk is needed: npm install @modelcontextprotocol\/sdk/,
+    /^DependencyError ERR_DEPENDENCY @modelcontextprotocol\/server To offer endpoints as tools \(mcp\), the package @modelcontextprotocol\/server is needed: npm install @modelcontextprotocol\/server/,
     stderr,
   )
   assert.is(status, 0)

@@ -1,5 +1,6 @@
-import type { CallToolRequest, CallToolResult, JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import type { CallToolRequest, CallToolResult, JSONRPCMessage, RequestId, Server } from '@modelcontextprotocol/server'
 import { ConnectionError } from '../../../base/errors.js'
+import { publishBytes } from '../../../base/events.js'
 import { nearest } from '../../../base/nearest.js'
 import { VERSION } from '../../../base/version.js'
 import { type Describing, type Descriptions, NONE } from '../../../executor/schemas.js'
@@ -17,7 +18,8 @@ import { whenAgain } from '../../retry-after.js'
 import { DESCRIPTION, type Settings } from '../options.js'
 import { requestOf } from '../read.js'
 import { HttpRefusal, invalid } from '../refusal.js'
-import type { Exchange, Headers, Reply } from '../server/exchange.js'
+import { streamHeaders } from '../server/answer-stream.js'
+import type { Exchange, Reply, Headers as Written } from '../server/exchange.js'
 import { McpReply, type Takes } from './reply.js'
 import { failed, failedBy, failuresOf, partText, resultText } from './results.js'
 import { loadSdk, type Sdk } from './sdk.js'
@@ -29,6 +31,7 @@ const VERSION_HEADER = 'mcp-protocol-version'
 
 /** In what JSON-RPC says what is wrong with a message, and what MCP's servers say of HTTP. */
 const INVALID_REQUEST = -32600
+const ACCEPT = 'Accept application/json and text/event-stream'
 const REFUSED = -32000
 
 /** The SDK wants a judge of what people fill in, which nobody is asked to here. */
@@ -43,9 +46,9 @@ interface Asked {
   readonly id: string
   readonly context: CallContext
   /** By what those under way of its client are known, where it has a name. */
-  readonly caller: string | undefined
+  readonly caller?: string | undefined
   readonly takes: Takes
-  readonly headers: Headers
+  readonly headers: Written
 }
 
 /** What a call gets to know of it. */
@@ -83,12 +86,24 @@ export class Mcp {
   }
 
   /** Answers a message that came by POST with a reply, or piece by piece, and then with nothing. */
-  async answer(json: unknown, exchange: Exchange, id: string, headers: Headers, context: CallContext): Promise<Reply | undefined> {
+  async answer(json: unknown, exchange: Exchange, id: string, headers: Written, context: CallContext): Promise<Reply | undefined> {
     headers['cache-control'] = 'no-store'
     if (Array.isArray(json)) return refused(headers, INVALID_REQUEST, 'One message is due. MCP has had no batches since 2025-06-18')
-    const { success, data: message } = this.#sdk.JSONRPCMessageSchema.safeParse(json)
-    if (!success) return refused(headers, INVALID_REQUEST, 'This is no message of JSON-RPC 2.0')
+    let message: JSONRPCMessage
+    try {
+      message = this.#sdk.parseJSONRPCMessage(json)
+    } catch {
+      return refused(headers, INVALID_REQUEST, 'This is no message of JSON-RPC 2.0')
+    }
+    const accept = exchange.header('accept') ?? '*/*'
+    const takes = { json: /application\/(json|\*)|\*\/\*/.test(accept), events: /text\/(event-stream|\*)|\*\/\*/.test(accept) }
     const version = exchange.header(VERSION_HEADER)
+    const told = { protocolVersionHeader: version, mcpMethodHeader: exchange.header('mcp-method'), mcpNameHeader: exchange.header('mcp-name') }
+    const inbound = { httpMethod: 'POST', body: json, ...Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)) }
+    if (this.#sdk.classifyInboundRequest(inbound).kind !== 'legacy') {
+      if (!takes.json && !takes.events) return refused(headers, REFUSED, ACCEPT, 406)
+      return this.#serveWhole(json, exchange, { id, context, takes, headers })
+    }
     const { SUPPORTED_PROTOCOL_VERSIONS: versions } = this.#sdk
     const isFirst = 'method' in message && message.method === 'initialize'
     if (version !== undefined && !isFirst && !versions.includes(version))
@@ -98,39 +113,17 @@ export class Mcp {
       this.#hear(message, caller)
       return accepted(headers)
     }
-    const accept = exchange.header('accept') ?? '*/*'
-    const takes = { json: /application\/(json|\*)|\*\/\*/.test(accept), events: /text\/(event-stream|\*)|\*\/\*/.test(accept) }
-    if (!takes.json && !takes.events) return refused(headers, REFUSED, 'Accept application/json and text/event-stream', 406)
+    if (!takes.json && !takes.events) return refused(headers, REFUSED, ACCEPT, 406)
     if (isFirst) Object.assign(headers, named(headers))
     return this.#serve(message, exchange, { id, context, caller, takes, headers })
   }
 
-  /** Has the SDK answer a request. */
-  async #serve(
-    message: JSONRPCMessage & { readonly id: RequestId },
-    exchange: Exchange,
-    { id, context, caller, takes, headers }: Asked,
-  ): Promise<Reply | undefined> {
-    const { Server, ListToolsRequestSchema, CallToolRequestSchema } = this.#sdk
-    const { title: name, description, heartbeat, onError } = this.#settings
-    const instructions = description === DESCRIPTION ? {} : { instructions: description }
-    const server = new Server({ name, version: VERSION }, { capabilities: { tools: {} }, jsonSchemaValidator: NO_FORMS, ...instructions })
-    const reply = new McpReply(exchange, headers, heartbeat, takes)
+  /** Has the SDK answer a request of a revision up to 2025-11-25. */
+  async #serve(message: JSONRPCMessage & { readonly id: RequestId }, exchange: Exchange, asked: Asked): Promise<Reply | undefined> {
+    const { caller, takes, headers } = asked
+    const reply = new McpReply(exchange, headers, this.#settings.heartbeat, takes)
     const scope = exchange.scope.child()
-    let calling: Promise<CallToolResult> | undefined
-    server.setRequestHandler(ListToolsRequestSchema, async () => ({ tools: Array.from((await this.#offered()).values(), ({ told }) => told) as never }))
-    server.setRequestHandler(CallToolRequestSchema, ({ params }, { _meta, sendNotification }) => {
-      let progress = 0
-      const token = takes.events ? _meta?.progressToken : undefined
-      const say = (said: string): Promise<void> =>
-        sendNotification({ method: 'notifications/progress', params: { progressToken: token!, progress: ++progress, message: said } })
-      calling = this.#call(params, { id, context, scope, progress: token === undefined ? undefined : say })
-      return calling
-    })
-    // Of a client that left, or takes its request back, there is nobody to tell.
-    server.onerror = (error) => {
-      if (!scope.aborted) onError(error)
-    }
+    const { server, called } = this.#serverOf(asked, scope)
     await server.connect(reply)
     const key = caller && keyOf(caller, message.id)
     if (key !== undefined) this.#underWay.set(key, scope)
@@ -139,7 +132,7 @@ export class Mcp {
       reply.onmessage!(message)
       const answered = await reply.done
       // What is charged is charged until executors are done with it.
-      await calling?.catch(ignore)
+      await called()
       return answered ?? (reply.begun ? undefined : accepted(headers))
     } finally {
       unwatch()
@@ -149,11 +142,79 @@ export class Mcp {
     }
   }
 
+  /** Has the SDK answer a request of the revision 2026-07-28, which says all that is to be known of it, and is taken back by leaving. */
+  async #serveWhole(json: unknown, exchange: Exchange, asked: Asked): Promise<Reply | undefined> {
+    const { takes, headers } = asked
+    const scope = exchange.scope.child()
+    const left = new AbortController()
+    const unwatch = scope.watch(() => left.abort())
+    const { server, called } = this.#serverOf(asked, scope)
+    const handler = this.#sdk.createMcpHandler(() => server, {
+      legacy: 'reject',
+      // In events, it can say now and then that it lives. Without them, nothing is said before the answer.
+      responseMode: takes.events ? 'sse' : 'auto',
+      keepAliveMs: this.#settings.heartbeat,
+      // Nothing changes of which somebody could be told.
+      maxSubscriptions: 0,
+    })
+    const given = new Headers()
+    for (const name of ['accept', 'content-type', VERSION_HEADER, 'mcp-method', 'mcp-name']) {
+      const value = exchange.header(name)
+      if (value !== undefined) given.set(name, value)
+    }
+    try {
+      const request = new Request('http://localhost/mcp', { method: 'POST', headers: given, signal: left.signal })
+      const response = await handler.fetch(request, { parsedBody: json })
+      const type = response.headers.get('content-type') ?? ''
+      if (!type.startsWith('text/event-stream') || response.body === null) {
+        const body = await response.text()
+        publishBytes('server', 'sent', 'http', body)
+        return { status: response.status, headers: body === '' ? accepted(headers).headers : headers, body }
+      }
+      const sink = exchange.open(response.status, { ...headers, ...streamHeaders('sse') })
+      const pieces = response.body.pipeThrough(new TextDecoderStream())
+      for await (const piece of pieces as unknown as AsyncIterable<string>) {
+        publishBytes('server', 'sent', 'http', piece)
+        await sink.write(piece)
+      }
+      return undefined
+    } finally {
+      await called()
+      unwatch()
+      scope.close()
+      await handler.close()
+    }
+  }
+
+  /** The SDK's server for one request, and what resolves when its call is over. */
+  #serverOf({ id, context, takes }: Asked, scope: Scope): { server: Server; called: () => Promise<unknown> } {
+    const { Server } = this.#sdk
+    const { title: name, description, onError } = this.#settings
+    const instructions = description === DESCRIPTION ? {} : { instructions: description }
+    const server = new Server({ name, version: VERSION }, { capabilities: { tools: {} }, jsonSchemaValidator: NO_FORMS, ...instructions })
+    let calling: Promise<CallToolResult> | undefined
+    server.setRequestHandler('tools/list', async () => ({ tools: Array.from((await this.#offered()).values(), ({ told }) => told) as never }))
+    server.setRequestHandler('tools/call', ({ params }, { mcpReq: { _meta, notify } }) => {
+      let progress = 0
+      const token = takes.events ? _meta?.progressToken : undefined
+      const say = (said: string): Promise<void> =>
+        notify({ method: 'notifications/progress', params: { progressToken: token!, progress: ++progress, message: said } })
+      calling = this.#call(params, { id, context, scope, progress: token === undefined ? undefined : say })
+      return calling
+    })
+    // Of a client that left, or takes its request back, there is nobody to tell.
+    server.onerror = (error) => {
+      if (!scope.aborted) onError(error)
+    }
+    return { server, called: async () => calling?.catch(ignore) }
+  }
+
   /** A remark of a client: that it does not want an answer any more is the only one that changes something. */
   #hear(message: JSONRPCMessage, caller: string | undefined): void {
-    const { success, data } = this.#sdk.CancelledNotificationSchema.safeParse(message)
-    if (!success || caller === undefined || data.params.requestId === undefined) return
-    this.#underWay.get(keyOf(caller, data.params.requestId))?.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client takes its request back'))
+    if (caller === undefined || !('method' in message) || message.method !== 'notifications/cancelled') return
+    const { requestId } = (message.params ?? {}) as { requestId?: RequestId }
+    if (requestId === undefined) return
+    this.#underWay.get(keyOf(caller, requestId))?.abort(new ConnectionError('ERR_DISCONNECTED', 'http', 'the client takes its request back'))
   }
 
   /** Made when somebody asks: a Flow may be opened later than it is offered, and again. */
@@ -166,14 +227,14 @@ export class Mcp {
     return this.#tools.tools
   }
 
-  /** @throws McpError for a tool that there is not */
+  /** @throws ProtocolError for a tool that there is not */
   async #call({ name, arguments: given = {} }: CallToolRequest['params'], call: Call): Promise<CallToolResult> {
     const tools = await this.#offered()
     const tool = tools.get(name)
     if (tool === undefined) {
-      const { McpError, ErrorCode } = this.#sdk
+      const { ProtocolError, ProtocolErrorCode } = this.#sdk
       const meant = nearest(name, [...tools.keys()])
-      throw new McpError(ErrorCode.InvalidParams, `Unknown tool: ${name}${meant === undefined ? '' : `. Did you mean ${meant}?`}`)
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${name}${meant === undefined ? '' : `. Did you mean ${meant}?`}`)
     }
     try {
       return await this.#asked(tool, given, call)
@@ -232,18 +293,18 @@ function keyOf(caller: string, id: RequestId): string {
 }
 
 /** Names a client that begins, and lets pages read the name. */
-function named(headers: Headers): Headers {
+function named(headers: Written): Written {
   const exposed = headers['access-control-expose-headers']
   return { [SESSION]: crypto.randomUUID(), ...(exposed !== undefined && { 'access-control-expose-headers': `${exposed}, ${SESSION}` }) }
 }
 
 /** A message that is not taken, in JSON-RPC's words. */
-function refused(headers: Headers, code: number, message: string, status = 400): Reply {
+function refused(headers: Written, code: number, message: string, status = 400): Reply {
   return { status, headers, body: JSON.stringify({ jsonrpc: '2.0', error: { code, message }, id: null }) }
 }
 
 /** Heard, and nothing is to be said. */
-function accepted({ 'content-type': _, ...headers }: Headers): Reply {
+function accepted({ 'content-type': _, ...headers }: Written): Reply {
   return { status: 202, headers, body: '' }
 }
 

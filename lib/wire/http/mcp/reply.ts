@@ -1,5 +1,4 @@
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server'
 import { publishBytes } from '../../../base/events.js'
 import { streamHeaders } from '../server/answer-stream.js'
 import type { Exchange, Headers, Reply, Sink } from '../server/exchange.js'

@@ -1,4 +1,4 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { CallToolResult } from '@modelcontextprotocol/server'
 import { jsonOf } from '../../../doc/json-value.js'
 import { FAILURES, type Parameters, RESULTS } from '../../../request/parameters.js'
 import type { Status } from '../../../request/status.js'
