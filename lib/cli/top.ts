@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { clearTimeout, now, setTimeout } from '../base/clock.js'
 import { say } from '../base/errors.js'
-import { collect } from '../wire/http/body.js'
+import { Scope } from '../stream/scope.js'
 import { wayTo } from '../wire/http/client/connect.js'
 import { failureOf, failureOfStatus } from '../wire/http/client/failures.js'
 import type { Received } from '../wire/http/client/transport.js'
@@ -47,26 +47,26 @@ Exit codes:
 
 async function top(address: string, { once, ...brought }: TopOptions): Promise<void> {
   const screen = new Screen()
-  const stop = new AbortController()
+  const stop = new Scope()
   const end = (): void => stop.abort(new Error('stopped'))
   process.once('SIGINT', end).once('SIGTERM', end)
-  const look = await looking(address, brought, stop.signal)
+  const look = await looking(address, brought, stop)
   let reached = false
   try {
     for (;;) {
       try {
-        for await (const picture of look(stop.signal)) {
+        for await (const picture of look(stop)) {
           reached = true
           screen.show(picture)
           if (once) return
         }
       } catch (error) {
-        if (stop.signal.aborted) return
+        if (stop.aborted) return
         // Who was there comes back.
         if (!reached || once) throw error
         screen.note(`${say(error)}. Asking again`)
       }
-      if (stop.signal.aborted) return
+      if (stop.aborted) return
       await pause(stop.signal)
     }
   } finally {
@@ -75,49 +75,55 @@ async function top(address: string, { once, ...brought }: TopOptions): Promise<v
   }
 }
 
-type Ask = (path: string) => Promise<Received>
+type Ask = (path: string, scope: Scope) => Promise<Received>
 /** What shows the server, until it is told to stop. */
-type Look = (signal: AbortSignal) => AsyncGenerator<Picture>
+type Look = (stop: Scope) => AsyncGenerator<Picture>
 
 /** Over HTTP, each second: by itself where it has a live page, else as it is asked; over gRPC it is asked. @throws Usage, ConfigError */
-async function looking(address: string, brought: Brought, signal: AbortSignal): Promise<Look> {
+async function looking(address: string, brought: Brought, stop: Scope): Promise<Look> {
   if (!/^grpcs?:/i.test(address)) {
-    const ask = await asking(address, brought, signal)
-    return (signal) => pictures(ask, signal)
+    const ask = await asking(address, brought)
+    return (stop) => pictures(ask, stop)
   }
   const client = await clientOf(address, brought, {})
-  signal.addEventListener('abort', () => void client.close(), { once: true })
-  return (signal) =>
+  stop.watch(() => void client.close())
+  return (stop) =>
     asked(async () => {
       const [told] = await client.status('1')
       return statusIn(told?.status)
-    }, signal)
+    }, stop)
 }
 
 /** How a path of the server is asked for. @throws Usage, ConfigError, ConnectionError */
-async function asking(address: string, given: Brought, signal: AbortSignal): Promise<Ask> {
+async function asking(address: string, given: Brought): Promise<Ask> {
   const { headers = {}, tls, token, tokenFile } = await broughtBy(given)
   const where = address.includes('://') ? address : `http://${address}`
   if (!/^https?:/i.test(where))
     throw new Usage(`sluice top asks over HTTP or gRPC, such as at http://127.0.0.1:8080, and not at ${address}. The Flow has to speak one of them`)
   const { url, transport } = asUsage(() => wayTo(where, tls === undefined ? {} : { tls }))
   const bearer = tokenFile === undefined ? () => token : await (await import('../wire/tokens.js')).tokenFrom(tokenFile)
-  return async (path) => {
+  return async (path, scope) => {
     const own = await bearer()
     const sent = { accept: '*/*', ...headers, ...(own !== undefined && { authorization: `Bearer ${own}` }) }
     try {
-      return await transport.send({ method: 'GET', url: new URL(url.pathname.replace(/\/$/, '') + path, url), headers: sent }, signal)
+      return await transport.send({ method: 'GET', url: new URL(url.pathname.replace(/\/$/, '') + path, url), headers: sent }, scope)
     } catch (error) {
       throw failureOf(url.origin, error, false)
     }
   }
 }
 
-async function* pictures(ask: Ask, signal: AbortSignal): AsyncGenerator<Picture> {
-  const events = await ask('/ui/events')
-  if (events.status === 200) yield* told(events)
-  else if (events.status !== 404) throw failureOfStatus('the server', events, '/ui/events', '')
-  else yield* asked(async () => statusOf(await ask('/status?live=1')), signal)
+async function* pictures(ask: Ask, stop: Scope): AsyncGenerator<Picture> {
+  const scope = stop.child()
+  try {
+    const events = await ask('/ui/events', scope)
+    if (events.status === 200) yield* told(events)
+    else if (events.status !== 404) throw failureOfStatus('the server', events, '/ui/events', '')
+    // Of one server and one life: who is found silent ends both.
+    else yield* asked(async () => statusOf(await ask('/status?live=1', scope)), scope)
+  } finally {
+    scope.close()
+  }
 }
 
 async function* told(events: Received): AsyncGenerator<Picture> {
@@ -144,7 +150,7 @@ async function* told(events: Received): AsyncGenerator<Picture> {
   }
 }
 
-async function* asked(ask: () => Promise<ServiceStatus>, signal: AbortSignal): AsyncGenerator<Picture> {
+async function* asked(ask: () => Promise<ServiceStatus>, stop: Scope): AsyncGenerator<Picture> {
   let before: { time: number; done: number; executors: ReadonlyMap<string, number> } | undefined
   for (;;) {
     const status = await ask()
@@ -164,13 +170,13 @@ async function* asked(ask: () => Promise<ServiceStatus>, signal: AbortSignal): A
       }
     }
     before = { time, done, executors }
-    await pause(signal)
+    await pause(stop.signal)
   }
 }
 
 async function statusOf(received: Received): Promise<ServiceStatus> {
   if (received.status !== 200) throw failureOfStatus('the server', received, '/status', '')
-  const { sluice } = JSON.parse(new TextDecoder().decode(await collect(received.chunks(), MOST))) as { sluice?: ServiceStatus }
+  const { sluice } = JSON.parse(new TextDecoder().decode(await received.whole(MOST))) as { sluice?: ServiceStatus }
   return statusIn(sluice)
 }
 

@@ -3,7 +3,6 @@ import { ConnectionError } from '../base/errors.js'
 import { Scope } from '../stream/scope.js'
 import { notLetIn } from '../wire/credentials.js'
 import { CONNECT_TIMEOUT } from '../wire/defaults.js'
-import { collect } from '../wire/http/body.js'
 import { wayTo } from '../wire/http/client/connect.js'
 import { failureOf } from '../wire/http/client/failures.js'
 import type { Sending, Streamed, Transport } from '../wire/http/client/transport.js'
@@ -28,31 +27,29 @@ interface Question extends Pick<Sending<Streamed>, 'method' | 'headers' | 'body'
 
 /** What a daemon answers over HTTP. @throws ConnectionError that says why it does not */
 export async function ask(transport: Transport<Streamed>, { address, path, about, life, time = PATIENCE, body, ...sending }: Question): Promise<unknown> {
-  const controller = new AbortController()
-  const stop = (reason: unknown): void => controller.abort(reason)
+  const scope = life.child()
   let timer: ReturnType<typeof setTimeout>
   const wait = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => stop(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${time} ms`)), time)
+    timer = setTimeout(() => scope.abort(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${time} ms`)), time)
   }
   wait()
-  const unwatch = life.watch(stop)
   try {
     const received = await transport.send(
       { ...sending, body: typeof body === 'object' && 'read' in body ? told(body, wait) : body, url: new URL(address + path) },
-      controller.signal,
+      scope,
     )
-    const text = new TextDecoder().decode(await collect(received.chunks(), MOST))
+    const text = new TextDecoder().decode(await received.whole(MOST))
     if (received.status === 200) return JSON.parse(text)
     const kind = kindOf(received.status)
     throw kind === 'unauthenticated' ? notLetIn(address) : failure(kind, address, `${about}: ${saidIn(text) ?? `HTTP ${received.status}`}`)
   } catch (error) {
-    if (controller.signal.aborted) throw controller.signal.reason
+    if (scope.aborted) throw scope.reason
     if (error instanceof SyntaxError) throw failure('unimplemented', address, 'who answers there is no daemon of sluice', { cause: error })
     throw failureOf(address, error, false)
   } finally {
     clearTimeout(timer!)
-    unwatch()
+    scope.close()
   }
 }
 

@@ -28,3 +28,10 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>, limit: number)
     keep(text.slice(at))
   }
 }
+
+const whole = /* @__PURE__ */ new TextDecoder()
+
+/** The same of a body that is there. */
+export function linesIn(body: Uint8Array): string[] {
+  return whole.decode(body).split('\n').slice(0, -1)
+}

@@ -9,7 +9,6 @@ import { headers } from '../../connect-options.js'
 import { deadlineOf, writeContext } from '../../context-headers.js'
 import { type BearerOption, Credentials, notLetIn } from '../../credentials.js'
 import { MAX_MESSAGE_BYTES } from '../../defaults.js'
-import { collect } from '../../http/body.js'
 import { wayTo } from '../../http/client/connect.js'
 import { watchable } from '../../http/client/connection.js'
 import { failureOfStatus } from '../../http/client/failures.js'
@@ -136,7 +135,7 @@ export class GraphQLConnection {
   }
 
   async #send(call: Operation, accept: string, query: string, variables: object | undefined, { headers, operationName }: MutateOptions): Promise<Received> {
-    const entered = this.#room.enter(call.signal, call.deadline)
+    const entered = this.#room.enter(call.scope, call.deadline)
     const leave = entered instanceof Promise ? await entered : entered
     let received: Received
     try {
@@ -148,12 +147,12 @@ export class GraphQLConnection {
             'content-type': 'application/json',
             accept,
             ...lowercase(this.#settings.headers),
-            ...(await this.#credentials?.headers(undefined, watchable(call.signal))),
+            ...(await this.#credentials?.headers(undefined, call.scope)),
             ...lowercase(headers),
           },
           body: await operationText(query, variables, operationName, writeContext({ contextHeaders: undefined }, call.deadline)),
         },
-        call.signal,
+        call.scope,
       )
     } finally {
       leave()
@@ -163,7 +162,7 @@ export class GraphQLConnection {
   }
 
   async #result(received: Received): Promise<GraphQLResult> {
-    const text = new TextDecoder().decode(await collect(received.chunks(), this.#limit))
+    const text = new TextDecoder().decode(await received.whole(this.#limit))
     let answer: Partial<GraphQLResult> | undefined
     try {
       answer = (await parseJson(text, READ)) as Partial<GraphQLResult>

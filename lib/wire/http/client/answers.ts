@@ -6,8 +6,8 @@ import type { Status } from '../../../request/status.js'
 import { type Answering, deltasIn } from '../../deltas.js'
 import { emptyMessage, type Message, partOf, type Stop } from '../../message.js'
 import { failure } from '../../outcome.js'
-import { collect, decode } from '../body.js'
-import { linesOf } from '../lines.js'
+import { decode } from '../body.js'
+import { linesIn, linesOf } from '../lines.js'
 import { messageOf, parse } from '../read.js'
 import { HttpRefusal } from '../refusal.js'
 import type { Received } from './transport.js'
@@ -24,7 +24,7 @@ export interface Answers extends Answering {
 export async function readAnswer(received: Received, answers: Answers): Promise<Message> {
   const type = received.header('content-type') ?? ''
   if (/^application\/json\b/i.test(type)) {
-    const message = await answerOf(decodeText(await collect(received.chunks(), answers.limit), answers), answers)
+    const message = await answerOf(decodeText(await received.whole(answers.limit), answers), answers)
     if (message.ordinal !== undefined) throw foreign(answers, 'it answers with a part where all of it is due')
     return message
   }
@@ -34,17 +34,17 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
       `it answers with ${type === '' ? 'something' : JSON.stringify(type)} where JSON is due, so it is no gateway of Jina. See whether the address is right`,
     )
   let last: Message | undefined
-  for await (const line of linesOf(received.chunks(), answers.limit)) {
-    if (line === '') continue
+  const take = async (line: string): Promise<void> => {
+    if (line === '') return
     if (last !== undefined) throw foreign(answers, 'it says more after its last line')
     const message = await answerOf(line, answers)
-    if (message.ordinal === undefined) {
-      // Read to its end, the connection serves for the next request.
-      last = message
-      continue
-    }
-    await answers.request.emit?.(partOf(answers.request, message, answers))
+    // Read to its end, the connection serves for the next request.
+    if (message.ordinal === undefined) last = message
+    else await answers.request.emit?.(partOf(answers.request, message, answers))
   }
+  // What says how long it is, was there as it was begun: most often a single line.
+  if (received.length !== undefined && received.length <= answers.limit) for (const line of linesIn(await received.whole(answers.limit))) await take(line)
+  else for await (const line of linesOf(received.chunks(), answers.limit)) await take(line)
   if (last !== undefined) return last
   throw new ConnectionError('ERR_DISCONNECTED', answers.address, 'the answer ended before its last line')
 }
@@ -60,22 +60,27 @@ function decodeText(bytes: Uint8Array, answers: Answers): string {
 async function answerOf(text: string, answers: Answers): Promise<Message> {
   publishBytes('client', 'received', 'http', text)
   try {
-    const json = await parse(text)
+    const parsed = parse(text)
+    const json = parsed instanceof Promise ? await parsed : parsed
     const deltas = isPlainObject(json) ? deltasIn(json) : undefined
     if (deltas !== undefined && (json as { header?: unknown }).header === undefined) return emptyMessage({ ordinal: 0, deltas })
     if (!isPlainObject(json) || !isPlainObject(json.header)) throw new HttpRefusal('invalid', 'it answers without a header, so it is no gateway of Jina')
     const { header, routes, ordinal, partial } = json as Record<string, any>
+    const { requestId, execEndpoint, parameters, docs } = messageOf(
+      { data: json.data, parameters: json.parameters },
+      textOf(header, 'requestId', 'request_id') ?? '',
+      textOf(header, 'execEndpoint', 'exec_endpoint'),
+    )
     return {
-      ...messageOf(
-        { data: json.data, parameters: json.parameters },
-        textOf(header, 'requestId', 'request_id') ?? '',
-        textOf(header, 'execEndpoint', 'exec_endpoint'),
-      ),
+      requestId,
+      execEndpoint,
+      parameters,
+      docs,
+      deltas,
       targetExecutor: textOf(header, 'targetExecutor', 'target_executor'),
       status: statusOf(header.status),
       routes: Array.isArray(routes) ? routes.map(stopOf) : [],
       ordinal: partial === true && Number.isInteger(ordinal) ? ordinal : undefined,
-      deltas,
     }
   } catch (error) {
     throw foreign(answers, say(error))

@@ -73,9 +73,10 @@ export async function load(): Promise<void> {
 /** Node's own client, once it is needed. */
 export function later(options: TransportOptions): Transport {
   let loaded: Promise<Transport> | undefined
+  let here: Transport | undefined
   const load = (): Promise<Transport> => {
     loaded ??= node().then(
-      ({ nodeTransport }) => nodeTransport(options),
+      async ({ nodeTransport }) => (here = await nodeTransport(options)),
       (error) => {
         loaded = undefined
         throw error
@@ -84,7 +85,7 @@ export function later(options: TransportOptions): Transport {
     return loaded
   }
   return {
-    send: async (...call) => (await load()).send(...call),
+    send: (...call) => here?.send(...call) ?? load().then((transport) => transport.send(...call)),
     close: () => loaded?.then((transport) => transport.close()),
   }
 }

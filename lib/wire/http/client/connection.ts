@@ -2,7 +2,7 @@ import type { ConnectionError } from '../../../base/errors.js'
 import { publishBytes } from '../../../base/events.js'
 import type { Request } from '../../../request/request.js'
 import { Register } from '../../../stream/register.js'
-import type { Scope } from '../../../stream/scope.js'
+import { Scope } from '../../../stream/scope.js'
 import type { ConnectOptions } from '../../connect-options.js'
 import type { Connection, ToldStatus } from '../../connection.js'
 import { deadlineOf } from '../../context-headers.js'
@@ -12,7 +12,7 @@ import { DELTAS_HEADER } from '../../deltas.js'
 import type { Identity } from '../../identity.js'
 import { outgoing, take } from '../../message.js'
 import { failure, type Kind } from '../../outcome.js'
-import { collect, decode } from '../body.js'
+import { decode } from '../body.js'
 import { kindOf } from '../status.js'
 import { requestText } from '../write.js'
 import { type Answers, readAnswer } from './answers.js'
@@ -26,6 +26,9 @@ const REQUEST_ID = /^[\w.-]{1,128}$/
 /** Bytes from which packing is worth its while. */
 const PACK_FROM = 1024
 
+const PLAIN = { 'content-type': 'application/json', accept: 'application/json' }
+const IN_PARTS = { ...PLAIN, accept: 'application/x-ndjson, application/json;q=0.9', [DELTAS_HEADER]: '1' }
+
 /** What says that there is no way to a Flow, for whoever asks for what. */
 const NOT_OPEN: readonly Kind[] = ['unauthenticated', 'forbidden', 'unreachable', 'late', 'busy', 'tooMany', 'internal']
 
@@ -33,6 +36,7 @@ const NOT_OPEN: readonly Kind[] = ['unauthenticated', 'forbidden', 'unreachable'
 export class HttpConnection implements Connection {
   readonly address: string
   readonly #url: URL
+  readonly #post: URL
   readonly #options: ConnectOptions
   readonly #transport: Transport
   readonly #limit: number
@@ -43,6 +47,7 @@ export class HttpConnection implements Connection {
 
   constructor(url: URL, options: ConnectOptions, transport: Transport) {
     this.#url = url
+    this.#post = this.#at('post')
     this.#options = options
     this.#transport = transport
     this.#limit = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
@@ -79,7 +84,7 @@ export class HttpConnection implements Connection {
     }
     try {
       const ask = (): Sending => ({ method: 'GET', url: this.#at(path), headers: this.#headers })
-      await this.#exchange(ask, undefined, watchable(undefined), connectTimeout, read)
+      await this.#exchange(ask, undefined, new Scope(), connectTimeout, read)
     } catch (error) {
       if (heard || (error as Partial<ConnectionError>).code !== 'ERR_TIMEOUT') throw error
       throw failure('unreachable', this.address, `nobody answers there within ${connectTimeout} ms (connectTimeout)`, { cause: error })
@@ -95,10 +100,13 @@ export class HttpConnection implements Connection {
     const { timeout } = this.#options
     const deadline = deadlineOf(timeout, request.scope.deadline)
     let leave: (() => void) | undefined
-    const prepare = async (signal: AbortSignal): Promise<Sending> => {
-      const entered = this.#room.enter(signal, deadline, request.tenant)
-      leave = entered instanceof Promise ? await entered : entered
-      return this.#sendingOf(request, deadline)
+    const prepare = (scope: Scope): Sending | Promise<Sending> => {
+      const entered = this.#room.enter(scope, deadline, request.tenant)
+      const go = (entered: () => void): Sending | Promise<Sending> => {
+        leave = entered
+        return this.#sendingOf(request, deadline)
+      }
+      return entered instanceof Promise ? entered.then(go) : go(entered)
     }
     const read = async (received: Received): Promise<void> => {
       leave!()
@@ -114,36 +122,33 @@ export class HttpConnection implements Connection {
     }
   }
 
-  async #sendingOf(request: Request, deadline: Scope['deadline']): Promise<Sending> {
+  #sendingOf(request: Request, deadline: Scope['deadline']): Sending | Promise<Sending> {
     const message = outgoing(request, deadline)
-    const text = await requestText(message)
     const { compression } = this.#options
-    const headers: Record<string, string> = {
-      ...this.#headers,
-      'content-type': 'application/json',
-      // Without partial answers, a line is as cheap as an object.
-      accept: request.emit === undefined ? 'application/json' : 'application/x-ndjson, application/json;q=0.9',
-    }
-    if (request.emit !== undefined) headers[DELTAS_HEADER] = '1'
-    Object.assign(headers, message.headers)
+    // Without partial answers, a line is as cheap as an object.
+    const headers: Record<string, string> = Object.assign({}, this.#headers, request.emit === undefined ? PLAIN : IN_PARTS, message.headers)
     if (REQUEST_ID.test(request.id)) headers['x-request-id'] = request.id
-    let body: string | Uint8Array = text
-    if (compression !== undefined && text.length >= PACK_FROM && typeof CompressionStream === 'function') {
-      body = await packed(text, compression)
-      headers['content-encoding'] = compression
+    const sending = (body: string | Uint8Array): Sending => {
+      publishBytes('client', 'sent', 'http', body)
+      return { method: 'POST', url: this.#post, headers, body }
     }
-    publishBytes('client', 'sent', 'http', body)
-    return { method: 'POST', url: this.#at('post'), headers, body }
+    const pack = (text: string): Sending | Promise<Sending> => {
+      if (compression === undefined || text.length < PACK_FROM || typeof CompressionStream !== 'function') return sending(text)
+      headers['content-encoding'] = compression
+      return packed(text, compression).then(sending)
+    }
+    const text = requestText(message)
+    return typeof text === 'string' ? pack(text) : text.then(pack)
   }
 
   async status(live: string): Promise<readonly ToldStatus[]> {
     const status = await this.#exchange(
       () => ({ method: 'GET', url: this.#at(`status?live=${live}`), headers: { ...this.#headers, accept: 'application/json' } }),
       undefined,
-      watchable(undefined),
+      new Scope(),
       this.#options.connectTimeout ?? CONNECT_TIMEOUT,
       async (received) => {
-        const text = decode(await collect(received.chunks(), this.#limit))
+        const text = decode(await received.whole(this.#limit))
         return received.status === 200 ? (JSON.parse(text) as { sluice?: unknown } | null)?.sluice : undefined
       },
     )
@@ -160,7 +165,7 @@ export class HttpConnection implements Connection {
         timeout,
         async (received) => ({
           status: received.status,
-          json: JSON.parse(decode(await collect(received.chunks(), 1024 * 1024)) || 'null'),
+          json: JSON.parse(decode(await received.whole(1024 * 1024)) || 'null'),
         }),
       )
     try {
@@ -183,27 +188,30 @@ export class HttpConnection implements Connection {
    * @param identity for whom
    */
   async #exchange<R>(
-    prepare: (signal: AbortSignal) => Sending | Promise<Sending>,
+    prepare: (scope: Scope) => Sending | Promise<Sending>,
     identity: Identity | undefined,
-    scope: Watchable,
+    wanted: Watchable,
     timeout: number | undefined,
     read: (received: Received) => Promise<R>,
   ): Promise<R> {
-    const call = new Roundtrip(this.address, this.#limit, timeout, scope)
-    const { signal } = call
+    const call = new Roundtrip(this.address, this.#limit, timeout, wanted)
+    const { scope } = call
     const leave = this.#underWay.enter(call)
     try {
-      const sending = await prepare(signal)
-      const brought = this.#credentials && (await this.#credentials.headers(identity, watchable(signal)))
+      const prepared = prepare(scope)
+      const sending = prepared instanceof Promise ? await prepared : prepared
+      const brought = this.#credentials && (await this.#credentials.headers(identity, scope))
       const all = brought === undefined ? sending : { ...sending, headers: { ...sending.headers, ...brought } }
-      // Also when the transport is slow to notice.
-      const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-      if (signal.aborted) throw signal.reason
-      const work = this.#transport.send(all, signal).then((received) => {
-        call.begun = true
-        return read(received)
+      if (scope.aborted) throw scope.reason
+      return await new Promise<R>((resolve, reject) => {
+        // Also when the transport is slow to notice.
+        scope.watch(reject)
+        const begun = (received: Received): Promise<R> => {
+          call.begun = true
+          return read(received)
+        }
+        this.#transport.send(all, scope).then(begun).then(resolve, reject)
       })
-      return await Promise.race([work, aborted])
     } catch (error) {
       const failed = call.failure(error)
       // What was not read of the answer would hold its connection for ever.

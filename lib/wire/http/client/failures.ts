@@ -7,7 +7,6 @@ import { kindOfPlatform, lacking, platformCode } from '../../platform-errors.js'
 import { readAgain } from '../../retry-after.js'
 import { failureIn, outcomeIn } from '../../status.js'
 import { insecure } from '../../tls-failures.js'
-import { collect } from '../body.js'
 import { kindOf } from '../status.js'
 import { statusOf } from './answers.js'
 import type { Received } from './transport.js'
@@ -96,7 +95,7 @@ function reason(kind: Kind, { status, header }: Pick<Received, 'status' | 'heade
 /** What the server says, in Jina's envelope or in FastAPI's shape. */
 async function reasonOf(received: Received, limit: number): Promise<{ said: string; failure?: Status | undefined }> {
   try {
-    const json = JSON.parse(new TextDecoder().decode(await collect(received.chunks(), limit)))
+    const json = JSON.parse(new TextDecoder().decode(await received.whole(limit)))
     const failure = statusOf(json?.header?.status)
     if (failure?.description) return { said: failure.description, failure }
     const { detail } = json ?? {}

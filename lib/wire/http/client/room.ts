@@ -1,5 +1,5 @@
 import { Permits } from '../../../stream/permits.js'
-import { Scope } from '../../../stream/scope.js'
+import type { Scope } from '../../../stream/scope.js'
 
 /** Requests of one Client that wait for an answer at once, each on a connection of its own: as many as may be under way on what posts share over gRPC and WebSocket. */
 const MOST = 256
@@ -9,27 +9,24 @@ export class Room {
   readonly #permits = new Permits(MOST, Infinity)
 
   /**
-   * @param signal ends the wait, with its reason
+   * @param scope ends the wait, with its reason
    * @param deadline until when it is waited for
    * @param tenant whose turns it takes
    * @returns gives the place back; called again, it does nothing
    */
-  enter(signal: AbortSignal, deadline: Scope['deadline'], tenant?: string): (() => void) | Promise<() => void> {
+  enter(scope: Scope, deadline: Scope['deadline'], tenant?: string): (() => void) | Promise<() => void> {
     let inside = true
     const leave = (): void => {
       if (!inside) return
       inside = false
       this.#permits.give(tenant, deadline)
     }
-    return this.#permits.take(tenant) ? leave : this.#wait(signal, deadline, tenant).then(() => leave)
+    return this.#permits.take(tenant) ? leave : this.#wait(scope, deadline, tenant).then(() => leave)
   }
 
-  async #wait(signal: AbortSignal, deadline: Scope['deadline'], tenant: string | undefined): Promise<void> {
-    const scope = new Scope()
+  async #wait(of: Scope, deadline: Scope['deadline'], tenant: string | undefined): Promise<void> {
+    const scope = of.child()
     scope.deadline = deadline
-    const stop = (): void => scope.abort(signal.reason)
-    signal.addEventListener('abort', stop)
-    if (signal.aborted) stop()
     try {
       // The line has no end, so nobody is refused.
       await this.#permits.wait(
@@ -38,7 +35,7 @@ export class Room {
         () => undefined,
       )
     } finally {
-      signal.removeEventListener('abort', stop)
+      scope.close()
     }
   }
 }

@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError } from '../../../base/errors.js'
+import { Scope } from '../../../stream/scope.js'
 import { failure } from '../../outcome.js'
 import { HttpRefusal } from '../refusal.js'
 import { failureOf } from './failures.js'
@@ -13,7 +14,8 @@ export interface Watchable {
 export class Roundtrip {
   /** Whether the server has begun to answer. */
   begun = false
-  readonly #controller = new AbortController()
+  /** Told to stop with it. */
+  readonly scope = new Scope()
   readonly #timer: ReturnType<typeof setTimeout> | undefined
   readonly #release: () => void
 
@@ -27,17 +29,12 @@ export class Roundtrip {
     readonly timeout: number | undefined,
     wanted: Watchable,
   ) {
-    const late = (): void => this.stop(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`))
-    if (timeout !== undefined) this.#timer = setTimeout(late, timeout)
+    if (timeout !== undefined) this.#timer = setTimeout(() => this.stop(new ConnectionError('ERR_TIMEOUT', address, `no answer within ${timeout} ms`)), timeout)
     this.#release = wanted.watch((reason) => this.stop(reason))
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
   stop(reason: unknown): void {
-    this.#controller.abort(reason)
+    this.scope.abort(reason)
   }
 
   /** It may take as long as it likes from now on. */
@@ -47,7 +44,7 @@ export class Roundtrip {
 
   /** What became of it, as all wires say it. */
   failure(error: unknown): unknown {
-    if (this.signal.aborted) return this.signal.reason
+    if (this.scope.aborted) return this.scope.reason
     if (!(error instanceof HttpRefusal && error.kind === 'tooLarge')) return failureOf(this.address, error, this.begun)
     return failure('tooLarge', this.address, `the answer is larger than ${this.limit} bytes. Ask for less at a time, or raise maxMessageBytes`)
   }

@@ -1,6 +1,8 @@
 import { clearTimeout, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, optionRange } from '../../../base/errors.js'
+import type { Scope } from '../../../stream/scope.js'
 import { isForeign, refusedPage } from '../../cross-origin.js'
+import { collect } from '../body.js'
 import type { Received, Sending, Transport, TransportOptions } from './transport.js'
 
 /** Credentials of the page are none of this library's business. */
@@ -21,10 +23,10 @@ export class FetchTransport implements Transport {
     this.#fetch = (...call) => (options.fetch ?? fetch)(...call)
   }
 
-  async send({ method, url, headers, body }: Sending, signal: AbortSignal): Promise<Received> {
+  async send({ method, url, headers, body }: Sending, scope: Scope): Promise<Received> {
     this.#reached ??= this.#reach(url)
     await this.#reached
-    const init: RequestInit = { ...INIT, method, headers: { ...headers }, signal }
+    const init: RequestInit = { ...INIT, method, headers: { ...headers }, signal: scope.signal }
     if (body !== undefined) init.body = body as BodyInit
     const response = await this.#fetch(url, init).catch(async (error) => {
       throw (error instanceof TypeError ? await refusedPage(url) : undefined) ?? error
@@ -33,6 +35,7 @@ export class FetchTransport implements Transport {
       status: response.status,
       header: (name) => response.headers.get(name) ?? undefined,
       chunks: () => chunksOf(response.body),
+      whole: (limit, came) => collect(chunksOf(response.body), limit, came),
     }
   }
 

@@ -1,4 +1,5 @@
 import { Register } from '../../../stream/register.js'
+import type { Scope } from '../../../stream/scope.js'
 import { socketTo } from '../../address.js'
 import { inTime, isAlive, Liveness, silence } from '../../liveness.js'
 import { OPTIONS } from '../../probe.js'
@@ -10,61 +11,54 @@ import type { Received, Sending, Transport } from './transport.js'
  * @param ask where there is nothing but `fetch`, or one of somebody's own that may take other ways: how to ask by it
  */
 export function watched(transport: Transport, url: URL, at?: string, ask?: () => Promise<unknown>): Transport {
-  const underWay = new Register<(reason: unknown) => void>()
+  const underWay = new Register<Scope>()
   const { host, port, secure } = socketTo(url)
   const here = (): Promise<boolean> => isAlive(at ?? host, port, secure, OPTIONS)
   const alive = ask === undefined ? here : async () => (await Promise.all([here().catch(() => false), inTime(ask())])).includes(true)
   let heard = 0
+  const came = (): void => void heard++
   const gone = (): void => {
     const reason = silence(url.href.replace(/\/$/, ''))
-    for (const abort of underWay) abort(reason)
+    for (const scope of underWay) scope.abort(reason)
     // What stands there idle is as dead.
     void transport.close()
   }
   const liveness = new Liveness(() => heard, alive, gone)
+  // An answer counts until its head is there, and while its body is read: whoever leaves it unread waits for nothing.
+  const during = async <V>(scope: Scope, work: () => Promise<V>): Promise<V> => {
+    const left = underWay.enter(scope)
+    liveness.enter()
+    try {
+      return await work()
+    } catch (error) {
+      throw scope.aborted ? scope.reason : error
+    } finally {
+      left()
+      liveness.leave()
+    }
+  }
   return {
-    async send(sending: Sending, signal: AbortSignal): Promise<Received> {
-      const controller = new AbortController()
-      const abort = (reason: unknown): void => controller.abort(reason)
-      const stop = (): void => abort(signal.reason)
-      // An answer counts until its head is there, and while its body is read: whoever leaves it unread waits for nothing.
-      const enter = (): (() => void) => {
-        const left = underWay.enter(abort)
+    async send(sending: Sending, scope: Scope): Promise<Received> {
+      if (scope.aborted) throw scope.reason
+      const received = await during(scope, () => transport.send(sending, scope))
+      came()
+      async function* chunks(): AsyncGenerator<Uint8Array> {
+        const left = underWay.enter(scope)
         liveness.enter()
-        return () => {
+        try {
+          for await (const chunk of received.chunks()) {
+            came()
+            yield chunk
+          }
+        } catch (error) {
+          throw scope.aborted ? scope.reason : error
+        } finally {
           left()
           liveness.leave()
         }
       }
-      const failed = (error: unknown): unknown => (controller.signal.aborted ? controller.signal.reason : error)
-      if (signal.aborted) throw signal.reason
-      signal.addEventListener('abort', stop)
-      const leave = enter()
-      let received: Received
-      try {
-        received = await transport.send(sending, controller.signal)
-        heard++
-      } catch (error) {
-        signal.removeEventListener('abort', stop)
-        throw failed(error)
-      } finally {
-        leave()
-      }
-      async function* chunks(): AsyncGenerator<Uint8Array> {
-        const leave = enter()
-        try {
-          for await (const chunk of received.chunks()) {
-            heard++
-            yield chunk
-          }
-        } catch (error) {
-          throw failed(error)
-        } finally {
-          leave()
-          signal.removeEventListener('abort', stop)
-        }
-      }
-      return { status: received.status, header: (name) => received.header(name), chunks }
+      const { status, length } = received
+      return { status, length, header: (name) => received.header(name), chunks, whole: (limit) => during(scope, () => received.whole(limit, came)) }
     },
     close() {
       liveness.close()

@@ -1,3 +1,4 @@
+import type { Scope } from '../../../stream/scope.js'
 import type { ClientTls, TlsNow } from '../../tls-options.js'
 
 export interface TransportOptions {
@@ -30,13 +31,22 @@ export interface Sending<B = never> {
 export interface Received {
   readonly status: number
   header(name: string): string | undefined
-  /** The body as it comes, unpacked. Read no faster than asked for. */
+  /** Bytes of the body, where that is known: of one that is packed, it is not. */
+  readonly length?: number | undefined
+  /** The body as it comes, unpacked. Read no faster than asked for. Of this and {@link whole}, one is called, once. */
   chunks(): AsyncIterable<Uint8Array>
+  /**
+   * All of the body, unpacked: without an iterator around each small one.
+   * @param limit bytes
+   * @param came told of each piece
+   * @throws (what it returns) HttpRefusal with status 413 for more
+   */
+  whole(limit: number, came?: () => void): Promise<Uint8Array>
 }
 
 /** How requests get to a server. What it throws is the platform's; `failureOf` makes sense of it. */
 export interface Transport<B = never> {
-  /** @param signal ends it with its reason, also while the body is read */
-  send(sending: Sending<B>, signal: AbortSignal): Promise<Received>
+  /** @param scope of this one alone. Ends it with its reason, also while the body is read; is ended by who finds that nobody is there any more */
+  send(sending: Sending<B>, scope: Scope): Promise<Received>
   close(): unknown
 }
