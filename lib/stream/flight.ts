@@ -1,7 +1,7 @@
 import { here } from '../base/context.js'
 import { later, overdue } from './event-loop.js'
 import { Fifo } from './fifo.js'
-import { type Held, hold, letGo } from './holder.js'
+import { type Grip, type Held, hold, letGo } from './holder.js'
 import { type Order, type Slot, State } from './order.js'
 import { Piece } from './piece.js'
 import { type End, Reader } from './reader.js'
@@ -78,8 +78,7 @@ export class Flight<T, R> implements Held {
   /** Said once, after the last result. */
   #end: End
   #closing: Promise<unknown> | undefined
-  holder: object | undefined
-  place = 0
+  readonly grip: Grip = { held: this, holder: undefined }
   /** Nobody will ask any more. */
   #dropped = false
 

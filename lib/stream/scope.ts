@@ -62,10 +62,7 @@ export class Scope {
   watch(abort: (reason: unknown) => void): () => void {
     const child: { abort?: typeof abort | undefined } = { abort }
     if (this.#aborted) abort(this.#reason)
-    else {
-      this.#children ??= new Set()
-      this.#children.add(child)
-    }
+    else (this.#children ??= new Set()).add(child)
     return () => {
       this.#children?.delete(child)
       // A Set moves into a new table now and then, and the old one, which knows the new, keeps what stood in it from being collected young.
