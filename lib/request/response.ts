@@ -70,7 +70,7 @@ export class Response<T extends object = Tags> {
 
   /** The request's parameters, and under `__results__` what executors returned as plain objects, by executor. */
   get parameters(): Parameters {
-    return { ...copyJson(this.#request.header.parameters), [RESULTS]: this.#request.results ?? {} }
+    return Object.assign({}, copyJson(this.#request.header.parameters), { [RESULTS]: this.#request.results ?? {} })
   }
 
   /** Documents that failed, where the others went on: see `each()` and `Call.fail()`. A partial response has none: the last of its request tells. */

@@ -123,7 +123,7 @@ export function bring(request: Request, { identity, tenant, headers, deadline, h
 export function writeContext(request: Pick<Request, 'contextHeaders'>, deadline: Scope['deadline']): ContextHeaders | undefined {
   const headers = writeHeaders(request)
   const time = timeGiven(deadline)
-  return time === undefined ? headers : { ...headers, [TIMEOUT_HEADER]: String(time) }
+  return time === undefined ? headers : { [TIMEOUT_HEADER]: String(time), ...headers }
 }
 
 /** What a Client is told to send with whatever it asks. */

@@ -104,9 +104,9 @@ export function writerFor(deltas: Numbering | undefined): (response: Response) =
     if (response.delta === undefined) return answerOf(response)
     numbered ??= { of: deltas() }
     const { docs, list } = writer.write(response.delta)
-    const said = { ...numbered, list }
+    const said = { list, ...numbered }
     const { ordinal } = response
-    return docs.length === 0 ? emptyMessage({ ordinal, deltas: said }) : { ...answerOf(response, docs), deltas: said }
+    return docs.length === 0 ? emptyMessage({ ordinal, deltas: said }) : { deltas: said, ...answerOf(response, docs) }
   }
 }
 

@@ -209,7 +209,7 @@ export function partWriter(model: Docarray): (writer: Writer, response: Response
     else {
       deltas ??= new DeltaWriter()
       const { docs, list } = deltas.write(response.delta)
-      message = { ...messageOf('', undefined, NONE, docs, response.ordinal), deltas: { of: undefined, list } }
+      message = { deltas: { of: undefined, list }, ...messageOf('', undefined, NONE, docs, response.ordinal) }
     }
     encodeInto(writer, message, model)
   }

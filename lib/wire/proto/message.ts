@@ -70,8 +70,8 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
   // By name: a spread would cost more than the header.
   const { requestId, execEndpoint, targetExecutor, status, ordinal, headers } = header
   const message = { requestId, execEndpoint, targetExecutor, status, parameters, routes, docs, ordinal }
-  if (deltas !== undefined) return { ...message, deltas }
-  return headers === undefined ? message : { ...message, headers }
+  if (deltas !== undefined) return { deltas, ...message }
+  return headers === undefined ? message : { headers, ...message }
 }
 
 function readData(source: Source, end: number, docs: DocumentArray): void {

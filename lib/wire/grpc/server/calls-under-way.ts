@@ -86,7 +86,7 @@ export class CallsUnderWay {
       const room = place.enter(context?.deadline)
       if (room !== undefined) await room
       if (scope.aborted) throw scope.reason
-      return this.#outward(await answer(this.#peer, { ...message, headers: undefined, context }, scope, partial && hand, deltas), given)
+      return this.#outward(await answer(this.#peer, Object.assign({}, message, { headers: undefined, context }), scope, partial && hand, deltas), given)
     } finally {
       place.leave()
     }

@@ -29,7 +29,7 @@ export async function answerDocument(call: ServerWritableStream<Buffer, Buffer>,
     let length = 0
     let last: string | undefined
     const charge = charges?.next(call.request.length)
-    const message = { ...underWay.decode(call.request, decodeSingle), context: { ...contextOf(call), hold: charge?.hold } }
+    const message = { context: Object.assign({}, contextOf(call), { hold: charge?.hold }), ...underWay.decode(call.request, decodeSingle) }
     // Where it was before it came here, only a whole answer says.
     const passed = new Set(message.routes.map(({ executor }) => executor))
     const lastOf = ({ routes }: Message): string | undefined => routes.findLast(({ executor }) => !passed.has(executor))?.executor

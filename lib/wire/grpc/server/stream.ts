@@ -95,7 +95,10 @@ async function converse(call: Call, underWay: CallsUnderWay, { share, charges }:
           let message: Message
           try {
             const decoded = underWay.decodeInTurns(bytes)
-            message = { ...(decoded instanceof Promise ? await decoded : decoded), context: hold === undefined ? context : { ...context, hold } }
+            message = {
+              context: hold === undefined ? context : Object.assign({}, context, { hold }),
+              ...(decoded instanceof Promise ? await decoded : decoded),
+            }
           } catch (error) {
             const unfit = unfitFor(error)
             if (unfit === undefined) throw error

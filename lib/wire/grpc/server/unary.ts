@@ -44,7 +44,7 @@ export function unary(
       }
       const context = contextOf(call)
       await charged(charges?.next(call.request.length), (charge) =>
-        Promise.resolve(method(call.request, scope, reply, share, charge === undefined ? context : { ...context, hold: charge.hold })),
+        Promise.resolve(method(call.request, scope, reply, share, charge === undefined ? context : Object.assign({}, context, { hold: charge.hold }))),
       )
     } catch (error) {
       if (!scope.aborted) done(endOf(error, underWay.settings.onError))
@@ -60,7 +60,7 @@ export function single(underWay: CallsUnderWay) {
   return unary(underWay, async (bytes, scope, reply, share, context) => {
     const message = await underWay.decodeInTurns(bytes)
     chargeDocuments(context.hold, message.docs.length)
-    const answer = answered(await underWay.answer({ ...message, context }, scope, share))
+    const answer = answered(await underWay.answer({ context, ...message }, scope, share))
     await said(underWay, message, answer, reply)
   })
 }
@@ -72,7 +72,7 @@ export function several(underWay: CallsUnderWay) {
     const parts = underWay.understand(() => decodeMessages(bytes, underWay.settings))
     const message = united(parts)
     chargeDocuments(context.hold, message.docs.length)
-    const answer = answered(await underWay.answer({ ...message, context }, scope, share))
+    const answer = answered(await underWay.answer({ context, ...message }, scope, share))
     await said(underWay, message, answer, reply)
   })
 }

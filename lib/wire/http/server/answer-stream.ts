@@ -78,7 +78,7 @@ export class Stream {
   }
 
   begin(): Sink {
-    this.#sink ??= this.#exchange.open(200, { ...this.#headers, ...streamHeaders(this.#format) })
+    this.#sink ??= this.#exchange.open(200, Object.assign({}, this.#headers, streamHeaders(this.#format)))
     return this.#sink
   }
 }

@@ -67,8 +67,7 @@ export function openSink(
   scope: Scope,
   wrote: () => void,
 ): { sink: Sink; finish: () => void } {
-  const all = coding === undefined ? headers : { ...headers, 'content-encoding': coding }
-  res.writeHead(status, { ...all, vary: vary(headers) })
+  res.writeHead(status, Object.assign({}, headers, { vary: vary(headers) }, coding === undefined ? undefined : { 'content-encoding': coding }))
   const drained = (): void | Promise<void> => {
     if (scope.aborted) throw scope.reason
     if (!res.writableNeedDrain) return

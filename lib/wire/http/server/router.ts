@@ -275,7 +275,7 @@ export class Router {
       publishBytes('server', 'sent', 'http', body)
       return {
         status: kind === undefined ? 200 : statusFor(kind),
-        headers: format === 'json' ? headers : { ...headers, ...streamHeaders(format) },
+        headers: format === 'json' ? headers : Object.assign(headers, streamHeaders(format)),
         body: kind === 'invalid' && format === 'json' ? complained(body, answered) : body,
       }
     } catch (error) {

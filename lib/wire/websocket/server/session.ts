@@ -174,7 +174,7 @@ export class Session {
     }
     try {
       const { partial, deltas } = this.asked
-      const asked = { ...message, context: hold === undefined ? this.context : { ...this.context, hold } }
+      const asked = { context: hold === undefined ? this.context : Object.assign({}, this.context, { hold }), ...message }
       const answered = await answer(this.peer, asked, scope, partial ? part : undefined, deltas ? this.#numbers : undefined)
       // Our own clients take it for what it is, and go on. To others it is said as Jina's gateway says it, unless this server says it of itself, or it is wrong with this request.
       const { kind = 'failed', executor } = outcomeIn(answered.status) ?? {}
