@@ -13,7 +13,7 @@ export function filesOf(template: Template, project: Project): Record<string, st
   const own = template === 'pipeline' ? pipeline(project) : executors(project)
   return {
     ...own,
-    ...(project.typescript && { 'tsconfig.json': TSCONFIG }),
+    ...(project.typescript && { 'tsconfig.json': TSCONFIG, '.yarnrc.yml': YARN }),
     'pnpm-workspace.yaml': PNPM,
     '.gitignore': `node_modules/\n${project.typescript ? 'dist/\n' : ''}*.tgz\n`,
   }
@@ -42,6 +42,9 @@ const UNBUILT = { protobufjs: false }
 const PNPM = `allowBuilds:\n${Object.entries(UNBUILT)
   .map(([name, builds]) => `  ${name}: ${builds}\n`)
   .join('')}`
+
+/** The compiler of TypeScript 7 finds no types where yarn's Plug'n'Play keeps packages. */
+const YARN = 'nodeLinker: node-modules\n'
 
 /** What a project in TypeScript is built with, and no other has. */
 const COMPILER = { '@types/node': '^20.19.0', typescript: '>=5.6.0 <8' }

@@ -55,6 +55,7 @@ for (const template of ['pipeline', 'executors'])
       // Without these, npm warns of an install script, and pnpm ends with an error.
       assert.equal(manifest.allowScripts, { protobufjs: false })
       assert.is(readFileSync(join(project, 'pnpm-workspace.yaml'), 'utf8'), 'allowBuilds:\n  protobufjs: false\n')
+      assert.is(existsSync(join(project, '.yarnrc.yml')), isTyped, 'the compiler finds no types by Plug’n’Play')
       assert.is({ ...manifest.dependencies, ...manifest.devDependencies }.sluice, `^${version}`)
       await install(project)
       if (isTyped) run(project, resolve('node_modules/typescript/bin/tsc'))
