@@ -59,6 +59,13 @@ test('T5: pages that name the version of this package name the one that it has',
   for (const one of named) assert.match(one, new RegExp(`: ${version}$`))
 })
 
+test('T5: each page that a message names is in the package', () => {
+  const sources = readdirSync('lib', { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const named = new Set(sources.flatMap((file) => [...read(`lib/${file}`).matchAll(/\bdocs\/\w+\.md\b/g)].map(([page]) => page)))
+  assert.ok(named.size >= 5)
+  for (const page of named) assert.ok(pages.includes(page) && page !== 'docs/index.md', page)
+})
+
 test('T5: each page has a title', () => {
   for (const page of pages.filter((page) => !/README|index/.test(page))) assert.match(read(page), /^# .+\n/, page)
 })
