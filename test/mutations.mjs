@@ -1291,6 +1291,37 @@ export const MUTATIONS = [
     'D3: on disk, it is an input of post()',
   ],
 
+  // ── r13: what crosses to a worker ──
+  ['lib/wire/port/frames.ts', 'writer.pos = start\n      throw error', 'throw error', 'test/wire/port/frames.ts', 'a frame that is too large'],
+  [
+    'lib/wire/port/frames.ts',
+    'if (!isWithin) writer.reuse(this.#room)\n      writer.pos',
+    'writer.pos',
+    'test/wire/port/frames.ts',
+    'a frame that is too large',
+  ],
+  ['lib/wire/port/frames.ts', 'const isWithin = this.#writing', 'const isWithin = false as boolean', 'test/wire/port/frames.ts', 'what is written while'],
+  ['lib/wire/port/frames.ts', 'if (pos >= MUCH) this.flush()\n      else if', 'if', 'test/wire/port/frames.ts', 'frames of one turn'],
+  ['lib/wire/port/frames.ts', 'if (parts[0]!.length < 4) parts = [joined(parts, held)]', '', 'test/wire/port/frames.ts', 'a frame that comes in a piece'],
+  ['lib/wire/port/frames.ts', ' || length > MOST_BYTES', '', 'test/wire/port/frames.ts', '128: what is no frame'],
+  ['lib/wire/port/calls.ts', 'places.get(doc) ?? all.length', 'all.length', 'test/wire/port/calls.ts', 'at a join'],
+  ['lib/wire/port/calls.ts', 'if (own !== undefined) docs.length = own', '', 'test/wire/port/calls.ts', 'at a join'],
+  ['lib/wire/port/calls.ts', 'writer.pos = pos\n    writeByte', 'writeByte', 'test/contract/thread.ts', 'thread: an executor leaves'],
+  ['lib/wire/port/calls.ts', 'docs[at] !== received[at] || ', '', 'test/contract/thread.ts', 'thread: story: documents are of one class'],
+  ['lib/wire/port/calls.ts', ' || !isUntouched(received[at]!, model)', '', 'test/contract/thread.ts', 'thread: story: a stream comes back'],
+  ['lib/wire/port/calls.ts', '...(ends && { left }), ', '', 'test/wire/port/calls.ts', 'the time that a request has'],
+  [
+    'lib/wire/port/calls.ts',
+    'if (Object.hasOwn(seen, name) && isPlainObject(seen[name])) delete seen[name]',
+    '',
+    'test/contract/thread.ts',
+    'thread: story: a stream comes back',
+  ],
+  ['lib/wire/port/errors.ts', 'depth < DEEPEST && { cause: writeError', '{ cause: writeError', 'test/wire/port/errors.ts', 'causes are told'],
+  ['lib/wire/port/errors.ts', 'Object.hasOwn(OWN, name) && isPlainObject(own)', 'isPlainObject(own)', 'test/wire/port/errors.ts', '128: a worker makes'],
+  ['lib/wire/port/errors.ts', 'if (isScalar(own![field])) Object', 'Object', 'test/wire/port/errors.ts', '128: what errors of sluice'],
+  ['lib/wire/port/errors.ts', 'cause !== undefined && depth < DEEPEST) set', 'cause !== undefined) set', 'test/wire/port/errors.ts', 'causes are told'],
+
   // ── r13: what opens, and is closed meanwhile; who takes over what ended ──
   ['lib/flow/opening.ts', 'this.scope.abort(reason), time)', 'this.scope.abort(reason), 0)', 'test/flow/opening.ts', 'R137: close() while an executor opens'],
   ['lib/flow/opening.ts', 'clearTimeout(this.#late)', '', 'test/flow/opening.ts', 'R137: of close() in time'],

@@ -56,4 +56,19 @@ test('128: a worker makes errors here and nothing else, whatever it says', () =>
   }
 })
 
+test('causes are told eight levels deep, by who writes and by who reads', () => {
+  const depthOf = (error: any): number => (error?.cause === undefined ? 0 : 1 + depthOf(error.cause))
+  const endless = new Error('of itself')
+  endless.cause = endless
+  assert.is(depthOf(writeError(endless)), 8)
+  let written: any = { name: 'Error', message: 'the first' }
+  for (let level = 0; level < 20; level++) written = { name: 'Error', message: 'behind it', cause: written }
+  assert.is(depthOf(readError(written)), 8)
+})
+
+test('128: what errors of sluice say beside is text, numbers and yes or no, whatever a worker says', () => {
+  const error: any = readError({ name: 'ExecutorError', message: 'm', code: 'ERR_EXECUTOR', own: { executor: { then: 1 }, endpoint: '/x' } } as any)
+  assert.equal([error.executor, error.endpoint], [undefined, '/x'])
+})
+
 test.run()

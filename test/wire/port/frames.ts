@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FRAME, frame, frameKinds, frameReader, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
+import { FRAME, frame, frameKinds, frameReader, HEAD, insideOf, jsonFrame, jsonIn, Outbox } from '../../../lib/wire/port/frames.js'
 import { type Writer, WriterFull } from '../../../lib/wire/proto/index.js'
 
 test('frames are read in whatever pieces they come', () => {
@@ -79,6 +79,42 @@ test('a frame that is too large is not written, and those before and behind it a
   const seen: number[] = []
   frameReader(({ call }) => seen.push(call))(sent[0]!)
   assert.equal([seen, sent.length, sent[0]!.buffer.byteLength], [[1, 3], 1, 20])
+})
+
+test('a frame that comes in a piece of one byte and one of the rest is read', () => {
+  const kinds: number[] = []
+  const read = frameReader(({ kind, at, end }) => kinds.push(kind, end - at))
+  // 256 bytes in all: the first byte of its length is 0.
+  const bytes = frame(FRAME.call, 1, new Uint8Array(256 - HEAD))
+  read(bytes.subarray(0, 1))
+  read(bytes.subarray(1, 20))
+  read(bytes.subarray(20))
+  assert.equal(kinds, [FRAME.call, 256 - HEAD])
+})
+
+test('what is written while a frame is written is a frame of its own', () => {
+  const seen: number[][] = []
+  const read = frameReader(({ kind, bytes, at, end }) => seen.push([kind, ...bytes.subarray(at, end)]))
+  const out = new Outbox(read)
+  const byte = (value: number) => (writer: Writer) => {
+    writer.need(1)
+    writer.bytes[writer.pos++] = value
+  }
+  out.write(
+    FRAME.answer,
+    1,
+    (writer) => {
+      byte(1)(writer)
+      out.write(FRAME.part, 2, byte(9), undefined)
+      byte(2)(writer)
+    },
+    undefined,
+  )
+  out.flush()
+  assert.equal(seen, [
+    [FRAME.part, 9],
+    [FRAME.answer, 1, 2],
+  ])
 })
 
 test.run()
