@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 
 /** Who enters, and is to leave: of each, `enter(what)` and what it gives back are run many times, with a few inside. */
-const WAYS: Record<string, { from: string; enter: string }> = {
+const WAYS: Record<string, { from: string; enter: string; bound?: number }> = {
   Register: { from: 'stream/register', enter: 'const all = new room.Register(); return (what) => all.enter(what)' },
   Keyed: {
     from: 'stream/keyed',
@@ -26,6 +26,25 @@ const WAYS: Record<string, { from: string; enter: string }> = {
     enter:
       'const parts = new room.Parts(); return (what) => { const one = { what, request: { scope: {} } }; parts.enter(one, 1); return () => parts.leave(one) }',
   },
+  // It outlasts a turn, so the platform is told of it: see lib/stream/holder.ts.
+  Iteration: {
+    from: 'stream/in-flight',
+    enter:
+      'return (what) => { const all = room.inFlight([what], () => new Promise(setImmediate), { limit: 1 }); const next = all.next(); return () => all.return(next) }',
+  },
+  // A call is much more than what it holds here: 40 kB, of which 13 grew old once.
+  'Client over HTTP': {
+    from: 'client/index',
+    bound: 2500,
+    enter: `const { createServer } = await import('node:http')
+      const header = { requestId: 'a', status: { code: 0, description: '', exception: null }, execEndpoint: '/', targetExecutor: '' }
+      const answer = JSON.stringify({ header, parameters: {}, routes: [], data: [] }) + '\\n'
+      const head = { 'content-type': 'application/x-ndjson', 'content-length': answer.length }
+      const server = createServer((request, response) => request.resume().on('end', () => response.writeHead(200, head).end(answer)))
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const client = new room.Client('http://127.0.0.1:' + server.address().port)
+      return (what) => { const done = client.post('/', { text: 'a', tags: { of: what.holds.length } }).drain(); return () => done }`,
+  },
   // A Map, for what the others are measured by.
   Map: {
     from: 'stream/fifo',
@@ -41,14 +60,14 @@ function grownOld(way: string): number {
   const { from, enter } = WAYS[way]!
   const script = `
     const room = await import(${JSON.stringify(new URL(`../../lib/${from}.js`, import.meta.url).href)})
-    const enter = (() => { ${enter} })()
+    const enter = await (async () => { ${enter} })()
     const lane = async () => {
       for (let call = 0; call < ${CALLS / 4}; call++) {
         const leave = enter({ holds: new Array(${HOLDS}).fill(call) })
         // What is inside now grows old, and so does the table that it stands in.
         if (call === 50) for (let time = 0; time < 3; time++) gc({ type: 'minor' })
         await new Promise((resolve) => setImmediate(resolve))
-        leave()
+        await leave()
       }
     }
     await Promise.all([lane(), lane(), lane(), lane()])
@@ -68,7 +87,7 @@ for (const way of Object.keys(WAYS)) {
   test(`what leaves a ${way} is ${way === 'Map' ? 'kept, which is what is measured here' : 'collected young'}`, () => {
     const bytes = grownOld(way)
     if (way === 'Map') assert.ok(bytes > HOLDS, `${bytes} bytes of each call grow old`)
-    else assert.ok(bytes < HOLDS, `${bytes} bytes of each call grow old`)
+    else assert.ok(bytes < (WAYS[way]!.bound ?? HOLDS), `${bytes} bytes of each call grow old`)
   })
 }
 
