@@ -290,7 +290,8 @@ test('F14: what somebody deletes of the queue is made anew by its workers', asyn
   const word = wordOf(nats)
   const ask = async () => assert.equal((await within(12_000, client.post('/', ['x']).docs())).texts, ['x!'])
   await ask()
-  await behind((jsm) => jsm.consumers.delete(`${word}-work`, 'workers'))
+  // The server may find a file that it has just written in the folder that it takes away, and says so: the consumer is gone all the same.
+  await behind((jsm) => jsm.consumers.delete(`${word}-work`, 'workers')).catch((error) => assert.match(error.message, 'directory not empty'))
   await ask()
   for (const what of ['results', 'work'] as const) {
     await behind((jsm) => jsm.streams.delete(`${word}-${what}`))
