@@ -1195,7 +1195,7 @@ export const MUTATIONS = [
     'test/place/thread.ts',
     'thread: an abort and a break',
   ],
-  ['lib/place/supervisor.ts', 'if (this.#queue.length === 0) this.#again.unref?.()', '', 'test/place/thread.ts', 'thread: a Flow that nobody closes'],
+  ['lib/place/supervisor.ts', 'if (this.#queue.length === 0) this.#again?.unref?.()', '', 'test/place/thread.ts', 'thread: a Flow that nobody closes'],
   [
     'lib/place/framed-worker.ts',
     'sent.parts.then(() => this.#settle(sent, own))',
@@ -1351,7 +1351,7 @@ export const MUTATIONS = [
     'test/place/supervised.ts',
     '66: where all',
   ],
-  ['lib/handler/replica.ts', 'if (error === PASSED_ON) return free(end)', '', 'test/place/supervised.ts', '66: what a replica had'],
+  ['lib/handler/replica.ts', 'if (error === PASSED_ON) return free(end, this.#measured)', '', 'test/place/supervised.ts', '66: what a replica had'],
   ['lib/handler/replicas.ts', 'if (this.#isOut(replica)) continue', '', 'test/place/supervised.ts', '66: one that is begun anew'],
   ['lib/handler/replicas.ts', 'this.#isOut(replica) ? [own, own]', 'false ? [own, own]', 'test/place/supervised.ts', '66: of those who wait'],
   ['lib/place/daemon-client.ts', 'new URL(address + path)', 'new URL(path, address)', 'test/daemon/lives.ts', 'a daemon below a path'],

@@ -88,5 +88,5 @@ export async function closeAll(parts: readonly Part[]): Promise<void> {
     }
   }
   if (failures.length === 1) throw failures[0]
-  if (failures.length > 1) throw new CloseError(failures, `${failures.length} executors did not close: ${said.join('; ')}`)
+  if (failures.length > 1) throw new CloseError(failures, `${failures.length} failed to close: ${said.join('; ')}`)
 }

@@ -196,7 +196,8 @@ export class Replica {
     }
     const fail = (error: unknown): void => {
       const end = now()
-      if (error === PASSED_ON) return free(end)
+      // That tells nothing of how long it takes.
+      if (error === PASSED_ON) return free(end, this.#measured)
       if (!isProbe) this.failed++
       // Whoever gave a request up may have said why in the same words: a client that left, another branch that failed. It tells how long there was no answer.
       if (request.scope.aborted) this.#time = Math.max(this.#time, end - start)
@@ -209,9 +210,10 @@ export class Replica {
       else this.#time = Math.min(MOST, Math.max(end - start, 2 * this.#time, FAILED))
       free(end)
     }
-    const free = (end: number): void => {
+    const free = (end: number, measured = end): void => {
       this.load--
-      this.#measured = this.#since = end
+      this.#measured = measured
+      this.#since = end
       over?.()
       if (this.stuckSince !== undefined) this.#freed(end)
       if (this.lingering.told > 0) this.#watchOut(stuckAfter)

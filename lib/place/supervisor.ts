@@ -120,7 +120,7 @@ export class Supervisor implements Handler, Part {
   onTurn: (() => void) | undefined
   /** Told when it has nothing to do. */
   onIdle: (() => void) | undefined
-  #ended: (() => void) | undefined
+  readonly #ends: (() => void)[] = []
   #closing = false
   #closeUntil: number | undefined
   /** Those who wait until it is up. */
@@ -212,7 +212,7 @@ export class Supervisor implements Handler, Part {
     const wasUp = this.#up
     clearTimeout(this.#again)
     clearTimeout(this.#aloneTimer)
-    const reason = new ConnectionError('ERR_UNREACHABLE', this.address, 'the Flow was closed')
+    const reason = this.#closed()
     for (const pending of this.#queue.splice(0)) this.#fail(pending, reason)
     let failure: { error: unknown } | undefined
     if (wasUp) {
@@ -227,7 +227,7 @@ export class Supervisor implements Handler, Part {
       })
       const asked = this.#ask(this.#worker!.close())
       const gone = new Promise<void>((resolve) => {
-        this.#ended = resolve
+        this.#ends.push(resolve)
       })
       await Promise.race([asked, late])
         // It ends by itself then.
@@ -245,12 +245,16 @@ export class Supervisor implements Handler, Part {
     if (failure !== undefined) throw failure.error
   }
 
+  #closed(): ConnectionError {
+    return new ConnectionError('ERR_UNREACHABLE', this.address, 'the Flow was closed')
+  }
+
   async #kill(): Promise<void> {
     clearTimeout(this.#again)
     const worker = this.#worker
     if (worker === undefined) return
     await new Promise<void>((resolve) => {
-      this.#ended = resolve
+      this.#ends.push(resolve)
       // Its end is waited for: without calls, nothing else may keep this process.
       worker.hold(true)
       worker.kill()
@@ -279,6 +283,8 @@ export class Supervisor implements Handler, Part {
     const worker = this.#worker
     if (worker === undefined) throw this.#failure
     await this.#ask(worker.open())
+    // Told to end meanwhile: what it says now comes too late, and who ends it waits for that alone.
+    if (this.#closing) throw this.#failure ?? this.#closed()
     this.#up = true
     this.#state = 'up'
     worker.hold(worker.calls.size > 0)
@@ -332,7 +338,7 @@ export class Supervisor implements Handler, Part {
     const asked = this.#asked
     // What it answered last is heard first: over a network, that and its end may come in one piece.
     void Promise.resolve().then(() => asked?.(failure))
-    this.#ended?.()
+    for (const ended of this.#ends.splice(0)) ended()
     const under = [...worker.calls] as Pending[]
     if (!this.#closing && this.#state !== 'starting') {
       this.#state = this.#state === 'unhealthy' ? 'unhealthy' : 'restarting'
@@ -372,9 +378,10 @@ export class Supervisor implements Handler, Part {
     }
     const wait = this.#barren <= 1 ? 0 : backoff(AGAIN, this.#barren - 2)
     this.#again = setTimeout(() => this.#restart(), wait)
-    // What waits is to be answered; what waits for nobody keeps no process alive.
-    if (this.#queue.length === 0) this.#again.unref?.()
+    // Others take what they can.
     this.onTurn?.()
+    // What waits is to be answered; what waits for nobody keeps no process alive.
+    if (this.#queue.length === 0) this.#again?.unref?.()
   }
 
   /**
@@ -460,7 +467,7 @@ export class Supervisor implements Handler, Part {
     return new Promise((resolve, reject) => {
       const { scope } = request
       if (scope.aborted) return reject(scope.reason)
-      if (this.#closing) return reject(new ConnectionError('ERR_UNREACHABLE', this.address, 'the Flow was closed'))
+      if (this.#closing) return reject(this.#closed())
       if (this.isUnhealthy) return reject(this.#unreachable(this.#say(this.#lastEnd!)))
       const pending: Pending = { request, resolve, reject, call: -1, parts: undefined, parted: false, scope }
       this.#watch(scope)

@@ -591,7 +591,7 @@ test('E6: all executors are closed, whatever some throw', async () => {
         error.errors.map(({ message }) => message),
         ['b', 'a'],
       )
-      assert.is(error.message, '2 executors did not close: executor1: b; executor0: a')
+      assert.is(error.message, '2 failed to close: executor1: b; executor0: a')
     },
   )
 })

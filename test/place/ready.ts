@@ -4,13 +4,16 @@ import '../support/clock.js'
 import { serialize } from 'node:v8'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openAll, type Part } from '../../lib/base/lifecycle.js'
 import { FramedWorker } from '../../lib/place/framed-worker.js'
 import type { Host, LinkEvents } from '../../lib/place/host.js'
 import { Supervisor } from '../../lib/place/supervisor.js'
 import type { LifeEvents, Worker } from '../../lib/place/worker-life.js'
+import { Scope } from '../../lib/stream/scope.js'
 import { FRAME, jsonFrame } from '../../lib/wire/port/frames.js'
 import { deferred } from '../support/deferred.js'
 import { clock } from '../support/hand-clock.js'
+import { turn } from '../support/turn.js'
 
 const DESCRIPTION = { endpoints: ['/'], metas: {}, schemas: {} }
 
@@ -92,6 +95,40 @@ test('places: one that ends between being made and being opened keeps its Flow f
   assert.is(failure.code, 'ERR_EXECUTOR_OPEN')
   assert.is(failure.message, 'doing did not open: its thread ended with exit code 7. The end of its log:\nno model.bin here')
   assert.is(failure.cause.exitCode, 7)
+})
+
+test('places: one that says that it is open while it is being ended is not open, and who ends it hears of its end', async () => {
+  let its!: LifeEvents
+  const asked = deferred<void>()
+  const opens = deferred<void>()
+  const worker = {
+    calls: new Set(),
+    make: async () => DESCRIPTION,
+    open: () => {
+      asked.resolve()
+      return opens.promise
+    },
+    close: () => new Promise(() => {}),
+    kill() {},
+    hold() {},
+  } as unknown as Worker
+  const settings = { name: 'late', shardId: 0, kind: 'thread', maxDeaths: 3, polling: undefined, closeTimeout: 1000, logger: undefined }
+  const late = new Supervisor((events) => {
+    its = events
+    return worker
+  }, settings)
+  await late.start()
+  const closing = new Scope()
+  const never: Part = { name: 'never', open: () => new Promise(() => {}), close() {} }
+  const opened = openAll([late, never], closing).catch((error) => error.message)
+  await asked.promise
+  await turn()
+  closing.abort(new Error('no time left'))
+  // What it said before is read before its end.
+  opens.resolve()
+  await turn()
+  its.end({ how: 'was ended' })
+  assert.is(await opened, 'late, never did not open: no time left')
 })
 
 test.run()
