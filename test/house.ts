@@ -30,7 +30,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['client'],
   ['gateway'],
   ['flow/options'],
-  ['place/options'],
+  ['place/heap', 'place/options'],
   ['draw'],
   ['config'],
   ['place'],

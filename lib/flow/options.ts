@@ -205,7 +205,7 @@ export interface AddOptions<Name extends string = string, Need extends string = 
    * is begun anew.
    */
   runtime?: Runtime | undefined
-  /** The most memory that the heap of a thread or process may take, or a container in all: bytes, or a text such as `'512m'`. Default: what node, or the engine, gives it. */
+  /** The most memory that the heap of a thread or process may take, or a container in all: bytes, or a text such as `'512m'`; for a heap, at least `'8m'`. Default: what node, or the engine, gives it. */
   memory?: number | string | undefined
   /** How many processors it may use, in a container: 0.5 is half of one's time. Threads and processes take what the machine gives: there, it is refused. */
   cpus?: number | undefined

@@ -1,6 +1,7 @@
 import { FlowBuildError, show } from '../base/errors.js'
 import { runsOn } from '../base/runs-on.js'
 import { type AddOptions, ELSEWHERE_RULES, type FlowOptions, PLACE_RULES, type Plan, type Runtime } from '../flow/options.js'
+import { LEAST_HEAP } from './heap.js'
 
 /** Where an executor of a Flow runs. What has no `uses` has nothing to run elsewhere, unless it says so itself; an image runs in a container. */
 export function runtimeOf({ runtime, external, uses }: Pick<AddOptions, 'runtime' | 'external' | 'uses'>, flow: Pick<FlowOptions, 'runtime'>): Runtime {
@@ -112,6 +113,9 @@ export function checkPlace({ name, options }: Plan['steps'][number], flow: FlowO
   const unknown = Object.keys(PLACE_RULES).filter((option) => options[option as keyof typeof PLACE_RULES] !== undefined && !known?.includes(option))
   for (const [option, why] of Object.entries(CANNOT[runsOn ?? '']?.[runtime] ?? {}))
     if (options[option as 'memory'] !== undefined) throw refuse(`runs in ${why}`)
+  const isHeap = ['thread', 'process', 'daemon'].includes(runtime) && !isContained
+  if (isHeap && bytesOf(options.memory)! < LEAST_HEAP)
+    throw refuse(`has memory: ${show(options.memory)}, with which no ${isThere ? 'process' : runtime} begins. Give at least '8m'; a number is bytes`)
   if (known === undefined || unknown.length === 0) return
   const [first] = unknown
   if (isThere) throw refuse(`${its}, which ${WHY_NOT_THERE[first!] ?? (isContained ? WHY[first!] : undefined) ?? `knows no ${first}`}`)

@@ -5,6 +5,7 @@ import { node } from '../base/node.js'
 import { readError } from '../wire/port/errors.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, workerFile } from './entry.js'
+import { heapOf } from './heap.js'
 import { type Host, HUNG_UP, hosts, type Link, TURNED } from './host.js'
 import { handOn, Tail } from './output.js'
 import { pulse, TURNS } from './watchdog.js'
@@ -36,7 +37,7 @@ export async function processes(): Promise<Host> {
       const inherited = inheritEnv
         ? process.env
         : Object.fromEntries(PASSED.flatMap((key) => (process.env[key] === undefined ? [] : [[key, process.env[key]]])))
-      const flags = [...loaderFlags(), ...(memory === undefined ? [] : [`--max-old-space-size=${Math.max(1, Math.round(memory / 2 ** 20))}`])]
+      const flags = [...loaderFlags(), ...(memory === undefined ? [] : limitsOf(memory))]
       const told = JSON.stringify({ sluice: 'process', parent: process.pid, unresponsiveAfter, container })
       let child: ReturnType<typeof spawn>
       try {
@@ -133,6 +134,11 @@ export async function processes(): Promise<Host> {
       }
     },
   }
+}
+
+function limitsOf(memory: number): string[] {
+  const { old, half } = heapOf(memory)
+  return [`--max-old-space-size=${old}`, `--max-semi-space-size=${half}`]
 }
 
 /** Ends a process and all that it began, where there are groups of them. */

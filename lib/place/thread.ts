@@ -3,6 +3,7 @@ import { say } from '../base/errors.js'
 import { node } from '../base/node.js'
 import { startBehind } from './behind.js'
 import { loaderFlags, threadEntry } from './entry.js'
+import { heapOf } from './heap.js'
 import { type Host, HUNG_UP, hosts } from './host.js'
 import { Tail } from './output.js'
 import { pulse } from './watchdog.js'
@@ -60,7 +61,7 @@ export async function threads(): Promise<Host> {
           transferList: [port2],
           env: { ...process.env, ...env },
           execArgv: loaderFlags(),
-          ...(memory !== undefined && { resourceLimits: { maxOldGenerationSizeMb: Math.max(1, memory / 2 ** 20) } }),
+          ...(memory !== undefined && { resourceLimits: limitsOf(memory) }),
         })
       } catch (error) {
         thrown = error
@@ -101,6 +102,11 @@ export async function threads(): Promise<Host> {
       }
     },
   }
+}
+
+function limitsOf(memory: number): import('node:worker_threads').ResourceLimits {
+  const { old, young } = heapOf(memory)
+  return { maxOldGenerationSizeMb: old, maxYoungGenerationSizeMb: young }
 }
 
 function endOf(exitCode: number, killed: string | undefined, thrown: unknown, wrote: string): WorkerEnd {

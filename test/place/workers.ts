@@ -533,7 +533,10 @@ export function workers(
     }
     await using flow = await flowOf(runtime, { memory: '64m' }).open()
     const { heap } = (await first(flow, '/about')).tags
-    assert.ok(heap < 200, `${heap} MiB`)
+    assert.ok(heap > 56 && heap <= 64, `${heap} MiB`)
+    const refused = await error(flowOf(runtime, { memory: 512 }).open())
+    assert.is(refused.code, 'ERR_USES_INVALID')
+    assert.match(refused.message, /^doing has memory: 512, with which no (thread|process) begins\. Give at least '8m'; a number is bytes/)
   })
 
   // A daemon's executors write where the daemon does.
