@@ -28,5 +28,6 @@ export function endLate(server: Server, headersTimeout: number, keepAlive: numbe
   })
   server.on('request', came)
   server.on('checkContinue', came)
-  server.on('upgrade', ({ socket }) => clearTimeout(timers.get(socket)))
+  // Who listens takes what offers another protocol: where nobody else does, it is answered as any request.
+  if (server.listenerCount('upgrade') > 0) server.on('upgrade', ({ socket }) => clearTimeout(timers.get(socket)))
 }
