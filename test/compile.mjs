@@ -29,6 +29,7 @@ export async function compile({ yogaIsInside = true } = {}) {
   const kept = new Set(outputFiles.map(({ path }) => path))
   for (const { path, contents } of outputFiles)
     if (path.endsWith('.map')) write(mapOf(relative(resolve(COMPILED), path)), contents)
+    else if (path.startsWith(resolve(COMPILED, 'test'))) write(path, Buffer.from(withWsInstalled(Buffer.from(contents).toString(), path)))
     else write(path, yogaIsInside && path === resolve(ASKS_YOGA) ? Buffer.from(withYogaInside(Buffer.from(contents).toString())) : contents)
   for (const file of files) {
     if (isCode(file) || statSync(file).isDirectory()) continue
@@ -72,6 +73,12 @@ function withYogaInside(text) {
   const asked = 'import { createYoga } from "graphql-yoga";'
   if (text.split(asked).length !== 2) throw new Error(`${ASKS_YOGA} does not say ${asked}`)
   return text.replace(asked, `import { createYoga } from "${relative(dirname(ASKS_YOGA), YOGA).replaceAll('\\', '/')}";`)
+}
+
+/** The package ws by its file, as lib/ takes it on Bun, which has one of its own for the name: elsewhere, it is the same one. */
+function withWsInstalled(text, path) {
+  const at = relative(dirname(path), 'node_modules/ws/wrapper.mjs').replaceAll('\\', '/')
+  return text.replace(/((?:from |import\())"ws"/g, (_, before) => `${before}"${at}"`)
 }
 
 /** Where the map of a compiled file is. Not beside it, nor in it: node would read that of each module in each process, and only who fails wants one. */

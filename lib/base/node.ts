@@ -87,7 +87,7 @@ interface Packages {
 }
 
 const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name]> } = {
-  ws: () => import('ws'),
+  ws: () => ('Bun' in globalThis ? webSockets() : import('ws')),
   tinyglobby: () => import('tinyglobby'),
   // They may not be there, which must not keep a bundle from being made.
   '@resvg/resvg-js': () => importHere('@resvg/resvg-js') as Promise<Packages['@resvg/resvg-js']>,
@@ -108,6 +108,21 @@ const packages: { readonly [Name in keyof Packages]: () => Promise<Packages[Name
 /** A package that needs Node. */
 export function packageOfNode<Name extends keyof Packages>(name: Name): Promise<Packages[Name]> {
   return packages[name]()
+}
+
+/**
+ * The package ws, as it is installed. By that name, Bun gives one of its own, which sends no pings, keeps answers to pings that nobody reads, refuses less of what
+ * breaks the protocol, and knows nothing of bytes that are counted before they are read. Where all is one file, there is no other.
+ */
+async function webSockets(): Promise<Packages['ws']> {
+  const { createRequire } = await node('module')
+  let found: string
+  try {
+    found = createRequire(import.meta.url).resolve('ws/package.json')
+  } catch {
+    return import('ws')
+  }
+  return importHere(found.replace('package.json', 'wrapper.mjs')) as Promise<Packages['ws']>
 }
 
 /** What is only known when it is imported, by the platform itself. */

@@ -105,7 +105,7 @@ export interface RemoteOptions {
   connectTimeout?: number | undefined
   /**
    * Milliseconds between pings, over gRPC while requests are under way; a server that does not answer by the next (gRPC: within two thirds of that) is gone.
-   * Default 30 000; 0 asks nobody. HTTP, browsers and Bun have none.
+   * Default 30 000; 0 asks nobody. HTTP and browsers have none.
    */
   keepalive?: number | undefined
 }

@@ -325,10 +325,11 @@ test('R126: headers and names get there, and into no error', async () => {
 test('C1: JSON without ids, as Jina answers it: one request after the other', async () => {
   const server = createHttp()
   await using it = await strange(server)
-  let inside = 0
   let most = 0
   const sockets = new WebSocketServer({ server })
-  sockets.on('connection', (socket) =>
+  sockets.on('connection', (socket) => {
+    // Each has a turn of its own: a post may take several.
+    let inside = 0
     socket.on('message', (data) => {
       most = Math.max(most, ++inside)
       setImmediate(() => {
@@ -336,8 +337,8 @@ test('C1: JSON without ids, as Jina answers it: one request after the other', as
         const { data: docs } = JSON.parse(String(data))
         socket.send(JSON.stringify({ header: { request_id: 'made up', exec_endpoint: '/' }, parameters: {}, routes: [], data: docs }))
       })
-    }),
-  )
+    })
+  })
   const connection = connect(it.address, { mode: 'json' })
   const texts = ['a', 'b', 'c', 'd', 'e']
   assert.equal((await within(5000, post(connection, '/', texts, { requestSize: 1, resultsInOrder: true }).docs())).texts, texts)

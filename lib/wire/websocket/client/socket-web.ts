@@ -16,18 +16,10 @@ function socketOf(url: string, { protocol, headers }: LineOptions): WebSocket {
   return new WebSocket(url, token === undefined ? own : [protocol ?? 'json', `sluice.bearer.${base64url(token)}`])
 }
 
-/**
- * A browser's own socket. It does not say why it could not connect, and cannot be paused.
- * @param failed what it means that a platform says, of those that do
- */
-export function lineOfWeb(
-  url: string,
-  options: LineOptions,
-  listener: Listener,
-  socket = socketOf(url, options),
-  failed?: (message: string) => ConnectionError | Promise<ConnectionError>,
-): Line {
+/** A browser's own socket. It does not say why it could not connect, and cannot be paused. */
+export function lineOfWeb(url: string, options: LineOptions, listener: Listener): Line {
   const { address, maxMessageBytes } = options
+  const socket = socketOf(url, options)
   socket.binaryType = 'arraybuffer'
   let open = false
   let over = false
@@ -47,17 +39,9 @@ export function lineOfWeb(
     end(failure('tooLarge', address, 'an answer is larger than maxMessageBytes'))
     socket.close()
   }
-  let message: string | undefined
-  // An error is said again, in its own way, as a close.
-  socket.onerror = (event) => {
-    message = (event as ErrorEvent).message
-  }
-  socket.onclose = ({ code, reason }) => {
-    if (open) return end(closedWith(address, code, reason))
-    const why = failed?.(message ?? reason) ?? unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do')
-    if (why instanceof Promise) void why.then(end)
-    else end(why)
-  }
+  // An error is said again, as a close.
+  socket.onclose = ({ code, reason }) =>
+    end(open ? closedWith(address, code, reason) : unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
 
   return {
     send: (data) => socket.send(data as string | Uint8Array<ArrayBuffer>),

@@ -1,7 +1,6 @@
 import { clearTimeout, now, setTimeout } from '../../../base/clock.js'
 import { ConnectionError, SluiceError, say } from '../../../base/errors.js'
 import { publishBytes } from '../../../base/events.js'
-import { runsOn } from '../../../base/runs-on.js'
 import type { ContextHeaders, Request } from '../../../request/request.js'
 import type { Response } from '../../../request/response.js'
 import type { TimeLeft } from '../../../stream/deadlines.js'
@@ -19,7 +18,6 @@ import { failureOf, unreachable } from './failures.js'
 import type { Turns } from './one-by-one.js'
 import type { ClientSettings } from './options.js'
 import type { Line, LineOptions, Listener } from './socket.js'
-import { lineOfBun } from './socket-bun.js'
 import { lineOfNode } from './socket-node.js'
 import { lineOfWeb } from './socket-web.js'
 
@@ -60,7 +58,6 @@ interface Waiting {
  */
 export async function open(url: string, settings: ClientSettings, brought: Record<string, string> | undefined, listener: Listener): Promise<Line> {
   const options: LineOptions = brought === undefined ? settings : { ...settings, headers: { ...settings.headers, ...brought } }
-  if (runsOn === 'bun') return lineOfBun(url, options, listener)
   return onNode ? lineOfNode(url, options, listener) : lineOfWeb(url, options, listener)
 }
 
