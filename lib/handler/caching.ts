@@ -32,7 +32,7 @@ export interface Answers {
   /** @param about what is asked, beside the documents @returns undefined for what has no lasting content */
   known(about: string, documents: readonly (readonly Document[])[], ids: boolean): Known | undefined
   read(known: Known): KeptAnswer | undefined
-  /** The documents may be changed as soon as it returns. @returns false for what cannot be kept as it is */
+  /** The documents may be changed as soon as it returns. @returns false for what cannot be kept as it is, and for more than maxSize, or about 2 GiB */
   write(known: Known, answer: KeptAnswer): boolean
   /** Why nothing can be written or read any more. */
   readonly trouble: Error | undefined
@@ -278,7 +278,9 @@ export class Caching implements Handler {
     // An executor that heard of it may have stopped half-way, and returned what it had.
     if (scope.aborted) return
     if (!store.write(known, answer))
-      this.#hint('makes what cannot be kept as it is, such as instances of classes, or more than maxSize in one answer: it is called for it each time')
+      this.#hint(
+        'makes what cannot be kept as it is, such as instances of classes, or more in one answer than maxSize, or 2 GiB: it is called for it each time',
+      )
   }
 
   /** Says at its stop how many documents did not reach it. */

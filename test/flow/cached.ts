@@ -810,6 +810,23 @@ test('P17: bounded by size, those go that were used longest ago; a run that push
   assert.equal(await called('1k', 'z'), ['z', 'told'])
 })
 
+test('P17: an answer of 2 GiB is made each time, and it is said once; others of its request are kept', async () => {
+  const cache = { path: fresh(), maxSize: Infinity }
+  const called: string[] = []
+  const uses = ({ docs }: Call): void => {
+    for (const doc of docs) {
+      called.push(doc.text)
+      // Nobody writes to this memory, so there is none.
+      if (doc.text === 'huge') doc.blob = new Uint8Array(2 ** 31 - 2 ** 20)
+    }
+  }
+  const { told } = await run({ uses, cache }, ['huge', 'small'])
+  assert.is(told.length, 1)
+  assert.match(told[0]!, 'more in one answer than maxSize, or 2 GiB: it is called for it each time')
+  const { cached } = await run({ uses, cache }, ['huge', 'small'])
+  assert.equal([cached, called], [1, ['huge', 'small', 'huge']])
+})
+
 test('P17: bounded by age: an answer is made anew, and one that is in use stays behind one that is not', async () => {
   const path = fresh()
   const given: string[] = []

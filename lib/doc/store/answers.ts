@@ -4,11 +4,13 @@ import { say } from '../../base/errors.js'
 import { node } from '../../base/node.js'
 import type { Answers, KeptAnswer, Known } from '../../handler/caching.js'
 import { ignore } from '../../stream/thenable.js'
+import { sizeOf } from '../../wire/size.js'
 import type { Document } from '../document.js'
 import { allKept, contentParts, documentsKept, isKept, type Kept, own } from './content.js'
 import { StoreError, storeError } from './error.js'
 import { type Modules, openFolder } from './folder.js'
 import { LmdbFile } from './lmdb-file.js'
+import { MOST } from './records.js'
 
 type V8 = typeof import('node:v8')
 
@@ -252,17 +254,20 @@ class AnswerStore {
 
   /** Resolves to nothing: it is written in a moment, with what others write. @returns false for what cannot be kept as it is */
   write({ key, ids }: Known, { docs, results, failures }: KeptAnswer, bounds: Bounds): boolean {
+    // One that would push out all others would be pushed out by the next. What is larger than a system writes at once fails, and all that is written with it.
+    const most = Math.min(bounds.maxSize, MOST) - BESIDE
     let answer: Uint8Array
     try {
       const kept = allKept(docs)
       if (kept === undefined || !isKept(results)) return false
+      // Before it is copied: there may be no room for that.
+      if (sizeOf([kept, results]) > most) return false
       answer = this.v8.serialize([ids, kept, results, failures] satisfies Written)
     } catch {
       // What contains itself, or cannot be looked at.
       return false
     }
-    // One that would push out all others would be pushed out by the next.
-    if (answer.length + BESIDE > bounds.maxSize) return false
+    if (answer.length > most) return false
     this.#queue({ key, answer, bounds })
     return true
   }

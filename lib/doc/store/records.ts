@@ -16,7 +16,7 @@ const TAG = 0x0a
 const counted = new Counted(Number.MAX_SAFE_INTEGER)
 
 /** Bytes of a document, and of all that are read with it: a system writes no more than about 2 GiB at once, and lengths have 31 bits. */
-const MOST = 2 ** 31 - 2 ** 20
+export const MOST = 2 ** 31 - 2 ** 20
 
 /** @throws DocumentError (`ERR_DOCUMENT`) for what no message could have, and for one of more than 2 GiB less 1 MiB, with the document's id */
 export function recordsOf(documents: readonly Document[]): Uint8Array[] {
