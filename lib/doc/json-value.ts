@@ -118,8 +118,10 @@ function noNumber(value: number, path: readonly (string | number)[]): DocumentEr
   return new DocumentError('ERR_DOCUMENT', `${written(path)} is ${value}, which JSON does not have: make it null or a text`)
 }
 
-function tooDeep(name: string): DocumentError {
-  return new DocumentError('ERR_DOCUMENT', `${name} can be nested ${MAX_NESTING} levels deep: these are deeper, or contain themselves`)
+/** @param cause what it was found by, where nobody counted */
+export function tooDeep(name: string, cause?: unknown): DocumentError {
+  const said = `${name} can be nested ${MAX_NESTING} levels deep: these are deeper, or contain themselves`
+  return new DocumentError('ERR_DOCUMENT', said, cause === undefined ? undefined : { cause })
 }
 
 function written([name, ...keys]: readonly (string | number)[]): string {

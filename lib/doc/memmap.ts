@@ -2,6 +2,7 @@ import { optionType } from '../base/errors.js'
 import { DocumentArray, replacement } from './array.js'
 import { Document, type DocumentLike } from './document.js'
 import type { TextSource } from './from/source.js'
+import { tooDeep } from './json-value.js'
 import { type Listed, seek } from './list.js'
 import type { NdArray } from './ndarray.js'
 import type { LoadOptions, SaveOptions, SaveTarget } from './save-options.js'
@@ -113,7 +114,7 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
   /** Resolves when it can be read, with a view of what is stored. @throws rejects with StoreError, DocumentError (`ERR_DOCUMENT`) */
   async append(like: DocumentLike<any>): Promise<D> {
     const store = await this.#open()
-    const [record] = await store.append([Document.from(like)])
+    const [record] = await store.append([documentOf(like, 0)])
     return store.view(record!) as Document as D
   }
 
@@ -125,6 +126,7 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
     const store = await this.#open()
     let piece: Document[] = []
     let size = 0
+    let position = 0
     const write = async (): Promise<void> => {
       const documents = piece
       piece = []
@@ -133,7 +135,7 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
       await store.aside()
     }
     const take = (like: DocumentLike<any>): boolean => {
-      const document = Document.from(like)
+      const document = documentOf(like, position++)
       size += store.sizeOf(document)
       return piece.push(document) === PIECE || size > PIECE_BYTES
     }
@@ -149,7 +151,11 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
   }
 
   async set(where: number | string, like: DocumentLike<any>): Promise<D> {
-    return (await (await this.#open()).set(where, replacement(where, like))) as Document as D
+    const store = await this.#open()
+    return (await store.set(
+      where,
+      documentOf(like, where, () => replacement(where, like)),
+    )) as Document as D
   }
 
   async delete(where: number | string): Promise<boolean> {
@@ -269,6 +275,21 @@ export class DocumentArrayMemmap<D extends Document<any> = Document> implements 
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+/**
+ * What a document is made from, as one.
+ * @param where by what errors name one that has no id: its position among those that are given, or what it is to replace
+ * @throws DocumentError (`ERR_DOCUMENT`) that names it, also where it is nested deeper than the stack, or contains itself
+ */
+function documentOf(like: DocumentLike<any>, where: number | string, make: (like: DocumentLike<any>) => Document = Document.from): Document {
+  try {
+    return make(like)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const { id } = like as { readonly id?: unknown }
+    throw tooDeep(`document ${typeof id === 'string' && id !== '' ? id : where}: chunks and matches`, error)
   }
 }
 

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads'
 import { open } from 'lmdb'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Document, DocumentArrayMemmap, StoreError, seek } from '../../lib/doc/index.js'
+import { Document, DocumentArrayMemmap, StoreError, seek } from '../../lib/doc/index.js'
 import { Environment } from '../../lib/doc/store/environment.js'
 import { openStore } from '../../lib/doc/store/store.js'
 import { type Call, Executor, Flow } from '../../lib/index.js'
@@ -581,6 +581,39 @@ test('D3: a document of 2 GiB is refused before it is written, and what comes wi
   await array.append({ id: 'b' })
   assert.is((await failure(() => array.set('b', huge))).code, 'ERR_DOCUMENT')
   assert.is(await array.length, 1)
+})
+
+test('D3: documents nested deeper than the stack, or in themselves, are refused by their names', async () => {
+  await using array = new DocumentArrayMemmap(fresh())
+  const levels = 20_000
+  let fields: any = { id: 'in' }
+  let document = new Document({ id: 'in' })
+  for (let level = 0; level < levels; level++) {
+    fields = { chunks: [fields] }
+    document = new Document({ chunks: [document] })
+  }
+  document.id = 'deep'
+  const itself: any = {}
+  itself.matches = [itself]
+  await array.append({ id: 'a' })
+  for (const [like, name] of [
+    [document, 'document deep'],
+    [{ ...fields, id: 'deep' }, 'document deep'],
+    [{ id: 'self', chunks: [itself] }, 'document self'],
+  ] as const)
+    for (const [what, failing] of Object.entries({
+      append: () => array.append(like),
+      extend: () => array.extend(['b', like]),
+      set: () => array.set('a', like),
+    })) {
+      const error = await failure(failing)
+      assert.is(error.code, 'ERR_DOCUMENT', `${what} of ${name}: ${error}`)
+      assert.match(error.message, new RegExp(`^${name}: .* can be nested 100 levels deep`))
+    }
+  assert.match((await failure(() => array.extend(['c', itself]))).message, /^document 1: chunks and matches can be nested/)
+  assert.match((await failure(() => array.edit('a', ({ chunks }) => void chunks.push(document)))).message, /^document a: .* can be nested 100 levels deep/)
+  // What came before is kept, but where it was only found as both were to be written.
+  assert.equal(await array.texts, ['', 'b', 'b', 'c'])
 })
 
 test('D3: what is no id is found nowhere, and takes nothing with it that others write', async () => {

@@ -351,9 +351,14 @@ export class Store {
     return overdue(true) ? new Promise<void>(later) : undefined
   }
 
-  /** About how many bytes a document will be. */
+  /** About how many bytes a document will be. Infinity for one that is nested deeper than the stack: who writes it says so. */
   sizeOf(document: Document): number {
-    return sizeOf(document)
+    try {
+      return sizeOf(document)
+    } catch (error) {
+      if (error instanceof RangeError) return Infinity
+      throw error
+    }
   }
 
   async delete(where: number | string): Promise<boolean> {
