@@ -27,38 +27,52 @@ async function viewers(address: string, count: number): Promise<() => Promise<vo
   }
 }
 
-/** CPU microseconds of the server for a request, while so many look. */
-async function used(child: Child, driver: Driver, count: number): Promise<number> {
+interface Used {
+  /** CPU microseconds of the server for a request. */
+  readonly cpu: number
+  /** Requests a second. */
+  readonly rate: number
+}
+
+/** What the server used while so many look. */
+async function used(child: Child, driver: Driver, count: number): Promise<Used> {
   const leave = await viewers(child.addresses['http']!, count)
   await driver.run(500)
   const before = (await child.usage()).cpu
-  const { latencies } = await driver.run(WINDOW)
+  const { latencies, wall } = await driver.run(WINDOW)
   const cpu = ((await child.usage()).cpu - before) / latencies.length
   await leave()
-  return cpu
+  return { cpu, rate: (latencies.length / wall) * 1000 }
 }
 
 const KINDS = { nobody: 0, one: 1, 'a thousand': MANY } as const
-const all = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]))
+const all = new Map<string, Used[]>(Object.keys(KINDS).map((kind) => [kind, []]))
 for (let set = 0; set < SETS; set++) {
   const child = await serving({ kind: 'no-op', wires: ['grpc', 'http'], ui: true })
   const driver = await grpc(child.addresses['grpc']!, 16, ONE.bytes, 'stream')
   await driver.run(quick ? 200 : 2000)
-  const samples = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]))
+  const samples = new Map<string, Used[]>(Object.keys(KINDS).map((kind) => [kind, []]))
   for (let round = 0; round < ROUNDS; round++)
     for (const [kind, count] of shuffled(Object.entries(KINDS))) samples.get(kind)!.push(await used(child, driver, count))
-  for (const [kind, some] of samples) all.get(kind)!.push(median(some))
+  const middle = (some: readonly Used[]): Used => ({ cpu: median(some.map(({ cpu }) => cpu)), rate: median(some.map(({ rate }) => rate)) })
+  for (const [kind, some] of samples) all.get(kind)!.push(middle(some))
   driver.close()
   await child.stop()
 }
 const base = all.get('nobody')!
-const share = (kind: string): number => median(all.get(kind)!.map((cpu, set) => cpu / base[set]! - 1)) * 100
+const share = (kind: string): number => median(all.get(kind)!.map(({ cpu }, set) => cpu / base[set]!.cpu - 1)) * 100
+/** What is theirs of each second: that stays the same, however few requests there is room for beside other processes, while the share of each grows with that. */
+const theirs = (kind: string): number => median(all.get(kind)!.map(({ cpu, rate }, set) => ((cpu - base[set]!.cpu) * rate) / 1000))
 say(
   'A served Flow of one executor that does nothing, over gRPC on one stream, 16 in flight. CPU of the server for a request, medians of sets of fresh processes.',
 )
 table(
-  ['who looks', 'CPU µs a request', 'over nobody, %'],
-  [...all].map(([kind, some]) => [kind, figure(median(some)), kind === 'nobody' ? '' : figure(share(kind))]),
+  ['who looks', 'CPU µs a request', 'over nobody, %', 'CPU ms a second'],
+  [...all].map(([kind, some]) => [
+    kind,
+    figure(median(some.map(({ cpu }) => cpu))),
+    ...(kind === 'nobody' ? ['', ''] : [figure(share(kind)), figure(theirs(kind))]),
+  ]),
 )
 if (!targets([atMost('a thousand viewers, over nobody', 5, share('a thousand'), ' %')])) process.exitCode = 1
 say(`Measured in ${elapsed()}.`)
