@@ -56,7 +56,7 @@ try {
       await tab.locator('#pause').check()
       await tab.locator('#requests .row').nth(2).click()
       await tab.evaluate('scrollTo(0, 0)')
-      await tab.screenshot({ path: join(folder, `live-${size}${colorScheme}.jpg`), type: 'jpeg', quality: 80 })
+      await tab.screenshot({ path: join(folder, `live-${size}${colorScheme}.jpg`), type: 'jpeg', quality: 60 })
       // The same without loss, to be looked at.
       if (process.env.PNG) await tab.screenshot({ path: join(folder, `live-${size}${colorScheme}.png`) })
       await tab.close()
