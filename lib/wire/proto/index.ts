@@ -19,6 +19,7 @@ import type { Status } from '../../request/status.js'
 import { later, overdue } from '../../stream/event-loop.js'
 import type { Docarray } from '../docarray.js'
 import type { Message } from '../message.js'
+import { readColumn } from './columns.js'
 import { Counted } from './counted.js'
 import { readDocument } from './document.js'
 import { packedIn, sizeOfUntouched } from './lazy.js'
@@ -85,7 +86,11 @@ export function readerOf(bytes: Uint8Array): Reader {
 /** What {@link encodeInto} wrote between two positions. @throws ProtoError (`ERR_PROTO`) for bytes that are no message */
 export function decodeFrom(reader: Reader, start: number, end: number, model: Docarray): Message {
   reader.pos = start
-  return readMessage({ reader, model, counted: new Counted(), isPacked: model === 'v1', read: model === 'v1' ? readDocument : readTyped }, end, false)
+  return readMessage(
+    { reader, model, counted: new Counted(), readColumn: model === 'v1' ? readColumn : undefined, read: model === 'v1' ? readDocument : readTyped },
+    end,
+    false,
+  )
 }
 
 export type { Reader } from './reader.js'

@@ -4,7 +4,7 @@ import { later, overdue } from '../../stream/event-loop.js'
 import type { MessageDeltas } from '../deltas.js'
 import type { Message, Stop } from '../message.js'
 import { ColumnWriter, writeColumns } from './column-writer.js'
-import { COLUMN, readColumn } from './columns.js'
+import { COLUMN } from './columns.js'
 import { DELTAS, readDeltaFields, writeDeltaFields } from './deltas.js'
 import { readInto, writeDocuments } from './document.js'
 import { ProtoError } from './error.js'
@@ -46,9 +46,9 @@ export function readMessage(source: Source, end: number, single: boolean): Messa
       deltas = readDeltaFields(reader, reader.stop(end))
       // It is one of several also where its head is left out.
       header.ordinal ??= 0
-    } else if (tag === COLUMN && source.isPacked) {
+    } else if (tag === COLUMN && source.readColumn !== undefined) {
       source.packed ??= { columns: [], documents: 0, share: 0 }
-      source.packed.columns.push(readColumn(reader, reader.stop(end)))
+      source.packed.columns.push(source.readColumn(reader, reader.stop(end)))
     } else reader.skip(tag, end)
   }
   reader.done(end)

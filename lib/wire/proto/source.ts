@@ -18,8 +18,8 @@ export interface Source {
   /** What kind of protobuf it is. Bytes of one kind are no bytes of another. */
   readonly model: 'v1' | 'v2'
   readonly counted: Counted
-  /** Whether tensors may stand in columns: of a message that came from another thread or process of this Flow. */
-  readonly isPacked?: boolean
+  /** Reads columns, where tensors may stand in some: of a message that came from another thread or process of this Flow. Given, so that pages load none of it. */
+  readonly readColumn?: ((reader: Reader, end: number) => Column) | undefined
   /** Where some do. */
   packed?: Columns
   /** Where documents begin that say their id twice: the last one holds, and has to be looked for. */
