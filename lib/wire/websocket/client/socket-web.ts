@@ -39,7 +39,8 @@ export function lineOfWeb(url: string, options: LineOptions, listener: Listener)
     end(failure('tooLarge', address, 'an answer is larger than maxMessageBytes'))
     socket.close()
   }
-  // An error is said again, as a close.
+  // An error is said again, as a close. Sockets of the package ws, which may stand in the place of a browser's, throw one that nobody listens to.
+  socket.onerror = () => {}
   socket.onclose = ({ code, reason }) =>
     end(open ? closedWith(address, code, reason) : unreachable(address, 'no connection; browsers do not say why, their consoles sometimes do'))
 
