@@ -49,9 +49,13 @@ export function readNdArray(reader: Reader, end: number, sparse: boolean, grown?
   let row = 0
   while (reader.pos < end) {
     const tag = reader.tag()
-    if (columns !== undefined && tag === IN_COLUMN) column = reader.uint32()
-    else if (columns !== undefined && tag === AT_ROW) row = reader.uint32()
-    else if (tag === 0x0a) {
+    if (tag === IN_COLUMN || tag === AT_ROW) {
+      // Only who runs this Flow's workers says these. From elsewhere, they would be copied with their document as it came, and mean a row of somebody else there.
+      if (columns === undefined) throw new ProtoError('A tensor is said to stand in a column, of which this message has none')
+      const at = reader.uint32()
+      if (tag === IN_COLUMN) column = at
+      else row = at
+    } else if (tag === 0x0a) {
       stopDense = reader.stop(end)
       dense = reader.pos
       reader.pos = stopDense

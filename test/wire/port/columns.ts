@@ -128,13 +128,13 @@ test('a copy of a document has what the document has, and its bytes count with i
   )
 })
 
-test('what goes over other wires has no columns, and who sends some there is passed over', () => {
+test('what goes over other wires has no columns, and who sends some there is refused', () => {
   const came = cross(embedded(3, 8))
   const elsewhere = decodeMessage(encodeMessage(emptyMessage({ docs: came }))).docs
   assert.equal(vectors(elsewhere), vectors(embedded(3, 8)))
-  assert.equal(
-    decodeMessage(written(embedded(3, 8))).docs.map(({ embedding }) => embedding),
-    [undefined, undefined, undefined],
+  assert.throws(
+    () => decodeMessage(written(embedded(3, 8))),
+    (error: unknown) => error instanceof ProtoError && /of which this message has none/.test(error.message),
   )
 })
 

@@ -204,4 +204,22 @@ test('C6: what is not protobuf at all is refused, and nothing is an empty messag
   assert.is(proto.decodeMessage(new Uint8Array(0)).docs.length, 0)
 })
 
+test('69, 128: who says from elsewhere that a tensor stands in a column is refused: in a message to a worker, that would be the vector of somebody else', () => {
+  const dense = [0x0a, 8, 0, 0, 128, 63, 0, 0, 0, 64, 0x12, 1, 2, 0x1a, 3, ...Buffer.from('<f4')]
+  const within = (tag: readonly number[], inner: readonly number[]): number[] => [...tag, inner.length, ...inner]
+  const message = (document: readonly number[]): Uint8Array => Uint8Array.from(within([0x22], within([0x0a], within([0x0a], document))))
+  const [column, row] = [
+    [0xb0, 0x06, 0],
+    [0xb8, 0x06, 0],
+  ] as const
+  for (const said of [column, row, [...column, ...row]]) {
+    const embedding = within([0x82, 0x01], [...within([0x0a], dense), ...said])
+    for (const document of [embedding, within([0x72], embedding)])
+      assert.throws(
+        () => proto.decodeMessage(message(document)),
+        (error: Error) => error instanceof proto.ProtoError && /in a column, of which this message has none/.test(error.message),
+      )
+  }
+})
+
 test.run()
