@@ -362,6 +362,14 @@ export const MUTATIONS = [
     'test/wire/port/columns.ts',
     'whoever keeps a vector',
   ],
+  [
+    'lib/wire/proto/ndarray.ts',
+    'if (tag === IN_COLUMN || tag === AT_ROW) {',
+    'if (columns !== undefined && (tag === IN_COLUMN || tag === AT_ROW)) {',
+    'test/wire/proto/garbage.ts',
+    '69, 128: who says from elsewhere',
+  ],
+  ['lib/wire/http/client/answers.ts', 'if (answers.scope.aborted) throw answers.scope.reason', '', 'test/wire/http/client.ts', '190: connect hands on nothing'],
   ['lib/wire/proto/columns.ts', 'rows === 1 && this.#size < LARGE', 'false', 'test/wire/port/columns.ts', 'whoever keeps a vector'],
   [
     'lib/wire/proto/message.ts',

@@ -2,14 +2,18 @@ import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcp, type Server as TcpServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { DocumentArray } from '../../../lib/doc/array.js'
 import { Document } from '../../../lib/doc/document.js'
 import { post } from '../../../lib/post/post.js'
+import { Header, Request } from '../../../lib/request/request.js'
+import { Scope } from '../../../lib/stream/scope.js'
 import type { Connection } from '../../../lib/wire/connection.js'
 import { connect, connectByFetch } from '../../../lib/wire/http/client/connect.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { serveHttp as serve } from '../../support/serving.js'
 import { certificates } from '../../support/tls.js'
+import { turn } from '../../support/turn.js'
 import { within } from '../../support/within.js'
 import { started } from './started.js'
 
@@ -222,6 +226,42 @@ test('G3, R111: TLS, and who is not who it should be', async () => {
   await client.close()
   await server.close()
 })
+
+test('C2: who goes over to another protocol, for which nobody asked, is no server of this one', async () => {
+  const server = createTcp((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'))
+  })
+  await using service = await listening(server)
+  await fails(connect(service.url), 'ERR_PROTOCOL', '101')
+})
+
+for (const [name, dial] of Object.entries(WAYS)) {
+  test(`190: ${name} hands on nothing of an answer once it was told to stop`, async () => {
+    const line = (text: string, more: object): string =>
+      `${JSON.stringify({ ...more, header: { requestId: 'r' }, data: [{ id: text, text }], parameters: {}, routes: [] })}\n`
+    const all = [0, 1, 2].map((ordinal) => line(`part ${ordinal}`, { partial: true, ordinal })).join('') + line('whole', {})
+    const server = createServer((request, response) => {
+      request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(all))
+    })
+    await using service = await listening(server)
+    const client = dial(service.url)
+    const request = new Request(new Header('/', {}), DocumentArray.from([{ text: 'a' }]), new Scope())
+    const seen: string[] = []
+    const handedOn = deferred<void>()
+    request.emit = async ({ docs }) => {
+      seen.push(docs[0]!.text)
+      request.scope.abort(new Error('enough'))
+      await handedOn.promise
+    }
+    const error = await Promise.resolve(client.handle(request)).catch((reason) => reason)
+    assert.is(error?.message, 'enough')
+    handedOn.resolve()
+    for (let turns = 0; turns < 5; turns++) await turn()
+    assert.equal([seen, request.docs.texts, request.routes.length], [['part 0'], ['a'], 0])
+    await client.close()
+  })
+}
 
 test('C5: a connection that does not stand in time', async () => {
   await using tcp = await listening(createTcp((socket) => socket.on('error', () => {}).resume()))

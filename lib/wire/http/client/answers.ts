@@ -3,6 +3,7 @@ import { publishBytes } from '../../../base/events.js'
 import { isPlainObject } from '../../../doc/json.js'
 import type { Request } from '../../../request/request.js'
 import type { Status } from '../../../request/status.js'
+import type { Scope } from '../../../stream/scope.js'
 import { type Answering, deltasIn } from '../../deltas.js'
 import { emptyMessage, type Message, partOf, type Stop } from '../../message.js'
 import { failure } from '../../outcome.js'
@@ -15,6 +16,8 @@ import type { Received } from './transport.js'
 /** For whom an answer is read, and how much of it. */
 export interface Answers extends Answering {
   readonly request: Request
+  /** What is read is not wanted once it is told to stop. */
+  readonly scope: Scope
 }
 
 /**
@@ -38,6 +41,7 @@ export async function readAnswer(received: Received, answers: Answers): Promise<
     if (line === '') return
     if (last !== undefined) throw foreign(answers, 'it says more after its last line')
     const message = await answerOf(line, answers)
+    if (answers.scope.aborted) throw answers.scope.reason
     // Read to its end, the connection serves for the next request.
     if (message.ordinal === undefined) last = message
     else await answers.request.emit?.(partOf(answers.request, message, answers))

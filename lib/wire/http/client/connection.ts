@@ -108,11 +108,13 @@ export class HttpConnection implements Connection {
       }
       return entered instanceof Promise ? entered.then(go) : go(entered)
     }
-    const read = async (received: Received): Promise<void> => {
+    const read = async (received: Received, scope: Scope): Promise<void> => {
       leave!()
       if (received.status !== 200) throw await refused(this.address, request, received, this.#limit)
-      const answers: Answers = { request, address: this.address, limit: this.#limit }
+      const answers: Answers = { request, scope, address: this.address, limit: this.#limit }
       const answer = await readAnswer(received, answers)
+      // While a long one was read.
+      if (scope.aborted) throw scope.reason
       take(request, answer)
     }
     try {
@@ -192,7 +194,7 @@ export class HttpConnection implements Connection {
     identity: Identity | undefined,
     wanted: Watchable,
     timeout: number | undefined,
-    read: (received: Received) => Promise<R>,
+    read: (received: Received, scope: Scope) => Promise<R>,
   ): Promise<R> {
     const call = new Roundtrip(this.address, this.#limit, timeout, wanted)
     const { scope } = call
@@ -208,7 +210,7 @@ export class HttpConnection implements Connection {
         scope.watch(reject)
         const begun = (received: Received): Promise<R> => {
           call.begun = true
-          return read(received)
+          return read(received, scope)
         }
         this.#transport.send(all, scope).then(begun).then(resolve, reject)
       })

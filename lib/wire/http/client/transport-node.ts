@@ -90,6 +90,12 @@ export async function nodeTransport({ url, tlsNow, connectTimeout, at }: Transpo
         res.on('close', settle)
         resolve(received(res, zlib))
       })
+      // With nobody who listens, Node ends the connection and says nothing.
+      req.on('upgrade', (_, socket: Socket) => {
+        socket.destroy()
+        settle()
+        reject(failure('unimplemented', url.origin, 'it went over to another protocol (101), for which nobody had asked'))
+      })
       if (streamed === undefined) req.end(body)
       else void pour(streamed, req)
     })
