@@ -9,6 +9,7 @@ import { Header, Request } from '../../../lib/request/request.js'
 import { Scope } from '../../../lib/stream/scope.js'
 import type { Connection } from '../../../lib/wire/connection.js'
 import { connect, connectByFetch } from '../../../lib/wire/http/client/connect.js'
+import { failureOf } from '../../../lib/wire/http/client/failures.js'
 import { collect } from '../../support/collect.js'
 import { deferred } from '../../support/deferred.js'
 import { serveHttp as serve } from '../../support/serving.js'
@@ -180,6 +181,17 @@ for (const [name, dial] of Object.entries(WAYS)) {
     await client.close()
   })
 }
+
+test('C5: who speaks no HTTP is known by the name of the error, too, as fetch gives it no code from Node 24 on', () => {
+  const cause = Object.assign(new Error('Response does not match the HTTP/1.1 protocol'), { name: 'HTTPParserError', code: undefined })
+  for (const [said, begun] of [
+    ['fetch failed', false],
+    ['terminated', true],
+  ] as const) {
+    const error = failureOf('http://x', new TypeError(said, { cause }), begun) as { code?: string }
+    assert.is(error.code, 'ERR_PROTOCOL', said)
+  }
+})
 
 test('C3: requests and answers are packed when asked to', async () => {
   await using service = await started(({ docs }) => docs)
