@@ -61,6 +61,20 @@ test('R103: a client that never reads gets no more than a bounded number of answ
   assert.ok(calls - made < 10, `${calls - made} more were made`)
 })
 
+test('R103: a client that reads nothing is closed, also while what it writes has room in a buffer', async () => {
+  await using it = await serving(() => [{ text: 'a'.repeat(1_000_000) }], { stallTimeout: 500 })
+  const socket = await raw(it.server.port)
+  socket.write(Buffer.concat(Array.from({ length: 20 }, () => frame(1, '{"data":[""]}'))))
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  const write = setInterval(() => socket.write(frame(9, '')), 50)
+  try {
+    await within(20_000, closed)
+  } finally {
+    clearInterval(write)
+    socket.destroy()
+  }
+})
+
 test('R103: an executor that never ends keeps its client from sending', async () => {
   let calls = 0
   await using it = await serving(

@@ -1,12 +1,17 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { nextTick } from '../../../base/clock.js'
+import { clearInterval, nextTick, setInterval } from '../../../base/clock.js'
 import type { Hold } from '../../../stream/byte-budget.js'
 
 /** Bytes that may wait for a client before those that make more have to. */
 const MARK = 256 * 1024
 /** Bytes that wait without being charged: those on their way. */
 const FREE = 16 * 1024
+
+/** Bytes of what was written that the platform still has, also of a part of a message; 0 where it does not say. Nothing public tells it: it is what its own timer looks at. */
+function queuedIn(stream: Socket): number {
+  return (stream as { _handle?: { writeQueueSize?: number } | null })._handle?.writeQueueSize ?? 0
+}
 
 /** Where answers go out: as fast as the client takes them. */
 export class SendQueue {
@@ -15,6 +20,9 @@ export class SendQueue {
   #sending = 0
   #empty: (() => void) | undefined
   #ended = false
+  /** Messages that left. */
+  #left = 0
+  #watch: ReturnType<typeof setInterval> | undefined
 
   /**
    * @param hold what is charged that waits for the client
@@ -35,6 +43,7 @@ export class SendQueue {
   /** Nobody takes anything any more. */
   end(): void {
     const { hold } = this
+    clearInterval(this.#watch)
     if (hold === undefined || this.#ended) return
     this.#ended = true
     hold.leave()
@@ -81,29 +90,50 @@ export class SendQueue {
   }
 
   readonly #sent = (): void => {
+    this.#left++
     this.#sending--
     this.#charge()
     this.#settle()
   }
 
   #wait(send: (done: () => void) => void): Promise<void> {
-    if (this.#waiting++ === 0) {
+    const isFirst = this.#waiting++ === 0
+    if (isFirst) {
       this.stalled(true)
       // The platform's own timer also sees a part of a message leave.
       this.stream.setTimeout(this.stallTimeout)
     }
     return new Promise((resolve) => {
       send(() => {
+        this.#left++
         this.#charge()
         if (--this.#waiting === 0) {
           this.stream.setTimeout(0)
+          clearInterval(this.#watch)
           this.stalled(false)
         }
         this.#settle()
         resolve()
       })
       this.#charge()
+      if (isFirst && this.#waiting > 0) this.#watchStall()
     })
+  }
+
+  /** That timer begins anew with whatever comes, and some comes while nothing is read: a stream that is paused fills its buffer first. So who writes on, and reads nothing, is looked at, too. */
+  #watchStall(): void {
+    const { stream, stallTimeout } = this
+    clearInterval(this.#watch)
+    if (stallTimeout === 0) return
+    let left = this.#left
+    let queued = queuedIn(stream)
+    this.#watch = setInterval(() => {
+      const now = queuedIn(stream)
+      if (now > 0 && now === queued && this.#left === left) return this.socket.terminate()
+      queued = now
+      left = this.#left
+    }, stallTimeout)
+    this.#watch.unref()
   }
 
   #settle(): void {
